@@ -1,0 +1,17 @@
+"""What every process knows: the kinds of item, jobs, their execution, and all SQL. No Flask and no Celery tasks.
+
+Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may import lower only:
+
+    executor
+    writing
+    kinds
+    db
+    queue | wakeups | intake | quarantine
+    entities | events | states
+    checking
+    jobs | templates | rawjson
+    ids
+    logs | errors | config
+
+`import-linter` holds this in CI; pyproject.toml has the rules and the reason of each.
+"""

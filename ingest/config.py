@@ -1,0 +1,124 @@
+"""Settings: one frozen object, read once from the environment, wrong values all named at once."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from environs import EnvValidationError, FileAwareEnv
+from marshmallow import ValidationError, validate
+
+from ingest.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What every process needs to know, fixed for its life. Each default's reason stands in `.env.example`.
+
+    Attributes:
+        database_url: libpq URL of Postgres 15 or newer.
+        redis_url: `redis://`, `rediss://` or `unix://` URL of Redis 6 or newer, or of Valkey.
+        max_body_bytes: the largest request body, in bytes, that is read.
+        web_workers: gunicorn processes.
+        web_threads: request threads in each of them.
+        worker_processes: children of one Celery worker.
+        job_deadline_seconds: how long a job may be tried without any progress before it is ended as failed.
+        job_retention_days: how long ended jobs and their item errors can still be read.
+        rate_entities: requests per tenant for single entity writes, such as `6000/minute`; the other rates likewise.
+        log_level: the lowest level that is logged.
+    """
+
+    database_url: str
+    redis_url: str
+    max_body_bytes: int
+    web_workers: int
+    web_threads: int
+    worker_processes: int
+    job_deadline_seconds: int
+    job_retention_days: int
+    rate_entities: str
+    rate_events: str
+    rate_states: str
+    rate_batch: str
+    rate_read: str
+    log_level: str
+
+    @classmethod
+    def from_env(cls) -> "Settings":
+        """Read and check all settings from the process's environment.
+
+        `NAME_FILE` may hold the path of a file to read `NAME` from, as container secrets do.
+
+        Returns:
+            The settings, with every default filled in.
+
+        Raises:
+            SettingsError: one or more variables are missing or wrong; the message names each and what it should be.
+        """
+        env = FileAwareEnv(eager=False)
+        values: dict[str, Any] = {
+            "database_url": env.str("DATABASE_URL", validate=_database_url),
+            "redis_url": env.str("REDIS_URL", validate=_redis_url),
+            "max_body_bytes": env.int("SLUICE_MAX_BODY_BYTES", 32 * 1024 * 1024, validate=_between(1024, 1024**3)),
+            "web_workers": env.int("SLUICE_WEB_WORKERS", 2, validate=_between(1, 256)),
+            "web_threads": env.int("SLUICE_WEB_THREADS", 16, validate=_between(1, 256)),
+            "worker_processes": env.int("SLUICE_WORKER_PROCESSES", 2, validate=_between(1, 256)),
+            "job_deadline_seconds": env.int("SLUICE_JOB_DEADLINE_SECONDS", 3600, validate=_between(10, 30 * 86400)),
+            "job_retention_days": env.int("SLUICE_JOB_RETENTION_DAYS", 30, validate=_between(1, 3650)),
+            "rate_entities": env.str("SLUICE_RATE_ENTITIES", "30000/minute", validate=_rate),
+            "rate_events": env.str("SLUICE_RATE_EVENTS", "60000/minute", validate=_rate),
+            "rate_states": env.str("SLUICE_RATE_STATES", "30000/minute", validate=_rate),
+            "rate_batch": env.str("SLUICE_RATE_BATCH", "6000/minute", validate=_rate),
+            "rate_read": env.str("SLUICE_RATE_READ", "60000/minute", validate=_rate),
+            "log_level": env.str("SLUICE_LOG_LEVEL", "INFO", validate=validate.OneOf(_LOG_LEVELS)),
+        }
+        try:
+            env.seal()
+        except EnvValidationError as error:
+            raise SettingsError(_all_mistakes(error)) from None
+        return cls(**values)
+
+    @classmethod
+    def from_env_or_exit(cls) -> "Settings":
+        """The settings; or, where they are wrong, all mistakes on standard error and exit status 78 (EX_CONFIG)."""
+        try:
+            return cls.from_env()
+        except SettingsError as error:
+            sys.stderr.write(f"{error.message}\n")
+            sys.exit(EX_CONFIG)
+
+
+# sysexits.h: something was found in an unconfigured or misconfigured state.
+EX_CONFIG = 78
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def _between(low: int, high: int) -> validate.Range:
+    return validate.Range(min=low, max=high, error=f"must be a whole number from {low} to {high}")
+
+
+def _database_url(url: str) -> None:
+    if urlsplit(url).scheme not in {"postgresql", "postgres"}:
+        raise ValidationError("must start with postgresql://, as in postgresql://user:password@host:5432/sluice")
+
+
+def _redis_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"redis", "rediss", "unix"} or not (
+        parts.path if parts.scheme == "unix" else parts.hostname
+    ):
+        raise ValidationError("must be redis://host:6379/0, rediss://host:6380/0 or unix:///path/to/socket")
+
+
+def _rate(text: str) -> None:
+    count, _, window = text.partition("/")
+    if not (count.isascii() and count.isdigit() and int(count) > 0 and window in {"second", "minute", "hour", "day"}):
+        raise ValidationError("must be a count and a window, as in 600/minute (second, minute, hour or day)")
+
+
+def _all_mistakes(error: EnvValidationError) -> str:
+    """One line a variable, in alphabetical order: a person mends them all in one go."""
+    mistakes: Any = error.error_messages
+    lines = [f"  {name}: {' '.join(texts)}" for name, texts in sorted(mistakes.items())]
+    return "these settings are wrong (see .env.example):\n" + "\n".join(lines)

@@ -1,0 +1,137 @@
+"""Blocks: the row lock on a block is the lease on its work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
+from ingest.jobs import ItemError
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBlock:
+    """A block to be carried out, as read before any lock; its payload never changes while it is open."""
+
+    no: int
+    first_index: int
+    items: int
+    payload: bytes
+    deliveries: int
+
+
+_NEXT = """
+SELECT no, first_index, items, payload, deliveries FROM job_blocks
+WHERE job_id = %s AND open ORDER BY no LIMIT 1
+"""
+
+
+def next_open(conn: Connection, job_id: UUID) -> OpenBlock | None:
+    """The first open block of a job, without a lock; None where all are closed."""
+    with conn.cursor(row_factory=class_row(OpenBlock)) as cursor:
+        return cursor.execute(_NEXT, (job_id,)).fetchone()
+
+
+# The subquery pins the block to the first open one: a plain ORDER BY no LIMIT 1 SKIP LOCKED would jump over a block
+# that another worker holds, and break the order.
+_LOCK = """
+SELECT FROM job_blocks
+WHERE job_id = %(job_id)s AND no = %(no)s AND open
+  AND no = (SELECT min(no) FROM job_blocks WHERE job_id = %(job_id)s AND open)
+FOR UPDATE SKIP LOCKED
+"""
+
+
+def lock(conn: Connection, job_id: UUID, no: int) -> bool:
+    """Take the lease on a block until this transaction ends, however it ends.
+
+    Returns:
+        False where another worker holds it, or has closed it.
+    """
+    return conn.execute(_LOCK, {"job_id": job_id, "no": no}).rowcount == 1
+
+
+# Each delivery that brought no progress doubles the patience, up to four minutes: a block that is merely slow gets its
+# time, and one that hangs does not keep a session for long.
+_PATIENCE_SECONDS = 10
+_MOST_DOUBLINGS = 5
+
+
+def patience_seconds(deliveries: int) -> int:
+    """How long a transaction may work on a block that was delivered so often.
+
+    Args:
+        deliveries: this one included.
+    """
+    return _PATIENCE_SECONDS << min(max(deliveries - 1, 0), _MOST_DOUBLINGS)
+
+
+def extend_patience(conn: Connection, deliveries: int) -> None:
+    """Give this transaction the time that its block's deliveries have earned; the first one has the session's own."""
+    seconds = patience_seconds(deliveries)
+    if seconds == _PATIENCE_SECONDS:
+        return
+    conn.execute(
+        "SELECT set_config('application_name', %(name)s, true), set_config('statement_timeout', %(timeout)s, true)",
+        {"name": f"{WORKER}:{seconds}", "timeout": f"{seconds - 2}s"},
+    )
+    if conn.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+        conn.execute("SELECT set_config('transaction_timeout', %s, true)", (f"{seconds - 1}s",))
+
+
+_CLOSE = "UPDATE job_blocks SET open = false, payload = '' WHERE job_id = %s AND no = %s"
+
+
+def close(conn: Connection, job_id: UUID, no: int) -> None:
+    """Close the block that this transaction holds, and forget its payload: every item has its effect now."""
+    conn.execute(_CLOSE, (job_id, no))
+
+
+_RECORD = """
+INSERT INTO job_errors (job_id, index, external_id, code, message)
+SELECT %(job_id)s, e.index, e.external_id, e.code, e.message
+FROM unnest(%(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[])
+     AS e (index, external_id, code, message)
+"""
+
+
+def record_errors(conn: Connection, job_id: UUID, errors: Sequence[ItemError]) -> None:
+    """Keep what was wrong with a block's bad items."""
+    if not errors:
+        return
+    columns = {
+        "job_id": job_id,
+        "indexes": [error.index for error in errors],
+        "ids": [None if error.external_id is None else _storable(error.external_id) for error in errors],
+        "codes": [error.code for error in errors],
+        "messages": [_storable(error.message) for error in errors],
+    }
+    conn.execute(_RECORD, columns)
+
+
+_ERRORS = """
+SELECT index, external_id, code, message FROM job_errors
+WHERE job_id = %(job_id)s AND index > %(after)s ORDER BY index LIMIT %(limit)s
+"""
+
+
+def errors_of(conn: Connection, job_id: UUID, *, limit: int, after: int = -1) -> list[ItemError]:
+    """A page of a job's item errors, in index order.
+
+    Args:
+        conn: an open transaction.
+        job_id: whose.
+        limit: the most to return.
+        after: only those with a greater index.
+    """
+    with conn.cursor(row_factory=class_row(ItemError)) as cursor:
+        return cursor.execute(_ERRORS, {"job_id": job_id, "after": after, "limit": limit}).fetchall()
+
+
+# Postgres stores no NUL and no lone surrogate. The item that had one was refused for it; here it is only told apart.
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", _REPLACEMENT).encode("utf-8", "replace").decode()

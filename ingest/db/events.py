@@ -1,0 +1,108 @@
+"""Events in Postgres: append-only, by COPY, each with its links in the same transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ingest.db import documents  # noqa: F401 # lets `data` travel as jsonb
+from ingest.db.entities import SCOPE
+from ingest.db.pool import Connection
+from ingest.events import Event
+from ingest.ids import uuid7
+
+# Ids before the rows, since COPY returns none and the links need them. In the order sent.
+_IDS = """
+SELECT nextval('events_id_seq'), now() FROM generate_series(1, %s)
+"""
+_COPY_EVENTS = "COPY events (id, public_id, tenant_id, type, properties, occurred_at) FROM STDIN (FORMAT BINARY)"
+_COPY_LINKS = "COPY event_entities (entity_id, occurred_at, event_id, qualifier) FROM STDIN (FORMAT BINARY)"
+
+
+def append(conn: Connection, tenant_id: int, events: Sequence[tuple[Event, int]]) -> list[UUID]:
+    """Store events.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: whose.
+        events: each with the internal id of its entity.
+
+    Returns:
+        Their public ids, in the order given.
+    """
+    rows = [
+        (event_id, uuid7(), event, entity_id, event.occurred_at or now)
+        for (event_id, now), (event, entity_id) in zip(conn.execute(_IDS, (len(events),)), events, strict=True)
+    ]
+    with conn.cursor() as cursor:
+        with cursor.copy(_COPY_EVENTS) as copy:
+            copy.set_types(["int8", "uuid", "int4", "text", "jsonb", "timestamptz"])
+            for event_id, public_id, event, _, occurred_at in rows:
+                copy.write_row((event_id, public_id, tenant_id, event.type, event.data, occurred_at))
+        with cursor.copy(_COPY_LINKS) as copy:
+            copy.set_types(["int8", "timestamptz", "int8", "text"])
+            for event_id, _, _, entity_id, occurred_at in rows:
+                copy.write_row((entity_id, occurred_at, event_id, ""))
+    return [public_id for _, public_id, _, _, _ in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event as it is read back; `properties` is its JSON text, numbers as they were sent."""
+
+    id: int
+    public_id: UUID
+    type: str
+    properties: str
+    occurred_at: datetime
+    created_at: datetime
+
+
+# The links come first: their primary key holds an entity's events in just this order.
+_OF_ENTITY = """
+SELECT v.id, v.public_id, v.type, v.properties::text, v.occurred_at, v.created_at
+FROM entities e
+JOIN event_entities l ON l.entity_id = e.id
+JOIN events v ON v.id = l.event_id
+WHERE e.tenant_id = %(tenant_id)s AND e.scope = %(scope)s AND e.external_id = %(external_id)s
+  AND e.deleted_at IS NULL
+  AND (%(type)s::text IS NULL OR v.type = %(type)s)
+  AND (%(occurred_at)s::timestamptz IS NULL OR (l.occurred_at, l.event_id) < (%(occurred_at)s, %(id)s::bigint))
+ORDER BY l.occurred_at DESC, l.event_id DESC
+LIMIT %(limit)s
+"""
+
+
+def of_entity(
+    conn: Connection,
+    tenant_id: int,
+    external_id: str,
+    *,
+    limit: int,
+    event_type: str | None = None,
+    before: tuple[datetime, int] | None = None,
+) -> list[EventRow]:
+    """A page of an entity's events, newest first, and of those of one time the last sent first.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: whose.
+        external_id: the entity's; of one that does not exist, or was deleted, there are no events.
+        limit: the most to return.
+        event_type: only those of this type.
+        before: `(occurred_at, id)` of the last event of the page before.
+    """
+    occurred_at, last_id = before or (None, None)
+    values = {
+        "tenant_id": tenant_id,
+        "scope": SCOPE,
+        "external_id": external_id,
+        "type": event_type,
+        "occurred_at": occurred_at,
+        "id": last_id,
+        "limit": limit,
+    }
+    with conn.cursor(row_factory=class_row(EventRow)) as cursor:
+        return cursor.execute(_OF_ENTITY, values).fetchall()

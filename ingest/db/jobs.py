@@ -1,0 +1,191 @@
+"""Jobs in Postgres: accepted, begun, moved on and ended. A finishing write names the state that it expects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from ingest.db.pool import Connection
+from ingest.intake import Block
+from ingest.jobs import Effect, Job, JobState
+
+_COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, j.request_id, j.awaited, j.status,
+       j.total, j.created, j.updated, j.unchanged, j.duplicate, j.failed, j.unprocessed, j.attempts, j.error_code,
+       j.error_message, j.created_at, j.started_at, j.progressed_at, j.ended_at"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What a request decides of a job. See `ingest.jobs.Job`."""
+
+    id: UUID
+    tenant_id: int
+    kind: str
+    merge: bool
+    template_id: int
+    after_job_id: UUID | None
+    request_id: str
+    awaited: bool
+
+
+_ACCEPT = """
+INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, request_id, awaited, total, unprocessed,
+                  blocks_open)
+VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(request_id)s, %(awaited)s,
+        %(total)s, %(total)s, %(blocks)s)
+"""
+_STORE_BLOCKS = """
+INSERT INTO job_blocks (job_id, no, first_index, items, payload)
+SELECT %(job_id)s, no - 1, first_index, items, payload
+FROM unnest(%(first)b::integer[], %(items)b::integer[], %(payloads)b::bytea[])
+     WITH ORDINALITY AS b (first_index, items, payload, no)
+"""
+
+
+def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> None:
+    """Store a batch as a job. Once this commits, the batch is safe: the answer may be sent and the bell rung.
+
+    Args:
+        conn: an open transaction.
+        job: what the request decided.
+        blocks: all of the batch, in order.
+    """
+    values = {
+        "id": job.id,
+        "tenant_id": job.tenant_id,
+        "kind": job.kind,
+        "merge": job.merge,
+        "template_id": job.template_id,
+        "after_job_id": job.after_job_id,
+        "request_id": job.request_id,
+        "awaited": job.awaited,
+        "total": sum(block.items for block in blocks),
+        "blocks": len(blocks),
+    }
+    conn.execute(_ACCEPT, values)
+    columns = {
+        "job_id": job.id,
+        "first": [block.first_index for block in blocks],
+        "items": [block.items for block in blocks],
+        "payloads": [block.payload for block in blocks],
+    }
+    conn.execute(_STORE_BLOCKS, columns)
+
+
+_GET = f"SELECT {_COLUMNS} FROM jobs j WHERE j.id = %s"
+
+
+def get(conn: Connection, job_id: UUID) -> Job | None:
+    """The job of that id, whosever it is: a caller that serves a tenant compares `tenant_id`."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_GET, (job_id,)).fetchone()
+    return None if row is None else _job(row)
+
+
+# One statement counts this delivery once, on the first open block if nobody works on it, and moves the job on if it is
+# the first. A job that waits for another to end is left as it is. SKIP LOCKED: a delivery never waits for another.
+_BEGIN = f"""
+WITH block AS (
+    SELECT b.job_id, b.no FROM job_blocks b JOIN jobs j ON j.id = b.job_id
+    WHERE b.job_id = %(job_id)s AND j.status IN ('pending', 'processing')
+      AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = %(job_id)s AND open) AND b.open
+      AND NOT EXISTS (SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.status IN ('pending', 'processing'))
+    FOR UPDATE OF b SKIP LOCKED
+), delivered AS (
+    UPDATE job_blocks b SET deliveries = deliveries + 1 FROM block
+    WHERE b.job_id = block.job_id AND b.no = block.no
+    RETURNING b.job_id
+)
+UPDATE jobs j
+SET status = 'processing', attempts = attempts + 1, started_at = coalesce(started_at, now()),
+    progressed_at = CASE WHEN status = 'pending' THEN now() ELSE progressed_at END
+FROM delivered WHERE j.id = delivered.job_id AND j.status IN ('pending', 'processing')
+RETURNING {_COLUMNS}
+"""
+
+
+def begin(conn: Connection, job_id: UUID) -> Job | None:
+    """PENDING to PROCESSING, and count a delivery.
+
+    Args:
+        conn: an open transaction; commit before the work, so that the count survives a worker that dies of it.
+        job_id: as the message named it.
+
+    Returns:
+        The job, or None where this delivery has nothing to do: it is unknown, ended, waits for another job, or someone
+        else is at its first open block.
+    """
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_BEGIN, {"job_id": job_id}).fetchone()
+    return None if row is None else _job(row)
+
+
+# PROCESSING to PROCESSING, or to COMPLETED by the transaction that closes the last block. Zero rows: the job was ended
+# meanwhile, so the caller's block must not stand.
+_MOVE_ON = """
+UPDATE jobs
+SET created = created + %(created)s, updated = updated + %(updated)s, unchanged = unchanged + %(unchanged)s,
+    duplicate = duplicate + %(duplicate)s, failed = failed + %(failed)s, unprocessed = unprocessed - %(items)s,
+    blocks_open = blocks_open - 1, progressed_at = clock_timestamp(),
+    status = CASE WHEN blocks_open = 1 THEN 'completed' ELSE status END,
+    ended_at = CASE WHEN blocks_open = 1 THEN clock_timestamp() END
+WHERE id = %(job_id)s AND status = 'processing'
+RETURNING status
+"""
+
+
+def move_on(conn: Connection, job_id: UUID, effects: Mapping[Effect, int]) -> JobState | None:
+    """Count a closed block's effects; the last one completes the job.
+
+    Args:
+        conn: the transaction that wrote the block.
+        job_id: whose block it is.
+        effects: how many of the block's items had each; UNPROCESSED is not among them.
+
+    Returns:
+        The state that the job is in now, or None where it was no longer PROCESSING.
+    """
+    counts = {effect.value: effects.get(effect, 0) for effect in Effect if effect is not Effect.UNPROCESSED}
+    row = conn.execute(_MOVE_ON, {**counts, "items": sum(counts.values()), "job_id": job_id}).fetchone()
+    return None if row is None else JobState(str(row[0]))
+
+
+_END = """
+UPDATE jobs SET status = %(status)s, ended_at = clock_timestamp(), error_code = %(code)s, error_message = %(message)s
+WHERE id = %(job_id)s AND status IN ('pending', 'processing')
+"""
+
+
+def fail(conn: Connection, job_id: UUID, code: str, message: str) -> bool:
+    """PENDING or PROCESSING to FAILED; a block under way then cannot commit.
+
+    Returns:
+        Whether this call ended it.
+    """
+    values = {"job_id": job_id, "status": JobState.FAILED, "code": code, "message": message}
+    return conn.execute(_END, values).rowcount == 1
+
+
+def cancel(conn: Connection, job_id: UUID) -> bool:
+    """PENDING or PROCESSING to CANCELLED; a block under way then cannot commit.
+
+    Returns:
+        Whether this call ended it.
+    """
+    values = {"job_id": job_id, "status": JobState.CANCELLED, "code": None, "message": None}
+    return conn.execute(_END, values).rowcount == 1
+
+
+_WAITING_FOR = "SELECT id FROM jobs WHERE after_job_id = %s AND status = 'pending' ORDER BY id LIMIT 1000"
+
+
+def waiting_for(conn: Connection, job_id: UUID) -> list[UUID]:
+    """The jobs that may begin once this one has ended: at most 1,000, for sweep rings for any further ones."""
+    return [row[0] for row in conn.execute(_WAITING_FOR, (job_id,)).fetchall()]  # type: ignore[misc] # a uuid column
+
+
+def _job(row: dict[str, Any]) -> Job:
+    effects = {effect: row.pop(effect.value) for effect in Effect}
+    return Job(**{**row, "status": JobState(row["status"]), "effects": effects})

@@ -1,0 +1,87 @@
+"""Migrations: numbered SQL files, forward only, each recorded in the transaction that applies it."""
+
+import time
+from importlib.resources import files
+
+from ingest.db.faults import ours
+from ingest.db.pool import Connection
+from ingest.errors import TryAgain
+
+# Any number, so long as nothing else on the server takes the same advisory lock.
+_LOCK = 5_748_309_261
+_LOCK_PATIENCE_SECONDS = 120.0
+_LOCK_INTERVAL_SECONDS = 0.1
+
+_APPLIED = "SELECT name FROM sluice_migrations ORDER BY name"
+_HAS_TABLE = "SELECT to_regclass('sluice_migrations') IS NOT NULL"
+_CREATE_TABLE = """
+-- The migrations that this database has had, each recorded in the transaction that applied it.
+CREATE TABLE IF NOT EXISTS sluice_migrations (
+    name       text CONSTRAINT sluice_migrations_pkey PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+def pending(conn: Connection) -> list[str]:
+    """The names of the migrations that the database has not had, in order."""
+    with ours():
+        row = conn.execute(_HAS_TABLE).fetchone()
+        applied = {str(name) for (name,) in conn.execute(_APPLIED)} if row and row[0] else set[str]()
+    return [name for name in _all() if name not in applied]
+
+
+def migrate(conn: Connection) -> list[str]:
+    """Bring the schema up to date. Run twice, or by two at once, it is harmless.
+
+    The one function of this package that commits: a migration and its record are one transaction.
+
+    Args:
+        conn: a connection with no transaction open.
+
+    Returns:
+        The names of the migrations that this call applied.
+
+    Raises:
+        TryAgain: another runner held the lock for two minutes.
+        DatabaseError: a migration was refused; those before it stand, nothing of it does.
+    """
+    _lock(conn)
+    try:
+        with ours(), conn.transaction():
+            conn.execute(_CREATE_TABLE)
+        names = pending(conn)
+        conn.rollback()
+        for name in names:
+            with ours(), conn.transaction():
+                conn.execute(_sql(name))
+                conn.execute("INSERT INTO sluice_migrations (name) VALUES (%s)", (name,))
+        return names
+    finally:
+        with ours():
+            conn.rollback()
+            conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+            conn.commit()
+
+
+def _lock(conn: Connection) -> None:
+    """Poll for the lock: a blocking pg_advisory_lock deadlocks with another runner's CREATE INDEX CONCURRENTLY."""
+    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+    while True:
+        with ours():
+            row = conn.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+            conn.commit()
+        if row and row[0]:
+            return
+        if time.monotonic() > deadline:
+            raise TryAgain("55P03")
+        time.sleep(_LOCK_INTERVAL_SECONDS)
+
+
+def _all() -> list[str]:
+    folder = files("ingest.db") / "migrations"
+    return sorted(entry.name.removesuffix(".sql") for entry in folder.iterdir() if entry.name.endswith(".sql"))
+
+
+def _sql(name: str) -> bytes:
+    return (files("ingest.db") / "migrations" / f"{name}.sql").read_bytes()

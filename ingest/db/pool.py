@@ -1,0 +1,123 @@
+"""Connections: one pool a process, opened after any fork, each session guarded on the server's side.
+
+The guards are what makes a row lock a lease (DESIGN.md section 3): a worker that dies or hangs loses its transaction
+whatever its own clock or code does.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import ConnectionPool
+
+from ingest.db.faults import ours
+
+Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
+Pool: TypeAlias = ConnectionPool[Connection]
+
+# How sweep knows a worker's sessions in pg_stat_activity; a block that was delivered before adds `:seconds` to it.
+WORKER = "sluice-worker"
+
+TRANSACTION_TIMEOUT_SINCE = 170000  # the server version that first has it
+_KEEPALIVES = {
+    # A peer that vanished without a word is noticed within about 6 s, by both ends.
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "5s",
+}
+_GUARDS = {
+    WORKER: {
+        "idle_in_transaction_session_timeout": "5s",  # a worker that hangs between two statements
+        "statement_timeout": "8s",
+        "lock_timeout": "3s",
+        "transaction_timeout": "9s",
+        "client_connection_check_interval": "1s",  # a worker that died while its statement runs
+        "plan_cache_mode": "force_custom_plan",  # a generic plan for unnest() of arrays cost 20 times more
+        **_KEEPALIVES,
+    },
+    "sluice-web": {
+        # A request must end well inside a client's 30 s.
+        "idle_in_transaction_session_timeout": "5s",
+        "statement_timeout": "15s",
+        "lock_timeout": "5s",
+        "client_connection_check_interval": "1s",
+        "plan_cache_mode": "force_custom_plan",
+        **_KEEPALIVES,
+    },
+    "sluice-sweep": {
+        "idle_in_transaction_session_timeout": "5s",
+        "statement_timeout": "10s",
+        "lock_timeout": "1s",  # it comes again in a second
+        **_KEEPALIVES,
+    },
+    "sluice-cli": _KEEPALIVES,
+}
+
+
+def connect(url: str, process: str) -> Connection:
+    """One connection, in the mode in which the caller owns the transaction.
+
+    Args:
+        url: libpq URL.
+        process: WORKER, `sluice-web`, `sluice-sweep` or `sluice-cli`.
+
+    Raises:
+        Unavailable: the server does not answer within 5 s, or refuses.
+    """
+    with ours():
+        connection = psycopg.connect(_conninfo(url, process))
+        _configure(connection)
+        return connection
+
+
+def open_pool(url: str, process: str, *, size: int) -> Pool:
+    """A pool of up to `size` connections, made as they are wanted. Open it after the fork, never before.
+
+    Args:
+        url: libpq URL.
+        process: WORKER, `sluice-web` or `sluice-sweep`.
+        size: the most connections that it holds.
+    """
+    return ConnectionPool(
+        _conninfo(url, process),
+        min_size=0,
+        max_size=size,
+        timeout=5,  # a request that finds no connection says 503 rather than wait with its client
+        max_idle=60,
+        check=ConnectionPool.check_connection,  # without it, requests fail after the server restarted
+        configure=_configure,
+        open=True,
+    )
+
+
+@contextmanager
+def transaction(pool: Pool) -> Iterator[Connection]:
+    """A connection of the pool in one transaction: committed at the end, rolled back on any error.
+
+    Raises:
+        DatabaseError: in its four classes, for whatever the driver says, at COMMIT too.
+    """
+    with ours(), pool.connection() as connection:
+        yield connection
+
+
+def _conninfo(url: str, process: str) -> str:
+    guards = {name: value for name, value in _GUARDS[process].items() if name != "transaction_timeout"}
+    return make_conninfo(
+        url,
+        application_name=process,
+        connect_timeout=5,
+        options=" ".join(f"-c {name}={value}" for name, value in guards.items()),
+    )
+
+
+def _configure(connection: Connection) -> None:
+    """What the server's version decides, so that it cannot stand in the connection's options."""
+    guards = _GUARDS[connection.info.parameter_status("application_name") or WORKER]
+    if "transaction_timeout" in guards and connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+        connection.autocommit = True
+        connection.execute(f"SET transaction_timeout = '{guards['transaction_timeout']}'".encode())
+        connection.autocommit = False

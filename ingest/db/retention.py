@@ -1,0 +1,77 @@
+"""Retention: what is past its time is deleted, a bounded piece at a time."""
+
+from ingest.db.pool import Connection
+
+_PURGE_JOBS = """
+DELETE FROM jobs WHERE id IN (
+    SELECT id FROM jobs WHERE ended_at < now() - make_interval(days => %(days)s)
+    ORDER BY ended_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+"""
+
+
+def purge_jobs(conn: Connection, *, days: int, limit: int) -> int:
+    """Delete jobs that ended so many days ago, with their item errors.
+
+    Returns:
+        How many were deleted, at most `limit`.
+    """
+    return conn.execute(_PURGE_JOBS, {"days": days, "limit": limit}).rowcount
+
+
+_WANTED = "SELECT EXISTS (SELECT FROM tenants WHERE data_retention_days IS NOT NULL OR retention_policy IS NOT NULL)"
+
+
+def wanted(conn: Connection) -> bool:
+    """Whether any tenant has set a retention for its events or states."""
+    row = conn.execute(_WANTED).fetchone()
+    return row is not None and bool(row[0])
+
+
+_EVENT_DAYS = "coalesce((t.retention_policy #>> '{entity_events,archive_days}')::integer, t.data_retention_days)"
+_STATE_DAYS = "coalesce((t.retention_policy #>> '{entity_states,archive_days}')::integer, t.data_retention_days)"
+
+# A range of pages needs no index, which every write would pay for: a purge may take its time, a write may not.
+_PURGE_PAGES = {
+    "event_entities": f"""
+DELETE FROM event_entities x USING entities e, tenants t
+WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND e.id = x.entity_id AND t.id = e.tenant_id
+  AND x.occurred_at < now() - make_interval(days => {_EVENT_DAYS})
+""",
+    "events": f"""
+DELETE FROM events x USING tenants t
+WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND t.id = x.tenant_id
+  AND x.occurred_at < now() - make_interval(days => {_EVENT_DAYS})
+""",
+    "states": f"""
+DELETE FROM states x USING entities e, tenants t
+WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND e.id = x.entity_id AND t.id = e.tenant_id
+  AND x.updated_at < now() - make_interval(days => {_STATE_DAYS})
+""",
+}
+TABLES = tuple(_PURGE_PAGES)
+
+
+def purge_pages(conn: Connection, table: str, *, first: int, pages: int) -> int:
+    """Delete what is past its tenant's retention from a range of a table's pages.
+
+    The policy's `archive_days` counts, or the tenant's `data_retention_days` where there is no policy
+    (contracts/operator.md section 2); an event's age is that of its timestamp, a state's that of its last change.
+
+    Args:
+        conn: an open transaction.
+        table: one of TABLES.
+        first: the first page, of 8 kB each.
+        pages: how many.
+
+    Returns:
+        How many rows were deleted.
+    """
+    return conn.execute(_PURGE_PAGES[table], {"first": f"({first},0)", "last": f"({first + pages},0)"}).rowcount
+
+
+_PAGES = "SELECT pg_relation_size(%s::text::regclass) / current_setting('block_size')::bigint"
+
+
+def pages_of(conn: Connection, table: str) -> int:
+    """How many pages a table has."""
+    return conn.execute(_PAGES, (table,)).fetchall()[0][0]  # type: ignore[return-value] # a bigint

@@ -1,0 +1,73 @@
+"""States in Postgres: the present value of each key of an entity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from ingest.db import documents  # noqa: F401 # lets `value` travel as jsonb
+from ingest.db.entities import SCOPE
+from ingest.db.pool import Connection
+from ingest.jobs import Effect
+from ingest.states import State
+
+# Rows that say the same already are not written, and not returned.
+_UPSERT = """
+INSERT INTO states AS s (entity_id, key, value)
+SELECT i.entity_id, i.key, i.value
+FROM unnest(%(entity_ids)b::bigint[], %(keys)b::text[], %(values)b::jsonb[]) AS i (entity_id, key, value)
+ON CONFLICT ON CONSTRAINT states_pkey DO UPDATE
+SET value = excluded.value, revision = s.revision + 1, updated_at = now()
+WHERE s.value <> excluded.value
+RETURNING s.entity_id, s.key, s.revision = 0 AS created
+"""
+
+
+def upsert(conn: Connection, states: Sequence[tuple[State, int]]) -> list[Effect]:
+    """Set states, each key of an entity at most once.
+
+    Args:
+        conn: an open transaction.
+        states: each with the internal id of its entity; locked in the order of their keys, so that two writers cannot
+            deadlock.
+
+    Returns:
+        What became of each, in the order given.
+    """
+    rows = sorted(states, key=lambda row: (row[1], row[0].key))
+    values = {
+        "entity_ids": [entity_id for _, entity_id in rows],
+        "keys": [state.key for state, _ in rows],
+        "values": [state.value for state, _ in rows],
+    }
+    written = {
+        (entity_id, key): Effect.CREATED if created else Effect.UPDATED
+        for entity_id, key, created in conn.execute(_UPSERT, values)
+    }
+    return [written.get((entity_id, state.key), Effect.UNCHANGED) for state, entity_id in states]
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """A state as it is read back; `value` is its JSON text, numbers as they were sent."""
+
+    key: str
+    value: str
+    updated_at: datetime
+
+
+_OF_ENTITY = """
+SELECT s.key, s.value::text, s.updated_at
+FROM entities e JOIN states s ON s.entity_id = e.id
+WHERE e.tenant_id = %(tenant_id)s AND e.scope = %(scope)s AND e.external_id = %(external_id)s
+  AND e.deleted_at IS NULL AND (%(key)s::text IS NULL OR s.key = %(key)s)
+ORDER BY s.key
+"""
+
+
+def of_entity(conn: Connection, tenant_id: int, external_id: str, *, key: str | None = None) -> list[StateRow]:
+    """An entity's states in the order of their keys, or that of one key; none where the entity does not exist."""
+    values = {"tenant_id": tenant_id, "scope": SCOPE, "external_id": external_id, "key": key}
+    with conn.cursor(row_factory=class_row(StateRow)) as cursor:
+        return cursor.execute(_OF_ENTITY, values).fetchall()

@@ -1,0 +1,147 @@
+"""Every error that Sluice raises on purpose.
+
+SluiceError                     a code and a message that a client may read
+├── SettingsError               boot: the environment is wrong
+├── RequestError                the request cannot be carried out; nothing of it is stored
+│   ├── InvalidInput            the body is not what the call takes
+│   ├── ValidationFailed        a single item breaks its template
+│   ├── TemplateNotConfigured   the tenant has chosen no template yet
+│   ├── Unauthorized            no key, or one that opens nothing
+│   ├── NotFound                not there, or another tenant's: the two look alike
+│   ├── LastKey                 the last active key of a tenant cannot be revoked
+│   ├── PayloadTooLarge         more bytes than the server reads
+│   ├── UnsupportedMediaType    a body of a type that the call does not take
+│   └── RateLimited             too many requests in the window
+├── JobUnrunnable               a job cannot be carried out, now or ever: it ends as failed
+└── DatabaseError               what Postgres said, with no row data in it
+    ├── WriteRefused            the data cannot be stored: the same again would be refused again
+    ├── TryAgain                a deadlock, a timeout, a serialization failure: the same again may pass
+    └── Unavailable             no connection, or it was lost: what was under way may or may not stand
+"""
+
+from datetime import datetime
+from typing import ClassVar
+
+
+class SluiceError(Exception):
+    """The root: `code` is public and fixed (contracts/operator.md section 1), `message` says what to do."""
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class SettingsError(SluiceError):
+    """The environment is wrong; the message names every wrong variable."""
+
+    code = "INVALID_SETTINGS"
+
+
+class RequestError(SluiceError):
+    """The request cannot be carried out, and nothing of it is stored."""
+
+
+class InvalidInput(RequestError):
+    """The body is not JSON, not of the call's shape, or over its limit."""
+
+    code = "INVALID_INPUT"
+
+
+class ValidationFailed(RequestError):
+    """A single item breaks its template: an unknown type or key, or a required field is missing."""
+
+    code = "VALIDATION_FAILED"
+
+
+class TemplateNotConfigured(RequestError):
+    """The tenant has chosen no template yet."""
+
+    code = "TEMPLATE_NOT_CONFIGURED"
+
+
+class Unauthorized(RequestError):
+    """No key, or one that is unknown, revoked or expired, or whose tenant is suspended."""
+
+    code = "UNAUTHORIZED"
+
+
+class NotFound(RequestError):
+    """Not there, or another tenant's."""
+
+    code = "NOT_FOUND"
+
+
+class LastKey(RequestError):
+    """Revoking the last active key would lock the tenant out."""
+
+    code = "LAST_KEY"
+
+
+class PayloadTooLarge(RequestError):
+    """The body is over the byte limit."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class UnsupportedMediaType(RequestError):
+    """The body's content type or coding is not one that the call takes."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class RateLimited(RequestError):
+    """Too many requests in the window.
+
+    Args:
+        message: what was exceeded.
+        retry_after: whole seconds, at least 1, until a request may pass.
+        reset_at: the same moment, timezone-aware.
+    """
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, *, retry_after: int, reset_at: datetime) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.reset_at = reset_at
+
+
+class JobUnrunnable(SluiceError):
+    """The job as stored cannot be carried out, now or ever."""
+
+    code = "JOB_UNRUNNABLE"
+
+
+class DatabaseError(SluiceError):
+    """What Postgres said: its SQLSTATE and the constraint, never the row.
+
+    Args:
+        sqlstate: five characters, or None where the client library failed before the server spoke.
+        constraint: the constraint's name, if one was broken.
+    """
+
+    def __init__(self, sqlstate: str | None, constraint: str | None = None) -> None:
+        named = f", constraint {constraint}" if constraint else ""
+        super().__init__(f"SQLSTATE {sqlstate or 'none'}{named}")
+        self.sqlstate = sqlstate
+        self.constraint = constraint
+
+
+class WriteRefused(DatabaseError):
+    """The data cannot be stored: SQLSTATE classes 22 (data), 23 (constraints) and 54 (limits)."""
+
+    code = "WRITE_FAILED"
+
+
+class TryAgain(DatabaseError):
+    """A deadlock, a timeout, a serialization failure: the same again may pass."""
+
+    code = "UNAVAILABLE"
+
+
+class Unavailable(DatabaseError):
+    """No connection, or it was lost: whatever was under way may or may not stand."""
+
+    code = "UNAVAILABLE"

@@ -1,0 +1,208 @@
+"""One job, block by block: begin, read, lock, check, write, record, close, finish.
+
+Every block is one transaction, and the row lock on it is the lease: whoever dies, hangs or is late cannot commit, and
+whoever comes next finds either the whole block done or none of it (DESIGN.md section 3).
+"""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum, auto
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from ingest import intake, quarantine
+from ingest.checking import ItemSchema
+from ingest.db import blocks, jobs
+from ingest.db.blocks import OpenBlock
+from ingest.db.pool import Connection, Pool, transaction
+from ingest.db.templates import Editions
+from ingest.errors import JobUnrunnable, TryAgain, Unavailable
+from ingest.jobs import Effect, ItemError, Job, JobState
+from ingest.kinds import KINDS, Target, schema_of
+from ingest.queue import Bell
+from ingest.wakeups import Wakeups
+from ingest.writing import write
+
+# How often one delivery looks again after the database lost it, or made it wait too long. Beyond that, sweep rings.
+_TRIES = 3
+
+# Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
+_SUSPICIOUS_DELIVERIES = 3
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.executor")
+
+
+class _JobEnded(Exception):
+    """The job was ended while this block was under way."""
+
+
+class _Step(Enum):
+    """What became of one look at the job."""
+
+    BLOCK_DONE = auto()  # there may be more
+    NOTHING_OPEN = auto()  # this or another delivery closed the last block
+    SOMEONE_ELSE = auto()  # another worker holds the block, or the job was ended
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Carries out jobs.
+
+    Attributes:
+        pool: of worker connections, opened in this process.
+        bell: rings for what is left to do.
+        wakeups: wakes the requests that wait for a job.
+        editions: the templates that were read.
+    """
+
+    pool: Pool
+    bell: Bell
+    wakeups: Wakeups
+    editions: Editions
+
+    def run(self, job_id: UUID, *, seconds: float) -> None:
+        """Carry out a job as far as it goes in the time.
+
+        Delivered twice, late, or for a job that ended long ago, this is harmless.
+
+        Args:
+            job_id: as the message named it.
+            seconds: after which it rings for the job and leaves it to the next worker, so that a long job does not hold
+                short ones up; at least one block is done.
+        """
+        until = time.monotonic() + seconds
+        with structlog.contextvars.bound_contextvars(job_id=job_id.hex):
+            try:
+                job = self._begin(job_id)
+                if job is not None:
+                    with structlog.contextvars.bound_contextvars(request_id=job.request_id):
+                        self._run(job, until)
+            except (TryAgain, Unavailable) as error:
+                log.warning("job_left", error=error.message)
+
+    def _begin(self, job_id: UUID) -> Job | None:
+        with transaction(self.pool) as conn:
+            return jobs.begin(conn, job_id)
+
+    def _run(self, job: Job, until: float) -> None:
+        tries = 0
+        while True:
+            try:
+                step = self._step(job)
+            except (TryAgain, Unavailable) as error:
+                # A COMMIT whose answer was lost may have landed: look again, over another connection.
+                tries += 1
+                log.warning("block_again", error=error.message, tries=tries)
+                if tries == _TRIES:
+                    return
+                continue
+            except JobUnrunnable as error:
+                self._fail(job, error)
+                return
+            tries = 0
+            if step is _Step.SOMEONE_ELSE:
+                return
+            if step is _Step.NOTHING_OPEN:
+                self.after_end(job)
+                return
+            if time.monotonic() > until:
+                self.bell.ring(job.id)
+                return
+
+    def _step(self, job: Job) -> _Step:
+        """Read the first open block, and carry it out in one transaction."""
+        with transaction(self.pool) as conn:
+            block = blocks.next_open(conn, job.id)
+            template = self.editions.get(conn, job.template_id)
+        if block is None:
+            return _Step.NOTHING_OPEN
+        schema = schema_of(KINDS[job.kind], template)
+        poison = _poison(schema, block)
+        try:
+            with transaction(self.pool) as conn:
+                state = _carry_out(conn, job, block, schema, poison)
+        except _JobEnded:
+            return _Step.NOTHING_OPEN
+        if state is None:
+            return _Step.SOMEONE_ELSE
+        return _Step.NOTHING_OPEN if state.ended else _Step.BLOCK_DONE
+
+    def _fail(self, job: Job, error: JobUnrunnable) -> None:
+        with transaction(self.pool) as conn:
+            ended = jobs.fail(conn, job.id, error.code, error.message)
+        if ended:
+            log.error("job_failed", code=error.code, message=error.message)
+            self.after_end(job)
+
+    def after_end(self, job: Job) -> None:
+        """Tell those who waited for the end of a job; harmless where they have been told."""
+        with transaction(self.pool) as conn:
+            ended = jobs.get(conn, job.id)
+            waiting = jobs.waiting_for(conn, job.id)
+        if ended is None or not ended.status.ended:
+            return
+        log.info("job_ended", status=ended.status, total=ended.total, failed=ended.effects[Effect.FAILED])
+        if job.awaited:
+            self.wakeups.wake(job.id)
+        for next_job in waiting:
+            self.bell.ring(next_job)
+
+
+def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema, poison: set[int]) -> JobState | None:
+    """Everything of one block, in the caller's transaction.
+
+    Returns:
+        The state that the job is in now; None where another worker holds the block or has closed it.
+
+    Raises:
+        _JobEnded: the job was ended meanwhile, so the transaction must be rolled back.
+    """
+    if not blocks.lock(conn, job.id, block.no):
+        return None
+    blocks.extend_patience(conn, block.deliveries)
+    good, errors = _check(schema, block, poison)
+    effects: Counter[Effect] = Counter()
+    for _, outcome in write(conn, KINDS[job.kind], Target(job.tenant_id, job.merge), good):
+        if isinstance(outcome, ItemError):
+            errors.append(outcome)
+        else:
+            effects[outcome.effect] += 1
+    effects[Effect.FAILED] = len(errors)
+    blocks.record_errors(conn, job.id, errors)
+    blocks.close(conn, job.id, block.no)
+    state = jobs.move_on(conn, job.id, effects)
+    if state is None:
+        raise _JobEnded
+    return state
+
+
+def _check(schema: ItemSchema, block: OpenBlock, poison: set[int]) -> tuple[list[object], list[ItemError]]:
+    """The block's good items in the order sent, and an error for each of the others."""
+    good: list[object] = []
+    errors: list[ItemError] = []
+    for index, text in _indexed(block):
+        if index in poison:
+            errors.append(
+                ItemError(index, None, "VALIDATION_FAILED", "Checking this item ended the process three times")
+            )
+            continue
+        checked = schema.check(index, text)
+        if isinstance(checked, ItemError):
+            errors.append(checked)
+        else:
+            good.append(checked)
+    return good, errors
+
+
+def _poison(schema: ItemSchema, block: OpenBlock) -> set[int]:
+    if block.deliveries < _SUSPICIOUS_DELIVERIES:
+        return set()
+    log.warning("block_in_quarantine", block=block.no, deliveries=block.deliveries)
+    return quarantine.poisonous(schema.check, _indexed(block))
+
+
+def _indexed(block: OpenBlock) -> list[tuple[int, msgspec.Raw]]:
+    return list(enumerate(intake.items_of(block.payload), block.first_index))

@@ -1,0 +1,49 @@
+"""Ids: UUIDv7 (RFC 9562), made here so that they are known before INSERT and in order, and their public spellings."""
+
+import re
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from ingest.errors import NotFound
+
+__all__ = ["ENTITY", "EVENT", "JOB", "parse", "spell", "uuid7"]
+
+ENTITY, EVENT, JOB = "ent", "eev", "job"
+
+_SPELLING = re.compile(r"([a-z]{3})_([0-9a-f]{32})", re.ASCII)
+
+
+def spell(prefix: str, uuid: UUID) -> str:
+    """The public spelling (contracts/operator.md section 1), as in `job_0198c2a4…`.
+
+    Args:
+        prefix: ENTITY, EVENT or JOB.
+        uuid: the row's UUID.
+
+    Returns:
+        The prefix, an underscore and 32 lower-case hexadecimal digits.
+    """
+    return f"{prefix}_{uuid.hex}"
+
+
+def parse(prefix: str, text: str) -> UUID:
+    """The UUID behind a public spelling.
+
+    Args:
+        prefix: ENTITY, EVENT or JOB.
+        text: what a client sent.
+
+    Returns:
+        The UUID.
+
+    Raises:
+        NotFound: the text is not of that spelling, so no such row can exist.
+    """
+    match = _SPELLING.fullmatch(text)
+    if match is None or match[1] != prefix:
+        raise NotFound(f"There is no {_NOUNS[prefix]} {text[:50]!r}")
+    return UUID(match[2])
+
+
+_NOUNS = {ENTITY: "entity", EVENT: "event", JOB: "job"}

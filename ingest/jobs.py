@@ -1,0 +1,131 @@
+"""Jobs: one accepted batch each, its states, and what became of its items. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class JobState(StrEnum):
+    """Where a job stands (contracts/operator.md section 5). A row moves down this list, never up.
+
+    Attributes:
+        PENDING: stored, not begun. The request that accepts the batch moves it in; the first delivery moves it out.
+        PROCESSING: a worker, or sweep, has begun it. The first delivery moves it in; one of the three ends, out.
+        COMPLETED: every item has an outcome, failed ones included. The closing of its last block moves it in.
+        FAILED: it could not be carried out. Sweep moves it in past the deadline, the executor where it is unrunnable.
+        CANCELLED: a person ended it, by `sluice jobs cancel`. What was done before stands and is counted.
+    """
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job will never change again."""
+        return self in {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
+
+
+class Effect(StrEnum):
+    """What became of one item; a job counts each item under exactly one.
+
+    Attributes:
+        CREATED: a row that was not there before, or was deleted, is there now.
+        UPDATED: a row that was there has changed.
+        UNCHANGED: a row that was there already said the same.
+        DUPLICATE: an event that had been stored before.
+        FAILED: refused, with an error; nothing of it is stored.
+        UNPROCESSED: not yet looked at; or never, where the job ended before.
+    """
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    DUPLICATE = "duplicate"
+    FAILED = "failed"
+    UNPROCESSED = "unprocessed"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """Why one item was refused.
+
+    Attributes:
+        index: 0-based, in the whole batch.
+        external_id: the item's, where one could be read.
+        code: `VALIDATION_FAILED`, `NOT_FOUND` or `WRITE_FAILED`.
+        message: what is wrong, and with which field.
+        malformed: the item is not of the call's shape, as against its template's; a single call answers the two apart.
+    """
+
+    index: int
+    external_id: str | None
+    code: str
+    message: str
+    malformed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands in its row.
+
+    Attributes:
+        kind: a name of the table of kinds.
+        merge: entities: merge top-level fields instead of replacing them all.
+        effects: a count each; they sum to `total`.
+        attempts: deliveries that found work, the first included.
+        error_code: why it failed, where it did; likewise `error_message`.
+    """
+
+    id: UUID
+    tenant_id: int
+    kind: str
+    merge: bool
+    template_id: int
+    after_job_id: UUID | None
+    request_id: str
+    awaited: bool
+    status: JobState
+    total: int
+    effects: Mapping[Effect, int]
+    attempts: int
+    error_code: str | None
+    error_message: str | None
+    created_at: datetime
+    started_at: datetime | None
+    progressed_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def processed(self) -> int:
+        """Items with an outcome."""
+        return self.total - self.effects[Effect.UNPROCESSED]
+
+    @property
+    def succeeded(self) -> int:
+        """Items with a good outcome."""
+        return self.processed - self.effects[Effect.FAILED]
+
+    @property
+    def progress(self) -> int:
+        """Whole percent of items with an outcome; 100 only in COMPLETED."""
+        return 100 * self.processed // self.total
+
+    @property
+    def rate(self) -> float | None:
+        """Items a second from its begin to its last progress; None before there is any."""
+        if self.started_at is None or not self.processed:
+            return None
+        seconds = (self.progressed_at - self.started_at).total_seconds()
+        return self.processed / seconds if seconds > 0 else None
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds to its end at the present rate; 0 when it has ended, None while nothing can be said."""
+        if self.status.ended:
+            return 0.0
+        return self.effects[Effect.UNPROCESSED] / self.rate if self.rate else None

@@ -1,0 +1,79 @@
+"""Checking in a process of its own, for a block whose checking may have ended the processes that tried it before."""
+
+import os
+import resource
+import signal
+import struct
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import msgspec
+
+# A child that dies at the same item so often, with nobody else's hand in it, was killed by that item.
+_DEATHS = 3
+
+# The child ends by itself after so long, and may grow by so much: an item that never ends, or eats memory, dies too.
+_SECONDS = 20
+_GROWTH_BYTES = 1024**3
+
+_INDEX = struct.Struct("=i")
+
+
+def poisonous(check: Callable[[int, msgspec.Raw], object], items: Sequence[tuple[int, msgspec.Raw]]) -> set[int]:
+    """Find the items whose checking ends the process that does it.
+
+    Call it outside of any transaction, and with no connection in use: the child is a fork.
+
+    Args:
+        check: checks one item, by index and text.
+        items: the block's, with their indexes.
+
+    Returns:
+        The indexes of those that ended three children each.
+    """
+    poison: set[int] = set()
+    deaths: dict[int, int] = {}
+    while (fatal := _first_death(check, [item for item in items if item[0] not in poison])) is not None:
+        deaths[fatal] = deaths.get(fatal, 0) + 1
+        if deaths[fatal] == _DEATHS:
+            poison.add(fatal)
+    return poison
+
+
+def _first_death(check: Callable[[int, msgspec.Raw], object], items: Sequence[tuple[int, msgspec.Raw]]) -> int | None:
+    """The index at which a child died; None where it came through."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _check_all(check, items, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if status == 0 or not said:
+        return None  # came through, or died before it began: then no item is to blame
+    last: int = _INDEX.unpack_from(said, len(said) - len(said) % _INDEX.size - _INDEX.size)[0]
+    return last
+
+
+def _check_all(
+    check: Callable[[int, msgspec.Raw], object], items: Sequence[tuple[int, msgspec.Raw]], writer: int
+) -> NoReturn:
+    """The child: say each index before its check, and leave without any of the parent's clean-up."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_SECONDS)
+    _limit_growth()
+    try:
+        for index, text in items:
+            os.write(writer, _INDEX.pack(index))
+            check(index, text)
+    except BaseException:  # noqa: BLE001 # whatever it is, it is the item's doing, and the parent counts it
+        os._exit(1)
+    os._exit(0)
+
+
+def _limit_growth() -> None:
+    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123 # a kernel file
+        pages = int(statm.read().split()[0])
+    most = pages * resource.getpagesize() + _GROWTH_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))

@@ -1,0 +1,128 @@
+"""The doorbell: `ring(job_id)` tells some worker that a job waits, and never blocks. Everything true is in Postgres.
+
+A message is a hint. Redis as a broker can lose any of them, so Celery here has early acknowledgement, no retries, no
+results and no schedule; what it lost, sweep rings for again (DESIGN.md section 3).
+"""
+
+import os
+import queue
+import ssl
+import threading
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import structlog
+from celery import Celery
+from kombu import Queue
+
+RUN_JOB = "sluice.run_job"
+_JOBS = "sluice.jobs"
+
+# Rings that wait for the publisher: some seconds' worth. More of them than that means that the broker hangs, and then
+# what is dropped here sweep rings for.
+_WAITING_RINGS = 10_000
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.queue")
+
+
+def celery_app(redis_url: str) -> Celery:
+    """The Celery app as producers and workers share it.
+
+    Args:
+        redis_url: `redis://`, `rediss://` or `unix://`, as redis-py spells it.
+    """
+    app = Celery("sluice", broker=_broker_url(redis_url))
+    app.conf.update(
+        task_queues=[Queue(_JOBS)],
+        task_default_queue=_JOBS,
+        task_create_missing_queues=False,
+        task_serializer="json",
+        accept_content=["json"],
+        task_acks_late=False,
+        task_ignore_result=True,
+        task_publish_retry=False,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_pool_acquire_timeout=5,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_soft_shutdown_timeout=10,
+        worker_send_task_events=True,  # flower lives on them
+        task_send_sent_event=False,  # a second message a ring, which tells flower nothing more
+        broker_transport_options={
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "health_check_interval": 5,
+        },
+    )
+    if redis_url.startswith("rediss:"):
+        app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    return app
+
+
+def _broker_url(redis_url: str) -> str:
+    """Celery's spelling. Given `redis+unix://` it silently takes localhost:6379; a socket is `redis+socket://`."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    login = f":{parts.password}@" if parts.password else ""
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    return f"redis+socket://{login}{parts.path}?virtual_host={database}"
+
+
+class Bell:
+    """Rings for jobs from a thread of its own, since publishing blocks for seconds where Redis hangs.
+
+    Args:
+        app: whose broker settings to use.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._pid = 0
+        self._lock = threading.Lock()
+        self._waiting: queue.Queue[UUID] = queue.Queue(_WAITING_RINGS)
+        self._unheard: set[UUID] = set()
+
+    def ring(self, job_id: UUID) -> None:
+        """Tell some worker that this job waits. A ring that is dropped or fails costs a little time, nothing else."""
+        self._start_after_fork()
+        try:
+            self._waiting.put_nowait(job_id)
+        except queue.Full:
+            self._unheard.add(job_id)
+
+    def unheard(self) -> set[UUID]:
+        """The jobs whose ring was dropped or failed since this was last asked."""
+        gone, self._unheard = self._unheard, set()
+        return gone
+
+    def _start_after_fork(self) -> None:
+        if self._pid == os.getpid():
+            return
+        with self._lock:
+            if self._pid != os.getpid():
+                self._waiting = queue.Queue(_WAITING_RINGS)
+                threading.Thread(target=self._publish, name="bell", daemon=True).start()
+                self._pid = os.getpid()
+
+    def _publish(self) -> None:
+        while True:
+            job_id = self._waiting.get()
+            try:
+                self._app.send_task(RUN_JOB, args=[str(job_id)], queue=_JOBS, retry=False)
+            except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
+                lost = {job_id, *self._drain()}
+                self._unheard |= lost
+                log.warning("ring_failed", jobs=len(lost), error=type(error).__name__)
+
+    def _drain(self) -> set[UUID]:
+        """Whatever else waits would fail just so, seconds later: let sweep know now."""
+        waiting: set[UUID] = set()
+        while True:
+            try:
+                waiting.add(self._waiting.get_nowait())
+            except queue.Empty:
+                return waiting

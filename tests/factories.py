@@ -1,0 +1,116 @@
+"""Makers of test data; every one takes overrides."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ingest.config import Settings
+from ingest.db import jobs, keys, tenants
+from ingest.db.jobs import NewJob
+from ingest.db.pool import Connection, Pool, transaction
+from ingest.db.templates import Editions
+from ingest.db.tenants import Tenant
+from ingest.executor import Executor
+from ingest.ids import uuid7
+from ingest.intake import cut
+from ingest.kinds import KINDS
+from ingest.queue import Bell, celery_app
+from ingest.wakeups import Wakeups
+
+
+def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settings:
+    values: dict[str, Any] = {
+        "database_url": database_url,
+        "redis_url": redis_url,
+        "max_body_bytes": 32 * 1024 * 1024,
+        "web_workers": 1,
+        "web_threads": 8,
+        "worker_processes": 2,
+        "job_deadline_seconds": 3600,
+        "job_retention_days": 30,
+        "rate_entities": "30000/minute",
+        "rate_events": "60000/minute",
+        "rate_states": "30000/minute",
+        "rate_batch": "6000/minute",
+        "rate_read": "60000/minute",
+        "log_level": "INFO",
+    }
+    return Settings(**{**values, **overrides})
+
+
+def make_tenant(conn: Connection, *, name: str = "Acme", template: str | None = "tpl_igaming") -> tuple[Tenant, str]:
+    """A tenant, and an operator key of its own; with no template where `template` is None."""
+    tenant = tenants.create(conn, name)
+    _, secret = keys.create(conn, tenant.id, "oh_live", "test")
+    if template is not None:
+        assert tenants.choose_template(conn, tenant.id, template)
+    found = tenants.get(conn, tenant.public_id)
+    assert found is not None
+    return found, secret
+
+
+def entity(number: int = 1, **overrides: Any) -> dict[str, Any]:
+    item = {
+        "entityType": "player",
+        "externalId": f"player_{number:06}",
+        "data": {"email": f"p{number}@example.com", "vip_level": number % 5},
+    }
+    return {**item, **overrides}
+
+
+def event(number: int = 1, **overrides: Any) -> dict[str, Any]:
+    item = {
+        "externalId": f"player_{number:06}",
+        "eventType": "transaction",
+        "data": {"type": "deposit", "amount": number, "currency": "EUR"},
+    }
+    return {**item, **overrides}
+
+
+def state(number: int = 1, **overrides: Any) -> dict[str, Any]:
+    item = {"externalId": f"player_{number:06}", "stateKey": "balance", "value": number}
+    return {**item, **overrides}
+
+
+def accept(
+    conn: Connection,
+    tenant: Tenant,
+    kind: str,
+    items: list[Any] | bytes,
+    *,
+    block_items: int | None = None,
+    **overrides: Any,
+) -> UUID:
+    """Store a batch as the API does; `items` may be the body itself."""
+    body = items if isinstance(items, bytes) else msgspec.json.encode(items)
+    cut_as = {"limit": KINDS[kind].limit, "block_items": block_items or KINDS[kind].block_items}
+    values = {
+        "id": uuid7(),
+        "tenant_id": tenant.id,
+        "kind": kind,
+        "merge": False,
+        "template_id": tenant.template_id,
+        "after_job_id": None,
+        "request_id": "test",
+        "awaited": False,
+    }
+    job = NewJob(**{**values, **overrides})
+    jobs.accept(conn, job, cut(body, **cut_as))
+    return job.id
+
+
+def make_executor(pool: Pool, redis_url: str) -> Executor:
+    return Executor(pool, Bell(celery_app(redis_url)), Wakeups(redis_url), Editions())
+
+
+def run_pending(pool: Pool, redis_url: str) -> None:
+    """Carry out every job that is not ended, in this process."""
+    executor = make_executor(pool, redis_url)
+    while True:
+        with transaction(pool) as conn:
+            ids = [row[0] for row in conn.execute("SELECT id FROM jobs WHERE ended_at IS NULL ORDER BY id")]
+        if not ids:
+            return
+        for job_id in ids:
+            executor.run(job_id, seconds=60)

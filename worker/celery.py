@@ -1,0 +1,33 @@
+"""The Celery app of the workers: `celery --app worker.celery worker`."""
+
+import sys
+from typing import Any
+
+from celery import signals
+
+from ingest import logs
+from ingest.config import Settings
+from ingest.db.blocks import patience_seconds
+from ingest.queue import celery_app
+
+settings = Settings.from_env_or_exit()
+
+# A text that the API split must be split here too, wherever on the stack it is done: nesting that was accepted under
+# Python's default limit of 1,000 frames always passes under this one.
+sys.setrecursionlimit(4_000)
+
+app = celery_app(settings.redis_url)
+app.conf.update(
+    imports=["worker.tasks"],
+    worker_concurrency=settings.worker_processes,
+    worker_hijack_root_logger=False,
+    # The database's guards end whatever hangs long before; this is for what never comes back to the database.
+    task_time_limit=2 * patience_seconds(deliveries=1_000),
+    # A child starts afresh now and then, so that whatever a library leaks stays small.
+    worker_max_tasks_per_child=10_000,
+)
+
+
+@signals.setup_logging.connect
+def _configure_logs(**_: Any) -> None:
+    logs.configure(settings.log_level, "worker")

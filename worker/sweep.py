@@ -1,0 +1,195 @@
+"""Sweep: looks every second after what got lost. `python -m worker.sweep`; two copies are fine, none leads.
+
+`run_once` does one bounded round; the rest is a dull loop around it. It publishes by the bell's thread, never in line:
+a broker that refuses would block it for seconds.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+from uuid import UUID
+
+import structlog
+
+from ingest import logs
+from ingest.config import Settings
+from ingest.db import retention, upkeep
+from ingest.db.blocks import patience_seconds
+from ingest.db.faults import ours
+from ingest.db.pool import WORKER, Connection, connect, open_pool
+from ingest.db.templates import Editions
+from ingest.db.upkeep import Need
+from ingest.errors import DatabaseError
+from ingest.executor import Executor
+from ingest.queue import Bell, celery_app
+from ingest.wakeups import Wakeups
+
+_ROUND_SECONDS = 1.0
+
+# A round's bounds: what is over them waits for the next one, a second later.
+_MOST_LOOKED_AT = 500
+_MOST_JOBS_PURGED = 500
+_PAGES_A_ROUND = 256
+
+# Hands of its own: few, since they share the machine with whatever keeps the workers from working.
+_MOST_HANDS = 2
+_HANDS_SECONDS = 5.0
+_HANDS_ALARM_SECONDS = 60
+
+# After a whole crawl through the tables there is nothing to purge for long: days are the unit.
+_CRAWL_REST_SECONDS = 3600.0
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("worker.sweep")
+
+
+class Hands:
+    """Children that carry out the jobs that no worker took, so that work gets done with no broker at all.
+
+    Args:
+        settings: for the connections that each child opens for itself.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._children: set[int] = set()
+
+    def take(self, job_ids: Sequence[UUID]) -> int:
+        """Give jobs to a child, if one is free; not waited for.
+
+        Returns:
+            How many jobs were taken on.
+        """
+        self._reap()
+        if not job_ids or len(self._children) >= _MOST_HANDS:
+            return 0
+        child = os.fork()
+        if child == 0:
+            self._work(job_ids)
+        self._children.add(child)
+        return len(job_ids)
+
+    def _reap(self) -> None:
+        self._children = {child for child in self._children if os.waitpid(child, os.WNOHANG) == (0, 0)}
+
+    def _work(self, job_ids: Sequence[UUID]) -> NoReturn:
+        """The child: a hard alarm bounds it, whatever its parent's threads held when it was forked."""
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.alarm(_HANDS_ALARM_SECONDS)
+        try:
+            pool = open_pool(self._settings.database_url, WORKER, size=1)
+            bell = Bell(celery_app(self._settings.redis_url))
+            executor = Executor(pool, bell, Wakeups(self._settings.redis_url), Editions())
+            until = time.monotonic() + _HANDS_SECONDS
+            for job_id in job_ids:
+                executor.run(job_id, seconds=max(0.0, until - time.monotonic()))
+                if time.monotonic() > until:
+                    break
+        except BaseException:
+            log.exception("hands_crashed")
+            os._exit(1)
+        os._exit(0)
+
+
+class Crawl:
+    """Goes through the tables a range of pages at a time, purging what is past its tenant's retention."""
+
+    def __init__(self) -> None:
+        self._table = 0
+        self._page = 0
+        self._rest_until = 0.0
+
+    def step(self, conn: Connection) -> int:
+        """Purge the next range; returns how many rows were deleted."""
+        if time.monotonic() < self._rest_until or not retention.wanted(conn):
+            return 0
+        table = retention.TABLES[self._table]
+        purged = retention.purge_pages(conn, table, first=self._page, pages=_PAGES_A_ROUND)
+        self._page += _PAGES_A_ROUND
+        if self._page >= retention.pages_of(conn, table):
+            self._page, self._table = 0, self._table + 1
+        if self._table == len(retention.TABLES):
+            self._table = 0
+            self._rest_until = time.monotonic() + _CRAWL_REST_SECONDS
+        return purged
+
+
+class Sweep:
+    """One round after the other over one connection.
+
+    Args:
+        settings: deadlines, retention, and where the servers are.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._bell = Bell(celery_app(settings.redis_url))
+        self._hands = Hands(settings)
+        self._crawl = Crawl()
+
+    def run_once(self, conn: Connection) -> dict[str, int]:
+        """One round; every statement of it is bounded, and each step is a transaction of its own.
+
+        Returns:
+            What was done, by name.
+        """
+        counts = {"sessions_ended": upkeep.end_overdue_sessions(conn, seconds=patience_seconds(1))}
+        conn.commit()
+        counts["jobs_failed"] = len(self._fail(conn))
+        looked = upkeep.look(conn, limit=_MOST_LOOKED_AT)
+        conn.commit()
+        unheard = self._bell.unheard()
+        rings = [job.id for job in looked if job.need is Need.RING]
+        for job_id in rings:
+            self._bell.ring(job_id)
+        counts["rings"] = len(rings)
+        counts["taken"] = self._hands.take([*unheard, *(job.id for job in looked if job.need is Need.HANDS)])
+        counts["jobs_purged"] = retention.purge_jobs(
+            conn, days=self._settings.job_retention_days, limit=_MOST_JOBS_PURGED
+        )
+        conn.commit()
+        counts["rows_purged"] = self._crawl.step(conn)
+        conn.commit()
+        return counts
+
+    def _fail(self, conn: Connection) -> list[UUID]:
+        failed = upkeep.fail_stuck(conn, seconds=self._settings.job_deadline_seconds)
+        failed += upkeep.fail_hollow(conn)
+        conn.commit()
+        for job_id in failed:
+            log.error("job_failed", job_id=job_id.hex)
+        return failed
+
+
+def main() -> None:
+    """Sweep until TERM or INT."""
+    settings = Settings.from_env_or_exit()
+    logs.configure(settings.log_level, "sweep")
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    sweep = Sweep(settings)
+    log.info("sweep_started")
+    while not stopping.is_set():
+        try:
+            with ours(), connect(settings.database_url, "sluice-sweep") as conn:
+                while not stopping.is_set():
+                    done = {name: count for name, count in sweep.run_once(conn).items() if count}
+                    if done:
+                        log.info("swept", **done)
+                    stopping.wait(_ROUND_SECONDS)
+        except DatabaseError as error:
+            log.warning("sweep_lost_the_database", error=error.message)
+            stopping.wait(_ROUND_SECONDS)
+
+
+if __name__ == "__main__":
+    main()

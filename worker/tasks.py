@@ -1,0 +1,50 @@
+"""The one task. All that it knows is a job's id; everything true is in Postgres."""
+
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import signals
+
+from ingest.db.pool import WORKER, open_pool
+from ingest.db.templates import Editions
+from ingest.executor import Executor
+from ingest.queue import RUN_JOB, Bell
+from ingest.wakeups import Wakeups
+from worker.celery import app, settings
+
+# After this long in one job a worker takes the next message; it is also what a rolling restart may wait for.
+_SLICE_SECONDS = 3.0
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("worker.tasks")
+
+
+@lru_cache(maxsize=1)
+def executor() -> Executor:
+    """This process's executor, made at its first task: after the fork, never before."""
+    pool = open_pool(settings.database_url, WORKER, size=1)
+    return Executor(pool, Bell(app), Wakeups(settings.redis_url), Editions())
+
+
+@signals.worker_process_init.connect
+def _forget_parents_executor(**_: Any) -> None:
+    executor.cache_clear()
+
+
+@app.task(name=RUN_JOB)
+def run_job(job_id: str) -> None:
+    """Carry out a job as far as it goes. Any message is harmless, garbage included.
+
+    Args:
+        job_id: the job's UUID.
+    """
+    try:
+        executor().run(UUID(job_id), seconds=_SLICE_SECONDS)
+    except (ValueError, TypeError, AttributeError):
+        log.exception("job_crashed", job_id=str(job_id)[:64])
+    except MemoryError:
+        # One that left the task would end the whole worker, not this child alone.
+        log.error("job_out_of_memory", job_id=job_id)  # noqa: TRY400 # a traceback wants memory too
+    except Exception:
+        log.exception("job_crashed", job_id=job_id)
