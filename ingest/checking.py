@@ -105,12 +105,15 @@ class ObjectDocument(Document):
 # ISO 8601 with `T`; `Z`, an offset or none; 0 to 9 fraction digits (contracts/public.md section 3).
 _TIMESTAMP = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 
+_NO_TIMESTAMP = 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"'
+
 
 class Timestamp(Named):
     """A moment, in UTC to the microsecond; without a zone it is UTC. Further digits are cut off."""
 
     default_error_messages = {
-        "invalid": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"',
+        "invalid": _NO_TIMESTAMP,
+        "null": _NO_TIMESTAMP,
     }
 
     def _deserialize(
@@ -221,7 +224,7 @@ def _sentence(messages: dict[str, Any]) -> str:
 def _id_in_bad_text(text: msgspec.Raw) -> str | None:
     """The id of an item that is no valid JSON for its surrogates: the standard library still reads it."""
     try:
-        value = json.loads(bytes(text), parse_int=str)
+        value = json.loads(bytes(text), parse_int=float)  # int() refuses more than 4,300 digits
     except (ValueError, RecursionError):
         return None
     external_id = value.get("externalId") if isinstance(value, dict) else None

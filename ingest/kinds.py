@@ -1,6 +1,6 @@
 """THE TABLE OF KINDS: what Sluice takes in. The only file that lists them all; nothing else tells kinds apart."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -50,7 +50,8 @@ class Kind:
         limit: the most items of one JSON request.
         block_items: the most items of one transaction.
         schema: what an item must be.
-        key: what two items must share to be writes of the same row; None where every item is a row of its own.
+        key: what two items must share to be writes of the same row, and the order in which rows are locked; None where
+            every item is a row of its own.
         write: stores items, of which no two share a key, and says what became of each, in the order given.
     """
 
@@ -59,7 +60,7 @@ class Kind:
     limit: int
     block_items: int
     schema: type[ItemSchema]
-    key: Callable[[Any], Hashable] | None
+    key: Callable[[Any], Any] | None
     write: Callable[[Connection, Target, Sequence[Any]], list[Outcome]]
 
 

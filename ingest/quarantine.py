@@ -17,6 +17,7 @@ _SECONDS = 20
 _GROWTH_BYTES = 1024**3
 
 _INDEX = struct.Struct("=i")
+_THROUGH = -1  # said after the last item; an exit status of 0 may be an item's doing too
 
 
 def poisonous(check: Callable[[int, msgspec.Raw], object], items: Sequence[tuple[int, msgspec.Raw]]) -> set[int]:
@@ -49,11 +50,11 @@ def _first_death(check: Callable[[int, msgspec.Raw], object], items: Sequence[tu
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
         said = pipe.read()
-    _, status = os.waitpid(child, 0)
-    if status == 0 or not said:
-        return None  # came through, or died before it began: then no item is to blame
+    os.waitpid(child, 0)
+    if not said:
+        return None  # died before it began: then no item is to blame
     last: int = _INDEX.unpack_from(said, len(said) - len(said) % _INDEX.size - _INDEX.size)[0]
-    return last
+    return None if last == _THROUGH else last
 
 
 def _check_all(
@@ -67,6 +68,7 @@ def _check_all(
         for index, text in items:
             os.write(writer, _INDEX.pack(index))
             check(index, text)
+        os.write(writer, _INDEX.pack(_THROUGH))
     except BaseException:  # noqa: BLE001 # whatever it is, it is the item's doing, and the parent counts it
         os._exit(1)
     os._exit(0)

@@ -16,7 +16,9 @@ RawObject = dict[str, msgspec.Raw]
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(RawObject)
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
-_SURROGATE = re.compile(rb"\\u[dD][89abAB]")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # either half
+# Backslashes stand in strings alone, and in pairs where they mean themselves.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -73,37 +75,24 @@ def decode(text: bytes | msgspec.Raw) -> Any:
     """A JSON text as Python values, numbers exact: `int`, or `Decimal` where it has a fraction or an exponent.
 
     Raises:
-        ValueError: it is not JSON, holds a lone surrogate, or an integer of more than 4,300 digits.
+        ValueError: it is not JSON, holds a lone surrogate, or a number of more than 4,300 digits or 18 in its exponent.
     """
     try:
         return _EXACT.decode(text)
+    except ArithmeticError:  # Decimal's own, as for 1e1000000000000000000
+        raise ValueError("a number is out of range") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
 
 
 def has_nul(text: msgspec.Raw) -> bool:
     r"""Whether a string or a name in it holds U+0000, which JSON can say (`\u0000`) and Postgres cannot store."""
-    return b"\\u0000" in bytes(text) and _holds_nul(decode(text))
+    return _NUL.search(bytes(text)) is not None
 
 
 def has_null_member(text: msgspec.Raw) -> bool:
     """Whether any top-level member of this object is null."""
     return b"null" in bytes(text) and any(bytes(value) == b"null" for value in split_object(text).values())
-
-
-def _holds_nul(value: Any) -> bool:
-    waiting = [value]
-    while waiting:
-        match waiting.pop():
-            case str() as string:
-                if "\0" in string:
-                    return True
-            case list() as items:
-                waiting += items
-            case dict() as members:
-                waiting += members.keys()
-                waiting += members.values()
-    return False
 
 
 def _split_leniently(text: str) -> list[msgspec.Raw]:

@@ -45,7 +45,8 @@ def _turns(kind: Kind, items: Sequence[Any]) -> list[list[Any]]:
         if turn == len(turns):
             turns.append([])
         turns[turn].append(item)
-    return turns
+    # Halves must stay in the order in which rows are locked, or two writers who both halve can deadlock.
+    return [sorted(turn, key=kind.key) for turn in turns]
 
 
 def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: list[Any]) -> list[Outcome]:

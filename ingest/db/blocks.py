@@ -77,6 +77,8 @@ def extend_patience(conn: Connection, deliveries: int) -> None:
         {"name": f"{WORKER}:{seconds}", "timeout": f"{seconds - 2}s"},
     )
     if conn.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+        # A timer that runs keeps its end whatever is set; it must be stopped for another to start.
+        conn.execute("SET LOCAL transaction_timeout = 0")
         conn.execute("SELECT set_config('transaction_timeout', %s, true)", (f"{seconds - 1}s",))
 
 

@@ -16,10 +16,13 @@ from ingest.errors import DatabaseError, TryAgain, Unavailable, WriteRefused
 # limit exceeded. The same data would be refused again.
 _REFUSED = ("22", "23", "54")
 
-# The same statement may pass: serialization failure, deadlock, statement completion unknown (class 40); lock not
-# available, object in use (class 55); query cancelled by a timeout (57014); out of memory, disk full and too many
-# connections (class 53).
-_PASSING = ("40", "53", "55")
+# The same statement may pass: transaction rollback such as a deadlock (class 40), insufficient resources (53), object
+# not in the wanted state, such as a lock that was not to be had (55), and a statement's timeout (57014).
+_PASSING = ("40", "53", "55", "57014")
+
+# The session is over: connection exceptions (class 08), the server's shutdown, its crash, or its refusal to start one
+# (57P01 to 57P05), and the timeouts that end sessions (25P03, 25P04).
+_GONE = ("08", "57P", "25P03", "25P04")
 
 
 @contextmanager
@@ -44,15 +47,19 @@ def translate(error: psycopg.Error | psycopg_pool.PoolTimeout | psycopg_pool.Poo
         return Unavailable(None)
     state, constraint = error.sqlstate, error.diag.constraint_name
     if state is None:
-        # The client library failed before the server spoke: a lost connection, or a value that has no wire form.
-        if isinstance(error, psycopg.DataError):
-            return WriteRefused(None)
-        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return Unavailable(None) if lost else DatabaseError(None)
-    if state.startswith("08") or state in {"57P01", "57P02", "57P03", "57P05", "25P03", "25P04"}:
-        return Unavailable(state)  # class 08, or the server ended the session: shutdown, crash, timeout, sweep
+        return _without_state(error)
     if state.startswith(_REFUSED):
         return WriteRefused(state, constraint)
-    if state.startswith(_PASSING) or state == "57014":
+    if state.startswith(_PASSING):
         return TryAgain(state, constraint)
+    if state.startswith(_GONE):
+        return Unavailable(state)
     return DatabaseError(state, constraint)
+
+
+def _without_state(error: psycopg.Error) -> DatabaseError:
+    """The client library failed before the server spoke: no connection, or a value that has no wire form."""
+    if isinstance(error, psycopg.DataError):
+        return WriteRefused(None)
+    lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return Unavailable(None) if lost else DatabaseError(None)

@@ -110,7 +110,8 @@ def _conninfo(url: str, process: str) -> str:
         url,
         application_name=process,
         connect_timeout=5,
-        options=" ".join(f"-c {name}={value}" for name, value in guards.items()),
+        # UTC: in any other zone the first or the last hours of the years 1 to 9999 cannot be read back.
+        options=" ".join(f"-c {name}={value}" for name, value in {"timezone": "UTC", **guards}.items()),
     )
 
 

@@ -29,13 +29,13 @@ def upsert(conn: Connection, states: Sequence[tuple[State, int]]) -> list[Effect
 
     Args:
         conn: an open transaction.
-        states: each with the internal id of its entity; locked in the order of their keys, so that two writers cannot
-            deadlock.
+        states: each with the internal id of its entity; locked in the order of their entities' ids and their keys, so
+            that two writers cannot deadlock.
 
     Returns:
         What became of each, in the order given.
     """
-    rows = sorted(states, key=lambda row: (row[1], row[0].key))
+    rows = sorted(states, key=lambda row: (row[0].external_id, row[0].key))
     values = {
         "entity_ids": [entity_id for _, entity_id in rows],
         "keys": [state.key for state, _ in rows],

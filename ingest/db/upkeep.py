@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from psycopg.rows import class_row
-
 from ingest.db.pool import WORKER, Connection
 
 # A worker's session carries the seconds that its block has earned behind a colon; a first delivery carries none.
@@ -14,7 +12,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
   AND application_name ~ '^{WORKER}(:[0-9]{{1,6}})?$'
   AND xact_start < clock_timestamp()
-      - make_interval(secs => coalesce(substring(application_name FROM ':([0-9]+)$')::integer, %s))
+      - make_interval(secs => coalesce(substring(application_name FROM ':([0-9]{{1,6}})$')::integer, %s))
 LIMIT 100
 """
 
@@ -143,5 +141,5 @@ def look(conn: Connection, *, limit: int) -> list[Looked]:
         conn: an open transaction; commit before acting on what it returns.
         limit: the most to look at.
     """
-    with conn.cursor(row_factory=class_row(Looked)) as cursor:
-        return cursor.execute(_LOOK, {"limit": limit}).fetchall()
+    rows = conn.execute(_LOOK, {"limit": limit})
+    return [Looked(job_id, Need(need)) for job_id, need in rows]  # type: ignore[arg-type] # (uuid, text)

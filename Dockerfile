@@ -1,0 +1,31 @@
+# One image for every process of Sluice: web, worker, sweep, flower and migrate differ by their command alone.
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_ROOT_USER_ACTION=ignore
+
+WORKDIR /opt/sluice
+
+# Dependencies first and alone: a change of our own code then costs no new install.
+COPY requirements.txt ./
+RUN pip install --require-hashes -r requirements.txt
+
+COPY pyproject.toml README.md LICENSE ./
+COPY ingest ingest
+COPY app app
+COPY worker worker
+COPY cli cli
+RUN pip install --no-deps --editable . \
+    && useradd --system --create-home --uid 10001 sluice
+
+# By number, so that an orchestrator can see that it is not root.
+USER 10001
+EXPOSE 8000
+
+# The web process's; docker-compose.yml gives the other processes their own.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+
+CMD ["gunicorn", "-c", "app/gunicorn.py", "app:create_app()"]

@@ -1,0 +1,50 @@
+# One word for everything that is done here; `make` alone lists the words.
+
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
+BIN := .venv/bin
+UV ?= $(BIN)/uv
+# Hashes pin every file; no index address is written, so that each machine's own settings say where files come from.
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" $(UPGRADE)
+BACKEND := setuptools>=77
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test requirements
+.DELETE_ON_ERROR:
+
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/installed ## Install into .venv
+
+demo: .venv/installed ## See it work: from nothing to real batches done, in one terminal
+	@$(BIN)/sluice demo
+
+up: .venv/installed ## Run everything here until Ctrl-C: servers, web, worker, sweep, flower
+	@$(BIN)/sluice up --end-with-parent $(ARGS)
+
+test: .venv/tested ## Run all that CI runs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest $(ARGS)
+
+requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes the newest of each
+	$(COMPILE) pyproject.toml -o requirements.txt
+	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded -c requirements.txt -o requirements-embedded.txt
+	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded --group dev \
+		-c requirements-embedded.txt -o requirements-dev.txt
+
+# requirements-embedded.txt holds the build backend too, hashed like the rest: hence no isolated build.
+.venv/installed: requirements.txt requirements-embedded.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or newer; PYTHON=/path/to/python3 says where it is" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-embedded.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/tested: .venv/installed requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

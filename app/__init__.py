@@ -1,0 +1,39 @@
+"""The web process: parse, call `ingest`, shape the reply.
+
+    paths.py     ids in paths, taken apart before they are decoded; no redirects
+    requests.py  request ids and log lines
+    auth.py      whose key it is            limits.py, scopes.py  how often it may call
+    body.py      reading bodies             replies.py            writing JSON
+    errors.py    every error to one answer  pages.py, prefer.py   query parameters, Prefer
+    batches.py   accepting a batch          jobs.py               the job resource, for every face
+    operator/    the operator face          health.py, docs.py    for operators and developers
+    services.py  the connections of the process
+
+Imports `ingest` only. `create_app` is what gunicorn serves; `gunicorn.py` holds its settings.
+"""
+
+from flask import Flask
+
+from app import docs, errors, health, operator, paths, requests, services
+from app.operator import envelope
+from ingest.config import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The web application.
+
+    Args:
+        settings: of the process; read from the environment where None.
+
+    Raises:
+        SettingsError: the environment is wrong.
+    """
+    app = Flask(__name__, static_folder=None)
+    services.attach(app, settings or Settings.from_env())
+    paths.prepare(app)
+    requests.follow(app)
+    errors.handle(app, envelope.failure)
+    operator.mount(app)
+    app.register_blueprint(health.bp)
+    docs.mount(app)
+    return app

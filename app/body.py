@@ -1,0 +1,75 @@
+"""Reading a request's body: of the right type, bounded while it is read, and one JSON text."""
+
+import re
+
+import msgspec
+from flask import request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] # it has no types
+from werkzeug.http import parse_options_header
+
+from app.services import services
+from ingest.errors import InvalidInput, PayloadTooLarge, UnsupportedMediaType
+
+_CHUNK_BYTES = 64 * 1024
+_WHOLE = msgspec.json.Decoder(msgspec.Raw)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def read() -> bytes:
+    """The body as it was sent, of a call that takes JSON.
+
+    Without a Content-Type it is taken for JSON, since no call takes anything else.
+
+    Raises:
+        UnsupportedMediaType: it says that it is not JSON, not UTF-8, or compressed.
+        PayloadTooLarge: it is over the byte limit; no more than the limit was read.
+        InvalidInput: it broke off.
+    """
+    _check_type()
+    most = services().settings.max_body_bytes
+    # A length that is stated is judged before anything is read; a chunked body has none, and is counted as it comes.
+    if (request.content_length or 0) > most:
+        raise _too_large(most)
+    body = bytearray()
+    try:
+        while chunk := request.stream.read(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > most:
+                raise _too_large(most)
+    except (OSError, ParseException):
+        raise InvalidInput("The body broke off, or its chunks are malformed") from None
+    return bytes(body)
+
+
+def read_json() -> msgspec.Raw:
+    """The body, known to be one JSON text in UTF-8, without the space around it.
+
+    Raises:
+        InvalidInput: it is not, or holds a lone surrogate; and all that `read` raises.
+    """
+    body = read()
+    try:
+        body.decode()  # msgspec does not look inside of what it hands out raw
+        return _WHOLE.decode(body)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"The body is not valid UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise InvalidInput("The body is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        if _SURROGATE.search(body):
+            raise InvalidInput("The body is not valid JSON, or holds half of a surrogate pair") from None
+        raise InvalidInput(f"The body is not valid JSON: {error}") from None
+
+
+def _check_type() -> None:
+    media_type, options = parse_options_header(request.headers.get("Content-Type", ""))
+    if media_type.lower() not in {"", "application/json"}:
+        raise UnsupportedMediaType("Send the body as application/json")
+    if options.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType("Send the body in UTF-8: JSON has no other character set (RFC 8259)")
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("Send the body uncompressed")
+
+
+def _too_large(most: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is over {most} bytes; send it in several requests")

@@ -1,0 +1,48 @@
+"""What the OpenAPI document says of a view, beside the view itself."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One call.
+
+    Attributes:
+        summary: a line for people.
+        answers: status of success to the name of the shape that comes with it.
+        faults: statuses of errors beside those that every call may answer.
+        body: the name of the shape that the call takes; None where it takes no body.
+        query: query parameters, each with what it may be.
+        headers: request headers that the call looks at, likewise.
+        public: needs no key, and answers outside of any envelope.
+    """
+
+    summary: str
+    answers: Mapping[int, str]
+    faults: tuple[int, ...] = ()
+    body: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    public: bool = False
+
+
+def describe(summary: str, **details: Any) -> Callable[[_View], _View]:
+    """Say of a view what `app.docs` shows; see Description for the details."""
+
+    def mark(view: _View) -> _View:
+        _DESCRIPTIONS[view] = Description(summary, **details)
+        return view
+
+    return mark
+
+
+def description_of(view: Callable[..., Any]) -> Description | None:
+    """What was said of a view."""
+    return _DESCRIPTIONS.get(view)
+
+
+_DESCRIPTIONS: dict[Callable[..., Any], Description] = {}

@@ -1,0 +1,126 @@
+"""Errors to answers: one table, and one handler that every error of a request ends in. Views raise, never format."""
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from ingest.errors import (
+    DatabaseError,
+    InvalidInput,
+    LastKey,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    SluiceError,
+    TemplateNotConfigured,
+    TryAgain,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+    WriteRefused,
+)
+
+STATUS: Mapping[type[SluiceError], int] = {
+    InvalidInput: 400,
+    ValidationFailed: 400,
+    TemplateNotConfigured: 400,
+    WriteRefused: 400,
+    Unauthorized: 401,
+    NotFound: 404,
+    LastKey: 409,
+    PayloadTooLarge: 413,
+    UnsupportedMediaType: 415,
+    TryAgain: 503,
+    Unavailable: 503,
+}
+
+# What the database says of itself is for the log; these are for the client.
+_DATABASE_MESSAGES: Mapping[type[SluiceError], str] = {
+    WriteRefused: "The database cannot store this, a number of extreme size for instance",
+    TryAgain: "The database was too busy for this request; nothing of it was stored, send it again",
+    Unavailable: "The database cannot be reached at the moment; send the request again",
+}
+
+# What HTTP itself finds wrong: the routing, mostly.
+_HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
+_HTTP_MESSAGES = {
+    404: "There is no such address; /docs lists them all",
+    405: "This address does not take this method; the Allow header names those it takes",
+}
+_RETRY_AFTER_SECONDS = 1
+_INTERNAL = 500
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("app.errors")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What to answer, whatever a face's envelope looks like.
+
+    Attributes:
+        reset_at: when a limited caller may try again.
+    """
+
+    status: int
+    code: str
+    message: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reset_at: datetime | None = None
+
+
+def handle(app: Flask, envelope: Callable[[Fault], Response]) -> None:
+    """Answer every error of a request in an envelope.
+
+    Args:
+        app: whose requests.
+        envelope: makes the answer.
+    """
+
+    def answer(error: Exception) -> Response:
+        fault = of_http(error) if isinstance(error, HTTPException) else of(error)
+        return envelope(fault)
+
+    app.register_error_handler(Exception, answer)
+
+
+def of_http(error: HTTPException) -> Fault:
+    """What to answer where HTTP itself went wrong: no such address or method, a malformed request."""
+    status = error.code or _INTERNAL
+    code = _HTTP_CODES.get(status, "INVALID_INPUT" if status < _INTERNAL else "INTERNAL_ERROR")
+    message = _HTTP_MESSAGES.get(status) or error.description or error.name
+    return Fault(status, code, message, {"Allow": allow} if (allow := dict(error.get_headers()).get("Allow")) else {})
+
+
+def of(error: Exception) -> Fault:
+    """What to answer to one of our errors; anything else is a fault of Sluice's own, and is logged as one."""
+    if isinstance(error, RateLimited):
+        return Fault(429, error.code, error.message, {"Retry-After": str(error.retry_after)}, error.reset_at)
+    if isinstance(error, SluiceError) and (status := STATUS.get(type(error))):
+        return Fault(status, error.code, _message(error), _headers(error))
+    _log_unexpected(error)
+    return Fault(_INTERNAL, "INTERNAL_ERROR", "Something went wrong in the server; its log has it under the request id")
+
+
+def _message(error: SluiceError) -> str:
+    if isinstance(error, DatabaseError):
+        log.warning("database_error", error=type(error).__name__, sqlstate=error.sqlstate, constraint=error.constraint)
+    return _DATABASE_MESSAGES.get(type(error), error.message)
+
+
+def _headers(error: SluiceError) -> dict[str, str]:
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": 'Bearer realm="sluice"'}
+    return {"Retry-After": str(_RETRY_AFTER_SECONDS)} if isinstance(error, TryAgain | Unavailable) else {}
+
+
+def _log_unexpected(error: Exception) -> None:
+    """Where it happened, without its message: that may quote what the client sent."""
+    sqlstate = error.sqlstate if isinstance(error, DatabaseError) else None
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("unexpected_error", error=type(error).__name__, sqlstate=sqlstate, frames=frames)

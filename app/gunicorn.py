@@ -1,0 +1,42 @@
+"""gunicorn's settings: `gunicorn -c app/gunicorn.py 'app:create_app()'`.
+
+Listens on address SLUICE_BIND (default 127.0.0.1), port PORT (default 8000).
+"""
+
+import logging
+import os
+from typing import Any
+
+from ingest import logs
+from ingest.config import Settings
+
+_settings = Settings.from_env_or_exit()
+logs.configure(_settings.log_level, "web")
+
+bind = f"{os.environ.get('SLUICE_BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+
+worker_class = "gthread"
+workers = _settings.web_workers
+threads = _settings.web_threads
+preload_app = False  # connections and threads do not survive a fork
+
+# An id of 500 characters may take 6,000 bytes in a path, 12 for each emoji (contracts/operator.md section 3).
+limit_request_line = 8190
+
+# A client that polls comes again within seconds, and finds its connection open.
+keepalive = 15
+
+# Longer than the longest wait for a job: a request that waits is answered before its process ends.
+graceful_timeout = 33
+
+# It would be one file a user for all of their servers, and nobody here talks to it.
+control_socket_disable = True
+
+# Requests are logged by app/requests.py; gunicorn's own lines go where all others go.
+accesslog = None
+errorlog = None
+
+
+def on_starting(server: Any) -> None:  # noqa: ARG001 # gunicorn passes it
+    """Let gunicorn's log lines through to the root logger, which writes JSON."""
+    logging.getLogger("gunicorn.error").propagate = True

@@ -1,0 +1,73 @@
+"""`/healthz`: this process answers. `/readyz`: what it stands on answers too, each thing asked within seconds."""
+
+from collections.abc import Callable
+
+import redis
+from flask import Blueprint, Response
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from app.describe import describe
+from app.replies import as_json
+from app.services import services
+from ingest.db.migrate import pending
+from ingest.db.pool import transaction
+from ingest.errors import DatabaseError
+
+bp = Blueprint("health", __name__)
+
+_PATIENCE_SECONDS = 1.0
+
+
+@bp.get("/healthz")
+@describe("Whether this process answers", answers={200: "Health"}, public=True)
+def healthz() -> Response:
+    """Look at nothing else, so that a database that is away does not get the process restarted."""
+    return as_json({"status": "ok"}, 200)
+
+
+@bp.get("/readyz")
+@describe(
+    "Whether database, migrations and broker are ready", answers={200: "Readiness", 503: "Readiness"}, public=True
+)
+def readyz() -> Response:
+    """Ask each, and name what fails."""
+    checks = {name: check() for name, check in _CHECKS.items()}
+    ready = all(result == "ok" for result in checks.values())
+    return as_json({"status": "ok" if ready else "unready", "checks": checks}, 200 if ready else 503)
+
+
+def _database() -> str:
+    try:
+        with transaction(services().pool) as conn:
+            conn.execute("SELECT 1")
+    except DatabaseError as error:
+        return f"unreachable ({error.message})"
+    return "ok"
+
+
+def _migrations() -> str:
+    try:
+        with transaction(services().pool) as conn:
+            missing = pending(conn)
+    except DatabaseError as error:
+        return f"unknown ({error.message})"
+    return f"missing: {', '.join(missing)}; run sluice migrate" if missing else "ok"
+
+
+def _broker() -> str:
+    client = redis.Redis.from_url(
+        services().settings.redis_url,
+        socket_timeout=_PATIENCE_SECONDS,
+        socket_connect_timeout=_PATIENCE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    try:
+        with client:
+            client.ping()
+    except redis.RedisError as error:
+        return f"unreachable ({type(error).__name__})"
+    return "ok"
+
+
+_CHECKS: dict[str, Callable[[], str]] = {"database": _database, "migrations": _migrations, "broker": _broker}

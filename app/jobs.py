@@ -1,0 +1,136 @@
+"""The job resource, which every face mounts: where a batch stands, and what was wrong with which item."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from flask import Blueprint, Response, request, url_for
+
+from app import pages, scopes
+from app.auth import caller
+from app.describe import describe
+from app.replies import moment, moment_or_none
+from app.services import services
+from ingest import ids
+from ingest.db import blocks, jobs
+from ingest.db.pool import Connection, transaction
+from ingest.errors import NotFound
+from ingest.jobs import Effect, ItemError, Job
+from ingest.kinds import KINDS
+
+# So many item errors come with the job itself; all of them can be paged through.
+INLINE_ERRORS = 1_000
+_ERRORS_A_PAGE = 100
+
+Reply = Callable[[Any, int, Mapping[str, str]], Response]
+_Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+
+
+def blueprint(reply: Reply) -> Blueprint:
+    """The job resource in a face's envelope; its caller is known by `app.auth.caller`.
+
+    Args:
+        reply: makes an answer of data, a status and headers.
+    """
+    bp = Blueprint("jobs", __name__)
+    bp.before_request(scopes.scope("read"))
+
+    @bp.get("/batch/jobs/<text:job_id>")
+    @describe("Where a job stands", answers={200: "Job"}, faults=(404,))
+    def job(job_id: str) -> Response:
+        with transaction(services().pool) as conn:
+            found = own_job(conn, caller().tenant_id, job_id)
+            errors = inline_errors(conn, found)
+        return reply(_shape(found, errors), 200, {})
+
+    @bp.get("/batch/jobs/<text:job_id>/errors")
+    @describe(
+        "What was wrong with a job's bad items, in the order of their indexes",
+        answers={200: "ItemErrors"},
+        faults=(400, 404),
+        query={"limit": f"1 to {INLINE_ERRORS}, default {_ERRORS_A_PAGE}", "cursor": "as the Link header gives it"},
+    )
+    def errors(job_id: str) -> Response:
+        most = pages.limit(_ERRORS_A_PAGE, INLINE_ERRORS)
+        after = pages.cursor(_Index)
+        with transaction(services().pool) as conn:
+            found = own_job(conn, caller().tenant_id, job_id)
+            page = blocks.errors_of(conn, found.id, limit=most + 1, after=-1 if after is None else after)
+        more = pages.next_link(page[most - 1].index) if len(page) > most else {}
+        return reply(error_list(page[:most]), 200, more)
+
+    return bp
+
+
+def own_job(conn: Connection, tenant_id: int, text: str) -> Job:
+    """A tenant's job.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: whose it must be.
+        text: its public id.
+
+    Raises:
+        NotFound: there is none of that id, or it is another tenant's.
+    """
+    found = jobs.get(conn, ids.parse(ids.JOB, text))
+    if found is None or found.tenant_id != tenant_id:
+        raise NotFound(f"There is no job {text!r}")
+    return found
+
+
+def inline_errors(conn: Connection, job: Job) -> list[ItemError]:
+    """The item errors that come with a job: not more than it counts, though another block may just have ended."""
+    most = min(job.effects[Effect.FAILED], INLINE_ERRORS)
+    return blocks.errors_of(conn, job.id, limit=most) if most else []
+
+
+def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:
+    """Item errors as the wire shows them (contracts/operator.md section 4)."""
+    return [
+        {"index": error.index, "externalId": error.external_id, "code": error.code, "message": error.message}
+        for error in errors
+    ]
+
+
+def address(job_id: UUID) -> str:
+    """The path of a job, under the base path that this request came by."""
+    return _address(job_id, "job")
+
+
+def _address(job_id: UUID, endpoint: str) -> str:
+    # The face's blueprint is the outermost one; a job stands beside whatever asks.
+    return url_for(f"{request.blueprints[-1]}.jobs.{endpoint}", job_id=ids.spell(ids.JOB, job_id))
+
+
+def fault_of(job: Job) -> dict[str, str | None] | None:
+    """Why a job failed; None where it did not."""
+    return None if job.error_code is None else {"code": job.error_code, "message": job.error_message}
+
+
+def _shape(job: Job, errors: list[ItemError]) -> dict[str, Any]:
+    """Section 5's object; from `total` on, ours."""
+    return {
+        "id": ids.spell(ids.JOB, job.id),
+        "type": KINDS[job.kind].job_type,
+        "status": job.status,
+        "progress": job.progress,
+        "output": {
+            "succeeded": job.succeeded,
+            "failed": job.effects[Effect.FAILED],
+            "errors": error_list(errors),
+        },
+        "error": fault_of(job),
+        "created_at": moment(job.created_at),
+        "completed_at": moment_or_none(job.ended_at),
+        "total": job.total,
+        "processed": job.processed,
+        "effects": {effect.value: count for effect, count in job.effects.items()},
+        "started_at": moment_or_none(job.started_at),
+        "rate": None if job.rate is None else round(job.rate, 1),
+        "eta_seconds": None if job.eta_seconds is None else round(job.eta_seconds, 1),
+        "attempts": job.attempts,
+        "errors_truncated": len(errors) < job.effects[Effect.FAILED],
+        "links": {"self": address(job.id), "errors": _address(job.id, "errors")},
+    }

@@ -1,0 +1,24 @@
+"""The operator face: routes, wire shapes and envelope of contracts/operator.md. One file a noun."""
+
+from flask import Blueprint, Flask
+
+from app import auth, jobs, scopes
+from app.operator import batch, entities, envelope, events, keys, settings, states, templates
+
+_DATA_API = "/operator-data-api"
+_KEYS_API = "/api-keys"
+
+# Who is calling is known before anything else of the request is looked at; then each noun counts it in its scope.
+_face = Blueprint("operator", __name__)
+_face.before_request(auth.operator)
+_face.after_request(scopes.tell)
+
+for _noun in (batch.bp, entities.bp, events.bp, states.bp, templates.bp, settings.bp, jobs.blueprint(envelope.success)):
+    _face.register_blueprint(_noun, url_prefix=_DATA_API)
+_face.register_blueprint(keys.bp, url_prefix=_KEYS_API)
+
+
+def mount(app: Flask) -> None:
+    """Serve the face at both of its addresses."""
+    app.register_blueprint(_face)
+    app.register_blueprint(_face, url_prefix="/functions/v1", name="operator_functions")

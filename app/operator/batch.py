@@ -1,0 +1,94 @@
+"""`POST /batch/{entities|events|states}`: durable first, then 202, or 200 where the client waits and the job ends."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from app import body, jobs, pages, prefer, scopes
+from app.auth import caller
+from app.batches import Ended, accept, require_template
+from app.describe import describe
+from app.operator.envelope import success
+from ingest import ids
+from ingest.jobs import Effect, JobState
+from ingest.kinds import KINDS, Kind
+
+bp = Blueprint("batch", __name__)
+bp.before_request(scopes.scope("ingest:batch"))
+
+_RETRY_AFTER_SECONDS = "1"
+_ANSWERS = {202: "AcceptedBatch", 200: "EndedBatch"}
+_AFTER = {"after": "a job that must end before this one begins, as in job_…"}
+_PREFER = {"Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds) and respond-async, as in RFC 7240"}
+
+
+@bp.post("/batch/entities")
+@describe(
+    "Write 1 to 1,000 entities",
+    body="EntityBatch",
+    answers=_ANSWERS,
+    faults=(404,),
+    query={"mode": "replace (default) or merge", **_AFTER},
+    headers=_PREFER,
+)
+def entities() -> Response:
+    """Upsert entities, `data` replaced as a whole or merged."""
+    return _batch(KINDS["entities"], merge=pages.choice("mode", "replace", "merge") == "merge")
+
+
+@bp.post("/batch/events")
+@describe("Append 1 to 5,000 events", body="EventBatch", answers=_ANSWERS, faults=(404,), query=_AFTER, headers=_PREFER)
+def events() -> Response:
+    """Append events to entities that exist."""
+    return _batch(KINDS["events"])
+
+
+@bp.post("/batch/states")
+@describe("Set 1 to 1,000 states", body="StateBatch", answers=_ANSWERS, faults=(404,), query=_AFTER, headers=_PREFER)
+def states() -> Response:
+    """Set states of entities that exist."""
+    return _batch(KINDS["states"])
+
+
+def _batch(kind: Kind, *, merge: bool = False) -> Response:
+    require_template(caller())
+    preference = prefer.parse(request.headers.getlist("Prefer"))
+    accepted = accept(
+        caller(),
+        kind,
+        body.read(),
+        merge=merge,
+        after=request.args.get("after"),
+        wait=preference.seconds(caller().batch_wait_seconds),
+    )
+    if isinstance(accepted, Ended):
+        return success(_ended(accepted), 200, _applied(preference.wait and f"wait={preference.wait}"))
+    data = {
+        "jobId": ids.spell(ids.JOB, accepted),
+        "status": JobState.PENDING,
+        "progress": 0,
+        "succeeded": 0,
+        "failed": 0,
+        "errors": [],
+    }
+    asked = "respond-async" if preference.respond_async else None
+    headers = {"Location": jobs.address(accepted), "Retry-After": _RETRY_AFTER_SECONDS, **_applied(asked)}
+    return success(data, 202, headers)
+
+
+def _ended(ended: Ended) -> dict[str, Any]:
+    job = ended.job
+    data = {
+        "jobId": ids.spell(ids.JOB, job.id),
+        "status": job.status,
+        "progress": job.progress,
+        "succeeded": job.succeeded,
+        "failed": job.effects[Effect.FAILED],
+        "errors": jobs.error_list(ended.errors),
+    }
+    # Only a job that could not be carried out has more to say than the contract's fields.
+    return data if job.status is JobState.COMPLETED else {**data, "error": jobs.fault_of(job)}
+
+
+def _applied(preference: str | int | None) -> dict[str, str]:
+    return {"Preference-Applied": str(preference)} if preference else {}

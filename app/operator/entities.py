@@ -1,0 +1,78 @@
+"""Single entities: `POST /entities`, and `GET` and `DELETE /entities/{externalId}`."""
+
+from flask import Blueprint, Response
+
+from app import body, pages, scopes
+from app.auth import caller
+from app.describe import describe
+from app.operator import singles
+from app.operator.envelope import success
+from app.replies import document, moment
+from app.services import services
+from ingest import ids, rawjson
+from ingest.db import entities
+from ingest.db.commits import committed
+from ingest.db.entities import EntityRow
+from ingest.db.pool import Connection, transaction
+from ingest.errors import NotFound
+from ingest.kinds import KINDS
+
+bp = Blueprint("entities", __name__)
+bp.before_request(scopes.scope("ingest:entities"))
+
+
+@bp.post("/entities")
+@describe(
+    "Create or change an entity",
+    body="Entity",
+    answers={201: "WrittenEntity"},
+    query={"mode": "replace (default) or merge"},
+)
+def post() -> Response:
+    """Upsert one entity, `data` replaced as a whole or merged."""
+    merge = pages.choice("mode", "replace", "merge") == "merge"
+    item = body.read_json()
+    with committed(services().pool) as conn:
+        written = singles.write(conn, KINDS["entities"], item, merge=merge)
+        stored = _read(conn, rawjson.decode(rawjson.split_object(item)["externalId"]))
+    data = {
+        "id": ids.spell(ids.ENTITY, stored.public_id),
+        "externalId": stored.external_id,
+        "entityType": stored.type,
+        "action": written.effect,
+    }
+    return success(data, 201)
+
+
+@bp.get("/entities/<text:external_id>")
+@describe("Read an entity", answers={200: "StoredEntity"}, faults=(400, 404))
+def get(external_id: str) -> Response:
+    """One entity, its numbers as they were sent."""
+    with transaction(services().pool) as conn:
+        stored = _read(conn, external_id)
+    data = {
+        "id": ids.spell(ids.ENTITY, stored.public_id),
+        "entityType": stored.type,
+        "externalId": stored.external_id,
+        "data": document(stored.properties),
+        "createdAt": moment(stored.created_at),
+        "updatedAt": moment(stored.updated_at),
+    }
+    return success(data)
+
+
+@bp.delete("/entities/<text:external_id>")
+@describe("Delete an entity; its events stay", answers={200: "DeletedEntity"}, faults=(400, 404))
+def delete(external_id: str) -> Response:
+    """Delete softly; a later POST revives it."""
+    with committed(services().pool) as conn:
+        if not entities.delete(conn, caller().tenant_id, external_id):
+            raise NotFound(f'Entity "{external_id}" does not exist')
+    return success({"externalId": external_id, "deleted": True})
+
+
+def _read(conn: Connection, external_id: str) -> EntityRow:
+    stored = entities.read(conn, caller().tenant_id, external_id)
+    if stored is None:
+        raise NotFound(f'Entity "{external_id}" does not exist')
+    return stored

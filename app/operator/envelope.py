@@ -1,0 +1,21 @@
+"""The operator face's envelope (contracts/operator.md section 1)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+
+from app.errors import Fault
+from app.replies import as_json, moment
+
+
+def success(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`{"success": true, "data": …}`."""
+    return as_json({"success": True, "data": data}, status, headers)
+
+
+def failure(fault: Fault) -> Response:
+    """`{"success": false, "error": {"code", "message"}}`; of a rate limit, `resetAt` inside of it and beside it."""
+    error = {"code": fault.code, "message": fault.message}
+    reset = {} if fault.reset_at is None else {"resetAt": moment(fault.reset_at)}
+    return as_json({"success": False, "error": {**error, **reset}, **reset}, fault.status, fault.headers)

@@ -1,0 +1,89 @@
+"""The events of an entity: `POST` and `GET /entities/{externalId}/events`."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from app import body, pages, scopes
+from app.auth import caller
+from app.describe import describe
+from app.operator import singles
+from app.operator.envelope import success
+from app.replies import document, moment
+from app.services import services
+from ingest import ids
+from ingest.db import events
+from ingest.db.commits import committed
+from ingest.db.events import EventRow
+from ingest.db.pool import transaction
+from ingest.errors import InvalidInput
+from ingest.kinds import KINDS
+
+bp = Blueprint("events", __name__)
+bp.before_request(scopes.scope("ingest:events"))
+
+_A_PAGE, _MOST = 50, 500
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+# Where a page ended: microseconds since 1970, and the event's internal id.
+_Place = tuple[Annotated[int, msgspec.Meta(ge=_FIRST, le=_LAST)], Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]]
+
+
+@bp.post("/entities/<text:external_id>/events")
+@describe("Append an event to an entity", body="Event", answers={201: "WrittenEvent"}, faults=(404,))
+def post(external_id: str) -> Response:
+    """Append one event; its entity must exist."""
+    item = singles.with_members(body.read_json(), externalId=external_id)
+    with committed(services().pool) as conn:
+        written = singles.write(conn, KINDS["events"], item)
+    return success({"id": written.public_id and ids.spell(ids.EVENT, written.public_id)}, 201)
+
+
+@bp.get("/entities/<text:external_id>/events")
+@describe(
+    "Read an entity's events, newest first",
+    answers={200: "StoredEvents"},
+    faults=(400, 404),
+    query={
+        "limit": f"1 to {_MOST}, default {_A_PAGE}",
+        "eventType": "only those of this type",
+        "cursor": "as the Link header gives it",
+    },
+)
+def get(external_id: str) -> Response:
+    """A page of events, with a Link to the next one where there are more."""
+    most, place = pages.limit(_A_PAGE, _MOST), pages.cursor(_Place)
+    event_type = request.args.get("eventType")
+    if event_type is not None and "\0" in event_type:
+        raise InvalidInput("eventType holds a NUL character, which no type can have")
+    with transaction(services().pool) as conn:
+        singles.require_entity(conn, external_id)
+        page = events.of_entity(
+            conn,
+            caller().tenant_id,
+            external_id,
+            limit=most + 1,
+            event_type=event_type,
+            before=place and (_EPOCH + place[0] * _MICROSECOND, place[1]),
+        )
+    more = pages.next_link(_place(page[most - 1])) if len(page) > most else {}
+    return success([_shape(event) for event in page[:most]], 200, more)
+
+
+def _place(event: EventRow) -> tuple[int, int]:
+    return (event.occurred_at - _EPOCH) // _MICROSECOND, event.id
+
+
+def _shape(event: EventRow) -> dict[str, object]:
+    return {
+        "id": ids.spell(ids.EVENT, event.public_id),
+        "eventType": event.type,
+        "data": document(event.properties),
+        "timestamp": moment(event.occurred_at),
+        "createdAt": moment(event.created_at),
+    }

@@ -1,0 +1,197 @@
+"""Forms: the bodies of settings, templates and keys, as marshmallow schemas that name all mistakes at once."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from app import body
+from ingest import rawjson
+from ingest.errors import InvalidInput
+
+_LONGEST_NAME = 200
+_LONGEST_VERSION = 50
+# A template is read with every new edition and checked against with every item.
+_MOST_TYPES = 200
+_MOST_FIELDS = 500
+
+
+class Name(fields.String):
+    """A text of 1 to `longest` characters that Postgres can store.
+
+    Args:
+        longest: the most characters.
+        options: of marshmallow's field.
+    """
+
+    def __init__(self, longest: int = _LONGEST_NAME, **options: Any) -> None:
+        super().__init__(validate=[validate.Length(1, longest), _no_nul], **options)
+
+
+def _no_nul(text: str) -> None:
+    if "\0" in text:
+        raise ValidationError("A NUL character cannot be stored.")
+
+
+def _distinct(names: list[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValidationError(f"Named twice: {', '.join(twice)}.")
+
+
+def _names() -> fields.List[Any]:
+    return fields.List(Name(), load_default=list, validate=[validate.Length(max=_MOST_FIELDS), _distinct])
+
+
+class Form(Schema):
+    """What all forms share: unknown fields are refused."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class TypeForm(Form):
+    """The fields of one type."""
+
+    required = _names()
+    optional = _names()
+
+    @validates_schema
+    def _once(self, data: Mapping[str, Any], **_: Any) -> None:
+        if twice := sorted({*data["required"]} & {*data["optional"]}):
+            raise ValidationError(f"Both required and optional: {', '.join(twice)}.")
+
+
+def _types(**options: Any) -> fields.Dict:
+    return fields.Dict(
+        keys=Name(), values=fields.Nested(TypeForm), validate=validate.Length(max=_MOST_TYPES), **options
+    )
+
+
+class TemplateSchemaForm(Form):
+    """What a template says (contracts/operator.md section 2)."""
+
+    entity_types = _types(required=True)
+    event_types = _types(load_default=dict)
+    state_keys = _names()
+    pii_fields = fields.Dict(keys=Name(), values=_names(), load_default=dict)
+
+    @validates_schema
+    def _known(self, data: Mapping[str, Any], **_: Any) -> None:
+        if strange := sorted({*data["pii_fields"]} - {*data["entity_types"]}):
+            raise ValidationError(f"Not among entity_types: {', '.join(strange)}.", "pii_fields")
+
+
+class TemplateForm(Form):
+    """`PUT /templates/{id}`."""
+
+    name = Name(required=True)
+    version = Name(_LONGEST_VERSION, load_default="1.0")
+    schema = fields.Nested(TemplateSchemaForm, required=True)
+
+
+_DAYS_HOT, _DAYS_ARCHIVE, _DAYS_KEPT = 30, 1825, 30
+_MOST_DAYS_KEPT = 36_500  # a century: more would leave the range of dates on the way back
+_LONGEST_WAIT = 30
+
+
+class SpanForm(Form):
+    """How long to keep one kind of data."""
+
+    hot_days = fields.Integer(strict=True, required=True, validate=validate.Range(_DAYS_HOT, _DAYS_ARCHIVE))
+    archive_days = fields.Integer(strict=True, required=True, validate=validate.Range(_DAYS_HOT, _DAYS_ARCHIVE))
+
+    @validates_schema
+    def _ordered(self, data: Mapping[str, Any], **_: Any) -> None:
+        if data["hot_days"] > data["archive_days"]:
+            raise ValidationError("Must not be greater than archive_days.", "hot_days")
+
+
+class PolicyForm(Form):
+    """How long to keep events and states."""
+
+    entity_events = fields.Nested(SpanForm, required=True)
+    entity_states = fields.Nested(SpanForm, required=True)
+
+
+class SettingsForm(Form):
+    """`PUT /settings`: what is not named stays, and what GET shows as null may be set to null again."""
+
+    template_id = fields.String(data_key="templateId")
+    data_retention_days = fields.Integer(
+        strict=True,
+        allow_none=True,
+        data_key="dataRetentionDays",
+        validate=validate.Range(_DAYS_KEPT, _MOST_DAYS_KEPT),
+    )
+    retention_policy = fields.Nested(PolicyForm, allow_none=True, data_key="retentionPolicy")
+    batch_wait_seconds = fields.Integer(
+        strict=True, data_key="batchWaitSeconds", validate=validate.Range(0, _LONGEST_WAIT)
+    )
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+def uuid_of(text: object) -> UUID | None:
+    """A UUID in its canonical spelling; None for anything else, other spellings included."""
+    return UUID(text) if isinstance(text, str) and _UUID.fullmatch(text) else None
+
+
+class Uuid(fields.UUID):
+    """A UUID in its canonical spelling."""
+
+    def _validated(self, value: object) -> UUID:
+        known = uuid_of(value)
+        if known is None:
+            raise self.make_error("invalid_uuid")
+        return known
+
+
+class NewKeyForm(Form):
+    """`POST /api-keys`."""
+
+    label = Name(required=True)
+    operator_id = Uuid(data_key="operatorId")
+
+
+class RelabelForm(Form):
+    """`PATCH /api-keys`."""
+
+    id = Uuid(required=True)
+    label = Name(required=True)
+
+
+def read(form: type[Form]) -> dict[str, Any]:
+    """The body of this request as a form.
+
+    Returns:
+        Its fields by their attribute names; only those that were sent or have a default.
+
+    Raises:
+        InvalidInput: the body is no JSON object of that form; the message names every mistake.
+    """
+    text = body.read_json()
+    try:
+        value = rawjson.decode(text)
+    except ValueError as error:
+        raise InvalidInput(f"The body is not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidInput("The body must be a JSON object")
+    try:
+        loaded: dict[str, Any] = form().load(value)
+    except ValidationError as error:
+        raise InvalidInput("; ".join(_mistakes(error.messages_dict, ""))) from None
+    return loaded
+
+
+def _mistakes(messages: Any, path: str) -> list[str]:
+    """A sentence a mistake, after the path of the field that it is in."""
+    if isinstance(messages, Mapping):
+        return [
+            sentence
+            for name, inner in messages.items()
+            for sentence in _mistakes(inner, path if name == "_schema" else f"{path}.{name}".removeprefix("."))
+        ]
+    return [f"{path}: {text.removesuffix('.')}" if path else text for text in messages]

@@ -1,0 +1,86 @@
+"""API keys, by a tenant that has one (contracts/operator.md section 8)."""
+
+from flask import Blueprint, Response, request
+
+from app import scopes
+from app.auth import caller
+from app.describe import describe
+from app.operator import forms
+from app.operator.envelope import success
+from app.replies import moment, moment_or_none
+from app.services import services
+from ingest.db import keys
+from ingest.db.commits import committed
+from ingest.db.keys import Key
+from ingest.db.pool import transaction
+from ingest.errors import InvalidInput, NotFound
+
+bp = Blueprint("keys", __name__)
+bp.before_request(scopes.scope("read"))  # it writes none of the data that the other scopes guard
+
+_SHOWN_DIGITS = 8
+
+
+@bp.post("")
+@describe("Make a key; it is shown this once", body="NewKeyForm", answers={201: "NewKey"}, faults=(404,))
+def post() -> Response:
+    """A new operator key of the tenant's."""
+    form = forms.read(forms.NewKeyForm)
+    if form.get("operator_id", caller().tenant_public_id) != caller().tenant_public_id:
+        raise NotFound(f"There is no operator {form['operator_id']}")
+    with committed(services().pool) as conn:
+        key, secret = keys.create(conn, caller().tenant_id, "oh_live", form["label"])
+    data = {"id": str(key.id), "key": secret, "label": key.label, "createdAt": moment(key.created_at)}
+    return success(data, 201)
+
+
+@bp.get("")
+@describe("The tenant's keys, revoked ones included", answers={200: "Keys"})
+def get() -> Response:
+    """All keys, without what opens anything."""
+    with transaction(services().pool) as conn:
+        found = keys.of_tenant(conn, caller().tenant_id)
+    return success([_shape(key) for key in found])
+
+
+@bp.patch("")
+@describe("Give a key another label", body="RelabelForm", answers={200: "Key"}, faults=(404,))
+def patch() -> Response:
+    """Relabel one key."""
+    form = forms.read(forms.RelabelForm)
+    with committed(services().pool) as conn:
+        key = keys.relabel(conn, caller().tenant_id, form["id"], form["label"])
+    if key is None:
+        raise NotFound(f"There is no key {form['id']}")
+    return success(_shape(key))
+
+
+@bp.delete("")
+@describe(
+    "Revoke a key; not the last active one",
+    answers={200: "Key"},
+    faults=(400, 404, 409),
+    query={"id": "the key's UUID"},
+)
+def delete() -> Response:
+    """Revoke one key: it opens nothing from the next request on."""
+    key_id = forms.uuid_of(request.args.get("id", ""))
+    if key_id is None:
+        raise InvalidInput("Say which key: ?id= and its UUID")
+    with committed(services().pool) as conn:
+        if not keys.revoke(conn, caller().tenant_id, key_id):
+            raise NotFound(f"There is no key {key_id}")
+        revoked = keys.get(conn, key_id)
+    return success(revoked and _shape(revoked))
+
+
+def _shape(key: Key) -> dict[str, object]:
+    return {
+        "id": str(key.id),
+        "operatorId": str(caller().tenant_public_id),
+        "keyHash": f"{key.hash.hex()[:_SHOWN_DIGITS]}…",
+        "label": key.label,
+        "createdAt": moment(key.created_at),
+        "lastUsedAt": moment_or_none(key.last_used_at),
+        "revoked": key.revoked_at is not None,
+    }

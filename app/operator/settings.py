@@ -1,0 +1,52 @@
+"""The tenant's settings: `GET` and `PUT /settings`."""
+
+from flask import Blueprint, Response
+
+from app import scopes
+from app.auth import caller
+from app.describe import describe
+from app.operator import forms
+from app.operator.envelope import success
+from app.services import services
+from ingest.db import tenants
+from ingest.db.commits import committed
+from ingest.db.pool import Connection, transaction
+from ingest.errors import NotFound
+
+bp = Blueprint("settings", __name__)
+bp.before_request(scopes.scope("read"))  # it writes none of the data that the other scopes guard
+
+
+@bp.get("/settings")
+@describe("The tenant's settings", answers={200: "Settings"})
+def get() -> Response:
+    """All settings."""
+    with transaction(services().pool) as conn:
+        return success(_shape(conn))
+
+
+@bp.put("/settings")
+@describe("Change some of the tenant's settings", body="SettingsForm", answers={200: "Settings"}, faults=(404,))
+def put() -> Response:
+    """Change the settings that the body names, all of them or none."""
+    changes = forms.read(forms.SettingsForm)
+    template = changes.pop("template_id", None)
+    with committed(services().pool) as conn:
+        if template is not None and not tenants.choose_template(conn, caller().tenant_id, template):
+            raise NotFound(f"There is no template {template!r}")
+        tenants.configure(conn, caller().tenant_id, changes)
+        shape = _shape(conn)
+    return success(shape)
+
+
+def _shape(conn: Connection) -> dict[str, object]:
+    tenant = tenants.get(conn, caller().tenant_public_id)
+    if tenant is None:
+        raise NotFound("This tenant is gone")
+    template = None if tenant.template_id is None else services().editions.get(conn, tenant.template_id)
+    return {
+        "template": template and {"id": template.slug, "name": template.name, "version": template.version},
+        "dataRetentionDays": tenant.data_retention_days,
+        "retentionPolicy": tenant.retention_policy,
+        "batchWaitSeconds": tenant.batch_wait_seconds,
+    }

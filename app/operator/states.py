@@ -1,0 +1,79 @@
+"""The states of an entity: `PUT` and `GET /entities/{externalId}/state/{key}`, and `GET …/state` for all of them."""
+
+import msgspec
+from flask import Blueprint, Response
+
+from app import body, scopes
+from app.auth import caller
+from app.describe import describe
+from app.operator import singles
+from app.operator.envelope import success
+from app.replies import document, moment
+from app.services import services
+from ingest import rawjson
+from ingest.db import states
+from ingest.db.commits import committed
+from ingest.db.pool import transaction
+from ingest.db.states import StateRow
+from ingest.errors import InvalidInput, NotFound
+from ingest.kinds import KINDS
+
+bp = Blueprint("states", __name__)
+bp.before_request(scopes.scope("ingest:states"))
+
+
+@bp.put("/entities/<text:external_id>/state/<text:key>")
+@describe(
+    'Set a state, to the value or to the member `value` of `{"value": …}`',
+    body="StateValue",
+    answers={200: "WrittenState"},
+    faults=(404,),
+)
+def put(external_id: str, key: str) -> Response:
+    """Set one state; its entity must exist."""
+    value = _unwrapped(body.read_json())
+    item = msgspec.Raw(msgspec.json.encode({"externalId": external_id, "stateKey": key, "value": value}))
+    with committed(services().pool) as conn:
+        singles.write(conn, KINDS["states"], item)
+    return success({"stateKey": key, "value": value})
+
+
+@bp.get("/entities/<text:external_id>/state")
+@describe("Read all states of an entity", answers={200: "StoredStates"}, faults=(400, 404))
+def get_all(external_id: str) -> Response:
+    """Every state that was set, in the order of their keys."""
+    with transaction(services().pool) as conn:
+        singles.require_entity(conn, external_id)
+        found = states.of_entity(conn, caller().tenant_id, external_id)
+    return success([_shape(state) for state in found])
+
+
+@bp.get("/entities/<text:external_id>/state/<text:key>")
+@describe("Read a state of an entity", answers={200: "StoredState"}, faults=(400, 404))
+def get(external_id: str, key: str) -> Response:
+    """One state."""
+    with transaction(services().pool) as conn:
+        singles.require_entity(conn, external_id)
+        found = states.of_entity(conn, caller().tenant_id, external_id, key=key)
+    if not found:
+        raise NotFound(f'State "{key}" of entity "{external_id}" was never set')
+    return success(_shape(found[0]))
+
+
+def _unwrapped(sent: msgspec.Raw) -> msgspec.Raw:
+    """The value: an object that has a member `value` is the wrapped form."""
+    try:
+        members = rawjson.split_object(sent)
+    except rawjson.NotAnObject:
+        return sent
+    if "value" not in members:
+        return sent
+    if len(members) > 1:
+        raise InvalidInput(
+            'Beside "value" the body may hold nothing: wrap an object as {"value": {…}} to store it whole'
+        )
+    return members["value"]
+
+
+def _shape(state: StateRow) -> dict[str, object]:
+    return {"stateKey": state.key, "value": document(state.value), "updatedAt": moment(state.updated_at)}

@@ -1,0 +1,57 @@
+"""Templates: `GET /templates`, and `PUT /templates/{id}` for one of the tenant's own."""
+
+import re
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app import scopes
+from app.auth import caller
+from app.describe import describe
+from app.operator import forms
+from app.operator.envelope import success
+from app.replies import moment
+from app.services import services
+from ingest.db import templates
+from ingest.db.commits import committed
+from ingest.db.pool import transaction
+from ingest.errors import InvalidInput
+from ingest.templates import Template
+
+bp = Blueprint("templates", __name__)
+bp.before_request(scopes.scope("read"))  # it writes none of the data that the other scopes guard
+
+_SLUG = re.compile(r"tpl_[a-z0-9_-]{1,100}", re.ASCII)
+
+
+@bp.get("/templates")
+@describe("The templates that the tenant can choose", answers={200: "Templates"})
+def get() -> Response:
+    """The newest edition of each template."""
+    with transaction(services().pool) as conn:
+        visible = templates.visible(conn, caller().tenant_id)
+    return success([_shape(template) for template in visible])
+
+
+@bp.put("/templates/<text:slug>")
+@describe("Store a template of the tenant's own", body="TemplateForm", answers={200: "Template"})
+def put(slug: str) -> Response:
+    """A new edition, in force for new writes if the tenant has chosen this template."""
+    if not _SLUG.fullmatch(slug):
+        raise InvalidInput("A template's id is tpl_ and 1 to 100 lower-case letters, digits, - or _")
+    form = forms.read(forms.TemplateForm)
+    with committed(services().pool) as conn:
+        if templates.is_built_in(conn, slug):
+            raise InvalidInput(f"{slug} is built in and cannot be changed; choose another id")
+        stored = templates.store(conn, caller().tenant_id, slug, **form)
+    return success(_shape(stored))
+
+
+def _shape(template: Template) -> dict[str, Any]:
+    return {
+        "id": template.slug,
+        "name": template.name,
+        "version": template.version,
+        "schema": template.schema(),
+        "created_at": moment(template.created_at),
+    }

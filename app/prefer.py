@@ -1,0 +1,67 @@
+"""The Prefer header (RFC 7240): how long the client would wait for its job. What is malformed is ignored."""
+
+import re
+from dataclasses import dataclass
+
+# A request must end well inside the 30 s after which clients and proxies give up.
+LONGEST_WAIT_SECONDS = 30
+
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_WORD = rf'{_NAME}|"(?:[^"\\]|\\.)*"'
+# preference = token [ BWS "=" BWS word ] *( OWS ";" [ OWS parameter ] ), in a list; parameters mean nothing here.
+_PREFERENCE = re.compile(
+    rf"[ \t]*(?P<name>{_NAME})(?:[ \t]*=[ \t]*(?P<value>{_WORD}))?"
+    rf"(?:[ \t]*;(?:[ \t]*{_NAME}(?:[ \t]*=[ \t]*(?:{_WORD}))?)?)*[ \t]*(?:,|$)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What the client prefers.
+
+    Attributes:
+        wait: seconds that it would wait, 30 at most; None where it does not say.
+        respond_async: it would rather not wait. Together with `wait` this means: not longer than that (section 4.1).
+    """
+
+    wait: int | None = None
+    respond_async: bool = False
+
+    def seconds(self, default: int) -> int:
+        """How long to wait for the job.
+
+        Args:
+            default: where the client states no preference.
+        """
+        if self.wait is not None:
+            return self.wait
+        return 0 if self.respond_async else default
+
+
+def parse(headers: list[str]) -> Preference:
+    """Read all Prefer headers of a request; of equal names the first counts (section 2).
+
+    Args:
+        headers: their values, in the order sent.
+    """
+    stated: dict[str, str] = {}
+    for header in headers:
+        position = 0
+        while position < len(header):
+            match = _PREFERENCE.match(header, position)
+            if match is None:
+                position = header.find(",", position) + 1 or len(header)
+                continue
+            stated.setdefault(match["name"].lower(), (match["value"] or "").strip('"'))
+            position = match.end()
+    return Preference(wait=_seconds(stated.get("wait", "")), respond_async="respond-async" in stated)
+
+
+def _seconds(text: str) -> int | None:
+    if not (text.isascii() and text.isdigit()):
+        return None
+    digits = text.lstrip("0")
+    # More digits than the limit has are over it, and int() would work for long on thousands of them.
+    if len(digits) > len(str(LONGEST_WAIT_SECONDS)):
+        return LONGEST_WAIT_SECONDS
+    return min(int(digits or "0"), LONGEST_WAIT_SECONDS)

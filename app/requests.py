@@ -1,0 +1,54 @@
+"""Requests in the log: an id for each, and one line for each that writes. Polling is silent."""
+
+import re
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+
+from ingest.ids import uuid7
+
+# What a client may call its own request: enough for UUIDs and trace ids, and nothing that could forge a log line.
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("app.requests")
+
+
+def follow(app: Flask) -> None:
+    """Name every request, and say in the log what became of it."""
+    app.before_request(_name)
+    app.after_request(_tell)
+    app.teardown_request(_forget)
+
+
+def request_id() -> str:
+    """The id of this request: the client's own `X-Request-Id` where it is a sane one."""
+    name: str = g.request_id
+    return name
+
+
+def _name() -> None:
+    sent = request.headers.get("X-Request-Id", "")
+    g.request_id = sent if _SANE_ID.fullmatch(sent) else uuid7().hex
+    g.began = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _tell(response: Response) -> Response:
+    """The rule stands in the line, never the path or the query: those hold the clients' ids."""
+    response.headers["X-Request-Id"] = g.request_id
+    say = log.debug if request.method in _READS else log.info
+    say(
+        "request",
+        method=request.method,
+        route=request.url_rule.rule if request.url_rule else None,
+        status=response.status_code,
+        milliseconds=round((time.perf_counter() - g.began) * 1000, 1),
+    )
+    return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    structlog.contextvars.clear_contextvars()

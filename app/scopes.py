@@ -1,0 +1,37 @@
+"""Which calls count against which rate limit, and what the client is told of it on every answer."""
+
+from collections.abc import Callable
+
+from flask import Response, g, request
+
+from app.auth import caller
+from app.services import services
+from ingest.errors import RateLimited
+
+
+def scope(name: str) -> Callable[[], None]:
+    """A blueprint's `before_request`: its writes count under this name, its reads under `read`.
+
+    Args:
+        name: one of contracts/operator.md section 9.
+    """
+
+    def count() -> None:
+        if request.method == "OPTIONS":
+            return
+        counted = "read" if request.method in {"GET", "HEAD"} else name
+        g.verdict = verdict = services().limits.count(caller().tenant_public_id, counted)
+        if not verdict.passes:
+            message = (
+                f'More than {verdict.rate.amount} requests in {verdict.rate.get_expiry()} seconds under "{counted}"'
+            )
+            raise RateLimited(message, retry_after=verdict.wait, reset_at=verdict.reset_at)
+
+    return count
+
+
+def tell(response: Response) -> Response:
+    """A blueprint's `after_request`: the limit and what is left of it, on every answer of a call that was counted."""
+    if "verdict" in g:
+        response.headers.update(g.verdict.headers)
+    return response

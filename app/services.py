@@ -1,0 +1,60 @@
+"""What a web process holds for its life. Made without touching the network; what is opened is opened after the fork."""
+
+import threading
+from functools import cached_property
+
+from flask import Flask, current_app
+
+from app.limits import Limits
+from ingest.config import Settings
+from ingest.db.pool import Pool, open_pool
+from ingest.db.templates import Editions
+from ingest.queue import Bell, celery_app
+from ingest.wakeups import Wakeups
+
+# Of every four threads one never waits for a job, so that waiting requests cannot keep all others out.
+_THREADS_A_FREE_ONE = 4
+
+
+class Services:
+    """The connections and the memory that all requests of a process share.
+
+    Args:
+        settings: of the process.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.limits = Limits(settings)
+        self.bell = Bell(celery_app(settings.redis_url))
+        self.wakeups = Wakeups(settings.redis_url)
+        self.editions = Editions()
+        free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
+        self.waiting_places = threading.Semaphore(settings.web_threads - free)
+        self._lock = threading.Lock()
+
+    @property
+    def pool(self) -> Pool:
+        """The process's database connections: one a thread at most, opened when first asked for."""
+        with self._lock:
+            return self._pool
+
+    @cached_property
+    def _pool(self) -> Pool:
+        return open_pool(self.settings.database_url, "sluice-web", size=self.settings.web_threads)
+
+    def close(self) -> None:
+        """Give the database connections back."""
+        if "_pool" in self.__dict__:
+            self._pool.close()
+
+
+def attach(app: Flask, settings: Settings) -> None:
+    """Give an app its services."""
+    app.extensions["sluice"] = Services(settings)
+
+
+def services() -> Services:
+    """The services of the app that handles this request."""
+    attached: Services = current_app.extensions["sluice"]
+    return attached

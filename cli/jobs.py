@@ -1,0 +1,40 @@
+"""`sluice jobs`: what an operator does to a batch that was accepted."""
+
+from pathlib import Path
+
+import click
+
+from cli.options import data_dir_option, database, json_option, print_json
+from ingest.db import jobs as db
+from ingest.errors import NotFound, ValidationFailed
+from ingest.ids import JOB, parse
+
+
+@click.group()
+def jobs() -> None:
+    """Cancel jobs.
+
+    Example: sluice jobs cancel job_0198c2a45f1e7cc398c4dc0c0c07398f
+    """
+
+
+@jobs.command()
+@click.argument("job")
+@data_dir_option
+@json_option
+def cancel(job: str, data_dir: Path, *, as_json: bool) -> None:
+    """End JOB (its id) now. What it has done stands and is counted; the rest of its items stay unprocessed.
+
+    Example: sluice jobs cancel job_0198c2a45f1e7cc398c4dc0c0c07398f
+    """
+    job_id = parse(JOB, job)
+    with database(data_dir) as conn:
+        if not db.cancel(conn, job_id):
+            found = db.get(conn, job_id)
+            if found is None:
+                raise NotFound(f"There is no job {job}")
+            raise ValidationFailed(f"{job} has ended already: {found.status}")
+    if as_json:
+        print_json({"id": job})
+    else:
+        click.echo(f"cancelled {job}")

@@ -1,0 +1,68 @@
+"""What programs write: printed line by line, each with its program's label, or kept in a file as it comes."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import IO
+
+import click
+
+_COLOURS = ("blue", "red", "white", "green", "yellow", "magenta", "cyan")  # click drops them where there is no terminal
+_LABEL_WIDTH = 9
+
+
+class Lines:
+    """Where lines go.
+
+    Args:
+        log: the file that takes them; None: they are printed.
+    """
+
+    def __init__(self, log: Path | None) -> None:
+        self._log: IO[bytes] | None = None
+        if log is not None:  # readable by this user only: whose requests they were is nobody else's business
+            self._log = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0)
+        self._labels: dict[str, str] = {}
+        self._rests: dict[int, bytes] = {}  # by pipe: of a line whose end has not come yet
+
+    @property
+    def output(self) -> int | IO[bytes]:
+        """What a program gets for its outputs: the file, or a pipe of its own to `relay` from."""
+        return self._log or subprocess.PIPE
+
+    def relay(self, name: str, pipe: IO[bytes]) -> bool:
+        """Print what a program has written.
+
+        Args:
+            name: the program's.
+            pipe: known to be readable.
+
+        Returns:
+            False at the end: the last process that could write to the pipe is gone.
+        """
+        data = os.read(pipe.fileno(), 65536)
+        *lines, rest = (self._rests.pop(pipe.fileno(), b"") + data).split(b"\n")
+        if data:
+            self._rests[pipe.fileno()] = rest
+        elif rest:
+            lines.append(rest)
+        for line in lines:
+            self._print(name, line.decode(errors="replace"))
+        return bool(data)
+
+    def say(self, text: str) -> None:
+        """A line of the supervisor's own."""
+        if self._log is not None:
+            self._log.write(f"sluice: {text}\n".encode())
+        else:
+            self._print("sluice", text)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._log is not None:
+            self._log.close()
+
+    def _print(self, name: str, text: str) -> None:
+        colour = _COLOURS[len(self._labels) % len(_COLOURS)]
+        label = self._labels.setdefault(name, click.style(f"{name:{_LABEL_WIDTH}}|", fg=colour))
+        click.echo(f"{label} {text}")

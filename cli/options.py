@@ -1,0 +1,84 @@
+"""What several commands share: where the stack is, a transaction in its database, and how results are printed."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli.datadir import DataDir
+from cli.errors import StackError
+from cli.stack import embedded_urls, settings_for
+from ingest.db.faults import ours
+from ingest.db.pool import Connection, connect
+from ingest.errors import Unavailable
+
+_WIDEST = 10_000  # columns
+
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="SLUICE_DATA_DIR",
+    default=Path(".sluice"),
+    show_default=True,
+    show_envvar=True,
+    help="Where the embedded stack keeps its data.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+@contextmanager
+def database(data_dir: Path) -> Iterator[Connection]:
+    """A transaction in the database that DATABASE_URL names, or else in the embedded one; committed at the end.
+
+    Args:
+        data_dir: where the embedded stack keeps its data.
+
+    Raises:
+        SettingsError: settings are wrong.
+        StackError: the database does not answer.
+        DatabaseError: what it refused.
+    """
+    embedded = embedded_urls()
+    settings = settings_for(DataDir(data_dir), embedded)
+    try:
+        connection = connect(settings.database_url, "sluice-cli")
+    except Unavailable as error:
+        if "DATABASE_URL" in embedded:
+            raise StackError(f"nothing runs on {data_dir}: start it with `sluice up --data-dir {data_dir}`") from error
+        raise StackError("the server that DATABASE_URL names does not answer, or refuses") from error
+    with ours(), connection:
+        yield connection
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on one line, with ids and times as text."""
+    click.echo(json.dumps(value, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Rows under headings, as wide as they need: an id that was cut is of no use."""
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(_text(cell) for cell in row))
+    Console(highlight=False, markup=False, width=_WIDEST).print(table)
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, datetime):
+        return f"{cell.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+    return "" if cell is None else str(cell)
+
+
+def uuid(text: str) -> UUID:
+    """The UUID that a person typed. Raises click.BadParameter, which names it."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no id; see the list command") from None

@@ -1,0 +1,77 @@
+"""The programs of the Procfile, which is the one place that says how each is started, and where they listen."""
+
+import os
+import socket
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from cli.child import Program
+from cli.errors import PortTaken, StackError
+
+LOCALHOST = "127.0.0.1"
+
+_ROOT = Path(__file__).resolve().parent.parent
+# A worker puts its job down at the end of a block; one that cannot is killed, and loses that block's transaction only.
+_PATIENCE_SECONDS = {"worker": 20.0}
+
+
+def programs(port: int, flower_port: int) -> dict[str, Program]:
+    """The programs by their names, with this process's environment.
+
+    Args:
+        port: where the API shall listen.
+        flower_port: where flower shall listen.
+
+    Raises:
+        StackError: there is no Procfile beside this package.
+    """
+    procfile = _ROOT / "Procfile"
+    if not procfile.exists():
+        raise StackError(
+            f"there is no {procfile}: the stack runs from a clone of the repository, installed by `make setup`"
+        )
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+        "SLUICE_BIND": f"{LOCALHOST}:{port}",
+        "FLOWER_ADDRESS": LOCALHOST,
+        "FLOWER_PORT": str(flower_port),
+    }
+    lines = [line.partition(":") for line in procfile.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return {
+        name: Program(
+            name,
+            ("/bin/sh", "-c", f"exec {command.strip()}"),
+            cwd=_ROOT,
+            env=env,
+            patience=_PATIENCE_SECONDS.get(name, 10.0),
+        )
+        for name, _, command in lines
+    }
+
+
+def free(port: int | None) -> int:
+    """A port of this machine on which nobody listens.
+
+    Args:
+        port: the one wanted; None: any.
+
+    Raises:
+        PortTaken: it cannot be listened on.
+    """
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does: TIME_WAIT is no listener
+        try:
+            probe.bind((LOCALHOST, port or 0))
+        except OSError as error:
+            raise PortTaken(
+                f"port {port} of {LOCALHOST} cannot be used: {error.strerror}; choose another one"
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+def address(port: int) -> str:
+    """The URL of what listens there."""
+    return f"http://{LOCALHOST}:{port}"

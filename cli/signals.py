@@ -1,0 +1,32 @@
+"""Ctrl-C, TERM and HUP, alike."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """Let TERM and HUP end the body as Ctrl-C does, and let no second signal disturb what follows it.
+
+    Ctrl-C is a KeyboardInterrupt, the others a SystemExit with 128 and the signal's number.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        for each in former:
+            signal.signal(each, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
+
+    # One that is ignored already stays so: `nohup` means it.
+    wanted = [
+        each for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN
+    ]
+    former = {each: signal.signal(each, leave) for each in wanted}
+    try:
+        yield
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)

@@ -1,0 +1,177 @@
+"""The whole of Sluice on one machine, for `sluice up`, `sluice demo` and the tests.
+
+    with running_stack(Path(".sluice"), port=8000, flower_port=5555, workers=2) as stack:
+        stack.api        # "http://127.0.0.1:8000", answering: /readyz has said 200
+        stack.key        # a key of the tenant `local` (template tpl_igaming), the same at every start
+        stack.flower     # "http://127.0.0.1:5555"
+        stack.settings   # ingest.config.Settings: what the processes run with (database_url, redis_url, …)
+        stack.log        # Path of the file that holds every process's lines, where they are not printed
+        stack.tend(0.1)  # one turn of supervision, 0.1 s at most: restarts what died; call it in a polling loop
+
+    with running_servers(Path(...)) as servers:      # Postgres and Valkey alone: what tests need
+        servers.database_url, servers.redis_url      # empty databases, over Unix sockets
+
+Both clean up what they started, also on Ctrl-C and TERM (running_stack turns TERM and HUP into SystemExit), and after a
+kill -9 of this process nothing of theirs is left. `port=None` and `flower_port=None` take free ones. DATABASE_URL and
+REDIS_URL, where set, are used instead of embedded servers, each by itself. Errors: `cli.errors`.
+"""
+
+import http.client
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli import procfile, servers
+from cli.datadir import DataDir
+from cli.errors import StackError
+from cli.localkey import local_key
+from cli.signals import orderly_end
+from cli.supervisor import Supervisor
+from ingest.config import Settings
+
+_URLS = ("DATABASE_URL", "REDIS_URL")
+
+# Started in this order and stopped in the opposite one: first nothing comes in, then the work is put down.
+_PROGRAMS = ("worker", "sweep", "flower", "web")
+_SERVER_SECONDS = 120.0  # Postgres may have the WAL of a crash to replay
+_RELEASE_SECONDS = 300.0
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The two servers that a stack stands on."""
+
+    database_url: str
+    redis_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running stack; the module's docstring says what each attribute is."""
+
+    api: str
+    key: str
+    flower: str
+    settings: Settings
+    log: Path
+    supervisor: Supervisor
+
+    def tend(self, seconds: float) -> None:
+        """One turn of supervision.
+
+        Args:
+            seconds: how long to wait at most for something to happen.
+
+        Raises:
+            StackError: a program keeps dying.
+        """
+        self.supervisor.tend(seconds)
+
+
+def embedded_urls() -> frozenset[str]:
+    """Which of the two URLs name an embedded server: those that are not set, nor as `…_FILE`."""
+    return frozenset(name for name in _URLS if not (os.environ.get(name) or os.environ.get(f"{name}_FILE")))
+
+
+def settings_for(data: DataDir, embedded: frozenset[str]) -> Settings:
+    """The settings of this process and of all that it starts from now on.
+
+    Args:
+        data: the data directory; the URLs of its servers are written into this process's environment.
+        embedded: which of the URLs name them.
+
+    Raises:
+        SettingsError: some are wrong.
+    """
+    urls = {"DATABASE_URL": data.database_url, "REDIS_URL": data.redis_url}
+    os.environ.update({name: urls[name] for name in embedded})
+    return Settings.from_env()
+
+
+@contextmanager
+def running_servers(data_dir: Path) -> Iterator[Servers]:
+    """Run embedded Postgres and Valkey, whatever the environment names.
+
+    Args:
+        data_dir: where their data are or shall be; made if need be.
+
+    Raises:
+        DataDirInUse: another stack runs there.
+        StackError: they cannot run here, or do not answer in time.
+    """
+    data = DataDir(data_dir)
+    with ExitStack() as exits:
+        exits.enter_context(data.held())
+        _start_servers(exits, data, frozenset(_URLS), data.log)
+        yield Servers(data.database_url, data.redis_url)
+
+
+@contextmanager
+def running_stack(
+    data_dir: Path, *, port: int | None, flower_port: int | None, workers: int | None, show: bool = False
+) -> Iterator[Stack]:
+    """Run everything: servers as the environment says, migrations, and the programs of the Procfile.
+
+    Call it in the main thread. It writes what the programs need into this process's environment.
+
+    Args:
+        data_dir: where data are or shall be; made if need be.
+        port: of the API on 127.0.0.1; None: a free one.
+        flower_port: of flower on 127.0.0.1; None: a free one.
+        workers: processes that carry out jobs; None: as SLUICE_WORKER_PROCESSES says.
+        show: print every process's lines, labelled, instead of writing them to `Stack.log`.
+
+    Raises:
+        SettingsError: the environment is wrong.
+        DataDirInUse: another stack runs on these data.
+        PortTaken: somebody else listens on one of the ports.
+        StackError: a part does not start, or not in time.
+    """
+    data = DataDir(data_dir)
+    embedded = embedded_urls()
+    if workers is not None:
+        os.environ["SLUICE_WORKER_PROCESSES"] = str(workers)
+    settings_for(data, embedded)  # now, so that wrong settings are named before anything is touched
+    with ExitStack() as exits:
+        exits.enter_context(orderly_end())
+        exits.enter_context(data.held())
+        port, flower_port = procfile.free(port), procfile.free(flower_port)
+        supervisor = _start_servers(exits, data, embedded, None if show else data.log)
+        settings = settings_for(data, embedded)
+        programs = procfile.programs(port, flower_port)
+        if supervisor.run(programs["release"], _RELEASE_SECONDS) != 0:
+            raise StackError("the database could not be brought up to date" + ("" if show else f": see {data.log}"))
+        key = local_key(data, settings.database_url)
+        for name in _PROGRAMS:
+            supervisor.start(programs[name])
+        supervisor.tend_until(lambda: _is_ready(port), "the API does not become ready", _READY_SECONDS)
+        yield Stack(procfile.address(port), key, procfile.address(flower_port), settings, data.log, supervisor)
+
+
+def _start_servers(exits: ExitStack, data: DataDir, embedded: frozenset[str], log: Path | None) -> Supervisor:
+    """A supervisor that runs the embedded servers, which answer; all ends with `exits`."""
+    if not embedded:
+        return exits.enter_context(Supervisor(log))
+    servant = servers.servant_for(data)
+    exits.enter_context(data.socket_dir(servant))
+    supervisor = exits.enter_context(Supervisor(log))
+    if "DATABASE_URL" in embedded:
+        supervisor.start(servers.prepare_postgres(data, servant, supervisor.guard))
+    if "REDIS_URL" in embedded:
+        supervisor.start(servers.valkey(data, servant))
+        supervisor.tend_until(lambda: servers.valkey_answers(data), "Valkey does not answer", _SERVER_SECONDS)
+    if "DATABASE_URL" in embedded:
+        supervisor.tend_until(lambda: servers.postgres_answers(data), "Postgres does not answer", _SERVER_SECONDS)
+    return supervisor
+
+
+def _is_ready(port: int) -> bool:
+    with closing(http.client.HTTPConnection(procfile.LOCALHOST, port, timeout=5)) as connection:
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False

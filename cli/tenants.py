@@ -1,0 +1,83 @@
+"""`sluice tenants`: who may write."""
+
+from pathlib import Path
+
+import click
+
+from cli.options import data_dir_option, database, json_option, print_json, print_table, uuid
+from ingest.db import tenants as db
+from ingest.errors import NotFound
+
+
+@click.group()
+def tenants() -> None:
+    """Create, list and suspend tenants. A tenant is a dataset, which its keys open.
+
+    Example: sluice tenants create "Acme Games"
+    """
+
+
+@tenants.command()
+@click.argument("name")
+@data_dir_option
+@json_option
+def create(name: str, data_dir: Path, *, as_json: bool) -> None:
+    """Create a tenant called NAME and print its id. It chooses its template with PUT /settings.
+
+    Example: sluice tenants create "Acme Games" --json
+    """
+    if not 1 <= len(name) <= 200:  # noqa: PLR2004 - the column's CHECK
+        raise click.BadParameter("a name has 1 to 200 characters", param_hint="NAME")
+    with database(data_dir) as conn:
+        tenant = db.create(conn, name)
+    if as_json:
+        print_json({"id": tenant.public_id})
+    else:
+        click.echo(tenant.public_id)
+
+
+@tenants.command("list")
+@data_dir_option
+@json_option
+def list_(data_dir: Path, *, as_json: bool) -> None:
+    """List all tenants, the oldest first.
+
+    Example: sluice tenants list --json
+    """
+    with database(data_dir) as conn:
+        everyone = db.everyone(conn)
+    if as_json:
+        print_json(
+            [
+                {
+                    "id": each.public_id,
+                    "name": each.name,
+                    "createdAt": each.created_at,
+                    "suspendedAt": each.suspended_at,
+                }
+                for each in everyone
+            ]
+        )
+    else:
+        print_table(
+            ("id", "name", "created", "suspended"),
+            [(each.public_id, each.name, each.created_at, each.suspended_at) for each in everyone],
+        )
+
+
+@tenants.command()
+@click.argument("tenant")
+@data_dir_option
+@json_option
+def suspend(tenant: str, data_dir: Path, *, as_json: bool) -> None:
+    """Refuse every key of TENANT (its id) from the next request on. Jobs accepted before go on.
+
+    Example: sluice tenants suspend 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f
+    """
+    with database(data_dir) as conn:
+        if not db.suspend(conn, uuid(tenant)):
+            raise NotFound(f"There is no tenant {tenant}")
+    if as_json:
+        print_json({"id": tenant})
+    else:
+        click.echo(f"suspended {tenant}")

@@ -1,0 +1,196 @@
+"""The real app on a database and a Redis of the test's own; every answer is held against the OpenAPI document."""
+
+import json
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app import create_app, docs
+from app.services import Services
+from ingest.config import Settings
+from ingest.db.pool import Pool, transaction
+from ingest.db.tenants import Tenant
+from tests.factories import make_tenant, run_pending
+
+ROOT = Path(__file__).parents[2]
+BASE = "/operator-data-api"
+PATIENCE_SECONDS = 30
+
+
+class Api:
+    """A client of the operator face that calls as one tenant."""
+
+    def __init__(self, app: Flask, tenant: Tenant, key: str) -> None:
+        self.app, self.tenant, self.key = app, tenant, key
+        self.document = docs.document(app)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        items: Any = None,
+        *,
+        body: bytes | None = None,
+        base: str = BASE,
+        key: str | None = "",
+        **headers: str,
+    ) -> TestResponse:
+        """Call; `items` is sent as JSON, `body` as it is; `key=None` sends no key."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key is not None:
+            sent.setdefault("Authorization", f"Bearer {key or self.key}")
+        data = body if body is not None else None if items is None else json.dumps(items).encode()
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        response = self.app.test_client().open(base + path, method=method, data=data, headers=sent)
+        self._stands_in_the_document(response)
+        return response
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.call("GET", path, **options)
+
+    def post(self, path: str, items: Any = None, **options: Any) -> TestResponse:
+        return self.call("POST", path, items, **options)
+
+    def put(self, path: str, items: Any = None, **options: Any) -> TestResponse:
+        return self.call("PUT", path, items, **options)
+
+    def delete(self, path: str, **options: Any) -> TestResponse:
+        return self.call("DELETE", path, **options)
+
+    def job(self, accepted: TestResponse) -> dict[str, Any]:
+        """The job that a batch call made."""
+        return data(self.get(f"/batch/jobs/{data(accepted)['jobId']}"))
+
+    def _stands_in_the_document(self, response: TestResponse) -> None:
+        rule = self.app.url_map.bind("").match
+        method = response.request.method
+        if method in {"HEAD", "OPTIONS"} or response.status_code in {404, 405}:
+            return
+        path = response.request.environ["PATH_INFO"]
+        try:
+            matched, _ = rule(path, method, return_rule=True)
+        except Exception:  # noqa: BLE001 # a path that no route takes is no part of the document
+            return
+        spelled = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", matched.rule).removeprefix("/functions/v1")
+        operation = self.document["paths"][spelled][method.lower()]
+        assert str(response.status_code) in operation["responses"], (method, spelled, response.status_code)
+
+
+def data(response: TestResponse) -> Any:
+    """What a successful answer carries."""
+    answer = response.get_json()
+    assert answer["success"] is True, answer
+    assert set(answer) == {"success", "data"}
+    return answer["data"]
+
+
+def refused(response: TestResponse, status: int, code: str, *texts: str) -> str:
+    """The message of a refusal, which is of the contract's shape, and names what the test expects."""
+    answer = response.get_json()
+    assert response.status_code == status, answer
+    assert answer["success"] is False
+    assert answer["error"]["code"] == code
+    message: str = answer["error"]["message"]
+    for text in texts:
+        assert text in message
+    return message
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    made = create_app(settings)
+    yield made
+    services: Services = made.extensions["sluice"]
+    services.close()
+
+
+@pytest.fixture
+def new_api(app: Flask, pool: Pool) -> Callable[..., Api]:
+    """Make another tenant, and a client that calls as it."""
+
+    def make(**options: Any) -> Api:
+        with transaction(pool) as conn:
+            return Api(app, *make_tenant(conn, **options))
+
+    return make
+
+
+@pytest.fixture
+def api(new_api: Callable[..., Api]) -> Api:
+    return new_api()
+
+
+@pytest.fixture
+def run_jobs(pool: Pool, redis_url: str) -> Callable[[], None]:
+    """Carry out every job that waits, in this process."""
+    return lambda: run_pending(pool, redis_url)
+
+
+@pytest.fixture
+def at_the_bell(redis_url: str, run_jobs: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Start a stand-in for a worker: at the first ring it carries out what waits."""
+    threads: list[threading.Thread] = []
+
+    def listen() -> None:
+        with redis.Redis.from_url(redis_url) as broker:
+            if broker.blpop(["sluice.jobs"], timeout=PATIENCE_SECONDS):
+                run_jobs()
+
+    def start() -> None:
+        threads.append(threading.Thread(target=listen))
+        threads[-1].start()
+
+    yield start
+    for thread in threads:
+        thread.join()
+
+
+@pytest.fixture
+def gunicorn(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server; the path of its socket."""
+    socket_path = str(tmp_path_factory.mktemp("g") / "s")
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "SLUICE_BIND": f"unix:{socket_path}",
+        "SLUICE_WEB_WORKERS": "1",
+        "SLUICE_WEB_THREADS": "4",
+        "SLUICE_MAX_BODY_BYTES": "100000",
+    }
+    command = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.py", "app:create_app()"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+    lines: queue.Queue[bytes] = queue.Queue()
+    reader = threading.Thread(target=_read_lines, args=(process, lines), daemon=True)
+    reader.start()
+    seen: list[bytes] = []
+    while b"Booting worker" not in (line := lines.get(timeout=PATIENCE_SECONDS)):
+        seen.append(line)
+        assert line, b"".join(seen)
+    yield socket_path
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0
+    reader.join()
+    while not lines.empty():
+        line = lines.get()
+        assert not line or "error" != msgspec.json.decode(line)["level"], line
+
+
+def _read_lines(process: subprocess.Popen[bytes], lines: queue.Queue[bytes]) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        lines.put(line)
+    lines.put(b"")

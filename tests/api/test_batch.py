@@ -1,0 +1,215 @@
+"""contracts/operator.md section 4, example by example."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+
+from ingest.config import Settings
+from ingest.db import blocks
+from ingest.db.pool import Pool, transaction
+from ingest.ids import parse
+from tests.api.conftest import BASE, Api, data, refused
+from tests.factories import entity, event, state
+
+
+def test_section_4_asynchronous_batch_answers_202(api: Api) -> None:
+    answer = api.post("/batch/entities", [entity(1), entity(2)])
+    job_id = data(answer)["jobId"]
+    assert answer.status_code == 202
+    assert answer.get_json() == {
+        "success": True,
+        "data": {"jobId": job_id, "status": "pending", "progress": 0, "succeeded": 0, "failed": 0, "errors": []},
+    }
+    assert answer.headers["Location"] == f"{BASE}/batch/jobs/{job_id}"
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert api.get(answer.headers["Location"], base="").status_code == 200
+
+
+def test_section_4_the_location_stays_under_the_base_path_that_was_called(api: Api) -> None:
+    answer = api.post("/batch/entities", [entity()], base=f"/functions/v1{BASE}")
+    assert answer.headers["Location"].startswith(f"/functions/v1{BASE}/batch/jobs/job_")
+    assert api.get(answer.headers["Location"], base="").status_code == 200
+
+
+def test_section_4_the_payload_is_durable_before_the_answer(api: Api, pool: Pool) -> None:
+    answer = api.post("/batch/entities", [entity(n) for n in range(3)])
+    with transaction(pool) as conn:
+        block = blocks.next_open(conn, parse("job", data(answer)["jobId"]))
+    assert block is not None
+    assert block.items == 3
+
+
+@pytest.mark.parametrize(("kind", "item"), [("entities", entity()), ("events", event()), ("states", state())])
+def test_section_4_every_kind_makes_a_job_of_its_type(
+    api: Api, run_jobs: Callable[[], None], kind: str, item: Any
+) -> None:
+    api.post("/entities", entity())
+    answer = api.post(f"/batch/{kind}", [item])
+    run_jobs()
+    job = api.job(answer)
+    assert (job["type"], job["status"], job["output"]["failed"]) == (f"batch_ingest_{kind}", "completed", 0)
+
+
+def test_section_4_prefer_wait_answers_200_with_the_ended_job(api: Api, at_the_bell: Callable[[], None]) -> None:
+    at_the_bell()
+    answer = api.post("/batch/entities", [entity(1), entity(2)], Prefer="wait=20")
+    assert answer.status_code == 200
+    assert answer.headers["Preference-Applied"] == "wait=20"
+    assert answer.get_json() == {
+        "success": True,
+        "data": {
+            "jobId": data(answer)["jobId"],
+            "status": "completed",
+            "progress": 100,
+            "succeeded": 2,
+            "failed": 0,
+            "errors": [],
+        },
+    }
+
+
+def test_section_4_a_wait_over_30_seconds_is_cut_to_30_and_says_so(api: Api, at_the_bell: Callable[[], None]) -> None:
+    at_the_bell()
+    answer = api.post("/batch/entities", [entity()], Prefer="wait=600")
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "wait=30")
+
+
+def test_section_4_a_job_that_does_not_end_in_time_answers_202(api: Api) -> None:
+    answer = api.post("/batch/entities", [entity()], Prefer="wait=1")
+    assert answer.status_code == 202
+    assert data(answer)["status"] == "pending"
+    assert "Preference-Applied" not in answer.headers
+
+
+def test_section_4_batch_wait_seconds_waits_without_a_preference(api: Api, at_the_bell: Callable[[], None]) -> None:
+    assert api.put("/settings", {"batchWaitSeconds": 20}).status_code == 200
+    at_the_bell()
+    answer = api.post("/batch/entities", [entity()])
+    assert (answer.status_code, data(answer)["status"]) == (200, "completed")
+    assert "Preference-Applied" not in answer.headers
+
+
+def test_section_4_respond_async_overrides_batch_wait_seconds(api: Api) -> None:
+    api.put("/settings", {"batchWaitSeconds": 30})
+    answer = api.post("/batch/entities", [entity()], Prefer="respond-async")
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "respond-async")
+
+
+def test_section_4_waiting_needs_no_redis_to_be_right(
+    settings: Settings, new_api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = new_api()
+    away = redis.Redis(port=1)
+    monkeypatch.setattr(api.app.extensions["sluice"].wakeups, "_patient", away)
+    answer = api.post("/batch/entities", [entity()], Prefer="wait=30")
+    assert answer.status_code == 202
+    assert api.job(answer)["status"] == "pending"
+
+
+def test_section_4_one_waiting_request_too_many_answers_202_at_once(api: Api, app: Flask) -> None:
+    places = app.extensions["sluice"].waiting_places
+    taken = 0
+    while places.acquire(blocking=False):
+        taken += 1
+    answer = api.post("/batch/entities", [entity()], Prefer="wait=30")
+    assert taken == 6
+    assert answer.status_code == 202
+
+
+def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
+    api: Api, at_the_bell: Callable[[], None]
+) -> None:
+    at_the_bell()
+    items = [entity(1), entity(2, data={}), entity(3), entity(4, entityType="plyer"), "no item"]
+    answer = api.post("/batch/entities", items, Prefer="wait=20")
+    assert answer.status_code == 200
+    assert data(answer)["errors"] == [
+        {
+            "index": 1,
+            "externalId": "player_000002",
+            "code": "VALIDATION_FAILED",
+            "message": 'Missing required field: "email"',
+        },
+        {
+            "index": 3,
+            "externalId": "player_000004",
+            "code": "VALIDATION_FAILED",
+            "message": 'Unknown entity type: "plyer" (did you mean "player"?)',
+        },
+        {
+            "index": 4,
+            "externalId": None,
+            "code": "VALIDATION_FAILED",
+            "message": "The item must be a JSON object",
+        },
+    ]
+    assert (data(answer)["succeeded"], data(answer)["failed"]) == (2, 3)
+
+
+@pytest.mark.parametrize(("kind", "item"), [("events", event(7)), ("states", state(7))])
+def test_section_4_an_item_of_an_entity_that_does_not_exist_is_not_found(
+    api: Api, run_jobs: Callable[[], None], kind: str, item: Any
+) -> None:
+    answer = api.post(f"/batch/{kind}", [item])
+    run_jobs()
+    errors = api.job(answer)["output"]["errors"]
+    assert [(error["code"], error["externalId"]) for error in errors] == [("NOT_FOUND", "player_000007")]
+
+
+def test_section_4_the_same_key_twice_ends_as_if_sent_one_after_the_other(
+    api: Api, run_jobs: Callable[[], None]
+) -> None:
+    first, second = entity(1, data={"email": "a@b.example"}), entity(1, data={"email": "c@d.example"})
+    answer = api.post("/batch/entities", [first, second])
+    run_jobs()
+    effects = api.job(answer)["effects"]
+    assert (effects["created"], effects["updated"]) == (1, 1)
+    assert data(api.get("/entities/player_000001"))["data"] == {"email": "c@d.example"}
+
+
+def test_section_4_mode_merge_merges_and_removes_nulls(api: Api, run_jobs: Callable[[], None]) -> None:
+    api.post("/entities", entity(1, data={"email": "a@b.example", "phone": "1", "country": "MT"}))
+    merged = entity(1, data={"email": "c@d.example", "phone": None})
+    assert api.post("/batch/entities?mode=merge", [merged]).status_code == 202
+    run_jobs()
+    assert data(api.get("/entities/player_000001"))["data"] == {"email": "c@d.example", "country": "MT"}
+
+
+def test_section_4_an_unknown_mode_is_refused(api: Api) -> None:
+    refused(api.post("/batch/entities?mode=append", [entity()]), 400, "INVALID_INPUT", "mode", "replace or merge")
+
+
+def test_section_4_after_names_a_job_of_the_tenants(
+    api: Api, new_api: Callable[..., Api], run_jobs: Callable[[], None]
+) -> None:
+    first = data(api.post("/batch/entities", [entity()]))["jobId"]
+    second = api.post(f"/batch/events?after={first}", [event()])
+    assert second.status_code == 202
+    for stranger in (f"job_{'0' * 32}", "job_x", ""):
+        refused(api.post(f"/batch/events?after={stranger}", [event()]), 404, "NOT_FOUND")
+    refused(new_api().post(f"/batch/events?after={first}", [event()]), 404, "NOT_FOUND")
+    run_jobs()
+    assert api.job(second)["output"]["succeeded"] == 1
+
+
+def test_section_4_without_a_template_nothing_is_accepted(new_api: Callable[..., Api]) -> None:
+    answer = new_api(template=None).post("/batch/entities", [entity()])
+    refused(answer, 400, "TEMPLATE_NOT_CONFIGURED", "PUT /operator-data-api/settings")
+
+
+@pytest.mark.parametrize(("kind", "most"), [("entities", 1_000), ("events", 5_000), ("states", 1_000)])
+def test_section_4_the_maximum_is_accepted_and_one_more_is_not(api: Api, pool: Pool, kind: str, most: int) -> None:
+    assert api.post(f"/batch/{kind}", [{}] * most).status_code == 202
+    refused(api.post(f"/batch/{kind}", [{}] * (most + 1)), 400, "INVALID_INPUT", str(most + 1), str(most))
+    with transaction(pool) as conn:
+        assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+
+
+def test_the_request_id_is_kept_with_the_job(api: Api, pool: Pool) -> None:
+    answer = api.post("/batch/entities", [entity()], X_Request_Id="trace-1.a_B")
+    assert answer.headers["X-Request-Id"] == "trace-1.a_B"
+    with transaction(pool) as conn:
+        assert conn.execute("SELECT request_id FROM jobs").fetchone() == ("trace-1.a_B",)

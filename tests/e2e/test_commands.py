@@ -1,0 +1,143 @@
+"""`sluice migrate`, `tenants` and `keys`: what they print, change and exit with."""
+
+import json
+import re
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+
+from cli import main
+from tests.e2e.running import sluice
+
+
+@pytest.fixture
+def run(stack):
+    """Runs a command on the stack; its JSON, or its exit code and message."""
+
+    def call(*arguments):
+        done = sluice(*arguments, "--json", SLUICE_DATA_DIR=str(stack.data_dir))
+        return json.loads(done.stdout) if done.returncode == 0 else (done.returncode, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def tenant(run):
+    return run("tenants", "create", "Acme Games")["id"]
+
+
+def status(stack, key):
+    return httpx2.get(f"{stack.api}/settings", headers={"Authorization": f"Bearer {key}"}).status_code
+
+
+def test_migrating_again_applies_nothing(run):
+    assert run("migrate") == {"applied": []}
+
+
+def test_a_key_opens_its_tenant_until_it_is_revoked(stack, run, tenant):
+    first = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live", "--label", "first")
+    second = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live")
+    assert re.fullmatch(r"oh_live_[0-9a-f]{64}", first["key"])
+    assert (status(stack, first["key"]), status(stack, second["key"])) == (200, 200)
+    assert run("keys", "revoke", first["id"]) == {"id": first["id"]}
+    assert (status(stack, first["key"]), status(stack, second["key"])) == (401, 200)
+    listed = run("keys", "list", "--tenant", tenant)
+    assert [(key["id"], key["label"], key["revokedAt"] is None) for key in listed] == [
+        (first["id"], "first", False),
+        (second["id"], "", True),
+    ]
+
+
+def test_the_last_key_of_a_tenant_stays(stack, run, tenant):
+    only = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live")
+    code, message = run("keys", "revoke", only["id"])
+    assert code == 1
+    assert "last active key" in message
+    assert status(stack, only["key"]) == 200
+
+
+def test_a_suspended_tenant_is_shut_out(stack, run, tenant):
+    key = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live")["key"]
+    assert run("tenants", "suspend", tenant) == {"id": tenant}
+    assert status(stack, key) == 401
+    (listed,) = [each for each in run("tenants", "list") if each["id"] == tenant]
+    assert listed["name"] == "Acme Games"
+    assert listed["suspendedAt"] is not None
+
+
+def test_keys_of_the_public_face_have_its_prefix(run, tenant):
+    assert run("keys", "create", "--tenant", tenant, "--prefix", "fm_live")["key"].startswith("fm_live_")
+
+
+def test_for_people_ids_are_never_cut(stack, tenant):
+    done = sluice("tenants", "list", "--data-dir", stack.data_dir)
+    assert f"{tenant}  Acme Games" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("tenants", "suspend", "01a2013a-a573-757d-a7a1-732dbb0e0c47"),
+        ("keys", "create", "--tenant", "01a2013a-a573-757d-a7a1-732dbb0e0c47", "--prefix", "oh_live"),
+        ("keys", "list", "--tenant", "01a2013a-a573-757d-a7a1-732dbb0e0c47"),
+        ("keys", "revoke", "01a2013a-a573-757d-a7a1-732dbb0e0c47"),
+    ],
+)
+def test_what_is_not_there_is_named_and_exits_1(run, arguments):
+    code, message = run(*arguments)
+    assert code == 1
+    assert "01a2013a-a573-757d-a7a1-732dbb0e0c47" in message
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("tenants", "create"),
+        ("tenants", "create", ""),
+        ("tenants", "create", "x" * 201),
+        ("tenants", "create", "a\0b"),
+        ("tenants", "suspend", "acme"),
+        ("keys", "create", "--prefix", "oh_live"),
+        ("keys", "create", "--tenant", "acme", "--prefix", "oh_live"),
+        ("keys", "create", "--tenant", "01a2013a-a573-757d-a7a1-732dbb0e0c47", "--prefix", "sk_live"),
+        ("up", "--port", "0"),
+        ("nonsense",),
+    ],
+)
+def test_wrong_usage_exits_2(tmp_path, arguments):
+    assert CliRunner().invoke(main, arguments, env={"SLUICE_DATA_DIR": str(tmp_path)}).exit_code == 2
+
+
+@pytest.mark.parametrize("arguments", [("migrate",), ("tenants", "list"), ("tenants", "create", "acme")])
+def test_without_a_running_stack_it_says_what_to_run_and_exits_1(tmp_path, arguments):
+    done = sluice(*arguments, "--data-dir", tmp_path)
+    assert done.returncode == 1
+    assert f"sluice up --data-dir {tmp_path}" in done.stderr
+
+
+def test_a_named_server_that_does_not_answer_is_an_error_and_the_stack_is_no_way_out(stack):
+    done = sluice("tenants", "list", "--data-dir", stack.data_dir, DATABASE_URL="postgresql:///sluice?host=/nowhere")
+    assert done.returncode == 1
+    assert "DATABASE_URL" in done.stderr
+
+
+def test_wrong_settings_are_all_named_and_exit_78(stack):
+    done = sluice("tenants", "list", "--data-dir", stack.data_dir, DATABASE_URL="mysql://x", SLUICE_WEB_WORKERS="none")
+    assert done.returncode == 78
+    assert "DATABASE_URL" in done.stderr
+    assert "SLUICE_WEB_WORKERS" in done.stderr
+
+
+def _commands(command, path=()):
+    if hasattr(command, "commands"):
+        for name, each in command.commands.items():
+            yield from _commands(each, (*path, name))
+    yield path
+
+
+@pytest.mark.parametrize("path", [path for path in _commands(main) if path], ids=" ".join)
+def test_the_help_of_every_command_has_an_example(path):
+    done = CliRunner().invoke(main, [*path, "--help"])
+    assert done.exit_code == 0
+    assert re.search(r"Example: .*sluice " + " ".join(path), " ".join(done.output.split()))

@@ -1,0 +1,268 @@
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest import rawjson
+from ingest.rawjson import NotAnArray, NotAnObject
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def texts(items: list[msgspec.Raw]) -> list[bytes]:
+    return [bytes(item) for item in items]
+
+
+@given(items=st.lists(_JSON, max_size=6), ascii_only=st.booleans(), indent=st.sampled_from([None, 2]))
+def test_an_array_is_split_into_the_texts_of_its_items(items: list[Any], ascii_only: bool, indent: int | None) -> None:  # noqa: FBT001
+    # The standard library writes a lone surrogate as an escape only; without one both ways of splitting are strict JSON.
+    try:
+        text = json.dumps(items, ensure_ascii=ascii_only, indent=indent).encode()
+    except UnicodeEncodeError:
+        return
+    assert [json.loads(item) for item in texts(rawjson.split_array(text))] == items
+
+
+@given(items=st.lists(_JSON, min_size=1, max_size=6))
+def test_an_item_text_is_the_senders_own(items: list[Any]) -> None:
+    sent = [json.dumps(item, separators=(" , ", " : ")).encode() for item in items]
+    assert texts(rawjson.split_array(b" [ " + b" , ".join(sent) + b" ] \n")) == sent
+
+
+@given(value=_JSON)
+def test_a_lone_surrogate_beside_it_changes_no_item(value: Any) -> None:
+    sent = json.dumps(value).encode()
+    lone = b'"\\ud800"'
+    assert texts(rawjson.split_array(b"[" + lone + b" ,\t" + sent + b"\r\n]")) == [lone, sent]
+
+
+@pytest.mark.parametrize("text", [b"[]", b" [ ] ", b"\n[\t]\r"])
+def test_an_empty_array_has_no_items(text: bytes) -> None:
+    assert rawjson.split_array(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b" ",
+        b"[",
+        b"[1",
+        b"[1,]",
+        b"[,1]",
+        b"[1 2]",
+        b"[1]]",
+        b"[1] x",
+        b"[01]",
+        b"[+1]",
+        b"[.5]",
+        b"[1.]",
+        b"[1e]",
+        b"[0x1]",
+        b"[NaN]",
+        b"[Infinity]",
+        b"[-Infinity]",
+        b"[nan]",
+        b"[True]",
+        b"['a']",
+        b'["a]',
+        b'["\t"]',
+        b'["\x00"]',
+        b'["\\x41"]',
+        b'["\\u12"]',
+        b'[{"a":1,}]',
+        b'[{"a" 1}]',
+        b"[{a:1}]",
+        b"[{1:1}]",
+        b"[1] // comment",
+        b"\xef\xbb\xbf[1]",  # RFC 8259 section 8.1: no byte order mark
+        b"\x0b[1]",  # section 2: four characters are white space
+        b"[\xa01]",
+    ],
+)
+def test_what_rfc_8259_refuses_is_refused_with_and_without_a_lone_surrogate_in_it(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+") as refused:
+        rawjson.split_array(text)
+    assert not isinstance(refused.value, NotAnArray)
+    with pytest.raises(ValueError, match=r".+"):
+        rawjson.split_array(text.replace(b"[", b'["\\ud800",', 1))
+
+
+@pytest.mark.parametrize("text", [b"{}", b"1", b"null", b'"a"', b"true", b'{"a":[]}', b'"\\ud800"', b'{"a":"\\udc00"}'])
+def test_other_json_is_no_array(text: bytes) -> None:
+    with pytest.raises(NotAnArray):
+        rawjson.split_array(text)
+
+
+@pytest.mark.parametrize(
+    "text", [b'["\xff"]', b'["\xed\xa0\x80"]', b'["\xc0\xaf"]', b'["\xf4\x90\x80\x80"]', b"\xff\xfe[\0]\0"]
+)
+def test_invalid_utf_8_is_refused(text: bytes) -> None:
+    with pytest.raises(UnicodeDecodeError):
+        rawjson.split_array(text)
+
+
+@pytest.mark.parametrize(
+    "lone",
+    [
+        rb"\ud800",
+        rb"\uDBFF",
+        rb"\udc00",
+        rb"\uDfFf",
+        rb"\udc00\ud800",
+        rb"\ud800\ud800",
+        rb"\ud83dx\ude00",
+        rb"\ud800\u0041",
+        rb"\ud800\n",
+        rb"\ud83d\ude00\ud83d",
+    ],
+)
+@pytest.mark.parametrize("item", [b'"%s"', b'{"name": "%s"}', b'{"%s": 1}', b'[["%s"], 40.50]'])
+def test_a_lone_surrogate_does_not_keep_its_batch_from_being_split(lone: bytes, item: bytes) -> None:
+    item = item % lone
+    assert texts(rawjson.split_array(b"[1, " + item + b', {"a": 2}]')) == [b"1", item, b'{"a": 2}']
+
+
+def test_splitting_leniently_keeps_numbers_of_any_size() -> None:
+    number = b"9" * 10_000 + b".50"
+    assert texts(rawjson.split_array(b'["\\ud800",' + number + b"]")) == [b'"\\ud800"', number]
+
+
+@pytest.mark.parametrize("lone", [b"", b'"\\ud800",'])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_depth_is_refused_and_not_a_crash(lone: bytes, opening: bytes, closing: bytes) -> None:
+    deep = b"[" + lone + opening * 100_000 + b"1" + closing * 100_000 + b"]"
+    with pytest.raises(ValueError, match="nested too deeply"):
+        rawjson.split_array(deep)
+    unclosed = b"[" + lone + opening * 100_000
+    with pytest.raises(ValueError, match=r".+"):
+        rawjson.split_array(unclosed)
+
+
+def test_depth_that_people_use_is_accepted() -> None:
+    item = b"[" * 200 + b"]" * 200
+    assert texts(rawjson.split_array(b"[" + item + b"]")) == [item]
+
+
+def test_an_object_is_split_into_its_members() -> None:
+    members = rawjson.split_object(b' {"a" : 1.50 , "\\u0062":[ null ], "a":2e0} ')
+    assert {name: bytes(value) for name, value in members.items()} == {"a": b"2e0", "b": b"[ null ]"}
+
+
+@pytest.mark.parametrize("text", [b"[]", b"1", b"null", b'"a"', b"false"])
+def test_other_json_is_no_object(text: bytes) -> None:
+    with pytest.raises(NotAnObject):
+        rawjson.split_object(text)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b'{"a"}', b'{"a":NaN}', b'{"a":"\\ud800"}', b'{"a":"\\udc00"}', b'{"\\ud800":1}']
+)
+def test_a_broken_object_is_a_value_error(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+") as refused:
+        rawjson.split_object(text)
+    assert not isinstance(refused.value, NotAnObject)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"145.50", Decimal("145.50")),
+        (b"0.1", Decimal("0.1")),
+        (b"1e400", Decimal("1e400")),
+        (b"9" * 40, int("9" * 40)),
+        (b"-123456789012345678901234567890.123456789", Decimal("-123456789012345678901234567890.123456789")),
+        (b"18446744073709551616", 2**64),
+    ],
+)
+def test_numbers_are_decoded_exactly(text: bytes, value: object) -> None:
+    assert rawjson.decode(text) == value
+    assert str(rawjson.decode(text)) == str(value)
+
+
+@given(value=_JSON)
+def test_decoding_agrees_with_the_standard_library(value: Any) -> None:
+    text = json.dumps(value).encode()
+    assert rawjson.decode(text) == json.loads(text, parse_float=Decimal)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"NaN",
+        b"9" * 5_000,
+        b"1e1000000000000000000000",
+        b"-1E-1000000000000000000000",
+        b'"\\ud800"',
+        b"[" * 100_000,
+        b"",
+    ],
+)
+def test_what_cannot_be_decoded_is_a_value_error(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        rawjson.decode(text)
+
+
+@given(value=_JSON)
+def test_a_nul_is_found_wherever_it_stands(value: Any) -> None:
+    def holds(part: Any) -> bool:
+        match part:
+            case str():
+                return "\0" in part
+            case list():
+                return any(map(holds, part))
+            case dict():
+                return any(map(holds, part)) or any(map(holds, part.values()))
+        return False
+
+    assert rawjson.has_nul(msgspec.Raw(json.dumps(value).encode())) == holds(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (rb'"\u0000"', True),
+        (rb'"\\u0000"', False),
+        (rb'"\\\u0000"', True),
+        (rb'"\\\\u0000"', False),
+        (rb'{"a\u0000": 1}', True),
+        (rb'[[{"a": ["\n\u0000"]}]]', True),
+        (rb'["\\u0000", "\u0000"]', True),
+        (rb'["\u00000"]', True),
+        (rb'["\u0001", "u0000"]', False),
+        (rb'{"text": "\\u0000", "number": ' + b"9" * 5_000 + b"}", False),
+        (rb'{"text": "\\u0000", "number": 1e1000000000000000000000}', False),
+    ],
+)
+def test_an_escaped_backslash_makes_no_nul(text: bytes, found: bool) -> None:  # noqa: FBT001
+    assert rawjson.has_nul(msgspec.Raw(text)) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b'{"a": null}', True),
+        (b'{"a":1,"b":\tnull\n}', True),
+        (b'{"a": [null], "b": {"c": null}}', False),
+        (b'{"null": "null"}', False),
+        (b'{"a": null, "a": 1}', False),
+        (b"{}", False),
+    ],
+)
+def test_only_a_top_level_null_counts(text: bytes, found: bool) -> None:  # noqa: FBT001
+    assert rawjson.has_null_member(msgspec.Raw(text)) is found
+
+
+def test_no_number_ever_becomes_a_float() -> None:
+    decoded = rawjson.decode(b"[1.0, 1e5, -0.0, 123456789.123456789]")
+    assert not any(isinstance(number, float) for number in decoded)
+    assert math.isclose(decoded[3], 123456789.123456789)
