@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from environs import EnvValidationError, FileAwareEnv
 from marshmallow import ValidationError, validate
@@ -55,7 +55,7 @@ class Settings:
         Raises:
             SettingsError: one or more variables are missing or wrong; the message names each and what it should be.
         """
-        env = FileAwareEnv(eager=False)
+        env = _Environment(eager=False, strip_whitespace=True)  # a secret's file mostly ends in a newline
         values: dict[str, Any] = {
             "database_url": env.str("DATABASE_URL", validate=_database_url),
             "redis_url": env.str("REDIS_URL", validate=_redis_url),
@@ -88,6 +88,17 @@ class Settings:
             sys.exit(EX_CONFIG)
 
 
+class _Environment(FileAwareEnv):
+    """Lists a file that cannot be read among the mistakes, where its parent stops at it."""
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        try:
+            return super()._get_value(env_key, default)
+        except ValueError as error:
+            self._errors[env_key].append(str(error))
+            return default
+
+
 # sysexits.h: something was found in an unconfigured or misconfigured state.
 EX_CONFIG = 78
 
@@ -99,16 +110,26 @@ def _between(low: int, high: int) -> validate.Range:
 
 
 def _database_url(url: str) -> None:
-    if urlsplit(url).scheme not in {"postgresql", "postgres"}:
+    if _split(url).scheme not in {"postgresql", "postgres"}:
         raise ValidationError("must start with postgresql://, as in postgresql://user:password@host:5432/sluice")
 
 
 def _redis_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"redis", "rediss", "unix"} or not (
-        parts.path if parts.scheme == "unix" else parts.hostname
-    ):
+    parts = _split(url)
+    try:
+        whole = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0
+    except ValueError:  # the port is no number, or over 65535
+        whole = False
+    if parts.scheme not in {"redis", "rediss", "unix"} or not whole:
         raise ValidationError("must be redis://host:6379/0, rediss://host:6380/0 or unix:///path/to/socket")
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; none of them where it cannot be one, such as `redis://[cache`."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _rate(text: str) -> None:

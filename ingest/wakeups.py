@@ -12,8 +12,7 @@ from redis.retry import Retry
 
 # A wake-up that nobody fetched, since the waiting request is gone, is forgotten.
 _KEPT_SECONDS = 60
-_CONNECT_SECONDS = 1.0
-_SLACK_SECONDS = 2.0
+_SLACK_SECONDS = 1.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.wakeups")
 
@@ -26,19 +25,9 @@ class Wakeups:
     """
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = redis.Redis.from_url(
-            redis_url,
-            socket_connect_timeout=_CONNECT_SECONDS,
-            socket_timeout=_SLACK_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        # BLPOP is answered late by design: its socket must outlast the longest wait.
-        self._patient = redis.Redis.from_url(
-            redis_url,
-            socket_connect_timeout=_CONNECT_SECONDS,
-            socket_timeout=_LONGEST_WAIT_SECONDS + _SLACK_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis_url = redis_url
+        self._redis = self._client(_SLACK_SECONDS)
+        self._patient: dict[int, redis.Redis] = {}
 
     def wake(self, job_id: UUID) -> None:
         """Tell whoever waits for this job that it has ended."""
@@ -58,13 +47,21 @@ class Wakeups:
             job_id: a job that was accepted as awaited.
             seconds: 1 to 30.
         """
+        # BLPOP is answered late by design: its socket must outlast it, but not by much, since Redis may hang.
+        if seconds not in self._patient:
+            self._patient[seconds] = self._client(seconds + _SLACK_SECONDS)
         try:
-            self._patient.blpop([_key(job_id)], timeout=seconds)
+            self._patient[seconds].blpop([_key(job_id)], timeout=seconds)
         except redis.RedisError as error:
             log.warning("wait_failed", job_id=str(job_id), error=type(error).__name__)
 
-
-_LONGEST_WAIT_SECONDS = 30
+    def _client(self, patience: float) -> redis.Redis:
+        return redis.Redis.from_url(
+            self._redis_url,
+            socket_connect_timeout=_SLACK_SECONDS,
+            socket_timeout=patience,
+            retry=Retry(NoBackoff(), 0),
+        )
 
 
 def _key(job_id: UUID) -> str:

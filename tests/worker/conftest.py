@@ -2,7 +2,9 @@
 
 import os
 import queue
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -123,7 +125,9 @@ class Start:
         self._settings = settings
 
     def worker(self, *, children: int = 2, until_ready: bool = True) -> Process:
-        celery = [sys.executable, "-m", "celery", "--app", "worker.celery", "worker", "--loglevel=INFO"]
+        # The line of the Procfile, with this interpreter.
+        line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("worker:"))
+        celery = [sys.executable, "-m", *shlex.split(line.removeprefix("worker:"))]
         worker = self._start("worker", celery, SLUICE_WORKER_PROCESSES=str(children))
         if until_ready:
             worker.until_line("ready.")
@@ -133,6 +137,16 @@ class Start:
         sweep = self._start("sweep", [sys.executable, "-m", "worker.sweep"])
         sweep.until_line("sweep_started")
         return sweep
+
+    def web(self) -> str:
+        """Start the API on a free port and return its address."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        gunicorn = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.py", "app:create_app()"]
+        web = self._start("web", gunicorn, PORT=str(port), SLUICE_WEB_WORKERS="1")
+        web.until_line("Booting worker")
+        return f"http://127.0.0.1:{port}"
 
     def _start(self, name: str, argv: list[str], **env: str) -> Process:
         urls = {"DATABASE_URL": self._settings.database_url, "REDIS_URL": self._settings.redis_url}

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -84,8 +85,8 @@ def test_kill_9_of_a_pool_child_alone_loses_and_doubles_nothing(
 
 
 def children_of(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
-        return [int(child) for child in children.read().split()]
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in children.split()]
 
 
 def test_flushall_with_jobs_waiting_loses_none(settings: Settings, pool: Pool, start: Start, watch: Watch) -> None:
