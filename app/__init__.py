@@ -6,16 +6,15 @@
     body.py      reading bodies             replies.py            writing JSON
     errors.py    every error to one answer  pages.py, prefer.py   query parameters, Prefer
     batches.py   accepting a batch          jobs.py               the job resource, for every face
-    operator/    the operator face          health.py, docs.py    for operators and developers
-    services.py  the connections of the process
+    operator/    the operator face          public/               the public face
+    health.py, docs.py    for operators and developers             services.py  the connections of the process
 
 Imports `ingest` only. `create_app` is what gunicorn serves; `gunicorn.py` holds its settings.
 """
 
 from flask import Flask
 
-from app import docs, errors, health, operator, paths, requests, services
-from app.operator import envelope
+from app import docs, errors, health, operator, paths, public, requests, services
 from ingest.config import Settings
 
 
@@ -32,8 +31,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     services.attach(app, settings or Settings.from_env())
     paths.prepare(app)
     requests.follow(app)
-    errors.handle(app, envelope.failure)
+    errors.handle(app, operator.failure, dict.fromkeys(public.BASES, public.failure))
     operator.mount(app)
+    public.mount(app)
     app.register_blueprint(health.bp)
     docs.mount(app)
     return app

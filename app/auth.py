@@ -1,7 +1,7 @@
-"""Who calls: the key alone names the tenant (contracts/operator.md section 1)."""
+"""Who calls: the key alone names the tenant (section 1 of contracts/operator.md and of contracts/public.md)."""
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from flask import g, request
@@ -13,6 +13,32 @@ from ingest.db.pool import transaction
 from ingest.errors import Unauthorized
 
 _OPERATOR_KEY = re.compile(r"oh_live_[0-9a-f]{64}", re.ASCII)
+_PUBLIC_PREFIX = "fm_live_"
+_PUBLIC_KEY = re.compile(r"fm_live_[0-9A-Za-z_-]{32}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a face says of a key that opens nothing."""
+
+    unknown: str
+    revoked: str
+    expired: str
+    suspended: str
+
+
+_OPERATOR_WORDS = _Words(
+    unknown="Unknown API key",
+    revoked="This API key has been revoked",
+    expired="This API key has expired",
+    suspended="This tenant is suspended",
+)
+_PUBLIC_WORDS = _Words(
+    unknown="Invalid API key",
+    revoked="API key has been revoked",
+    expired="API key has expired",
+    suspended="The dataset of this API key is suspended",
+)
 
 
 def operator() -> None:
@@ -23,11 +49,32 @@ def operator() -> None:
     """
     if request.method == "OPTIONS":
         return  # says which methods there are; browsers ask it without a key
-    scheme, _, key = request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() != "bearer":
+    key = _bearer()
+    if key is None:
         raise Unauthorized('Missing API key: send the header "Authorization: Bearer oh_live_…"')
-    g.caller = _caller(_OPERATOR_KEY, key.strip())
-    structlog.contextvars.bind_contextvars(tenant=str(g.caller.tenant_public_id))
+    if not _OPERATOR_KEY.fullmatch(key):
+        raise Unauthorized("This is no operator API key: those are oh_live_ and 64 lower-case hexadecimal digits")
+    _let_in(key, _OPERATOR_WORDS)
+
+
+def public() -> None:
+    """Let in who holds a key of the public face; before anything else of the request is looked at.
+
+    Raises:
+        Unauthorized: no key, or one that opens nothing.
+    """
+    if request.method == "OPTIONS":
+        return
+    key = _bearer() or request.headers.get("X-FlowMyna-Api-Key", "").strip()
+    if not key:
+        raise Unauthorized(
+            "Missing API key. Use 'Authorization: Bearer fm_live_...' or 'X-FlowMyna-Api-Key: fm_live_...'"
+        )
+    if not key.startswith(_PUBLIC_PREFIX):
+        raise Unauthorized(f"Invalid API key format. Keys must start with '{_PUBLIC_PREFIX}'")
+    if not _PUBLIC_KEY.fullmatch(key):
+        raise Unauthorized(_PUBLIC_WORDS.unknown)
+    _let_in(key, _PUBLIC_WORDS)
 
 
 def caller() -> Caller:
@@ -36,21 +83,23 @@ def caller() -> Caller:
     return known
 
 
-def _caller(spelling: re.Pattern[str], key: str) -> Caller:
-    if not spelling.fullmatch(key):
-        raise Unauthorized("This is no operator API key: those are oh_live_ and 64 lower-case hexadecimal digits")
+def _bearer() -> str | None:
+    """The key of an `Authorization: Bearer …` header (RFC 6750 section 2.1); None without one."""
+    scheme, _, key = request.headers.get("Authorization", "").strip().partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None
+
+
+def _let_in(key: str, words: _Words) -> None:
     with transaction(services().pool) as conn:
         found = keys.caller(conn, key)
     if found is None:
-        raise Unauthorized("Unknown API key")
-    for closed, why in _CLOSED:
-        if closed(found):
+        raise Unauthorized(words.unknown)
+    for closed, why in (
+        (found.revoked, words.revoked),
+        (found.expired, words.expired),
+        (found.suspended, words.suspended),
+    ):
+        if closed:
             raise Unauthorized(why)
-    return found
-
-
-_CLOSED: list[tuple[Callable[[Caller], bool], str]] = [
-    (lambda caller: caller.revoked, "This API key has been revoked"),
-    (lambda caller: caller.expired, "This API key has expired"),
-    (lambda caller: caller.suspended, "This tenant is suspended"),
-]
+    g.caller = found
+    structlog.contextvars.bind_contextvars(tenant=str(found.tenant_public_id))

@@ -1,29 +1,52 @@
 """Accepting a batch, and waiting for its job where the client wants that. Both faces do it by these."""
 
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from app.jobs import INLINE_ERRORS, own_job
+import structlog
+
+from app.jobs import INLINE_ERRORS, address, own_job
 from app.requests import request_id
 from app.services import services
-from ingest import intake
+from ingest import ids, intake
 from ingest.db import blocks, jobs
+from ingest.db.blocks import Result
 from ingest.db.commits import committed
 from ingest.db.jobs import NewJob
 from ingest.db.keys import Caller
 from ingest.db.pool import transaction
 from ingest.errors import DatabaseError, TemplateNotConfigured
 from ingest.ids import uuid7
-from ingest.jobs import ItemError, Job
-from ingest.kinds import Kind
+from ingest.intake import Block
+from ingest.jobs import ItemError, Job, JobState
+from ingest.kinds import KINDS, Kind
+
+# A request that carries out its own batch begins no further block after this long; a block may take 9 s, and twice.
+_SLICE_SECONDS = 5
+
+# What such a request may take in all, so that it is answered well inside a client's 30 s.
+_LONGEST_SECONDS = 24
+
+_RETRY_AFTER_SECONDS = "1"
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("app.batches")
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job that ended while its request waited."""
+    """A job that ended while its request waited.
+
+    Attributes:
+        errors: at most INLINE_ERRORS.
+        results: of the items that were taken; empty where the kind keeps none.
+    """
 
     job: Job
     errors: list[ItemError]
+    results: list[Result]
 
 
 def require_template(caller: Caller) -> int:
@@ -62,20 +85,7 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str |
     places = services().waiting_places
     waits = wait > 0 and places.acquire(blocking=False)
     try:
-        job_id = uuid7()
-        with committed(services().pool) as conn:
-            after_id = None if after is None else own_job(conn, caller.tenant_id, after).id
-            new_job = NewJob(
-                id=job_id,
-                tenant_id=caller.tenant_id,
-                kind=kind.name,
-                merge=merge,
-                template_id=template_id,
-                after_job_id=after_id,
-                request_id=request_id(),
-                awaited=waits,
-            )
-            jobs.accept(conn, new_job, cut)
+        job_id = store(caller, kind, cut, template_id=template_id, merge=merge, after=after, awaited=waits)
         services().bell.ring(job_id)
         return _await(job_id, wait) if waits else job_id
     finally:
@@ -83,14 +93,109 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str |
             places.release()
 
 
+def store(
+    caller: Caller,
+    kind: Kind,
+    items: Sequence[Block],
+    *,
+    merge: bool,
+    awaited: bool,
+    template_id: int | None = None,
+    after: str | None = None,
+) -> UUID:
+    """Store a batch as a job. Once this returns, it is safe, and no error may leave its request any more.
+
+    Args:
+        caller: whose batch it is.
+        kind: of its items.
+        items: all of them.
+        merge: entities: merge top-level fields instead of replacing all of `data`.
+        awaited: the request waits for the end, and wants to be woken.
+        template_id: the edition that the items are checked by; None for kinds that have none.
+        after: the public id of a job that must end before this one begins.
+
+    Returns:
+        The job's id.
+
+    Raises:
+        NotFound: `after` names no job of this tenant.
+        DatabaseError: nothing was stored.
+    """
+    job_id = uuid7()
+    with committed(services().pool) as conn:
+        after_id = None if after is None else own_job(conn, caller.tenant_id, after).id
+        new_job = NewJob(
+            id=job_id,
+            tenant_id=caller.tenant_id,
+            kind=kind.name,
+            merge=merge,
+            template_id=template_id,
+            after_job_id=after_id,
+            request_id=request_id(),
+            awaited=awaited,
+        )
+        jobs.accept(conn, new_job, items)
+    return job_id
+
+
+def carry_out(job_id: UUID) -> UUID | Ended:
+    """Carry out a job in this request, by the code that workers run, so that it needs no worker to be up.
+
+    Where another process has taken it, this waits for that one. The batch is stored: no error may leave here.
+
+    Args:
+        job_id: of a job that was stored as awaited.
+
+    Returns:
+        The job, or its id where it has not ended in time.
+    """
+    until = time.monotonic() + _LONGEST_SECONDS
+    try:
+        services().executor.run(job_id, seconds=_SLICE_SECONDS)
+    except Exception:  # whatever it was, sweep takes the job up again
+        log.exception("job_crashed", job_id=job_id.hex)
+    ended = _look(job_id)
+    left = int(until - time.monotonic())
+    places = services().waiting_places
+    if isinstance(ended, Ended) or left < 1 or not places.acquire(blocking=False):
+        return ended
+    try:
+        return _await(job_id, left)
+    finally:
+        places.release()
+
+
+def accepted(job_id: UUID) -> dict[str, Any]:
+    """What the client is told of a job that has not ended (contracts/operator.md section 4)."""
+    return {
+        "jobId": ids.spell(ids.JOB, job_id),
+        "status": JobState.PENDING,
+        "progress": 0,
+        "succeeded": 0,
+        "failed": 0,
+        "errors": [],
+    }
+
+
+def where_to_poll(job_id: UUID) -> Mapping[str, str]:
+    """The headers that go with it: where the job is, and when to look."""
+    return {"Location": address(job_id), "Retry-After": _RETRY_AFTER_SECONDS}
+
+
 def _await(job_id: UUID, seconds: int) -> UUID | Ended:
-    """Sleep until the job has ended or the time is up, then look once. The batch is stored: no error may leave here."""
+    """Sleep until the job has ended or the time is up, then look once."""
     services().wakeups.wait(job_id, seconds)
+    return _look(job_id)
+
+
+def _look(job_id: UUID) -> UUID | Ended:
+    """The job if it has ended. The batch is stored: no error may leave here."""
     try:
         with transaction(services().pool) as conn:
             job = jobs.get(conn, job_id)
             if job is None or not job.status.ended:
                 return job_id
-            return Ended(job, blocks.errors_of(conn, job_id, limit=INLINE_ERRORS))
+            errors = blocks.errors_of(conn, job_id, limit=INLINE_ERRORS)
+            return Ended(job, errors, blocks.results_of(conn, job_id) if KINDS[job.kind].keeps_results else [])
     except DatabaseError:
         return job_id

@@ -18,7 +18,8 @@ class Description:
         body: the name of the shape that the call takes; None where it takes no body.
         query: query parameters, each with what it may be.
         headers: request headers that the call looks at, likewise.
-        public: needs no key, and answers outside of any envelope.
+        bare: answers of success are the shape itself, in no envelope.
+        public: needs no key, and belongs to no face.
     """
 
     summary: str
@@ -27,6 +28,7 @@ class Description:
     body: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    bare: bool = False
     public: bool = False
 
 

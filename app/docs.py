@@ -1,7 +1,8 @@
 """The OpenAPI 3.1 document at `/openapi.json`, made from the routes themselves, and pages to read it at `/docs`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -11,20 +12,22 @@ from flask import Blueprint, Flask, Response, current_app
 from flask_swagger_ui import get_swaggerui_blueprint  # type: ignore[import-untyped] # it has no types
 from werkzeug.routing import Rule
 
+from app import public
 from app.describe import Description, describe, description_of
-from app.operator import forms, shapes
+from app.operator import forms
+from app.operator import shapes as operator_shapes
+from app.public import shapes as public_shapes
 from app.replies import as_json
+from app.shapes import ref, success
 
 _PAGES = "/docs"
-_ALSO_UNDER = "/functions/v1"
-_VERSION = "1.0"  # of the contract
+_VERSION = "1.0"  # of the contracts
 
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 
 bp = Blueprint("openapi", __name__)
 
 _EVERY_CALL = (401, 429, 500, 503)
-_WITH_A_BODY = (400, 413, 415)
 _FAULTS = {
     400: "The request is not what the call takes, or breaks the tenant's template",
     401: "No key, or one that opens nothing",
@@ -32,11 +35,35 @@ _FAULTS = {
     409: "The tenant's last active key",
     413: "The body is over the byte limit",
     415: "The body is not JSON in UTF-8",
+    422: "The body is not what the call takes; every fault is listed",
     429: "Too many requests; Retry-After says when to come again",
     500: "A fault of the server's; nothing was stored",
     503: "The database is away or too busy; nothing was stored",
 }
 _FORMS = (forms.TemplateForm, forms.SettingsForm, forms.NewKeyForm, forms.RelabelForm)
+
+
+@dataclass(frozen=True, slots=True)
+class _Face:
+    """What the calls of a face have in common.
+
+    Attributes:
+        bases: where the same calls are served; the document shows them below the first.
+        keys: names of security schemes, of which one will do.
+        with_a_body: statuses of errors of calls that take a body.
+        failure: the name of the shape of errors.
+        failures: of those of some statuses, where it is another one.
+    """
+
+    bases: tuple[str, ...]
+    keys: tuple[str, ...]
+    with_a_body: tuple[int, ...]
+    failure: str
+    failures: Mapping[int, str] = field(default_factory=dict)
+
+
+_PUBLIC = _Face(public.BASES, ("key", "header"), (413, 415, 422), "Detail", {422: "FaultyBody"})
+_OPERATOR = _Face(("", "/functions/v1"), ("key",), (400, 413, 415), "Failure")
 
 
 def mount(app: Flask) -> None:
@@ -61,41 +88,49 @@ def document(app: Flask) -> dict[str, Any]:
         _VERSION,
         "3.1.0",
         plugins=[MarshmallowPlugin()],
-        info={"description": "Batches of entities, events and states in; jobs to poll out."},
-        security=[{"key": []}],
+        info={"description": "Batches of entities, events, states and objects in; jobs to poll out."},
     )
     spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
-    for name, shape in shapes.SHAPES.items():
+    spec.components.security_scheme("header", {"type": "apiKey", "in": "header", "name": "X-FlowMyna-Api-Key"})
+    for name, shape in {**operator_shapes.SHAPES, **public_shapes.SHAPES}.items():
         spec.components.schema(name, shape)
     for form in _FORMS:
         spec.components.schema(form.__name__, schema=form)
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         description = description_of(app.view_functions[rule.endpoint])
-        if description is not None and not rule.rule.startswith(_ALSO_UNDER):
-            spec.path(_path(rule), operations=_operations(rule, description), **_servers(description))
+        if description is None:
+            continue
+        if description.public:
+            spec.path(rule.rule, operations=_operations(rule, description, None))
+            continue
+        face, base = _face_of(rule)
+        if base == face.bases[0]:
+            path = _ARGUMENT.sub(r"{\1}", rule.rule.removeprefix(base))
+            spec.path(path, operations=_operations(rule, description, face))
     return spec.to_dict()
 
 
-def _path(rule: Rule) -> str:
-    return _ARGUMENT.sub(r"{\1}", rule.rule)
+def _face_of(rule: Rule) -> tuple[_Face, str]:
+    """The face that a call belongs to, and the base under which this rule serves it."""
+    for face in (_PUBLIC, _OPERATOR):
+        for base in sorted(face.bases, key=len, reverse=True):
+            if rule.rule.startswith(f"{base}/"):
+                return face, base
+    raise LookupError(rule.rule)
 
 
-def _servers(description: Description) -> dict[str, Any]:
-    """Every call of a face is served at two addresses."""
-    return {} if description.public else {"servers": [{"url": "/"}, {"url": _ALSO_UNDER}]}
-
-
-def _operations(rule: Rule, description: Description) -> dict[str, Any]:
+def _operations(rule: Rule, description: Description, face: _Face | None) -> dict[str, Any]:
     methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
     operation: dict[str, Any] = {
         "summary": description.summary,
         "parameters": list(_parameters(rule, description)),
-        "responses": _responses(description),
+        "responses": _responses(description, face),
+        "security": [{name: []} for name in face.keys] if face else [],
     }
+    if face:
+        operation["servers"] = [{"url": base or "/"} for base in face.bases]
     if description.body:
-        operation["requestBody"] = {"required": True, "content": _json(_ref(description.body))}
-    if description.public:
-        operation["security"] = []
+        operation["requestBody"] = {"required": True, "content": _json(ref(description.body))}
     return {method.lower(): operation for method in methods}
 
 
@@ -107,21 +142,18 @@ def _parameters(rule: Rule, description: Description) -> Iterable[dict[str, Any]
             yield {"name": name, "in": place, "description": text, "schema": {"type": "string"}}
 
 
-def _responses(description: Description) -> dict[str, Any]:
+def _responses(description: Description, face: _Face | None) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status, shape in description.answers.items():
-        body = _ref(shape) if description.public else shapes.success(_ref(shape))
+        body = ref(shape) if description.bare or face is None else success(ref(shape))
         answers[str(status)] = {"description": shape, "content": _json(body)}
-    if not description.public:
-        faults = {*_EVERY_CALL, *description.faults, *(_WITH_A_BODY if description.body else ())}
+    if face is not None:
+        faults = {*_EVERY_CALL, *description.faults, *(face.with_a_body if description.body else ())}
         for status in sorted(faults):
-            answers[str(status)] = {"description": _FAULTS[status], "content": _json(_ref("Failure"))}
+            failure = ref(face.failures.get(status, face.failure))
+            answers[str(status)] = {"description": _FAULTS[status], "content": _json(failure)}
     return answers
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}

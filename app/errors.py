@@ -1,16 +1,18 @@
 """Errors to answers: one table, and one handler that every error of a request ends in. Views raise, never format."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, TypeAlias
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from ingest.errors import (
     DatabaseError,
+    FaultyBody,
     InvalidInput,
     LastKey,
     NotFound,
@@ -36,6 +38,7 @@ STATUS: Mapping[type[SluiceError], int] = {
     LastKey: 409,
     PayloadTooLarge: 413,
     UnsupportedMediaType: 415,
+    FaultyBody: 422,
     TryAgain: 503,
     Unavailable: 503,
 }
@@ -65,6 +68,7 @@ class Fault:
 
     Attributes:
         reset_at: when a limited caller may try again.
+        places: what is wrong with the body, place by place, where that is known.
     """
 
     status: int
@@ -72,21 +76,30 @@ class Fault:
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
     reset_at: datetime | None = None
+    places: Sequence[Mapping[str, Any]] = ()
 
 
-def handle(app: Flask, envelope: Callable[[Fault], Response]) -> None:
-    """Answer every error of a request in an envelope.
+Envelope: TypeAlias = Callable[[Fault], Response]
+
+
+def handle(app: Flask, envelope: Envelope, faces: Mapping[str, Envelope]) -> None:
+    """Answer every error of a request in the envelope of its face, addresses that do not exist included.
 
     Args:
         app: whose requests.
-        envelope: makes the answer.
+        envelope: makes the answer where no face does.
+        faces: base path to what makes the answers under it.
     """
 
     def answer(error: Exception) -> Response:
         fault = of_http(error) if isinstance(error, HTTPException) else of(error)
-        return envelope(fault)
+        return next((make for base, make in faces.items() if _is_under(base)), envelope)(fault)
 
     app.register_error_handler(Exception, answer)
+
+
+def _is_under(base: str) -> bool:
+    return f"{request.path}/".startswith(f"{base}/")
 
 
 def of_http(error: HTTPException) -> Fault:
@@ -101,6 +114,8 @@ def of(error: Exception) -> Fault:
     """What to answer to one of our errors; anything else is a fault of Sluice's own, and is logged as one."""
     if isinstance(error, RateLimited):
         return Fault(429, error.code, error.message, {"Retry-After": str(error.retry_after)}, error.reset_at)
+    if isinstance(error, FaultyBody):
+        return Fault(STATUS[FaultyBody], error.code, error.message, places=error.faults)
     if isinstance(error, SluiceError) and (status := STATUS.get(type(error))):
         return Fault(status, error.code, _message(error), _headers(error))
     _log_unexpected(error)

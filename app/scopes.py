@@ -1,10 +1,11 @@
 """Which calls count against which rate limit, and what the client is told of it on every answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flask import Response, g, request
 
 from app.auth import caller
+from app.limits import Verdict
 from app.services import services
 from ingest.errors import RateLimited
 
@@ -30,8 +31,16 @@ def scope(name: str) -> Callable[[], None]:
     return count
 
 
-def tell(response: Response) -> Response:
-    """A blueprint's `after_request`: the limit and what is left of it, on every answer of a call that was counted."""
-    if "verdict" in g:
-        response.headers.update(g.verdict.headers)
-    return response
+def tell(spell: Callable[[Verdict], Mapping[str, str]]) -> Callable[[Response], Response]:
+    """A blueprint's `after_request`: the limit and what is left of it, on every answer of a call that was counted.
+
+    Args:
+        spell: the headers in which the face says it.
+    """
+
+    def say(response: Response) -> Response:
+        if "verdict" in g:
+            response.headers.update(spell(g.verdict))
+        return response
+
+    return say

@@ -7,10 +7,14 @@ from flask import Flask, current_app
 
 from app.limits import Limits
 from ingest.config import Settings
-from ingest.db.pool import Pool, open_pool
+from ingest.db.pool import WORKER, Pool, open_pool
 from ingest.db.templates import Editions
+from ingest.executor import Executor
 from ingest.queue import Bell, celery_app
 from ingest.wakeups import Wakeups
+
+# A request that carries out its own batch must end well inside a client's 30 s; sweep has more time.
+_TRIES_IN_REQUEST = 2
 
 # Of every four threads one never waits for a job, so that waiting requests cannot keep all others out.
 _THREADS_A_FREE_ONE = 4
@@ -43,10 +47,23 @@ class Services:
     def _pool(self) -> Pool:
         return open_pool(self.settings.database_url, "sluice-web", size=self.settings.web_threads)
 
+    @property
+    def executor(self) -> Executor:
+        """Carries out jobs in this process, over connections that the server and sweep guard as a worker's."""
+        with self._lock:
+            return self._executor
+
+    @cached_property
+    def _executor(self) -> Executor:
+        pool = open_pool(self.settings.database_url, WORKER, size=self.settings.web_threads)
+        return Executor(pool, self.bell, None, self.editions, tries=_TRIES_IN_REQUEST)
+
     def close(self) -> None:
         """Give the database connections back."""
         if "_pool" in self.__dict__:
             self._pool.close()
+        if "_executor" in self.__dict__:
+            self._executor.pool.close()
 
 
 def attach(app: Flask, settings: Settings) -> None:

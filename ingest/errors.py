@@ -4,6 +4,7 @@ SluiceError                     a code and a message that a client may read
 ├── SettingsError               boot: the environment is wrong
 ├── RequestError                the request cannot be carried out; nothing of it is stored
 │   ├── InvalidInput            the body is not what the call takes
+│   ├── FaultyBody              likewise, with the place of each fault in the body (public face)
 │   ├── ValidationFailed        a single item breaks its template
 │   ├── TemplateNotConfigured   the tenant has chosen no template yet
 │   ├── Unauthorized            no key, or one that opens nothing
@@ -19,8 +20,9 @@ SluiceError                     a code and a message that a client may read
     └── Unavailable             no connection, or it was lost: what was under way may or may not stand
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class SluiceError(Exception):
@@ -47,6 +49,31 @@ class InvalidInput(RequestError):
     """The body is not JSON, not of the call's shape, or over its limit."""
 
     code = "INVALID_INPUT"
+
+
+class FaultyBody(RequestError):
+    """The body is not what a call of the public face takes.
+
+    Args:
+        faults: each with `loc`, `msg` and `type` (contracts/public.md section 1).
+    """
+
+    code = "INVALID_INPUT"
+
+    def __init__(self, faults: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__("The body is not what the call takes")
+        self.faults = faults
+
+    @classmethod
+    def at(cls, place: Sequence[str | int], msg: str, kind: str) -> "FaultyBody":
+        """One fault.
+
+        Args:
+            place: the path to it from the body on; empty for the body as a whole.
+            msg: what is wrong.
+            kind: the fault's `type`.
+        """
+        return cls([{"loc": ["body", *place], "msg": msg, "type": kind}])
 
 
 class ValidationFailed(RequestError):

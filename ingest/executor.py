@@ -26,9 +26,6 @@ from ingest.queue import Bell
 from ingest.wakeups import Wakeups
 from ingest.writing import write
 
-# How often one delivery looks again after the database lost it, or made it wait too long. Beyond that, sweep rings.
-_TRIES = 3
-
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
 _SUSPICIOUS_DELIVERIES = 3
 
@@ -54,14 +51,17 @@ class Executor:
     Attributes:
         pool: of worker connections, opened in this process.
         bell: rings for what is left to do.
-        wakeups: wakes the requests that wait for a job.
+        wakeups: wakes the requests that wait for a job; None in a request that carries out its own.
         editions: the templates that were read.
+        tries: how often one delivery looks again after the database lost it, or made it wait too long. Beyond that,
+            sweep rings.
     """
 
     pool: Pool
     bell: Bell
-    wakeups: Wakeups
+    wakeups: Wakeups | None
     editions: Editions
+    tries: int = 3
 
     def run(self, job_id: UUID, *, seconds: float) -> None:
         """Carry out a job as far as it goes in the time.
@@ -96,7 +96,7 @@ class Executor:
                 # A COMMIT whose answer was lost may have landed: look again, over another connection.
                 tries += 1
                 log.warning("block_again", error=error.message, tries=tries)
-                if tries == _TRIES:
+                if tries == self.tries:
                     return
                 continue
             except JobUnrunnable as error:
@@ -145,7 +145,7 @@ class Executor:
         if ended is None or not ended.status.ended:
             return
         log.info("job_ended", status=ended.status, total=ended.total, failed=ended.effects[Effect.FAILED])
-        if job.awaited:
+        if job.awaited and self.wakeups is not None:
             self.wakeups.wake(job.id)
         for next_job in waiting:
             self.bell.ring(next_job)

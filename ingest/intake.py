@@ -1,5 +1,6 @@
 """A request body becomes blocks of items: shape and count are judged here, the items themselves by the worker."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -56,7 +57,7 @@ def cut(body: bytes, *, limit: int, block_items: int) -> list[Block]:
         raise InvalidInput("The array is empty; send at least 1 item")
     if len(items) > limit:
         raise InvalidInput(f"The array has {len(items)} items; the most in one request is {limit}")
-    return _pack(items, block_items)
+    return pack(items, block_items)
 
 
 def items_of(payload: bytes) -> list[msgspec.Raw]:
@@ -66,12 +67,21 @@ def items_of(payload: bytes) -> list[msgspec.Raw]:
         JobUnrunnable: it is not what `cut` made, so somebody else has changed it.
     """
     try:
-        return rawjson.split_array(zstandard.decompress(payload))
+        return rawjson.split_array(zstandard.decompress(payload), deep=True)
     except (zstandard.ZstdError, ValueError) as error:
         raise JobUnrunnable(f"The stored batch cannot be read: {error}") from None
 
 
-def _pack(items: list[msgspec.Raw], block_items: int) -> list[Block]:
+def pack(items: Sequence[msgspec.Raw], block_items: int) -> list[Block]:
+    """Pack items that have been split already, at least one.
+
+    Args:
+        items: each one JSON text.
+        block_items: the most items of one block; no block of several items is over 4 MB either.
+
+    Returns:
+        The blocks, in the order of their items.
+    """
     blocks: list[Block] = []
     first, size = 0, 0
     for index, item in enumerate(items):
@@ -83,6 +93,6 @@ def _pack(items: list[msgspec.Raw], block_items: int) -> list[Block]:
     return blocks
 
 
-def _block(first: int, items: list[msgspec.Raw]) -> Block:
+def _block(first: int, items: Sequence[msgspec.Raw]) -> Block:
     text = b"[" + b",".join(items) + b"]"
     return Block(first_index=first, items=len(items), payload=zstandard.compress(text, _ZSTD_LEVEL))

@@ -14,11 +14,15 @@ from marshmallow import fields
 
 from ingest import rawjson
 from ingest.checking import Document, ItemSchema, RawMember, Timestamp, why_unreadable
+from ingest.errors import FaultyBody
 
 LONGEST_EVENT_NAME = 200
 LONGEST_TYPE_NAME = 100
 LONGEST_ID = 500
 LONGEST_QUALIFIER = 100
+
+# Far more than people nest, and far less than would exhaust a stack, in whatever process an item is checked or written.
+DEEPEST = 500
 
 _EMPTY = msgspec.Raw(b"{}")
 _MOST_SHOWN = 100
@@ -227,8 +231,26 @@ class PublicSchema(ItemSchema):
             return loaded
         raise marshmallow.ValidationError([fault])
 
+    def require(self, text: msgspec.Raw) -> Any:
+        """The item of a single call.
+
+        Raises:
+            FaultyBody: it lists every fault.
+        """
+        try:
+            loaded = self.load_text(text)
+        except marshmallow.ValidationError as error:
+            faults = [
+                {"loc": ["body", *place], "msg": fault.msg, "type": fault.type}
+                for place, fault in located(error.messages)
+            ]
+            raise FaultyBody(faults) from None
+        return self.make(0, loaded)
+
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
-        """As for every kind, but for optional members that are null: those are as if absent."""
+        """As for every kind, but for depth, and for optional members that are null: those are as if absent."""
+        if rawjson.is_deep(text, DEEPEST):
+            raise ValueError(f"it is nested over {DEEPEST} levels deep")
         required = {name for name, field in self.fields.items() if field.required}
         null = {name for name, value in rawjson.split_object(text).items() if bytes(value) == b"null"}
         return {name: value for name, value in super().members(text).items() if name in required or name not in null}

@@ -1,13 +1,15 @@
 """JSON as data: split without being decoded, so that what was sent is what is stored.
 
-msgspec checks RFC 8259 strictly and hands out the sender's own bytes; it refuses lone surrogates, and with them their
-whole batch, so those few texts are split by the standard library's scanner instead and fail alone.
+msgspec checks RFC 8259 strictly and hands out the sender's own bytes; it refuses lone surrogates and great depth, and
+with them their whole batch, so those few texts are cut at their brackets and commas instead, and fail alone.
 """
 
 import json
 import re
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, NoReturn
+from itertools import pairwise
+from typing import Any
 
 import msgspec
 
@@ -16,10 +18,16 @@ RawObject = dict[str, msgspec.Raw]
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(RawObject)
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
+_WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # either half
+_NO_SURROGATE = rb"\\uff"  # what stands in for it while the rest is checked
 # Backslashes stand in strings alone, and in pairs where they mean themselves.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_SPACE = re.compile(r"[ \t\n\r]*")
+_SPACE = b" \t\n\r"
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_NAME = re.compile(rb"(" + _STRING + rb")[ \t\n\r]*:", re.DOTALL)
+# A string that is not closed reaches to the end, so that none of its characters is looked at twice.
+_MARK = re.compile(_STRING + rb"?|[\[\]{},]", re.DOTALL)
 
 
 class NotAnArray(ValueError):
@@ -30,11 +38,12 @@ class NotAnObject(ValueError):
     """The text is JSON, but no object."""
 
 
-def split_array(text: bytes) -> list[msgspec.Raw]:
+def split_array(text: bytes, *, deep: bool = False) -> list[msgspec.Raw]:
     """The items of a JSON array, each as the bytes that were sent.
 
     Args:
         text: UTF-8.
+        deep: keep an item that is nested too deeply to be looked into, for whoever reads it to refuse.
 
     Returns:
         One an item; an item may hold a lone surrogate, and nothing else that RFC 8259 refuses.
@@ -49,11 +58,43 @@ def split_array(text: bytes) -> list[msgspec.Raw]:
     except msgspec.ValidationError:
         raise NotAnArray("not a JSON array") from None
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        if not deep:
+            raise ValueError("nested too deeply") from None
     except msgspec.DecodeError as error:
         if not _SURROGATE.search(text):
             raise ValueError(str(error)) from None
-        return _split_leniently(text.decode())
+    if not text.lstrip(_SPACE).startswith(b"["):
+        raise NotAnArray("not a JSON array")
+    return [_judged(part, deep=deep) for part in _parts(text, b"]")]
+
+
+def split_batch(text: bytes) -> RawObject:
+    """The members of a JSON object that holds a batch: whatever is wrong inside of one is left to whoever reads it.
+
+    Args:
+        text: UTF-8.
+
+    Returns:
+        The values as the bytes that were sent, of equal names the last. One may hold lone surrogates, or be nested
+        deeply.
+
+    Raises:
+        NotAnObject: it is JSON of another type.
+        ValueError: it is not JSON.
+    """
+    text.decode()
+    try:
+        return _OBJECT.decode(text)
+    except msgspec.ValidationError:
+        raise NotAnObject("not a JSON object") from None
+    except RecursionError:
+        pass
+    except msgspec.DecodeError as error:
+        if not _SURROGATE.search(text):
+            raise ValueError(str(error)) from None
+    if not text.lstrip(_SPACE).startswith(b"{"):
+        raise NotAnObject("not a JSON object")
+    return dict(_member(part) for part in _parts(text, b"}"))
 
 
 def split_object(text: bytes | msgspec.Raw) -> RawObject:
@@ -67,7 +108,9 @@ def split_object(text: bytes | msgspec.Raw) -> RawObject:
         return _OBJECT.decode(text)
     except msgspec.ValidationError:
         raise NotAnObject("not a JSON object") from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except msgspec.DecodeError as error:
         raise ValueError(str(error)) from None
 
 
@@ -81,7 +124,9 @@ def decode(text: bytes | msgspec.Raw) -> Any:
         return _EXACT.decode(text)
     except ArithmeticError:  # Decimal's own, as for 1e1000000000000000000
         raise ValueError("a number is out of range") from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except msgspec.DecodeError as error:
         raise ValueError(str(error)) from None
 
 
@@ -95,40 +140,54 @@ def has_null_member(text: msgspec.Raw) -> bool:
     return b"null" in bytes(text) and any(bytes(value) == b"null" for value in split_object(text).values())
 
 
-def _split_leniently(text: str) -> list[msgspec.Raw]:
-    # Values are thrown away: each item is cut out by its bounds. Numbers stay text, so that no size limit applies.
-    scanner = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse_float=str)
-    if not (opening := re.match(r"[ \t\n\r]*\[", text)):
-        raise NotAnArray("not a JSON array")
-    items: list[msgspec.Raw] = []
-    position = _skip(text, opening.end())
-    if text[position : position + 1] == "]":
-        return _at_end(text, position + 1, items)
-    while True:
-        try:
-            _, end = scanner.raw_decode(text, position)
-        except RecursionError:
+def is_deep(text: msgspec.Raw, levels: int) -> bool:
+    """Whether arrays and objects are nested over so many levels in it, the outermost included."""
+    whole = bytes(text)
+    if whole.count(b"[") + whole.count(b"{") <= levels:
+        return False
+    return any(depth > levels for _, _, depth in _marks(whole))
+
+
+def _marks(text: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Brackets and commas: where each stands, what it is, and how deep it is; a bracket is as deep as what it holds."""
+    depth = 0
+    for mark in _MARK.finditer(text):
+        sign = text[mark.start() : mark.start() + 1]
+        if sign in {b"[", b"{"}:
+            depth += 1
+        if sign != b'"':
+            yield mark.start(), sign, depth
+        if sign in {b"]", b"}"}:
+            depth -= 1
+
+
+def _parts(text: bytes, closing: bytes) -> list[bytes]:
+    """What stands between the outermost brackets and the commas there; nothing of it is judged yet."""
+    cuts: list[int] = []
+    for place, sign, depth in _marks(text):
+        if depth == 1:
+            cuts.append(place)
+            if sign in {b"]", b"}"}:
+                break
+    if len(cuts) == 1 or text[cuts[-1] :].rstrip(_SPACE) != closing:
+        raise ValueError("not closed, or something stands behind its end")
+    parts = [text[before + 1 : after].strip(_SPACE) for before, after in pairwise(cuts)]
+    return [] if parts == [b""] else parts
+
+
+def _member(part: bytes) -> tuple[str, msgspec.Raw]:
+    name = _NAME.match(part)
+    if name is None:
+        raise ValueError("expected a name and a colon")
+    return str(json.loads(name[1])), _judged(part[name.end() :].lstrip(_SPACE), deep=True)
+
+
+def _judged(part: bytes, *, deep: bool) -> msgspec.Raw:
+    try:
+        _WHOLE.decode(_SURROGATE.sub(_NO_SURROGATE, part))
+    except RecursionError:
+        if not deep:
             raise ValueError("nested too deeply") from None
-        items.append(msgspec.Raw(text[position:end]))
-        position = _skip(text, end)
-        mark = text[position : position + 1]
-        if mark == "]":
-            return _at_end(text, position + 1, items)
-        if mark != ",":
-            raise ValueError(f"expected a comma or the array's end (character {position})")
-        position = _skip(text, position + 1)
-
-
-def _skip(text: str, position: int) -> int:
-    space = _SPACE.match(text, position)
-    return space.end() if space else position
-
-
-def _at_end(text: str, position: int, items: list[msgspec.Raw]) -> list[msgspec.Raw]:
-    if _skip(text, position) != len(text):
-        raise ValueError(f"trailing characters (character {position})")
-    return items
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+    return msgspec.Raw(part)

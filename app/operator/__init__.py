@@ -4,6 +4,9 @@ from flask import Blueprint, Flask
 
 from app import auth, jobs, scopes
 from app.operator import batch, entities, envelope, events, keys, settings, states, templates
+from app.operator.envelope import failure
+
+__all__ = ["failure", "mount"]
 
 _DATA_API = "/operator-data-api"
 _KEYS_API = "/api-keys"
@@ -11,7 +14,7 @@ _KEYS_API = "/api-keys"
 # Who is calling is known before anything else of the request is looked at; then each noun counts it in its scope.
 _face = Blueprint("operator", __name__)
 _face.before_request(auth.operator)
-_face.after_request(scopes.tell)
+_face.after_request(scopes.tell(lambda verdict: verdict.headers))
 
 for _noun in (batch.bp, entities.bp, events.bp, states.bp, templates.bp, settings.bp, jobs.blueprint(envelope.success)):
     _face.register_blueprint(_noun, url_prefix=_DATA_API)

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from app import body, jobs, pages, prefer, scopes
 from app.auth import caller
-from app.batches import Ended, accept, require_template
+from app.batches import Ended, accept, accepted, require_template, where_to_poll
 from app.describe import describe
 from app.operator.envelope import success
 from ingest import ids
@@ -16,7 +16,6 @@ from ingest.kinds import KINDS, Kind
 bp = Blueprint("batch", __name__)
 bp.before_request(scopes.scope("ingest:batch"))
 
-_RETRY_AFTER_SECONDS = "1"
 _ANSWERS = {202: "AcceptedBatch", 200: "EndedBatch"}
 _AFTER = {"after": "a job that must end before this one begins, as in job_…"}
 _PREFER = {"Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds) and respond-async, as in RFC 7240"}
@@ -53,7 +52,7 @@ def states() -> Response:
 def _batch(kind: Kind, *, merge: bool = False) -> Response:
     require_template(caller())
     preference = prefer.parse(request.headers.getlist("Prefer"))
-    accepted = accept(
+    outcome = accept(
         caller(),
         kind,
         body.read(),
@@ -61,19 +60,10 @@ def _batch(kind: Kind, *, merge: bool = False) -> Response:
         after=request.args.get("after"),
         wait=preference.seconds(caller().batch_wait_seconds),
     )
-    if isinstance(accepted, Ended):
-        return success(_ended(accepted), 200, _applied(preference.wait and f"wait={preference.wait}"))
-    data = {
-        "jobId": ids.spell(ids.JOB, accepted),
-        "status": JobState.PENDING,
-        "progress": 0,
-        "succeeded": 0,
-        "failed": 0,
-        "errors": [],
-    }
+    if isinstance(outcome, Ended):
+        return success(_ended(outcome), 200, _applied(preference.wait and f"wait={preference.wait}"))
     asked = "respond-async" if preference.respond_async else None
-    headers = {"Location": jobs.address(accepted), "Retry-After": _RETRY_AFTER_SECONDS, **_applied(asked)}
-    return success(data, 202, headers)
+    return success(accepted(outcome), 202, {**where_to_poll(outcome), **_applied(asked)})
 
 
 def _ended(ended: Ended) -> dict[str, Any]:

@@ -1,157 +1,120 @@
 """The shapes of the operator face as JSON Schema, for the OpenAPI document. contracts/operator.md is the law."""
 
-from typing import Any
-
+from app.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, closed, or_null, record, ref
 from ingest.jobs import Effect, JobState
 from ingest.kinds import KINDS
 
-_Shape = dict[str, Any]
-
-_TEXT: _Shape = {"type": "string"}
-_COUNT: _Shape = {"type": "integer", "minimum": 0}
-_TIME: _Shape = {"type": "string", "format": "date-time", "examples": ["2026-04-06T12:00:01.500Z"]}
-_TIME_OR_NULL: _Shape = {"type": ["string", "null"], "format": "date-time"}
-_NUMBER_OR_NULL: _Shape = {"type": ["number", "null"]}
-_ID: _Shape = {"type": "string", "minLength": 1, "maxLength": 500}
-_NAME: _Shape = {"type": "string", "minLength": 1, "maxLength": 200}
-_DOCUMENT: _Shape = {"type": "object"}
-_ANYTHING: _Shape = {}
-
-
-def _object(optional: tuple[str, ...] = (), /, **properties: _Shape) -> _Shape:
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required}
-
-
-def _closed(optional: tuple[str, ...] = (), /, **properties: _Shape) -> _Shape:
-    """An object that clients send: what it does not list is refused."""
-    return {**_object(optional, **properties), "additionalProperties": False}
-
-
-def _array(items: _Shape, **bounds: int) -> _Shape:
-    return {"type": "array", "items": items, **bounds}
-
-
-def _ref(name: str) -> _Shape:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _or_null(shape: _Shape) -> _Shape:
-    return {"oneOf": [shape, {"type": "null"}]}
-
-
-def success(data: _Shape) -> _Shape:
-    """The envelope of success around a shape."""
-    return _object(success={"const": True}, data=data)
+_TIME_OR_NULL: Shape = {"type": ["string", "null"], "format": "date-time"}
+_NUMBER_OR_NULL: Shape = {"type": ["number", "null"]}
+_NAME: Shape = {"type": "string", "minLength": 1, "maxLength": 200}
+_ANYTHING: Shape = {}
 
 
 _SEEN_JOB = {
-    "jobId": _TEXT,
-    "status": _ref("JobState"),
-    "progress": _ref("Progress"),
-    "succeeded": _COUNT,
-    "failed": _COUNT,
-    "errors": _ref("ItemErrors"),
+    "jobId": TEXT,
+    "status": ref("JobState"),
+    "progress": ref("Progress"),
+    "succeeded": COUNT,
+    "failed": COUNT,
+    "errors": ref("ItemErrors"),
 }
-_FIELDS = _object(required=_array(_NAME), optional=_array(_NAME))
-_FAULT = _object(code=_TEXT, message=_TEXT)
+_FIELDS = record(required=array(_NAME), optional=array(_NAME))
+_FAULT = record(code=TEXT, message=TEXT)
 
-SHAPES: dict[str, _Shape] = {
-    "Failure": _object(
+SHAPES: dict[str, Shape] = {
+    "Failure": record(
         ("resetAt",),
         success={"const": False},
-        error=_object(("resetAt",), code=_TEXT, message=_TEXT, resetAt=_TIME),
-        resetAt=_TIME,
+        error=record(("resetAt",), code=TEXT, message=TEXT, resetAt=TIME),
+        resetAt=TIME,
     ),
-    "Health": _object(status={"const": "ok"}),
-    "Readiness": _object(status={"enum": ["ok", "unready"]}, checks={"type": "object", "additionalProperties": _TEXT}),
+    "Health": record(status={"const": "ok"}),
+    "Readiness": record(status={"enum": ["ok", "unready"]}, checks={"type": "object", "additionalProperties": TEXT}),
     "Document": {"type": "object"},
     # What is sent, one by one and in batches.
-    "Entity": _closed(entityType=_NAME, externalId=_ID, data=_DOCUMENT),
-    "Event": _closed(("timestamp",), eventType=_NAME, data=_DOCUMENT, timestamp=_TIME),
+    "Entity": closed(entityType=_NAME, externalId=ID, data=DOCUMENT),
+    "Event": closed(("timestamp",), eventType=_NAME, data=DOCUMENT, timestamp=TIME),
     "StateValue": _ANYTHING,
-    "EntityBatch": _array(_ref("Entity"), minItems=1, maxItems=KINDS["entities"].limit),
-    "EventBatch": _array(
-        _closed(("timestamp",), externalId=_ID, eventType=_NAME, data=_DOCUMENT, timestamp=_TIME),
+    "EntityBatch": array(ref("Entity"), minItems=1, maxItems=KINDS["entities"].limit),
+    "EventBatch": array(
+        closed(("timestamp",), externalId=ID, eventType=_NAME, data=DOCUMENT, timestamp=TIME),
         minItems=1,
         maxItems=KINDS["events"].limit,
     ),
-    "StateBatch": _array(
-        _closed(externalId=_ID, stateKey=_NAME, value=_ANYTHING), minItems=1, maxItems=KINDS["states"].limit
+    "StateBatch": array(
+        closed(externalId=ID, stateKey=_NAME, value=_ANYTHING), minItems=1, maxItems=KINDS["states"].limit
     ),
     # Jobs.
     "JobState": {"enum": [state.value for state in JobState]},
     "Progress": {"type": "integer", "minimum": 0, "maximum": 100},
-    "ItemError": _object(
-        index=_COUNT,
+    "ItemError": record(
+        index=COUNT,
         externalId={"type": ["string", "null"]},
         code={"enum": ["VALIDATION_FAILED", "NOT_FOUND", "WRITE_FAILED"]},
-        message=_TEXT,
+        message=TEXT,
     ),
-    "ItemErrors": _array(_ref("ItemError")),
-    "AcceptedBatch": _object(**_SEEN_JOB),
-    "EndedBatch": _object(("error",), **_SEEN_JOB, error=_or_null(_FAULT)),
-    "Job": _object(
-        id=_TEXT,
+    "ItemErrors": array(ref("ItemError")),
+    "AcceptedBatch": record(**_SEEN_JOB),
+    "EndedBatch": record(("error",), **_SEEN_JOB, error=or_null(_FAULT)),
+    "Job": record(
+        id=TEXT,
         type={"enum": [kind.job_type for kind in KINDS.values()]},
-        status=_ref("JobState"),
-        progress=_ref("Progress"),
-        output=_object(succeeded=_COUNT, failed=_COUNT, errors=_ref("ItemErrors")),
-        error=_or_null(_FAULT),
-        created_at=_TIME,
+        status=ref("JobState"),
+        progress=ref("Progress"),
+        output=record(succeeded=COUNT, failed=COUNT, errors=ref("ItemErrors")),
+        error=or_null(_FAULT),
+        created_at=TIME,
         completed_at=_TIME_OR_NULL,
-        total=_COUNT,
-        processed=_COUNT,
-        effects=_object(**{effect.value: _COUNT for effect in Effect}),
+        total=COUNT,
+        processed=COUNT,
+        effects=record(**{effect.value: COUNT for effect in Effect}),
         started_at=_TIME_OR_NULL,
         rate=_NUMBER_OR_NULL,
         eta_seconds=_NUMBER_OR_NULL,
-        attempts=_COUNT,
+        attempts=COUNT,
         errors_truncated={"type": "boolean"},
-        links=_object(self=_TEXT, errors=_TEXT),
+        links=record(self=TEXT, errors=TEXT),
     ),
     # What is read back.
-    "WrittenEntity": _object(
-        id=_TEXT, externalId=_ID, entityType=_NAME, action={"enum": ["created", "updated", "unchanged"]}
+    "WrittenEntity": record(
+        id=TEXT, externalId=ID, entityType=_NAME, action={"enum": ["created", "updated", "unchanged"]}
     ),
-    "StoredEntity": _object(
-        id=_TEXT, entityType=_NAME, externalId=_ID, data=_DOCUMENT, createdAt=_TIME, updatedAt=_TIME
-    ),
-    "DeletedEntity": _object(externalId=_ID, deleted={"const": True}),
-    "WrittenEvent": _object(id=_TEXT),
-    "StoredEvents": _array(_object(id=_TEXT, eventType=_NAME, data=_DOCUMENT, timestamp=_TIME, createdAt=_TIME)),
-    "WrittenState": _object(stateKey=_NAME, value=_ANYTHING),
-    "StoredState": _object(stateKey=_NAME, value=_ANYTHING, updatedAt=_TIME),
-    "StoredStates": _array(_ref("StoredState")),
+    "StoredEntity": record(id=TEXT, entityType=_NAME, externalId=ID, data=DOCUMENT, createdAt=TIME, updatedAt=TIME),
+    "DeletedEntity": record(externalId=ID, deleted={"const": True}),
+    "WrittenEvent": record(id=TEXT),
+    "StoredEvents": array(record(id=TEXT, eventType=_NAME, data=DOCUMENT, timestamp=TIME, createdAt=TIME)),
+    "WrittenState": record(stateKey=_NAME, value=_ANYTHING),
+    "StoredState": record(stateKey=_NAME, value=_ANYTHING, updatedAt=TIME),
+    "StoredStates": array(ref("StoredState")),
     # Templates, settings and keys.
-    "Template": _object(
-        id=_TEXT,
+    "Template": record(
+        id=TEXT,
         name=_NAME,
-        version=_TEXT,
-        schema=_object(
+        version=TEXT,
+        schema=record(
             entity_types={"type": "object", "additionalProperties": _FIELDS},
             event_types={"type": "object", "additionalProperties": _FIELDS},
-            state_keys=_array(_NAME),
-            pii_fields={"type": "object", "additionalProperties": _array(_NAME)},
+            state_keys=array(_NAME),
+            pii_fields={"type": "object", "additionalProperties": array(_NAME)},
         ),
-        created_at=_TIME,
+        created_at=TIME,
     ),
-    "Templates": _array(_ref("Template")),
-    "Settings": _object(
-        template=_or_null(_object(id=_TEXT, name=_NAME, version=_TEXT)),
+    "Templates": array(ref("Template")),
+    "Settings": record(
+        template=or_null(record(id=TEXT, name=_NAME, version=TEXT)),
         dataRetentionDays={"type": ["integer", "null"]},
         retentionPolicy={"type": ["object", "null"]},
-        batchWaitSeconds=_COUNT,
+        batchWaitSeconds=COUNT,
     ),
-    "NewKey": _object(id=_TEXT, key=_TEXT, label=_NAME, createdAt=_TIME),
-    "Key": _object(
-        id=_TEXT,
-        operatorId=_TEXT,
-        keyHash=_TEXT,
+    "NewKey": record(id=TEXT, key=TEXT, label=_NAME, createdAt=TIME),
+    "Key": record(
+        id=TEXT,
+        operatorId=TEXT,
+        keyHash=TEXT,
         label=_NAME,
-        createdAt=_TIME,
+        createdAt=TIME,
         lastUsedAt=_TIME_OR_NULL,
         revoked={"type": "boolean"},
     ),
-    "Keys": _array(_ref("Key")),
+    "Keys": array(ref("Key")),
 }

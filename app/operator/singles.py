@@ -54,7 +54,8 @@ def require_entity(conn: Connection, external_id: str) -> int:
     Raises:
         NotFound: there is none, or it was deleted.
     """
-    known = entities.resolve(conn, caller().tenant_id, {external_id})
-    if external_id not in known:
+    key = (entities.SCOPE, external_id)
+    known = entities.resolve(conn, caller().tenant_id, {key})
+    if key not in known:
         raise NotFound(f'Entity "{external_id}" does not exist')
-    return known[external_id]
+    return known[key]

@@ -1,0 +1,26 @@
+"""The public face: routes, wire shapes and envelope of contracts/public.md. One file a noun."""
+
+from flask import Blueprint, Flask
+
+from app import auth, jobs, scopes
+from app.public import batch, envelope, events, health, objects
+from app.public.envelope import failure
+
+__all__ = ["BASES", "failure", "mount"]
+
+# The same calls at each, never a redirect from one to the other: the SDK follows none.
+BASES = ("/api/public/v1", "/v1")
+
+# Who is calling is known before anything else of the request is looked at; then each noun counts it in its scope.
+_face = Blueprint("public", __name__)
+_face.before_request(auth.public)
+_face.after_request(scopes.tell(envelope.limits))
+
+for _noun in (events.bp, objects.bp, batch.bp, health.bp, jobs.blueprint(envelope.job)):
+    _face.register_blueprint(_noun)
+
+
+def mount(app: Flask) -> None:
+    """Serve the face at all of its addresses."""
+    for number, base in enumerate(BASES):
+        app.register_blueprint(_face, url_prefix=base, name=f"public_{number}")

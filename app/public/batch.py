@@ -1,0 +1,106 @@
+"""`POST /event/batch` and `/object/batch`: jobs like any other, as a rule carried out in the request itself."""
+
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from app import batches, prefer, scopes
+from app.auth import caller
+from app.batches import Ended
+from app.describe import describe
+from app.public import bodies
+from app.public.envelope import job, success
+from app.services import services
+from ingest import intake, rawjson
+from ingest.jobs import Effect
+from ingest.kinds import KINDS
+
+bp = Blueprint("batch", __name__)
+bp.before_request(scopes.scope("ingest:batch"))
+
+_ASYNC = "respond-async"
+_PREFER = {"Prefer": f"{_ASYNC}: answer 202 with a job to poll, as in RFC 7240"}
+
+
+@bp.post("/event/batch")
+@describe(
+    "Record 0 to 100 events",
+    body="ObjectEventBatch",
+    answers={200: "RecordedEvents", 202: "AcceptedObjectBatch"},
+    bare=True,
+    headers=_PREFER,
+)
+def events() -> Response:
+    """Append events; a bad one is told of, and sinks no other."""
+    items = bodies.items("events", KINDS["object_events"].limit)
+    outcome = _carry_out("object_events", items)
+    if isinstance(outcome, Response):
+        return outcome
+    ids = [result.public_id for result in outcome.results] if outcome else []
+    return success(_shape(outcome, "Event", event_ids=ids))
+
+
+@bp.post("/object/batch")
+@describe(
+    "Upsert 0 to 100 objects",
+    body="ObjectBatch",
+    answers={200: "UpsertedObjects", 202: "AcceptedObjectBatch"},
+    bare=True,
+    headers=_PREFER,
+)
+def objects() -> Response:
+    """Upsert objects in the order sent; a bad one is told of, and sinks no other."""
+    items = bodies.items("objects", KINDS["objects"].limit)
+    outcome = _carry_out("objects", items)
+    if isinstance(outcome, Response):
+        return outcome
+    written = [
+        {
+            "object_id": result.public_id,
+            **_named(items[result.index]),
+            "created": result.effect is Effect.CREATED,
+        }
+        for result in (outcome.results if outcome else [])
+    ]
+    return success(_shape(outcome, "Object", objects=written))
+
+
+def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
+    """Store the batch as a job and carry it out.
+
+    Returns:
+        The job; None for an empty batch, which needs none; or the answer, where the job is still under way.
+    """
+    if not items:
+        return None
+    later = prefer.parse(request.headers.getlist("Prefer")).respond_async
+    blocks = intake.pack(items, KINDS[kind].block_items)
+    job_id = batches.store(caller(), KINDS[kind], blocks, merge=True, awaited=not later)
+    if later:
+        services().bell.ring(job_id)
+    else:
+        outcome = batches.carry_out(job_id)
+        if isinstance(outcome, Ended):
+            return outcome
+    applied = {"Preference-Applied": _ASYNC} if later else {}
+    return job(batches.accepted(job_id), 202, {**batches.where_to_poll(job_id), **applied})
+
+
+def _named(item: msgspec.Raw) -> dict[str, Any]:
+    members = rawjson.split_object(item)
+    return {"object_type": members["type"], "external_id": members["id"]}
+
+
+def _shape(ended: Ended | None, noun: str, **written: list[Any]) -> dict[str, Any]:
+    """The answer to a batch. What its job never came to, since it was ended before, has failed."""
+    errors = _errors(ended, noun) if ended else []
+    processed = ended.job.succeeded if ended else 0
+    return {"success": not errors, "processed": processed, "failed": len(errors), **written, "errors": errors}
+
+
+def _errors(ended: Ended, noun: str) -> list[str]:
+    messages = {error.index: error.message for error in ended.errors}
+    done = {result.index for result in ended.results}
+    reason = f"not carried out: {ended.job.error_message or 'its job was cancelled'}"
+    return [f"{noun} {index}: {messages.get(index, reason)}" for index in range(ended.job.total) if index not in done]

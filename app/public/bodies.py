@@ -1,0 +1,64 @@
+"""Bodies of the public face: one item, or `{"events": […]}`, of which every item is looked at on its own."""
+
+import msgspec
+
+from app import body
+from ingest import rawjson
+from ingest.errors import FaultyBody, InvalidInput
+
+
+def item() -> msgspec.Raw:
+    """The body of a single call: one JSON text.
+
+    Raises:
+        FaultyBody: it is none; and what `app.body.read` raises of types and sizes.
+    """
+    try:
+        return body.read_json()
+    except InvalidInput as error:
+        raise _malformed(error.message) from None
+
+
+def items(name: str, most: int) -> list[msgspec.Raw]:
+    """The items of a batch, each as it was sent; what is wrong inside of one is for the batch to say.
+
+    Args:
+        name: the member that holds them.
+        most: how many the call takes.
+
+    Raises:
+        FaultyBody: the body is no JSON object, or has no such list of at most so many items.
+    """
+    texts = _list(name, _member(name))
+    if len(texts) > most:
+        raise FaultyBody.at([name], f"ensure this value has at most {most} items", "value_error.list.max_items")
+    return texts
+
+
+def _member(name: str) -> msgspec.Raw:
+    try:
+        members = rawjson.split_batch(body.read())
+    except rawjson.NotAnObject:
+        raise FaultyBody.at([], "value is not a valid dict", "type_error.dict") from None
+    except UnicodeDecodeError as error:
+        raise _malformed(f"The body is not valid UTF-8 (byte {error.start})") from None
+    except ValueError as error:
+        raise _malformed(f"The body is not valid JSON: {error}") from None
+    except InvalidInput as error:
+        raise _malformed(error.message) from None
+    if name not in members:
+        raise FaultyBody.at([name], "field required", "value_error.missing")
+    return members[name]
+
+
+def _list(name: str, text: msgspec.Raw) -> list[msgspec.Raw]:
+    try:
+        return rawjson.split_array(bytes(text), deep=True)
+    except rawjson.NotAnArray:
+        raise FaultyBody.at([name], "value is not a valid list", "type_error.list") from None
+    except ValueError as error:
+        raise _malformed(f"The body is not valid JSON: {error}") from None
+
+
+def _malformed(why: str) -> FaultyBody:
+    return FaultyBody.at([], why, "value_error.jsondecode")

@@ -1,0 +1,50 @@
+"""How the public face answers (contracts/public.md section 1): 200 and the shape itself, or `{"detail": …}`."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response
+
+from app.errors import Fault
+from app.limits import Verdict
+from app.replies import as_json
+
+_MICROSECONDS_A_MILLISECOND = 1_000
+
+
+def success(shape: Mapping[str, Any]) -> Response:
+    """Always 200: the SDK takes any other 2xx for a failure."""
+    return as_json(shape, 200)
+
+
+def job(data: Any, status: int, headers: Mapping[str, str]) -> Response:
+    """A job is answered as on the operator face (contracts/operator.md section 5)."""
+    return as_json({"success": True, "data": data}, status, headers)
+
+
+def failure(fault: Fault) -> Response:
+    """`{"detail": …}`: a list of what is wrong with the body where its places are known, else a sentence."""
+    limited = fault.status == HTTPStatus.TOO_MANY_REQUESTS
+    detail = list(fault.places) or ("Rate limit exceeded" if limited else fault.message)
+    return as_json({"detail": detail}, fault.status, fault.headers)
+
+
+def limits(verdict: Verdict) -> dict[str, str]:
+    """The headers that tell of a rate limit. `Reset` is in Unix seconds, and never too early."""
+    headers = {"X-RateLimit-Limit": str(verdict.rate.amount)}
+    if verdict.left is None:
+        return headers
+    reset = math.ceil(verdict.reset_at.timestamp())
+    return {**headers, "X-RateLimit-Remaining": str(verdict.left), "X-RateLimit-Reset": str(reset)}
+
+
+def moment(time: datetime) -> str:
+    """A time as it goes out: UTC, with no fraction or one of exactly 3 or 6 digits, as older Pythons can read."""
+    utc = time.astimezone(UTC).replace(tzinfo=None)
+    if not utc.microsecond:
+        return f"{utc.isoformat(timespec='seconds')}Z"
+    whole = utc.microsecond % _MICROSECONDS_A_MILLISECOND == 0
+    return f"{utc.isoformat(timespec='milliseconds' if whole else 'microseconds')}Z"

@@ -1,0 +1,40 @@
+"""Single events: `POST /event`."""
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response
+
+from app import scopes
+from app.describe import describe
+from app.public import bodies, singles
+from app.public.envelope import moment, success
+from ingest.events import Event
+from ingest.object_events import ObjectEventSchema
+
+bp = Blueprint("events", __name__)
+bp.before_request(scopes.scope("ingest:events"))
+
+_SCHEMA = ObjectEventSchema()
+
+
+@bp.post("/event")
+@describe(
+    "Record an event, and create the objects that it names",
+    body="ObjectEvent",
+    answers={200: "RecordedEvent"},
+    bare=True,
+)
+def post() -> Response:
+    """Append one event; the properties that it brings are merged into its objects."""
+    event: Event = _SCHEMA.require(bodies.item())
+    written = singles.write("object_events", event)
+    return success(
+        {
+            "success": True,
+            "event_id": written.public_id,
+            "event_type": event.type,
+            "timestamp": moment(written.occurred_at or datetime.now(UTC)),
+            "objects_count": len(event.links),
+            "message": f"Event '{event.type}' recorded successfully",
+        }
+    )

@@ -1,0 +1,27 @@
+"""`GET /health`: whom a key lets in."""
+
+from flask import Blueprint, Response
+
+from app import scopes
+from app.auth import caller
+from app.describe import describe
+from app.public.envelope import success
+
+bp = Blueprint("health", __name__)
+bp.before_request(scopes.scope("read"))
+
+
+@bp.get("/health")
+@describe("Whose key it is", answers={200: "KeyHealth"}, bare=True)
+def get() -> Response:
+    """The key's name, its dataset and its workspace."""
+    return success(
+        {
+            "status": "healthy",
+            "workspace_id": caller().workspace_id,
+            "workspace_name": caller().workspace_name,
+            "dataset_id": caller().tenant_public_id,
+            "dataset_name": caller().tenant_name,
+            "api_key_name": caller().key_label,
+        }
+    )

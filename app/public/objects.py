@@ -1,0 +1,61 @@
+"""Single objects: `POST /object/upsert` and `GET /object/{type}/{id}`."""
+
+from flask import Blueprint, Response
+
+from app import scopes
+from app.auth import caller
+from app.describe import describe
+from app.public import bodies, singles
+from app.public.envelope import moment, success
+from app.replies import document
+from app.services import services
+from ingest.db import entities
+from ingest.db.pool import transaction
+from ingest.entities import Entity
+from ingest.errors import NotFound
+from ingest.jobs import Effect
+from ingest.objects import ObjectSchema
+
+bp = Blueprint("objects", __name__)
+bp.before_request(scopes.scope("ingest:entities"))
+
+_SCHEMA = ObjectSchema()
+
+
+@bp.post("/object/upsert")
+@describe("Create an object, or merge properties into it", body="Object", answers={200: "UpsertedObject"}, bare=True)
+def upsert() -> Response:
+    """Upsert one object; null removes a property."""
+    item: Entity = _SCHEMA.require(bodies.item())
+    written = singles.write("objects", item)
+    created = written.effect is Effect.CREATED
+    return success(
+        {
+            "success": True,
+            "object_id": written.public_id,
+            "object_type": item.type,
+            "external_id": item.external_id,
+            "created": created,
+            "message": f"Object '{item.type}/{item.external_id}' {'created' if created else 'updated'} successfully",
+        }
+    )
+
+
+@bp.get("/object/<text:object_type>/<text:external_id>")
+@describe("Read an object", answers={200: "StoredObject"}, bare=True, faults=(400, 404))
+def get(object_type: str, external_id: str) -> Response:
+    """One object, its numbers as they were sent."""
+    with transaction(services().pool) as conn:
+        stored = entities.read(conn, caller().tenant_id, external_id, scope=object_type)
+    if stored is None:
+        raise NotFound(f"Object '{object_type}/{external_id}' does not exist")
+    return success(
+        {
+            "object_id": stored.public_id,
+            "object_type": stored.type,
+            "external_id": stored.external_id,
+            "properties": document(stored.properties),
+            "created_at": moment(stored.created_at),
+            "updated_at": moment(stored.updated_at),
+        }
+    )

@@ -1,0 +1,68 @@
+"""The shapes of the public face as JSON Schema, for the OpenAPI document. contracts/public.md is the law."""
+
+from app.shapes import COUNT, DOCUMENT, TEXT, TIME, Shape, array, or_null, record, ref, success
+from ingest.kinds import KINDS
+from ingest.public import LONGEST_EVENT_NAME, LONGEST_ID, LONGEST_QUALIFIER, LONGEST_TYPE_NAME
+
+_UUID: Shape = {"type": "string", "format": "uuid"}
+_BOOLEAN: Shape = {"type": "boolean"}
+_DONE: Shape = {"const": True}
+_ERRORS = array({**TEXT, "examples": ["Event 15: Invalid timestamp format 'Jan 15 2024'"]})
+
+
+def _text(longest: int) -> Shape:
+    return {"type": "string", "minLength": 1, "maxLength": longest}
+
+
+_EVENT_NAME, _TYPE_NAME, _OBJECT_ID = _text(LONGEST_EVENT_NAME), _text(LONGEST_TYPE_NAME), _text(LONGEST_ID)
+_OPTIONAL_DOCUMENT = or_null(DOCUMENT)
+_NAMED = {"object_id": _UUID, "object_type": _TYPE_NAME, "external_id": _OBJECT_ID}
+
+SHAPES: dict[str, Shape] = {
+    "Detail": record(detail=TEXT),
+    "FaultyBody": record(
+        detail=array(record(loc=array({"type": ["string", "integer"]}), msg=TEXT, type=TEXT), minItems=1)
+    ),
+    # What is sent, one by one and in batches.
+    "Object": record(("properties",), type=_TYPE_NAME, id=_OBJECT_ID, properties=_OPTIONAL_DOCUMENT),
+    "LinkedObject": record(
+        ("properties", "qualifier"),
+        type=_TYPE_NAME,
+        id=_OBJECT_ID,
+        properties=_OPTIONAL_DOCUMENT,
+        qualifier=or_null(_text(LONGEST_QUALIFIER)),
+    ),
+    "ObjectEvent": record(
+        ("timestamp", "properties"),
+        event=_EVENT_NAME,
+        objects=array(ref("LinkedObject"), minItems=1),
+        timestamp=or_null(TIME),
+        properties=_OPTIONAL_DOCUMENT,
+    ),
+    "ObjectBatch": record(objects=array(ref("Object"), maxItems=KINDS["objects"].limit)),
+    "ObjectEventBatch": record(events=array(ref("ObjectEvent"), maxItems=KINDS["object_events"].limit)),
+    # What became of it.
+    "RecordedEvent": record(
+        success=_DONE, event_id=_UUID, event_type=_EVENT_NAME, timestamp=TIME, objects_count=COUNT, message=TEXT
+    ),
+    "RecordedEvents": record(success=_BOOLEAN, processed=COUNT, failed=COUNT, event_ids=array(_UUID), errors=_ERRORS),
+    "UpsertedObject": record(success=_DONE, **_NAMED, created=_BOOLEAN, message=TEXT),
+    "UpsertedObjects": record(
+        success=_BOOLEAN,
+        processed=COUNT,
+        failed=COUNT,
+        objects=array(record(**_NAMED, created=_BOOLEAN)),
+        errors=_ERRORS,
+    ),
+    "AcceptedObjectBatch": success(ref("AcceptedBatch")),
+    # What is read back.
+    "StoredObject": record(**_NAMED, properties=DOCUMENT, created_at=TIME, updated_at=TIME),
+    "KeyHealth": record(
+        status={"const": "healthy"},
+        workspace_id=_UUID,
+        workspace_name=TEXT,
+        dataset_id=_UUID,
+        dataset_name=TEXT,
+        api_key_name=TEXT,
+    ),
+}

@@ -1,0 +1,47 @@
+"""What the faces build their shapes of: JSON Schema as Python values, for the OpenAPI document."""
+
+from typing import Any, TypeAlias
+
+Shape: TypeAlias = dict[str, Any]
+
+TEXT: Shape = {"type": "string"}
+COUNT: Shape = {"type": "integer", "minimum": 0}
+TIME: Shape = {"type": "string", "format": "date-time", "examples": ["2026-04-06T12:00:01.500Z"]}
+ID: Shape = {"type": "string", "minLength": 1, "maxLength": 500}
+DOCUMENT: Shape = {"type": "object"}
+
+
+def record(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
+    """An object.
+
+    Args:
+        optional: which of its members may be absent.
+        properties: all of them.
+    """
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def closed(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
+    """An object that clients send: what it does not list is refused."""
+    return {**record(optional, **properties), "additionalProperties": False}
+
+
+def array(items: Shape, **bounds: int) -> Shape:
+    """An array; `bounds` as in `maxItems=100`."""
+    return {"type": "array", "items": items, **bounds}
+
+
+def ref(name: str) -> Shape:
+    """A shape by its name in the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def or_null(shape: Shape) -> Shape:
+    """That shape, or null."""
+    return {"oneOf": [shape, {"type": "null"}]}
+
+
+def success(data: Shape) -> Shape:
+    """The envelope of success around a shape."""
+    return record(success={"const": True}, data=data)

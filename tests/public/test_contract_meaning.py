@@ -1,0 +1,185 @@
+"""contracts/public.md section 3."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.public.conftest import Face
+from tests.public.test_contract_calls import answer_of
+
+Events = Callable[[], list[tuple[Any, ...]]]
+
+
+def linked(*objects: dict[str, Any], **event: Any) -> dict[str, Any]:
+    return {"event": "e", "objects": list(objects), **event}
+
+
+def upsert(face: Face, type_: str, id_: str, **properties: Any) -> dict[str, Any]:
+    return answer_of(face, "/object/upsert", {"type": type_, "id": id_, "properties": properties})
+
+
+@pytest.mark.parametrize("other", ["order", "Order ", " Order", "O\u0308rder", "\ufb00Order"])
+def test_types_and_ids_compare_code_point_by_code_point(face: Face, other: str) -> None:
+    assert upsert(face, "Order", "Order", n=1)["created"] is True
+    assert upsert(face, other, "Order", n=2)["created"] is True
+    assert upsert(face, "Order", other, n=3)["created"] is True
+    assert face.object("Order", "Order") == {"n": 1}
+
+
+def test_ids_are_unique_within_a_type_alone(face: Face) -> None:
+    assert upsert(face, "Order", "1")["object_id"] != upsert(face, "Invoice", "1")["object_id"]
+
+
+def test_properties_merge_at_the_top_level(face: Face) -> None:
+    upsert(face, "a", "1", keep=1, change={"x": 1, "y": 2}, remove="here")
+    upsert(face, "a", "1", change={"x": 3, "z": None}, remove=None, absent=None)
+    assert face.object("a", "1") == {"keep": 1, "change": {"x": 3, "z": None}}
+    upsert(face, "a", "1")
+    assert face.object("a", "1") == {"keep": 1, "change": {"x": 3, "z": None}}
+
+
+def test_a_new_object_takes_no_nulls(face: Face) -> None:
+    upsert(face, "a", "1", n=1, gone=None)
+    assert face.object("a", "1") == {"n": 1}
+    answer_of(face, "/event", linked({"type": "a", "id": "2", "properties": {"n": 1, "gone": None}}))
+    assert face.object("a", "2") == {"n": 1}
+
+
+def test_an_events_objects_are_merged_the_same_way(face: Face) -> None:
+    upsert(face, "a", "1", keep=1, change={"x": 1}, remove="here")
+    answer_of(face, "/event", linked({"type": "a", "id": "1", "properties": {"change": 2, "remove": None}}))
+    answer_of(face, "/event", linked({"type": "a", "id": "1"}))
+    assert face.object("a", "1") == {"keep": 1, "change": 2}
+
+
+def test_items_apply_in_array_order(face: Face) -> None:
+    changes = [{"n": 1, "gone": 1}, {"n": 2, "gone": None}, {"n": 3, "back": None}, {"back": 1}]
+    items = [{"type": "a", "id": "1", "properties": change} for change in changes]
+    answer = answer_of(face, "/object/batch", {"objects": items})
+    assert [each["created"] for each in answer["objects"]] == [True, False, False, False]
+    assert face.object("a", "1") == {"n": 3, "back": 1}
+    events = [linked({**item, "id": "2"}) for item in items]
+    assert answer_of(face, "/event/batch", {"events": events})["processed"] == 4
+    assert face.object("a", "2") == {"n": 3, "back": 1}
+
+
+def test_events_create_the_objects_they_name(face: Face) -> None:
+    answer_of(face, "/event", linked({"type": "a", "id": "1"}, {"type": "b", "id": "1", "properties": {"n": 1}}))
+    assert (face.object("a", "1"), face.object("b", "1")) == ({}, {"n": 1})
+    assert upsert(face, "a", "1")["created"] is False
+
+
+def test_two_equal_events_are_two_events(face: Face, events_of: Events) -> None:
+    event = linked({"type": "a", "id": "1"}, timestamp="2024-01-15T10:30:00Z")
+    answer_of(face, "/event", event)
+    answer_of(face, "/event/batch", {"events": [event, event]})
+    assert len(events_of()) == 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"event": "", "objects": [{"type": "bad", "id": "1"}]}',
+        b'{"event": "e", "objects": [{"type": "bad", "id": "1"}, {"type": "bad"}]}',
+        b'{"event": "e", "objects": [{"type": "bad", "id": "1"}], "properties": {"n": 1e200000}}',
+        b'{"event": "e", "objects": [{"type": "bad", "id": "1"}, {"type": "b", "id": "1", "properties": {"n": 1e200000}}]}',
+    ],
+)
+def test_a_failed_event_leaves_none_of_its_objects_behind(face: Face, events_of: Events, bad: bytes) -> None:
+    good = b'{"event": "good", "objects": [{"type": "a", "id": "%d"}]}'
+    body = b'{"events": [' + good % 1 + b"," + bad + b"," + good % 2 + b"]}"
+    assert answer_of(face, "/event/batch", body=body)["failed"] == 1
+    assert face.post("/event", body=bad).status_code == 422
+    assert (face.object("bad", "1"), face.object("b", "1")) == (None, None)
+    assert [row[3] for row in events_of()] == [[["a", "1", ""]], [["a", "2", ""]]]
+
+
+def test_the_same_object_twice_in_one_event_takes_part_in_two_parts(face: Face, events_of: Events) -> None:
+    parts = [{"type": "Account", "id": "1", "qualifier": part} for part in ("from", "to", "to")]
+    assert answer_of(face, "/event", linked(*parts))["objects_count"] == 3
+    assert events_of()[0][3] == [["Account", "1", "from"], ["Account", "1", "to"]]
+
+
+def test_properties_of_events_keep_their_nulls(face: Face, events_of: Events) -> None:
+    answer_of(face, "/event", linked({"type": "a", "id": "1"}, properties={"a": None, "b": {"c": None}}))
+    assert events_of()[0][2] == {"a": None, "b": {"c": None}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered"),
+    [
+        ("2024-01-15T10:30:00Z", "2024-01-15T10:30:00Z"),
+        ("2024-01-15T10:30:00", "2024-01-15T10:30:00Z"),
+        ("2024-01-15T10:30:00+02:00", "2024-01-15T08:30:00Z"),
+        ("2024-01-15T00:30:00-11:30", "2024-01-15T12:00:00Z"),
+        ("2024-01-15T10:30:00.5Z", "2024-01-15T10:30:00.500Z"),
+        ("2024-01-15T10:30:00.000Z", "2024-01-15T10:30:00Z"),
+        ("2024-01-15T10:30:00.123", "2024-01-15T10:30:00.123Z"),
+        ("2024-01-15T10:30:00.1234Z", "2024-01-15T10:30:00.123400Z"),
+        ("2024-01-15T10:30:00.123456+00:00", "2024-01-15T10:30:00.123456Z"),
+        ("2024-01-15T10:30:00.123456789Z", "2024-01-15T10:30:00.123456Z"),
+        ("2999-12-31T23:59:59.999999Z", "2999-12-31T23:59:59.999999Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_a_timestamp_is_stored_in_utc_to_the_microsecond(
+    face: Face, events_of: Events, sent: str, answered: str
+) -> None:
+    assert answer_of(face, "/event", linked({"type": "a", "id": "1"}, timestamp=sent))["timestamp"] == answered
+    assert events_of()[0][1] == datetime.fromisoformat(answered)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "Jan 15, 2024",
+        "01/15/2024",
+        1705312200,
+        "1705312200",
+        "2024-01-15 10:30:00",
+        "",
+        "2024-01-15",
+        "2024-02-30T10:30:00Z",
+        "2024-01-15T24:30:00Z",
+        "2024-01-15T10:30:00.1234567890Z",
+        "2024-01-15T10:30:00.Z",
+        "2024-01-15t10:30:00z",
+        "2024-01-15T10:30:00Z\n",
+        "0001-01-01T00:00:00+01:00",
+        "9999-12-31T23:59:59-01:00",
+        "10000-01-01T00:00:00Z",
+        ["2024-01-15T10:30:00Z"],
+        True,
+    ],
+)
+def test_what_is_no_timestamp_is_refused(face: Face, sent: Any) -> None:
+    answer = face.post("/event", linked({"type": "a", "id": "1"}, timestamp=sent))
+    assert answer.status_code == 422
+    assert [fault["loc"] for fault in answer.get_json()["detail"]] == [["body", "timestamp"]]
+
+
+def test_an_event_without_a_timestamp_happens_now(face: Face) -> None:
+    before = datetime.now(UTC)
+    text = answer_of(face, "/event", linked({"type": "a", "id": "1"}))["timestamp"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}(\d{3})?)?Z", text)
+    assert abs(datetime.fromisoformat(text) - before) < timedelta(minutes=1)
+
+
+def test_events_of_equal_times_keep_their_order_and_late_ones_are_taken(face: Face, events_of: Events) -> None:
+    times = ["2024-01-15T10:30:00Z"] * 50 + ["2023-01-01T00:00:00Z"]
+    events = [linked({"type": "a", "id": "1"}, timestamp=at, event=str(no)) for no, at in enumerate(times)]
+    assert answer_of(face, "/event/batch", {"events": events})["processed"] == 51
+    assert [row[0] for row in events_of()] == [str(number) for number in range(51)]
+
+
+def test_lengths_are_counted_in_characters(face: Face) -> None:
+    emoji = "\N{GRINNING FACE}"
+    event = linked(
+        {"type": emoji * 100, "id": emoji * 500, "qualifier": emoji * 100}, {"type": "a", "id": "1"}, event=emoji * 200
+    )
+    assert answer_of(face, "/event", event)["event_type"] == emoji * 200
+    assert answer_of(face, "/event/batch", {"events": [event]})["processed"] == 1
