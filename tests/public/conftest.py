@@ -61,7 +61,7 @@ class Face:
         if data is not None:
             sent.setdefault("Content-Type", "application/json")
         answer = self.app.test_client().open(base + path, method=method, data=data, headers=sent)
-        self._stands_in_the_document(method, answer)
+        self._stands_in_the_document(method, (base + path).partition("?")[0], answer)
         return answer
 
     def get(self, path: str, **options: Any) -> TestResponse:
@@ -75,10 +75,9 @@ class Face:
         answer = self.get(f"/object/{type_}/{id_}")
         return answer.get_json()["properties"] if answer.status_code == 200 else None
 
-    def _stands_in_the_document(self, method: str, answer: TestResponse) -> None:
+    def _stands_in_the_document(self, method: str, path: str, answer: TestResponse) -> None:
         if method in {"HEAD", "OPTIONS"} or answer.status_code in {404, 405}:
             return
-        path = answer.request.environ["PATH_INFO"]
         rule, _ = self.app.url_map.bind("").match(path, method, return_rule=True)
         base = next(each for each in public.BASES if rule.rule.startswith(each))
         spelled = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.removeprefix(base))

@@ -120,7 +120,9 @@ def test_every_item_fault_is_one_sentence_in_a_200(face: Face, item: Any, text: 
 )
 def test_a_fault_of_whatever_kind_is_its_items_alone(face: Face, item: bytes, text: str) -> None:
     good = b'{"event": "e", "objects": [{"type": "b", "id": "1"}]}'
-    answer = answer_of(face, "/event/batch", body=b'{"more": 1, "events": [' + good + b"," + item + b", " + good + b"]}")
+    answer = answer_of(
+        face, "/event/batch", body=b'{"more": 1, "events": [' + good + b"," + item + b", " + good + b"]}"
+    )
     (error,) = answer["errors"]
     assert error.startswith("Event 1: ")
     assert text in error
@@ -130,7 +132,9 @@ def test_a_fault_of_whatever_kind_is_its_items_alone(face: Face, item: bytes, te
 
 @pytest.mark.parametrize("path", ["/event", "/object/upsert"])
 def test_what_the_database_cannot_store_is_422_in_a_single_call(face: Face, path: str) -> None:
-    body = b'{"event": "e", "type": "a", "id": "1", "objects": [{"type": "a", "id": "1"}], "properties": {"n": 1e200000}}'
+    body = (
+        b'{"event": "e", "type": "a", "id": "1", "objects": [{"type": "a", "id": "1"}], "properties": {"n": 1e200000}}'
+    )
     answer = face.post(path, body=body)
     assert answer.status_code == 422
     (fault,) = answer.get_json()["detail"]
@@ -146,8 +150,12 @@ def test_a_surrogate_or_depth_in_a_single_call_is_422_for_the_body(face: Face) -
         assert [fault["loc"] for fault in answer.get_json()["detail"]] == [["body"]]
 
 
-@pytest.mark.parametrize(("path", "name", "ids"), [("/event/batch", "events", "event_ids"), ("/object/batch",) + ("objects",) * 2])
-def test_an_empty_batch_is_zeros(face: Face, dataset: Dataset, public_pool: Pool, path: str, name: str, ids: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "name", "ids"), [("/event/batch", "events", "event_ids"), ("/object/batch",) + ("objects",) * 2]
+)
+def test_an_empty_batch_is_zeros(
+    face: Face, dataset: Dataset, public_pool: Pool, path: str, name: str, ids: str
+) -> None:
     assert answer_of(face, path, {name: []}) == {"success": True, "processed": 0, "failed": 0, ids: [], "errors": []}
     assert rows(public_pool, "SELECT count(*) FROM jobs WHERE tenant_id = %s", dataset.tenant.id) == [(0,)]
 

@@ -130,7 +130,11 @@ def test_a_422_lists_every_fault(face: Face) -> None:
         fault(["objects", 0, "id"], "ensure this value has at least 1 characters", "value_error.any_str.min_length"),
         fault(["objects", 1, "type"], "str type expected", "type_error.str"),
         fault(["objects", 1, "id"], "ensure this value has at most 500 characters", "value_error.any_str.max_length"),
-        fault(["objects", 1, "qualifier"], "ensure this value has at most 100 characters", "value_error.any_str.max_length"),
+        fault(
+            ["objects", 1, "qualifier"],
+            "ensure this value has at most 100 characters",
+            "value_error.any_str.max_length",
+        ),
         fault(["objects", 2], "value is not a valid dict", "type_error.dict"),
         fault(["objects", 3, "type"], "none is not an allowed value", "type_error.none.not_allowed"),
         fault(["objects", 3, "id"], "field required", "value_error.missing"),
