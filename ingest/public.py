@@ -67,6 +67,11 @@ class _Told(fields.Field[Any]):
 
     label: str
 
+    @property
+    def wanted(self) -> str:
+        """What a sentence says where it is absent."""
+        return f"{self.label} is required"
+
     def fault(self, msg: str, kind: str, text: str) -> marshmallow.ValidationError:
         """An error of this field."""
         return marshmallow.ValidationError([Fault(msg, kind, text)])
@@ -75,9 +80,9 @@ class _Told(fields.Field[Any]):
         """What marshmallow itself finds: a required field that is absent or null."""
         if key == "null":
             msg = "none is not an allowed value"
-            return self.fault(msg, "type_error.none.not_allowed", f"{self.label} is required")
+            return self.fault(msg, "type_error.none.not_allowed", self.wanted)
         if key == "required":
-            return self.fault("field required", "value_error.missing", f"{self.label} is required")
+            return self.fault("field required", "value_error.missing", self.wanted)
         return super().make_error(key, **kwargs)
 
 
@@ -107,7 +112,7 @@ class Text(_Told):
             raise self.fault("str type expected", "type_error.str", f"{self.label} must be a string")
         if not value:
             msg = "ensure this value has at least 1 characters"
-            text = f"{self.label} is required" if self.required else f"{self.label} is empty"
+            text = self.wanted if self.required else f"{self.label} is empty"
             raise self.fault(msg, "value_error.any_str.min_length", text)
         if len(value) > self.longest:
             msg = f"ensure this value has at most {self.longest} characters"
@@ -173,11 +178,10 @@ class Items(_Told, RawMember):
         self.label = label
         self._schema = schema()
 
-    def make_error(self, key: str, **kwargs: Any) -> marshmallow.ValidationError:
+    @property
+    def wanted(self) -> str:
         """An absent list says what it lacks."""
-        if key == "required":
-            return self.fault("field required", "value_error.missing", f"At least one {self.label} is required")
-        return super().make_error(key, **kwargs)
+        return f"At least one {self.label} is required"
 
     def _deserialize(
         self,
@@ -193,8 +197,7 @@ class Items(_Told, RawMember):
         except rawjson.NotAnArray:
             raise self.fault("value is not a valid list", "type_error.list", "Objects must be a list") from None
         if not texts:
-            msg, text = "ensure this value has at least 1 items", f"At least one {self.label} is required"
-            raise self.fault(msg, "value_error.list.min_items", text)
+            raise self.fault("ensure this value has at least 1 items", "value_error.list.min_items", self.wanted)
         loaded: list[dict[str, Any]] = []
         errors: dict[int, Any] = {}
         for index, each in enumerate(texts):

@@ -82,14 +82,26 @@ def test_event_batch_with_faults(face: Face, public_pool: Pool) -> None:
         ({"event": "e", "objects": [{"type": "a", "id": "i" * 501}]}, "Object id exceeds 500 characters"),
         ({"event": "e", "objects": [{"type": "a"}]}, "Object id is required"),
         ({"event": "e", "objects": [{"id": "1"}]}, "Object type name is required"),
-        ({"event": "e", "objects": [{"type": "a", "id": "1", "qualifier": "q" * 101}]}, "Qualifier exceeds 100 characters"),
+        (
+            {"event": "e", "objects": [{"type": "a", "id": "1", "qualifier": "q" * 101}]},
+            "Qualifier exceeds 100 characters",
+        ),
         ({"event": "e", "objects": [{"type": "a", "id": "1", "properties": 1}]}, "Object properties must be an object"),
         ({"event": "e", "objects": [{"type": "a", "id": "1"}], "properties": 1}, "Event properties must be an object"),
-        ({"event": "e", "objects": [{"type": "a", "id": "1"}], "timestamp": 1705312200}, "Invalid timestamp format '1705312200'"),
-        ({"event": "", "timestamp": "x"}, "Event name is required; At least one object is required; Invalid timestamp format 'x'"),
-        ({"event": "e\0", "objects": [{"type": "a", "id": "1"}]}, "Event name holds a NUL character, which cannot be stored"),
+        (
+            {"event": "e", "objects": [{"type": "a", "id": "1"}], "timestamp": 1705312200},
+            "Invalid timestamp format '1705312200'",
+        ),
+        (
+            {"event": "", "timestamp": "x"},
+            "Event name is required; At least one object is required; Invalid timestamp format 'x'",
+        ),
+        (
+            {"event": "e\0", "objects": [{"type": "a", "id": "1"}]},
+            "Event name holds a NUL character, which cannot be stored",
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_item_fault_is_one_sentence_in_a_200(face: Face, item: Any, text: str) -> None:
     answer = answer_of(face, "/event/batch", {"events": [ORDER_PLACED, item]})
     assert answer["errors"] == [f"Event 1: {text}"]

@@ -146,23 +146,43 @@ def test_a_422_lists_every_fault(face: Face) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "fault"),
     [
-        ("/event", {"event": "e", "objects": []}, fault(["objects"], "ensure this value has at least 1 items", "value_error.list.min_items")),
+        (
+            "/event",
+            {"event": "e", "objects": []},
+            fault(["objects"], "ensure this value has at least 1 items", "value_error.list.min_items"),
+        ),
         ("/event", {"event": "e"}, fault(["objects"], "field required", "value_error.missing")),
         ("/event", {"event": "e", "objects": {}}, fault(["objects"], "value is not a valid list", "type_error.list")),
         ("/event", [], fault([], "value is not a valid dict", "type_error.dict")),
-        ("/object/upsert", {"type": "a", "id": "1", "properties": "x"}, fault(["properties"], "value is not a valid dict", "type_error.dict")),
-        ("/object/upsert", {"type": "t" * 101, "id": "1"}, fault(["type"], "ensure this value has at most 100 characters", "value_error.any_str.max_length")),
+        (
+            "/object/upsert",
+            {"type": "a", "id": "1", "properties": "x"},
+            fault(["properties"], "value is not a valid dict", "type_error.dict"),
+        ),
+        (
+            "/object/upsert",
+            {"type": "t" * 101, "id": "1"},
+            fault(["type"], "ensure this value has at most 100 characters", "value_error.any_str.max_length"),
+        ),
         ("/object/upsert", "text", fault([], "value is not a valid dict", "type_error.dict")),
         ("/event/batch", {}, fault(["events"], "field required", "value_error.missing")),
         ("/event/batch", {"events": {}}, fault(["events"], "value is not a valid list", "type_error.list")),
         ("/event/batch", {"events": None}, fault(["events"], "value is not a valid list", "type_error.list")),
-        ("/event/batch", {"events": [1] * 101}, fault(["events"], "ensure this value has at most 100 items", "value_error.list.max_items")),
+        (
+            "/event/batch",
+            {"events": [1] * 101},
+            fault(["events"], "ensure this value has at most 100 items", "value_error.list.max_items"),
+        ),
         ("/event/batch", [], fault([], "value is not a valid dict", "type_error.dict")),
         ("/object/batch", {"events": []}, fault(["objects"], "field required", "value_error.missing")),
         ("/object/batch", {"objects": "x"}, fault(["objects"], "value is not a valid list", "type_error.list")),
-        ("/object/batch", {"objects": [1] * 101}, fault(["objects"], "ensure this value has at most 100 items", "value_error.list.max_items")),
+        (
+            "/object/batch",
+            {"objects": [1] * 101},
+            fault(["objects"], "ensure this value has at most 100 items", "value_error.list.max_items"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_fault_has_its_words(face: Face, path: str, body: Any, fault: dict[str, Any]) -> None:
     assert detail(face.post(path, body), 422) == [fault]
 

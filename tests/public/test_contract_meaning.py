@@ -85,7 +85,10 @@ def test_two_equal_events_are_two_events(face: Face, events_of: Events) -> None:
         b'{"event": "", "objects": [{"type": "bad", "id": "1"}]}',
         b'{"event": "e", "objects": [{"type": "bad", "id": "1"}, {"type": "bad"}]}',
         b'{"event": "e", "objects": [{"type": "bad", "id": "1"}], "properties": {"n": 1e200000}}',
-        b'{"event": "e", "objects": [{"type": "bad", "id": "1"}, {"type": "b", "id": "1", "properties": {"n": 1e200000}}]}',
+        (
+            b'{"event": "e", "objects": [{"type": "bad", "id": "1"},'
+            b' {"type": "b", "id": "1", "properties": {"n": 1e200000}}]}'
+        ),
     ],
 )
 def test_a_failed_event_leaves_none_of_its_objects_behind(face: Face, events_of: Events, bad: bytes) -> None:

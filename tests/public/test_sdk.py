@@ -145,9 +145,13 @@ def slow_server(serve: Callable[..., str]) -> str:
 @pytest.mark.parametrize("how", SDK_CALLS)
 def test_one_request_too_many_is_a_rate_limit_error(how: str, slow_server: str, dataset: Dataset) -> None:
     sdk = Sdk(how, f"{slow_server}/v1", dataset.key)
-    with pytest.raises(flowmyna.RateLimitError) as error:
+
+    def record_too_many() -> None:
         for _ in range(100):
             sdk.record_event("e", [ORDER])
+
+    with pytest.raises(flowmyna.RateLimitError) as error:
+        record_too_many()
     assert error.value.message == "Rate limit exceeded"
     assert error.value.retry_after is not None
     assert 1 <= error.value.retry_after <= 2

@@ -266,3 +266,82 @@ def test_no_number_ever_becomes_a_float() -> None:
     decoded = rawjson.decode(b"[1.0, 1e5, -0.0, 123456789.123456789]")
     assert not any(isinstance(number, float) for number in decoded)
     assert math.isclose(decoded[3], 123456789.123456789)
+
+
+@given(members=st.dictionaries(st.text(), _JSON, max_size=6), indent=st.sampled_from([None, 2]))
+def test_a_batchs_object_is_split_into_its_members_with_and_without_a_lone_surrogate(
+    members: dict[str, Any], indent: int | None
+) -> None:
+    def split(text: str) -> dict[str, Any]:
+        return {name: json.loads(bytes(value)) for name, value in rawjson.split_batch(text.encode()).items()}
+
+    assert split(json.dumps(members, indent=indent)) == members
+    assert split(json.dumps({**members, "\ud800": "\ud800"}, indent=indent)) == {**members, "\ud800": "\ud800"}
+
+
+@pytest.mark.parametrize("lone", [b"", b'"more": "\\ud800",'])
+def test_a_member_of_a_batch_is_the_senders_own_text(lone: bytes) -> None:
+    value = b'[ {"a" : 1.50, "a": "}],{[\\"" } ,\t"\\\\"]'
+    text = b' {\n"events" : 1,' + lone + b' "\\u0065vents"\t:' + value + b" } "
+    assert bytes(rawjson.split_batch(text)["events"]) == value
+
+
+@pytest.mark.parametrize("lone", [b"1", b'"\\ud800"'])
+def test_depth_in_a_batch_is_left_to_whoever_reads_the_item(lone: bytes) -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    text = b'{"events": [' + lone + b", " + deep + b', {"a": 1}], "more": ' + deep + b"}"
+    members = rawjson.split_batch(text)
+    assert texts(rawjson.split_array(bytes(members["events"]), deep=True)) == [lone, deep, b'{"a": 1}']
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"{}}",
+        b"{} x",
+        b'{"a"}',
+        b'{"a": }',
+        b'{"a": 1,}',
+        b'{,"a": 1}',
+        b'{"a": 1 "b": 2}',
+        b'{"a": 1]',
+        b"{a: 1}",
+        b'{"a": NaN}',
+        b'{"a\t": 1}',
+        b'{"a": "',
+        b'{"a": "\\',
+    ],
+)
+def test_a_broken_batch_is_a_value_error_with_and_without_a_lone_surrogate_or_depth(text: bytes) -> None:
+    for broken in (
+        text,
+        text.replace(b"{", b'{"x": "\\ud800", ', 1),
+        text.replace(b"{", b'{"x": ' + b"[" * 5_000 + b"]" * 5_000 + b", ", 1),
+    ):
+        with pytest.raises(ValueError, match=r".+") as refused:
+            rawjson.split_batch(broken)
+        assert not isinstance(refused.value, NotAnObject)
+
+
+@pytest.mark.parametrize("text", [b"[]", b"1", b'"\\ud800"', b'["\\ud800"]', b"[" * 5_000 + b"]" * 5_000])
+def test_other_json_is_no_batch(text: bytes) -> None:
+    with pytest.raises(NotAnObject):
+        rawjson.split_batch(text)
+
+
+def test_text_that_is_never_closed_takes_no_more_than_one_look() -> None:
+    hostile = b'{"x": "\\ud800", "y": "' + b'\\"' * 500_000
+    with pytest.raises(ValueError, match=r".+"):
+        rawjson.split_batch(hostile)
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [(b"1", 0), (b'"[[["', 0), (b"[]", 1), (b'{"a": [1, {"b": {}}], "c": "[[[[[["}', 4), (b"[[],[],[[]]]", 3)],
+)
+def test_depth_counts_brackets_outside_of_strings(text: bytes, levels: int) -> None:
+    assert rawjson.is_deep(msgspec.Raw(text), levels) is False
+    if levels:
+        assert rawjson.is_deep(msgspec.Raw(text), levels - 1) is True

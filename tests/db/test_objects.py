@@ -1,0 +1,86 @@
+"""Objects in Postgres: entities whose ids are unique within their type."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from ingest.db import entities
+from ingest.db.pool import Connection
+from ingest.entities import Entity
+from ingest.jobs import Effect
+from ingest.kinds import KINDS, Target, Written
+from ingest.writing import write
+from tests.factories import make_tenant
+
+
+def obj(type_: str, id_: str, index: int = 0, **properties: Any) -> Entity:
+    return Entity(index, id_, type_, msgspec.Raw(json.dumps(properties).encode()), scope=type_)
+
+
+def properties(conn: Connection, tenant_id: int, type_: str, id_: str) -> Any:
+    row = entities.read(conn, tenant_id, id_, scope=type_)
+    return None if row is None else json.loads(row.properties)
+
+
+@pytest.fixture
+def tenant_id(conn: Connection) -> int:
+    return make_tenant(conn)[0].id
+
+
+def test_one_id_in_two_types_and_on_the_other_face_is_three_entities(conn: Connection, tenant_id: int) -> None:
+    player = Entity(2, "1", "Order", msgspec.Raw(b"{}"))
+    written = entities.upsert(conn, tenant_id, [obj("Order", "1"), obj("order", "1"), player], merge=True)
+    assert {effect for effect, _ in written} == {Effect.CREATED}
+    assert len({public_id for _, public_id in written}) == 3
+
+
+def test_an_object_that_nothing_changes_keeps_its_id_and_tells_it(conn: Connection, tenant_id: int) -> None:
+    kind, target = KINDS["objects"], Target(tenant_id, merge=True)
+    outcomes = dict(write(conn, kind, target, [obj("a", "1", n, **({"n": 1} if n < 2 else {})) for n in range(3)]))
+    assert [outcomes[index].effect for index in range(3)] == [Effect.CREATED, Effect.UNCHANGED, Effect.UNCHANGED]  # type: ignore[union-attr] # none failed
+    assert len({outcome.public_id for outcome in outcomes.values() if isinstance(outcome, Written)}) == 1
+
+
+def test_ensure_creates_what_is_missing_and_merges_in_the_order_given(conn: Connection, tenant_id: int) -> None:
+    entities.upsert(conn, tenant_id, [obj("a", "old", keep=1, gone=1, back=1)], merge=True)
+    ids = entities.ensure(
+        conn,
+        tenant_id,
+        [
+            obj("a", "old", gone=None, back=None, n=1),
+            obj("a", "new", n=1, gone=1),
+            obj("a", "old", back=2, n=2),
+            obj("a", "new", gone=None, never=None),
+            obj("b", "new"),
+        ],
+    )
+    assert set(ids) == {("a", "old"), ("a", "new"), ("b", "new")}
+    assert len(set(ids.values())) == 3
+    assert properties(conn, tenant_id, "a", "old") == {"keep": 1, "back": 2, "n": 2}
+    assert properties(conn, tenant_id, "a", "new") == {"n": 1}
+    assert properties(conn, tenant_id, "b", "new") == {}
+
+
+def test_ensure_writes_nothing_where_nothing_is_said(conn: Connection, tenant_id: int) -> None:
+    entities.upsert(conn, tenant_id, [obj("a", "1", n=1)], merge=True)
+    before = conn.execute("SELECT id, xmin, ctid FROM entities").fetchall()
+    assert set(entities.ensure(conn, tenant_id, [obj("a", "1"), obj("a", "1")])) == {("a", "1")}
+    assert conn.execute("SELECT id, xmin, ctid FROM entities").fetchall() == before
+
+
+def test_ensure_does_not_see_another_tenants_objects(conn: Connection, tenant_id: int) -> None:
+    other, _ = make_tenant(conn)
+    theirs = entities.ensure(conn, other.id, [obj("a", "1", n=1)])
+    ours = entities.ensure(conn, tenant_id, [obj("a", "1")])
+    assert theirs != ours
+    assert properties(conn, tenant_id, "a", "1") == {}
+
+
+def test_numbers_are_merged_as_they_were_sent(conn: Connection, tenant_id: int) -> None:
+    for text in (b'{"n": 1.50}', b'{"m": 123456789012345678901234567890.10}'):
+        entities.ensure(conn, tenant_id, [Entity(0, "1", "a", msgspec.Raw(text), scope="a")] * 2)
+    row = entities.read(conn, tenant_id, "1", scope="a")
+    assert row is not None
+    assert row.properties == '{"m": 123456789012345678901234567890.10, "n": 1.50}'

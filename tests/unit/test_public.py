@@ -1,0 +1,55 @@
+import msgspec
+import pytest
+
+from ingest import public
+from ingest.errors import FaultyBody
+from ingest.jobs import ItemError
+from ingest.object_events import ObjectEventSchema
+from ingest.objects import ObjectSchema
+
+OBJECT, EVENT = ObjectSchema(), ObjectEventSchema()
+
+
+def nested(levels: int) -> bytes:
+    """An object's text, so many levels deep in all."""
+    inner = levels - 2
+    return b'{"type": "a", "id": "1", "properties": {"x": ' + b"[" * inner + b"]" * inner + b"}}"
+
+
+def test_a_single_call_lists_each_fault_with_its_place() -> None:
+    with pytest.raises(FaultyBody) as refused:
+        EVENT.require(msgspec.Raw(b'{"event": "e", "objects": [{"type": "a", "id": "1"}, {"id": 2}], "timestamp": ""}'))
+    assert refused.value.faults == [
+        {"loc": ["body", "objects", 1, "type"], "msg": "field required", "type": "value_error.missing"},
+        {"loc": ["body", "objects", 1, "id"], "msg": "str type expected", "type": "type_error.str"},
+        {"loc": ["body", "timestamp"], "msg": "invalid datetime format", "type": "value_error.datetime"},
+    ]
+
+
+def test_a_batch_says_the_same_in_one_sentence() -> None:
+    text = msgspec.Raw(b'{"event": "e", "objects": [{"type": "a", "id": "1"}, {"id": 2}], "timestamp": ""}')
+    assert EVENT.check(7, text) == ItemError(
+        7,
+        None,
+        "VALIDATION_FAILED",
+        "Object type name is required; Object id must be a string; Invalid timestamp format ''",
+        malformed=True,
+    )
+
+
+def test_a_fault_of_the_whole_has_no_place() -> None:
+    for text in (b"[]", b'"a"', b'{"type": "\\ud800", "id": "1"}', nested(public.DEEPEST + 1)):
+        with pytest.raises(FaultyBody) as refused:
+            OBJECT.require(msgspec.Raw(text))
+        assert [fault["loc"] for fault in refused.value.faults] == [["body"]]
+
+
+def test_depth_has_one_limit_whatever_the_stack() -> None:
+    assert OBJECT.require(msgspec.Raw(nested(public.DEEPEST))).external_id == "1"
+    refused = OBJECT.check(0, msgspec.Raw(nested(public.DEEPEST + 1)))
+    assert refused.message == f"The item cannot be read: it is nested over {public.DEEPEST} levels deep"
+
+
+def test_a_shown_timestamp_is_cut_short() -> None:
+    text = b'{"event": "e", "objects": [{"type": "a", "id": "1"}], "timestamp": "' + b"x" * 10_000 + b'"}'
+    assert EVENT.check(0, msgspec.Raw(text)).message == f"Invalid timestamp format '{'x' * 100}'"
