@@ -2,11 +2,11 @@
 
     python benchmarks/public_face.py --seconds 5 --rounds 3
 
-One stack on this machine, embedded unless DATABASE_URL and REDIS_URL name other servers; loopback alone. The loads run
-in turn, round by round, so that whatever else the machine does falls on all of them alike. Every answer is checked: each
-event that is counted is durable and can be read. On the operator face a batch is sent with `Prefer: wait=30`, so that it
-counts once its job has ended, as a batch of the public face does. Clients are threads of this process and take a share
-of the machine.
+One stack on this machine, embedded unless DATABASE_URL and REDIS_URL name other servers; loopback alone. The loads
+run in turn, round by round, so that whatever else the machine does falls on all of them alike. Every answer is checked:
+each event that is counted is durable and can be read. On the operator face a batch is sent with `Prefer: wait=30`, so
+that it counts once its job has ended, as a batch of the public face does. Clients are threads of this process and take
+a share of the machine.
 """
 
 import argparse
