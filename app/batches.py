@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
+
 from app.jobs import INLINE_ERRORS, own_job
 from app.requests import request_id
 from app.services import services
@@ -76,6 +78,7 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str |
                 awaited=waits,
             )
             jobs.accept(conn, new_job, cut)
+        structlog.contextvars.bind_contextvars(job_id=job_id.hex)  # the request's own line names the job, too
         services().bell.ring(job_id)
         return _await(job_id, wait) if waits else job_id
     finally:

@@ -144,6 +144,9 @@ def name_field(*, attribute: str) -> Text:
     return Text(_LONGEST_NAME, attribute=attribute)
 
 
+_UNKNOWN = "Unknown field"
+
+
 class ItemSchema(marshmallow.Schema):
     """What every kind's schema shares: unknown members are refused, since nothing is silently dropped.
 
@@ -154,7 +157,7 @@ class ItemSchema(marshmallow.Schema):
     class Meta:
         unknown = marshmallow.RAISE
 
-    error_messages = {"unknown": "Unknown field"}
+    error_messages = {"unknown": _UNKNOWN}
     make: ClassVar[type[Any]]
 
     def __init__(self, template: Template) -> None:
@@ -215,10 +218,10 @@ def _malformed(index: int, external_id: str | None, message: str) -> ItemError:
 
 
 def _sentence(messages: dict[str, Any]) -> str:
-    parts: list[str] = []
-    for name, texts in messages.items():
-        parts += [f'Unknown field: "{name}"' if text == "Unknown field" else text for text in texts]
-    return "; ".join(parts)
+    parts = [text for texts in messages.values() for text in texts if text != _UNKNOWN]
+    # marshmallow finds unknown members by a set, whose order changes from process to process.
+    strangers = sorted(name for name, texts in messages.items() if _UNKNOWN in texts)
+    return "; ".join(parts + [f'Unknown field: "{name}"' for name in strangers])
 
 
 def _id_in_bad_text(text: msgspec.Raw) -> str | None:

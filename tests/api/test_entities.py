@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.api.conftest import Api, data, refused
-from tests.api.test_jobs import TIME
+from tests.api.conftest import TIME, Api, data, refused
 from tests.factories import entity, event
 
 ODD_IDS = ["a/b", "a b", "😀" * 500, "100%", "a?b#c", "%2F", "é" * 500, "..x", "a\\b", '"', "\u202e", "a;b", " ", "/"]
