@@ -1,4 +1,4 @@
-"""Something that happens in the middle of a block's transaction: after its lock, at the check of its first item."""
+"""What happens in the middle of a block's transaction: after its lock, while its items are checked."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,33 +9,47 @@ from ingest.db.templates import Editions
 from ingest.templates import Template
 
 
-class _Acting(dict[str, Any]):
-    def __init__(self, types: Any, action: Callable[[], object]) -> None:
+class _Types(dict[str, Any]):
+    """Entity or event types that tell of each one that is looked up."""
+
+    def __init__(self, types: Any, seen: Callable[[str], object]) -> None:
         super().__init__(types)
-        self._action: Callable[[], object] | None = action
+        self._seen = seen
 
     def get(self, key: str, default: Any = None) -> Any:
-        action, self._action = self._action, None
-        if action is not None:
-            action()
+        self._seen(key)
         return super().get(key, default)
 
 
-class Meanwhile(Editions):
-    """Editions under which the first check of a type does something first, once.
+class Watched(Editions):
+    """Editions of one template under which the type of each item that is checked is told first.
 
     Args:
-        action: what to do.
+        seen: is told.
     """
 
-    def __init__(self, action: Callable[[], object]) -> None:
+    def __init__(self, seen: Callable[[str], object]) -> None:
         super().__init__()
-        self._action = action
-        self._acting: Template | None = None
+        self._seen = seen
+        self._template: Template | None = None
 
     def get(self, conn: Connection, template_id: int) -> Template:
-        if self._acting is None:
+        if self._template is None:
             template = super().get(conn, template_id)
-            types = _Acting({**template.entity_types, **template.event_types}, self._action)
-            self._acting = dataclasses.replace(template, entity_types=types, event_types=types)
-        return self._acting
+            self._template = dataclasses.replace(
+                template,
+                entity_types=_Types(template.entity_types, self._seen),
+                event_types=_Types(template.event_types, self._seen),
+            )
+        return self._template
+
+
+def once(action: Callable[[], object]) -> Watched:
+    """Editions under which the first check of all does something first."""
+    waiting = [action]
+
+    def act(_name: str) -> None:
+        if waiting:
+            waiting.pop()()
+
+    return Watched(act)
