@@ -78,12 +78,16 @@ class Text(Named, fields.String):
 class Document(Named, fields.Raw):
     """Any JSON value, kept as the sender's own text."""
 
+    default_error_messages = {"exponent": 'Field "{field}" holds a number whose exponent is beyond 999'}
+
     def _deserialize(
         self, value: msgspec.Raw, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> msgspec.Raw:
         text: msgspec.Raw = super()._deserialize(value, attr, data, **kwargs)
         if rawjson.has_nul(text):
             raise self.make_error("nul")
+        if rawjson.has_huge_exponent(text):
+            raise self.make_error("exponent")
         return text
 
 
@@ -234,10 +238,7 @@ def _id_in_bad_text(text: msgspec.Raw) -> str | None:
     return external_id if isinstance(external_id, str) else None
 
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-
-
 def _why_unreadable(text: msgspec.Raw, error: ValueError) -> str:
-    if _SURROGATE.search(bytes(text)):
+    if rawjson.holds_surrogate(text):
         return "The item holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
     return f"The item cannot be read: {error}"
