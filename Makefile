@@ -29,7 +29,7 @@ test: .venv/tested ## Run all that CI runs
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 $(ARGS)
 
 requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes the newest of each
 	$(COMPILE) pyproject.toml -o requirements.txt
@@ -40,11 +40,13 @@ requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade 
 # requirements-embedded.txt holds the build backend too, hashed like the rest: hence no isolated build.
 .venv/installed: requirements.txt requirements-embedded.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or newer; PYTHON=/path/to/python3 says where it is" >&2; exit 1; }
+	@echo "Installing into .venv ..."
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-embedded.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/tested: .venv/installed requirements-dev.txt
+	@echo "Installing what the tests need into .venv ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@

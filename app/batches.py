@@ -135,6 +135,7 @@ def store(
             awaited=awaited,
         )
         jobs.accept(conn, new_job, items)
+    structlog.contextvars.bind_contextvars(job_id=job_id.hex)  # the request's own line names the job, too
     return job_id
 
 

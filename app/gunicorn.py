@@ -1,6 +1,7 @@
 """gunicorn's settings: `gunicorn -c app/gunicorn.py 'app:create_app()'`.
 
-Listens on address SLUICE_BIND (default 127.0.0.1), port PORT (default 8000).
+Where it listens: `SLUICE_BIND` (`host:port` or `unix:path`) if set, else `0.0.0.0:$PORT` if that is set, else
+`127.0.0.1:8000`. The last two are gunicorn's own rule.
 """
 
 import logging
@@ -13,7 +14,8 @@ from ingest.config import Settings
 _settings = Settings.from_env_or_exit()
 logs.configure(_settings.log_level, "web")
 
-bind = f"{os.environ.get('SLUICE_BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+if "SLUICE_BIND" in os.environ:
+    bind = os.environ["SLUICE_BIND"]
 
 worker_class = "gthread"
 workers = _settings.web_workers
@@ -37,6 +39,15 @@ accesslog = None
 errorlog = None
 
 
+def _without_what_was_sent(record: logging.LogRecord) -> bool:
+    """Gunicorn quotes a malformed request in its own line: a key or an id may stand in it."""
+    if str(record.msg).startswith(("Invalid request from", "Error handling request")):
+        record.msg, record.args = "Invalid request", ()
+        record.exc_info = record.exc_text = None
+    return True
+
+
 def on_starting(server: Any) -> None:  # noqa: ARG001 # gunicorn passes it
     """Let gunicorn's log lines through to the root logger, which writes JSON."""
     logging.getLogger("gunicorn.error").propagate = True
+    logging.getLogger("gunicorn.error").addFilter(_without_what_was_sent)

@@ -16,12 +16,9 @@ if TYPE_CHECKING:
 
 _LONGEST_ID = 500
 
-# Everything that may stand in a path, and the percent sign of what is encoded already.
-_AS_SENT = "%/:@!$&'()*+,;=-._~"
-
 
 class EncodedPath:
-    """WSGI middleware: routing sees the path as it was sent, in ASCII with its percent signs.
+    """WSGI middleware: routing sees the path as it was sent, with its percent signs; gunicorn lets only ASCII in.
 
     Args:
         app: the application behind it.
@@ -31,13 +28,13 @@ class EncodedPath:
         self._app = app
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Pass a request on. Bytes that a sloppy client left bare are encoded here."""
-        environ["PATH_INFO"] = quote(_sent_path(environ).encode("latin-1"), safe=_AS_SENT)
+        """Pass a request on."""
+        environ["PATH_INFO"] = _sent_path(environ)
         return self._app(environ, start_response)
 
 
 def _sent_path(environ: "WSGIEnvironment") -> str:
-    """The path of RAW_URI, which is latin-1 text (PEP 3333), and in a request to a proxy has a scheme and host."""
+    """The path of RAW_URI, which in a request that was meant for a proxy has a scheme and a host."""
     uri: str = environ["RAW_URI"]
     path = uri.partition("?")[0].partition("#")[0] if uri.startswith("/") else urlsplit(uri).path
     return path.removeprefix(environ.get("SCRIPT_NAME", ""))

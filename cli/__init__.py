@@ -1,11 +1,13 @@
 """The `sluice` command: one file a noun. Stands on `ingest`, and starts everything else as a process.
 
-up demo migrate tenants keys jobs the commands
-stack                            everything on one machine, as context managers
-procfile servers                 what runs in it: the programs, and embedded Postgres and Valkey
-supervisor                       keeps programs running
-datadir child                    the directory that they share, and processes that die with their parent
-errors                           exit codes
+Beneath them:
+
+    stack                  everything on one machine, as context managers
+    servers procfile       what runs in it: embedded Postgres and Valkey, and the programs
+    supervisor lines       keeps programs running, and shows what they write
+    datadir localkey       the directory that they share, and the key that is kept there
+    child servant signals  processes that end with their parent, run as nobody, and stop in order
+    options errors         what the commands share: options, and exit codes
 """
 
 from typing import Any

@@ -152,11 +152,13 @@ class _Play:
             for which, job in enumerate(jobs):
                 bars.update(which, job)
                 if job.ended and job.status != "completed":
-                    raise DemoFailed(f"{job.id} ended as {job.status}: {job.error}")
+                    reason = f": {job.error.code}, {job.error.message}" if job.error else ""
+                    raise DemoFailed(f"{job.id} ended as {job.status}{reason}")
             if all(job.ended for job in jobs):
                 return jobs
             if time.monotonic() > until:
-                raise DemoFailed(f"not ended after {_PATIENCE:.0f} s: {[job.id for job in jobs if not job.ended]}")
+                waiting = ", ".join(job.id for job in jobs if not job.ended)
+                raise DemoFailed(f"not ended after {_PATIENCE:.0f} s: {waiting}")
             self._stack.tend(_LOOK_EVERY)
 
     def _read_back(self) -> None:

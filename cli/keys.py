@@ -2,17 +2,18 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
-from cli.options import data_dir_option, database, json_option, print_json, print_table, uuid
+from cli.options import data_dir_option, database, json_option, print_json, print_table, storable
 from ingest.db import keys as db
 from ingest.db import tenants
 from ingest.db.pool import Connection
 from ingest.errors import NotFound
 
 _tenant_option = click.option(
-    "--tenant", required=True, metavar="ID", help="The tenant's id, as `sluice tenants list` shows it."
+    "--tenant", type=click.UUID, required=True, metavar="ID", help="The tenant's id, as `sluice tenants list` shows it."
 )
 
 
@@ -32,10 +33,10 @@ def keys() -> None:
     required=True,
     help="oh_live: operator API; fm_live: public API.",
 )
-@click.option("--label", default="", help="For people, to tell keys apart.")
+@click.option("--label", default="", callback=storable, help="For people, to tell keys apart.")
 @data_dir_option
 @json_option
-def create(tenant: str, prefix: str, label: str, data_dir: Path, *, as_json: bool) -> None:
+def create(tenant: UUID, prefix: str, label: str, data_dir: Path, *, as_json: bool) -> None:
     """Create a key and print it. It is shown this once; the server keeps only its SHA-256.
 
     Example: sluice keys create --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --prefix oh_live --label "nightly import"
@@ -52,7 +53,7 @@ def create(tenant: str, prefix: str, label: str, data_dir: Path, *, as_json: boo
 @_tenant_option
 @data_dir_option
 @json_option
-def list_(tenant: str, data_dir: Path, *, as_json: bool) -> None:
+def list_(tenant: UUID, data_dir: Path, *, as_json: bool) -> None:
     """List a tenant's keys, revoked ones included, the oldest first.
 
     Example: sluice keys list --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f
@@ -68,16 +69,16 @@ def list_(tenant: str, data_dir: Path, *, as_json: bool) -> None:
 
 
 @keys.command()
-@click.argument("key")
+@click.argument("key", type=click.UUID)
 @data_dir_option
 @json_option
-def revoke(key: str, data_dir: Path, *, as_json: bool) -> None:
+def revoke(key: UUID, data_dir: Path, *, as_json: bool) -> None:
     """Make KEY (its id) open nothing from the next request on. A tenant's last active key stays.
 
     Example: sluice keys revoke 0198c2a4-6a77-7d10-8b27-5b8a1f0c9c11
     """
     with database(data_dir) as conn:
-        found = db.get(conn, uuid(key))
+        found = db.get(conn, key)
         if found is None or not db.revoke(conn, found.tenant_id, found.id):
             raise NotFound(f"There is no key {key}")
     if as_json:
@@ -86,10 +87,10 @@ def revoke(key: str, data_dir: Path, *, as_json: bool) -> None:
         click.echo(f"revoked {key}")
 
 
-def _tenant(conn: Connection, text: str) -> tenants.Tenant:
-    found = tenants.get(conn, uuid(text))
+def _tenant(conn: Connection, public_id: UUID) -> tenants.Tenant:
+    found = tenants.get(conn, public_id)
     if found is None:
-        raise NotFound(f"There is no tenant {text}")
+        raise NotFound(f"There is no tenant {public_id}")
     return found
 
 

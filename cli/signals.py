@@ -20,10 +20,10 @@ def orderly_end() -> Iterator[None]:
             raise KeyboardInterrupt
         raise SystemExit(128 + number)
 
-    # One that is ignored already stays so: `nohup` means it.
-    wanted = [
-        each for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN
-    ]
+    # A HUP that is ignored stays so, since `nohup` means it. An ignored INT is only a shell's way with `&`.
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        wanted.append(signal.SIGHUP)
     former = {each: signal.signal(each, leave) for each in wanted}
     try:
         yield

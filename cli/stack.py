@@ -18,7 +18,7 @@ REDIS_URL, where set, are used instead of embedded servers, each by itself. Erro
 
 import http.client
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,19 +76,32 @@ def embedded_urls() -> frozenset[str]:
     return frozenset(name for name in _URLS if not (os.environ.get(name) or os.environ.get(f"{name}_FILE")))
 
 
-def settings_for(data: DataDir, embedded: frozenset[str]) -> Settings:
-    """The settings of this process and of all that it starts from now on.
+def urls_for(data: DataDir, embedded: frozenset[str]) -> dict[str, str]:
+    """The URLs of the embedded servers, as environment variables.
 
     Args:
-        data: the data directory; the URLs of its servers are written into this process's environment.
+        data: the data directory of the servers.
         embedded: which of the URLs name them.
+    """
+    urls = {"DATABASE_URL": data.database_url, "REDIS_URL": data.redis_url}
+    return {name: urls[name] for name in embedded}
+
+
+def settings_with(extra: Mapping[str, str]) -> Settings:
+    """The settings that a process has whose environment is this one's with `extra`.
 
     Raises:
         SettingsError: some are wrong.
     """
-    urls = {"DATABASE_URL": data.database_url, "REDIS_URL": data.redis_url}
-    os.environ.update({name: urls[name] for name in embedded})
-    return Settings.from_env()
+    former = {name: os.environ.get(name) for name in extra}
+    os.environ.update(extra)
+    try:
+        return Settings.from_env()
+    finally:
+        for name, value in former.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager
@@ -115,7 +128,7 @@ def running_stack(
 ) -> Iterator[Stack]:
     """Run everything: servers as the environment says, migrations, and the programs of the Procfile.
 
-    Call it in the main thread. It writes what the programs need into this process's environment.
+    Call it in the main thread.
 
     Args:
         data_dir: where data are or shall be; made if need be.
@@ -132,16 +145,16 @@ def running_stack(
     """
     data = DataDir(data_dir)
     embedded = embedded_urls()
-    if workers is not None:
-        os.environ["SLUICE_WORKER_PROCESSES"] = str(workers)
-    settings_for(data, embedded)  # now, so that wrong settings are named before anything is touched
+    extra = {} if workers is None else {"SLUICE_WORKER_PROCESSES": str(workers)}
+    settings_with(extra | urls_for(data, embedded))  # now: wrong settings are named before anything is touched
     with ExitStack() as exits:
         exits.enter_context(orderly_end())
         exits.enter_context(data.held())
         port, flower_port = procfile.free(port), procfile.free(flower_port)
         supervisor = _start_servers(exits, data, embedded, None if show else data.log)
-        settings = settings_for(data, embedded)
-        programs = procfile.programs(port, flower_port)
+        extra |= urls_for(data, embedded)
+        settings = settings_with(extra)
+        programs = procfile.programs(port, flower_port, extra)
         if supervisor.run(programs["release"], _RELEASE_SECONDS) != 0:
             raise StackError("the database could not be brought up to date" + ("" if show else f": see {data.log}"))
         key = local_key(data, settings.database_url)

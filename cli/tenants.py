@@ -1,12 +1,21 @@
 """`sluice tenants`: who may write."""
 
 from pathlib import Path
+from uuid import UUID
 
 import click
 
-from cli.options import data_dir_option, database, json_option, print_json, print_table, uuid
+from cli.options import data_dir_option, database, json_option, print_json, print_table, storable
 from ingest.db import tenants as db
 from ingest.errors import NotFound
+
+_LONGEST_NAME = 200  # the column's CHECK
+
+
+def _checked_name(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    if not 1 <= len(name) <= _LONGEST_NAME:
+        raise click.BadParameter(f"a name has 1 to {_LONGEST_NAME} characters")
+    return storable(context, parameter, name)
 
 
 @click.group()
@@ -18,18 +27,19 @@ def tenants() -> None:
 
 
 @tenants.command()
-@click.argument("name")
+@click.argument("name", callback=_checked_name)
+@click.option("--template", help="What it may send, as in tpl_igaming. Without it, PUT /settings must choose first.")
 @data_dir_option
 @json_option
-def create(name: str, data_dir: Path, *, as_json: bool) -> None:
-    """Create a tenant called NAME and print its id. It chooses its template with PUT /settings.
+def create(name: str, template: str | None, data_dir: Path, *, as_json: bool) -> None:
+    """Create a tenant called NAME and print its id.
 
-    Example: sluice tenants create "Acme Games" --json
+    Example: sluice tenants create "Acme Games" --template tpl_igaming
     """
-    if not 1 <= len(name) <= 200:  # noqa: PLR2004 - the column's CHECK
-        raise click.BadParameter("a name has 1 to 200 characters", param_hint="NAME")
     with database(data_dir) as conn:
         tenant = db.create(conn, name)
+        if template is not None and not db.choose_template(conn, tenant.id, template):
+            raise NotFound(f"There is no built-in template {template}")
     if as_json:
         print_json({"id": tenant.public_id})
     else:
@@ -66,16 +76,16 @@ def list_(data_dir: Path, *, as_json: bool) -> None:
 
 
 @tenants.command()
-@click.argument("tenant")
+@click.argument("tenant", type=click.UUID)
 @data_dir_option
 @json_option
-def suspend(tenant: str, data_dir: Path, *, as_json: bool) -> None:
+def suspend(tenant: UUID, data_dir: Path, *, as_json: bool) -> None:
     """Refuse every key of TENANT (its id) from the next request on. Jobs accepted before go on.
 
     Example: sluice tenants suspend 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f
     """
     with database(data_dir) as conn:
-        if not db.suspend(conn, uuid(tenant)):
+        if not db.suspend(conn, tenant):
             raise NotFound(f"There is no tenant {tenant}")
     if as_json:
         print_json({"id": tenant})

@@ -23,6 +23,10 @@ from ingest.templates import Template, TypeRules
 _LONGEST_NAME = 200
 _LONGEST_ID = 500
 
+# Levels of arrays and objects in an item, itself included. Far more than people nest, and far less than would exhaust a
+# stack wherever the item is looked at later: the verdict is the same in every process.
+DEEPEST = 500
+
 
 class Item(Protocol):
     """What a schema makes of a good item: `index` is 0-based in the whole batch, `external_id` its entity's."""
@@ -83,12 +87,16 @@ class RawMember(fields.Field[Any]):
 class Document(Named, RawMember, fields.Raw):
     """Any JSON value, kept as the sender's own text."""
 
+    default_error_messages = {"exponent": 'Field "{field}" holds a number whose exponent is beyond 999'}
+
     def _deserialize(
         self, value: msgspec.Raw, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> msgspec.Raw:
         text: msgspec.Raw = super()._deserialize(value, attr, data, **kwargs)
         if rawjson.has_nul(text):
             raise self.make_error("nul")
+        if rawjson.has_huge_exponent(text):
+            raise self.make_error("exponent")
         return text
 
 
@@ -149,6 +157,9 @@ def name_field(*, attribute: str) -> Text:
     return Text(_LONGEST_NAME, attribute=attribute)
 
 
+_UNKNOWN = "Unknown field"
+
+
 class ItemSchema(marshmallow.Schema):
     """What every kind's schema shares; a kind adds its fields and what it makes of them.
 
@@ -161,7 +172,7 @@ class ItemSchema(marshmallow.Schema):
     class Meta:
         unknown = marshmallow.RAISE
 
-    error_messages = {"unknown": "Unknown field"}
+    error_messages = {"unknown": _UNKNOWN}
 
     # The member that tells a bad item apart for its sender, where there is one.
     id_member: ClassVar[str | None] = "externalId"
@@ -217,6 +228,8 @@ class ItemSchema(marshmallow.Schema):
             NotAnObject: it is JSON of another type.
             ValueError: it cannot be read.
         """
+        if rawjson.is_deep(text, DEEPEST):
+            raise rawjson.TooDeep(f"it is nested over {DEEPEST} levels deep")
         members = rawjson.split_object(text)
         return {name: value if name in self._raw else rawjson.decode(value) for name, value in members.items()}
 
@@ -248,11 +261,14 @@ def sentences(messages: Any, name: str = "") -> list[str]:
     """All messages of marshmallow, which may be nested, as a flat list in the order of the fields."""
     match messages:
         case dict():
-            return [text for key, inner in messages.items() for text in sentences(inner, str(key))]
+            # marshmallow finds unknown members by a set, whose order changes from process to process.
+            strangers = sorted(key for key, inner in messages.items() if inner == [_UNKNOWN])
+            order = [*(key for key in messages if key not in strangers), *strangers]
+            return [text for key in order for text in sentences(messages[key], str(key))]
         case list():
             return [text for inner in messages for text in sentences(inner, name)]
         case _:
-            return [f'Unknown field: "{name}"' if messages == "Unknown field" else str(messages)]
+            return [f'Unknown field: "{name}"' if messages == _UNKNOWN else str(messages)]
 
 
 def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:
@@ -265,11 +281,8 @@ def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:
     return member if isinstance(member, str) else None
 
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-
-
 def why_unreadable(text: msgspec.Raw, error: ValueError) -> str:
     """What to say of an item that cannot be split into its members."""
-    if _SURROGATE.search(bytes(text)):
+    if rawjson.holds_surrogate(text) and not isinstance(error, rawjson.TooDeep):
         return "The item holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
     return f"The item cannot be read: {error}"

@@ -21,10 +21,8 @@ LONGEST_TYPE_NAME = 100
 LONGEST_ID = 500
 LONGEST_QUALIFIER = 100
 
-# Far more than people nest, and far less than would exhaust a stack, in whatever process an item is checked or written.
-DEEPEST = 500
-
 _EMPTY = msgspec.Raw(b"{}")
+_NULL = msgspec.Raw(b"null")
 _MOST_SHOWN = 100
 
 
@@ -148,6 +146,10 @@ class Properties(_Told, Document):
         if rawjson.has_nul(value):
             text = f"{self.label} hold a NUL character, which cannot be stored"
             raise self.fault("NUL characters cannot be stored", "value_error.any_str.nul", text)
+        if rawjson.has_huge_exponent(value):
+            msg = "ensure this value has no number with an exponent beyond 999"
+            text = f"{self.label} hold a number whose exponent is beyond 999"
+            raise self.fault(msg, "value_error.number.exponent", text)
         return value
 
 
@@ -251,9 +253,10 @@ class PublicSchema(ItemSchema):
         return self.make(0, loaded)
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
-        """As for every kind, but for depth, and for optional members that are null: those are as if absent."""
-        if rawjson.is_deep(text, DEEPEST):
-            raise ValueError(f"it is nested over {DEEPEST} levels deep")
+        """As for every kind, but for optional members that are null: those are as if absent."""
         required = {name for name, field in self.fields.items() if field.required}
-        null = {name for name, value in rawjson.split_object(text).items() if bytes(value) == b"null"}
-        return {name: value for name, value in super().members(text).items() if name in required or name not in null}
+        return {
+            name: value
+            for name, value in super().members(text).items()
+            if name in required or (value is not None and value != _NULL)
+        }

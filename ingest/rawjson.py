@@ -21,10 +21,12 @@ _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # either half
 _NO_SURROGATE = rb"\\uff"  # what stands in for it while the rest is checked
+_EXPONENT = re.compile(rb"[0-9][eE][+-]?0*[1-9][0-9]{3}")
 # Backslashes stand in strings alone, and in pairs where they mean themselves.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _SPACE = b" \t\n\r"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRINGS = re.compile(_STRING, re.DOTALL)
 _NAME = re.compile(rb"(" + _STRING + rb")[ \t\n\r]*:", re.DOTALL)
 # A string that is not closed reaches to the end, so that none of its characters is looked at twice.
 _MARK = re.compile(_STRING + rb"?|[\[\]{},]", re.DOTALL)
@@ -36,6 +38,10 @@ class NotAnArray(ValueError):
 
 class NotAnObject(ValueError):
     """The text is JSON, but no object."""
+
+
+class TooDeep(ValueError):
+    """The text nests arrays and objects beyond what is taken."""
 
 
 def split_array(text: bytes, *, deep: bool = False) -> list[msgspec.Raw]:
@@ -61,7 +67,7 @@ def split_array(text: bytes, *, deep: bool = False) -> list[msgspec.Raw]:
         if not deep:
             raise ValueError("nested too deeply") from None
     except msgspec.DecodeError as error:
-        if not _SURROGATE.search(text):
+        if not holds_surrogate(text):
             raise ValueError(str(error)) from None
     if not text.lstrip(_SPACE).startswith(b"["):
         raise NotAnArray("not a JSON array")
@@ -90,7 +96,7 @@ def split_batch(text: bytes) -> RawObject:
     except RecursionError:
         pass
     except msgspec.DecodeError as error:
-        if not _SURROGATE.search(text):
+        if not holds_surrogate(text):
             raise ValueError(str(error)) from None
     if not text.lstrip(_SPACE).startswith(b"{"):
         raise NotAnObject("not a JSON object")
@@ -133,6 +139,17 @@ def decode(text: bytes | msgspec.Raw) -> Any:
 def has_nul(text: msgspec.Raw) -> bool:
     r"""Whether a string or a name in it holds U+0000, which JSON can say (`\u0000`) and Postgres cannot store."""
     return _NUL.search(bytes(text)) is not None
+
+
+def holds_surrogate(text: bytes | bytearray | msgspec.Raw) -> bool:
+    """Whether it may hold half of a surrogate pair: it writes one of those code points as an escape."""
+    return _SURROGATE.search(bytes(text)) is not None
+
+
+def has_huge_exponent(text: msgspec.Raw) -> bool:
+    """Whether a number in it has an exponent beyond 999: a few bytes that would read back as megabytes of digits."""
+    found = _EXPONENT.search(bytes(text))
+    return found is not None and _EXPONENT.search(_STRINGS.sub(b"", bytes(text))) is not None
 
 
 def has_null_member(text: msgspec.Raw) -> bool:

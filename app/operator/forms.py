@@ -8,6 +8,7 @@ from uuid import UUID
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from app import body
+from app.prefer import LONGEST_WAIT_SECONDS
 from ingest import rawjson
 from ingest.errors import InvalidInput
 
@@ -93,7 +94,6 @@ class TemplateForm(Form):
 
 _DAYS_HOT, _DAYS_ARCHIVE, _DAYS_KEPT = 30, 1825, 30
 _MOST_DAYS_KEPT = 36_500  # a century: more would leave the range of dates on the way back
-_LONGEST_WAIT = 30
 
 
 class SpanForm(Form):
@@ -118,7 +118,7 @@ class PolicyForm(Form):
 class SettingsForm(Form):
     """`PUT /settings`: what is not named stays, and what GET shows as null may be set to null again."""
 
-    template_id = fields.String(data_key="templateId")
+    template_id = fields.String(data_key="templateId", validate=_no_nul)
     data_retention_days = fields.Integer(
         strict=True,
         allow_none=True,
@@ -127,7 +127,7 @@ class SettingsForm(Form):
     )
     retention_policy = fields.Nested(PolicyForm, allow_none=True, data_key="retentionPolicy")
     batch_wait_seconds = fields.Integer(
-        strict=True, data_key="batchWaitSeconds", validate=validate.Range(0, _LONGEST_WAIT)
+        strict=True, data_key="batchWaitSeconds", validate=validate.Range(0, LONGEST_WAIT_SECONDS)
     )
 
 

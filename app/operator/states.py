@@ -15,7 +15,7 @@ from ingest.db import states
 from ingest.db.commits import committed
 from ingest.db.pool import transaction
 from ingest.db.states import StateRow
-from ingest.errors import InvalidInput, NotFound
+from ingest.errors import NotFound
 from ingest.kinds import KINDS
 
 bp = Blueprint("states", __name__)
@@ -66,13 +66,7 @@ def _unwrapped(sent: msgspec.Raw) -> msgspec.Raw:
         members = rawjson.split_object(sent)
     except rawjson.NotAnObject:
         return sent
-    if "value" not in members:
-        return sent
-    if len(members) > 1:
-        raise InvalidInput(
-            'Beside "value" the body may hold nothing: wrap an object as {"value": {…}} to store it whole'
-        )
-    return members["value"]
+    return members.get("value", sent)
 
 
 def _shape(state: StateRow) -> dict[str, object]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-import psycopg_pool
 
 from ingest.errors import DatabaseError, TryAgain, Unavailable, WriteRefused
 
@@ -37,14 +36,12 @@ def ours() -> Iterator[None]:
     """
     try:
         yield
-    except (psycopg.Error, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
+    except psycopg.Error as error:  # the pool's own, such as PoolTimeout, included
         raise translate(error) from None
 
 
-def translate(error: psycopg.Error | psycopg_pool.PoolTimeout | psycopg_pool.PoolClosed) -> DatabaseError:
+def translate(error: psycopg.Error) -> DatabaseError:
     """Our error for one of the driver's."""
-    if not isinstance(error, psycopg.Error):
-        return Unavailable(None)
     state, constraint = error.sqlstate, error.diag.constraint_name
     if state is None:
         return _without_state(error)

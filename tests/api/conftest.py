@@ -1,6 +1,7 @@
 """The real app on a database and a Redis of the test's own; every answer is held against the OpenAPI document."""
 
 import json
+import os
 import queue
 import re
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 import redis
 from flask import Flask
@@ -27,6 +29,24 @@ from tests.factories import make_tenant, run_pending
 ROOT = Path(__file__).parents[2]
 BASE = "/operator-data-api"
 PATIENCE_SECONDS = 30
+
+# A time as it goes out: milliseconds, UTC.
+TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
+
+
+# Whatever a test left open must not hold the next one up.
+_CLEAR = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+UPDATE tenants SET template_id = NULL;
+DELETE FROM jobs;
+DELETE FROM templates WHERE tenant_id IS NOT NULL;
+DELETE FROM api_keys;
+DELETE FROM tenants;
+DELETE FROM entities;
+DELETE FROM events;
+DELETE FROM event_entities;
+DELETE FROM states;
+"""
 
 
 class Api:
@@ -109,6 +129,26 @@ def refused(response: TestResponse, status: int, code: str, *texts: str) -> str:
     return message
 
 
+def walk(api: Api, path: str) -> list[Any]:
+    """All pages from the first on, by their Link headers."""
+    answer = api.get(path, base="")
+    pages = [data(answer)]
+    while link := answer.headers.get("Link"):
+        match = re.fullmatch(r'<(/[^>]+)>; rel="next"', link)
+        assert match
+        answer = api.get(match[1], base="")
+        pages.append(data(answer))
+    return pages
+
+
+@pytest.fixture
+def database_url(shared_database_url: str) -> Iterator[str]:
+    """A migrated database with nothing in it, cleared after the test: 20 times faster than one of the test's own."""
+    yield shared_database_url
+    with psycopg.connect(shared_database_url) as conn:
+        conn.execute(_CLEAR)
+
+
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     made = create_app(settings)
@@ -163,7 +203,7 @@ def gunicorn(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
     """A real server; the path of its socket."""
     socket_path = str(tmp_path_factory.mktemp("g") / "s")
     environment = {
-        "PATH": "/usr/bin:/bin",
+        "PATH": os.defpath,
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
         "SLUICE_BIND": f"unix:{socket_path}",
@@ -172,21 +212,21 @@ def gunicorn(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
         "SLUICE_MAX_BODY_BYTES": "100000",
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.py", "app:create_app()"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
-    lines: queue.Queue[bytes] = queue.Queue()
-    reader = threading.Thread(target=_read_lines, args=(process, lines), daemon=True)
-    reader.start()
-    seen: list[bytes] = []
-    while b"Booting worker" not in (line := lines.get(timeout=PATIENCE_SECONDS)):
-        seen.append(line)
-        assert line, b"".join(seen)
-    yield socket_path
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=PATIENCE_SECONDS) == 0
-    reader.join()
-    while not lines.empty():
-        line = lines.get()
-        assert not line or "error" != msgspec.json.decode(line)["level"], line
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
+        lines: queue.Queue[bytes] = queue.Queue()
+        reader = threading.Thread(target=_read_lines, args=(process, lines))
+        reader.start()
+        seen: list[bytes] = []
+        while not seen or b"Booting worker" not in seen[-1]:
+            seen.append(lines.get(timeout=PATIENCE_SECONDS))
+            assert seen[-1], b"".join(seen)
+        yield socket_path
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0
+        reader.join()
+    while line := lines.get_nowait():
+        assert msgspec.json.decode(line)["level"] != "error", line
+        assert b"oh_live" not in line, "no line may hold a key"
 
 
 def _read_lines(process: subprocess.Popen[bytes], lines: queue.Queue[bytes]) -> None:

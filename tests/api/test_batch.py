@@ -1,12 +1,13 @@
 """contracts/operator.md section 4, example by example."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-import redis
 from flask import Flask
 
+from app import create_app
 from ingest.config import Settings
 from ingest.db import blocks
 from ingest.db.pool import Pool, transaction
@@ -98,15 +99,12 @@ def test_section_4_respond_async_overrides_batch_wait_seconds(api: Api) -> None:
     assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "respond-async")
 
 
-def test_section_4_waiting_needs_no_redis_to_be_right(
-    settings: Settings, new_api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    api = new_api()
-    away = redis.Redis(port=1)
-    monkeypatch.setattr(api.app.extensions["sluice"].wakeups, "_patient", away)
-    answer = api.post("/batch/entities", [entity()], Prefer="wait=30")
+def test_section_4_a_batch_is_accepted_and_told_right_without_redis(settings: Settings, api: Api) -> None:
+    app = create_app(replace(settings, redis_url="redis://127.0.0.1:1/0"))
+    answer = Api(app, api.tenant, api.key).post("/batch/entities", [entity()], Prefer="wait=30")
     assert answer.status_code == 202
     assert api.job(answer)["status"] == "pending"
+    app.extensions["sluice"].close()
 
 
 def test_section_4_one_waiting_request_too_many_answers_202_at_once(api: Api, app: Flask) -> None:
@@ -208,8 +206,11 @@ def test_section_4_the_maximum_is_accepted_and_one_more_is_not(api: Api, pool: P
         assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
 
 
-def test_the_request_id_is_kept_with_the_job(api: Api, pool: Pool) -> None:
+def test_the_request_id_is_kept_with_the_job(api: Api, pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     answer = api.post("/batch/entities", [entity()], X_Request_Id="trace-1.a_B")
     assert answer.headers["X-Request-Id"] == "trace-1.a_B"
     with transaction(pool) as conn:
         assert conn.execute("SELECT request_id FROM jobs").fetchone() == ("trace-1.a_B",)
+    line = next(line for line in capsys.readouterr().out.splitlines() if "method=POST" in line)
+    assert f"job_id={data(answer)['jobId'].removeprefix('job_')}" in line
+    assert "request_id=trace-1.a_B" in line

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api, data, refused
-from tests.api.test_jobs import TIME, walk
+from tests.api.conftest import TIME, Api, data, refused, walk
 from tests.factories import entity, event
 
 PATH = "/entities/player_000001/events"
@@ -68,7 +67,9 @@ def test_section_3_limit_is_50_unless_told_and_500_at_most(player: Api, run_jobs
     refused(player.get(f"{PATH}?limit=501"), 400, "INVALID_INPUT", "1 to 500")
 
 
-@pytest.mark.parametrize("cursor", ["x", "MQ", "WzEsMl0x", "WzFlOTksMV0", "Wzk5OTk5OTk5OTk5OTk5OTk5OTksMV0", "WzEsLTFd"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "MQ", "WzEsMl0x", "WzFlOTksMV0", "Wzk5OTk5OTk5OTk5OTk5OTk5OTksMV0", "WzEsLTFd"]
+)
 def test_section_3_a_bad_cursor_is_refused(player: Api, cursor: str) -> None:
     refused(player.get(f"{PATH}?cursor={cursor}"), 400, "INVALID_INPUT", "cursor")
 

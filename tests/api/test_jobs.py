@@ -1,18 +1,14 @@
 """contracts/operator.md section 5, example by example."""
 
-import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from ingest.db import jobs
 from ingest.db.pool import Pool, transaction
 from ingest.ids import parse
-from tests.api.conftest import BASE, Api, data, refused
+from tests.api.conftest import BASE, TIME, Api, data, refused, walk
 from tests.factories import entity
-
-TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
 
 
 def test_section_5_a_completed_job_reads_as_in_the_contract(api: Api, run_jobs: Callable[[], None]) -> None:
@@ -117,18 +113,6 @@ def test_section_5_errors_come_inline_up_to_1000_and_all_of_them_in_pages(
     assert [error["index"] for page in pages for error in page] == list(range(1_005))
     assert pages[0][0] == job["output"]["errors"][0]
     assert len(data(api.get(job["links"]["errors"], base=""))) == 100
-
-
-def walk(api: Api, path: str) -> list[Any]:
-    """All pages from the first on, by their Link headers."""
-    answer = api.get(path, base="")
-    pages = [data(answer)]
-    while link := answer.headers.get("Link"):
-        match = re.fullmatch(r'<(/[^>]+)>; rel="next"', link)
-        assert match
-        answer = api.get(match[1], base="")
-        pages.append(data(answer))
-    return pages
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "limit=-1", "limit=1.5", "limit=", "limit=%F0"])

@@ -97,6 +97,7 @@ def test_what_is_not_there_is_named_and_exits_1(run, arguments):
         ("tenants", "create", ""),
         ("tenants", "create", "x" * 201),
         ("tenants", "create", "a\0b"),
+        ("tenants", "create", "\udcff"),
         ("tenants", "suspend", "acme"),
         ("keys", "create", "--prefix", "oh_live"),
         ("keys", "create", "--tenant", "acme", "--prefix", "oh_live"),

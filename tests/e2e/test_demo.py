@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,13 +25,13 @@ def empty_folder():
         yield Path(name)
 
 
+def environment_in(folder):
+    return os.environ | {"TMPDIR": str(folder), "COLUMNS": "120"}
+
+
 def run_demo(folder, **environment):
     return subprocess.run(
-        [SLUICE, "demo"],
-        env=os.environ | {"TMPDIR": str(folder), "COLUMNS": "120"} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        [SLUICE, "demo"], env=environment_in(folder) | environment, capture_output=True, text=True, check=False
     )
 
 
@@ -65,3 +66,15 @@ def test_what_went_wrong_is_said_and_the_exit_is_not_0(empty_folder, servers):
     assert demo.returncode == 1
     assert "Error: " in demo.stderr
     assert "The last lines of the processes" in demo.stdout
+
+
+def test_one_that_is_told_to_stop_in_the_middle_leaves_nothing_either(empty_folder):
+    with subprocess.Popen(
+        [SLUICE, "demo"], env=environment_in(empty_folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as demo:
+        assert any(line.startswith("Entities") for line in demo.stdout)
+        demo.send_signal(signal.SIGTERM)
+        rest = demo.stdout.read()
+    assert demo.returncode == 128 + signal.SIGTERM
+    assert "Done" not in rest
+    assert list(empty_folder.iterdir()) == []

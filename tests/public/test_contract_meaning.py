@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.public.conftest import Face
+from tests.public.conftest import TOO_LARGE, Face
 from tests.public.test_contract_calls import answer_of
 
 Events = Callable[[], list[tuple[Any, ...]]]
@@ -84,15 +84,16 @@ def test_two_equal_events_are_two_events(face: Face, events_of: Events) -> None:
     [
         b'{"event": "", "objects": [{"type": "bad", "id": "1"}]}',
         b'{"event": "e", "objects": [{"type": "bad", "id": "1"}, {"type": "bad"}]}',
-        b'{"event": "e", "objects": [{"type": "bad", "id": "1"}], "properties": {"n": 1e200000}}',
+        b'{"event": "e", "objects": [{"type": "bad", "id": "1"}], "properties": {"n": TOO_LARGE}}',
         (
             b'{"event": "e", "objects": [{"type": "bad", "id": "1"},'
-            b' {"type": "b", "id": "1", "properties": {"n": 1e200000}}]}'
+            b' {"type": "b", "id": "1", "properties": {"n": TOO_LARGE}}]}'
         ),
     ],
 )
 def test_a_failed_event_leaves_none_of_its_objects_behind(face: Face, events_of: Events, bad: bytes) -> None:
     good = b'{"event": "good", "objects": [{"type": "a", "id": "%d"}]}'
+    bad = bad.replace(b"TOO_LARGE", TOO_LARGE)
     body = b'{"events": [' + good % 1 + b"," + bad + b"," + good % 2 + b"]}"
     assert answer_of(face, "/event/batch", body=body)["failed"] == 1
     assert face.post("/event", body=bad).status_code == 422

@@ -107,7 +107,10 @@ def test_redis_may_be_reached_plainly_by_tls_or_over_a_socket(environment: Envir
     assert Settings.from_env().redis_url == url
 
 
-@pytest.mark.parametrize("url", ["redis://", "unix://", "cache:6379", "redis+socket:///run/redis.sock"])
+@pytest.mark.parametrize(
+    "url",
+    ["redis://", "unix://", "cache:6379", "redis+socket:///run/redis.sock", "redis://[cache", "redis://cache:port"],
+)
 def test_other_redis_urls_are_refused(environment: Environment, url: str) -> None:
     environment(REDIS_URL=url)
     with pytest.raises(SettingsError, match="REDIS_URL"):
@@ -130,6 +133,30 @@ def test_a_secret_can_come_from_a_file(
     monkeypatch.delenv("DATABASE_URL")
     monkeypatch.setenv("DATABASE_URL_FILE", str(secret))
     assert Settings.from_env().database_url == "postgresql://sluice:hunter2@db/sluice"
+
+
+def test_a_file_that_cannot_be_read_is_one_mistake_among_the_others(environment: Environment) -> None:
+    environment(DATABASE_URL_FILE="/no/such/file", SLUICE_WEB_WORKERS="0")
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env()
+    assert "  DATABASE_URL: The value of DATABASE_URL_FILE must be a readable file path." in refused.value.message
+    assert "  SLUICE_WEB_WORKERS: " in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgres://db", "postgresql:///sluice?host=/run", "postgresql://a:5432,b:5433/sluice", "postgresql://[::1]/x"],
+)
+def test_any_libpq_url_is_taken(environment: Environment, url: str) -> None:
+    environment(DATABASE_URL=url)
+    assert Settings.from_env().database_url == url
+
+
+@pytest.mark.parametrize("url", ["", "db/sluice", "postgresql//db", "postgresql://[db", "dbname=sluice"])
+def test_other_database_urls_are_refused(environment: Environment, url: str) -> None:
+    environment(DATABASE_URL=url)
+    with pytest.raises(SettingsError, match="DATABASE_URL"):
+        Settings.from_env()
 
 
 def test_wrong_settings_end_the_process_with_ex_config(

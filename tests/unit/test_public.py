@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from ingest import public
+from ingest.checking import DEEPEST
 from ingest.errors import FaultyBody
 from ingest.jobs import ItemError
 from ingest.object_events import ObjectEventSchema
@@ -38,16 +38,16 @@ def test_a_batch_says_the_same_in_one_sentence() -> None:
 
 
 def test_a_fault_of_the_whole_has_no_place() -> None:
-    for text in (b"[]", b'"a"', b'{"type": "\\ud800", "id": "1"}', nested(public.DEEPEST + 1)):
+    for text in (b"[]", b'"a"', b'{"type": "\\ud800", "id": "1"}', nested(DEEPEST + 1)):
         with pytest.raises(FaultyBody) as refused:
             OBJECT.require(msgspec.Raw(text))
         assert [fault["loc"] for fault in refused.value.faults] == [["body"]]
 
 
 def test_depth_has_one_limit_whatever_the_stack() -> None:
-    assert OBJECT.require(msgspec.Raw(nested(public.DEEPEST))).external_id == "1"
-    refused = OBJECT.check(0, msgspec.Raw(nested(public.DEEPEST + 1)))
-    assert refused.message == f"The item cannot be read: it is nested over {public.DEEPEST} levels deep"
+    assert OBJECT.require(msgspec.Raw(nested(DEEPEST))).external_id == "1"
+    refused = OBJECT.check(0, msgspec.Raw(nested(DEEPEST + 1)))
+    assert refused.message == f"The item cannot be read: it is nested over {DEEPEST} levels deep"
 
 
 def test_a_shown_timestamp_is_cut_short() -> None:

@@ -93,7 +93,8 @@ def test_a_second_owner_is_refused_by_name(data_dir):
 def test_another_process_with_the_pid_of_a_killed_postgres_is_not_taken_for_it(data_dir):
     with running_servers(data_dir):
         pid_file = (data_dir / "postgres" / "postmaster.pid").read_text()
-    stranger = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
+    owner = (data_dir / "postgres").stat().st_uid  # Postgres takes another user's process for no server anyway
+    stranger = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, user=owner if os.geteuid() == 0 else None, cwd="/")
     stale = "\n".join([str(stranger.pid), *pid_file.splitlines()[1:], ""])
     try:
         (data_dir / "postgres" / "postmaster.pid").write_text(stale)

@@ -144,7 +144,7 @@ class Start:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.py", "app:create_app()"]
-        web = self._start("web", gunicorn, PORT=str(port), SLUICE_WEB_WORKERS="1")
+        web = self._start("web", gunicorn, SLUICE_BIND=f"127.0.0.1:{port}", SLUICE_WEB_WORKERS="1")
         web.until_line("Booting worker")
         return f"http://127.0.0.1:{port}"
 

@@ -1,0 +1,46 @@
+"""`/healthz` and `/readyz`."""
+
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from ingest.config import Settings
+from ingest.db.pool import Pool, transaction
+
+
+def test_readyz_says_that_all_is_well(app: Flask) -> None:
+    answer = app.test_client().get("/readyz")
+    assert answer.status_code == 200
+    assert answer.get_json() == {
+        "status": "ok",
+        "checks": {"database": "ok", "migrations": "ok", "broker": "ok"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        ({"redis_url": "redis://127.0.0.1:1/0"}, {"broker"}),
+        ({"database_url": "postgresql://nobody@127.0.0.1:1/none"}, {"database", "migrations"}),
+    ],
+)
+def test_readyz_names_what_is_away_while_healthz_is_well(
+    settings: Settings, gone: dict[str, str], named: set[str]
+) -> None:
+    app = create_app(replace(settings, **gone))
+    answer = app.test_client().get("/readyz")
+    checks = answer.get_json()["checks"]
+    assert answer.status_code == 503
+    assert {name for name, result in checks.items() if result != "ok"} == named
+    assert app.test_client().get("/healthz").get_json() == {"status": "ok"}
+    app.extensions["sluice"].close()
+
+
+def test_readyz_names_the_migrations_that_are_missing(app: Flask, pool: Pool) -> None:
+    with transaction(pool) as conn:
+        conn.execute("DELETE FROM sluice_migrations")
+    answer = app.test_client().get("/readyz")
+    assert answer.status_code == 503
+    assert "0001_first_schema" in answer.get_json()["checks"]["migrations"]

@@ -1,0 +1,77 @@
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Barrier
+
+import psycopg
+import pytest
+from psycopg.pq import TransactionStatus
+
+from ingest.db import migrate as migrations
+from ingest.db.migrate import migrate, pending
+from ingest.db.pool import connect
+from ingest.errors import DatabaseError, TryAgain
+
+
+def tables(url: str) -> set[object]:
+    with psycopg.connect(url) as conn:
+        return {name for (name,) in conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
+
+def test_migrating_applies_what_is_pending_and_twice_is_harmless(empty_database_url: str) -> None:
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        names = pending(conn)
+        assert names[0] == "0001_first_schema"
+        assert names == sorted(names)
+        assert migrate(conn) == names
+        assert pending(conn) == []
+        assert migrate(conn) == []
+        applied = [name for (name,) in conn.execute("SELECT name FROM sluice_migrations ORDER BY name")]
+    assert applied == names
+    assert {"tenants", "api_keys", "templates", "jobs", "job_blocks", "job_errors"} <= tables(empty_database_url)
+
+
+def test_two_at_once_apply_each_migration_once(empty_database_url: str) -> None:
+    ready = Barrier(2, timeout=30)
+
+    def run() -> list[str]:
+        with closing(connect(empty_database_url, "sluice-cli")) as conn:
+            ready.wait()
+            return migrate(conn)
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = (future.result() for future in [threads.submit(run), threads.submit(run)])
+    assert sorted([*first, *second]) == migrations._all()
+    assert [] in (first, second)
+
+
+def test_a_runner_that_cannot_have_the_lock_gives_up_and_changes_nothing(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "_LOCK_PATIENCE_SECONDS", 0.0)
+    with closing(connect(empty_database_url, "sluice-cli")) as conn, psycopg.connect(empty_database_url) as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", (migrations._LOCK,))
+        with pytest.raises(TryAgain):
+            migrate(conn)
+    assert tables(empty_database_url) == set()
+
+
+def test_a_migration_that_is_refused_leaves_nothing_of_itself_and_the_lock_is_free_again(
+    empty_database_url: str,
+) -> None:
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        conn.execute("CREATE TABLE states ()")
+        conn.commit()
+        with pytest.raises(DatabaseError):
+            migrate(conn)
+        assert tables(empty_database_url) == {"states", "sluice_migrations"}
+        assert conn.info.transaction_status is TransactionStatus.IDLE
+        conn.execute("DROP TABLE states")
+        conn.commit()
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        assert migrate(conn) == migrations._all()
+
+
+def test_a_migration_is_plain_sql_that_any_client_can_run(empty_database_url: str) -> None:
+    with psycopg.connect(empty_database_url) as conn:
+        for name in migrations._all():
+            conn.execute(migrations._sql(name))

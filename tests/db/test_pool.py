@@ -1,0 +1,110 @@
+from contextlib import closing
+from typing import NoReturn
+
+import pytest
+
+from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, open_pool, transaction
+
+_ALWAYS = {"timezone": "UTC"}
+_WEB = {
+    "idle_in_transaction_session_timeout": "5s",
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "client_connection_check_interval": "1s",
+    "plan_cache_mode": "force_custom_plan",
+}
+_GUARDS = {
+    WORKER: {**_WEB, "statement_timeout": "8s", "lock_timeout": "3s"},
+    "sluice-web": _WEB,
+    "sluice-sweep": {"idle_in_transaction_session_timeout": "5s", "statement_timeout": "10s", "lock_timeout": "1s"},
+    "sluice-cli": {"statement_timeout": "0", "lock_timeout": "0"},
+}
+_KEEPALIVES = {
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "5s",
+}
+
+
+def shown(conn: Connection, name: str) -> object:
+    row = conn.execute("SELECT current_setting(%s)", (name,)).fetchone()
+    return row and row[0]
+
+
+@pytest.mark.parametrize("process", _GUARDS)
+def test_the_server_guards_every_session(database_url: str, process: str) -> None:
+    with closing(connect(database_url, process)) as conn:
+        expected = {"application_name": process, **_ALWAYS, **_GUARDS[process]}
+        assert {name: shown(conn, name) for name in expected} == expected
+        assert not conn.autocommit
+
+
+@pytest.mark.parametrize("process", _GUARDS)
+def test_a_peer_that_vanished_is_noticed_by_both_ends(database_url: str, process: str) -> None:
+    with closing(connect(database_url, process)) as conn:
+        options = conn.info.get_parameters()["options"]
+        assert all(f"-c {name}={value}" in options for name, value in _KEEPALIVES.items())
+        # Over a Unix socket the server shows 0, since it needs none; over TCP the last of them in milliseconds.
+        if not conn.info.host.startswith("/"):
+            assert {name: shown(conn, name) for name in _KEEPALIVES} == {**_KEEPALIVES, "tcp_user_timeout": "5000"}
+
+
+@pytest.mark.parametrize(("process", "timeout"), [(WORKER, "9s"), ("sluice-web", "0"), ("sluice-sweep", "0")])
+def test_a_workers_transaction_is_bounded_where_the_server_can(database_url: str, process: str, timeout: str) -> None:
+    with open_pool(database_url, process, size=1) as pool, transaction(pool) as conn:
+        if conn.info.server_version < TRANSACTION_TIMEOUT_SINCE:
+            pytest.skip("transaction_timeout came with Postgres 17")
+        assert shown(conn, "transaction_timeout") == timeout
+
+
+def test_pooled_connections_are_guarded_too(pool: Pool) -> None:
+    with transaction(pool) as conn:
+        expected = {**_ALWAYS, **_GUARDS[WORKER]}
+        assert {name: shown(conn, name) for name in expected} == expected
+
+
+def test_the_guards_survive_a_rollback(pool: Pool) -> None:
+    with pytest.raises(ZeroDivisionError), transaction(pool):
+        raise ZeroDivisionError
+    with transaction(pool) as conn:
+        assert shown(conn, "statement_timeout") == "8s"
+
+
+def test_a_transaction_commits_at_its_end(pool: Pool, observer: Connection) -> None:
+    with transaction(pool) as conn:
+        conn.execute("INSERT INTO states VALUES (1, 'a', '1')")
+        assert observer.execute("SELECT FROM states").rowcount == 0
+    assert observer.execute("SELECT FROM states").rowcount == 1
+
+
+def test_a_transaction_rolls_back_on_any_error(pool: Pool, observer: Connection) -> None:
+    def write_and_stop(conn: Connection) -> NoReturn:
+        conn.execute("INSERT INTO states VALUES (1, 'a', '1')")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), transaction(pool) as conn:
+        write_and_stop(conn)
+    assert observer.execute("SELECT FROM states").rowcount == 0
+
+
+def test_a_connection_that_died_in_the_pool_is_replaced(pool: Pool, observer: Connection) -> None:
+    with transaction(pool) as conn:
+        pid = conn.info.backend_pid
+    observer.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+    with transaction(pool) as conn:
+        assert conn.info.backend_pid != pid
+        assert conn.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_the_first_and_the_last_moment_can_be_read_whatever_the_servers_zone(
+    database_url: str, observer: Connection
+) -> None:
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        observer.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {observer.info.dbname} SET timezone = '{zone}'".encode())
+        with closing(connect(database_url, WORKER)) as conn:
+            row = conn.execute("SELECT '0001-01-01T00:00:00Z'::timestamptz, '9999-12-31T23:59:59Z'::timestamptz")
+            assert [moment.isoformat() for moment in row.fetchall()[0]] == [  # type: ignore[attr-defined]
+                "0001-01-01T00:00:00+00:00",
+                "9999-12-31T23:59:59+00:00",
+            ]

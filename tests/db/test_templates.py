@@ -1,0 +1,115 @@
+from typing import Any
+
+import pytest
+
+from ingest.db import templates, tenants
+from ingest.db.faults import ours
+from ingest.db.pool import Connection
+from ingest.db.templates import Editions
+from ingest.db.tenants import Tenant
+from ingest.errors import WriteRefused
+from ingest.templates import Template
+from tests.factories import accept, make_tenant, state
+
+
+def schema(*keys: str) -> dict[str, Any]:
+    return {"entity_types": {}, "event_types": {}, "state_keys": list(keys), "pii_fields": {}}
+
+
+def store(conn: Connection, tenant: Tenant, *keys: str, slug: str = "tpl_own", version: str = "1") -> Template:
+    return templates.store(conn, tenant.id, slug, name="Own", version=version, schema=schema(*keys))
+
+
+def chosen(conn: Connection, tenant: Tenant) -> int | None:
+    found = tenants.get(conn, tenant.public_id)
+    return found and found.template_id
+
+
+def test_the_built_in_template_is_the_contracts(conn: Connection, tenant: Tenant) -> None:
+    [built_in] = templates.visible(conn, tenant.id)
+    assert (built_in.slug, built_in.name, built_in.version) == ("tpl_igaming", "iGaming", "1.0")
+    assert list(built_in.state_keys) == ["balance", "kyc_status", "risk_score", "loyalty_tier"]
+    assert {name: rules.required for name, rules in built_in.entity_types.items()} == {
+        "player": ("email",),
+        "operator": (),
+        "game": (),
+    }
+    assert {name: rules.required for name, rules in built_in.event_types.items()} == {
+        "transaction": ("type", "amount", "currency"),
+        "game_activity": ("game_id", "bet_amount"),
+        "session": (),
+        "bonus": (),
+        "block": (),
+        "support": (),
+        "affiliate": (),
+    }
+    assert built_in.pii_fields == {"player": ("first_name", "last_name", "email", "phone", "date_of_birth")}
+    assert templates.is_built_in(conn, "tpl_igaming")
+    assert not templates.is_built_in(conn, "tpl_own")
+
+
+def test_a_stored_template_is_read_back(conn: Connection, tenant: Tenant) -> None:
+    made = store(conn, tenant, "b", "a")
+    read = Editions().get(conn, made.id)
+    assert read.schema() == made.schema() == schema("b", "a")
+    assert (read.id, read.slug, read.name, read.version, read.created_at) == (
+        made.id,
+        "tpl_own",
+        "Own",
+        "1",
+        made.created_at,
+    )
+
+
+def test_the_newest_edition_of_each_template_is_visible_to_its_tenant_alone(conn: Connection, tenant: Tenant) -> None:
+    other, _ = make_tenant(conn)
+    store(conn, tenant, "a")
+    newest = store(conn, tenant, "b", version="2")
+    store(conn, other, "theirs")
+    store(conn, other, "theirs", slug="tpl_theirs")
+    seen = templates.visible(conn, tenant.id)
+    assert [template.slug for template in seen] == ["tpl_igaming", "tpl_own"]
+    assert seen[1].id == newest.id
+
+
+def test_a_tenant_that_chose_a_template_moves_on_with_it(conn: Connection, tenant: Tenant) -> None:
+    other, _ = make_tenant(conn)
+    first, theirs = store(conn, tenant, "a"), store(conn, other, "x")
+    assert chosen(conn, tenant) == tenant.template_id, "storing is not choosing"
+    assert tenants.choose_template(conn, tenant.id, "tpl_own")
+    assert tenants.choose_template(conn, other.id, "tpl_own")
+    assert chosen(conn, tenant) == first.id
+    second = store(conn, tenant, "b")
+    assert chosen(conn, tenant) == second.id
+    assert chosen(conn, other) == theirs.id
+    store(conn, tenant, "c", slug="tpl_another")
+    assert chosen(conn, tenant) == second.id
+
+
+def test_a_job_keeps_the_edition_that_it_was_accepted_under(conn: Connection, tenant: Tenant) -> None:
+    first = store(conn, tenant, "a")
+    job_id = accept(conn, tenant, "states", [state()], template_id=first.id)
+    store(conn, tenant, "b")
+    row = conn.execute("SELECT template_id FROM jobs WHERE id = %s", (job_id,)).fetchone()
+    assert row == (first.id,)
+    assert list(Editions().get(conn, first.id).state_keys) == ["a"]
+
+
+def test_an_edition_is_read_once(conn: Connection, tenant: Tenant) -> None:
+    editions, made = Editions(), store(conn, tenant, "a")
+    assert editions.get(conn, made.id) is editions.get(conn, made.id)
+
+
+def test_editions_that_are_kept_are_bounded(conn: Connection, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "_MOST_KEPT", 2)
+    editions, made = Editions(), [store(conn, tenant, str(number)) for number in range(4)]
+    for template in [*made, *made]:
+        assert editions.get(conn, template.id).id == template.id
+        assert len(editions._kept) <= 2
+
+
+@pytest.mark.parametrize("slug", ["own", "tpl_", "tpl_Own", "tpl_a b", "tpl_" + "x" * 101, "tpl_ä", "tpl_a\n"])
+def test_a_slug_is_plain(conn: Connection, tenant: Tenant, slug: str) -> None:
+    with pytest.raises(WriteRefused) as refused, ours():
+        store(conn, tenant, slug=slug)
+    assert refused.value.constraint == "templates_slug_check"

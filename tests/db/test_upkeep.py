@@ -1,0 +1,262 @@
+from contextlib import closing
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from ingest.db import blocks, jobs, upkeep
+from ingest.db.pool import WORKER, Connection, Pool, connect, transaction
+from ingest.db.tenants import Tenant
+from ingest.db.upkeep import Need
+from ingest.jobs import JobState
+from tests.factories import accept, entity
+
+_TWO = [entity(number) for number in range(2)]
+
+
+def a_job(conn: Connection, tenant: Tenant, *, idle: int = 60, begun: bool = False, after: UUID | None = None) -> UUID:
+    """A job of two blocks that sweep is due to look at, and that did not move for so many seconds."""
+    job_id = accept(conn, tenant, "entities", _TWO, block_items=1, after_job_id=after)
+    if begun:
+        assert jobs.begin(conn, job_id) is not None
+    be_due(conn, job_id)
+    conn.execute("UPDATE jobs SET progressed_at = now() - make_interval(secs => %s) WHERE id = %s", (idle, job_id))
+    return job_id
+
+
+def be_due(conn: Connection, job_id: UUID) -> None:
+    conn.execute("UPDATE jobs SET look_at = now() WHERE id = %s", (job_id,))
+
+
+def look(conn: Connection) -> dict[UUID, Need]:
+    return {looked.id: looked.need for looked in upkeep.look(conn, limit=100)}
+
+
+def next_look(conn: Connection, job_id: UUID) -> tuple[object, object]:
+    """How many rings are counted, and in how many seconds sweep looks again."""
+    row = conn.execute("SELECT rings, extract(epoch FROM look_at - now())::float FROM jobs WHERE id = %s", (job_id,))
+    return row.fetchall()[0]  # type: ignore[return-value]
+
+
+def status(conn: Connection, job_id: UUID) -> JobState | None:
+    job = jobs.get(conn, job_id)
+    return job and job.status
+
+
+def test_a_new_job_is_left_to_the_ring_of_its_request_at_first(conn: Connection, tenant: Tenant) -> None:
+    job_id = accept(conn, tenant, "entities", _TWO)
+    assert look(conn) == {}
+    assert next_look(conn, job_id) == (0, 1.5)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_job_that_nobody_works_on_is_rung_for(conn: Connection, tenant: Tenant, *, begun: bool) -> None:
+    job_id = a_job(conn, tenant, begun=begun)
+    assert look(conn) == {job_id: Need.RING}
+    assert look(conn) == {}, "not before its time comes again"
+
+
+def test_each_ring_puts_off_the_next_one_and_the_third_look_takes_it_in_hand(conn: Connection, tenant: Tenant) -> None:
+    job_id = a_job(conn, tenant)
+    seen = []
+    for _ in range(12):
+        be_due(conn, job_id)
+        seen.append((look(conn)[job_id], *next_look(conn, job_id)))
+    assert [need for need, _, _ in seen] == [Need.RING, Need.RING, *[Need.HANDS] * 10]
+    assert [rings for _, rings, _ in seen] == list(range(1, 13))
+    assert [seconds for _, _, seconds in seen] == pytest.approx(
+        [2.25, 3.375, 5.0625, 7.59375, 11.390625, 17.085937, 25.628906, 30, 30, 30, 30, 30], abs=1e-5
+    )
+
+
+def test_a_job_that_moves_needs_nothing_and_its_back_off_is_set_back(conn: Connection, tenant: Tenant) -> None:
+    job_id = a_job(conn, tenant, begun=True)
+    look(conn)
+    conn.execute("UPDATE jobs SET progressed_at = now(), look_at = now() WHERE id = %s", (job_id,))
+    assert look(conn) == {job_id: Need.NOTHING}
+    assert next_look(conn, job_id) == (0, 1.5)
+
+
+def test_a_job_whose_block_is_held_needs_nothing_and_keeps_its_back_off(
+    pool: Pool, owner: Tenant, other: Connection
+) -> None:
+    with transaction(pool) as conn:
+        job_id = a_job(conn, owner, begun=True)
+        look(conn)
+        be_due(conn, job_id)
+    assert blocks.lock(other, job_id, 0)
+    with transaction(pool) as conn:
+        assert look(conn) == {job_id: Need.NOTHING}
+        assert next_look(conn, job_id) == (1, 1.5)
+        be_due(conn, job_id)
+    other.rollback()
+    with transaction(pool) as conn:
+        assert look(conn) == {job_id: Need.RING}
+        assert next_look(conn, job_id) == (2, 3.375)
+
+
+def test_a_job_that_waits_for_another_needs_nothing_until_that_has_ended(conn: Connection, tenant: Tenant) -> None:
+    first = a_job(conn, tenant)
+    second = a_job(conn, tenant, after=first)
+    assert look(conn) == {first: Need.RING, second: Need.NOTHING}
+    assert next_look(conn, second) == (0, 1.5)
+    jobs.cancel(conn, first)
+    be_due(conn, second)
+    assert look(conn) == {second: Need.RING}
+
+
+def test_an_ended_job_is_not_looked_at(conn: Connection, tenant: Tenant) -> None:
+    job_id = a_job(conn, tenant)
+    jobs.cancel(conn, job_id)
+    assert look(conn) == {}
+
+
+def test_a_look_is_bounded_and_the_longest_waiting_come_first(conn: Connection, tenant: Tenant) -> None:
+    made = [a_job(conn, tenant) for _ in range(3)]
+    for seconds, job_id in enumerate(made):
+        conn.execute("UPDATE jobs SET look_at = now() - make_interval(secs => %s) WHERE id = %s", (seconds, job_id))
+    assert {looked.id for looked in upkeep.look(conn, limit=2)} == set(made[1:])
+    assert {looked.id for looked in upkeep.look(conn, limit=2)} == {made[0]}
+
+
+def test_two_sweeps_ring_once_between_them(pool: Pool, owner: Tenant, other: Connection) -> None:
+    with transaction(pool) as conn:
+        job_id = a_job(conn, owner)
+    assert look(other) == {job_id: Need.RING}
+    with transaction(pool) as conn:
+        assert look(conn) == {}
+    other.commit()
+    with transaction(pool) as conn:
+        assert look(conn) == {}
+
+
+def test_a_look_never_waits_for_a_block_that_is_being_closed(pool: Pool, owner: Tenant, other: Connection) -> None:
+    with transaction(pool) as conn:
+        job_id = a_job(conn, owner, begun=True)
+    assert blocks.lock(other, job_id, 0)
+    jobs.fail(other, job_id, "X", "x")
+    with transaction(pool) as conn:
+        assert look(conn) == {}
+
+
+def be_tried(conn: Connection, job_id: UUID, deliveries: int) -> None:
+    conn.execute("UPDATE job_blocks SET deliveries = %s WHERE job_id = %s AND no = 0", (deliveries, job_id))
+
+
+def test_a_job_that_was_tried_again_and_again_in_vain_fails(conn: Connection, tenant: Tenant) -> None:
+    job_id = a_job(conn, tenant, idle=3601, begun=True)
+    be_tried(conn, job_id, 5)
+    assert upkeep.fail_stuck(conn, seconds=3600) == [job_id]
+    job = jobs.get(conn, job_id)
+    assert job is not None
+    assert (job.status, job.error_code) == (JobState.FAILED, "JOB_DEADLINE")
+    assert job.error_message == "No progress within 3600 seconds of trying; see the workers' log for the reason"
+    assert job.ended_at is not None
+    assert upkeep.fail_stuck(conn, seconds=3600) == []
+
+
+@pytest.mark.parametrize(
+    ("idle", "deliveries", "begun", "due"),
+    [(3599, 5, True, True), (3601, 4, True, True), (3601, 5, False, True), (3601, 5, True, False)],
+    ids=["moved within the time", "not tried often enough", "never begun", "not due for a look"],
+)
+def test_time_alone_fails_no_job(
+    conn: Connection,
+    tenant: Tenant,
+    idle: int,
+    deliveries: int,
+    *,
+    begun: bool,
+    due: bool,
+) -> None:
+    job_id = a_job(conn, tenant, idle=idle, begun=begun)
+    be_tried(conn, job_id, deliveries)
+    if not due:
+        conn.execute("UPDATE jobs SET look_at = now() + interval '1 second' WHERE id = %s", (job_id,))
+    assert upkeep.fail_stuck(conn, seconds=3600) == []
+    assert status(conn, job_id) is (JobState.PROCESSING if begun else JobState.PENDING)
+
+
+def test_a_closed_blocks_deliveries_fail_no_job(conn: Connection, tenant: Tenant) -> None:
+    job_id = a_job(conn, tenant, idle=3601, begun=True)
+    be_tried(conn, job_id, 5)
+    blocks.close(conn, job_id, 0)
+    assert upkeep.fail_stuck(conn, seconds=3600) == []
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_job_of_which_no_block_is_left_fails(conn: Connection, tenant: Tenant, *, begun: bool) -> None:
+    job_id, whole = a_job(conn, tenant, begun=begun), a_job(conn, tenant, begun=begun)
+    conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (job_id,))
+    assert upkeep.fail_hollow(conn) == [job_id]
+    job = jobs.get(conn, job_id)
+    assert job is not None
+    assert (job.status, job.error_code) == (JobState.FAILED, "JOB_UNRUNNABLE")
+    assert status(conn, whole) is (JobState.PROCESSING if begun else JobState.PENDING)
+    assert upkeep.fail_hollow(conn) == []
+
+
+def end_overdue(database_url: str, *, seconds: int) -> int:
+    with closing(connect(database_url, "sluice-sweep")) as conn:
+        return upkeep.end_overdue_sessions(conn, seconds=seconds)
+
+
+def is_alive(conn: Connection) -> bool:
+    try:
+        conn.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def renamed(conn: Connection, name: str) -> Connection:
+    conn.execute("SELECT set_config('application_name', %s, false)", (name,))
+    conn.commit()
+    conn.execute("SELECT 1")
+    return conn
+
+
+def test_a_workers_transaction_that_is_overdue_is_ended(database_url: str, other: Connection) -> None:
+    other.execute("SELECT 1")
+    assert end_overdue(database_url, seconds=60) == 0
+    assert is_alive(other)
+    assert end_overdue(database_url, seconds=0) == 1
+    assert not is_alive(other)
+
+
+def test_a_transaction_that_hangs_in_copy_is_ended_too(database_url: str, other: Connection) -> None:
+    with pytest.raises(psycopg.OperationalError), other.cursor().copy("COPY states FROM STDIN"):
+        assert end_overdue(database_url, seconds=0) == 1
+
+
+def test_a_session_between_two_transactions_is_left_alone(database_url: str, other: Connection) -> None:
+    other.execute("SELECT 1")
+    other.commit()
+    assert end_overdue(database_url, seconds=0) == 0
+    assert is_alive(other)
+
+
+def test_a_block_that_has_earned_more_time_gets_it(database_url: str, other: Connection) -> None:
+    renamed(other, f"{WORKER}:3600")
+    assert end_overdue(database_url, seconds=0) == 0
+    renamed(other, f"{WORKER}:0")
+    assert end_overdue(database_url, seconds=3600) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["sluice-web", "sluice-sweep", "psql", "", f"{WORKER}s", f"my-{WORKER}", f"{WORKER}:x", "x:99999999999999"]
+)
+def test_nobody_elses_session_is_ended(database_url: str, other: Connection, name: str) -> None:
+    renamed(other, name)
+    assert end_overdue(database_url, seconds=0) == 0
+    assert is_alive(other)
+
+
+def test_a_sessions_end_gives_its_block_back(database_url: str, pool: Pool, owner: Tenant, other: Connection) -> None:
+    with transaction(pool) as conn:
+        job_id = a_job(conn, owner, begun=True)
+    assert blocks.lock(other, job_id, 0)
+    end_overdue(database_url, seconds=0)
+    assert not is_alive(other)
+    with transaction(pool) as conn:
+        assert look(conn) == {job_id: Need.RING}

@@ -1,0 +1,218 @@
+"""A block ends as if its items had come one after the other, and what the database refuses sinks nothing else."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest.db import entities, states
+from ingest.db.pool import Connection, Pool, transaction
+from ingest.db.tenants import Tenant
+from ingest.entities import Entity
+from ingest.errors import TryAgain, WriteRefused
+from ingest.events import Event
+from ingest.jobs import Effect, ItemError
+from ingest.kinds import KINDS, Outcome, Target, Written
+from ingest.states import State
+from ingest.writing import write
+from tests.factories import make_tenant
+
+# Each example is rolled back, so the transaction may be shared.
+on_one_connection = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+
+# More digits than a numeric has: JSON that Postgres cannot store.
+_REFUSED = b'{"n": 1e200000}'
+
+
+def an_entity(index: int, external_id: str, data: Any, entity_type: str = "operator") -> Entity:
+    text = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return Entity(index, external_id, entity_type, msgspec.Raw(text))
+
+
+def outcomes(
+    conn: Connection, tenant: Tenant, kind: str, items: Sequence[Any], *, merge: bool = False
+) -> list[Outcome]:
+    written = dict(write(conn, KINDS[kind], Target(tenant.id, merge), items))
+    assert sorted(written) == [item.index for item in items]
+    return [written[item.index] for item in items]
+
+
+def effects(conn: Connection, tenant: Tenant, kind: str, items: Sequence[Any], *, merge: bool = False) -> list[Effect]:
+    found = outcomes(conn, tenant, kind, items, merge=merge)
+    return [Effect.FAILED if isinstance(outcome, ItemError) else outcome.effect for outcome in found]
+
+
+_IDS = st.sampled_from("abc")
+_DATA = st.dictionaries(
+    st.sampled_from("xyz"), st.none() | st.integers(0, 1) | st.fixed_dictionaries({"n": st.none() | st.just(1)})
+)
+_SENT = st.lists(st.tuples(_IDS, st.sampled_from(["operator", "game"]), _DATA), max_size=12)
+
+
+def one_after_the_other(
+    sent: list[tuple[str, str, dict[str, Any]]], *, merge: bool
+) -> tuple[list[Effect], dict[str, tuple[str, Any]]]:
+    """What single writes in order would come to: each effect, and what is stored in the end."""
+    found: list[Effect] = []
+    stored: dict[str, tuple[str, Any]] = {}
+    for key, entity_type, data in sent:
+        old = stored.get(key)
+        new = {**(old[1] if old else {}), **data} if merge else data
+        if merge:
+            new = {name: value for name, value in new.items() if name not in data or value is not None}
+        stored[key] = (entity_type, new)
+        found.append(Effect.CREATED if old is None else Effect.UPDATED if old != stored[key] else Effect.UNCHANGED)
+    return found, stored
+
+
+@pytest.mark.parametrize("merge", [False, True])
+@on_one_connection
+@given(sent=_SENT)
+def test_equal_ids_in_a_block_end_as_if_sent_one_after_the_other(
+    conn: Connection,
+    *,
+    merge: bool,
+    sent: list[tuple[str, str, dict[str, Any]]],
+) -> None:
+    items = [an_entity(index, key, data, entity_type) for index, (key, entity_type, data) in enumerate(sent)]
+    with conn.transaction(force_rollback=True):
+        tenant = make_tenant(conn)[0]
+        found = effects(conn, tenant, "entities", items, merge=merge)
+        rows = [(key, entities.read(conn, tenant.id, key)) for key in "abc"]
+        stored = {key: (row.type, json.loads(row.properties)) for key, row in rows if row is not None}
+    assert (found, stored) == one_after_the_other(sent, merge=merge)
+
+
+_VALUES = st.sampled_from([None, 0, 1, [None], {"a": 1}])
+
+
+@on_one_connection
+@given(sent=st.lists(st.tuples(_IDS, st.sampled_from(["balance", "mood"]), _VALUES), max_size=12))
+def test_equal_state_keys_in_a_block_end_as_if_sent_one_after_the_other(
+    conn: Connection, sent: list[tuple[str, str, Any]]
+) -> None:
+    expected: list[Effect] = []
+    last: dict[tuple[str, str], Any] = {}
+    for external_id, key, value in sent:
+        place = (external_id, key)
+        expected.append(
+            Effect.CREATED if place not in last else Effect.UNCHANGED if last[place] == value else Effect.UPDATED
+        )
+        last[place] = value
+    items = [
+        State(index, external_id, key, msgspec.Raw(json.dumps(value).encode()))
+        for index, (external_id, key, value) in enumerate(sent)
+    ]
+    with conn.transaction(force_rollback=True):
+        tenant = make_tenant(conn)[0]
+        effects(conn, tenant, "entities", [an_entity(index, key, {}) for index, key in enumerate("abc")])
+        found = effects(conn, tenant, "states", items)
+        stored = {
+            (external_id, row.key): json.loads(row.value)
+            for external_id in "abc"
+            for row in states.of_entity(conn, tenant.id, external_id)
+        }
+    assert (found, stored) == (expected, last)
+
+
+def test_a_key_sent_a_thousand_times_counts_a_thousand_times(conn: Connection, tenant: Tenant) -> None:
+    found = effects(conn, tenant, "entities", [an_entity(n, "same", {"n": n // 2}) for n in range(1_000)])
+    assert found == [Effect.CREATED, Effect.UNCHANGED, *[Effect.UPDATED, Effect.UNCHANGED] * 499]
+
+
+@on_one_connection
+@given(count=st.integers(1, 40), data=st.data())
+def test_exactly_what_the_database_refuses_is_refused(conn: Connection, count: int, data: st.DataObject) -> None:
+    bad = data.draw(st.sets(st.integers(0, count - 1)))
+    items = [an_entity(n, f"p{n % 7}", _REFUSED if n in bad else {"n": n}) for n in range(count)]
+    with conn.transaction(force_rollback=True):
+        found = outcomes(conn, make_tenant(conn)[0], "entities", items)
+    assert {n for n, outcome in enumerate(found) if isinstance(outcome, ItemError)} == bad
+    assert all(isinstance(outcome, Written) for n, outcome in enumerate(found) if n not in bad)
+
+
+def test_a_refusal_says_what_was_wrong_and_shows_no_data(conn: Connection, tenant: Tenant) -> None:
+    [_, refused] = outcomes(conn, tenant, "entities", [an_entity(0, "p0", {}), an_entity(1, "p1", _REFUSED)])
+    assert refused == ItemError(
+        1, "p1", "WRITE_FAILED", "The database refused this item: a number in it is too large (SQLSTATE 22003)"
+    )
+
+
+def test_a_refused_item_takes_no_part_in_the_turns_of_its_key(conn: Connection, tenant: Tenant) -> None:
+    items = [an_entity(0, "p", {"a": 1}), an_entity(1, "p", _REFUSED), an_entity(2, "p", {"a": 1})]
+    assert effects(conn, tenant, "entities", items) == [Effect.CREATED, Effect.FAILED, Effect.UNCHANGED]
+
+
+def test_events_and_states_are_refused_one_by_one_too(conn: Connection, tenant: Tenant) -> None:
+    effects(conn, tenant, "entities", [an_entity(0, "p", {})])
+    huge, fine = msgspec.Raw(_REFUSED), msgspec.Raw(b"{}")
+    sent = [Event(n, "p" if n != 5 else "q", "session", huge if n in {2, 7} else fine) for n in range(9)]
+    found = outcomes(conn, tenant, "events", sent)
+    assert [(n, outcome.code) for n, outcome in enumerate(found) if isinstance(outcome, ItemError)] == [
+        (2, "WRITE_FAILED"),
+        (5, "NOT_FOUND"),
+        (7, "WRITE_FAILED"),
+    ]
+    stored = conn.execute(
+        "SELECT count(*) FROM events v JOIN event_entities ON event_id = v.id WHERE tenant_id = %s", (tenant.id,)
+    )
+    assert stored.fetchone() == (6,)
+    values = [State(n, "p", f"key{n}", huge if n == 1 else fine) for n in range(4)]
+    assert effects(conn, tenant, "states", values) == [Effect.CREATED, Effect.FAILED, Effect.CREATED, Effect.CREATED]
+
+
+def test_nothing_to_write_is_nothing_written(conn: Connection, tenant: Tenant) -> None:
+    assert all(write(conn, kind, Target(tenant.id, merge=False), []) == [] for kind in KINDS.values())
+
+
+_SLOW = """
+CREATE FUNCTION pg_temp.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END';
+CREATE TRIGGER slow BEFORE INSERT ON entities FOR EACH ROW EXECUTE FUNCTION pg_temp.slow();
+SET LOCAL statement_timeout = '10ms';
+"""
+
+
+def test_what_may_pass_later_is_not_blamed_on_an_item(conn: Connection, tenant: Tenant) -> None:
+    conn.execute(_SLOW)
+    with pytest.raises(TryAgain):
+        write(conn, KINDS["entities"], Target(tenant.id, merge=False), [an_entity(0, "p", {})])
+
+
+def test_halves_are_written_in_the_order_in_which_rows_are_locked(conn: Connection) -> None:
+    written: list[str] = []
+
+    def refuse_more_than_one(_conn: Connection, _target: Target, items: Sequence[Any]) -> list[Outcome]:
+        if len(items) > 1:
+            raise WriteRefused("22003")
+        written.append(items[0].external_id)
+        return [Written(Effect.CREATED)]
+
+    kind = dataclasses.replace(KINDS["entities"], write=refuse_more_than_one)
+    write(conn, kind, Target(1, merge=False), [an_entity(n, key, {}) for n, key in enumerate("hbfadgce")])
+    assert written == list("abcdefgh")
+
+
+def test_two_writers_who_both_halve_never_deadlock(pool: Pool, owner: Tenant) -> None:
+    rounds, ready = 8, Barrier(2, timeout=30)
+
+    def halve(keys: list[str], name: str) -> None:
+        for number in range(rounds):
+            items = [an_entity(n, key, _REFUSED if n == 31 else {name: number}) for n, key in enumerate(keys)]
+            ready.wait()
+            with transaction(pool) as conn:
+                found = effects(conn, owner, "entities", items, merge=True)
+                assert found.count(Effect.FAILED) == 1
+
+    keys = [f"p{number:03}" for number in range(64)]
+    with ThreadPoolExecutor(2) as threads:
+        for writer in [threads.submit(halve, keys, "up"), threads.submit(halve, keys[::-1], "down")]:
+            writer.result()
