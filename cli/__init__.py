@@ -21,6 +21,7 @@ from cli.keys import keys
 from cli.migrate import migrate
 from cli.tenants import tenants
 from cli.up import up
+from cli.verify import verify
 from ingest.errors import DatabaseError, SluiceError
 
 
@@ -45,5 +46,5 @@ def main() -> None:
     """
 
 
-for _command in (up, demo, migrate, tenants, keys, jobs):
+for _command in (up, demo, migrate, tenants, keys, jobs, verify):
     main.add_command(_command)
