@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.errors import exit_code
 from cli.jobs import jobs
 from cli.keys import keys
@@ -46,5 +47,5 @@ def main() -> None:
     """
 
 
-for _command in (up, demo, migrate, tenants, keys, jobs, verify):
+for _command in (up, demo, migrate, tenants, keys, jobs, verify, doctor):
     main.add_command(_command)
