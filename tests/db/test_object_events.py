@@ -12,7 +12,7 @@ from ingest.jobs import Effect, ItemError
 from ingest.kinds import KINDS, Target, Written
 from ingest.object_events import ObjectEventSchema
 from ingest.writing import write
-from tests.factories import accept, make_tenant, run_pending
+from tests.factories import TOO_LARGE, accept, make_tenant, run_pending
 
 SCHEMA = ObjectEventSchema()
 
@@ -28,7 +28,7 @@ def event(index: int, *objects: dict[str, Any], properties: str = "{}") -> Any:
 def test_what_the_database_refuses_is_one_event_with_all_of_its_objects(conn: Connection, culprit: int) -> None:
     tenant, _ = make_tenant(conn)
     items = [event(index) for index in range(7)]
-    items[culprit] = event(culprit, {"type": "bad", "id": "1"}, properties=f'{{"n": {"9" * 140_000}}}')
+    items[culprit] = event(culprit, {"type": "bad", "id": "1"}, properties=f'{{"n": {TOO_LARGE.decode()}}}')
     outcomes = dict(write(conn, KINDS["object_events"], Target(tenant.id, merge=True), items))
     failed = outcomes.pop(culprit)
     assert isinstance(failed, ItemError)

@@ -181,7 +181,7 @@ def test_time_alone_fails_no_job(
 def test_a_closed_blocks_deliveries_fail_no_job(conn: Connection, tenant: Tenant) -> None:
     job_id = a_job(conn, tenant, idle=3601, begun=True)
     be_tried(conn, job_id, 5)
-    blocks.close(conn, job_id, 0)
+    blocks.close(conn, job_id, 0, None)
     assert upkeep.fail_stuck(conn, seconds=3600) == []
 
 

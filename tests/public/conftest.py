@@ -36,7 +36,6 @@ ROOT = Path(__file__).parents[2]
 BASE = "/api/public/v1"
 PATIENCE_SECONDS = 30
 SDK_CALLS = ("sync", "async")
-TOO_LARGE = b"9" * 140_000  # Postgres' numeric holds 131,072 digits; no check looks at that
 
 
 @dataclass(frozen=True)

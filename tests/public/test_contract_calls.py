@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from ingest.db.pool import Pool
-from tests.public.conftest import TOO_LARGE, Dataset, Face, rows
+from tests.factories import TOO_LARGE
+from tests.public.conftest import Dataset, Face, rows
 
 ORDER_PLACED: dict[str, Any] = {
     "event": "Order Placed",

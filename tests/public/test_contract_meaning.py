@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.public.conftest import TOO_LARGE, Face
+from tests.factories import TOO_LARGE
+from tests.public.conftest import Face
 from tests.public.test_contract_calls import answer_of
 
 Events = Callable[[], list[tuple[Any, ...]]]
