@@ -7,7 +7,9 @@ Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may i
     kinds
     db
     queue | wakeups | intake | quarantine
-    entities | events | states
+    object_events
+    objects
+    entities | events | states | public
     checking
     jobs | templates | rawjson
     ids

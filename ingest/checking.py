@@ -15,6 +15,7 @@ import msgspec
 from marshmallow import fields
 
 from ingest import rawjson
+from ingest.errors import JobUnrunnable
 from ingest.jobs import ItemError
 from ingest.templates import Template, TypeRules
 
@@ -32,7 +33,7 @@ class Item(Protocol):
 
     @property
     def external_id(self) -> str:
-        """The entity that it is, or belongs to."""
+        """The entity that it is, or belongs to; of several the first."""
 
 
 class Named(fields.Field[Any]):
@@ -75,7 +76,11 @@ class Text(Named, fields.String):
         return text
 
 
-class Document(Named, fields.Raw):
+class RawMember(fields.Field[Any]):
+    """A field that takes its member as the sender's own text."""
+
+
+class Document(Named, RawMember, fields.Raw):
     """Any JSON value, kept as the sender's own text."""
 
     def _deserialize(
@@ -148,24 +153,39 @@ _UNKNOWN = "Unknown field"
 
 
 class ItemSchema(marshmallow.Schema):
-    """What every kind's schema shares: unknown members are refused, since nothing is silently dropped.
+    """What every kind's schema shares; a kind adds its fields and what it makes of them.
+
+    Unless it says otherwise, unknown members are refused, since nothing is silently dropped.
 
     Args:
-        template: by which types, fields and keys are judged.
+        template: by which types, fields and keys are judged; None for kinds that have none.
     """
 
     class Meta:
         unknown = marshmallow.RAISE
 
     error_messages = {"unknown": _UNKNOWN}
-    make: ClassVar[type[Any]]
 
-    def __init__(self, template: Template) -> None:
+    # The member that tells a bad item apart for its sender, where there is one.
+    id_member: ClassVar[str | None] = "externalId"
+
+    def __init__(self, template: Template | None = None) -> None:
         super().__init__()
-        self.template = template
-        self._documents = frozenset(
-            field.data_key or name for name, field in self.fields.items() if isinstance(field, Document)
+        self._template = template
+        self._raw = frozenset(
+            field.data_key or name for name, field in self.fields.items() if isinstance(field, RawMember)
         )
+
+    @property
+    def template(self) -> Template:
+        """The template that the batch was accepted under.
+
+        Raises:
+            JobUnrunnable: it has none, so somebody else has changed its job.
+        """
+        if self._template is None:
+            raise JobUnrunnable("The job has no template to check its items by")
+        return self._template
 
     def check(self, index: int, text: msgspec.Raw) -> Any:
         """Give the verdict on one item.
@@ -178,27 +198,41 @@ class ItemSchema(marshmallow.Schema):
             The kind's item, or an ItemError that says all that is wrong with it.
         """
         try:
-            members = rawjson.split_object(text)
-            values = {
-                name: value if name in self._documents else rawjson.decode(value) for name, value in members.items()
-            }
+            values = self.members(text)
         except rawjson.NotAnObject:
-            return _malformed(index, None, "The item must be a JSON object")
+            return self._malformed(index, None, "The item must be a JSON object")
         except ValueError as error:
-            return _malformed(index, _id_in_bad_text(text), _why_unreadable(text, error))
-        external_id = values.get("externalId")
+            return self._malformed(index, _member_of_bad_text(text, self.id_member), why_unreadable(text, error))
+        external_id = values.get(self.id_member) if self.id_member else None
         known_id = external_id if isinstance(external_id, str) else None
         try:
             loaded = self.load(values)
         except marshmallow.ValidationError as error:
-            return _malformed(index, known_id, _sentence(error.messages_dict))
+            return self._malformed(index, known_id, "; ".join(sentences(error.messages_dict)))
         if faults := self.faults(loaded):
             return ItemError(index, known_id, "VALIDATION_FAILED", "; ".join(faults))
-        return self.make(index=index, **loaded)
+        return self.make(index, loaded)
+
+    def members(self, text: msgspec.Raw) -> dict[str, Any]:
+        """An item's members, decoded but for documents.
+
+        Raises:
+            NotAnObject: it is JSON of another type.
+            ValueError: it cannot be read.
+        """
+        members = rawjson.split_object(text)
+        return {name: value if name in self._raw else rawjson.decode(value) for name, value in members.items()}
 
     def faults(self, loaded: dict[str, Any]) -> list[str]:  # noqa: ARG002 # the kinds' own ones look at it
         """What the template finds wrong with an item of the right shape; empty where it is good."""
         return []
+
+    def make(self, index: int, loaded: dict[str, Any]) -> Any:
+        """The kind's item."""
+        return {"index": index, **loaded}
+
+    def _malformed(self, index: int, external_id: str | None, message: str) -> ItemError:
+        return ItemError(index, external_id, "VALIDATION_FAILED", message, malformed=True)
 
 
 def missing_fields(rules: TypeRules, document: msgspec.Raw) -> list[str]:
@@ -213,31 +247,35 @@ def missing_fields(rules: TypeRules, document: msgspec.Raw) -> list[str]:
     ]
 
 
-def _malformed(index: int, external_id: str | None, message: str) -> ItemError:
-    return ItemError(index, external_id, "VALIDATION_FAILED", message, malformed=True)
+def sentences(messages: Any) -> list[str]:
+    """All messages of marshmallow, which may be nested, as a flat list: in the order of the fields, unknown ones last."""
+    match messages:
+        case dict():
+            # marshmallow finds unknown members by a set, whose order changes from process to process.
+            strangers = sorted(name for name, inner in messages.items() if inner == [_UNKNOWN])
+            known = [text for name, inner in messages.items() if name not in strangers for text in sentences(inner)]
+            return known + [f'Unknown field: "{name}"' for name in strangers]
+        case list():
+            return [text for inner in messages for text in sentences(inner)]
+        case _:
+            return [str(messages)]
 
 
-def _sentence(messages: dict[str, Any]) -> str:
-    parts = [text for texts in messages.values() for text in texts if text != _UNKNOWN]
-    # marshmallow finds unknown members by a set, whose order changes from process to process.
-    strangers = sorted(name for name, texts in messages.items() if _UNKNOWN in texts)
-    return "; ".join(parts + [f'Unknown field: "{name}"' for name in strangers])
-
-
-def _id_in_bad_text(text: msgspec.Raw) -> str | None:
-    """The id of an item that is no valid JSON for its surrogates: the standard library still reads it."""
+def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:
+    """A member of an item that is no valid JSON for its surrogates: the standard library still reads it."""
     try:
         value = json.loads(bytes(text), parse_int=float)  # int() refuses more than 4,300 digits
     except (ValueError, RecursionError):
         return None
-    external_id = value.get("externalId") if isinstance(value, dict) else None
-    return external_id if isinstance(external_id, str) else None
+    member = value.get(name) if isinstance(value, dict) else None
+    return member if isinstance(member, str) else None
 
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def _why_unreadable(text: msgspec.Raw, error: ValueError) -> str:
+def why_unreadable(text: msgspec.Raw, error: ValueError) -> str:
+    """What to say of an item that cannot be split into its members."""
     if _SURROGATE.search(bytes(text)):
         return "The item holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
     return f"The item cannot be read: {error}"

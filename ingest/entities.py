@@ -1,7 +1,7 @@
 """Entities: `{entityType, externalId, data}` (contracts/operator.md sections 3 and 4). Pure."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -16,13 +16,14 @@ class Entity:
 
     Attributes:
         index: 0-based, in the whole batch.
-        nulls: some top-level field of `data` is null; a merge removes those fields.
+        scope: within which its external id is unique: empty where that is across types, else its type.
     """
 
     index: int
     external_id: str
     type: str
     data: msgspec.Raw
+    scope: str = ""
 
     @property
     def nulls(self) -> bool:
@@ -32,8 +33,6 @@ class Entity:
 
 class EntitySchema(ItemSchema):
     """The shape of an entity."""
-
-    make: ClassVar[type[Any]] = Entity
 
     entityType = name_field(attribute="type")  # noqa: N815 # the wire's spelling
     externalId = external_id_field()  # noqa: N815 # the wire's spelling
@@ -45,3 +44,7 @@ class EntitySchema(ItemSchema):
         if rules is None:
             return [unknown("entity type", loaded["type"], self.template.entity_types)]
         return missing_fields(rules, loaded["data"])
+
+    def make(self, index: int, loaded: dict[str, Any]) -> Entity:
+        """The item."""
+        return Entity(index, **loaded)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -11,20 +11,41 @@ from ingest.templates import unknown
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """An entity that an event names.
+
+    Attributes:
+        scope: within which its external id is unique: empty where that is across types, else its type.
+        type: what to create it as, where the event's kind creates what it names; empty where it does not.
+        qualifier: in which part it takes part; empty for none.
+        data: a JSON object to merge into it, as it was sent; None for nothing.
+    """
+
+    external_id: str
+    scope: str = ""
+    type: str = ""
+    qualifier: str = ""
+    data: msgspec.Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A good item: `data` is a JSON object as it was sent; `occurred_at` is None where the sender left it to us."""
 
     index: int
-    external_id: str
+    links: tuple[Link, ...]
     type: str
     data: msgspec.Raw
     occurred_at: datetime | None = None
 
+    @property
+    def external_id(self) -> str:
+        """The first entity that it names."""
+        return self.links[0].external_id
+
 
 class EventSchema(ItemSchema):
     """The shape of an event."""
-
-    make: ClassVar[type[Any]] = Event
 
     externalId = external_id_field()  # noqa: N815 # the wire's spelling
     eventType = name_field(attribute="type")  # noqa: N815 # the wire's spelling
@@ -37,3 +58,7 @@ class EventSchema(ItemSchema):
         if rules is None:
             return [unknown("event type", loaded["type"], self.template.event_types)]
         return missing_fields(rules, loaded["data"])
+
+    def make(self, index: int, loaded: dict[str, Any]) -> Event:
+        """The item."""
+        return Event(index, (Link(loaded["external_id"]),), loaded["type"], loaded["data"], loaded.get("occurred_at"))

@@ -16,7 +16,7 @@ import structlog
 from ingest import intake, quarantine
 from ingest.checking import ItemSchema
 from ingest.db import blocks, jobs
-from ingest.db.blocks import OpenBlock
+from ingest.db.blocks import OpenBlock, Result
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.templates import Editions
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable
@@ -116,7 +116,7 @@ class Executor:
         """Read the first open block, and carry it out in one transaction."""
         with transaction(self.pool) as conn:
             block = blocks.next_open(conn, job.id)
-            template = self.editions.get(conn, job.template_id)
+            template = None if job.template_id is None else self.editions.get(conn, job.template_id)
         if block is None:
             return _Step.NOTHING_OPEN
         schema = schema_of(KINDS[job.kind], template)
@@ -164,15 +164,19 @@ def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema,
         return None
     blocks.extend_patience(conn, block.deliveries)
     good, errors = _check(schema, block, poison)
+    kind = KINDS[job.kind]
     effects: Counter[Effect] = Counter()
-    for _, outcome in write(conn, KINDS[job.kind], Target(job.tenant_id, job.merge), good):
+    results: list[Result] = []
+    for index, outcome in write(conn, kind, Target(job.tenant_id, job.merge), good):
         if isinstance(outcome, ItemError):
             errors.append(outcome)
-        else:
-            effects[outcome.effect] += 1
+            continue
+        effects[outcome.effect] += 1
+        if kind.keeps_results and outcome.public_id:
+            results.append(Result(index, outcome.effect, outcome.public_id))
     effects[Effect.FAILED] = len(errors)
     blocks.record_errors(conn, job.id, errors)
-    blocks.close(conn, job.id, block.no)
+    blocks.close(conn, job.id, block.no, results if kind.keeps_results else None)
     state = jobs.move_on(conn, job.id, effects)
     if state is None:
         raise _JobEnded

@@ -1,9 +1,10 @@
 """THE TABLE OF KINDS: what Sluice takes in. The only file that lists them all; nothing else tells kinds apart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,11 +13,14 @@ from ingest.checking import ItemSchema
 from ingest.db import entities as stored_entities
 from ingest.db import events as stored_events
 from ingest.db import states as stored_states
+from ingest.db.entities import SCOPE, Key
 from ingest.db.pool import Connection
 from ingest.entities import Entity, EntitySchema
 from ingest.errors import InvalidInput, NotFound, RequestError, ValidationFailed
 from ingest.events import Event, EventSchema
 from ingest.jobs import Effect, ItemError
+from ingest.object_events import ObjectEventSchema
+from ingest.objects import ObjectSchema
 from ingest.states import State, StateSchema
 from ingest.templates import Template
 
@@ -31,10 +35,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of an item that was taken; `public_id` is None where the wire shows none or nothing was written."""
+    """What became of an item that was taken.
+
+    Attributes:
+        public_id: None where the wire shows none, or nothing was written.
+        occurred_at: of an event.
+    """
 
     effect: Effect
     public_id: UUID | None = None
+    occurred_at: datetime | None = None
 
 
 Outcome = Written | ItemError
@@ -53,6 +63,7 @@ class Kind:
         key: what two items must share to be writes of the same row, and the order in which rows are locked; None where
             every item is a row of its own.
         write: stores items, of which no two share a key, and says what became of each, in the order given.
+        keeps_results: whether the id of each item that was taken can be read from its job.
     """
 
     name: str
@@ -62,6 +73,7 @@ class Kind:
     schema: type[ItemSchema]
     key: Callable[[Any], Any] | None
     write: Callable[[Connection, Target, Sequence[Any]], list[Outcome]]
+    keeps_results: bool = False
 
 
 def _write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -> list[Outcome]:
@@ -69,38 +81,74 @@ def _write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -
     return [Written(effect, public_id) for effect, public_id in written]
 
 
-def _write_events(conn: Connection, target: Target, items: Sequence[Event]) -> list[Outcome]:
-    def append(known: list[tuple[Event, int]]) -> list[Outcome]:
-        return [Written(Effect.CREATED, public_id) for public_id in stored_events.append(conn, target.tenant_id, known)]
+def _write_objects(conn: Connection, target: Target, items: Sequence[Entity]) -> list[Outcome]:
+    """As entities; and their ids are told even where nothing changed."""
+    written = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge)
+    keys = {
+        (item.scope, item.external_id) for item, (_, public_id) in zip(items, written, strict=True) if not public_id
+    }
+    known = stored_entities.public_ids(conn, target.tenant_id, keys) if keys else {}
+    return [
+        Written(effect, public_id or known[item.scope, item.external_id])
+        for item, (effect, public_id) in zip(items, written, strict=True)
+    ]
 
-    return _with_references(conn, target, items, append)
+
+def _write_events(conn: Connection, target: Target, items: Sequence[Event]) -> list[Outcome]:
+    """Append events whose entities exist; the others are errors."""
+    ids = stored_entities.resolve(conn, target.tenant_id, _named(items))
+    return _append(conn, target, items, ids)
+
+
+def _write_object_events(conn: Connection, target: Target, items: Sequence[Event]) -> list[Outcome]:
+    """Append events, and create the objects that they name."""
+    objects = [
+        Entity(item.index, link.external_id, link.type, link.data or _NOTHING, link.scope)
+        for item in items
+        for link in item.links
+    ]
+    ids = stored_entities.ensure(conn, target.tenant_id, objects)
+    return _append(conn, target, items, ids)
+
+
+def _append(conn: Connection, target: Target, items: Sequence[Event], ids: Mapping[Key, int]) -> list[Outcome]:
+    missing = {item.index: _first_missing(item, ids) for item in items}
+    known = [item for item in items if missing[item.index] is None]
+    stored = iter(stored_events.append(conn, target.tenant_id, known, ids) if known else [])
+    outcomes: list[Outcome] = []
+    for item in items:
+        if absent := missing[item.index]:
+            outcomes.append(_no_entity(item.index, absent))
+        else:
+            event = next(stored)
+            outcomes.append(Written(Effect.CREATED, event.public_id, event.occurred_at))
+    return outcomes
 
 
 def _write_states(conn: Connection, target: Target, items: Sequence[State]) -> list[Outcome]:
-    def upsert(known: list[tuple[State, int]]) -> list[Outcome]:
-        return [Written(effect) for effect in stored_states.upsert(conn, known)]
-
-    return _with_references(conn, target, items, upsert)
-
-
-_Referring = TypeVar("_Referring", Event, State)
-
-
-def _with_references(
-    conn: Connection,
-    target: Target,
-    items: Sequence[_Referring],
-    write: Callable[[list[tuple[_Referring, int]]], list[Outcome]],
-) -> list[Outcome]:
-    """Write the items whose entity exists; the others are errors."""
-    ids = stored_entities.resolve(conn, target.tenant_id, {item.external_id for item in items})
-    known = [(item, ids[item.external_id]) for item in items if item.external_id in ids]
-    written = iter(write(known) if known else [])
-    return [next(written) if item.external_id in ids else _no_entity(item) for item in items]
+    """Set states whose entity exists; the others are errors."""
+    ids = stored_entities.resolve(conn, target.tenant_id, {(SCOPE, item.external_id) for item in items})
+    known = [(item, ids[SCOPE, item.external_id]) for item in items if (SCOPE, item.external_id) in ids]
+    effects = iter(stored_states.upsert(conn, known) if known else [])
+    return [
+        Written(next(effects)) if (SCOPE, item.external_id) in ids else _no_entity(item.index, item.external_id)
+        for item in items
+    ]
 
 
-def _no_entity(item: Event | State) -> ItemError:
-    return ItemError(item.index, item.external_id, "NOT_FOUND", f'Entity "{item.external_id}" does not exist')
+_NOTHING = msgspec.Raw(b"{}")
+
+
+def _named(items: Sequence[Event]) -> set[Key]:
+    return {(link.scope, link.external_id) for item in items for link in item.links}
+
+
+def _first_missing(item: Event, ids: Mapping[Key, int]) -> str | None:
+    return next((link.external_id for link in item.links if (link.scope, link.external_id) not in ids), None)
+
+
+def _no_entity(index: int, external_id: str) -> ItemError:
+    return ItemError(index, external_id, "NOT_FOUND", f'Entity "{external_id}" does not exist')
 
 
 KINDS: dict[str, Kind] = {
@@ -133,24 +181,45 @@ KINDS: dict[str, Kind] = {
             key=lambda state: (state.external_id, state.key),
             write=_write_states,
         ),
+        # The public face: ids are unique within a type, data is merged, and what an event names is created.
+        Kind(
+            name="objects",
+            job_type="batch_ingest_objects",
+            limit=100,
+            block_items=1_000,
+            schema=ObjectSchema,
+            key=lambda item: (item.scope, item.external_id),
+            write=_write_objects,
+            keeps_results=True,
+        ),
+        Kind(
+            name="object_events",
+            job_type="batch_ingest_object_events",
+            limit=100,
+            block_items=1_000,
+            schema=ObjectEventSchema,
+            key=None,
+            write=_write_object_events,
+            keeps_results=True,
+        ),
     )
 }
 
 
 @lru_cache(maxsize=1_000)
-def schema_of(kind: Kind, template: Template) -> ItemSchema:
-    """The kind's schema under a template. Building one costs as much as checking some ten items, so it is kept."""
+def schema_of(kind: Kind, template: Template | None) -> ItemSchema:
+    """The kind's schema under a template, or under none. Building one costs as much as checking ten items: it is kept."""
     return kind.schema(template)
 
 
-def write_one(conn: Connection, kind: Kind, target: Target, template: Template, text: msgspec.Raw) -> Written:
+def write_one(conn: Connection, kind: Kind, target: Target, template: Template | None, text: msgspec.Raw) -> Written:
     """A single call: the same check and write as a batch of one.
 
     Args:
         conn: an open transaction.
         kind: of the table above.
         target: where and how.
-        template: by which to check.
+        template: by which to check; None for kinds that have none.
         text: the item, of the shape that it has in a batch.
 
     Returns:

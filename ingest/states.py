@@ -1,7 +1,7 @@
 """States: `{externalId, stateKey, value}`, the value any JSON (contracts/operator.md sections 3 and 4). Pure."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -22,8 +22,6 @@ class State:
 class StateSchema(ItemSchema):
     """The shape of a state."""
 
-    make: ClassVar[type[Any]] = State
-
     externalId = external_id_field()  # noqa: N815 # the wire's spelling
     stateKey = name_field(attribute="key")  # noqa: N815 # the wire's spelling
     value = Document(required=True)
@@ -33,3 +31,7 @@ class StateSchema(ItemSchema):
         if loaded["key"] in self.template.state_keys:
             return []
         return [unknown("state key", loaded["key"], self.template.state_keys)]
+
+    def make(self, index: int, loaded: dict[str, Any]) -> State:
+        """The item."""
+        return State(index, **loaded)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
-from ingest.jobs import ItemError
+from ingest.jobs import Effect, ItemError
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,43 @@ def extend_patience(conn: Connection, deliveries: int) -> None:
         conn.execute("SELECT set_config('transaction_timeout', %s, true)", (f"{seconds - 1}s",))
 
 
-_CLOSE = "UPDATE job_blocks SET open = false, payload = '' WHERE job_id = %s AND no = %s"
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of an item that was taken, of a kind that keeps this."""
+
+    index: int
+    effect: Effect
+    public_id: UUID
 
 
-def close(conn: Connection, job_id: UUID, no: int) -> None:
-    """Close the block that this transaction holds, and forget its payload: every item has its effect now."""
-    conn.execute(_CLOSE, (job_id, no))
+_CLOSE = """
+UPDATE job_blocks SET open = false, payload = '', results = %(results)s WHERE job_id = %(job_id)s AND no = %(no)s
+"""
+
+
+def close(conn: Connection, job_id: UUID, no: int, results: Sequence[Result] | None) -> None:
+    """Close the block that this transaction holds, and forget its payload: every item has its effect now.
+
+    Args:
+        conn: the transaction that holds the block's lock.
+        job_id: whose block it is.
+        no: the block's number.
+        results: of the items that were taken; None where the kind keeps none.
+    """
+    kept = None if results is None else Jsonb([[each.index, each.effect, each.public_id.hex] for each in results])
+    conn.execute(_CLOSE, {"job_id": job_id, "no": no, "results": kept})
+
+
+_RESULTS = """
+SELECT (r -> 0)::integer, r ->> 1, (r ->> 2)::uuid
+FROM job_blocks b CROSS JOIN jsonb_array_elements(b.results) r WHERE b.job_id = %s ORDER BY 1
+"""
+
+
+def results_of(conn: Connection, job_id: UUID) -> list[Result]:
+    """What became of the items that a job has taken, in index order; empty where its kind keeps no results."""
+    rows = conn.execute(_RESULTS, (job_id,))
+    return [Result(index, Effect(effect), uuid) for index, effect, uuid in rows]  # type: ignore[arg-type] # as selected
 
 
 _RECORD = """

@@ -1,6 +1,6 @@
 """Events in Postgres: append-only, by COPY, each with its links in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from ingest.db import documents  # noqa: F401 # lets `data` travel as jsonb
-from ingest.db.entities import SCOPE
+from ingest.db.entities import SCOPE, Key
 from ingest.db.pool import Connection
 from ingest.events import Event
 from ingest.ids import uuid7
@@ -21,31 +21,44 @@ _COPY_EVENTS = "COPY events (id, public_id, tenant_id, type, properties, occurre
 _COPY_LINKS = "COPY event_entities (entity_id, occurred_at, event_id, qualifier) FROM STDIN (FORMAT BINARY)"
 
 
-def append(conn: Connection, tenant_id: int, events: Sequence[tuple[Event, int]]) -> list[UUID]:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event that was stored."""
+
+    public_id: UUID
+    occurred_at: datetime
+
+
+def append(conn: Connection, tenant_id: int, events: Sequence[Event], entity_ids: Mapping[Key, int]) -> list[Stored]:
     """Store events.
 
     Args:
         conn: an open transaction.
         tenant_id: whose.
-        events: each with the internal id of its entity.
+        events: in the order sent.
+        entity_ids: the internal ids of all entities that they name.
 
     Returns:
-        Their public ids, in the order given.
+        What was stored of each, in the order given.
     """
     rows = [
-        (event_id, uuid7(), event, entity_id, event.occurred_at or now)
-        for (event_id, now), (event, entity_id) in zip(conn.execute(_IDS, (len(events),)), events, strict=True)
+        (event_id, Stored(uuid7(), event.occurred_at or now), event)  # type: ignore[arg-type] # (bigint, timestamptz)
+        for (event_id, now), event in zip(conn.execute(_IDS, (len(events),)), events, strict=True)
     ]
     with conn.cursor() as cursor:
         with cursor.copy(_COPY_EVENTS) as copy:
             copy.set_types(["int8", "uuid", "int4", "text", "jsonb", "timestamptz"])
-            for event_id, public_id, event, _, occurred_at in rows:
-                copy.write_row((event_id, public_id, tenant_id, event.type, event.data, occurred_at))
+            for event_id, stored, event in rows:
+                copy.write_row((event_id, stored.public_id, tenant_id, event.type, event.data, stored.occurred_at))
         with cursor.copy(_COPY_LINKS) as copy:
             copy.set_types(["int8", "timestamptz", "int8", "text"])
-            for event_id, _, _, entity_id, occurred_at in rows:
-                copy.write_row((entity_id, occurred_at, event_id, ""))
-    return [public_id for _, public_id, _, _, _ in rows]
+            for event_id, stored, event in rows:
+                # Named twice in the same part, an entity takes part once.
+                for entity_id, qualifier in dict.fromkeys(
+                    (entity_ids[link.scope, link.external_id], link.qualifier) for link in event.links
+                ):
+                    copy.write_row((entity_id, stored.occurred_at, event_id, qualifier))
+    return [stored for _, stored, _ in rows]
 
 
 @dataclass(frozen=True, slots=True)

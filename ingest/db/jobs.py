@@ -24,7 +24,7 @@ class NewJob:
     tenant_id: int
     kind: str
     merge: bool
-    template_id: int
+    template_id: int | None
     after_job_id: UUID | None
     request_id: str
     awaited: bool

@@ -1,0 +1,234 @@
+"""What the kinds of the public face share: strict fields whose faults are told in two spellings (contracts/public.md).
+
+A single call lists them as FastAPI with pydantic 1 does, a batch as one English sentence an item. Unknown members are
+ignored, and an optional member that is null is as if absent.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import marshmallow
+import msgspec
+from marshmallow import fields
+
+from ingest import rawjson
+from ingest.checking import Document, ItemSchema, RawMember, Timestamp, why_unreadable
+
+LONGEST_EVENT_NAME = 200
+LONGEST_TYPE_NAME = 100
+LONGEST_ID = 500
+LONGEST_QUALIFIER = 100
+
+_EMPTY = msgspec.Raw(b"{}")
+_MOST_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with an item.
+
+    Attributes:
+        msg: for the list of a 422; likewise `type`.
+        text: for the sentence of a batch's item.
+    """
+
+    msg: str
+    type: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def located(messages: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Fault]]:
+    """Every fault in marshmallow's nested messages, with the path to it."""
+    match messages:
+        case dict():
+            for key, inner in messages.items():
+                yield from located(inner, place if key == marshmallow.exceptions.SCHEMA else (*place, key))
+        case list():
+            for inner in messages:
+                yield from located(inner, place)
+        case _:
+            yield place, messages
+
+
+class _Told(fields.Field[Any]):
+    """A field whose faults are `Fault`s.
+
+    Args:
+        label: what a sentence calls it.
+    """
+
+    label: str
+
+    def fault(self, msg: str, kind: str, text: str) -> marshmallow.ValidationError:
+        """An error of this field."""
+        return marshmallow.ValidationError([Fault(msg, kind, text)])
+
+    def make_error(self, key: str, **kwargs: Any) -> marshmallow.ValidationError:
+        """What marshmallow itself finds: a required field that is absent or null."""
+        if key == "null":
+            msg = "none is not an allowed value"
+            return self.fault(msg, "type_error.none.not_allowed", f"{self.label} is required")
+        if key == "required":
+            return self.fault("field required", "value_error.missing", f"{self.label} is required")
+        return super().make_error(key, **kwargs)
+
+
+class Text(_Told):
+    """A string, 1 to `longest` characters, that Postgres can store.
+
+    Args:
+        label: what a sentence calls it.
+        longest: the most characters.
+        required: whether it must be there.
+        attribute: of the loaded item.
+    """
+
+    def __init__(self, label: str, longest: int, *, required: bool = True, attribute: str | None = None) -> None:
+        super().__init__(required=required, attribute=attribute)
+        self.label = label
+        self.longest = longest
+
+    def _deserialize(
+        self,
+        value: Any,
+        attr: str | None,  # noqa: ARG002 # marshmallow passes it
+        data: Mapping[str, Any] | None,  # noqa: ARG002 # marshmallow passes it
+        **kwargs: Any,  # noqa: ARG002 # marshmallow passes it
+    ) -> str:
+        if not isinstance(value, str):
+            raise self.fault("str type expected", "type_error.str", f"{self.label} must be a string")
+        if not value:
+            msg = "ensure this value has at least 1 characters"
+            text = f"{self.label} is required" if self.required else f"{self.label} is empty"
+            raise self.fault(msg, "value_error.any_str.min_length", text)
+        if len(value) > self.longest:
+            msg = f"ensure this value has at most {self.longest} characters"
+            text = f"{self.label} exceeds {self.longest} characters"
+            raise self.fault(msg, "value_error.any_str.max_length", text)
+        if "\0" in value:
+            text = f"{self.label} holds a NUL character, which cannot be stored"
+            raise self.fault("NUL characters cannot be stored", "value_error.any_str.nul", text)
+        return value
+
+
+class Properties(_Told, Document):
+    """A JSON object, kept as the sender's own text.
+
+    Args:
+        label: what a sentence calls it.
+        attribute: of the loaded item.
+    """
+
+    def __init__(self, label: str, *, attribute: str = "data") -> None:
+        super().__init__(attribute=attribute, load_default=_EMPTY)
+        self.label = label
+
+    def _deserialize(
+        self,
+        value: msgspec.Raw,
+        attr: str | None,  # noqa: ARG002 # marshmallow passes it
+        data: Mapping[str, Any] | None,  # noqa: ARG002 # marshmallow passes it
+        **kwargs: Any,  # noqa: ARG002 # marshmallow passes it
+    ) -> msgspec.Raw:
+        if not bytes(value).startswith(b"{"):
+            raise self.fault("value is not a valid dict", "type_error.dict", f"{self.label} must be an object")
+        if rawjson.has_nul(value):
+            text = f"{self.label} hold a NUL character, which cannot be stored"
+            raise self.fault("NUL characters cannot be stored", "value_error.any_str.nul", text)
+        return value
+
+
+class When(_Told, Timestamp):
+    """A moment, in UTC to the microsecond (contracts/public.md section 3)."""
+
+    label = "Timestamp"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)
+        except marshmallow.ValidationError:
+            shown = value if isinstance(value, str) else bytes(msgspec.json.encode(value)).decode()
+            text = f"Invalid timestamp format '{shown[:_MOST_SHOWN]}'"
+            raise self.fault("invalid datetime format", "value_error.datetime", text) from None
+
+
+class Items(_Told, RawMember):
+    """A list of 1 or more objects, each checked by a schema of its own.
+
+    Args:
+        schema: of each.
+        label: what a sentence calls one of them.
+    """
+
+    def __init__(self, schema: type["PublicSchema"], label: str) -> None:
+        super().__init__(required=True, attribute="links")
+        self.label = label
+        self._schema = schema()
+
+    def make_error(self, key: str, **kwargs: Any) -> marshmallow.ValidationError:
+        """An absent list says what it lacks."""
+        if key == "required":
+            return self.fault("field required", "value_error.missing", f"At least one {self.label} is required")
+        return super().make_error(key, **kwargs)
+
+    def _deserialize(
+        self,
+        value: msgspec.Raw,
+        attr: str | None,  # noqa: ARG002 # marshmallow passes it
+        data: Mapping[str, Any] | None,  # noqa: ARG002 # marshmallow passes it
+        **kwargs: Any,  # noqa: ARG002 # marshmallow passes it
+    ) -> list[dict[str, Any]]:
+        if bytes(value) == b"null":
+            raise self.make_error("null")
+        try:
+            texts = rawjson.split_array(bytes(value))
+        except rawjson.NotAnArray:
+            raise self.fault("value is not a valid list", "type_error.list", "Objects must be a list") from None
+        if not texts:
+            msg, text = "ensure this value has at least 1 items", f"At least one {self.label} is required"
+            raise self.fault(msg, "value_error.list.min_items", text)
+        loaded: list[dict[str, Any]] = []
+        errors: dict[int, Any] = {}
+        for index, each in enumerate(texts):
+            try:
+                loaded.append(self._schema.load_text(each))
+            except marshmallow.ValidationError as error:
+                errors[index] = error.messages
+        if errors:
+            raise marshmallow.ValidationError(errors)
+        return loaded
+
+
+class PublicSchema(ItemSchema):
+    """What the kinds of the public face share."""
+
+    class Meta:
+        unknown = marshmallow.EXCLUDE
+
+    def load_text(self, text: msgspec.Raw) -> dict[str, Any]:
+        """Load an object from its text.
+
+        Raises:
+            marshmallow.ValidationError: its messages are `Fault`s.
+        """
+        try:
+            values = self.members(text)
+        except rawjson.NotAnObject:
+            fault = Fault("value is not a valid dict", "type_error.dict", "The item must be an object")
+        except ValueError as error:
+            why = why_unreadable(text, error)
+            fault = Fault(why, "value_error.jsondecode", why)
+        else:
+            loaded: dict[str, Any] = self.load(values)
+            return loaded
+        raise marshmallow.ValidationError([fault])
+
+    def members(self, text: msgspec.Raw) -> dict[str, Any]:
+        """As for every kind, but for optional members that are null: those are as if absent."""
+        required = {name for name, field in self.fields.items() if field.required}
+        null = {name for name, value in rawjson.split_object(text).items() if bytes(value) == b"null"}
+        return {name: value for name, value in super().members(text).items() if name in required or name not in null}
