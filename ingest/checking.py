@@ -248,7 +248,7 @@ def missing_fields(rules: TypeRules, document: msgspec.Raw) -> list[str]:
 
 
 def sentences(messages: Any) -> list[str]:
-    """All messages of marshmallow, which may be nested, as a flat list: in the order of the fields, unknown ones last."""
+    """All messages of marshmallow, which may be nested, as a flat list: by the order of the fields, unknown last."""
     match messages:
         case dict():
             # marshmallow finds unknown members by a set, whose order changes from process to process.

@@ -208,7 +208,7 @@ KINDS: dict[str, Kind] = {
 
 @lru_cache(maxsize=1_000)
 def schema_of(kind: Kind, template: Template | None) -> ItemSchema:
-    """The kind's schema under a template, or under none. Building one costs as much as checking ten items: it is kept."""
+    """The kind's schema under a template, or under none. Building one costs as much as ten checks: it is kept."""
     return kind.schema(template)
 
 

@@ -97,7 +97,7 @@ UPDATE job_blocks SET open = false, payload = '', results = %(results)s WHERE jo
 """
 
 
-def close(conn: Connection, job_id: UUID, no: int, results: Sequence[Result] | None) -> None:
+def close(conn: Connection, job_id: UUID, no: int, results: Sequence[Result] | None = None) -> None:
     """Close the block that this transaction holds, and forget its payload: every item has its effect now.
 
     Args:

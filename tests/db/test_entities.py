@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ingest.db import entities
-from ingest.db.entities import EntityRow
+from ingest.db.entities import SCOPE, EntityRow
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
@@ -118,7 +118,7 @@ def test_a_deleted_entity_comes_back_as_if_new(conn: Connection, tenant: Tenant,
     old = row(conn, tenant)
     assert entities.delete(conn, tenant.id, "p1")
     assert entities.read(conn, tenant.id, "p1") is None
-    assert entities.resolve(conn, tenant.id, {"p1"}) == {}
+    assert entities.resolve(conn, tenant.id, {(SCOPE, "p1")}) == {}
     assert not entities.delete(conn, tenant.id, "p1")
     assert put(conn, tenant, an_entity({"b": 1, "c": None}), merge=merge) == (Effect.CREATED, public_id)
     assert stored(conn, tenant) == ({"b": 1} if merge else {"b": 1, "c": None})
@@ -197,7 +197,7 @@ def test_no_tenant_sees_or_changes_anothers_entity(conn: Connection, tenant: Ten
     other, _ = make_tenant(conn)
     put(conn, tenant, an_entity({"whose": "mine"}))
     assert entities.read(conn, other.id, "p1") is None
-    assert entities.resolve(conn, other.id, {"p1"}) == {}
+    assert entities.resolve(conn, other.id, {(SCOPE, "p1")}) == {}
     assert not entities.delete(conn, other.id, "p1")
     assert put(conn, other, an_entity({"whose": "theirs"}))[0] is Effect.CREATED
     assert put(conn, other, an_entity({"a": None}), merge=True)[0] is Effect.UNCHANGED
@@ -207,7 +207,9 @@ def test_no_tenant_sees_or_changes_anothers_entity(conn: Connection, tenant: Ten
 def test_only_those_that_exist_are_resolved(conn: Connection, tenant: Tenant) -> None:
     put(conn, tenant, an_entity({}, "p1"))
     put(conn, tenant, an_entity({}, "p2"))
-    assert entities.resolve(conn, tenant.id, {"p1", "p3"}) == {"p1": row(conn, tenant, "p1").id}
+    assert entities.resolve(conn, tenant.id, {(SCOPE, "p1"), (SCOPE, "p3")}) == {
+        (SCOPE, "p1"): row(conn, tenant, "p1").id
+    }
     assert entities.resolve(conn, tenant.id, set()) == {}
 
 

@@ -192,7 +192,7 @@ def test_a_failed_job_says_why_and_a_cancelled_one_needs_not(conn: Connection, t
         ("status = 'failed'", "jobs_ended_at_check"),
         ("status = 'paused'", "jobs_status_check"),
         ("blocks_open = -1", "jobs_blocks_open_check"),
-        ("kind = 'objects'", "jobs_kind_check"),
+        ("kind = 'things'", "jobs_kind_check"),
     ],
 )
 def test_the_database_itself_refuses_a_job_that_does_not_add_up(

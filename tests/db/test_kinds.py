@@ -28,6 +28,8 @@ def test_the_table_of_kinds_is_the_contracts() -> None:
         "entities": ("batch_ingest_entities", 1_000),
         "events": ("batch_ingest_events", 5_000),
         "states": ("batch_ingest_states", 1_000),
+        "objects": ("batch_ingest_objects", 100),
+        "object_events": ("batch_ingest_object_events", 100),
     }
 
 

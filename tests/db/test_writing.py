@@ -17,7 +17,7 @@ from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
 from ingest.errors import TryAgain, WriteRefused
-from ingest.events import Event
+from ingest.events import Event, Link
 from ingest.jobs import Effect, ItemError
 from ingest.kinds import KINDS, Outcome, Target, Written
 from ingest.states import State
@@ -155,7 +155,7 @@ def test_a_refused_item_takes_no_part_in_the_turns_of_its_key(conn: Connection, 
 def test_events_and_states_are_refused_one_by_one_too(conn: Connection, tenant: Tenant) -> None:
     effects(conn, tenant, "entities", [an_entity(0, "p", {})])
     huge, fine = msgspec.Raw(_REFUSED), msgspec.Raw(b"{}")
-    sent = [Event(n, "p" if n != 5 else "q", "session", huge if n in {2, 7} else fine) for n in range(9)]
+    sent = [Event(n, (Link("p" if n != 5 else "q"),), "session", huge if n in {2, 7} else fine) for n in range(9)]
     found = outcomes(conn, tenant, "events", sent)
     assert [(n, outcome.code) for n, outcome in enumerate(found) if isinstance(outcome, ItemError)] == [
         (2, "WRITE_FAILED"),
