@@ -7,7 +7,9 @@ own text throughout, so that numbers are stored as they were sent.
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol
 
 import marshmallow
@@ -17,7 +19,7 @@ from marshmallow import fields
 from ingest import rawjson
 from ingest.errors import JobUnrunnable
 from ingest.jobs import ItemError
-from ingest.templates import Template, TypeRules
+from ingest.templates import Template, unknown
 
 # A type's or a key's name may be as long as the public face allows an event's (contracts/public.md section 2).
 _LONGEST_NAME = 200
@@ -113,13 +115,31 @@ _TIMESTAMP = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(
 _NO_TIMESTAMP = 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"'
 
 
+def moment_of(text: str) -> datetime | None:
+    """A timestamp in UTC to the microsecond, further digits cut off; None where it is none, or outside years 1 to 9999.
+
+    Without a zone it is UTC (contracts/public.md section 3).
+    """
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        return None
+    moment, fraction, zone = match.groups()
+    try:
+        whole = datetime.fromisoformat(moment + (zone or "Z")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return whole + timedelta(microseconds=int((fraction or "").ljust(6, "0")[:6]))
+
+
 class Timestamp(Named):
-    """A moment, in UTC to the microsecond; without a zone it is UTC. Further digits are cut off."""
+    """A moment; None where it is absent."""
 
     default_error_messages = {
-        "invalid": _NO_TIMESTAMP,
-        "null": _NO_TIMESTAMP,
+        "invalid": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"',
     }
+
+    def __init__(self, *, attribute: str) -> None:
+        super().__init__(attribute=attribute, load_default=None, allow_none=False)
 
     def _deserialize(
         self,
@@ -128,15 +148,10 @@ class Timestamp(Named):
         data: Mapping[str, Any] | None,  # noqa: ARG002 # marshmallow passes it
         **kwargs: Any,  # noqa: ARG002 # marshmallow passes it
     ) -> datetime:
-        match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
+        moment = moment_of(value) if isinstance(value, str) else None
+        if moment is None:
             raise self.make_error("invalid")
-        moment, fraction, zone = match.groups()
-        try:
-            whole = datetime.fromisoformat(moment + (zone or "Z")).astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise self.make_error("invalid") from None  # no such day, or outside the years 1 to 9999
-        return whole + timedelta(microseconds=int((fraction or "").ljust(6, "0")[:6]))
+        return moment
 
 
 def external_id_field() -> Text:
@@ -150,6 +165,21 @@ def name_field(*, attribute: str) -> Text:
 
 
 _UNKNOWN = "Unknown field"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The names that a template allows one field of a kind.
+
+    Attributes:
+        noun: what messages call such a name.
+        attribute: of the loaded item, which must be one of the names.
+        names: each with the fields that `data` must then have.
+    """
+
+    noun: str
+    attribute: str
+    names: Mapping[str, tuple[str, ...]]
 
 
 class ItemSchema(marshmallow.Schema):
@@ -211,7 +241,7 @@ class ItemSchema(marshmallow.Schema):
             return self._malformed(index, known_id, "; ".join(sentences(error.messages_dict)))
         if faults := self.faults(loaded):
             return ItemError(index, known_id, "VALIDATION_FAILED", "; ".join(faults))
-        return self.make(index, loaded)
+        return self.make(index, SimpleNamespace(**loaded))
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
         """An item's members, decoded but for documents.
@@ -223,28 +253,38 @@ class ItemSchema(marshmallow.Schema):
         members = rawjson.split_object(text)
         return {name: value if name in self._raw else rawjson.decode(value) for name, value in members.items()}
 
-    def faults(self, loaded: dict[str, Any]) -> list[str]:  # noqa: ARG002 # the kinds' own ones look at it
-        """What the template finds wrong with an item of the right shape; empty where it is good."""
-        return []
+    def vocabulary(self) -> Vocabulary | None:
+        """The names that the template allows one of the fields; None for kinds that have no template."""
+        return None
 
-    def make(self, index: int, loaded: dict[str, Any]) -> Any:
-        """The kind's item."""
-        return {"index": index, **loaded}
+    def faults(self, loaded: dict[str, Any]) -> list[str]:
+        """What the template finds wrong with an item of the right shape; empty where it is good."""
+        vocabulary = self.vocabulary()
+        if vocabulary is None:
+            return []
+        name = loaded[vocabulary.attribute]
+        if name not in vocabulary.names:
+            return [unknown(vocabulary.noun, name, vocabulary.names)]
+        required = vocabulary.names[name]
+        members = rawjson.split_object(loaded["data"]) if required else {}
+        # An absent or null required field is missing (contracts/operator.md section 2).
+        return [
+            f'Missing required field: "{field}"'
+            for field in required
+            if field not in members or bytes(members[field]) == b"null"
+        ]
+
+    def make(self, index: int, loaded: Any) -> Any:
+        """The kind's item.
+
+        Args:
+            index: 0-based, in the whole batch.
+            loaded: has the fields' values as attributes.
+        """
+        raise JobUnrunnable(f"{type(self).__name__} makes no items: {index}, {loaded}")
 
     def _malformed(self, index: int, external_id: str | None, message: str) -> ItemError:
         return ItemError(index, external_id, "VALIDATION_FAILED", message, malformed=True)
-
-
-def missing_fields(rules: TypeRules, document: msgspec.Raw) -> list[str]:
-    """A message for each required field that is absent or null (contracts/operator.md section 2)."""
-    if not rules.required:
-        return []
-    members = rawjson.split_object(document)
-    return [
-        f'Missing required field: "{name}"'
-        for name in rules.required
-        if name not in members or bytes(members[name]) == b"null"
-    ]
 
 
 def sentences(messages: Any) -> list[str]:

@@ -103,7 +103,6 @@ def test_entities_are_never_purged(conn: Connection, tenant: Tenant) -> None:
 def test_the_first_and_the_last_moment_do_not_stop_a_purge(conn: Connection, tenant: Tenant) -> None:
     fill(conn, tenant)
     ids = entities.resolve(conn, tenant.id, {(SCOPE, "p1")})
-    [_entity_id] = ids.values()
     for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
         item = Event(0, (Link("p1"),), "session", msgspec.Raw(b'{"days": 0}'), moment)
         events.append(conn, tenant.id, [item], ids)
