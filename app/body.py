@@ -1,18 +1,16 @@
 """Reading a request's body: of the right type, bounded while it is read, and one JSON text."""
 
-import re
-
 import msgspec
 from flask import request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] # it has no types
 from werkzeug.http import parse_options_header
 
 from app.services import services
+from ingest import rawjson
 from ingest.errors import InvalidInput, PayloadTooLarge, UnsupportedMediaType
 
 _CHUNK_BYTES = 64 * 1024
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def read() -> bytes:
@@ -56,7 +54,7 @@ def read_json() -> msgspec.Raw:
     except RecursionError:
         raise InvalidInput("The body is nested too deeply") from None
     except msgspec.DecodeError as error:
-        if _SURROGATE.search(body):
+        if rawjson.holds_surrogate(body):
             raise InvalidInput("The body is not valid JSON, or holds half of a surrogate pair") from None
         raise InvalidInput(f"The body is not valid JSON: {error}") from None
 

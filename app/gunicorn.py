@@ -39,6 +39,15 @@ accesslog = None
 errorlog = None
 
 
+def _without_what_was_sent(record: logging.LogRecord) -> bool:
+    """Gunicorn quotes a malformed request in its own line: a key or an id may stand in it."""
+    if str(record.msg).startswith(("Invalid request from", "Error handling request")):
+        record.msg, record.args = "Invalid request", ()
+        record.exc_info = record.exc_text = None
+    return True
+
+
 def on_starting(server: Any) -> None:  # noqa: ARG001 # gunicorn passes it
     """Let gunicorn's log lines through to the root logger, which writes JSON."""
     logging.getLogger("gunicorn.error").propagate = True
+    logging.getLogger("gunicorn.error").addFilter(_without_what_was_sent)

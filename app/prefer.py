@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-# A request must end well inside the 30 s after which clients and proxies give up.
+# What contracts/operator.md section 4 allows; clients and proxies give up not long after.
 LONGEST_WAIT_SECONDS = 30
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"

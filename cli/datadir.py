@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from cli.errors import DataDirInUse, StackError
 from cli.servant import Servant
@@ -48,7 +48,7 @@ class DataDir:
     @property
     def database_url(self) -> str:
         """The URL of the embedded Postgres."""
-        return f"postgresql:///sluice?{urlencode({'host': str(self.sockets), 'user': 'sluice'})}"
+        return f"postgresql:///sluice?host={quote(str(self.sockets), safe='')}&user=sluice"
 
     @property
     def redis_url(self) -> str:

@@ -28,15 +28,18 @@ def tenants() -> None:
 
 @tenants.command()
 @click.argument("name", callback=_checked_name)
+@click.option("--template", help="What it may send, as in tpl_igaming. Without it, PUT /settings must choose first.")
 @data_dir_option
 @json_option
-def create(name: str, data_dir: Path, *, as_json: bool) -> None:
-    """Create a tenant called NAME and print its id. It chooses its template with PUT /settings.
+def create(name: str, template: str | None, data_dir: Path, *, as_json: bool) -> None:
+    """Create a tenant called NAME and print its id.
 
-    Example: sluice tenants create "Acme Games" --json
+    Example: sluice tenants create "Acme Games" --template tpl_igaming
     """
     with database(data_dir) as conn:
         tenant = db.create(conn, name)
+        if template is not None and not db.choose_template(conn, tenant.id, template):
+            raise NotFound(f"There is no built-in template {template}")
     if as_json:
         print_json({"id": tenant.public_id})
     else:

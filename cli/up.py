@@ -58,6 +58,7 @@ ready
   API     {api}
   key     {stack.key}   (kept in {data_dir / "key"})
   flower  {stack.flower}
+  docs    {stack.api}/docs
 
 Try it:
 

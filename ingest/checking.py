@@ -85,12 +85,16 @@ class RawMember(fields.Field[Any]):
 class Document(Named, RawMember, fields.Raw):
     """Any JSON value, kept as the sender's own text."""
 
+    default_error_messages = {"exponent": 'Field "{field}" holds a number whose exponent is beyond 999'}
+
     def _deserialize(
         self, value: msgspec.Raw, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> msgspec.Raw:
         text: msgspec.Raw = super()._deserialize(value, attr, data, **kwargs)
         if rawjson.has_nul(text):
             raise self.make_error("nul")
+        if rawjson.has_huge_exponent(text):
+            raise self.make_error("exponent")
         return text
 
 
@@ -136,6 +140,7 @@ class Timestamp(Named):
 
     default_error_messages = {
         "invalid": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"',
+        "null": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"',
     }
 
     def __init__(self, *, attribute: str) -> None:
@@ -311,11 +316,8 @@ def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:
     return member if isinstance(member, str) else None
 
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-
-
 def why_unreadable(text: msgspec.Raw, error: ValueError) -> str:
     """What to say of an item that cannot be split into its members."""
-    if _SURROGATE.search(bytes(text)):
+    if rawjson.holds_surrogate(text):
         return "The item holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
     return f"The item cannot be read: {error}"

@@ -4,6 +4,7 @@ Every block is one transaction, and the row lock on it is the lease: whoever die
 whoever comes next finds either the whole block done or none of it (DESIGN.md section 3).
 """
 
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ _TRIES = 3
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
 _SUSPICIOUS_DELIVERIES = 3
+
+# A text that the API split must be split here too, wherever on the stack that is done: nesting that was accepted under
+# Python's default limit of 1,000 frames always passes under this one.
+sys.setrecursionlimit(4_000)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.executor")
 

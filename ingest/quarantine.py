@@ -12,7 +12,8 @@ import msgspec
 # A child that dies at the same item so often, with nobody else's hand in it, was killed by that item.
 _DEATHS = 3
 
-# The child ends by itself after so long, and may grow by so much: an item that never ends, or eats memory, dies too.
+# The child ends by itself after so long at one item, and may grow by so much: an item that never ends, or eats memory,
+# dies too.
 _SECONDS = 20
 _GROWTH_BYTES = 1024**3
 
@@ -62,11 +63,11 @@ def _check_all(
 ) -> NoReturn:
     """The child: say each index before its check, and leave without any of the parent's clean-up."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(_SECONDS)
     _limit_growth()
     try:
         for index, text in items:
             os.write(writer, _INDEX.pack(index))
+            signal.alarm(_SECONDS)
             check(index, text)
         os.write(writer, _INDEX.pack(_THROUGH))
     except BaseException:  # noqa: BLE001 # whatever it is, it is the item's doing, and the parent counts it

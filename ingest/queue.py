@@ -92,12 +92,17 @@ class Bell:
         try:
             self._waiting.put_nowait(job_id)
         except queue.Full:
-            self._unheard.add(job_id)
+            self._note({job_id})
 
     def unheard(self) -> set[UUID]:
         """The jobs whose ring was dropped or failed since this was last asked."""
         gone, self._unheard = self._unheard, set()
         return gone
+
+    def _note(self, lost: set[UUID]) -> None:
+        # Only sweep asks for them; elsewhere they shall not pile up while the broker is away.
+        if len(self._unheard) < _WAITING_RINGS:
+            self._unheard |= lost
 
     def _start_after_fork(self) -> None:
         if self._pid == os.getpid():
@@ -115,7 +120,7 @@ class Bell:
                 self._app.send_task(RUN_JOB, args=[str(job_id)], queue=_JOBS, retry=False)
             except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
                 lost = {job_id, *self._drain()}
-                self._unheard |= lost
+                self._note(lost)
                 log.warning("ring_failed", jobs=len(lost), error=type(error).__name__)
 
     def _drain(self) -> set[UUID]:

@@ -17,6 +17,9 @@ _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(RawObject)
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # either half
+_EXPONENT = re.compile(rb"[0-9][eE][+-]?0*[1-9][0-9]{3}")
+_DIGITS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 # Backslashes stand in strings alone, and in pairs where they mean themselves.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -51,7 +54,7 @@ def split_array(text: bytes) -> list[msgspec.Raw]:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except msgspec.DecodeError as error:
-        if not _SURROGATE.search(text):
+        if not holds_surrogate(text):
             raise ValueError(str(error)) from None
         return _split_leniently(text.decode())
 
@@ -88,6 +91,22 @@ def decode(text: bytes | msgspec.Raw) -> Any:
 def has_nul(text: msgspec.Raw) -> bool:
     r"""Whether a string or a name in it holds U+0000, which JSON can say (`\u0000`) and Postgres cannot store."""
     return _NUL.search(bytes(text)) is not None
+
+
+def holds_surrogate(text: bytes | bytearray | msgspec.Raw) -> bool:
+    """Whether it may hold half of a surrogate pair: it writes one of those code points as an escape."""
+    return _SURROGATE.search(bytes(text)) is not None
+
+
+def has_huge_exponent(text: msgspec.Raw) -> bool:
+    """Whether a number in it has an exponent beyond 999: a few bytes that would read back as megabytes of digits."""
+    return may_have_huge_exponent(bytes(text)) and _EXPONENT.search(_STRING.sub(b"", bytes(text))) is not None
+
+
+def may_have_huge_exponent(text: bytes) -> bool:
+    """Whether anything in it, be it inside a string, looks like such a number: cheap enough for a whole block."""
+    alike = text.translate(_DIGITS_ALIKE)
+    return b"0e0000" in alike or b"0e+0000" in alike or b"0e-0000" in alike
 
 
 def has_null_member(text: msgspec.Raw) -> bool:

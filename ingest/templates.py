@@ -76,12 +76,15 @@ def unknown(noun: str, name: str, known: Collection[str]) -> str:
         known: the names that the template has.
     """
     text = f'Unknown {noun}: "{name}"'
-    near = difflib.get_close_matches(name[:_LONGEST_COMPARED], known, n=1)
+    compares = len(name) <= _LONGEST_COMPARED and len(known) <= _MOST_COMPARED
+    near = difflib.get_close_matches(name, known, n=1) if compares else []
     return f'{text} (did you mean "{near[0]}"?)' if near else text
 
 
-# difflib is quadratic: a name of a megabyte shall not cost a minute.
-_LONGEST_COMPARED = 100
+# difflib is quadratic in the names and linear in their number, and a block may have a thousand unknown ones: hints must
+# stay far below the time that a block has.
+_LONGEST_COMPARED = 40
+_MOST_COMPARED = 30
 
 
 def _types(types: Mapping[str, Mapping[str, Any]]) -> dict[str, TypeRules]:

@@ -18,7 +18,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.wakeups")
 
 
 class Wakeups:
-    """One list a job that is waited for: whoever ends the job pushes to it, whoever waits pops.
+    """One list a job that is waited for: whoever completes the job pushes to it, whoever waits pops.
 
     Args:
         redis_url: as redis-py spells it.

@@ -1,6 +1,5 @@
 """The Celery app of the workers: `celery --app worker.celery worker`."""
 
-import sys
 from typing import Any
 
 from celery import signals
@@ -11,10 +10,6 @@ from ingest.db.blocks import patience_seconds
 from ingest.queue import celery_app
 
 settings = Settings.from_env_or_exit()
-
-# A text that the API split must be split here too, wherever on the stack it is done: nesting that was accepted under
-# Python's default limit of 1,000 frames always passes under this one.
-sys.setrecursionlimit(4_000)
 
 app = celery_app(settings.redis_url)
 app.conf.update(

@@ -23,7 +23,7 @@ from ingest.db.faults import ours
 from ingest.db.pool import WORKER, Connection, connect, open_pool
 from ingest.db.templates import Editions
 from ingest.db.upkeep import Need
-from ingest.errors import DatabaseError
+from ingest.errors import DatabaseError, Unavailable
 from ingest.executor import Executor
 from ingest.queue import Bell, celery_app
 from ingest.wakeups import Wakeups
@@ -32,7 +32,7 @@ _ROUND_SECONDS = 1.0
 
 # A round's bounds: what is over them waits for the next one, a second later.
 _MOST_LOOKED_AT = 500
-_MOST_JOBS_PURGED = 500
+_MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _PAGES_A_ROUND = 256
 
 # Hands of its own: few, since they share the machine with whatever keeps the workers from working.
@@ -130,6 +130,11 @@ class Sweep:
         self._bell = Bell(celery_app(settings.redis_url))
         self._hands = Hands(settings)
         self._crawl = Crawl()
+        self._seen_since = time.monotonic()
+
+    def lost_the_database(self) -> None:
+        """From now on nothing can be carried out, so nothing is overdue either."""
+        self._seen_since = time.monotonic()
 
     def run_once(self, conn: Connection) -> dict[str, int]:
         """One round; every statement of it is bounded, and each step is a transaction of its own.
@@ -143,7 +148,8 @@ class Sweep:
         looked = upkeep.look(conn, limit=_MOST_LOOKED_AT)
         conn.commit()
         unheard = self._bell.unheard()
-        rings = [job.id for job in looked if job.need is Need.RING]
+        # A ring beside a hand is harmless, and hands are few: workers that are back shall take what hands cannot.
+        rings = [job.id for job in looked if job.need is not Need.NOTHING]
         for job_id in rings:
             self._bell.ring(job_id)
         counts["rings"] = len(rings)
@@ -157,8 +163,11 @@ class Sweep:
         return counts
 
     def _fail(self, conn: Connection) -> list[UUID]:
-        failed = upkeep.fail_stuck(conn, seconds=self._settings.job_deadline_seconds)
-        failed += upkeep.fail_hollow(conn)
+        failed = upkeep.fail_hollow(conn)
+        # What was down together with sweep was not tried: only time that sweep itself has seen counts.
+        deadline = self._settings.job_deadline_seconds
+        if time.monotonic() - self._seen_since > deadline:
+            failed += upkeep.fail_stuck(conn, seconds=deadline)
         conn.commit()
         for job_id in failed:
             log.error("job_failed", job_id=job_id.hex)
@@ -188,6 +197,8 @@ def main() -> None:
                     stopping.wait(_ROUND_SECONDS)
         except DatabaseError as error:
             log.warning("sweep_lost_the_database", error=error.message)
+            if isinstance(error, Unavailable):
+                sweep.lost_the_database()
             stopping.wait(_ROUND_SECONDS)
 
 

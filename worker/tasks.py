@@ -17,6 +17,9 @@ from worker.celery import app, settings
 # After this long in one job a worker takes the next message; it is also what a rolling restart may wait for.
 _SLICE_SECONDS = 3.0
 
+# A message may be garbage; its log line shall not be.
+_LONGEST_ID = 64
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("worker.tasks")
 
 
@@ -41,10 +44,8 @@ def run_job(job_id: str) -> None:
     """
     try:
         executor().run(UUID(job_id), seconds=_SLICE_SECONDS)
-    except (ValueError, TypeError, AttributeError):
-        log.exception("job_crashed", job_id=str(job_id)[:64])
     except MemoryError:
         # One that left the task would end the whole worker, not this child alone.
         log.error("job_out_of_memory", job_id=job_id)  # noqa: TRY400 # a traceback wants memory too
     except Exception:
-        log.exception("job_crashed", job_id=job_id)
+        log.exception("job_crashed", job_id=str(job_id)[:_LONGEST_ID])

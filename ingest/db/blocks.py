@@ -74,7 +74,8 @@ def extend_patience(conn: Connection, deliveries: int) -> None:
     if seconds == _PATIENCE_SECONDS:
         return
     conn.execute(
-        "SELECT set_config('application_name', %(name)s, true), set_config('statement_timeout', %(timeout)s, true)",
+        "SELECT set_config('application_name', %(name)s, true), set_config('statement_timeout', %(timeout)s, true),"
+        " set_config('idle_in_transaction_session_timeout', %(timeout)s, true)",
         {"name": f"{WORKER}:{seconds}", "timeout": f"{seconds - 2}s"},
     )
     if conn.info.server_version >= TRANSACTION_TIMEOUT_SINCE:

@@ -167,15 +167,21 @@ def read(conn: Connection, tenant_id: int, external_id: str, *, scope: str = SCO
         return cursor.execute(_READ, values).fetchone()
 
 
-# All properties go, whichever of them a template calls PII today: a later POST replaces them as a whole anyway.
+# All properties go, whichever of them a template calls PII today, and the states too: only events outlive an entity.
 _DELETE = """
-UPDATE entities SET deleted_at = now(), properties = '{}'
-WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(external_id)s AND deleted_at IS NULL
+WITH gone AS (
+    UPDATE entities SET deleted_at = now(), properties = '{}'
+    WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(external_id)s AND deleted_at IS NULL
+    RETURNING id
+), without_states AS (
+    DELETE FROM states WHERE entity_id = (SELECT id FROM gone)
+)
+SELECT id FROM gone
 """
 
 
 def delete(conn: Connection, tenant_id: int, external_id: str) -> bool:
-    """Delete an entity softly: its properties are erased, its events and states kept.
+    """Delete an entity softly: its properties and states are erased, its events kept.
 
     Returns:
         Whether it was there.

@@ -138,7 +138,7 @@ def relabel(conn: Connection, tenant_id: int, key_id: UUID, label: str) -> Key |
 
 # Locking all of the tenant's keys in one order: two requests cannot each revoke the other's last but one.
 _LOCK_ALL = """
-SELECT id, revoked_at IS NULL AND coalesce(expires_at > now(), true) FROM api_keys
+SELECT id, prefix, revoked_at IS NULL AND coalesce(expires_at > now(), true) FROM api_keys
 WHERE tenant_id = %s ORDER BY id FOR UPDATE
 """
 _REVOKE = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s"
@@ -151,12 +151,14 @@ def revoke(conn: Connection, tenant_id: int, key_id: UUID) -> bool:
         Whether the tenant has such a key.
 
     Raises:
-        LastKey: it is the tenant's last active key.
+        LastKey: it is the last active key by which the tenant reaches that face of the API.
     """
-    active = {row[0]: row[1] for row in conn.execute(_LOCK_ALL, (tenant_id,))}
-    if key_id not in active:
+    rows = conn.execute(_LOCK_ALL, (tenant_id,)).fetchall()
+    prefixes = {found: prefix for found, prefix, _ in rows}
+    if key_id not in prefixes:
         return False
-    if active[key_id] and sum(map(bool, active.values())) == 1:
+    active = [found for found, prefix, opens in rows if opens and prefix == prefixes[key_id]]
+    if active == [key_id]:
         raise LastKey("This is the tenant's last active key; create another one before you revoke it")
     conn.execute(_REVOKE, (key_id,))
     return True

@@ -30,8 +30,8 @@ def end_overdue_sessions(conn: Connection, *, seconds: int) -> int:
     return len(conn.execute(_END_OVERDUE_SESSIONS, (seconds,)).fetchall())
 
 
-# Time alone fails no job: only one that was delivered again and again, and moved not once in all that time. A system
-# that was down for a week fails nothing when it is back.
+# Time alone fails no job: only one that was delivered again and again, and moved not once in all that time. Time in
+# which the system was down does not count; sweep, which saw it, leaves this out until it has watched for long enough.
 _FAIL_STUCK = """
 UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_DEADLINE',
     error_message = 'No progress within ' || %(seconds)s || ' seconds of trying; see the workers'' log for the reason'
@@ -120,7 +120,8 @@ WITH due AS (
     LEFT JOIN jobs waits ON waits.id = due.after_job_id AND waits.status IN ('pending', 'processing')
     LEFT JOIN LATERAL (
         SELECT b.no FROM job_blocks b
-        WHERE b.job_id = due.id AND b.open
+        WHERE b.job_id = due.id AND b.open AND waits.id IS NULL
+          AND due.progressed_at <= now() - interval '1.5 seconds'
           AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = due.id AND open)
         FOR UPDATE SKIP LOCKED) free ON true
 )

@@ -226,6 +226,7 @@ def gunicorn(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
         reader.join()
     while line := lines.get_nowait():
         assert msgspec.json.decode(line)["level"] != "error", line
+        assert b"oh_live" not in line, "no line may hold a key"
 
 
 def _read_lines(process: subprocess.Popen[bytes], lines: queue.Queue[bytes]) -> None:

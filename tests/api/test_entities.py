@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.api.conftest import TIME, Api, data, refused
-from tests.factories import entity, event
+from tests.factories import TOO_LARGE, entity, event
 
 ODD_IDS = ["a/b", "a b", "😀" * 500, "100%", "a?b#c", "%2F", "é" * 500, "..x", "a\\b", '"', "\u202e", "a;b", " ", "/"]
 
@@ -145,6 +145,6 @@ def test_section_3_without_a_template_nothing_is_written(new_api: Callable[..., 
 
 
 def test_a_number_that_the_database_cannot_hold_is_refused(api: Api) -> None:
-    body = b'{"entityType":"player","externalId":"n","data":{"email":1e200000}}'
+    body = b'{"entityType":"player","externalId":"n","data":{"email":%s}}' % TOO_LARGE
     refused(api.call("POST", "/entities", body=body), 400, "WRITE_FAILED", "cannot store")
     refused(api.get("/entities/n"), 404, "NOT_FOUND")

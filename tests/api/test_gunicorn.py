@@ -141,3 +141,11 @@ def test_wrong_settings_are_all_named_and_exit_78() -> None:
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 78
     assert all(name in ended.stderr for name in ("DATABASE_URL", "REDIS_URL", "SLUICE_WEB_THREADS"))
+
+
+def test_a_malformed_request_leaves_no_key_in_the_log(gunicorn: str) -> None:
+    """The fixture looks through the lines."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(gunicorn)
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization Bearer oh_live_secret\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 400")

@@ -12,7 +12,7 @@ from ingest.db.tenants import Tenant
 from ingest.errors import InvalidInput, NotFound, SluiceError, ValidationFailed, WriteRefused
 from ingest.jobs import Effect
 from ingest.kinds import KINDS, Target, Written, schema_of, write_one
-from tests.factories import entity, event, make_tenant, state
+from tests.factories import TOO_LARGE, entity, event, make_tenant, state
 
 
 def put(conn: Connection, tenant: Tenant, kind: str, item: Any, *, merge: bool = False) -> Written:
@@ -62,7 +62,7 @@ def test_a_single_entity_is_replaced_or_merged_as_asked(conn: Connection, tenant
         ("states", state(stateKey="mood"), ValidationFailed, 'Unknown state key: "mood"'),
         (
             "entities",
-            b'{"entityType": "operator", "externalId": "a", "data": {"n": 1e200000}}',
+            b'{"entityType": "operator", "externalId": "a", "data": {"n": %s}}' % TOO_LARGE,
             WriteRefused,
             "SQLSTATE 22003",
         ),

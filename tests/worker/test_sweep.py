@@ -1,0 +1,72 @@
+"""One round of sweep, on real servers."""
+
+from uuid import UUID
+
+import pytest
+import redis
+
+from ingest.config import Settings
+from ingest.db import jobs
+from ingest.db.pool import Pool, connect, transaction
+from ingest.jobs import JobState
+from tests.factories import accept, entity, make_tenant
+from worker.sweep import Sweep
+
+PATIENCE_SECONDS = 20
+
+
+@pytest.fixture
+def job_id(pool: Pool) -> UUID:
+    """A job that it is time to look at."""
+    with transaction(pool) as conn:
+        tenant, _ = make_tenant(conn)
+        made = accept(conn, tenant, "entities", [entity(1)])
+        conn.execute("UPDATE jobs SET look_at = now(), progressed_at = now() - interval '7 days'")
+    return made
+
+
+def test_workers_are_rung_for_what_hands_cannot_take(
+    settings: Settings, pool: Pool, job_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction(pool) as conn:
+        conn.execute("UPDATE jobs SET rings = 2")
+    monkeypatch.setattr("worker.sweep._MOST_HANDS", 0)
+    with connect(settings.database_url, "sluice-sweep") as conn:
+        assert Sweep(settings).run_once(conn)["taken"] == 0
+    with redis.Redis.from_url(settings.redis_url) as broker:
+        message = broker.blpop(["sluice.jobs"], timeout=PATIENCE_SECONDS)
+    assert message is not None
+    with transaction(pool) as conn:
+        job = jobs.get(conn, job_id)
+    assert job is not None
+    assert job.status is JobState.PENDING
+
+
+def test_a_system_that_was_down_for_a_week_fails_nothing_when_it_is_back(
+    settings: Settings, pool: Pool, job_id: UUID
+) -> None:
+    with transaction(pool) as conn:
+        conn.execute("UPDATE jobs SET status = 'processing', started_at = now() - interval '8 days'")
+        conn.execute("UPDATE job_blocks SET deliveries = 100")
+    with connect(settings.database_url, "sluice-sweep") as conn:
+        assert Sweep(settings).run_once(conn)["jobs_failed"] == 0
+    with transaction(pool) as conn:
+        job = jobs.get(conn, job_id)
+    assert job is not None
+    assert job.status is JobState.PROCESSING
+
+
+def test_a_job_that_was_tried_in_vain_for_too_long_ends_as_failed(
+    settings: Settings, pool: Pool, job_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction(pool) as conn:
+        conn.execute("UPDATE jobs SET status = 'processing', started_at = now() - interval '8 days'")
+        conn.execute("UPDATE job_blocks SET deliveries = 100")
+    sweep = Sweep(settings)
+    monkeypatch.setattr(sweep, "_seen_since", sweep._seen_since - settings.job_deadline_seconds - 1)
+    with connect(settings.database_url, "sluice-sweep") as conn:
+        assert sweep.run_once(conn)["jobs_failed"] == 1
+    with transaction(pool) as conn:
+        job = jobs.get(conn, job_id)
+    assert job is not None
+    assert (job.status, job.error_code) == (JobState.FAILED, "JOB_DEADLINE")
