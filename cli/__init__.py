@@ -15,12 +15,14 @@ from typing import Any
 import click
 
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.errors import exit_code
 from cli.jobs import jobs
 from cli.keys import keys
 from cli.migrate import migrate
 from cli.tenants import tenants
 from cli.up import up
+from cli.verify import verify
 from ingest.errors import DatabaseError, SluiceError
 
 
@@ -45,5 +47,5 @@ def main() -> None:
     """
 
 
-for _command in (up, demo, migrate, tenants, keys, jobs):
+for _command in (up, demo, migrate, tenants, keys, jobs, verify, doctor):
     main.add_command(_command)

@@ -14,6 +14,7 @@ from rich.table import Table
 from cli.datadir import DataDir
 from cli.errors import StackError
 from cli.stack import embedded_urls, settings_with, urls_for
+from ingest.config import Settings
 from ingest.db.faults import ours
 from ingest.db.pool import Connection, connect
 from ingest.errors import Unavailable
@@ -39,6 +40,18 @@ def storable(_context: click.Context, _parameter: click.Parameter, text: str) ->
     return text
 
 
+def settings_here(data_dir: Path) -> Settings:
+    """The settings that the processes have which run on these data.
+
+    Args:
+        data_dir: where the embedded stack keeps its data, if there is one.
+
+    Raises:
+        SettingsError: some are wrong.
+    """
+    return settings_with(urls_for(DataDir(data_dir), embedded_urls()))
+
+
 @contextmanager
 def database(data_dir: Path) -> Iterator[Connection]:
     """A transaction in the database that DATABASE_URL names, or else in the embedded one; committed at the end.
@@ -51,12 +64,11 @@ def database(data_dir: Path) -> Iterator[Connection]:
         StackError: the database does not answer.
         DatabaseError: what it refused.
     """
-    embedded = embedded_urls()
-    settings = settings_with(urls_for(DataDir(data_dir), embedded))
+    settings = settings_here(data_dir)
     try:
         connection = connect(settings.database_url, "sluice-cli")
     except Unavailable as error:
-        if "DATABASE_URL" in embedded:
+        if "DATABASE_URL" in embedded_urls():
             raise StackError(f"nothing runs on {data_dir}: start it with `sluice up --data-dir {data_dir}`") from error
         raise StackError("the server that DATABASE_URL names does not answer, or refuses") from error
     with ours(), connection:

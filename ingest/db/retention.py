@@ -27,25 +27,26 @@ def wanted(conn: Connection) -> bool:
     return row is not None and bool(row[0])
 
 
-_EVENT_DAYS = "coalesce((t.retention_policy #>> '{entity_events,archive_days}')::integer, t.data_retention_days)"
-_STATE_DAYS = "coalesce((t.retention_policy #>> '{entity_states,archive_days}')::integer, t.data_retention_days)"
+# What a tenant's row `t` says of how long its events, and its states, are kept; NULL: for ever.
+EVENT_DAYS = "coalesce((t.retention_policy #>> '{entity_events,archive_days}')::integer, t.data_retention_days)"
+STATE_DAYS = "coalesce((t.retention_policy #>> '{entity_states,archive_days}')::integer, t.data_retention_days)"
 
 # A range of pages needs no index, which every write would pay for: a purge may take its time, a write may not.
 _PURGE_PAGES = {
     "event_entities": f"""
 DELETE FROM event_entities x USING entities e, tenants t
 WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND e.id = x.entity_id AND t.id = e.tenant_id
-  AND x.occurred_at < now() - make_interval(days => {_EVENT_DAYS})
+  AND x.occurred_at < now() - make_interval(days => {EVENT_DAYS})
 """,
     "events": f"""
 DELETE FROM events x USING tenants t
 WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND t.id = x.tenant_id
-  AND x.occurred_at < now() - make_interval(days => {_EVENT_DAYS})
+  AND x.occurred_at < now() - make_interval(days => {EVENT_DAYS})
 """,
     "states": f"""
 DELETE FROM states x USING entities e, tenants t
 WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND e.id = x.entity_id AND t.id = e.tenant_id
-  AND x.updated_at < now() - make_interval(days => {_STATE_DAYS})
+  AND x.updated_at < now() - make_interval(days => {STATE_DAYS})
 """,
 }
 TABLES = tuple(_PURGE_PAGES)

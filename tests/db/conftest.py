@@ -1,16 +1,20 @@
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
+import redis
 import structlog
 from psycopg import sql
 
 from ingest.db.pool import WORKER, Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
+from ingest.executor import Executor
 from tests.conftest import TestServers, _named
-from tests.factories import make_tenant
+from tests.factories import accept, entity, make_executor, make_tenant
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +62,17 @@ def until_blocked(observer: Connection) -> Callable[[Connection], None]:
 
 
 @pytest.fixture
+def until_gone(observer: Connection) -> Callable[[Connection], None]:
+    """Returns once the server has ended that connection's session; the test's own time limit bounds it."""
+
+    def wait(ending: Connection) -> None:
+        while observer.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (ending.info.backend_pid,)).rowcount:
+            pass
+
+    return wait
+
+
+@pytest.fixture
 def empty_database_url(servers: TestServers) -> Iterator[str]:
     """A database with nothing in it."""
     name = f"sluice_test_{secrets.token_hex(4)}"
@@ -65,3 +80,31 @@ def empty_database_url(servers: TestServers) -> Iterator[str]:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield _named(servers, name)
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def executor(pool: Pool, redis_url: str) -> Executor:
+    return make_executor(pool, redis_url)
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def submit(pool: Pool, owner: Tenant) -> Callable[..., UUID]:
+    """Accepts a batch of the owner's and commits it."""
+
+    def store(kind: str, items: Any, **overrides: Any) -> UUID:
+        with transaction(pool) as conn:
+            return accept(conn, owner, kind, items, **overrides)
+
+    return store
+
+
+@pytest.fixture
+def players(submit: Callable[..., UUID], executor: Executor) -> None:
+    """player_000000 to player_000009 are there."""
+    executor.run(submit("entities", [entity(number) for number in range(10)]), seconds=60)

@@ -108,14 +108,14 @@ def test_patience_doubles_with_each_delivery_up_to_a_bound() -> None:
 
 
 def settings(conn: Connection) -> list[object]:
-    names = ("application_name", "statement_timeout")
+    names = ("application_name", "statement_timeout", "idle_in_transaction_session_timeout")
     return [row[0] for name in names for row in conn.execute("SELECT current_setting(%s)", (name,))]
 
 
 def test_a_first_delivery_has_the_sessions_own_time(pool: Pool) -> None:
     with transaction(pool) as conn:
         extend_patience(conn, 1)
-        assert settings(conn) == [WORKER, "8s"]
+        assert settings(conn) == [WORKER, "8s", "5s"]
 
 
 def test_a_block_that_was_delivered_before_gets_more_time_and_sweep_can_see_it(
@@ -123,13 +123,13 @@ def test_a_block_that_was_delivered_before_gets_more_time_and_sweep_can_see_it(
 ) -> None:
     with transaction(pool) as conn:
         extend_patience(conn, 3)
-        assert settings(conn) == [f"{WORKER}:40", "38s"]
+        assert settings(conn) == [f"{WORKER}:40", "38s", "38s"]
         seen = observer.execute(
             "SELECT application_name FROM pg_stat_activity WHERE pid = %s", (conn.info.backend_pid,)
         )
         assert seen.fetchone() == (f"{WORKER}:40",)
         conn.commit()
-        assert settings(conn) == [WORKER, "8s"]
+        assert settings(conn) == [WORKER, "8s", "5s"]
 
 
 def test_more_time_is_more_than_the_sessions_own_transaction_timeout(database_url: str) -> None:

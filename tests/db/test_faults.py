@@ -126,11 +126,11 @@ def test_a_session_that_was_ended_is_unavailable_then_and_afterwards(other: Conn
     assert afterwards.sqlstate is None
 
 
-def test_a_session_that_idled_too_long_in_a_transaction_is_unavailable(other: Connection, observer: Connection) -> None:
+def test_a_session_that_idled_too_long_in_a_transaction_is_unavailable(
+    other: Connection, until_gone: Callable[[Connection], None]
+) -> None:
     other.execute("SET LOCAL idle_in_transaction_session_timeout = '1ms'")
-    alive = "SELECT FROM pg_stat_activity WHERE pid = %s"
-    while observer.execute(alive, (other.info.backend_pid,)).rowcount:
-        pass
+    until_gone(other)
     assert type(fault(other, "SELECT 'hunter2'")) is Unavailable
 
 

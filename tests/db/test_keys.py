@@ -142,6 +142,16 @@ def test_the_last_active_key_cannot_be_revoked(conn: Connection, tenant: Tenant)
     assert [key.revoked_at for key in keys.of_tenant(conn, tenant.id) if key.id == last.id] == [None]
 
 
+def test_a_key_of_the_other_face_does_not_make_up_for_the_last_one_of_this(conn: Connection, tenant: Tenant) -> None:
+    [operator] = keys.of_tenant(conn, tenant.id)
+    public, _ = keys.create(conn, tenant.id, "fm_live", "x")
+    for last in (operator, public):
+        with pytest.raises(LastKey):
+            keys.revoke(conn, tenant.id, last.id)
+    keys.create(conn, tenant.id, "fm_live", "y")
+    assert keys.revoke(conn, tenant.id, public.id)
+
+
 def test_two_at_once_cannot_each_revoke_the_others_last_but_one(
     pool: Pool, owner: Tenant, other: Connection, until_blocked: Callable[[Connection], None]
 ) -> None:

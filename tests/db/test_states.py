@@ -83,10 +83,13 @@ def test_states_are_read_in_the_order_of_their_keys_or_one_by_one(conn: Connecti
     assert stored(conn, tenant, "p3") == {}
 
 
-def test_a_deleted_entity_shows_no_states(conn: Connection, tenant: Tenant) -> None:
-    put(conn, tenant, ("p1", "balance", b"1"))
+def test_the_states_of_a_deleted_entity_are_gone_for_good_and_no_others(conn: Connection, tenant: Tenant) -> None:
+    put(conn, tenant, ("p1", "balance", b"1"), ("p1", "kyc_status", b"1"), ("p2", "balance", b"2"))
     entities.delete(conn, tenant.id, "p1")
+    assert (stored(conn, tenant), stored(conn, tenant, "p2")) == ({}, {"balance": 2})
+    known(conn, tenant, "p1")
     assert stored(conn, tenant) == {}
+    assert put(conn, tenant, ("p1", "balance", b"1")) == [Effect.CREATED]
 
 
 def test_no_tenant_sees_anothers_states(conn: Connection, tenant: Tenant) -> None:

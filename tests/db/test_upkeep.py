@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from contextlib import closing
 from uuid import UUID
 
@@ -201,14 +202,6 @@ def end_overdue(database_url: str, *, seconds: int) -> int:
         return upkeep.end_overdue_sessions(conn, seconds=seconds)
 
 
-def is_alive(conn: Connection) -> bool:
-    try:
-        conn.execute("SELECT 1")
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
 def renamed(conn: Connection, name: str) -> Connection:
     conn.execute("SELECT set_config('application_name', %s, false)", (name,))
     conn.commit()
@@ -216,24 +209,32 @@ def renamed(conn: Connection, name: str) -> Connection:
     return conn
 
 
-def test_a_workers_transaction_that_is_overdue_is_ended(database_url: str, other: Connection) -> None:
+def test_a_workers_transaction_that_is_overdue_is_ended(
+    database_url: str, other: Connection, until_gone: Callable[[Connection], None]
+) -> None:
     other.execute("SELECT 1")
     assert end_overdue(database_url, seconds=60) == 0
-    assert is_alive(other)
+    other.execute("SELECT 1")
     assert end_overdue(database_url, seconds=0) == 1
-    assert not is_alive(other)
+    until_gone(other)
 
 
-def test_a_transaction_that_hangs_in_copy_is_ended_too(database_url: str, other: Connection) -> None:
-    with pytest.raises(psycopg.OperationalError), other.cursor().copy("COPY states FROM STDIN"):
+def test_a_transaction_that_hangs_in_copy_is_ended_too(
+    database_url: str, other: Connection, until_gone: Callable[[Connection], None]
+) -> None:
+    def hang() -> None:
         assert end_overdue(database_url, seconds=0) == 1
+        until_gone(other)
+
+    with pytest.raises(psycopg.OperationalError), other.cursor().copy("COPY states FROM STDIN"):
+        hang()
 
 
 def test_a_session_between_two_transactions_is_left_alone(database_url: str, other: Connection) -> None:
     other.execute("SELECT 1")
     other.commit()
     assert end_overdue(database_url, seconds=0) == 0
-    assert is_alive(other)
+    other.execute("SELECT 1")
 
 
 def test_a_block_that_has_earned_more_time_gets_it(database_url: str, other: Connection) -> None:
@@ -249,14 +250,16 @@ def test_a_block_that_has_earned_more_time_gets_it(database_url: str, other: Con
 def test_nobody_elses_session_is_ended(database_url: str, other: Connection, name: str) -> None:
     renamed(other, name)
     assert end_overdue(database_url, seconds=0) == 0
-    assert is_alive(other)
+    other.execute("SELECT 1")
 
 
-def test_a_sessions_end_gives_its_block_back(database_url: str, pool: Pool, owner: Tenant, other: Connection) -> None:
+def test_a_sessions_end_gives_its_block_back(
+    database_url: str, pool: Pool, owner: Tenant, other: Connection, until_gone: Callable[[Connection], None]
+) -> None:
     with transaction(pool) as conn:
         job_id = a_job(conn, owner, begun=True)
     assert blocks.lock(other, job_id, 0)
     end_overdue(database_url, seconds=0)
-    assert not is_alive(other)
+    until_gone(other)
     with transaction(pool) as conn:
         assert look(conn) == {job_id: Need.RING}

@@ -1,0 +1,90 @@
+"""Redis or Valkey: there, of a version that works, allowed to keep what it is given, and emptied by workers."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from cli.doctor.line import Line, amount, clocks, fail, ok, warn
+
+_PATIENCE_SECONDS = 2.0
+_OLDEST_MAJOR = 6
+
+# Where the workers' messages wait; ingest.queue names it, and is not imported since Celery comes with it.
+_QUEUE = "sluice.jobs"
+
+# Each message is a ring for a job, and sweep rings again: so many mean that nobody has taken any for a while.
+_MANY_MESSAGES = 10_000
+
+# Of maxmemory. Beyond it, what refuses new keys is not far.
+_FULL = 0.9
+
+
+def look(redis_url: str, *, embedded: bool) -> Iterator[Line]:
+    """A line about each thing of the broker; one alone where it does not answer.
+
+    Args:
+        redis_url: as redis-py spells it.
+        embedded: whether the stack itself runs it.
+    """
+    client = redis.Redis.from_url(
+        redis_url,
+        socket_timeout=_PATIENCE_SECONDS,
+        socket_connect_timeout=_PATIENCE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    with client:
+        try:
+            info: dict[str, Any] = client.info()
+            yield version(info)
+            yield memory(info)
+            yield _clock(client)
+            yield queue(client.llen(_QUEUE))
+        except redis.RedisError as error:
+            yield fail(
+                "broker",
+                f"it does not answer, or refuses ({type(error).__name__})",
+                f"{'Is `sluice up` running?' if embedded else 'See to the server that REDIS_URL names.'} Nothing is "
+                "lost: batches are accepted meanwhile, and sweep carries the jobs out, only later",
+            )
+
+
+def version(info: dict[str, Any]) -> Line:
+    """Whether the server is one that Sluice runs on."""
+    if "valkey_version" in info:
+        return ok("broker", f"Valkey {info['valkey_version']} answers")
+    found = f"Redis {info['redis_version']} answers"
+    if int(str(info["redis_version"]).split(".", maxsplit=1)[0]) < _OLDEST_MAJOR:
+        return fail("broker", found, "Sluice needs Redis 6 or newer, or Valkey")
+    return ok("broker", found)
+
+
+def memory(info: dict[str, Any]) -> Line:
+    """Whether the server keeps what it is given."""
+    used, most = int(info["used_memory"]), int(info["maxmemory"])
+    policy = info["maxmemory_policy"]
+    found = f"{amount(used)} used of {amount(most) if most else 'no limit'}, maxmemory-policy {policy}"
+    if policy != "noeviction":
+        advice = "With it, a full server drops messages unseen, and sweep makes up for it late: set it to noeviction"
+        return warn("broker memory", found, advice)
+    if most and used > _FULL * most:
+        return warn("broker memory", found, "It soon refuses new messages: raise maxmemory, or find what fills it")
+    return ok("broker memory", found)
+
+
+def queue(messages: int) -> Line:
+    """Whether somebody takes the messages."""
+    found = f"{messages:,} messages wait for workers"
+    if messages > _MANY_MESSAGES:
+        return warn("queue", found, "Are workers running, and on this broker? If so, there are too few: add some")
+    return ok("queue", found)
+
+
+def _clock(client: redis.Redis) -> Line:
+    before = time.time()
+    seconds, micros = client.time()
+    after = time.time()
+    return clocks("broker clock", "the broker", seconds + micros / 1e6 - (before + after) / 2)

@@ -1,0 +1,215 @@
+"""Postgres, and what stands in it of the processes and jobs."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cli.doctor.line import Line, amount, clocks, fail, ok, warn
+from ingest.config import Settings
+from ingest.db import doctor as facts
+from ingest.db.faults import ours
+from ingest.db.migrate import pending
+from ingest.db.pool import Connection, connect
+from ingest.errors import DatabaseError, Unavailable
+from ingest.ids import JOB, spell
+
+_OLDEST_VERSION = 150000
+_STATEMENT_SECONDS = 5
+_LOCK_SECONDS = 1
+
+# Beside web's threads and a worker's children: sweep's connection and those of its two hands.
+_SWEEPS = 3
+_NEARLY_ALL = 0.9
+
+# Autovacuum comes at a fifth of a table's rows; twice that, on a table that is not tiny, and it does not keep up.
+_DEAD_SHARE = 0.4
+_DEAD_LEAST = 50_000
+
+# The longest that a worker's patience grows to is under six minutes.
+_LONG_TRANSACTION_SECONDS = 600
+
+# Sweep looks every second; a job is begun within seconds, or there are too few workers.
+_LATE_SECONDS = 60
+
+_LARGEST = 3
+
+
+def look(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
+    """A line about each thing of the database; one alone where it does not answer.
+
+    Args:
+        settings: whose database, and how many connections the processes may take.
+        embedded_in: the data directory, where the stack itself runs the database.
+    """
+    try:
+        with connect(settings.database_url, "sluice-cli") as conn:
+            yield from _looked(conn, settings)
+    except Unavailable:
+        if embedded_in is None:
+            advice = "See to the server that DATABASE_URL names, and that the URL, user and password are right"
+        else:
+            advice = f"Start it with `sluice up --data-dir {embedded_in}`"
+        yield fail("database", "it does not answer, or refuses; nothing in it was looked at", advice)
+
+
+def _looked(conn: Connection, settings: Settings) -> Iterator[Line]:
+    yield version(conn.info.server_version)
+    with ours(), conn.transaction():
+        facts.bound(conn, seconds=_STATEMENT_SECONDS, lock_seconds=_LOCK_SECONDS)
+    checks: tuple[tuple[str, Callable[[Connection], Any], Callable[[Any], Line]], ...] = (
+        ("migrations", pending, migrations),
+        ("durability", facts.durability, durability),
+        ("connections", facts.connections, lambda found: connections(found, _wanted(settings))),
+        ("database clock", _ahead, lambda ahead: clocks("database clock", "the database", ahead)),
+        ("size", lambda conn: (facts.size(conn), facts.tables(conn)), lambda found: size(*found)),
+        ("vacuum", lambda conn: (facts.autovacuum(conn), facts.tables(conn)), lambda found: vacuum(*found)),
+        ("transactions", facts.oldest_transaction, transactions),
+        ("sweep", lambda conn: (facts.sessions(conn), facts.look_lag(conn)), lambda found: sweep(*found)),
+        ("workers", lambda conn: (facts.sessions(conn), facts.waiting(conn)), lambda found: workers(*found)),
+        ("waiting", facts.waiting, waiting),
+        ("jobs", facts.jobs_by_state, jobs),
+    )
+    for name, read, judge in checks:
+        try:
+            with ours(), conn.transaction():
+                found = read(conn)
+        except Unavailable:
+            raise
+        except DatabaseError as error:
+            yield warn(
+                name, f"it could not be looked at ({error.message})", _ADVICES.get(error.sqlstate or "", _ADVICE)
+            )
+        else:
+            yield judge(found)
+
+
+_ADVICE = "Is this the right database, is it migrated, and may its user read it?"
+_ADVICES = {
+    "57014": f"It took longer than {_STATEMENT_SECONDS} s: the database is very busy or very large",
+    "55P03": "Something holds a lock on it, such as a migration under way: try again",
+    "42P01": "A table is missing: run `sluice migrate`",
+}
+
+
+def version(number: int) -> Line:
+    """Whether the server is one that Sluice runs on."""
+    found = f"PostgreSQL {number // 10000}.{number % 10000} answers"
+    if number < _OLDEST_VERSION:
+        return fail("database", found, "Sluice needs PostgreSQL 15 or newer")
+    return ok("database", found)
+
+
+def migrations(missing: list[str]) -> Line:
+    """Whether the schema is up to date."""
+    if missing:
+        return fail("migrations", f"missing: {', '.join(missing)}", "Run `sluice migrate`")
+    return ok("migrations", "all are applied")
+
+
+def durability(settings: dict[str, str]) -> Line:
+    """Whether what was answered with 2xx outlives a power cut."""
+    off = [name for name, value in settings.items() if value == "off"]
+    if off:
+        found = f"off: {', '.join(off)}"
+        return warn("durability", found, "A crash or power cut may lose accepted batches, or the database: turn it on")
+    return ok("durability", ", ".join(f"{name} {value}" for name, value in settings.items()))
+
+
+def _wanted(settings: Settings) -> int:
+    return settings.web_workers * settings.web_threads + settings.worker_processes + _SWEEPS
+
+
+def connections(found: facts.Connections, wanted: int) -> Line:
+    """Whether there are enough connections.
+
+    Args:
+        found: as the server says.
+        wanted: what one web, one worker and one sweep may take, by the settings.
+    """
+    text = f"{found.used} of {found.most} in use; with these settings, one web, worker and sweep take up to {wanted}"
+    if found.used >= _NEARLY_ALL * found.most:
+        return warn("connections", text, "They run out, and then requests get 503: raise max_connections")
+    if wanted > found.most:
+        advice = "Under load they run out: raise max_connections, or lower SLUICE_WEB_WORKERS or SLUICE_WEB_THREADS"
+        return warn("connections", text, advice)
+    return ok("connections", text)
+
+
+def _ahead(conn: Connection) -> float:
+    before = time.time()
+    there = facts.clock(conn).timestamp()
+    return there - (before + time.time()) / 2
+
+
+def size(whole: int, tables: list[facts.Table]) -> Line:
+    """How large the database is, and what of it."""
+    largest = ", ".join(f"{table.name} {amount(table.size)}" for table in tables[:_LARGEST])
+    return ok("size", f"{amount(whole)}" + (f"; largest tables: {largest}" if largest else ""))
+
+
+def vacuum(automatic: bool, tables: list[facts.Table]) -> Line:  # noqa: FBT001 # a fact beside others
+    """Whether dead rows are cleared away."""
+    behind = [table for table in tables if table.dead > max(_DEAD_LEAST, _DEAD_SHARE * table.live)]
+    if not automatic:
+        return warn("vacuum", "autovacuum is off", "Tables grow without end and slow down: turn it on")
+    if behind:
+        found = ", ".join(f"{table.name} has {table.dead:,} dead rows for {table.live:,} live ones" for table in behind)
+        advice = "Look for transactions that stay open; if there are none, let autovacuum work harder (its cost limit)"
+        return warn("vacuum", found, advice)
+    return ok("vacuum", "autovacuum keeps up")
+
+
+def transactions(oldest: facts.Transaction | None) -> Line:
+    """Whether some transaction keeps vacuum from its work."""
+    if oldest is None:
+        return ok("transactions", "none is open")
+    by = f"{oldest.application or 'a client without a name'} (pid {oldest.pid})"
+    found = f"the oldest one has been open for {oldest.seconds:,.0f} s, by {by}"
+    if oldest.seconds > _LONG_TRANSACTION_SECONDS:
+        advice = f"What it may see cannot be vacuumed. If nobody needs it: SELECT pg_terminate_backend({oldest.pid})"
+        return warn("transactions", found, advice)
+    return ok("transactions", found)
+
+
+def sweep(sessions: facts.Sessions, lag: float | None) -> Line:
+    """Whether sweep runs and looks."""
+    late = lag is not None and lag > _LATE_SECONDS
+    due = f"; a job has waited for its look for {lag:,.0f} s" if late else ""
+    if not sessions.sweeps:
+        advice = "Start it (`python -m worker.sweep`): without it, a job whose message is lost does not run"
+        return fail("sweep", f"it is not running: none is connected{due}", advice)
+    if late:
+        advice = "Read its log; if it says nothing, restart it; if it is busy, add workers"
+        return fail("sweep", f"it is connected but does not keep up{due}", advice)
+    return ok("sweep", f"{sessions.sweeps} connected, and no job waits for its look")
+
+
+def workers(sessions: facts.Sessions, waits: facts.Waiting | None) -> Line:
+    """Whether somebody carries jobs out. An idle worker cannot be seen here: it holds no connection."""
+    if sessions.workers:
+        return ok("workers", f"{sessions.workers} connected")
+    if waits is None:
+        return ok("workers", "none connected, and none needed: there was no work in the last minute")
+    found = f"none connected, though {waits.jobs:,} jobs wait"
+    advice = "Start workers, on the broker that REDIS_URL names; if they run, their log says what keeps them"
+    if waits.seconds > _LATE_SECONDS:
+        return fail("workers", found, advice)
+    return warn("workers", found, advice)
+
+
+def waiting(oldest: facts.Waiting | None) -> Line:
+    """Whether jobs begin in time."""
+    if oldest is None:
+        return ok("waiting", "no job waits to be begun")
+    found = (
+        f"{oldest.jobs:,} jobs wait to be begun, the oldest, {spell(JOB, oldest.oldest)}, for {oldest.seconds:,.0f} s"
+    )
+    if oldest.seconds > _LATE_SECONDS:
+        return warn("waiting", found, "If workers are running, there are too few of them: add some")
+    return ok("waiting", found)
+
+
+def jobs(by_state: dict[str, int]) -> Line:
+    """How many jobs there are."""
+    return ok("jobs", ", ".join(f"{count:,} {state}" for state, count in sorted(by_state.items())) or "none yet")

@@ -1,0 +1,175 @@
+"""What a check-up asks of the database: facts only, each question one bounded statement; `cli.doctor` judges them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ingest.db.pool import WORKER, Connection
+
+_BOUND = "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)"
+
+
+def bound(conn: Connection, *, seconds: int, lock_seconds: int) -> None:
+    """Let no statement of this connection take, or wait for a lock, longer; holds once the transaction is committed."""
+    conn.execute(_BOUND, (f"{seconds}s", f"{lock_seconds}s"))
+
+
+_DURABILITY = """
+SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') ORDER BY name
+"""
+
+
+def durability(conn: Connection) -> dict[str, str]:
+    """The settings that decide whether what was committed outlives a power cut, as this connection has them."""
+    return dict(conn.execute(_DURABILITY).fetchall())  # type: ignore[arg-type] # (text, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How many connections the server's clients hold, and how many there are for clients that are no superusers."""
+
+    used: int
+    most: int
+
+
+# reserved_connections came with version 16.
+_CONNECTIONS = """
+SELECT count(*) AS used,
+       current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
+           - coalesce(current_setting('reserved_connections', true)::bigint, 0) AS most
+FROM pg_stat_activity WHERE backend_type = 'client backend'
+"""
+
+
+def connections(conn: Connection) -> Connections:
+    """See Connections."""
+    with conn.cursor(row_factory=class_row(Connections)) as cursor:
+        return cursor.execute(_CONNECTIONS).fetchall()[0]
+
+
+def clock(conn: Connection) -> datetime:
+    """What time it is on the server's machine."""
+    return conn.execute("SELECT clock_timestamp()").fetchall()[0][0]  # type: ignore[return-value] # a timestamptz
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table's size with its indexes, in bytes; its dead rows wait for autovacuum."""
+
+    name: str
+    size: int
+    live: int
+    dead: int
+
+
+_TABLES = """
+SELECT relname AS name, pg_total_relation_size(relid) AS size, n_live_tup AS live, n_dead_tup AS dead
+FROM pg_stat_user_tables ORDER BY size DESC, name LIMIT 1000
+"""
+
+
+def tables(conn: Connection) -> list[Table]:
+    """The tables, the largest first."""
+    with conn.cursor(row_factory=class_row(Table)) as cursor:
+        return cursor.execute(_TABLES).fetchall()
+
+
+def size(conn: Connection) -> int:
+    """The size of the whole database, in bytes."""
+    return conn.execute("SELECT pg_database_size(current_database())").fetchall()[0][0]  # type: ignore[return-value]
+
+
+def autovacuum(conn: Connection) -> bool:
+    """Whether the server vacuums by itself."""
+    return conn.execute("SELECT current_setting('autovacuum')").fetchone() == ("on",)
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction that is open in the database."""
+
+    pid: int
+    application: str
+    seconds: float
+
+
+_OLDEST_TRANSACTION = """
+SELECT pid, application_name AS application, extract(epoch FROM clock_timestamp() - xact_start)::float AS seconds
+FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+  AND xact_start IS NOT NULL
+ORDER BY xact_start LIMIT 1
+"""
+
+
+def oldest_transaction(conn: Connection) -> Transaction | None:
+    """The transaction that has been open longest, this one aside: vacuum removes nothing that it may still see."""
+    with conn.cursor(row_factory=class_row(Transaction)) as cursor:
+        return cursor.execute(_OLDEST_TRANSACTION).fetchone()
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """How many connections the processes that carry jobs out hold.
+
+    Attributes:
+        workers: children of workers, and hands of sweep's own; one that had nothing to do for a minute holds none.
+        sweeps: sweep's own; it always holds one.
+    """
+
+    workers: int
+    sweeps: int
+
+
+_SESSIONS = f"""
+SELECT count(*) FILTER (WHERE application_name ~ '^{WORKER}(:[0-9]+)?$') AS workers,
+       count(*) FILTER (WHERE application_name = 'sluice-sweep') AS sweeps
+FROM pg_stat_activity WHERE datname = current_database()
+"""
+
+
+def sessions(conn: Connection) -> Sessions:
+    """See Sessions."""
+    with conn.cursor(row_factory=class_row(Sessions)) as cursor:
+        return cursor.execute(_SESSIONS).fetchall()[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many jobs could begin and have not, and the one that has waited longest."""
+
+    jobs: int
+    oldest: UUID
+    seconds: float
+
+
+_WAITING = """
+SELECT count(*) OVER () AS jobs, j.id AS oldest,
+       extract(epoch FROM now() - greatest(j.created_at, a.ended_at))::float AS seconds
+FROM jobs j LEFT JOIN jobs a ON a.id = j.after_job_id
+WHERE j.status = 'pending' AND (a.id IS NULL OR a.status NOT IN ('pending', 'processing'))
+ORDER BY seconds DESC LIMIT 1
+"""
+
+
+def waiting(conn: Connection) -> Waiting | None:
+    """See Waiting; None where every job that could begin has begun."""
+    with conn.cursor(row_factory=class_row(Waiting)) as cursor:
+        return cursor.execute(_WAITING).fetchone()
+
+
+_LOOK_LAG = """
+SELECT extract(epoch FROM now() - min(look_at))::float FROM jobs WHERE status IN ('pending', 'processing')
+"""
+
+
+def look_lag(conn: Connection) -> float | None:
+    """For how many seconds a job has been due for sweep's look; negative: none is due; None: no job is open."""
+    return conn.execute(_LOOK_LAG).fetchall()[0][0]  # type: ignore[return-value] # a float8
+
+
+def jobs_by_state(conn: Connection) -> dict[str, int]:
+    """How many jobs are in each state that any is in."""
+    return dict(conn.execute("SELECT status, count(*) FROM jobs GROUP BY status"))  # type: ignore[arg-type] # (text, bigint)

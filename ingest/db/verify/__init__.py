@@ -1,0 +1,105 @@
+"""Whether what is stored is what Sluice promises: each invariant a query that finds nothing where all is well.
+
+    check              what a check is
+    jobs rows stuck    the checks: a job's sums, what belongs together, and what does not move
+
+Read-only and in one snapshot, so that work under way is no false alarm. Each check is bounded, in time and in what
+it finds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ingest.db.faults import ours
+from ingest.db.pool import Connection
+from ingest.db.verify import jobs, rows, stuck
+from ingest.db.verify.check import Check
+from ingest.errors import TryAgain
+from ingest.ids import spell
+
+__all__ = ["CHECKS", "MOST_FOUND", "OPERATIONAL", "Check", "Example", "Result", "verify"]
+
+# First what does not move: those checks ask pg_stat_activity, which shows the moment and not the snapshot's.
+CHECKS = (*stuck.CHECKS, *jobs.CHECKS, *rows.CHECKS)
+
+# What may be wrong without any row of Sluice's being at fault: a process that does not run, or too much work.
+OPERATIONAL = frozenset(check.name for check in stuck.CHECKS)
+
+MOST_FOUND = 10_000
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row that breaks an invariant; `id` is its public id, None where it has none."""
+
+    id: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one check.
+
+    Attributes:
+        check: the invariant.
+        found: how many rows break it, counted up to MOST_FOUND; None: the check did not finish.
+        examples: up to five of them.
+    """
+
+    check: Check
+    found: int | None
+    examples: tuple[Example, ...] = ()
+
+
+# Nothing may come before it in its transaction.
+_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_BOUND = "SELECT set_config('statement_timeout', %s, true)"
+
+
+def verify(
+    conn: Connection, *, deadline_seconds: int, stuck_after_seconds: int, check_seconds: int
+) -> Iterator[Result]:
+    """Check every invariant, in one snapshot; a result a check, as it comes.
+
+    Args:
+        conn: a connection with no transaction open; the one that this opens is the caller's to end.
+        deadline_seconds: the setting of that name.
+        stuck_after_seconds: without progress for so long, a job that nobody works on is called stuck.
+        check_seconds: what a check may take at most.
+
+    Raises:
+        DatabaseError: the connection was lost, or a query is at fault.
+    """
+    with ours():
+        conn.execute(_SNAPSHOT)
+        conn.execute(_BOUND, (f"{check_seconds}s",))
+    values = {"deadline": deadline_seconds, "stuck_after": stuck_after_seconds}
+    for check in CHECKS:
+        yield _result(conn, check, values)
+
+
+# The inner LIMIT ends the search early where very much is wrong.
+_FIND = """
+SELECT id, detail, count(*) OVER () FROM ({query} LIMIT {most}) AS found (id, detail) LIMIT {examples}
+"""
+
+
+def _result(conn: Connection, check: Check, values: dict[str, int]) -> Result:
+    """Beneath a savepoint: a check that runs out of time takes nothing but itself along."""
+    query = _FIND.format(query=check.query, most=MOST_FOUND, examples=_EXAMPLES)
+    try:
+        with ours(), conn.transaction():
+            found = conn.execute(query, values).fetchall()
+    except TryAgain:
+        return Result(check, None)
+    count: Any = found[0][2] if found else 0
+    return Result(check, count, tuple(Example(_public(check, row_id), str(detail)) for row_id, detail, _ in found))
+
+
+def _public(check: Check, row_id: object) -> str | None:
+    if not isinstance(row_id, UUID):
+        return None
+    return spell(check.prefix, row_id) if check.prefix else str(row_id)

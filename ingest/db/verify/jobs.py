@@ -1,0 +1,231 @@
+"""Invariants of jobs, their blocks and their item errors: promises 2 and 4, as they stand in the tables."""
+
+from ingest.db.verify.check import Check
+from ingest.ids import JOB
+
+_RECOUNT = (
+    "What was written stands in entities, events and states, but do not trust this job's counts. Have its client "
+    "send the batch again: entities and states then end as sent; for events, compare them with what is stored first"
+)
+_REPORT = "keep a copy of the job's rows (jobs, job_blocks, job_errors) and report it"
+
+EFFECTS_SUM = Check(
+    name="job_effects_sum",
+    invariant="Every item of a job has exactly one effect: none is below zero, and they sum to its total",
+    wrong="jobs whose effects do not sum to their total",
+    advice=_RECOUNT,
+    prefix=JOB,
+    query="""
+SELECT id, concat('effects ', created + updated + unchanged + duplicate + failed + unprocessed, ', total ', total)
+FROM jobs
+WHERE total <> created + updated + unchanged + duplicate + failed + unprocessed
+   OR least(created, updated, unchanged, duplicate, failed, unprocessed) < 0
+""",
+)
+
+BLOCKS_SUM = Check(
+    name="job_blocks_sum",
+    invariant="The items of a job's blocks sum to its total",
+    wrong="jobs whose blocks do not hold as many items as their total",
+    advice="Part of the stored batch is gone or stands twice. Cancel the job if it has not ended "
+    "(`sluice jobs cancel`), and have its client send the batch again",
+    prefix=JOB,
+    query="""
+SELECT j.id, concat('items ', coalesce(b.items, 0), ', total ', j.total)
+FROM jobs j
+LEFT JOIN (SELECT job_id, sum(items) AS items FROM job_blocks GROUP BY job_id) b ON b.job_id = j.id
+WHERE coalesce(b.items, 0) <> j.total
+""",
+)
+
+BLOCKS_FOLLOW = Check(
+    name="job_blocks_follow",
+    invariant="A job's blocks follow one another from item 0 on, with no gap and no overlap",
+    wrong="jobs whose blocks leave a gap or overlap",
+    advice="The indexes of this job's item errors cannot be trusted: " + _REPORT,
+    prefix=JOB,
+    query="""
+SELECT job_id, concat('block ', min(no))
+FROM (SELECT job_id, no, first_index,
+             row_number() OVER earlier - 1 AS expected_no,
+             coalesce(sum(items) OVER (earlier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS expected_index
+      FROM job_blocks WINDOW earlier AS (PARTITION BY job_id ORDER BY no)) b
+WHERE no <> expected_no OR first_index <> expected_index
+GROUP BY job_id
+""",
+)
+
+BLOCKS_OPEN = Check(
+    name="job_blocks_open",
+    invariant="A job's blocks_open is the number of its open blocks",
+    wrong="jobs that count another number of open blocks than they have",
+    advice="The job ends too early or never. Cancel it if it has not ended (`sluice jobs cancel`), and have its client "
+    "send the batch again",
+    prefix=JOB,
+    query="""
+SELECT j.id, concat('blocks_open ', j.blocks_open, ', open blocks ', coalesce(b.open, 0))
+FROM jobs j
+LEFT JOIN (SELECT job_id, count(*) AS open FROM job_blocks WHERE open GROUP BY job_id) b ON b.job_id = j.id
+WHERE coalesce(b.open, 0) <> j.blocks_open
+""",
+)
+
+CLOSED_PROCESSED = Check(
+    name="job_closed_processed",
+    invariant="The items of a job's closed blocks are the items that it counts as processed",
+    wrong="jobs that count another number of processed items than their closed blocks hold",
+    advice=_RECOUNT,
+    prefix=JOB,
+    query="""
+SELECT j.id, concat('processed ', j.total - j.unprocessed, ', items of closed blocks ', coalesce(b.items, 0))
+FROM jobs j
+LEFT JOIN (SELECT job_id, sum(items) AS items FROM job_blocks WHERE NOT open GROUP BY job_id) b ON b.job_id = j.id
+WHERE coalesce(b.items, 0) <> j.total - j.unprocessed
+""",
+)
+
+ERRORS_FAILED = Check(
+    name="job_errors_failed",
+    invariant="A job has one item error for each item that it counts as failed",
+    wrong="jobs that count another number of failed items than they have item errors",
+    advice="Its client was not told of every refused item. Have it send the batch again, or compare what is stored",
+    prefix=JOB,
+    query="""
+SELECT j.id, concat('failed ', j.failed, ', item errors ', coalesce(e.errors, 0))
+FROM jobs j
+LEFT JOIN (SELECT job_id, count(*) AS errors FROM job_errors GROUP BY job_id) e ON e.job_id = j.id
+WHERE coalesce(e.errors, 0) <> j.failed
+""",
+)
+
+ERRORS_WITHIN = Check(
+    name="job_errors_within",
+    invariant="An item error's index is that of an item of its job: 0 to total - 1",
+    wrong="jobs with an item error for an index that the batch does not have",
+    advice="The indexes of this job's item errors cannot be trusted: " + _REPORT,
+    prefix=JOB,
+    query="""
+SELECT j.id, concat('index ', min(e.index), ' to ', max(e.index), ', total ', j.total)
+FROM job_errors e JOIN jobs j ON j.id = e.job_id
+WHERE e.index NOT BETWEEN 0 AND j.total - 1
+GROUP BY j.id, j.total
+""",
+)
+
+COMPLETED = Check(
+    name="job_completed",
+    invariant="A completed job has nothing unprocessed and no open block",
+    wrong="completed jobs with work left",
+    advice="Its client was told that all is done, and it is not. Have it send the batch again",
+    prefix=JOB,
+    query="""
+SELECT j.id, concat('unprocessed ', j.unprocessed, ', blocks_open ', j.blocks_open)
+FROM jobs j
+WHERE j.status = 'completed'
+  AND (j.unprocessed <> 0 OR j.blocks_open <> 0
+       OR EXISTS (SELECT FROM job_blocks b WHERE b.job_id = j.id AND b.open))
+""",
+)
+
+UNFINISHED = Check(
+    name="job_unfinished",
+    invariant="A job that has not ended has an open block",
+    wrong="jobs that have not ended although no block of theirs is left to be done",
+    advice="Sweep ends such a job as failed within a minute. If it is still here after that, sweep is not running: "
+    "start it",
+    prefix=JOB,
+    query="""
+SELECT j.id, j.status
+FROM jobs j
+WHERE j.status IN ('pending', 'processing')
+  AND NOT EXISTS (SELECT FROM job_blocks b WHERE b.job_id = j.id AND b.open)
+""",
+)
+
+ENDED_AT = Check(
+    name="job_ended_at",
+    invariant="A job has an end time if and only if it has ended",
+    wrong="jobs whose end time does not fit their status",
+    advice="A job that ended without a time is never purged, and one with a time too early: " + _REPORT,
+    prefix=JOB,
+    query="""
+SELECT id, concat(status, ', ended_at ', coalesce(ended_at::text, 'not set'))
+FROM jobs
+WHERE (ended_at IS NOT NULL) <> (status IN ('completed', 'failed', 'cancelled'))
+""",
+)
+
+PAYLOAD_LOST = Check(
+    name="job_payload_lost",
+    invariant="An open block has its payload",
+    wrong="jobs with an open block whose payload is gone",
+    advice="These items were accepted and are lost. Cancel the job if it has not ended (`sluice jobs cancel`), and "
+    "have its client send the batch again",
+    prefix=JOB,
+    query="""
+SELECT job_id, concat('block ', min(no)) FROM job_blocks WHERE open AND payload = '' GROUP BY job_id
+""",
+)
+
+PAYLOAD_KEPT = Check(
+    name="job_payload_kept",
+    invariant="A closed block has no payload any more",
+    wrong="jobs with a closed block that still has its payload",
+    advice="What the client sent is kept longer than it should be, until the job is purged: " + _REPORT,
+    prefix=JOB,
+    query="""
+SELECT job_id, concat('block ', min(no)) FROM job_blocks WHERE NOT open AND payload <> '' GROUP BY job_id
+""",
+)
+
+# A second of tolerance: times come from the starts of transactions and from the clock, which may be set back a little.
+PROGRESS = Check(
+    name="job_progress",
+    invariant="A job was created, begun, moved on and ended in that order, and begun if it is past pending",
+    wrong="jobs whose times are out of order or do not fit their status",
+    advice="If there are many, the clock of the database's machine was set back: see to its time service. "
+    "If there are few: " + _REPORT,
+    prefix=JOB,
+    query="""
+SELECT id, concat(status, ', created ', created_at, ', started ', coalesce(started_at::text, 'never'),
+                  ', progressed ', progressed_at, ', ended ', coalesce(ended_at::text, 'not yet'))
+FROM jobs
+WHERE (status = 'pending' AND (started_at IS NOT NULL OR unprocessed <> total))
+   OR (status IN ('processing', 'completed') AND started_at IS NULL)
+   OR created_at > least(started_at, progressed_at, ended_at) + interval '1 second'
+   OR started_at > least(progressed_at, ended_at) + interval '1 second'
+   OR progressed_at > ended_at + interval '1 second'
+""",
+)
+
+OWNER = Check(
+    name="job_owner",
+    invariant="A job's tenant and template are there",
+    wrong="jobs whose tenant or template is missing",
+    advice="Rows of `tenants` or `templates` were deleted, which Sluice never does: restore them from a backup",
+    prefix=JOB,
+    query="""
+SELECT j.id, concat(CASE WHEN t.id IS NULL THEN 'no tenant ' || j.tenant_id END,
+                    CASE WHEN t.id IS NULL AND m.id IS NULL THEN ', ' END,
+                    CASE WHEN m.id IS NULL THEN 'no template ' || j.template_id END)
+FROM jobs j LEFT JOIN tenants t ON t.id = j.tenant_id LEFT JOIN templates m ON m.id = j.template_id
+WHERE t.id IS NULL OR m.id IS NULL
+""",
+)
+
+CHECKS = (
+    EFFECTS_SUM,
+    BLOCKS_SUM,
+    BLOCKS_FOLLOW,
+    BLOCKS_OPEN,
+    CLOSED_PROCESSED,
+    ERRORS_FAILED,
+    ERRORS_WITHIN,
+    COMPLETED,
+    UNFINISHED,
+    ENDED_AT,
+    PAYLOAD_LOST,
+    PAYLOAD_KEPT,
+    PROGRESS,
+    OWNER,
+)

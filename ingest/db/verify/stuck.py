@@ -1,0 +1,88 @@
+"""Jobs that do not move though nothing keeps them: promise 4, every job ends."""
+
+from ingest.db.verify.check import Check
+from ingest.ids import JOB
+
+_SWEEP = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice-sweep'"
+_LATE = "status IN ('pending', 'processing') AND look_at < now() - interval '1 minute'"
+
+SWEEP_RUNS = Check(
+    name="sweep_runs",
+    invariant="Sweep runs: no job that has not ended waits for its look longer than a minute",
+    wrong="sweep is not running: no process of it is connected, and jobs wait for its look",
+    advice="Start it (`python -m worker.sweep`, one is enough) and read its log for why it ended. Until then a job "
+    "whose message was lost does not run",
+    prefix=JOB,
+    query=f"""
+SELECT id, concat('due for ', date_trunc('second', now() - look_at)) FROM jobs
+WHERE {_LATE} AND NOT EXISTS ({_SWEEP})
+""",
+)
+
+SWEEP_KEEPS_UP = Check(
+    name="sweep_keeps_up",
+    invariant="Sweep keeps up: while it runs, no job that has not ended waits for its look longer than a minute",
+    wrong="sweep is connected but does not keep up: jobs wait for its look",
+    advice="Read its log. If it reports nothing, it hangs: restart it. If it works, more jobs wait than it can look "
+    "at: add workers",
+    prefix=JOB,
+    query=f"""
+SELECT id, concat('due for ', date_trunc('second', now() - look_at)) FROM jobs
+WHERE {_LATE} AND EXISTS ({_SWEEP})
+""",
+)
+
+# Sweep puts its next look off by 30 seconds at most.
+LOOK_AHEAD = Check(
+    name="sweep_look_ahead",
+    invariant="Sweep looks again at a job that has not ended within half a minute",
+    wrong="jobs that sweep will not look at for long",
+    advice="The clock of the database's machine was set back, or somebody changed the rows. Mend it with: UPDATE jobs "
+    "SET look_at = now() WHERE ended_at IS NULL",
+    prefix=JOB,
+    query="""
+SELECT id, concat('in ', date_trunc('second', look_at - now())) FROM jobs
+WHERE status IN ('pending', 'processing') AND look_at > now() + interval '2 minutes'
+""",
+)
+
+# A block that is held has its holder's transaction in xmax. To ask by a lock would write, and take the block from a
+# worker that comes just then.
+STUCK = Check(
+    name="job_stuck",
+    invariant="A job whose first open block is free, and which waits for no other, is soon carried on",
+    wrong="jobs that nobody works on and that did not move for long",
+    advice="Run `sluice doctor`: is a worker connected, does sweep run? If other jobs move meanwhile, there is more "
+    "work than the workers can do: add some. If not, the workers' log says why, under the job's id",
+    prefix=JOB,
+    query="""
+SELECT j.id, concat(j.status, ', no progress for ',
+                    date_trunc('second', now() - greatest(j.progressed_at, a.ended_at)), ', attempts ', j.attempts)
+FROM jobs j
+JOIN job_blocks b ON b.job_id = j.id AND b.open
+                 AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = j.id AND open)
+LEFT JOIN jobs a ON a.id = j.after_job_id
+WHERE j.status IN ('pending', 'processing')
+  AND (a.id IS NULL OR a.status NOT IN ('pending', 'processing'))
+  AND greatest(j.progressed_at, a.ended_at) < now() - make_interval(secs => %(stuck_after)s)
+  AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.backend_xid = b.xmax)
+""",
+)
+
+# As sweep's own statement has it, with time for sweep to have done it.
+OVERDUE = Check(
+    name="job_overdue",
+    invariant="A job that was tried again and again without progress until its deadline is ended as failed",
+    wrong="jobs past their deadline that sweep has not ended",
+    advice="Is sweep running (`sluice doctor`)? `sluice jobs cancel` ends the job now; the workers' log says, under "
+    "its id, why it did not move",
+    prefix=JOB,
+    query="""
+SELECT j.id, concat('no progress for ', date_trunc('second', now() - j.progressed_at), ', deliveries ', b.deliveries)
+FROM jobs j JOIN job_blocks b ON b.job_id = j.id AND b.open AND b.deliveries >= 5
+WHERE j.status = 'processing' AND j.look_at < now() - interval '10 seconds'
+  AND j.progressed_at < now() - make_interval(secs => %(deadline)s) - interval '1 minute'
+""",
+)
+
+CHECKS = (SWEEP_RUNS, SWEEP_KEEPS_UP, LOOK_AHEAD, STUCK, OVERDUE)

@@ -1,0 +1,373 @@
+"""Each check finds what breaks its invariant and nothing else, and none finds anything in what Sluice itself leaves."""
+
+import threading
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from ingest.db import blocks, entities, jobs, tenants, verify
+from ingest.db.pool import Connection, Pool, connect, transaction
+from ingest.db.tenants import Tenant
+from ingest.db.verify import CHECKS, Result
+from ingest.executor import Executor
+from ingest.ids import spell, uuid7
+from ingest.queue import Bell, celery_app
+from ingest.wakeups import Wakeups
+from tests.db.meanwhile import Meanwhile
+from tests.factories import accept, entity, event, make_executor, make_tenant, run_pending, state
+
+_NEVER = 100 * 86_400
+_HOUR = 3_600
+
+
+def verified(
+    url: str, *, stuck_after_seconds: int = _NEVER, deadline_seconds: int = _NEVER, check_seconds: int = 30
+) -> list[Result]:
+    with connect(url, "sluice-cli") as conn:
+        bounds = {"deadline_seconds": deadline_seconds, "stuck_after_seconds": stuck_after_seconds}
+        return list(verify.verify(conn, **bounds, check_seconds=check_seconds))
+
+
+def found(url: str, **bounds: int) -> dict[str, int | None]:
+    """What is wrong: how many, by the name of the check."""
+    return {result.check.name: result.found for result in verified(url, **bounds) if result.found != 0}
+
+
+@pytest.fixture
+def done(pool: Pool, owner: Tenant, redis_url: str) -> dict[str, UUID]:
+    """A job of each kind that has ended, each of two blocks and with one bad item."""
+    made = {}
+    for kind, items in {
+        "entities": [entity(1), entity(2), entity(3, entityType="nothing")],
+        "events": [event(1), event(2), event(99)],
+        "states": [state(1), state(2), state(99)],
+    }.items():
+        with transaction(pool) as conn:
+            made[kind] = accept(conn, owner, kind, items, block_items=2)
+        run_pending(pool, redis_url)
+    return made
+
+
+@pytest.fixture
+def half(pool: Pool, owner: Tenant, redis_url: str) -> UUID:
+    """A job of three blocks of which one is done."""
+    with transaction(pool) as conn:
+        job_id = accept(conn, owner, "entities", [entity(number) for number in range(3)], block_items=1)
+    make_executor(pool, redis_url).run(job_id, seconds=0)
+    with transaction(pool) as conn:
+        job = jobs.get(conn, job_id)
+    assert job is not None
+    assert job.processed == 1
+    return job_id
+
+
+def test_a_database_with_nothing_in_it_is_well(database_url: str) -> None:
+    assert [result.found for result in verified(database_url)] == [0] * len(CHECKS)
+
+
+def test_what_real_jobs_leave_behind_is_well(
+    database_url: str, pool: Pool, done: dict[str, UUID], half: UUID, owner: Tenant
+) -> None:
+    with transaction(pool) as conn:
+        waiting = accept(conn, owner, "entities", [entity()])
+        assert jobs.cancel(conn, waiting)
+        assert jobs.cancel(conn, half)
+        failed = accept(conn, owner, "entities", [entity()])
+        assert jobs.fail(conn, failed, "JOB_UNRUNNABLE", "it cannot be")
+        assert entities.delete(conn, owner.id, "player_000001")
+        accept(conn, owner, "entities", [entity()], after_job_id=done["entities"])
+    assert found(database_url) == {}
+
+
+@pytest.mark.usefixtures("done", "half")
+def test_a_job_that_is_half_done_is_well(database_url: str) -> None:
+    assert found(database_url) == {}
+
+
+def test_a_job_whose_block_is_under_way_is_well(database_url: str, pool: Pool, owner: Tenant, redis_url: str) -> None:
+    seen: list[dict[str, int | None]] = []
+    editions = Meanwhile(lambda: seen.append(found(database_url)))
+    with transaction(pool) as conn:
+        job_id = accept(conn, owner, "entities", [entity(number) for number in range(4)], block_items=2)
+    Executor(pool, Bell(celery_app(redis_url)), Wakeups(redis_url), editions).run(job_id, seconds=60)
+    assert seen == [{}]
+
+
+def test_jobs_that_run_all_the_while_are_well(database_url: str, pool: Pool, owner: Tenant, redis_url: str) -> None:
+    with transaction(pool) as conn:
+        for first in range(0, 200, 20):
+            accept(conn, owner, "entities", [entity(first + number) for number in range(20)], block_items=2)
+            accept(conn, owner, "events", [event(first + number) for number in range(20)], block_items=2)
+    work = threading.Thread(target=run_pending, args=(pool, redis_url))
+    work.start()
+    seen = []
+    while work.is_alive():
+        seen.append(found(database_url))
+    work.join()
+    assert seen
+    assert all(each == {} for each in seen)
+
+
+def test_the_first_example_is_named_as_the_api_names_it_and_says_what_is_wrong(
+    database_url: str, observer: Connection, done: dict[str, UUID]
+) -> None:
+    observer.execute("UPDATE job_errors SET index = 7 WHERE job_id = %s", (done["events"],))
+    [result] = [result for result in verified(database_url) if result.found]
+    [example] = result.examples
+    assert (example.id, example.detail) == (spell("job", done["events"]), "index 7 to 7, total 3")
+
+
+def test_five_examples_are_enough_and_the_count_is_of_all(database_url: str, observer: Connection) -> None:
+    observer.execute("""
+        INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties)
+        SELECT gen_random_uuid(), 77, '', n::text, 'player', '{}' FROM generate_series(1, 40) n""")
+    [result] = [result for result in verified(database_url) if result.found]
+    assert (result.check.name, result.found, len(result.examples)) == ("entity_tenant", 40, 5)
+
+
+def test_a_check_counts_no_further_than_its_bound(database_url: str, observer: Connection) -> None:
+    observer.execute("""
+        INSERT INTO states (entity_id, key, value) SELECT n, 'balance', '1' FROM generate_series(1, 10001) n""")
+    assert found(database_url) == {"state_entity": verify.MOST_FOUND}
+
+
+def test_a_check_that_takes_too_long_is_given_up_and_the_others_go_on(
+    database_url: str, observer: Connection, done: dict[str, UUID]
+) -> None:
+    observer.execute("UPDATE job_errors SET index = 7 WHERE job_id = %s", (done["events"],))
+    with psycopg.connect(database_url) as holder:
+        holder.execute("LOCK TABLE states")
+        assert found(database_url, check_seconds=1) == {"job_errors_within": 1, "state_entity": None}
+
+
+def test_nothing_can_be_written_by_a_check(database_url: str) -> None:
+    with connect(database_url, "sluice-cli") as conn:
+        next(verify.verify(conn, deadline_seconds=1, stuck_after_seconds=1, check_seconds=1))
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            conn.execute("DELETE FROM jobs")
+
+
+# What breaks one invariant and no other. `job` is the done job of entities, `half` the half done one.
+_BREAKS: Mapping[str, tuple[str, ...]] = {
+    "job_effects_sum": (
+        "ALTER TABLE jobs DROP CONSTRAINT jobs_effects_sum_to_total",
+        "UPDATE jobs SET created = created + 1 WHERE id = %(job)s",
+    ),
+    "job_blocks_sum": ("UPDATE job_blocks SET items = 9 WHERE job_id = %(half)s AND no = 2",),
+    "job_blocks_follow": ("UPDATE job_blocks SET first_index = 1 WHERE job_id = %(half)s AND no = 2",),
+    "job_blocks_open": ("UPDATE jobs SET blocks_open = 3 WHERE id = %(half)s",),
+    "job_closed_processed": ("UPDATE jobs SET unprocessed = unprocessed - 1, updated = 1 WHERE id = %(half)s",),
+    "job_errors_failed": ("DELETE FROM job_errors WHERE job_id = %(job)s",),
+    "job_errors_within": ("UPDATE job_errors SET index = -1 WHERE job_id = %(job)s",),
+    "job_completed": (
+        "ALTER TABLE jobs DROP CONSTRAINT jobs_completed_is_complete",
+        "UPDATE jobs SET status = 'completed', ended_at = clock_timestamp() WHERE id = %(half)s",
+    ),
+    "job_unfinished": ("UPDATE jobs SET status = 'processing', ended_at = NULL WHERE id = %(job)s",),
+    "job_ended_at": (
+        "ALTER TABLE jobs DROP CONSTRAINT jobs_ended_at_check",
+        "UPDATE jobs SET ended_at = NULL WHERE id = %(job)s",
+    ),
+    "job_payload_lost": ("UPDATE job_blocks SET payload = '' WHERE job_id = %(half)s AND no = 2",),
+    "job_payload_kept": ("UPDATE job_blocks SET payload = 'x' WHERE job_id = %(job)s AND no = 1",),
+    "job_progress": ("UPDATE jobs SET started_at = ended_at + interval '1 minute' WHERE id = %(job)s",),
+    "job_owner": (
+        "ALTER TABLE jobs DROP CONSTRAINT jobs_template_id_fkey",
+        "UPDATE jobs SET template_id = 77 WHERE id = %(job)s",
+    ),
+    "job_separate": ("UPDATE jobs SET after_job_id = %(foreign_job)s WHERE id = %(job)s",),
+    "template_separate": ("UPDATE tenants SET template_id = %(foreign_template)s WHERE id = %(tenant)s",),
+    "link_event": ("DELETE FROM events WHERE id = (SELECT min(id) FROM events)",),
+    "link_entity": ("UPDATE event_entities SET entity_id = 77 WHERE event_id = (SELECT min(id) FROM events)",),
+    "event_linked": ("DELETE FROM event_entities WHERE event_id = (SELECT min(id) FROM events)",),
+    "link_time": (
+        """UPDATE event_entities SET occurred_at = occurred_at - interval '1 microsecond'
+           WHERE event_id = (SELECT min(id) FROM events)""",
+    ),
+    "link_separate": ("UPDATE events SET tenant_id = %(other)s WHERE id = (SELECT min(id) FROM events)",),
+    "state_entity": ("UPDATE states SET entity_id = 77 WHERE entity_id = (SELECT min(entity_id) FROM states)",),
+    "entity_tenant": (
+        """INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties)
+           VALUES (gen_random_uuid(), 77, '', 'p', 'player', '{}')""",
+    ),
+    "event_tenant": (
+        "UPDATE events SET tenant_id = 77 WHERE id = (SELECT min(id) FROM events)",
+        # Its entity too, or the link would join two tenants' rows.
+        "UPDATE entities SET tenant_id = 77 WHERE id = (SELECT min(entity_id) FROM event_entities)",
+    ),
+    "sweep_runs": ("UPDATE jobs SET look_at = now() - interval '2 minutes' WHERE id = %(half)s",),
+    "sweep_look_ahead": ("UPDATE jobs SET look_at = now() + interval '3 minutes' WHERE id = %(half)s",),
+}
+# What such a break cannot but bring along.
+_ALSO: Mapping[str, dict[str, int]] = {"event_tenant": {"entity_tenant": 1}}
+
+
+@pytest.mark.parametrize("name", _BREAKS)
+def test_what_breaks_one_invariant_is_found_by_its_check_alone(
+    database_url: str, observer: Connection, pool: Pool, owner: Tenant, done: dict[str, UUID], half: UUID, name: str
+) -> None:
+    assert found(database_url) == {}
+    with transaction(pool) as conn:
+        stranger = make_tenant(conn)[0]
+        foreign_job = accept(conn, stranger, "entities", [entity()])
+        insert = """INSERT INTO templates (tenant_id, slug, name, version, schema)
+                    VALUES (%s, 'tpl_x', 'x', '1', '{}') RETURNING id"""
+        [(template_id,)] = conn.execute(insert, (stranger.id,)).fetchall()
+    values = {
+        "job": done["entities"],
+        "half": half,
+        "tenant": owner.id,
+        "other": stranger.id,
+        "foreign_job": foreign_job,
+        "foreign_template": template_id,
+    }
+    for statement in _BREAKS[name]:
+        observer.execute(statement, values if "%(" in statement else None)  # type: ignore[arg-type]
+    assert found(database_url) == {name: 1, **_ALSO.get(name, {})}
+
+
+@pytest.mark.parametrize("what", ["tenant", "template"])
+def test_a_job_without_its_tenant_or_its_template_is_found(
+    database_url: str, observer: Connection, done: dict[str, UUID], what: str
+) -> None:
+    observer.execute(f"ALTER TABLE jobs DROP CONSTRAINT jobs_{what}_id_fkey".encode())
+    observer.execute(f"UPDATE jobs SET {what}_id = 77 WHERE id = %s".encode(), (done["states"],))
+    assert found(database_url) == {"job_owner": 1}
+
+
+def test_a_job_under_another_tenants_template_is_found(
+    database_url: str, observer: Connection, pool: Pool, done: dict[str, UUID]
+) -> None:
+    with transaction(pool) as conn:
+        stranger = make_tenant(conn)[0]
+    insert = "INSERT INTO templates (tenant_id, slug, name, version, schema) VALUES (%s, 'tpl_x', 'x', '1', '{}')"
+    observer.execute(insert, (stranger.id,))
+    observer.execute("UPDATE jobs SET template_id = (SELECT max(id) FROM templates) WHERE id = %s", (done["events"],))
+    assert found(database_url) == {"job_separate": 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "status = 'pending', ended_at = NULL",
+        "started_at = NULL",
+        "created_at = now() + interval '1 hour'",
+        "progressed_at = now() + interval '1 hour'",
+        "ended_at = created_at - interval '1 hour'",
+    ],
+)
+def test_times_out_of_order_are_found(
+    database_url: str, observer: Connection, done: dict[str, UUID], change: str
+) -> None:
+    observer.execute(f"UPDATE jobs SET {change} WHERE id = %s".encode(), (done["entities"],))
+    assert found(database_url)["job_progress"] == 1
+
+
+@pytest.mark.usefixtures("done")
+@pytest.mark.parametrize("first", ["events", "event_entities"])
+def test_what_a_purge_has_torn_for_a_while_is_no_finding(
+    database_url: str, observer: Connection, owner: Tenant, first: str
+) -> None:
+    tenants.configure(observer, owner.id, {"data_retention_days": 30})
+    for table in ("events", "event_entities"):
+        observer.execute(f"UPDATE {table} SET occurred_at = occurred_at - interval '31 days'".encode())
+    observer.execute(f"DELETE FROM {first}".encode())
+    assert found(database_url) == {}
+
+
+# All of a job's times, so that none of them is out of order.
+_AGED = """
+UPDATE jobs SET created_at = created_at - make_interval(secs => %(seconds)s),
+    started_at = started_at - make_interval(secs => %(seconds)s),
+    progressed_at = progressed_at - make_interval(secs => %(seconds)s),
+    ended_at = ended_at - make_interval(secs => %(seconds)s)
+WHERE id = %(job_id)s
+"""
+
+
+@pytest.fixture
+def aged(observer: Connection) -> Callable[[UUID, int], None]:
+    """Makes a job older by so many seconds, as if nobody had worked on it since."""
+
+    def age(job_id: UUID, seconds: int) -> None:
+        observer.execute(_AGED, {"job_id": job_id, "seconds": seconds})
+
+    return age
+
+
+def test_a_job_that_nobody_works_on_is_stuck_after_the_time_given(
+    database_url: str, half: UUID, aged: Callable[[UUID, int], None]
+) -> None:
+    aged(half, 600)
+    assert found(database_url, stuck_after_seconds=900) == {}
+    assert found(database_url, stuck_after_seconds=300) == {"job_stuck": 1}
+
+
+def test_a_job_whose_block_somebody_holds_is_not_stuck(
+    database_url: str, other: Connection, half: UUID, aged: Callable[[UUID, int], None]
+) -> None:
+    aged(half, 600)
+    assert blocks.lock(other, half, 1)
+    assert found(database_url, stuck_after_seconds=300) == {}
+    blocks.close(other, half, 1)
+    assert found(database_url, stuck_after_seconds=300) == {}
+    other.rollback()
+    assert found(database_url, stuck_after_seconds=300) == {"job_stuck": 1}
+
+
+def test_a_job_that_waits_for_another_is_not_stuck_until_that_has_ended_for_so_long(
+    database_url: str, pool: Pool, owner: Tenant, half: UUID, aged: Callable[[UUID, int], None]
+) -> None:
+    with transaction(pool) as conn:
+        waiting = accept(conn, owner, "entities", [entity()], after_job_id=half)
+    aged(waiting, 600)
+    assert found(database_url, stuck_after_seconds=300) == {}
+    with transaction(pool) as conn:
+        jobs.cancel(conn, half)
+    assert found(database_url, stuck_after_seconds=300) == {}
+    aged(half, 600)
+    assert found(database_url, stuck_after_seconds=300) == {"job_stuck": 1}
+
+
+def test_a_job_that_was_purged_keeps_nobody_waiting(
+    database_url: str, pool: Pool, owner: Tenant, aged: Callable[[UUID, int], None]
+) -> None:
+    with transaction(pool) as conn:
+        waiting = accept(conn, owner, "entities", [entity()], after_job_id=uuid7())
+    aged(waiting, 600)
+    assert found(database_url, stuck_after_seconds=300) == {"job_stuck": 1}
+
+
+def test_a_job_past_its_deadline_is_found_once_sweep_had_its_time(
+    database_url: str, observer: Connection, half: UUID, aged: Callable[[UUID, int], None]
+) -> None:
+    observer.execute("UPDATE job_blocks SET deliveries = 5 WHERE job_id = %s AND no = 1", (half,))
+    observer.execute("UPDATE jobs SET look_at = now() - interval '20 seconds' WHERE id = %s", (half,))
+    aged(half, _HOUR + 30)
+    assert found(database_url, deadline_seconds=_HOUR) == {}
+    aged(half, 60)
+    assert found(database_url, deadline_seconds=_HOUR) == {"job_overdue": 1}
+
+
+def test_a_job_that_was_hardly_tried_is_not_past_its_deadline_however_old_it_is(
+    database_url: str, observer: Connection, half: UUID, aged: Callable[[UUID, int], None]
+) -> None:
+    observer.execute("UPDATE jobs SET look_at = now() - interval '20 seconds' WHERE id = %s", (half,))
+    aged(half, 7 * 86_400)
+    assert found(database_url, deadline_seconds=_HOUR) == {}
+
+
+def test_a_sweep_that_is_connected_but_late_is_told_from_one_that_does_not_run(
+    database_url: str, observer: Connection, half: UUID
+) -> None:
+    observer.execute("UPDATE jobs SET look_at = now() - interval '2 minutes' WHERE id = %s", (half,))
+    assert found(database_url) == {"sweep_runs": 1}
+    with connect(database_url, "sluice-sweep"):
+        assert found(database_url) == {"sweep_keeps_up": 1}
+
+
+def test_every_check_has_a_test_that_breaks_its_invariant() -> None:
+    elsewhere = {"job_stuck", "job_overdue", "sweep_keeps_up"}
+    assert set(_BREAKS) | elsewhere == {check.name for check in CHECKS}

@@ -1,0 +1,326 @@
+"""`sluice doctor`: every line on real servers, each warning provoked where a server can be brought to it."""
+
+import json
+from contextlib import ExitStack, closing
+
+import psycopg
+import pytest
+import redis
+from click.testing import CliRunner
+from packaging.requirements import Requirement
+
+from cli import main
+from cli.doctor import broker, database, machine
+from cli.doctor.line import Level, clocks
+from cli.stack import running_servers
+from ingest.db import doctor as facts
+from ingest.db.migrate import migrate
+from ingest.db.pool import WORKER, connect, transaction
+from ingest.ids import spell, uuid7
+from ingest.queue import Bell, celery_app
+from tests.factories import accept, entity, make_tenant, run_pending
+
+_NOWHERE = {"DATABASE_URL": "postgresql:///sluice?host=/nowhere", "REDIS_URL": "unix:///nowhere/redis"}
+
+
+class Checkup:
+    """What `sluice doctor --json` said."""
+
+    def __init__(self, *arguments, **environment):
+        done = CliRunner().invoke(main, ["doctor", "--json", *arguments], env=environment)
+        self.exit_code, self.document = done.exit_code, json.loads(done.stdout)
+        self.lines = {line["name"]: line for line in self.document["checks"]}
+
+    def __getitem__(self, name):
+        return self.lines[name]["level"], self.lines[name]["found"]
+
+    def level(self, name):
+        return self.lines[name]["level"]
+
+    def names(self, level):
+        return {name for name, line in self.lines.items() if line["level"] == level}
+
+
+@pytest.fixture
+def doctor(settings):
+    def run(**environment):
+        return Checkup(**{"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url} | environment)
+
+    return run
+
+
+@pytest.fixture
+def sweep(database_url):
+    """A connection such as a running sweep has."""
+    with closing(connect(database_url, "sluice-sweep")) as conn:
+        yield conn
+
+
+@pytest.fixture
+def execute(database_url):
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        yield conn.execute
+
+
+@pytest.fixture
+def job_id(database_url):
+    with connect(database_url, "sluice-web") as conn:
+        return accept(conn, make_tenant(conn)[0], "entities", [entity()])
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """Servers that nobody else uses, and their data directory: their settings may be changed."""
+    data_dir = tmp_path_factory.mktemp("doctor") / "data"
+    with running_servers(data_dir) as servers:
+        with connect(servers.database_url, "sluice-cli") as conn:
+            migrate(conn)
+        yield data_dir, servers
+
+
+@pytest.mark.usefixtures("sweep")
+def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
+    seen = doctor()
+    assert seen.names("ok") == set(seen.lines)
+    assert set(seen.lines) == {
+        *("python", "packages", "settings", "database", "migrations", "durability", "connections", "database clock"),
+        *("size", "vacuum", "transactions", "sweep", "workers", "waiting", "jobs"),
+        *("broker", "broker memory", "broker clock", "queue"),
+    }
+    assert (seen.exit_code, seen.document["ok"], seen.document["fails"], seen.document["warnings"]) == (0, True, 0, 0)
+
+
+def test_for_people_each_line_says_how_it_stands_what_was_found_and_what_to_do(settings):
+    urls = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    done = CliRunner().invoke(main, ["doctor"], env=urls)
+    assert done.exit_code == 1
+    lines = done.output.splitlines()
+    assert "ok    settings       all are right" in lines
+    fail = lines.index("FAIL  sweep          it is not running: none is connected")
+    assert lines[fail + 1].strip().startswith("What to do: Start it")
+    assert lines[-1] == "1 FAIL, 0 warn."
+
+
+def test_wrong_settings_are_all_named(doctor):
+    seen = doctor(DATABASE_URL="mysql://x", SLUICE_WEB_WORKERS="none")
+    level, found = seen["settings"]
+    assert level == "fail"
+    assert "DATABASE_URL: must start with postgresql://" in found
+    assert "SLUICE_WEB_WORKERS" in found
+    assert seen.exit_code == 1
+
+
+def test_servers_that_are_down_are_findings_and_the_rest_is_looked_at(doctor):
+    seen = Checkup(**_NOWHERE)
+    assert seen.names("fail") == {"database", "broker"}
+    assert seen.exit_code == 1
+    assert seen.level("python") == "ok"
+    without_database = doctor(DATABASE_URL=_NOWHERE["DATABASE_URL"])
+    assert without_database.names("fail") == {"database"}
+    assert without_database.level("broker") == "ok"
+    without_broker = doctor(REDIS_URL=_NOWHERE["REDIS_URL"])
+    assert without_broker.level("broker") == "fail"
+    assert without_broker.level("migrations") == "ok"
+
+
+def test_without_a_running_stack_it_says_what_to_run(tmp_path):
+    seen = Checkup("--data-dir", str(tmp_path / "none"))
+    assert seen.names("fail") == {"database", "broker"}
+    assert f"sluice up --data-dir {tmp_path}" in seen.lines["database"]["advice"]
+    assert "disk" not in seen.lines
+
+
+def test_no_password_is_ever_shown(doctor):
+    seen = doctor(DATABASE_URL="postgresql://u:geheim@127.0.0.1:1/sluice", REDIS_URL="redis://:geheim@127.0.0.1:1/0")
+    assert seen.names("fail") == {"database", "broker"}
+    assert "geheim" not in json.dumps(seen.document)
+
+
+def test_a_missing_migration_is_a_fail(doctor, execute):
+    execute("DELETE FROM sluice_migrations")
+    level, found = doctor()["migrations"]
+    assert (level, "0001_first_schema" in found) == ("fail", True)
+
+
+def test_a_table_that_is_missing_hides_no_other_line(doctor, execute):
+    execute("DROP TABLE jobs CASCADE")
+    seen = doctor()
+    assert seen.level("jobs") == "warn"
+    assert "sluice migrate" in seen.lines["jobs"]["advice"]
+    assert seen.level("broker") == "ok"
+
+
+def test_a_question_that_a_lock_keeps_waiting_is_given_up_and_the_others_are_asked(doctor, database_url):
+    with connect(database_url, "sluice-cli") as holder:
+        holder.execute("LOCK TABLE sluice_migrations")
+        seen = doctor()
+    assert seen.level("migrations") == "warn"
+    assert "lock" in seen.lines["migrations"]["advice"]
+    assert seen.level("durability") == "ok"
+
+
+@pytest.mark.usefixtures("sweep")
+def test_commits_that_do_not_wait_for_the_disk_are_a_warning_which_exits_0(doctor, execute):
+    execute(
+        """DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$"""
+    )
+    seen = doctor()
+    assert seen["durability"] == ("warn", "off: synchronous_commit")
+    assert (seen.exit_code, seen.document["warnings"]) == (0, 1)
+
+
+def test_settings_that_may_take_more_connections_than_there_are_are_a_warning(doctor):
+    level, found = doctor(SLUICE_WEB_WORKERS="256", SLUICE_WEB_THREADS="256")["connections"]
+    assert level == "warn"
+    assert f"up to {256 * 256 + 2 + 3}" in found
+
+
+def test_dead_rows_that_nobody_clears_away_are_a_warning(doctor, execute):
+    execute("CREATE TABLE heap (n integer) WITH (autovacuum_enabled = off)")
+    execute("INSERT INTO heap SELECT generate_series(1, 60000)")
+    execute("DELETE FROM heap")
+    execute("SELECT pg_stat_force_next_flush()")
+    assert doctor()["vacuum"] == ("warn", "heap has 60,000 dead rows for 0 live ones")
+
+
+def test_who_holds_the_oldest_transaction_is_named(doctor, database_url):
+    with closing(connect(database_url, "sluice-cli")) as holder:
+        holder.execute("SELECT 1")
+        pid = holder.info.backend_pid
+        level, found = doctor()["transactions"]
+    assert (level, f"sluice-cli (pid {pid})" in found) == ("ok", True)
+
+
+def test_a_transaction_that_stays_open_for_long_is_a_warning():
+    assert database.transactions(None).level is Level.OK
+    assert database.transactions(facts.Transaction(7, "psql", 599)).level is Level.OK
+    line = database.transactions(facts.Transaction(7, "psql", 601))
+    assert line.level is Level.WARN
+    assert "pg_terminate_backend(7)" in line.advice
+
+
+def test_a_sweep_that_is_late_is_a_fail_whether_it_is_connected_or_not(doctor, execute, database_url, job_id):
+    execute("UPDATE jobs SET look_at = now() - interval '2 minutes' WHERE id = %s", (job_id,))
+    level, found = doctor()["sweep"]
+    assert (level, "not running" in found, "120 s" in found) == ("fail", True, True)
+    with closing(connect(database_url, "sluice-sweep")):
+        level, found = doctor()["sweep"]
+        assert (level, "does not keep up" in found) == ("fail", True)
+        execute("UPDATE jobs SET look_at = now() WHERE id = %s", (job_id,))
+        assert doctor().level("sweep") == "ok"
+
+
+def test_jobs_that_wait_with_no_worker_connected_are_a_warning_and_then_a_fail(doctor, execute, database_url, job_id):
+    seen = doctor()
+    assert seen["workers"] == ("warn", "none connected, though 1 jobs wait")
+    assert seen.level("waiting") == "ok"
+    execute("UPDATE jobs SET created_at = now() - interval '90 seconds' WHERE id = %s", (job_id,))
+    seen = doctor()
+    assert seen.level("workers") == "fail"
+    level, found = seen["waiting"]
+    assert (level, spell("job", job_id) in found) == ("warn", True)
+    with closing(connect(database_url, WORKER)) as worker:
+        worker.execute(f"SET application_name = '{WORKER}:20'")
+        assert doctor().level("workers") == "ok"
+
+
+def test_a_job_that_waits_for_another_does_not_wait_for_a_worker(doctor, pool, execute, redis_url):
+    with transaction(pool) as conn:
+        tenant = make_tenant(conn)[0]
+        first = accept(conn, tenant, "entities", [entity()])
+        accept(conn, tenant, "entities", [entity()], after_job_id=first)
+        accept(conn, tenant, "entities", [entity()], after_job_id=uuid7())
+    execute("UPDATE jobs SET created_at = now() - interval '90 seconds'")
+    assert "2 jobs wait" in doctor()["waiting"][1]
+    run_pending(pool, redis_url)
+    assert doctor()["waiting"] == ("ok", "no job waits to be begun")
+
+
+@pytest.mark.usefixtures("job_id")
+def test_jobs_are_counted_by_state(doctor, pool, redis_url):
+    assert doctor()["jobs"] == ("ok", "1 pending")
+    run_pending(pool, redis_url)
+    assert doctor()["jobs"] == ("ok", "1 completed")
+
+
+def test_the_queue_that_is_counted_is_the_one_that_is_rung_on(doctor, redis_url, job_id):
+    Bell(celery_app(redis_url)).ring(job_id)
+    while doctor()["queue"] != ("ok", "1 messages wait for workers"):
+        pass
+    with redis.Redis.from_url(redis_url) as client:
+        client.rpush("sluice.jobs", *range(10_000))
+    assert doctor()["queue"] == ("warn", "10,001 messages wait for workers")
+
+
+def test_the_embedded_servers_are_found_by_their_data_directory_and_the_disk_is_looked_at(own):
+    data_dir, _ = own
+    seen = Checkup("--data-dir", str(data_dir))
+    assert seen.names("fail") == {"sweep"}
+    assert str(data_dir) in seen["disk"][1]
+
+
+def test_servers_that_do_not_keep_what_they_are_given_are_warnings(own):
+    data_dir, servers = own
+    with (
+        psycopg.connect(servers.database_url, autocommit=True) as conn,
+        redis.Redis.from_url(servers.redis_url) as client,
+    ):
+        for name in ("fsync", "full_page_writes", "autovacuum"):
+            conn.execute(f"ALTER SYSTEM SET {name} = off".encode())
+        conn.execute("SELECT pg_reload_conf()")
+        while conn.execute("SHOW autovacuum").fetchone() != ("off",):
+            pass
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        seen = Checkup("--data-dir", str(data_dir))
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", 1)
+        full = Checkup("--data-dir", str(data_dir))
+        client.config_set("maxmemory", 0)
+        conn.execute("ALTER SYSTEM RESET ALL")
+        conn.execute("SELECT pg_reload_conf()")
+    assert seen["durability"] == ("warn", "off: fsync, full_page_writes")
+    assert seen["vacuum"] == ("warn", "autovacuum is off")
+    assert seen.level("broker memory") == "warn"
+    assert "allkeys-lru" in seen["broker memory"][1]
+    assert full.level("broker memory") == "warn"
+
+
+def test_connections_that_are_nearly_all_taken_are_a_warning(own):
+    data_dir, servers = own
+    with ExitStack() as held:
+        for _ in range(88):
+            held.enter_context(closing(psycopg.connect(servers.database_url)))
+        level, found = Checkup("--data-dir", str(data_dir))["connections"]
+    assert level == "warn"
+    assert "of 97 in use" in found
+
+
+def test_servers_that_are_too_old_are_fails():
+    assert database.version(140010).level is Level.FAIL
+    assert database.version(150000).level is Level.OK
+    assert broker.version({"redis_version": "5.0.14"}).level is Level.FAIL
+    assert broker.version({"redis_version": "6.0.0"}).level is Level.OK
+
+
+@pytest.mark.parametrize(("ahead", "level"), [(1.9, Level.OK), (-1.9, Level.OK), (2.1, Level.WARN), (-90, Level.WARN)])
+def test_clocks_that_differ_by_more_than_two_seconds_are_a_warning(ahead, level):
+    assert clocks("clock", "the database", ahead).level is level
+
+
+def test_a_disk_that_is_nearly_full_is_a_warning_and_then_a_fail(tmp_path):
+    levels = [machine.room(tmp_path, free).level for free in (3 * 1024**3, 1024**3, 1024**2)]
+    assert levels == [Level.OK, Level.WARN, Level.FAIL]
+
+
+def test_packages_that_are_missing_or_of_another_version_are_a_fail():
+    line = machine.compared(
+        [
+            Requirement("celery>=99"),
+            Requirement("surely-not-there"),
+            Requirement("not-this-one; extra == 'embedded'"),
+        ]
+    )
+    assert line.level is Level.FAIL
+    assert "surely-not-there is missing" in line.found
+    assert "not >=99" in line.found
+    assert "not-this-one" not in line.found
