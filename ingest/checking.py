@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol
 
@@ -19,7 +20,7 @@ from marshmallow import fields
 from ingest import rawjson
 from ingest.errors import JobUnrunnable
 from ingest.jobs import ItemError
-from ingest.templates import Template, unknown
+from ingest.templates import Template, TypeRules, unknown
 
 # A type's or a key's name may be as long as the public face allows an event's (contracts/public.md section 2).
 _LONGEST_NAME = 200
@@ -179,12 +180,12 @@ class Vocabulary:
     Attributes:
         noun: what messages call such a name.
         attribute: of the loaded item, which must be one of the names.
-        names: each with the fields that `data` must then have.
+        names: each with the rules for `data` that it brings.
     """
 
     noun: str
     attribute: str
-    names: Mapping[str, tuple[str, ...]]
+    names: Mapping[str, TypeRules]
 
 
 class ItemSchema(marshmallow.Schema):
@@ -258,24 +259,25 @@ class ItemSchema(marshmallow.Schema):
         members = rawjson.split_object(text)
         return {name: value if name in self._raw else rawjson.decode(value) for name, value in members.items()}
 
+    @cached_property
     def vocabulary(self) -> Vocabulary | None:
         """The names that the template allows one of the fields; None for kinds that have no template."""
         return None
 
     def faults(self, loaded: dict[str, Any]) -> list[str]:
         """What the template finds wrong with an item of the right shape; empty where it is good."""
-        vocabulary = self.vocabulary()
+        vocabulary = self.vocabulary
         if vocabulary is None:
             return []
         name = loaded[vocabulary.attribute]
-        if name not in vocabulary.names:
+        rules = vocabulary.names.get(name)
+        if rules is None:
             return [unknown(vocabulary.noun, name, vocabulary.names)]
-        required = vocabulary.names[name]
-        members = rawjson.split_object(loaded["data"]) if required else {}
+        members = rawjson.split_object(loaded["data"]) if rules.required else {}
         # An absent or null required field is missing (contracts/operator.md section 2).
         return [
             f'Missing required field: "{field}"'
-            for field in required
+            for field in rules.required
             if field not in members or bytes(members[field]) == b"null"
         ]
 

@@ -1,5 +1,6 @@
 """Entities: `{entityType, externalId, data}` (contracts/operator.md sections 3 and 4). Pure."""
 
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -35,10 +36,10 @@ class EntitySchema(ItemSchema):
     externalId = external_id_field()  # noqa: N815 # the wire's spelling
     data = ObjectDocument(required=True)
 
+    @cached_property
     def vocabulary(self) -> Vocabulary:
         """The template's entity types."""
-        types = self.template.entity_types
-        return Vocabulary("entity type", "type", {name: rules.required for name, rules in types.items()})
+        return Vocabulary("entity type", "type", self.template.entity_types)
 
     def make(self, index: int, loaded: Any) -> Entity:
         """The item."""

@@ -1,6 +1,7 @@
 """Events: `{externalId, eventType, data, timestamp?}` (contracts/operator.md sections 3 and 4). Pure."""
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -48,10 +49,10 @@ class EventSchema(ItemSchema):
     data = ObjectDocument(required=True)
     timestamp = Timestamp(attribute="occurred_at")
 
+    @cached_property
     def vocabulary(self) -> Vocabulary:
         """The template's event types."""
-        types = self.template.event_types
-        return Vocabulary("event type", "type", {name: rules.required for name, rules in types.items()})
+        return Vocabulary("event type", "type", self.template.event_types)
 
     def make(self, index: int, loaded: Any) -> Event:
         """The item."""

@@ -95,7 +95,7 @@ def derive(schema: ItemSchema) -> FastPath | None:
     """
     if schema.unknown != marshmallow.RAISE or any(schema._hooks.values()):  # noqa: SLF001 # it has no public name
         return None
-    vocabulary = _expressible(schema.vocabulary())
+    vocabulary = _expressible(schema.vocabulary)
     if vocabulary is None or not vocabulary.names:
         return None
     members: list[tuple[str, Any] | tuple[str, Any, None]] = []
@@ -124,9 +124,9 @@ def _expressible(vocabulary: Vocabulary | None) -> Vocabulary | None:
     if vocabulary is None:
         return None
     plain = {
-        name: required
-        for name, required in vocabulary.names.items()
-        if all(_PLAIN_NAME.fullmatch(each) for each in (name, *required))
+        name: rules
+        for name, rules in vocabulary.names.items()
+        if all(_PLAIN_NAME.fullmatch(each) for each in (name, *rules.required))
     }
     return replace(vocabulary, names=plain)
 
@@ -153,12 +153,12 @@ def _rules(schema: ItemSchema, vocabulary: Vocabulary, names: dict[str, str]) ->
     tagged = [
         msgspec.defstruct(
             "Rules",
-            [("document", _requiring(required))],
+            [("document", _requiring(rules.required))],
             rename={"document": names[document]},
             tag_field=names[vocabulary.attribute],
             tag=name,
         )
-        for name, required in vocabulary.names.items()
+        for name, rules in vocabulary.names.items()
     ]
     return Union[tuple(tagged)]  # noqa: UP007 # made at run time
 

@@ -1,10 +1,12 @@
 """States: `{externalId, stateKey, value}`, the value any JSON (contracts/operator.md sections 3 and 4). Pure."""
 
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from ingest.checking import Document, ItemSchema, Vocabulary, external_id_field, name_field
+from ingest.templates import TypeRules
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
@@ -23,9 +25,10 @@ class StateSchema(ItemSchema):
     stateKey = name_field(attribute="key")  # noqa: N815 # the wire's spelling
     value = Document(required=True)
 
+    @cached_property
     def vocabulary(self) -> Vocabulary:
         """The template's state keys."""
-        return Vocabulary("state key", "key", dict.fromkeys(self.template.state_keys, ()))
+        return Vocabulary("state key", "key", dict.fromkeys(self.template.state_keys, TypeRules((), ())))
 
     def make(self, index: int, loaded: Any) -> State:
         """The item."""
