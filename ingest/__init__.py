@@ -7,6 +7,7 @@ Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may i
     kinds
     db
     queue | wakeups | intake | quarantine
+    fastpath
     object_events
     objects
     entities | events | states | public

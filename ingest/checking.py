@@ -7,7 +7,10 @@ own text throughout, so that numbers are stored as they were sent.
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol
 
 import marshmallow
@@ -17,7 +20,7 @@ from marshmallow import fields
 from ingest import rawjson
 from ingest.errors import JobUnrunnable
 from ingest.jobs import ItemError
-from ingest.templates import Template, TypeRules
+from ingest.templates import Template, TypeRules, unknown
 
 # A type's or a key's name may be as long as the public face allows an event's (contracts/public.md section 2).
 _LONGEST_NAME = 200
@@ -121,13 +124,32 @@ _TIMESTAMP = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(
 _NO_TIMESTAMP = 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"'
 
 
+def moment_of(text: str) -> datetime | None:
+    """A timestamp in UTC to the microsecond, further digits cut off; None where it is none, or outside years 1 to 9999.
+
+    Without a zone it is UTC (contracts/public.md section 3).
+    """
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        return None
+    moment, fraction, zone = match.groups()
+    try:
+        whole = datetime.fromisoformat(moment + (zone or "Z")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return whole + timedelta(microseconds=int((fraction or "").ljust(6, "0")[:6]))
+
+
 class Timestamp(Named):
-    """A moment, in UTC to the microsecond; without a zone it is UTC. Further digits are cut off."""
+    """A moment; None where it is absent."""
 
     default_error_messages = {
-        "invalid": _NO_TIMESTAMP,
-        "null": _NO_TIMESTAMP,
+        "invalid": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"',
+        "null": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"',
     }
+
+    def __init__(self, *, attribute: str) -> None:
+        super().__init__(attribute=attribute, load_default=None, allow_none=False)
 
     def _deserialize(
         self,
@@ -136,15 +158,10 @@ class Timestamp(Named):
         data: Mapping[str, Any] | None,  # noqa: ARG002 # marshmallow passes it
         **kwargs: Any,  # noqa: ARG002 # marshmallow passes it
     ) -> datetime:
-        match = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
+        moment = moment_of(value) if isinstance(value, str) else None
+        if moment is None:
             raise self.make_error("invalid")
-        moment, fraction, zone = match.groups()
-        try:
-            whole = datetime.fromisoformat(moment + (zone or "Z")).astimezone(UTC)
-        except (ValueError, OverflowError):
-            raise self.make_error("invalid") from None  # no such day, or outside the years 1 to 9999
-        return whole + timedelta(microseconds=int((fraction or "").ljust(6, "0")[:6]))
+        return moment
 
 
 def external_id_field() -> Text:
@@ -158,6 +175,21 @@ def name_field(*, attribute: str) -> Text:
 
 
 _UNKNOWN = "Unknown field"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The names that a template allows one field of a kind.
+
+    Attributes:
+        noun: what messages call such a name.
+        attribute: of the loaded item, which must be one of the names.
+        names: each with the rules for `data` that it brings.
+    """
+
+    noun: str
+    attribute: str
+    names: Mapping[str, TypeRules]
 
 
 class ItemSchema(marshmallow.Schema):
@@ -219,7 +251,7 @@ class ItemSchema(marshmallow.Schema):
             return self._malformed(index, known_id, "; ".join(sentences(error.messages_dict)))
         if faults := self.faults(loaded):
             return ItemError(index, known_id, "VALIDATION_FAILED", "; ".join(faults))
-        return self.make(index, loaded)
+        return self.make(index, SimpleNamespace(**loaded))
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
         """An item's members, decoded but for documents.
@@ -233,42 +265,53 @@ class ItemSchema(marshmallow.Schema):
         members = rawjson.split_object(text)
         return {name: value if name in self._raw else rawjson.decode(value) for name, value in members.items()}
 
-    def faults(self, loaded: dict[str, Any]) -> list[str]:  # noqa: ARG002 # the kinds' own ones look at it
-        """What the template finds wrong with an item of the right shape; empty where it is good."""
-        return []
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """The names that the template allows one of the fields; None for kinds that have no template."""
+        return None
 
-    def make(self, index: int, loaded: dict[str, Any]) -> Any:
-        """The kind's item."""
-        return {"index": index, **loaded}
+    def faults(self, loaded: dict[str, Any]) -> list[str]:
+        """What the template finds wrong with an item of the right shape; empty where it is good."""
+        vocabulary = self.vocabulary
+        if vocabulary is None:
+            return []
+        name = loaded[vocabulary.attribute]
+        rules = vocabulary.names.get(name)
+        if rules is None:
+            return [unknown(vocabulary.noun, name, vocabulary.names)]
+        members = rawjson.split_object(loaded["data"]) if rules.required else {}
+        # An absent or null required field is missing (contracts/operator.md section 2).
+        return [
+            f'Missing required field: "{field}"'
+            for field in rules.required
+            if field not in members or bytes(members[field]) == b"null"
+        ]
+
+    def make(self, index: int, loaded: Any) -> Any:
+        """The kind's item.
+
+        Args:
+            index: 0-based, in the whole batch.
+            loaded: has the fields' values as attributes.
+        """
+        raise JobUnrunnable(f"{type(self).__name__} makes no items: {index}, {loaded}")
 
     def _malformed(self, index: int, external_id: str | None, message: str) -> ItemError:
         return ItemError(index, external_id, "VALIDATION_FAILED", message, malformed=True)
 
 
-def missing_fields(rules: TypeRules, document: msgspec.Raw) -> list[str]:
-    """A message for each required field that is absent or null (contracts/operator.md section 2)."""
-    if not rules.required:
-        return []
-    members = rawjson.split_object(document)
-    return [
-        f'Missing required field: "{name}"'
-        for name in rules.required
-        if name not in members or bytes(members[name]) == b"null"
-    ]
-
-
-def sentences(messages: Any, name: str = "") -> list[str]:
-    """All messages of marshmallow, which may be nested, as a flat list in the order of the fields."""
+def sentences(messages: Any) -> list[str]:
+    """All messages of marshmallow, which may be nested, as a flat list: by the order of the fields, unknown last."""
     match messages:
         case dict():
             # marshmallow finds unknown members by a set, whose order changes from process to process.
-            strangers = sorted(key for key, inner in messages.items() if inner == [_UNKNOWN])
-            order = [*(key for key in messages if key not in strangers), *strangers]
-            return [text for key in order for text in sentences(messages[key], str(key))]
+            strangers = sorted(name for name, inner in messages.items() if inner == [_UNKNOWN])
+            known = [text for name, inner in messages.items() if name not in strangers for text in sentences(inner)]
+            return known + [f'Unknown field: "{name}"' for name in strangers]
         case list():
-            return [text for inner in messages for text in sentences(inner, name)]
+            return [text for inner in messages for text in sentences(inner)]
         case _:
-            return [f'Unknown field: "{name}"' if messages == _UNKNOWN else str(messages)]
+            return [str(messages)]
 
 
 def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:

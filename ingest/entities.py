@@ -1,17 +1,15 @@
 """Entities: `{entityType, externalId, data}` (contracts/operator.md sections 3 and 4). Pure."""
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from ingest import rawjson
-from ingest.checking import ItemSchema, ObjectDocument, external_id_field, missing_fields, name_field
-from ingest.templates import unknown
+from ingest.checking import ItemSchema, ObjectDocument, Vocabulary, external_id_field, name_field
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(msgspec.Struct, frozen=True, gc=False):
     """A good item: `data` is a JSON object as it was sent.
 
     Attributes:
@@ -27,7 +25,7 @@ class Entity:
 
     @property
     def nulls(self) -> bool:
-        """Whether a merge of it removes fields."""
+        """Whether some top-level field of `data` is null: a merge removes those fields."""
         return rawjson.has_null_member(self.data)
 
 
@@ -38,13 +36,11 @@ class EntitySchema(ItemSchema):
     externalId = external_id_field()  # noqa: N815 # the wire's spelling
     data = ObjectDocument(required=True)
 
-    def faults(self, loaded: dict[str, Any]) -> list[str]:
-        """An unknown type, or required fields that are missing."""
-        rules = self.template.entity_types.get(loaded["type"])
-        if rules is None:
-            return [unknown("entity type", loaded["type"], self.template.entity_types)]
-        return missing_fields(rules, loaded["data"])
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The template's entity types."""
+        return Vocabulary("entity type", "type", self.template.entity_types)
 
-    def make(self, index: int, loaded: dict[str, Any]) -> Entity:
+    def make(self, index: int, loaded: Any) -> Entity:
         """The item."""
-        return Entity(index, **loaded)
+        return Entity(index, loaded.external_id, loaded.type, loaded.data)

@@ -1,17 +1,15 @@
 """Events: `{externalId, eventType, data, timestamp?}` (contracts/operator.md sections 3 and 4). Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from ingest.checking import ItemSchema, ObjectDocument, Timestamp, external_id_field, missing_fields, name_field
-from ingest.templates import unknown
+from ingest.checking import ItemSchema, ObjectDocument, Timestamp, Vocabulary, external_id_field, name_field
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, gc=False):
     """An entity that an event names.
 
     Attributes:
@@ -28,8 +26,7 @@ class Link:
     data: msgspec.Raw | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """A good item: `data` is a JSON object as it was sent; `occurred_at` is None where the sender left it to us."""
 
     index: int
@@ -52,13 +49,11 @@ class EventSchema(ItemSchema):
     data = ObjectDocument(required=True)
     timestamp = Timestamp(attribute="occurred_at")
 
-    def faults(self, loaded: dict[str, Any]) -> list[str]:
-        """An unknown type, or required fields that are missing."""
-        rules = self.template.event_types.get(loaded["type"])
-        if rules is None:
-            return [unknown("event type", loaded["type"], self.template.event_types)]
-        return missing_fields(rules, loaded["data"])
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The template's event types."""
+        return Vocabulary("event type", "type", self.template.event_types)
 
-    def make(self, index: int, loaded: dict[str, Any]) -> Event:
+    def make(self, index: int, loaded: Any) -> Event:
         """The item."""
-        return Event(index, (Link(loaded["external_id"]),), loaded["type"], loaded["data"], loaded.get("occurred_at"))
+        return Event(index, (Link(loaded.external_id),), loaded.type, loaded.data, loaded.occurred_at)

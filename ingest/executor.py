@@ -8,9 +8,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-import msgspec
 import structlog
 
 from ingest import intake, quarantine
@@ -20,6 +21,7 @@ from ingest.db.blocks import OpenBlock, Result
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.templates import Editions
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable
+from ingest.fastpath import FastPath, derive
 from ingest.jobs import Effect, ItemError, Job, JobState
 from ingest.kinds import KINDS, Target, schema_of
 from ingest.queue import Bell
@@ -183,30 +185,43 @@ def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema,
     return state
 
 
-def _check(schema: ItemSchema, block: OpenBlock, poison: set[int]) -> tuple[list[object], list[ItemError]]:
+def _check(schema: ItemSchema, block: OpenBlock, poison: set[int]) -> tuple[list[Any], list[ItemError]]:
     """The block's good items in the order sent, and an error for each of the others."""
-    good: list[object] = []
+    texts = intake.items_of(block.payload)
+    fast = fast_path(schema)
+    if fast is None or poison:
+        checked: list[Any] = [None] * len(texts)
+    else:
+        checked = fast.check(block.first_index, texts)
+    good: list[Any] = []
     errors: list[ItemError] = []
-    for index, text in _indexed(block):
-        if index in poison:
-            errors.append(
-                ItemError(index, None, "VALIDATION_FAILED", "Checking this item ended the process three times")
-            )
-            continue
-        checked = schema.check(index, text)
-        if isinstance(checked, ItemError):
-            errors.append(checked)
+    for index, (text, item) in enumerate(zip(texts, checked, strict=True), block.first_index):
+        if item is not None:
+            good.append(item)
+        elif index in poison:
+            errors.append(_poisoned(index))
+        elif isinstance(judged := schema.check(index, text), ItemError):
+            errors.append(judged)
         else:
-            good.append(checked)
+            good.append(judged)
     return good, errors
+
+
+def _poisoned(index: int) -> ItemError:
+    return ItemError(index, None, "VALIDATION_FAILED", "Checking this item ended the process three times")
+
+
+@lru_cache(maxsize=1_000)
+def fast_path(schema: ItemSchema) -> FastPath | None:
+    """The fast path of a schema, derived once; the log names a kind that has none."""
+    derived = derive(schema)
+    if derived is None:
+        log.info("checking_item_by_item", schema=type(schema).__name__)
+    return derived
 
 
 def _poison(schema: ItemSchema, block: OpenBlock) -> set[int]:
     if block.deliveries < _SUSPICIOUS_DELIVERIES:
         return set()
     log.warning("block_in_quarantine", block=block.no, deliveries=block.deliveries)
-    return quarantine.poisonous(schema.check, _indexed(block))
-
-
-def _indexed(block: OpenBlock) -> list[tuple[int, msgspec.Raw]]:
-    return list(enumerate(intake.items_of(block.payload), block.first_index))
+    return quarantine.poisonous(schema.check, list(enumerate(intake.items_of(block.payload), block.first_index)))

@@ -23,7 +23,7 @@ class ObjectEventSchema(PublicSchema):
     timestamp = When(attribute="occurred_at")
     properties = Properties("Event properties")
 
-    def make(self, index: int, loaded: dict[str, Any]) -> Event:
+    def make(self, index: int, loaded: Any) -> Event:
         """The event that it is."""
-        links = tuple(Link(scope=link["type"], **link) for link in loaded["links"])
-        return Event(index, links, loaded["type"], loaded["data"], loaded.get("occurred_at"))
+        links = tuple(Link(scope=link["type"], **link) for link in loaded.links)
+        return Event(index, links, loaded.type, loaded.data, loaded.occurred_at)

@@ -15,6 +15,6 @@ class ObjectSchema(PublicSchema):
     id = Text("Object id", LONGEST_ID, attribute="external_id")
     properties = Properties("Object properties")
 
-    def make(self, index: int, loaded: dict[str, Any]) -> Entity:
+    def make(self, index: int, loaded: Any) -> Entity:
         """The entity that it is."""
-        return Entity(index, scope=loaded["type"], **loaded)
+        return Entity(index, loaded.external_id, loaded.type, loaded.data, scope=loaded.type)

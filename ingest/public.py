@@ -6,6 +6,7 @@ ignored, and an optional member that is null is as if absent.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import marshmallow
@@ -250,7 +251,7 @@ class PublicSchema(ItemSchema):
                 for place, fault in located(error.messages)
             ]
             raise FaultyBody(faults) from None
-        return self.make(0, loaded)
+        return self.make(0, SimpleNamespace(**loaded))
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
         """As for every kind, but for optional members that are null: those are as if absent."""

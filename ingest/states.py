@@ -1,17 +1,16 @@
 """States: `{externalId, stateKey, value}`, the value any JSON (contracts/operator.md sections 3 and 4). Pure."""
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from ingest.checking import Document, ItemSchema, external_id_field, name_field
-from ingest.templates import unknown
+from ingest.checking import Document, ItemSchema, Vocabulary, external_id_field, name_field
+from ingest.templates import TypeRules
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """A good item: `value` is any JSON, null included, as it was sent."""
+class State(msgspec.Struct, frozen=True, gc=False):
+    """A good item: `value` is any JSON, null included, as it was sent; `index` is 0-based in the whole batch."""
 
     index: int
     external_id: str
@@ -26,12 +25,11 @@ class StateSchema(ItemSchema):
     stateKey = name_field(attribute="key")  # noqa: N815 # the wire's spelling
     value = Document(required=True)
 
-    def faults(self, loaded: dict[str, Any]) -> list[str]:
-        """A key that the template does not list."""
-        if loaded["key"] in self.template.state_keys:
-            return []
-        return [unknown("state key", loaded["key"], self.template.state_keys)]
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The template's state keys."""
+        return Vocabulary("state key", "key", dict.fromkeys(self.template.state_keys, TypeRules((), ())))
 
-    def make(self, index: int, loaded: dict[str, Any]) -> State:
+    def make(self, index: int, loaded: Any) -> State:
         """The item."""
-        return State(index, **loaded)
+        return State(index, loaded.external_id, loaded.key, loaded.value)

@@ -98,7 +98,7 @@ UPDATE job_blocks SET open = false, payload = '', results = %(results)s WHERE jo
 """
 
 
-def close(conn: Connection, job_id: UUID, no: int, results: Sequence[Result] | None) -> None:
+def close(conn: Connection, job_id: UUID, no: int, results: Sequence[Result] | None = None) -> None:
     """Close the block that this transaction holds, and forget its payload: every item has its effect now.
 
     Args:
@@ -168,5 +168,11 @@ def errors_of(conn: Connection, job_id: UUID, *, limit: int, after: int = -1) ->
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
+# An item's error quotes what was sent: a field's name may be megabytes long.
+_LONGEST_TOLD = 2_000
+
+
 def _storable(text: str) -> str:
+    if len(text) > _LONGEST_TOLD:
+        text = f"{text[:_LONGEST_TOLD]}…"
     return text.replace("\0", _REPLACEMENT).encode("utf-8", "replace").decode()

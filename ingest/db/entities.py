@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -117,7 +117,9 @@ def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> dict
     folded: dict[Key, Entity] = {}
     for entity in entities:
         before = folded.get(_key(entity))
-        folded[_key(entity)] = entity if before is None else replace(entity, data=_overlaid(before.data, entity.data))
+        folded[_key(entity)] = (
+            entity if before is None else msgspec.structs.replace(entity, data=_overlaid(before.data, entity.data))
+        )
     known = resolve(conn, tenant_id, folded.keys())
     changing = [entity for key, entity in folded.items() if key not in known or bytes(entity.data) != b"{}"]
     if changing:

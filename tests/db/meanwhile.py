@@ -20,6 +20,11 @@ class _Types(dict[str, Any]):
         self._seen(key)
         return super().get(key, default)
 
+    def items(self) -> Any:
+        """The fast path asks for all of them, once."""
+        self._seen("")
+        return super().items()
+
 
 class Watched(Editions):
     """Editions of one template under which the type of each item that is checked is told first.

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from ingest.db import entities, events
-from ingest.db.entities import SCOPE
+from ingest.db.entities import SCOPE, Key
 from ingest.db.pool import Connection
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
@@ -17,11 +17,10 @@ from tests.factories import make_tenant
 _NOON = datetime(2026, 4, 6, 12, tzinfo=UTC)
 
 
-def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[str, int]:
+def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[Key, int]:
     items = [Entity(0, external_id, "operator", msgspec.Raw(b"{}")) for external_id in external_ids]
     entities.upsert(conn, tenant.id, items, merge=False)
-    ids = entities.resolve(conn, tenant.id, {(SCOPE, external_id) for external_id in external_ids})
-    return {external_id: number for (_, external_id), number in ids.items()}
+    return entities.resolve(conn, tenant.id, {(SCOPE, external_id) for external_id in external_ids})
 
 
 def an_event(data: Any = None, at: datetime | None = None, *, of: str = "p1", name: str = "session") -> Event:
@@ -31,8 +30,7 @@ def an_event(data: Any = None, at: datetime | None = None, *, of: str = "p1", na
 
 def append(conn: Connection, tenant: Tenant, *items: Event) -> list[UUID]:
     ids = known(conn, tenant, *{item.external_id for item in items})
-    stored = events.append(conn, tenant.id, items, {(SCOPE, external_id): ids[external_id] for external_id in ids})
-    return [each.public_id for each in stored]
+    return [stored.public_id for stored in events.append(conn, tenant.id, items, ids)]
 
 
 def numbers(conn: Connection, tenant: Tenant, external_id: str = "p1", **options: Any) -> list[Any]:

@@ -26,13 +26,13 @@ def fill(conn: Connection, tenant: Tenant) -> Tenant:
     """An entity with an event and a state of each age in days."""
     row = entities.upsert(conn, tenant.id, [Entity(0, "p1", "operator", msgspec.Raw(b"{}"))], merge=False)
     assert row[0][0] is Effect.CREATED
-    [entity_id] = entities.resolve(conn, tenant.id, {(SCOPE, "p1")}).values()
+    ids = entities.resolve(conn, tenant.id, {(SCOPE, "p1")})
+    [entity_id] = ids.values()
     for days in _DAYS:
         [(moment,)] = conn.execute("SELECT now() - make_interval(days => %s)", (days,)).fetchall()
         document = msgspec.Raw(json.dumps({"days": days}).encode())
         assert isinstance(moment, datetime)
-        item = Event(0, (Link("p1"),), "session", document, moment)
-        events.append(conn, tenant.id, [item], {(SCOPE, "p1"): entity_id})
+        events.append(conn, tenant.id, [Event(0, (Link("p1"),), "session", document, moment)], ids)
         states.upsert(conn, [(State(0, "p1", f"{days:03}", document), entity_id)])
         aged = "UPDATE states SET updated_at = %s WHERE entity_id = %s AND key = %s"
         conn.execute(aged, (moment, entity_id, f"{days:03}"))
@@ -102,10 +102,10 @@ def test_entities_are_never_purged(conn: Connection, tenant: Tenant) -> None:
 
 def test_the_first_and_the_last_moment_do_not_stop_a_purge(conn: Connection, tenant: Tenant) -> None:
     fill(conn, tenant)
-    [entity_id] = entities.resolve(conn, tenant.id, {(SCOPE, "p1")}).values()
+    ids = entities.resolve(conn, tenant.id, {(SCOPE, "p1")})
     for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
         item = Event(0, (Link("p1"),), "session", msgspec.Raw(b'{"days": 0}'), moment)
-        events.append(conn, tenant.id, [item], {(SCOPE, "p1"): entity_id})
+        events.append(conn, tenant.id, [item], ids)
     tenants.configure(conn, tenant.id, {"data_retention_days": 30})
     purge(conn)
     assert left(conn, tenant)[0] == [0, 0, 29]

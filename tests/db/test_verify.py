@@ -15,7 +15,7 @@ from ingest.executor import Executor
 from ingest.ids import spell, uuid7
 from ingest.queue import Bell, celery_app
 from ingest.wakeups import Wakeups
-from tests.db.meanwhile import Meanwhile
+from tests.db.meanwhile import once
 from tests.factories import accept, entity, event, make_executor, make_tenant, run_pending, state
 
 _NEVER = 100 * 86_400
@@ -88,7 +88,7 @@ def test_a_job_that_is_half_done_is_well(database_url: str) -> None:
 
 def test_a_job_whose_block_is_under_way_is_well(database_url: str, pool: Pool, owner: Tenant, redis_url: str) -> None:
     seen: list[dict[str, int | None]] = []
-    editions = Meanwhile(lambda: seen.append(found(database_url)))
+    editions = once(lambda: seen.append(found(database_url)))
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", [entity(number) for number in range(4)], block_items=2)
     Executor(pool, Bell(celery_app(redis_url)), Wakeups(redis_url), editions).run(job_id, seconds=60)

@@ -1,0 +1,169 @@
+"""The fast path of checking: msgspec types derived from a marshmallow schema, which decode a whole block at once.
+
+What it takes, marshmallow would take with an equal value; whatever it does not take goes to marshmallow, so that every
+verdict against an item, and every message, is marshmallow's. A schema that it cannot express it leaves alone.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Union
+
+import marshmallow
+import msgspec
+from marshmallow import fields
+
+from ingest import rawjson
+from ingest.checking import Document, ItemSchema, ObjectDocument, Text, Timestamp, Vocabulary, moment_of
+
+# A string that holds U+0000 must be written so (RFC 8259 section 7); marshmallow tells whether it really is one.
+_NUL = b"\\u0000"
+
+# Chunks of a block that holds something bad: small enough to leave few good items to the slow path, large enough to
+# be worth a decoder's call.
+_CHUNK_ITEMS = 10
+
+# Any JSON value but null.
+_NotNull = bool | int | float | str | list[msgspec.Raw] | dict[str, msgspec.Raw]
+
+
+class FastPath:
+    """Checks items by decoders alone.
+
+    Args:
+        schema: from which they were derived.
+        values: the type of an item's values, by the attributes of the loaded item.
+        rules: the type that holds an item to the template; None where the values say it all.
+        moments: the attributes that are timestamps.
+    """
+
+    def __init__(self, schema: ItemSchema, values: Any, rules: Any | None, moments: tuple[str, ...]) -> None:
+        self._make = schema.make
+        self._values: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[values])
+        rule = None if rules is None else msgspec.json.Decoder(list[rules])  # type: ignore[valid-type] # made at run time
+        self._rules: Callable[[bytes], Any] = rule.decode if rule else bytes
+        self._moments = moments
+
+    def check(self, first_index: int, texts: list[msgspec.Raw]) -> list[Any]:
+        """Give the verdict on good items.
+
+        Args:
+            first_index: of the first one, 0-based in the whole batch.
+            texts: items as they were sent.
+
+        Returns:
+            An item each; None for those that marshmallow must look at.
+        """
+        whole = self._take(first_index, texts)
+        if whole is not None:
+            return whole
+        if len(texts) == 1:
+            return [None]
+        size = _CHUNK_ITEMS if len(texts) > _CHUNK_ITEMS else 1
+        return [
+            item
+            for start in range(0, len(texts), size)
+            for item in self.check(first_index + start, texts[start : start + size])
+        ]
+
+    def _take(self, first_index: int, texts: list[msgspec.Raw]) -> list[Any] | None:
+        """All of the items, or None where any of them is not for the fast path."""
+        text = b"[" + b",".join(texts) + b"]"
+        if _NUL in text or rawjson.may_have_huge_exponent(text):
+            return None
+        try:
+            loaded = self._values.decode(text)
+            self._rules(text)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        for attribute in self._moments:
+            for each in loaded:
+                sent = getattr(each, attribute)
+                if sent is not None:
+                    moment = moment_of(sent)
+                    if moment is None:
+                        return None
+                    setattr(each, attribute, moment)
+        return [self._make(index, each) for index, each in enumerate(loaded, first_index)]
+
+
+def derive(schema: ItemSchema) -> FastPath | None:
+    """The fast path of a schema; None where it has a field, a hook or a validator that no msgspec type stands for.
+
+    Args:
+        schema: of a kind, under a template.
+    """
+    if schema.unknown != marshmallow.RAISE or any(schema._hooks.values()):  # noqa: SLF001 # it has no public name
+        return None
+    vocabulary = _expressible(schema.vocabulary)
+    if vocabulary is None or not vocabulary.names:
+        return None
+    members: list[tuple[str, Any] | tuple[str, Any, None]] = []
+    names: dict[str, str] = {}
+    for name, field in schema.fields.items():
+        attribute = field.attribute or name
+        stands_for = _type_of(field)
+        if stands_for is None:
+            return None
+        if attribute == vocabulary.attribute:
+            stands_for = Literal[tuple(vocabulary.names)]
+        names[attribute] = field.data_key or name
+        members.append((attribute, stands_for) if field.required else (attribute, stands_for, None))
+    members.sort(key=len)  # a struct's fields with a default come last
+    values = msgspec.defstruct("Values", members, rename=names, forbid_unknown_fields=True)
+    moments = tuple(field.attribute or name for name, field in schema.fields.items() if isinstance(field, Timestamp))
+    return FastPath(schema, values, _rules(schema, vocabulary, names), moments)
+
+
+# Names that msgspec takes for a struct's member, and that a Text field takes for a value, whatever its length.
+_PLAIN_NAME = re.compile(r'[^\x00-\x1f"\\]{1,100}')
+
+
+def _expressible(vocabulary: Vocabulary | None) -> Vocabulary | None:
+    """The names of a vocabulary that types can stand for; items of others are marshmallow's."""
+    if vocabulary is None:
+        return None
+    plain = {
+        name: rules
+        for name, rules in vocabulary.names.items()
+        if all(_PLAIN_NAME.fullmatch(each) for each in (name, *rules.required))
+    }
+    return replace(vocabulary, names=plain)
+
+
+def _type_of(field: fields.Field[Any]) -> Any | None:
+    """The msgspec type that takes no more than the field does; a subclass may do anything, so exact types count."""
+    if field.validators or field.allow_none:
+        return None
+    if type(field) is Text and field.required:
+        return Annotated[str, msgspec.Meta(min_length=1, max_length=field.longest)]
+    if type(field) in {Document, ObjectDocument} and field.required:
+        return msgspec.Raw
+    if type(field) is Timestamp and field.load_default is None:
+        return str
+    return None
+
+
+def _rules(schema: ItemSchema, vocabulary: Vocabulary, names: dict[str, str]) -> Any | None:
+    """A type that holds `data` to be an object, and to have the fields that the item's name requires."""
+    documents = [field.attribute or name for name, field in schema.fields.items() if type(field) is ObjectDocument]
+    if not documents:
+        return None
+    [document] = documents
+    tagged = [
+        msgspec.defstruct(
+            "Rules",
+            [("document", _requiring(rules.required))],
+            rename={"document": names[document]},
+            tag_field=names[vocabulary.attribute],
+            tag=name,
+        )
+        for name, rules in vocabulary.names.items()
+    ]
+    return Union[tuple(tagged)]  # noqa: UP007 # made at run time
+
+
+def _requiring(required: tuple[str, ...]) -> type[msgspec.Struct]:
+    """An object that has these fields, none of them null."""
+    members = {f"field{number}": name for number, name in enumerate(dict.fromkeys(required))}
+    return msgspec.defstruct("Document", [(member, _NotNull) for member in members], rename=members)

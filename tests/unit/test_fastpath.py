@@ -1,0 +1,194 @@
+"""What the fast path takes, marshmallow takes with an equal value; what it does not take is marshmallow's to judge."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import marshmallow
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest import rawjson
+from ingest.checking import ItemSchema, Text
+from ingest.entities import Entity, EntitySchema
+from ingest.events import EventSchema
+from ingest.fastpath import derive
+from ingest.jobs import ItemError
+from ingest.kinds import KINDS
+from ingest.states import StateSchema
+from ingest.templates import Template, TypeRules
+
+SCHEMAS: list[type[ItemSchema]] = [EntitySchema, EventSchema, StateSchema]
+
+_names = st.sampled_from(
+    ["player", "a", "", "ü", "data", "x" * 200, "x" * 201, "a\0b", "first-name", "1", "class", "type"]
+)
+_rules = st.dictionaries(
+    _names, st.lists(_names, max_size=3).map(lambda names: TypeRules(tuple(names), ())), max_size=4
+)
+_templates = st.builds(
+    lambda entities, events, keys: Template(
+        1, "tpl_x", "X", "1", entities, events, keys, {}, datetime(2026, 1, 1, tzinfo=UTC)
+    ),
+    _rules,
+    _rules,
+    st.lists(_names, max_size=4),
+)
+
+# JSON as text, since much of what could tell the two apart has no Python value.
+_scalars = st.sampled_from(
+    [
+        *("null", "true", "0", "-0.0", "145.50", "1e400", "1E5", "1e1000", "9" * 40, "9" * 5_000),
+        *('""', '"a"', '"ü"', '"1e1000"', r'"\u0000"', r'"\\u0000"', r'"\ud800"', r'"\ud83d\ude00"'),
+        *('"' + "x" * 500 + '"', '"' + "x" * 501 + '"'),
+    ]
+)
+_moments = st.sampled_from(
+    [
+        *("2026-04-06T12:00:01.500Z", "2026-04-06T12:00:01", "2026-04-06t12:00:01Z", "2026-04-06T12:00:01z"),
+        *("2026-04-06T12:00:01.123456789+05:30", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"),
+        *("", "2026-04-06", "1705312200", "2026-04-06T12:00:01Z\n", "2026-02-30T12:00:01Z", "10000-01-01T00:00:00Z"),
+    ]
+).map(json.dumps)
+_keys = _names.map(json.dumps)
+_objects = st.lists(st.tuples(_keys, _scalars), max_size=4).map(
+    lambda members: "{{{}}}".format(", ".join(f"{name}: {value}" for name, value in members))
+)
+_values = st.one_of(
+    _scalars, _objects, st.lists(_scalars, max_size=2).map(lambda items: "[{}]".format(",".join(items)))
+)
+_members = {
+    "entityType": st.one_of(_keys, _values),
+    "eventType": st.one_of(_keys, _values),
+    "stateKey": st.one_of(_keys, _values),
+    "externalId": st.one_of(_keys, _values),
+    "data": st.one_of(_objects, _values),
+    "value": _values,
+    "timestamp": st.one_of(_moments, _values),
+    "stranger": _values,
+}
+_WANTED = {
+    EntitySchema: ["entityType", "externalId", "data"],
+    EventSchema: ["externalId", "eventType", "data"],
+    StateSchema: ["externalId", "stateKey", "value"],
+}
+
+
+@st.composite
+def _items(draw: st.DrawFn, schema: type[ItemSchema]) -> bytes:
+    """Mostly of the right shape; now and then a member is missing, strange, optional or sent twice."""
+    names = [name for name in _WANTED[schema] if draw(st.integers(0, 19))]
+    names += draw(st.lists(st.sampled_from(["timestamp", "stranger", *_WANTED[schema]]), max_size=1))
+    members = [f"{json.dumps(name)}: {draw(_members[name])}" for name in draw(st.permutations(names))]
+    return b"{%s}" % ", ".join(members).encode() if draw(st.integers(0, 19)) else draw(_values).encode()
+
+
+def told(item: Any) -> Any:
+    """An item's values, documents by their text."""
+    if not isinstance(item, msgspec.Struct):
+        return bytes(item) if isinstance(item, msgspec.Raw) else item
+    return type(item), [told(getattr(item, name)) for name in item.__struct_fields__]
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+@settings(deadline=None, max_examples=400)
+@given(data=st.data())
+def test_what_the_fast_path_takes_marshmallow_takes_with_an_equal_value(
+    kind: type[ItemSchema], data: st.DataObject
+) -> None:
+    schema = kind(data.draw(_templates))
+    texts = data.draw(st.lists(_items(kind), min_size=1, max_size=12))
+    items = rawjson.split_array(b"[" + b",".join(texts) + b"]")
+    fast = derive(schema)
+    if fast is None:
+        return  # no name of this template can be sent: nothing is good
+    for index, (item, text) in enumerate(zip(fast.check(7, items), items, strict=True), 7):
+        judged = schema.check(index, text)
+        if item is not None:
+            assert told(item) == told(judged), text
+
+
+@pytest.fixture
+def good() -> list[msgspec.Raw]:
+    texts = [b'{"externalId": "p%d", "entityType": "player", "data": {"email": "a@b.c"}}' % n for n in range(100)]
+    return [msgspec.Raw(text) for text in texts]
+
+
+@pytest.fixture
+def schema() -> EntitySchema:
+    types = {"player": TypeRules(("email",), ()), "game": TypeRules((), ())}
+    return EntitySchema(Template(1, "tpl_x", "X", "1", types, {}, [], {}, datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+def test_good_items_are_all_taken(schema: EntitySchema, good: list[msgspec.Raw]) -> None:
+    fast = derive(schema)
+    assert fast is not None
+    taken = fast.check(5, good)
+    assert [(item.index, item.external_id) for item in taken] == [(n + 5, f"p{n}") for n in range(100)]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"null",
+        b'{"externalId": "", "entityType": "player", "data": {"email": "a"}}',
+        b'{"externalId": "p", "entityType": "player", "data": {"email": null}}',
+        b'{"externalId": "p", "entityType": "player", "data": {}}',
+        b'{"externalId": "p", "entityType": "ship", "data": {}}',
+        b'{"externalId": "p", "entityType": "game", "data": []}',
+        b'{"externalId": "p", "entityType": "game", "data": {"a": "\\u0000"}}',
+        b'{"externalId": "p", "entityType": "game", "data": {"a": "\\ud800"}}',
+        b'{"externalId": "p", "entityType": "game", "data": {"a": 1e1000}}',
+        b'{"externalId": "p", "entityType": "game", "data": {}, "more": 1}',
+    ],
+)
+def test_a_bad_item_is_left_to_marshmallow_and_its_neighbours_are_not(
+    schema: EntitySchema, good: list[msgspec.Raw], bad: bytes
+) -> None:
+    fast = derive(schema)
+    assert fast is not None
+    texts = [*good[:50], msgspec.Raw(bad), *good[50:]]
+    left = [n for n, item in enumerate(fast.check(0, texts)) if item is None]
+    assert left == [50]
+    assert isinstance(schema.check(50, texts[50]), ItemError)
+
+
+def test_every_kind_of_the_operator_face_has_a_fast_path() -> None:
+    rules = {"a": TypeRules(("b",), ())}
+    template = Template(1, "tpl_x", "X", "1", rules, rules, ["a"], {}, datetime(2026, 1, 1, tzinfo=UTC))
+    fast = {name for name, kind in KINDS.items() if derive(kind.schema(template)) is not None}
+    assert fast == {"entities", "events", "states"}
+
+
+class _Longer(Text):
+    """A field that might do anything."""
+
+
+class _Changed(EntitySchema):
+    externalId = _Longer(500, attribute="external_id")  # noqa: N815 # the wire's spelling
+
+
+class _Hooked(EntitySchema):
+    @marshmallow.pre_load
+    def look(self, values: Any, **_: Any) -> Any:
+        return values
+
+
+class _Shorter(EntitySchema):
+    externalId = Text(2, attribute="external_id")  # noqa: N815 # the wire's spelling
+
+    def make(self, index: int, loaded: Any) -> Entity:
+        return super().make(index, loaded)
+
+
+@pytest.mark.parametrize("changed", [_Changed, _Hooked])
+def test_what_it_cannot_express_it_leaves_alone(schema: EntitySchema, changed: type[EntitySchema]) -> None:
+    assert derive(changed(schema.template)) is None
+
+
+def test_a_change_of_the_schema_changes_it_by_itself(schema: EntitySchema, good: list[msgspec.Raw]) -> None:
+    fast = derive(_Shorter(schema.template))
+    assert fast is not None
+    assert [item is None for item in fast.check(0, good)] == [n > 9 for n in range(100)]
