@@ -8,7 +8,7 @@ import structlog
 from app.jobs import INLINE_ERRORS, own_job
 from app.requests import request_id
 from app.services import services
-from ingest import intake
+from ingest import faultpoints, intake
 from ingest.db import blocks, jobs
 from ingest.db.commits import committed
 from ingest.db.jobs import NewJob
@@ -65,6 +65,7 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str |
     waits = wait > 0 and places.acquire(blocking=False)
     try:
         job_id = uuid7()
+        faultpoints.passing("accept.begun")
         with committed(services().pool) as conn:
             after_id = None if after is None else own_job(conn, caller.tenant_id, after).id
             new_job = NewJob(
@@ -78,8 +79,11 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str |
                 awaited=waits,
             )
             jobs.accept(conn, new_job, cut)
+            faultpoints.passing("accept.stored")
+        faultpoints.passing("accept.committed")
         structlog.contextvars.bind_contextvars(job_id=job_id.hex)  # the request's own line names the job, too
         services().bell.ring(job_id)
+        faultpoints.passing("accept.rung")
         return _await(job_id, wait) if waits else job_id
     finally:
         if waits:

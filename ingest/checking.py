@@ -14,7 +14,7 @@ import marshmallow
 import msgspec
 from marshmallow import fields
 
-from ingest import rawjson
+from ingest import faultpoints, rawjson
 from ingest.jobs import ItemError
 from ingest.templates import Template, TypeRules
 
@@ -181,6 +181,7 @@ class ItemSchema(marshmallow.Schema):
         Returns:
             The kind's item, or an ItemError that says all that is wrong with it.
         """
+        faultpoints.meeting(text)
         try:
             members = rawjson.split_object(text)
             values = {

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from ingest import intake, quarantine
+from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
 from ingest.db import blocks, jobs
 from ingest.db.blocks import OpenBlock
@@ -82,6 +82,7 @@ class Executor:
         with structlog.contextvars.bound_contextvars(job_id=job_id.hex):
             try:
                 job = self._begin(job_id)
+                faultpoints.passing("job.begun")
                 if job is not None:
                     with structlog.contextvars.bound_contextvars(request_id=job.request_id):
                         self._run(job, until)
@@ -124,6 +125,7 @@ class Executor:
             template = self.editions.get(conn, job.template_id)
         if block is None:
             return _Step.NOTHING_OPEN
+        faultpoints.passing("block.read")
         schema = schema_of(KINDS[job.kind], template)
         poison = _poison(schema, block)
         try:
@@ -133,6 +135,7 @@ class Executor:
             return _Step.NOTHING_OPEN
         if state is None:
             return _Step.SOMEONE_ELSE
+        faultpoints.passing("block.committed")
         return _Step.NOTHING_OPEN if state.ended else _Step.BLOCK_DONE
 
     def _fail(self, job: Job, error: JobUnrunnable) -> None:
@@ -149,6 +152,7 @@ class Executor:
             waiting = jobs.waiting_for(conn, job.id)
         if ended is None or not ended.status.ended:
             return
+        faultpoints.passing("job.ended")
         log.info("job_ended", status=ended.status, total=ended.total, failed=ended.effects[Effect.FAILED])
         if job.awaited:
             self.wakeups.wake(job.id)
@@ -167,20 +171,24 @@ def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema,
     """
     if not blocks.lock(conn, job.id, block.no):
         return None
+    faultpoints.passing("block.locked")
     blocks.extend_patience(conn, block.deliveries)
     good, errors = _check(schema, block, poison)
+    faultpoints.passing("block.checked")
     effects: Counter[Effect] = Counter()
     for _, outcome in write(conn, KINDS[job.kind], Target(job.tenant_id, job.merge), good):
         if isinstance(outcome, ItemError):
             errors.append(outcome)
         else:
             effects[outcome.effect] += 1
+    faultpoints.passing("block.written")
     effects[Effect.FAILED] = len(errors)
     blocks.record_errors(conn, job.id, errors)
     blocks.close(conn, job.id, block.no)
     state = jobs.move_on(conn, job.id, effects)
     if state is None:
         raise _JobEnded
+    faultpoints.passing("block.closed")
     return state
 
 
