@@ -1,0 +1,60 @@
+"""kill -9 between any two steps of a job, at any of its blocks, loses nothing and doubles nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+from uuid import UUID
+
+import pytest
+
+from tests.chaos.invariants import check_invariants
+from tests.chaos.site import Site
+from tests.worker.conftest import ROOT
+
+BLOCKS = 3  # a first, a middle, a last
+
+_OF_A_JOB = ["job.begun", "job.ended"]
+_OF_A_BLOCK = [
+    "block.read",
+    "block.locked",
+    "block.checked",
+    "block.written",
+    "block.closed",
+    "block.committed",
+]
+
+# What a message makes a worker's child do; the import is what a child inherits.
+_DELIVERY = "import sys; from worker.tasks import run_job; run_job(sys.argv[1])"
+
+
+def deliver(site: Site, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
+    """Deliver a job's message to a process that has a fault."""
+    urls = {"DATABASE_URL": site.settings.database_url, "REDIS_URL": site.settings.redis_url}
+    env = {**os.environ, **urls, "SLUICE_FAULT": fault}
+    return subprocess.Popen([sys.executable, "-c", _DELIVERY, str(job_id)], cwd=ROOT, env=env)
+
+
+def assert_killed(delivery: "subprocess.Popen[bytes]") -> None:
+    assert delivery.wait(60) == -signal.SIGKILL, "the fault point was never passed"
+
+
+@pytest.mark.parametrize("point", _OF_A_BLOCK)
+def test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing(site: Site, point: str) -> None:
+    jobs = [site.store_blocks(site.ready_lane(), BLOCKS) for _ in range(BLOCKS)]
+    deliveries = [deliver(site, job_id, f"{point}:{number}") for number, job_id in enumerate(jobs, start=1)]
+    worker = site.worker(until_ready=False)
+    for delivery in deliveries:
+        assert_killed(delivery)
+    site.sweep()
+    worker.until_line("ready.")
+    check_invariants(site)
+
+
+@pytest.mark.parametrize("point", _OF_A_JOB)
+def test_kill_9_at_the_begin_or_the_end_of_a_job_loses_and_doubles_nothing(site: Site, point: str) -> None:
+    job_id = site.store_blocks(site.ready_lane(), BLOCKS)
+    assert_killed(deliver(site, job_id, f"{point}:1"))
+    site.sweep()
+    site.worker()
+    check_invariants(site)
