@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ingest.config import Settings
+from tests.chaos import recoveries
 from tests.chaos.site import Site
 from tests.worker.conftest import Start, start
 
@@ -24,3 +25,11 @@ def site(settings: Settings, start: Start, seed: str) -> Iterator[Site]:
     made = Site(settings, start, seed)
     yield made
     made.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = recoveries.table()
+    if lines:
+        terminalreporter.section("recovery times, the slowest of each")
+        for line in lines:
+            terminalreporter.write_line(line)

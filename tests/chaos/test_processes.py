@@ -1,0 +1,118 @@
+"""Processes are killed, stopped and replaced while they work."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.chaos import recoveries
+from tests.chaos.invariants import check_invariants
+from tests.chaos.site import Site, children_of
+from tests.chaos.traffic import Traffic
+from tests.worker.conftest import Process
+
+_STOPS_WITHIN_SECONDS = 30
+_PROCESSING = "SELECT count(*) FROM jobs WHERE status = 'processing'"
+
+
+class House:
+    """One process of each kind, to be killed and started again."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.web, self.worker, self.sweep = site.web(), site.worker(until_ready=False), site.sweep()
+        self.worker.until_line("ready.")
+
+    def lose_a_pool_child(self) -> None:
+        os.kill(children_of(self.worker.popen.pid)[0], signal.SIGKILL)
+
+    def lose_worker(self) -> None:
+        self.worker.kill()
+        self.worker = self._site.worker()
+
+    def lose_sweep(self) -> None:
+        self.sweep.kill()
+        self.sweep = self._site.sweep()
+
+    def lose_web(self) -> None:
+        self.web.kill()
+        self.web = self._site.web()
+
+    def lose_all(self) -> None:
+        for process in (self.web, self.worker, self.sweep):
+            process.kill()
+        self.__init__(self._site)  # type: ignore[misc] # a new house in the place of the old one
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [House.lose_a_pool_child, House.lose_worker, House.lose_sweep, House.lose_web, House.lose_all],
+    ids=lambda lose: lose.__name__,
+)
+def test_kill_9_under_traffic_loses_and_doubles_nothing(site: Site, lose: Callable[[House], None]) -> None:
+    house, witness = House(site), site.witness()
+
+    def ended(jobs: int) -> Callable[[], bool]:
+        return lambda: witness.one("SELECT count(*) FROM jobs WHERE ended_at IS NOT NULL") >= jobs
+
+    with Traffic(site):
+        witness.until(ended(10), "traffic to flow")
+        for round_no in range(2, 4):
+            lose(house)
+            witness.until(ended(round_no * 10), "traffic to flow again")
+    check_invariants(site)
+
+
+def test_a_job_whose_worker_was_killed_runs_on_with_another(site: Site) -> None:
+    first = site.worker(children=1, SLUICE_FAULT="block.written:3:STOP")
+    witness = site.witness()
+    job_id = site.store_blocks(site.ready_lane(), 6)
+    site.bell.ring(job_id)
+    witness.until_blocks_done(job_id, 2)
+    site.sweep()
+    site.worker()
+
+    died = recoveries.now(witness)
+    first.kill()
+    witness.until_blocks_done(job_id, 3)
+    went_on = witness.one("SELECT min(at) FROM history WHERE job_id = %s AND processed > 100", job_id)
+    recoveries.measure("worker killed in a block: the job runs on", goal=5, since=died, then=went_on)
+    check_invariants(site)
+
+
+def test_a_worker_stopped_past_its_sessions_timeout_can_not_commit_late(site: Site) -> None:
+    late = site.worker(children=1, SLUICE_FAULT="block.closed:2:STOP")
+    witness = site.witness()
+    job_id = site.store_blocks(site.ready_lane(), 4)
+    site.bell.ring(job_id)
+    witness.until_blocks_done(job_id, 1)
+    site.sweep()
+    site.worker()
+    witness.until_ended([job_id])
+
+    for child in children_of(late.popen.pid):
+        os.kill(child, signal.SIGCONT)
+    late.until_line("block_again")
+    check_invariants(site)
+
+
+def test_a_rolling_restart_under_a_full_queue_fails_no_job(site: Site) -> None:
+    site.sweep()
+    worker, witness = site.worker(children=2), site.witness()
+    lanes = [site.ready_lane() for _ in range(6)]
+    for _ in range(3):
+        for lane in lanes:
+            site.bell.ring(site.store_blocks(lane, 20))
+        successor = site.worker(children=2, until_ready=False)
+        witness.until(lambda: witness.one(_PROCESSING) > 0, "the worker to be in the middle of its work")
+        assert witness.one("SELECT sum(blocks_open) FROM jobs") > 20
+        _stop(worker)
+        successor.until_line("ready.")
+        worker = successor
+    check_invariants(site)
+
+
+def _stop(worker: Process) -> None:
+    worker.popen.terminate()
+    assert worker.popen.wait(_STOPS_WITHIN_SECONDS) == 0
