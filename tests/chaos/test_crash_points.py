@@ -1,16 +1,10 @@
 """kill -9 between any two steps of a job, at any of its blocks, loses nothing and doubles nothing."""
 
-import os
-import signal
-import subprocess
-import sys
-from uuid import UUID
-
 import pytest
 
+from tests.chaos.deliveries import assert_killed, deliver
 from tests.chaos.invariants import check_invariants
 from tests.chaos.site import Site
-from tests.worker.conftest import ROOT
 
 BLOCKS = 3  # a first, a middle, a last
 
@@ -23,20 +17,6 @@ _OF_A_BLOCK = [
     "block.closed",
     "block.committed",
 ]
-
-# What a message makes a worker's child do; the import is what a child inherits.
-_DELIVERY = "import sys; from worker.tasks import run_job; run_job(sys.argv[1])"
-
-
-def deliver(site: Site, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
-    """Deliver a job's message to a process that has a fault."""
-    urls = {"DATABASE_URL": site.settings.database_url, "REDIS_URL": site.settings.redis_url}
-    env = {**os.environ, **urls, "SLUICE_FAULT": fault}
-    return subprocess.Popen([sys.executable, "-c", _DELIVERY, str(job_id)], cwd=ROOT, env=env)
-
-
-def assert_killed(delivery: "subprocess.Popen[bytes]") -> None:
-    assert delivery.wait(60) == -signal.SIGKILL, "the fault point was never passed"
 
 
 @pytest.mark.parametrize("point", _OF_A_BLOCK)
