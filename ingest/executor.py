@@ -7,6 +7,8 @@ whoever comes next finds either the whole block done or none of it (DESIGN.md se
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
 from uuid import UUID
@@ -32,6 +34,9 @@ _TRIES = 3
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
 _SUSPICIOUS_DELIVERIES = 3
+
+# So long after its transaction must be over, a process that is still at a block hangs.
+_SLACK_SECONDS = 5
 
 # A text that the API split must be split here too, wherever on the stack that is done: nesting that was accepted under
 # Python's default limit of 1,000 frames always passes under this one.
@@ -61,12 +66,14 @@ class Executor:
         bell: rings for what is left to do.
         wakeups: wakes the requests that wait for a job.
         editions: the templates that were read.
+        leash: given seconds, ends this process where it is not left in time; for processes that may end.
     """
 
     pool: Pool
     bell: Bell
     wakeups: Wakeups
     editions: Editions
+    leash: Callable[[int], AbstractContextManager[object]] = nullcontext
 
     def run(self, job_id: UUID, *, seconds: float) -> None:
         """Carry out a job as far as it goes in the time.
@@ -128,8 +135,9 @@ class Executor:
         faultpoints.passing("block.read")
         schema = schema_of(KINDS[job.kind], template)
         poison = _poison(schema, block)
+        longest = blocks.patience_seconds(block.deliveries) + _SLACK_SECONDS
         try:
-            with transaction(self.pool) as conn:
+            with self.leash(longest), transaction(self.pool) as conn:
                 state = _carry_out(conn, job, block, schema, poison)
         except _JobEnded:
             return _Step.NOTHING_OPEN

@@ -27,6 +27,7 @@ from ingest.errors import DatabaseError, Unavailable
 from ingest.executor import Executor
 from ingest.queue import Bell, celery_app
 from ingest.wakeups import Wakeups
+from worker.leash import leash
 
 _ROUND_SECONDS = 1.0
 
@@ -83,7 +84,7 @@ class Hands:
         try:
             pool = open_pool(self._settings.database_url, WORKER, size=1)
             bell = Bell(celery_app(self._settings.redis_url))
-            executor = Executor(pool, bell, Wakeups(self._settings.redis_url), Editions())
+            executor = Executor(pool, bell, Wakeups(self._settings.redis_url), Editions(), leash)
             until = time.monotonic() + _HANDS_SECONDS
             faultpoints.passing("hands.begun")
             for job_id in job_ids:
