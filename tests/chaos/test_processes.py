@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.chaos import recoveries
+from tests.chaos.deliveries import assert_stopped, deliver
 from tests.chaos.invariants import check_invariants
 from tests.chaos.site import Site, children_of
 from tests.chaos.traffic import Traffic
@@ -82,18 +83,16 @@ def test_a_job_whose_worker_was_killed_runs_on_with_another(site: Site) -> None:
 
 
 def test_a_worker_stopped_past_its_sessions_timeout_can_not_commit_late(site: Site) -> None:
-    late = site.worker(children=1, SLUICE_FAULT="block.closed:2:STOP")
-    witness = site.witness()
     job_id = site.store_blocks(site.ready_lane(), 4)
-    site.bell.ring(job_id)
-    witness.until_blocks_done(job_id, 1)
+    late = deliver(site, job_id, "block.closed:2:STOP")
+    assert_stopped(late)
     site.sweep()
     site.worker()
-    witness.until_ended([job_id])
+    site.witness().until_ended([job_id])
 
-    for child in children_of(late.popen.pid):
-        os.kill(child, signal.SIGCONT)
-    late.until_line("block_again")
+    late.send_signal(signal.SIGCONT)
+    # It is told that its session is gone, and leaves; or so much time has passed that the kernel ended it.
+    assert late.wait(_STOPS_WITHIN_SECONDS) in {0, -signal.SIGALRM}
     check_invariants(site)
 
 
