@@ -20,6 +20,13 @@ _PATIENCE_SECONDS = 60.0
 _INTERVAL_SECONDS = 0.05
 
 
+# Clients only: a checkpointer is nobody's to end.
+_CUT_ALL = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
 class Cluster:
     """Made and started once; `stop` and `start` as often as a test likes."""
 
@@ -54,6 +61,11 @@ class Cluster:
 
     def admin(self) -> "psycopg.Connection[tuple[object, ...]]":
         return psycopg.connect(self._data.database_url, autocommit=True)
+
+    def cut_all(self) -> None:
+        """End every session, whatever it is at."""
+        with self.admin() as admin:
+            admin.execute(_CUT_ALL)
 
     @contextmanager
     def database(self) -> Iterator[str]:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from ingest.config import Settings
+from tests.broker import Broker
 from tests.chaos import recoveries
+from tests.chaos.cluster import Cluster, running_cluster
 from tests.chaos.site import Site
 from tests.worker.conftest import Start, start
 
@@ -17,6 +19,20 @@ __all__ = ["start"]
 @pytest.fixture(scope="session")
 def seed() -> str:
     return os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Broker]]:
+    """The last of the list is the present one."""
+    brokers = [Broker(tmp_path_factory.mktemp("b") / "v.sock")]
+    yield brokers
+    brokers[-1].kill()
 
 
 @pytest.fixture

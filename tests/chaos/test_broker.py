@@ -1,7 +1,6 @@
 """The broker forgets, dies, comes back empty, and says what nobody said. tests/worker has it away, and garbage."""
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,17 +10,10 @@ from ingest.config import Settings
 from ingest.ids import uuid7
 from tests.broker import Broker
 from tests.chaos import recoveries
+from tests.chaos.house import House
 from tests.chaos.invariants import check_invariants
 from tests.chaos.site import Site
 from tests.chaos.traffic import Traffic
-
-
-@pytest.fixture
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Broker]]:
-    """The last of the list is the present one."""
-    brokers = [Broker(tmp_path_factory.mktemp("b") / "v.sock")]
-    yield brokers
-    brokers[-1].kill()
 
 
 @pytest.fixture
@@ -30,32 +22,23 @@ def settings(settings: Settings, broker: list[Broker]) -> Settings:
 
 
 def test_a_broker_that_dies_and_comes_back_empty_twice_loses_no_job(site: Site, broker: list[Broker]) -> None:
-    site.web()
-    worker, witness = site.worker(until_ready=False), site.witness()
-    site.sweep()
-    worker.until_line("ready.")
+    house = House(site)
     with Traffic(site) as traffic:
         for _ in range(2):
-            enough = traffic.accepted() + 20
-            witness.until(lambda: traffic.accepted() >= enough, "traffic to flow")  # noqa: B023 # called at once
+            traffic.until_accepted(20)
             broker[-1].kill()
-            enough = traffic.accepted() + 20
-            witness.until(lambda: traffic.accepted() >= enough, "batches to be accepted all the same")  # noqa: B023
+            traffic.until_accepted(20)
             broker.append(broker[-1].again())
-            worker.until_line("Connected to")
+            house.worker.until_line("Connected to")
     check_invariants(site)
 
 
 def test_a_broker_that_is_paused_and_goes_on_loses_no_job(site: Site, broker: list[Broker]) -> None:
-    site.web()
-    worker, witness = site.worker(until_ready=False), site.witness()
-    site.sweep()
-    worker.until_line("ready.")
+    House(site)
     with Traffic(site) as traffic:
-        witness.until(lambda: traffic.accepted() >= 20, "traffic to flow")
+        traffic.until_accepted(20)
         broker[-1].pause()
-        enough = traffic.accepted() + 10
-        witness.until(lambda: traffic.accepted() >= enough, "batches to be accepted all the same")
+        traffic.until_accepted(10)
         broker[-1].go_on()
     check_invariants(site)
 

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from tests.chaos import recoveries
-from tests.chaos.cluster import Cluster, running_cluster
+from tests.chaos.cluster import Cluster
+from tests.chaos.house import House
 from tests.chaos.invariants import check_invariants
 from tests.chaos.site import Site
 from tests.chaos.traffic import Traffic
@@ -24,12 +25,6 @@ _CUTTING_ROUNDS = 100 if LONG else 20
 _CUTTING_INTERVAL_SECONDS = 0.2
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
-        yield running
-
-
 @pytest.fixture
 def database_url(cluster: Cluster) -> Iterator[str]:
     with cluster.database() as url:
@@ -38,55 +33,35 @@ def database_url(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def busy_site(site: Site) -> Site:
-    """API, worker and sweep, ready."""
-    site.web()
-    worker = site.worker(until_ready=False)
-    site.sweep()
-    worker.until_line("ready.")
+    """API, worker and sweep are ready."""
+    House(site)
     return site
 
 
-def until_accepted(site: Site, traffic: Traffic, more: int) -> None:
-    """Traffic flows; the database may be back only just now, so nothing here asks it."""
-    enough, waiting = traffic.accepted() + more, threading.Event()
-    for _ in range(600):
-        if traffic.accepted() >= enough:
-            return
-        waiting.wait(0.1)
-    pytest.fail(f"no more than {traffic.accepted()} of {enough} batches were accepted: {site.api}")
-
-
-# Everyone but the one who asks; a walsender or a launcher is no client.
-_CUT_ALL = """
-SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
-"""
-
-
 def test_every_session_ended_every_200_ms_loses_and_doubles_nothing(busy_site: Site, cluster: Cluster) -> None:
-    with cluster.admin() as admin, Traffic(busy_site) as traffic:
-        until_accepted(busy_site, traffic, 10)
+    with Traffic(busy_site) as traffic:
+        traffic.until_accepted(10)
         interval = threading.Event()
         for _ in range(_CUTTING_ROUNDS):
-            admin.execute(_CUT_ALL)
+            cluster.cut_all()
             interval.wait(_CUTTING_INTERVAL_SECONDS)
-        until_accepted(busy_site, traffic, 10)
+        traffic.until_accepted(10)
     check_invariants(busy_site)
 
 
 def test_postgres_crashing_again_and_again_loses_and_doubles_nothing(busy_site: Site, cluster: Cluster) -> None:
     with Traffic(busy_site) as traffic:
         for _ in range(_STOPS):
-            until_accepted(busy_site, traffic, 10)
+            traffic.until_accepted(10)
             cluster.stop()
             cluster.start()
-        until_accepted(busy_site, traffic, 10)
+        traffic.until_accepted(10)
     check_invariants(busy_site)
 
 
 def test_work_goes_on_when_postgres_is_back_after_a_while(busy_site: Site, cluster: Cluster) -> None:
     with Traffic(busy_site) as traffic:
-        until_accepted(busy_site, traffic, 10)
+        traffic.until_accepted(10)
         cluster.stop()
         threading.Event().wait(_AWAY_SECONDS)
         cluster.start()
@@ -95,7 +70,7 @@ def test_work_goes_on_when_postgres_is_back_after_a_while(busy_site: Site, clust
         witness.until(lambda: witness.rows(_FIRST_PROGRESS, back) != [(None,)], "work to go on")
         then = witness.one(_FIRST_PROGRESS, back)
         recoveries.measure(f"Postgres back after {_AWAY_SECONDS:.0f} s: work goes on", goal=10, since=back, then=then)
-        until_accepted(busy_site, traffic, 10)
+        traffic.until_accepted(10)
     check_invariants(busy_site)
 
 
@@ -104,15 +79,14 @@ _FIRST_PROGRESS = "SELECT min(at) FROM history WHERE at > %s AND processed > 0"
 
 def test_no_connection_to_be_had_for_a_while_costs_nothing(busy_site: Site, cluster: Cluster) -> None:
     with Traffic(busy_site) as traffic, ExitStack() as held:
-        until_accepted(busy_site, traffic, 10)
-        with cluster.admin() as admin:
-            admin.execute(_CUT_ALL)  # those that stand would go on as if nothing were
+        traffic.until_accepted(10)
+        cluster.cut_all()  # those that stand would go on as if nothing were
         with suppress(psycopg.OperationalError):  # the first that is refused
             while True:
                 held.enter_context(cluster.admin())
         threading.Event().wait(_AWAY_SECONDS)
         held.close()
-        until_accepted(busy_site, traffic, 10)
+        traffic.until_accepted(10)
     check_invariants(busy_site)
 
 

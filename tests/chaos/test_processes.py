@@ -1,6 +1,5 @@
 """Processes are killed, stopped and replaced while they work."""
 
-import os
 import signal
 from collections.abc import Callable
 
@@ -8,8 +7,9 @@ import pytest
 
 from tests.chaos import recoveries
 from tests.chaos.deliveries import assert_stopped, deliver
+from tests.chaos.house import House
 from tests.chaos.invariants import check_invariants
-from tests.chaos.site import Site, children_of
+from tests.chaos.site import Site
 from tests.chaos.traffic import Traffic
 from tests.worker.conftest import Process
 
@@ -17,38 +17,9 @@ _STOPS_WITHIN_SECONDS = 30
 _PROCESSING = "SELECT count(*) FROM jobs WHERE status = 'processing'"
 
 
-class House:
-    """One process of each kind, to be killed and started again."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self.web, self.worker, self.sweep = site.web(), site.worker(until_ready=False), site.sweep()
-        self.worker.until_line("ready.")
-
-    def lose_a_pool_child(self) -> None:
-        os.kill(children_of(self.worker.popen.pid)[0], signal.SIGKILL)
-
-    def lose_worker(self) -> None:
-        self.worker.kill()
-        self.worker = self._site.worker()
-
-    def lose_sweep(self) -> None:
-        self.sweep.kill()
-        self.sweep = self._site.sweep()
-
-    def lose_web(self) -> None:
-        self.web.kill()
-        self.web = self._site.web()
-
-    def lose_all(self) -> None:
-        for process in (self.web, self.worker, self.sweep):
-            process.kill()
-        self.__init__(self._site)  # type: ignore[misc] # a new house in the place of the old one
-
-
 @pytest.mark.parametrize(
     "lose",
-    [House.lose_a_pool_child, House.lose_worker, House.lose_sweep, House.lose_web, House.lose_all],
+    [House.lose_a_pool_child, House.lose_the_worker, House.lose_sweep, House.lose_the_api, House.lose_all],
     ids=lambda lose: lose.__name__,
 )
 def test_kill_9_under_traffic_loses_and_doubles_nothing(site: Site, lose: Callable[[House], None]) -> None:

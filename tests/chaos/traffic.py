@@ -1,8 +1,10 @@
 """Clients of both tenants that send batch after batch while faults happen."""
 
 import threading
+import time
 from typing import Self
 
+from tests.chaos.history import PATIENCE_SECONDS
 from tests.chaos.site import Site
 
 _BREATH_SECONDS = 0.1  # between two batches of a client, so that what was sent can also be done
@@ -38,6 +40,14 @@ class Traffic:
     def accepted(self) -> int:
         """How many batches have been answered with 202 so far."""
         return sum(batch.answered == 202 for lane in list(self._site.lanes) for batch in list(lane.batches))
+
+    def until_accepted(self, more: int) -> None:
+        """So many batches more are accepted. Only the clients are asked: the servers may be back just now."""
+        enough = self.accepted() + more
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.accepted() < enough:
+            assert time.monotonic() < deadline, f"no more than {self.accepted()} of {enough} batches are accepted"
+            self._stop.wait(_BREATH_SECONDS)
 
     def _send(self, tenant: int) -> None:
         lane = self._site.lane(tenant)
