@@ -16,9 +16,7 @@ from tests.worker.conftest import Start, start
 __all__ = ["start"]
 
 
-@pytest.fixture(scope="session")
-def seed() -> str:
-    return os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
+_SEED = os.environ.setdefault("CHAOS_SEED", secrets.token_hex(4))  # in the environment: parallel runs share it
 
 
 @pytest.fixture(scope="session")
@@ -36,14 +34,15 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Broker]]:
 
 
 @pytest.fixture
-def site(settings: Settings, start: Start, seed: str) -> Iterator[Site]:
-    print(f"CHAOS_SEED={seed}")  # noqa: T201 # pytest shows it where the test failed
-    made = Site(settings, start, seed)
+def site(settings: Settings, start: Start) -> Iterator[Site]:
+    print(f"CHAOS_SEED={_SEED}")  # noqa: T201 # pytest shows it where the test failed
+    made = Site(settings, start, _SEED)
     yield made
     made.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"CHAOS_SEED={_SEED}")
     lines = recoveries.table()
     if lines:
         terminalreporter.section("recovery times, the slowest of each")

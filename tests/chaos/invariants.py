@@ -24,7 +24,7 @@ def check_invariants(site: Site, *, within: float = PATIENCE_SECONDS) -> None:
     _each_202_is_one_job(witness, site)
     for lane in site.lanes:
         _the_lane_is_its_fold(witness, lane)
-    _no_job_went_back(witness)
+    check_no_job_went_back(witness)
     _nothing_is_told_outside(site)
 
 
@@ -87,7 +87,8 @@ WHERE then_processed < processed
 """
 
 
-def _no_job_went_back(witness: Witness) -> None:
+def check_no_job_went_back(witness: Witness) -> None:
+    """Progress never fell, no end state changed, and no row of a tenant's is another's."""
     assert witness.rows(_WENT_BACK) == [], "progress never falls, and an end state never changes"
     assert witness.one("SELECT count(*) FROM entities e WHERE (properties ->> 'tenant')::int <> tenant_id") == 0
     strangers = """

@@ -12,6 +12,7 @@ from tests.broker import Broker
 from tests.chaos import recoveries
 from tests.chaos.house import House
 from tests.chaos.invariants import check_invariants
+from tests.chaos.length import LONG
 from tests.chaos.site import Site
 from tests.chaos.traffic import Traffic
 
@@ -59,7 +60,7 @@ def test_a_job_that_lost_its_message_begins_by_sweep(site: Site) -> None:
     site.worker()
     site.sweep()
     witness = site.witness()
-    for _ in range(3):
+    for _ in range(5 if LONG else 1):
         lane = site.lane()
         job_id = site.store(lane, lane.batch(), block_items=1_000)
         witness.until_ended([job_id])

@@ -4,14 +4,15 @@ import pytest
 
 from tests.chaos.deliveries import assert_killed, deliver
 from tests.chaos.invariants import check_invariants
+from tests.chaos.length import only_long
 from tests.chaos.site import Site
 
 BLOCKS = 3  # a first, a middle, a last
 
 _OF_A_JOB = ["job.begun", "job.ended"]
 _OF_A_BLOCK = [
-    "block.read",
-    "block.locked",
+    pytest.param("block.read", marks=only_long),
+    pytest.param("block.locked", marks=only_long),
     "block.checked",
     "block.written",
     "block.closed",

@@ -1,6 +1,5 @@
 """Everything at once, random but seeded: CHAOS_SEED repeats a run, CHAOS_SECONDS makes it long."""
 
-import os
 import random
 import threading
 import time
@@ -16,10 +15,10 @@ from tests.broker import Broker
 from tests.chaos.cluster import Cluster
 from tests.chaos.house import House
 from tests.chaos.invariants import check_invariants
+from tests.chaos.length import LONG, SECONDS
 from tests.chaos.site import Site, resources
 from tests.chaos.traffic import Traffic
 
-_SECONDS = float(os.environ.get("CHAOS_SECONDS", "10"))
 _LONGEST_PAUSE_SECONDS = 1.5
 _AFTERWARDS_SECONDS = 180  # a guard against hanging
 
@@ -90,11 +89,11 @@ class Fates:
         threading.Event().wait(self._dice.uniform(0, longest))
 
 
-@pytest.mark.timeout(_SECONDS + _AFTERWARDS_SECONDS)
+@pytest.mark.timeout(SECONDS + _AFTERWARDS_SECONDS)
 def test_everything_at_once_loses_and_doubles_nothing(site: Site, cluster: Cluster, broker: list[Broker]) -> None:
     dice = random.Random(site.seed)
     fates = Fates(site, House(site), cluster, broker, dice)
-    until = time.monotonic() + _SECONDS
+    until = time.monotonic() + SECONDS
     with Traffic(site) as traffic:
         traffic.until_accepted(5)
         while time.monotonic() < until:
@@ -106,7 +105,7 @@ def test_everything_at_once_loses_and_doubles_nothing(site: Site, cluster: Clust
 
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^sluice-'"
 _MOST_SESSIONS = 16 + 2 + 1 + 2  # web threads, a worker's children, sweep and its hands
-_ROUNDS = 20 if "CHAOS_SECONDS" in os.environ else 5
+_ROUNDS = 20 if LONG else 5
 
 
 def test_nothing_grows_while_connections_come_and_go(site: Site, cluster: Cluster, broker: list[Broker]) -> None:

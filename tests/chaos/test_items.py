@@ -8,6 +8,7 @@ import pytest
 from tests.chaos.deliveries import assert_killed, deliver
 from tests.chaos.invariants import check_invariants
 from tests.chaos.ledger import NEEDLE
+from tests.chaos.length import only_long
 from tests.chaos.site import Site, family
 
 _POISON = f"{NEEDLE}-poison"
@@ -22,7 +23,7 @@ def store_with_poison(site: Site) -> UUID:
     return site.store(lane, batch, block_items=20)
 
 
-@pytest.mark.parametrize("harm", ["kill", "eat", "hang"])
+@pytest.mark.parametrize("harm", ["kill", pytest.param("eat", marks=only_long), "hang"])
 def test_a_poisonous_item_becomes_an_error_and_its_neighbours_are_written(site: Site, harm: str) -> None:
     fault = {"SLUICE_FAULT_ITEM": f"{harm}:{_POISON}"}
     worker = site.worker(**fault)

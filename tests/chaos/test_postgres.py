@@ -1,6 +1,5 @@
 """Postgres goes away in every way that it can, and comes back; what was promised stands."""
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -13,12 +12,11 @@ from tests.chaos import recoveries
 from tests.chaos.cluster import Cluster
 from tests.chaos.house import House
 from tests.chaos.invariants import check_invariants
+from tests.chaos.length import LONG
 from tests.chaos.site import Site
 from tests.chaos.traffic import Traffic
 from tests.relay import relay
 
-# `make chaos` takes the long ones of the issue; a run of all tests shows the same in a few seconds.
-LONG = "CHAOS_SECONDS" in os.environ
 _STOPS = 10 if LONG else 3
 _AWAY_SECONDS = 20.0 if LONG else 4.0
 _CUTTING_ROUNDS = 100 if LONG else 20

@@ -9,6 +9,7 @@ from tests.chaos import recoveries
 from tests.chaos.deliveries import assert_stopped, deliver
 from tests.chaos.house import House
 from tests.chaos.invariants import check_invariants
+from tests.chaos.length import only_long
 from tests.chaos.site import Site
 from tests.chaos.traffic import Traffic
 from tests.worker.conftest import Process
@@ -19,7 +20,13 @@ _PROCESSING = "SELECT count(*) FROM jobs WHERE status = 'processing'"
 
 @pytest.mark.parametrize(
     "lose",
-    [House.lose_a_pool_child, House.lose_the_worker, House.lose_sweep, House.lose_the_api, House.lose_all],
+    [
+        House.lose_a_pool_child,
+        House.lose_the_worker,
+        pytest.param(House.lose_sweep, marks=only_long),
+        pytest.param(House.lose_the_api, marks=only_long),
+        House.lose_all,
+    ],
     ids=lambda lose: lose.__name__,
 )
 def test_kill_9_under_traffic_loses_and_doubles_nothing(site: Site, lose: Callable[[House], None]) -> None:
