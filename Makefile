@@ -7,14 +7,15 @@ UV ?= $(BIN)/uv
 # Hashes pin every file; no index address is written, so that each machine's own settings say where files come from.
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" $(UPGRADE)
+SECONDS ?= 120
 BACKEND := setuptools>=77
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test requirements
+.PHONY: help setup demo up test chaos chaos-mutants requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/installed ## Install into .venv
 
@@ -30,6 +31,12 @@ test: .venv/tested ## Run all that CI runs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 $(ARGS)
+
+chaos: .venv/tested ## Break everything for long: SECONDS=120 of random faults; SEED= repeats a run
+	@CHAOS_SECONDS=$(SECONDS) $(if $(SEED),CHAOS_SEED=$(SEED)) $(BIN)/pytest tests/chaos $(ARGS)
+
+chaos-mutants: .venv/tested ## Take out what keeps the promises, one at a time: the tests must notice each
+	@$(BIN)/python -m tests.chaos.mutants
 
 requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes the newest of each
 	$(COMPILE) pyproject.toml -o requirements.txt

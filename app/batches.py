@@ -11,7 +11,7 @@ import structlog
 from app.jobs import INLINE_ERRORS, address, own_job
 from app.requests import request_id
 from app.services import services
-from ingest import ids, intake
+from ingest import faultpoints, ids, intake
 from ingest.db import blocks, jobs
 from ingest.db.blocks import Result
 from ingest.db.commits import committed
@@ -87,6 +87,7 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str |
     try:
         job_id = store(caller, kind, cut, template_id=template_id, merge=merge, after=after, awaited=waits)
         services().bell.ring(job_id)
+        faultpoints.passing("accept.rung")
         return _await(job_id, wait) if waits else job_id
     finally:
         if waits:
@@ -122,6 +123,7 @@ def store(
         DatabaseError: nothing was stored.
     """
     job_id = uuid7()
+    faultpoints.passing("accept.begun")
     with committed(services().pool) as conn:
         after_id = None if after is None else own_job(conn, caller.tenant_id, after).id
         new_job = NewJob(
@@ -135,6 +137,8 @@ def store(
             awaited=awaited,
         )
         jobs.accept(conn, new_job, items)
+        faultpoints.passing("accept.stored")
+    faultpoints.passing("accept.committed")
     structlog.contextvars.bind_contextvars(job_id=job_id.hex)  # the request's own line names the job, too
     return job_id
 

@@ -14,7 +14,8 @@ Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may i
     checking
     jobs | templates | rawjson
     ids
-    logs | errors | config
+    logs | config
+    errors | faultpoints
 
 `import-linter` holds this in CI; pyproject.toml has the rules and the reason of each.
 """

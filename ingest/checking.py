@@ -17,7 +17,7 @@ import marshmallow
 import msgspec
 from marshmallow import fields
 
-from ingest import rawjson
+from ingest import faultpoints, rawjson
 from ingest.errors import JobUnrunnable
 from ingest.jobs import ItemError
 from ingest.templates import Template, TypeRules, unknown
@@ -237,6 +237,7 @@ class ItemSchema(marshmallow.Schema):
         Returns:
             The kind's item, or an ItemError that says all that is wrong with it.
         """
+        faultpoints.meeting(text)
         try:
             values = self.members(text)
         except rawjson.NotAnObject:

@@ -6,6 +6,8 @@ whoever comes next finds either the whole block done or none of it (DESIGN.md se
 
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
@@ -14,7 +16,7 @@ from uuid import UUID
 
 import structlog
 
-from ingest import intake, quarantine
+from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
 from ingest.db import blocks, jobs
 from ingest.db.blocks import OpenBlock, Result
@@ -30,6 +32,9 @@ from ingest.writing import write
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
 _SUSPICIOUS_DELIVERIES = 3
+
+# So long after its transaction must be over, a process that is still at a block hangs.
+_SLACK_SECONDS = 5
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.executor")
 
@@ -57,6 +62,7 @@ class Executor:
         editions: the templates that were read.
         tries: how often one delivery looks again after the database lost it, or made it wait too long. Beyond that,
             sweep rings.
+        leash: given seconds, ends this process where it is not left in time; for processes that may end.
     """
 
     pool: Pool
@@ -64,6 +70,7 @@ class Executor:
     wakeups: Wakeups | None
     editions: Editions
     tries: int = 3
+    leash: Callable[[int], AbstractContextManager[object]] = nullcontext
 
     def run(self, job_id: UUID, *, seconds: float) -> None:
         """Carry out a job as far as it goes in the time.
@@ -79,6 +86,7 @@ class Executor:
         with structlog.contextvars.bound_contextvars(job_id=job_id.hex):
             try:
                 job = self._begin(job_id)
+                faultpoints.passing("job.begun")
                 if job is not None:
                     with structlog.contextvars.bound_contextvars(request_id=job.request_id):
                         self._run(job, until)
@@ -121,15 +129,18 @@ class Executor:
             template = None if job.template_id is None else self.editions.get(conn, job.template_id)
         if block is None:
             return _Step.NOTHING_OPEN
+        faultpoints.passing("block.read")
         schema = schema_of(KINDS[job.kind], template)
         poison = _poison(schema, block)
+        longest = blocks.patience_seconds(block.deliveries) + _SLACK_SECONDS
         try:
-            with transaction(self.pool) as conn:
+            with self.leash(longest), transaction(self.pool) as conn:
                 state = _carry_out(conn, job, block, schema, poison)
         except _JobEnded:
             return _Step.NOTHING_OPEN
         if state is None:
             return _Step.SOMEONE_ELSE
+        faultpoints.passing("block.committed")
         return _Step.NOTHING_OPEN if state.ended else _Step.BLOCK_DONE
 
     def _fail(self, job: Job, error: JobUnrunnable) -> None:
@@ -146,6 +157,7 @@ class Executor:
             waiting = jobs.waiting_for(conn, job.id)
         if ended is None or not ended.status.ended:
             return
+        faultpoints.passing("job.ended")
         log.info("job_ended", status=ended.status, total=ended.total, failed=ended.effects[Effect.FAILED])
         if job.awaited and self.wakeups is not None:
             self.wakeups.wake(job.id)
@@ -164,8 +176,10 @@ def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema,
     """
     if not blocks.lock(conn, job.id, block.no):
         return None
+    faultpoints.passing("block.locked")
     blocks.extend_patience(conn, block.deliveries)
     good, errors = _check(schema, block, poison)
+    faultpoints.passing("block.checked")
     kind = KINDS[job.kind]
     effects: Counter[Effect] = Counter()
     results: list[Result] = []
@@ -176,12 +190,14 @@ def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema,
         effects[outcome.effect] += 1
         if kind.keeps_results and outcome.public_id:
             results.append(Result(index, outcome.effect, outcome.public_id))
+    faultpoints.passing("block.written")
     effects[Effect.FAILED] = len(errors)
     blocks.record_errors(conn, job.id, errors)
     blocks.close(conn, job.id, block.no, results if kind.keeps_results else None)
     state = jobs.move_on(conn, job.id, effects)
     if state is None:
         raise _JobEnded
+    faultpoints.passing("block.closed")
     return state
 
 

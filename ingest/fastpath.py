@@ -13,7 +13,7 @@ import marshmallow
 import msgspec
 from marshmallow import fields
 
-from ingest import rawjson
+from ingest import faultpoints, rawjson
 from ingest.checking import Document, ItemSchema, ObjectDocument, Text, Timestamp, Vocabulary, moment_of
 
 # A string that holds U+0000 must be written so (RFC 8259 section 7); marshmallow tells whether it really is one.
@@ -69,6 +69,7 @@ class FastPath:
     def _take(self, first_index: int, texts: list[msgspec.Raw]) -> list[Any] | None:
         """All of the items, or None where any of them is not for the fast path."""
         text = b"[" + b",".join(texts) + b"]"
+        faultpoints.meeting(msgspec.Raw(text))
         if _NUL in text or rawjson.may_have_huge_exponent(text):
             return None
         try:

@@ -15,6 +15,8 @@ import structlog
 from celery import Celery
 from kombu import Queue
 
+from ingest import faultpoints
+
 RUN_JOB = "sluice.run_job"
 _JOBS = "sluice.jobs"
 
@@ -117,7 +119,9 @@ class Bell:
         while True:
             job_id = self._waiting.get()
             try:
+                faultpoints.passing("ring.begun")
                 self._app.send_task(RUN_JOB, args=[str(job_id)], queue=_JOBS, retry=False)
+                faultpoints.passing("ring.published")
             except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
                 lost = {job_id, *self._drain()}
                 self._note(lost)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from ingest import logs
+from ingest import faultpoints, logs
 from ingest.config import Settings
 from ingest.db import retention, upkeep
 from ingest.db.blocks import patience_seconds
@@ -27,6 +27,7 @@ from ingest.errors import DatabaseError, Unavailable
 from ingest.executor import Executor
 from ingest.queue import Bell, celery_app
 from ingest.wakeups import Wakeups
+from worker.leash import leash
 
 _ROUND_SECONDS = 1.0
 
@@ -83,8 +84,9 @@ class Hands:
         try:
             pool = open_pool(self._settings.database_url, WORKER, size=1)
             bell = Bell(celery_app(self._settings.redis_url))
-            executor = Executor(pool, bell, Wakeups(self._settings.redis_url), Editions())
+            executor = Executor(pool, bell, Wakeups(self._settings.redis_url), Editions(), leash=leash)
             until = time.monotonic() + _HANDS_SECONDS
+            faultpoints.passing("hands.begun")
             for job_id in job_ids:
                 executor.run(job_id, seconds=max(0.0, until - time.monotonic()))
                 if time.monotonic() > until:
@@ -147,11 +149,15 @@ class Sweep:
         counts["jobs_failed"] = len(self._fail(conn))
         looked = upkeep.look(conn, limit=_MOST_LOOKED_AT)
         conn.commit()
+        if looked:
+            faultpoints.passing("sweep.looked")
         unheard = self._bell.unheard()
         # A ring beside a hand is harmless, and hands are few: workers that are back shall take what hands cannot.
         rings = [job.id for job in looked if job.need is not Need.NOTHING]
         for job_id in rings:
             self._bell.ring(job_id)
+        if rings:
+            faultpoints.passing("sweep.rung")
         counts["rings"] = len(rings)
         counts["taken"] = self._hands.take([*unheard, *(job.id for job in looked if job.need is Need.HANDS)])
         counts["jobs_purged"] = retention.purge_jobs(

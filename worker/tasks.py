@@ -1,5 +1,6 @@
 """The one task. All that it knows is a job's id; everything true is in Postgres."""
 
+import signal
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from ingest.executor import Executor
 from ingest.queue import RUN_JOB, Bell
 from ingest.wakeups import Wakeups
 from worker.celery import app, settings
+from worker.leash import leash
 
 # After this long in one job a worker takes the next message; it is also what a rolling restart may wait for.
 _SLICE_SECONDS = 3.0
@@ -27,12 +29,13 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("worker.tasks")
 def executor() -> Executor:
     """This process's executor, made at its first task: after the fork, never before."""
     pool = open_pool(settings.database_url, WORKER, size=1)
-    return Executor(pool, Bell(app), Wakeups(settings.redis_url), Editions())
+    return Executor(pool, Bell(app), Wakeups(settings.redis_url), Editions(), leash=leash)
 
 
 @signals.worker_process_init.connect
-def _forget_parents_executor(**_: Any) -> None:
+def _begin_afresh(**_: Any) -> None:
     executor.cache_clear()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the pool catches it, and a handler of Python's own may never run
 
 
 @app.task(name=RUN_JOB)

@@ -115,6 +115,23 @@ def test_a_check_that_never_ends_is_ended_by_an_alarm() -> None:
         signal.signal(signal.SIGALRM, previous)
 
 
+def test_limits_that_the_child_is_refused_blame_nobody_and_let_no_second_worker_loose(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    here, loose = os.getpid(), tmp_path / "loose"
+    monkeypatch.setattr("resource.setrlimit", refuse)
+    try:
+        assert poisonous(dying_at(100, of=be_killed), _ITEMS) == set()
+    finally:
+        if os.getpid() != here:
+            loose.touch()
+            os._exit(0)
+    assert not loose.exists()
+
+
 def test_no_child_is_left_behind() -> None:
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     before = children.read_text()

@@ -67,6 +67,12 @@ class Watch:
         return self.conn.execute(query, (job_ids,)).fetchall()[0][0]
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Process:
     """A process of the product in a group of its own, its lines at hand."""
 
@@ -124,27 +130,25 @@ class Start:
         self.processes: list[Process] = []
         self._settings = settings
 
-    def worker(self, *, children: int = 2, until_ready: bool = True) -> Process:
+    def worker(self, *, children: int = 2, until_ready: bool = True, **env: str) -> Process:
         # The line of the Procfile, with this interpreter.
         line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("worker:"))
         celery = [sys.executable, "-m", *shlex.split(line.removeprefix("worker:"))]
-        worker = self._start("worker", celery, SLUICE_WORKER_PROCESSES=str(children))
+        worker = self._start("worker", celery, SLUICE_WORKER_PROCESSES=str(children), **env)
         if until_ready:
             worker.until_line("ready.")
         return worker
 
-    def sweep(self) -> Process:
-        sweep = self._start("sweep", [sys.executable, "-m", "worker.sweep"])
+    def sweep(self, **env: str) -> Process:
+        sweep = self._start("sweep", [sys.executable, "-m", "worker.sweep"], **env)
         sweep.until_line("sweep_started")
         return sweep
 
-    def web(self) -> str:
-        """Start the API on a free port and return its address."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    def web(self, *, port: int | None = None, **env: str) -> str:
+        """Start the API, on a free port if none is named, and return its address."""
+        port = port or free_port()
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.py", "app:create_app()"]
-        web = self._start("web", gunicorn, SLUICE_BIND=f"127.0.0.1:{port}", SLUICE_WEB_WORKERS="1")
+        web = self._start("web", gunicorn, SLUICE_BIND=f"127.0.0.1:{port}", SLUICE_WEB_WORKERS="1", **env)
         web.until_line("Booting worker")
         return f"http://127.0.0.1:{port}"
 

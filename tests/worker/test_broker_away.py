@@ -1,43 +1,17 @@
 """Redis is a convenience: without it the API accepts as ever, and jobs run all the same, only later."""
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import httpx2
 import pytest
-import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
-from cli import servers as embedded
 from ingest.config import Settings
 from ingest.db.pool import Pool, transaction
 from ingest.ids import JOB, parse
+from tests.broker import Broker
 from tests.factories import entity, make_tenant
 from tests.worker.conftest import Start, Watch
-
-
-class Broker:
-    """A Valkey of the test's own, to be killed and paused."""
-
-    def __init__(self, socket: Path) -> None:
-        self.url = f"unix://{socket}"
-        argv = [str(embedded.valkey_binary()), "--port", "0", "--unixsocket", str(socket), "--save", ""]
-        self.popen = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
-        patient = Retry(ConstantBackoff(0.05), 200)
-        with redis.Redis.from_url(self.url, retry=patient, retry_on_error=[redis.ConnectionError]) as client:
-            client.ping()
-
-    def pause(self) -> None:
-        os.kill(self.popen.pid, signal.SIGSTOP)
-
-    def kill(self) -> None:
-        self.popen.kill()
-        self.popen.wait()
 
 
 @pytest.fixture
@@ -82,7 +56,7 @@ def test_a_worker_comes_back_to_a_broker_that_was_away(pool: Pool, start: Start,
     worker = start.worker()
     broker.kill()
     worker.until_line("Connection to broker lost")
-    again = Broker(Path(broker.url.removeprefix("unix://")))
+    again = broker.again()
     try:
         headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=30"}
         with httpx2.Client(headers=headers, timeout=40) as client:

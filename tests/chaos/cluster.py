@@ -1,0 +1,93 @@
+"""A Postgres of the tests' own, to be stopped and started: the embedded one, run as `sluice up` runs it."""
+
+import secrets
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+
+from cli import servers
+from cli.child import Guard, spawn
+from cli.datadir import DataDir
+from ingest.db.migrate import migrate
+from ingest.db.pool import connect
+
+_PATIENCE_SECONDS = 60.0
+_INTERVAL_SECONDS = 0.05
+
+
+# Clients only: a checkpointer is nobody's to end.
+_CUT_ALL = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
+class Cluster:
+    """Made and started once; `stop` and `start` as often as a test likes."""
+
+    def __init__(self, data: DataDir, guard: Guard) -> None:
+        self._data, self._guard = data, guard
+        self._servant = servers.servant_for(data)
+        self._sockets = data.socket_dir(self._servant)
+        self._sockets.__enter__()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        program = servers.prepare_postgres(self._data, self._servant, self._guard)
+        self._process = spawn(program, self._guard, subprocess.DEVNULL)
+        waiting = threading.Event()
+        for _ in range(int(_PATIENCE_SECONDS / _INTERVAL_SECONDS)):
+            if servers.postgres_answers(self._data):
+                return
+            waiting.wait(_INTERVAL_SECONDS)
+        raise AssertionError("Postgres does not come back")
+
+    def stop(self) -> None:
+        """Stop it at once, as a crash does: sessions are cut off, and the next start replays the log."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(_PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        self.stop()
+        self._sockets.__exit__(None, None, None)
+
+    def admin(self) -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(self._data.database_url, autocommit=True)
+
+    def cut_all(self) -> None:
+        """End every session, whatever it is at."""
+        with self.admin() as admin:
+            admin.execute(_CUT_ALL)
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a migrated database that nobody else uses."""
+        name = f"chaos_{secrets.token_hex(4)}"
+        with self.admin() as admin:
+            admin.execute(f"CREATE DATABASE {name}".encode())
+        url = self._data.database_url.replace("/sluice?", f"/{name}?")
+        with connect(url, "sluice-cli") as conn:
+            migrate(conn)
+        yield url
+        with self.admin() as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[Cluster]:
+    data = DataDir(folder)
+    with ExitStack() as exits:
+        exits.enter_context(data.held())
+        guard = Guard()
+        exits.callback(guard.close)
+        cluster = Cluster(data, guard)
+        exits.callback(cluster.close)
+        yield cluster

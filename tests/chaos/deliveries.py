@@ -1,0 +1,31 @@
+"""One delivery of a job's message to a process of its own, which may have a fault."""
+
+import os
+import signal
+import subprocess
+import sys
+from uuid import UUID
+
+from tests.chaos.site import Site
+from tests.worker.conftest import ROOT
+
+# What a message makes a worker's child do.
+_DELIVERY = "import sys; from worker.tasks import run_job; run_job(sys.argv[1])"
+
+_PATIENCE_SECONDS = 60.0
+
+
+def deliver(site: Site, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
+    """Deliver to a process with SLUICE_FAULT; the test sees to its end."""
+    urls = {"DATABASE_URL": site.settings.database_url, "REDIS_URL": site.settings.redis_url}
+    env = {**os.environ, **urls, "SLUICE_FAULT": fault}
+    return subprocess.Popen([sys.executable, "-c", _DELIVERY, str(job_id)], cwd=ROOT, env=env)
+
+
+def assert_killed(delivery: "subprocess.Popen[bytes]") -> None:
+    assert delivery.wait(_PATIENCE_SECONDS) == -signal.SIGKILL, "the fault point was never passed"
+
+
+def assert_stopped(delivery: "subprocess.Popen[bytes]") -> None:
+    _, status = os.waitpid(delivery.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status), "the fault point was never passed"

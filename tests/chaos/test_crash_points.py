@@ -1,0 +1,41 @@
+"""kill -9 between any two steps of a job, at any of its blocks, loses nothing and doubles nothing."""
+
+import pytest
+
+from tests.chaos.deliveries import assert_killed, deliver
+from tests.chaos.invariants import check_invariants
+from tests.chaos.length import only_long
+from tests.chaos.site import Site
+
+BLOCKS = 3  # a first, a middle, a last
+
+_OF_A_JOB = ["job.begun", "job.ended"]
+_OF_A_BLOCK = [
+    pytest.param("block.read", marks=only_long),
+    pytest.param("block.locked", marks=only_long),
+    "block.checked",
+    "block.written",
+    "block.closed",
+    "block.committed",
+]
+
+
+@pytest.mark.parametrize("point", _OF_A_BLOCK)
+def test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing(site: Site, point: str) -> None:
+    jobs = [site.store_blocks(site.ready_lane(), BLOCKS) for _ in range(BLOCKS)]
+    deliveries = [deliver(site, job_id, f"{point}:{number}") for number, job_id in enumerate(jobs, start=1)]
+    worker = site.worker(until_ready=False)
+    for delivery in deliveries:
+        assert_killed(delivery)
+    site.sweep()
+    worker.until_line("ready.")
+    check_invariants(site)
+
+
+@pytest.mark.parametrize("point", _OF_A_JOB)
+def test_kill_9_at_the_begin_or_the_end_of_a_job_loses_and_doubles_nothing(site: Site, point: str) -> None:
+    job_id = site.store_blocks(site.ready_lane(), BLOCKS)
+    assert_killed(deliver(site, job_id, f"{point}:1"))
+    site.sweep()
+    site.worker()
+    check_invariants(site)

@@ -1,0 +1,41 @@
+"""Two at the same block, and an end that comes while a block is under way."""
+
+import signal
+
+from ingest.db import jobs
+from ingest.db.pool import connect
+from tests.chaos.deliveries import assert_stopped, deliver
+from tests.chaos.invariants import check_invariants, check_no_job_went_back
+from tests.chaos.site import Site
+
+_PATIENCE_SECONDS = 60
+
+
+def test_a_second_delivery_leaves_a_block_alone_that_is_held(site: Site) -> None:
+    job_id = site.store_blocks(site.ready_lane(), 3)
+    first = deliver(site, job_id, "block.written:1:STOP")
+    assert_stopped(first)
+
+    second = deliver(site, job_id, "block.committed:1")
+    assert second.wait(_PATIENCE_SECONDS) == 0, "it committed a block that another one held"
+    first.send_signal(signal.SIGCONT)
+    first.wait(_PATIENCE_SECONDS)
+    site.run_here(job_id)  # where the machine was so slow that the first one's session was ended
+    check_invariants(site)
+
+
+def test_a_job_cancelled_in_the_middle_of_its_last_block_stays_as_it_was_cancelled(site: Site) -> None:
+    job_id = site.store_blocks(site.ready_lane(), 3)
+    delivery = deliver(site, job_id, "block.written:3:STOP")
+    assert_stopped(delivery)
+    with connect(site.settings.database_url, "sluice-cli") as conn:
+        assert jobs.cancel(conn, job_id)
+
+    delivery.send_signal(signal.SIGCONT)
+    delivery.wait(_PATIENCE_SECONDS)
+    witness = site.witness()
+    row = witness.rows("SELECT status, created + failed, unprocessed FROM jobs WHERE id = %s", job_id)
+    assert row == [("cancelled", 100, 50)]
+    created = witness.one("SELECT created FROM jobs WHERE id = %s", job_id)
+    assert witness.one("SELECT count(*) FROM events") == created, "the block under way left nothing behind"
+    check_no_job_went_back(witness)

@@ -1,0 +1,127 @@
+"""Everything at once, random but seeded: CHAOS_SEED repeats a run, CHAOS_SECONDS makes it long."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+import redis
+
+from ingest.config import Settings
+from tests.broker import Broker
+from tests.chaos.cluster import Cluster
+from tests.chaos.house import House
+from tests.chaos.invariants import check_invariants
+from tests.chaos.length import LONG, SECONDS
+from tests.chaos.site import Site, resources
+from tests.chaos.traffic import Traffic
+
+_LONGEST_PAUSE_SECONDS = 1.5
+_AFTERWARDS_SECONDS = 180  # a guard against hanging
+
+
+@pytest.fixture
+def settings(settings: Settings, broker: list[Broker]) -> Settings:
+    return replace(settings, redis_url=broker[0].url)
+
+
+@pytest.fixture
+def database_url(cluster: Cluster) -> Iterator[str]:
+    with cluster.database() as url:
+        yield url
+
+
+class Fates:
+    """Every fault that there is, each over when its method returns."""
+
+    def __init__(self, site: Site, house: House, cluster: Cluster, broker: list[Broker], dice: random.Random) -> None:
+        self._site, self._house, self._cluster, self._broker, self._dice = site, house, cluster, broker, dice
+        self.all: list[Callable[[], None]] = [
+            house.lose_a_pool_child,
+            house.lose_the_worker,
+            house.lose_sweep,
+            house.lose_the_api,
+            house.lose_all,
+            house.replace_the_worker,
+            lambda: house.freeze_the_worker(dice.uniform(0.1, 7)),
+            cluster.cut_all,
+            self.crash_postgres,
+            self.lock_a_table,
+            self.forget_all_messages,
+            self.kill_the_broker,
+            self.pause_the_broker,
+            self.ring_for_many_twice,
+        ]
+
+    def crash_postgres(self) -> None:
+        self._cluster.stop()
+        self._pause(3)
+        self._cluster.start()
+
+    def lock_a_table(self) -> None:
+        with psycopg.connect(self._site.settings.database_url) as other:
+            other.execute(self._dice.choice([b"LOCK TABLE entities", b"LOCK TABLE states", b"LOCK TABLE events"]))
+            self._pause(4)
+
+    def forget_all_messages(self) -> None:
+        with redis.Redis.from_url(self._broker[-1].url) as client:
+            client.flushall()
+
+    def kill_the_broker(self) -> None:
+        self._broker[-1].kill()
+        self._pause(3)
+        self._broker.append(self._broker[-1].again())
+
+    def pause_the_broker(self) -> None:
+        self._broker[-1].pause()
+        self._pause(3)
+        self._broker[-1].go_on()
+
+    def ring_for_many_twice(self) -> None:
+        known = [batch.job_id for lane in list(self._site.lanes) for batch in list(lane.batches) if batch.job_id]
+        for job_id in self._dice.sample(known, min(20, len(known))) * 2:
+            self._site.bell.ring(job_id)
+
+    def _pause(self, longest: float) -> None:
+        threading.Event().wait(self._dice.uniform(0, longest))
+
+
+@pytest.mark.timeout(SECONDS + _AFTERWARDS_SECONDS)
+def test_everything_at_once_loses_and_doubles_nothing(site: Site, cluster: Cluster, broker: list[Broker]) -> None:
+    dice = random.Random(site.seed)
+    fates = Fates(site, House(site), cluster, broker, dice)
+    until = time.monotonic() + SECONDS
+    with Traffic(site) as traffic:
+        traffic.until_accepted(5)
+        while time.monotonic() < until:
+            dice.choice(fates.all)()
+            threading.Event().wait(dice.uniform(0, _LONGEST_PAUSE_SECONDS))
+        traffic.until_accepted(10)
+    check_invariants(site)
+
+
+_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^sluice-'"
+_MOST_SESSIONS = 16 + 2 + 1 + 2  # web threads, a worker's children, sweep and its hands
+_ROUNDS = 20 if LONG else 5
+
+
+def test_nothing_grows_while_connections_come_and_go(site: Site, cluster: Cluster, broker: list[Broker]) -> None:
+    house = House(site)
+    held = []
+    with Traffic(site) as traffic:
+        for _ in range(_ROUNDS):
+            cluster.cut_all()
+            with redis.Redis.from_url(broker[-1].url) as client:
+                client.flushall()
+                client.client_kill_filter(skipme=True, _type="normal")
+            traffic.until_accepted(20)
+            held.append([resources(process) for process in house.processes])
+    check_invariants(site)
+    assert site.witness().one(_SESSIONS) <= _MOST_SESSIONS
+    # What a process needs at most it has opened after two rounds; a few come and go.
+    for early, late in zip(held[1], held[-1], strict=True):
+        assert late.files <= early.files + 12
+        assert late.kilobytes <= early.kilobytes * 1.25

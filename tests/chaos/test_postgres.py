@@ -1,0 +1,115 @@
+"""Postgres goes away in every way that it can, and comes back; what was promised stands."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.chaos import recoveries
+from tests.chaos.cluster import Cluster
+from tests.chaos.house import House
+from tests.chaos.invariants import check_invariants
+from tests.chaos.length import LONG
+from tests.chaos.site import Site
+from tests.chaos.traffic import Traffic
+from tests.relay import relay
+
+_STOPS = 10 if LONG else 3
+_AWAY_SECONDS = 20.0 if LONG else 4.0
+_CUTTING_ROUNDS = 100 if LONG else 20
+_CUTTING_INTERVAL_SECONDS = 0.2
+
+
+@pytest.fixture
+def database_url(cluster: Cluster) -> Iterator[str]:
+    with cluster.database() as url:
+        yield url
+
+
+@pytest.fixture
+def busy_site(site: Site) -> Site:
+    """API, worker and sweep are ready."""
+    House(site)
+    return site
+
+
+def test_every_session_ended_every_200_ms_loses_and_doubles_nothing(busy_site: Site, cluster: Cluster) -> None:
+    with Traffic(busy_site) as traffic:
+        traffic.until_accepted(10)
+        interval = threading.Event()
+        for _ in range(_CUTTING_ROUNDS):
+            cluster.cut_all()
+            interval.wait(_CUTTING_INTERVAL_SECONDS)
+        traffic.until_accepted(10)
+    check_invariants(busy_site)
+
+
+def test_postgres_crashing_again_and_again_loses_and_doubles_nothing(busy_site: Site, cluster: Cluster) -> None:
+    with Traffic(busy_site) as traffic:
+        for _ in range(_STOPS):
+            traffic.until_accepted(10)
+            cluster.stop()
+            cluster.start()
+        traffic.until_accepted(10)
+    check_invariants(busy_site)
+
+
+def test_work_goes_on_when_postgres_is_back_after_a_while(busy_site: Site, cluster: Cluster) -> None:
+    with Traffic(busy_site) as traffic:
+        traffic.until_accepted(10)
+        cluster.stop()
+        threading.Event().wait(_AWAY_SECONDS)
+        cluster.start()
+        witness = busy_site.witness()
+        back = recoveries.now(witness)
+        witness.until(lambda: witness.rows(_FIRST_PROGRESS, back) != [(None,)], "work to go on")
+        then = witness.one(_FIRST_PROGRESS, back)
+        recoveries.measure(f"Postgres back after {_AWAY_SECONDS:.0f} s: work goes on", goal=10, since=back, then=then)
+        traffic.until_accepted(10)
+    check_invariants(busy_site)
+
+
+_FIRST_PROGRESS = "SELECT min(at) FROM history WHERE at > %s AND processed > 0"
+
+
+def test_no_connection_to_be_had_for_a_while_costs_nothing(busy_site: Site, cluster: Cluster) -> None:
+    with Traffic(busy_site) as traffic, ExitStack() as held:
+        traffic.until_accepted(10)
+        cluster.cut_all()  # those that stand would go on as if nothing were
+        with suppress(psycopg.OperationalError):  # the first that is refused
+            while True:
+                held.enter_context(cluster.admin())
+        threading.Event().wait(_AWAY_SECONDS)
+        held.close()
+        traffic.until_accepted(10)
+    check_invariants(busy_site)
+
+
+_LOCK_ENTITIES = "LOCK TABLE entities IN EXCLUSIVE MODE"
+
+
+def test_a_table_that_somebody_else_locks_for_long_only_puts_the_work_off(site: Site) -> None:
+    lane = site.ready_lane()
+    job_id = site.store(lane, lane.batch("entities"), block_items=10)
+    worker = site.worker(children=1)
+    site.sweep()
+    with psycopg.connect(site.settings.database_url) as other:
+        other.execute(_LOCK_ENTITIES)
+        site.bell.ring(job_id)
+        worker.until_line("block_again")
+    check_invariants(site)
+
+
+@pytest.mark.parametrize("lands", [True, False], ids=["it_landed", "it_did_not_land"])
+def test_a_block_whose_commit_is_never_answered_stands_once(site: Site, tmp_path: Path, *, lands: bool) -> None:
+    job_id = site.store_blocks(site.ready_lane(), 4)
+    with relay(site.settings.database_url, tmp_path, marked=b"UPDATE job_blocks SET open", lands=lands) as through:
+        worker = site.worker(children=1, DATABASE_URL=through.database_url)
+        site.bell.ring(job_id)
+        worker.until_line("block_again")
+        check_invariants(site)
+        assert through.cuts == 1
+        worker.kill()

@@ -1,0 +1,95 @@
+"""Processes are killed, stopped and replaced while they work."""
+
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.chaos import recoveries
+from tests.chaos.deliveries import assert_stopped, deliver
+from tests.chaos.house import House
+from tests.chaos.invariants import check_invariants
+from tests.chaos.length import only_long
+from tests.chaos.site import Site
+from tests.chaos.traffic import Traffic
+from tests.worker.conftest import Process
+
+_STOPS_WITHIN_SECONDS = 30
+_PROCESSING = "SELECT count(*) FROM jobs WHERE status = 'processing'"
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        House.lose_a_pool_child,
+        House.lose_the_worker,
+        pytest.param(House.lose_sweep, marks=only_long),
+        pytest.param(House.lose_the_api, marks=only_long),
+        House.lose_all,
+    ],
+    ids=lambda lose: lose.__name__,
+)
+def test_kill_9_under_traffic_loses_and_doubles_nothing(site: Site, lose: Callable[[House], None]) -> None:
+    house, witness = House(site), site.witness()
+
+    def ended(jobs: int) -> Callable[[], bool]:
+        return lambda: witness.one("SELECT count(*) FROM jobs WHERE ended_at IS NOT NULL") >= jobs
+
+    with Traffic(site):
+        witness.until(ended(10), "traffic to flow")
+        for round_no in range(2, 4):
+            lose(house)
+            witness.until(ended(round_no * 10), "traffic to flow again")
+    check_invariants(site)
+
+
+def test_a_job_whose_worker_was_killed_runs_on_with_another(site: Site) -> None:
+    first = site.worker(children=1, SLUICE_FAULT="block.written:3:STOP")
+    witness = site.witness()
+    job_id = site.store_blocks(site.ready_lane(), 6)
+    site.bell.ring(job_id)
+    witness.until_blocks_done(job_id, 2)
+    site.sweep()
+    site.worker()
+
+    died = recoveries.now(witness)
+    first.kill()
+    witness.until_blocks_done(job_id, 3)
+    went_on = witness.one("SELECT min(at) FROM history WHERE job_id = %s AND processed > 100", job_id)
+    recoveries.measure("worker killed in a block: the job runs on", goal=5, since=died, then=went_on)
+    check_invariants(site)
+
+
+def test_a_worker_stopped_past_its_sessions_timeout_can_not_commit_late(site: Site) -> None:
+    job_id = site.store_blocks(site.ready_lane(), 4)
+    late = deliver(site, job_id, "block.closed:2:STOP")
+    assert_stopped(late)
+    site.sweep()
+    site.worker()
+    site.witness().until_ended([job_id])
+
+    late.send_signal(signal.SIGCONT)
+    # It is told that its session is gone, and leaves; or so much time has passed that the kernel ended it.
+    assert late.wait(_STOPS_WITHIN_SECONDS) in {0, -signal.SIGALRM}
+    check_invariants(site)
+
+
+def test_a_rolling_restart_under_a_full_queue_fails_no_job(site: Site) -> None:
+    site.sweep()
+    worker, witness = site.worker(children=2), site.witness()
+    lanes = [site.ready_lane() for _ in range(6)]
+    for _ in range(3):
+        for lane in lanes:
+            site.bell.ring(site.store_blocks(lane, 20))
+        successor = site.worker(children=2, until_ready=False)
+        witness.until(lambda: witness.one(_PROCESSING) > 0, "the worker to be in the middle of its work")
+        assert witness.one("SELECT sum(blocks_open) FROM jobs") > 20
+        _stop(worker)
+        successor.until_line("ready.")
+        worker = successor
+    check_invariants(site)
+
+
+def _stop(worker: Process) -> None:
+    worker.popen.terminate()
+    assert worker.popen.wait(_STOPS_WITHIN_SECONDS) == 0

@@ -1,0 +1,161 @@
+"""Any order of accepting, carrying out, crashing, cancelling and delivering twice, against a model in memory."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from ingest import executor as engine
+from ingest.db import blocks, jobs
+from ingest.db.pool import Connection, Pool, transaction
+from ingest.jobs import JobState
+from ingest.kinds import KINDS, schema_of
+from tests.factories import accept, entity, event, make_executor, make_tenant
+
+_BLOCK = 3
+
+
+@dataclass
+class Modelled:
+    """What must be known of a job: its events in order, how many blocks are done, and how it stands."""
+
+    events: list[int]
+    done: int = 0
+    status: JobState = JobState.PENDING
+
+    @property
+    def blocks(self) -> int:
+        return -(-len(self.events) // _BLOCK)
+
+
+class Jobs(RuleBasedStateMachine):
+    """Its runs share a database, and each has a tenant of its own; the test names both servers."""
+
+    pool: ClassVar[Pool]
+    redis_url: ClassVar[str]
+    accepted = Bundle("accepted")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.executor = make_executor(self.pool, self.redis_url)
+        self.jobs: dict[UUID, Modelled] = {}
+        self.written: list[int] = []
+        self.numbers = 0
+        with transaction(self.pool) as conn:
+            self.tenant, _ = make_tenant(conn)
+            job_id = accept(conn, self.tenant, "entities", [entity(1)])
+        self.executor.run(job_id, seconds=60)
+
+    @rule(target=accepted, items=st.integers(1, 3 * _BLOCK))
+    def accept(self, items: int) -> UUID:
+        numbers = list(range(self.numbers, self.numbers + items))
+        self.numbers += items
+        batch = [event(1, data={"type": "bet", "amount": number, "currency": "EUR"}) for number in numbers]
+        with transaction(self.pool) as conn:
+            job_id = accept(conn, self.tenant, "events", batch, block_items=_BLOCK)
+        self.jobs[job_id] = Modelled(numbers)
+        return job_id
+
+    @rule(job_id=accepted)
+    def carry_out_one_block(self, job_id: UUID) -> None:
+        self.executor.run(job_id, seconds=-1)
+        self._expect_block(job_id)
+
+    @rule(job_id=accepted)
+    def carry_out_to_the_end(self, job_id: UUID) -> None:
+        self.executor.run(job_id, seconds=60)
+        while not self.jobs[job_id].status.ended:
+            self._expect_block(job_id)
+
+    @rule(job_id=accepted)
+    def crash_in_a_block(self, job_id: UUID) -> None:
+        self._begin(job_id)
+        with transaction(self.pool) as conn:
+            self._write_a_block(conn, job_id)
+            conn.rollback()
+
+    @rule(job_id=accepted)
+    def deliver_twice_at_once(self, job_id: UUID) -> None:
+        self._begin(job_id)
+        with transaction(self.pool) as conn:
+            if self._write_a_block(conn, job_id):
+                # The other one finds the block held, and leaves without a trace.
+                self.executor.run(job_id, seconds=60)
+                self._expect_block(job_id)
+
+    @rule(job_id=accepted)
+    def cancel_beside_a_block(self, job_id: UUID) -> None:
+        self._begin(job_id)
+        if self.jobs[job_id].status.ended:
+            return
+        with pytest.raises(engine._JobEnded), transaction(self.pool) as conn:
+            self._cancel_and_write(conn, job_id)
+        self.jobs[job_id].status = JobState.CANCELLED
+
+    @rule(job_id=accepted)
+    def cancel(self, job_id: UUID) -> None:
+        with transaction(self.pool) as conn:
+            assert jobs.cancel(conn, job_id) is not self.jobs[job_id].status.ended
+        if not self.jobs[job_id].status.ended:
+            self.jobs[job_id].status = JobState.CANCELLED
+
+    @invariant()
+    def every_job_stands_as_it_must(self) -> None:
+        with transaction(self.pool) as conn:
+            for job_id, modelled in self.jobs.items():
+                job = jobs.get(conn, job_id)
+                assert job is not None
+                assert job.status is modelled.status
+                done = min(modelled.done * _BLOCK, len(modelled.events))
+                assert Counter({effect: count for effect, count in job.effects.items() if count}) == Counter(
+                    {name: count for name, count in (("created", done), ("unprocessed", job.total - done)) if count}
+                )
+
+    @invariant()
+    def every_event_stands_once_and_in_order(self) -> None:
+        query = "SELECT (properties ->> 'amount')::int FROM events WHERE tenant_id = %s ORDER BY id"
+        with transaction(self.pool) as conn:
+            assert [row[0] for row in conn.execute(query, (self.tenant.id,))] == self.written
+
+    def _begin(self, job_id: UUID) -> None:
+        with transaction(self.pool) as conn:
+            begun = jobs.begin(conn, job_id)
+        modelled = self.jobs[job_id]
+        assert (begun is None) is modelled.status.ended
+        if begun:
+            modelled.status = JobState.PROCESSING
+
+    def _write_a_block(self, conn: Connection, job_id: UUID) -> bool:
+        job, block = jobs.get(conn, job_id), blocks.next_open(conn, job_id)
+        if job is None or block is None or (self.jobs[job_id].status.ended):
+            return False
+        schema = schema_of(KINDS[job.kind], self.executor.editions.get(conn, job.template_id))
+        return engine._carry_out(conn, job, block, schema, set()) is not None
+
+    def _expect_block(self, job_id: UUID) -> None:
+        modelled = self.jobs[job_id]
+        if modelled.status.ended:
+            return
+        start = modelled.done * _BLOCK
+        self.written += modelled.events[start : start + _BLOCK]
+        modelled.done += 1
+        modelled.status = JobState.COMPLETED if modelled.done == modelled.blocks else JobState.PROCESSING
+
+    def _cancel_and_write(self, conn: Connection, job_id: UUID) -> None:
+        with transaction(self.pool) as other:
+            assert jobs.cancel(other, job_id)
+        self._write_a_block(conn, job_id)
+
+
+def test_no_order_of_events_breaks_a_promise(pool: Pool, redis_url: str) -> None:
+    run_state_machine_as_test(
+        type("BoundJobs", (Jobs,), {"pool": pool, "redis_url": redis_url}),
+        settings=settings(
+            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

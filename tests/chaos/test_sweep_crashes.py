@@ -1,0 +1,33 @@
+"""Sweep may die at any step: the next one looks again."""
+
+import signal
+
+import pytest
+
+from tests.chaos.invariants import check_invariants
+from tests.chaos.site import Site
+
+
+@pytest.mark.parametrize("point", ["sweep.looked", "sweep.rung"])
+def test_kill_9_of_sweep_before_or_after_it_rings_only_puts_the_ring_off(site: Site, point: str) -> None:
+    lane = site.ready_lane()
+    site.store_blocks(lane, 3)
+    first = site.sweep(SLUICE_FAULT=f"{point}:1")
+    assert first.popen.wait(60) == -signal.SIGKILL
+
+    worker = site.worker(until_ready=False)
+    site.sweep()
+    worker.until_line("ready.")
+    check_invariants(site)
+
+
+def test_kill_9_of_sweeps_own_hands_leaves_sweep_alive_and_the_job_to_others(site: Site) -> None:
+    job_id = site.store_blocks(site.ready_lane(), 3)
+    first = site.sweep(SLUICE_FAULT="hands.begun:1")
+    witness = site.witness()
+    witness.until(lambda: witness.one("SELECT rings FROM jobs WHERE id = %s", job_id) == 3, "hands to be wanted")
+    first.until_line('"taken": 1')
+
+    site.worker()
+    check_invariants(site)
+    assert first.popen.poll() is None

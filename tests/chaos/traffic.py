@@ -1,0 +1,58 @@
+"""Clients of both tenants that send batch after batch while faults happen."""
+
+import threading
+import time
+from typing import Self
+
+from tests.chaos.history import PATIENCE_SECONDS
+from tests.chaos.site import Site
+
+_BREATH_SECONDS = 0.1  # between two batches of a client, so that what was sent can also be done
+
+
+class Traffic:
+    """Runs while the `with` block does.
+
+    Args:
+        site: whose API is called.
+        clients: of each tenant.
+    """
+
+    def __init__(self, site: Site, *, clients: int = 2) -> None:
+        self._site = site
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._send, args=(tenant,))
+            for tenant in range(len(site.tenants))
+            for _ in range(clients)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def accepted(self) -> int:
+        """How many batches have been answered with 202 so far."""
+        return sum(batch.answered == 202 for lane in list(self._site.lanes) for batch in list(lane.batches))
+
+    def until_accepted(self, more: int) -> None:
+        """So many batches more are accepted. Only the clients are asked: the servers may be back just now."""
+        enough = self.accepted() + more
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.accepted() < enough:
+            assert time.monotonic() < deadline, f"no more than {self.accepted()} of {enough} batches are accepted"
+            self._stop.wait(_BREATH_SECONDS)
+
+    def _send(self, tenant: int) -> None:
+        lane = self._site.lane(tenant)
+        while not self._stop.is_set():
+            if lane.lost:
+                lane = self._site.lane(tenant)
+            self._site.send(lane, lane.batch())
+            self._stop.wait(_BREATH_SECONDS)
