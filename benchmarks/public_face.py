@@ -216,7 +216,7 @@ def main() -> None:
         )
     for each in results:
         table.add_row(*map(str, each.values()))
-    Console(file=sys.stderr).print(table)
+    Console(file=sys.stderr, width=120).print(table)
     print(json.dumps(results, indent=2))
 
 
