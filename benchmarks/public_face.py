@@ -209,10 +209,14 @@ def main() -> None:
     results = [result(load) for load in measured]
     table = Table(title=f"{chosen.connections} connections, {os.cpu_count()} cores", title_justify="left")
     for name in results[0]:
-        table.add_column(name.replace("_", " "), justify="left" if name == "load" else "right", no_wrap=name == "load")
+        table.add_column(
+            name.replace("_per_second", "/s").replace("_", " "),
+            justify="left" if name == "load" else "right",
+            no_wrap=name == "load",
+        )
     for each in results:
         table.add_row(*map(str, each.values()))
-    Console(file=sys.stderr).print(table)
+    Console(file=sys.stderr, width=120).print(table)
     print(json.dumps(results, indent=2))
 
 

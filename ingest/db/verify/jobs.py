@@ -200,16 +200,16 @@ WHERE (status = 'pending' AND (started_at IS NOT NULL OR unprocessed <> total))
 
 OWNER = Check(
     name="job_owner",
-    invariant="A job's tenant and template are there",
+    invariant="A job's tenant is there, and its template where it has one",
     wrong="jobs whose tenant or template is missing",
     advice="Rows of `tenants` or `templates` were deleted, which Sluice never does: restore them from a backup",
     prefix=JOB,
     query="""
 SELECT j.id, concat(CASE WHEN t.id IS NULL THEN 'no tenant ' || j.tenant_id END,
-                    CASE WHEN t.id IS NULL AND m.id IS NULL THEN ', ' END,
+                    CASE WHEN t.id IS NULL AND m.id IS NULL AND j.template_id IS NOT NULL THEN ', ' END,
                     CASE WHEN m.id IS NULL THEN 'no template ' || j.template_id END)
 FROM jobs j LEFT JOIN tenants t ON t.id = j.tenant_id LEFT JOIN templates m ON m.id = j.template_id
-WHERE t.id IS NULL OR m.id IS NULL
+WHERE t.id IS NULL OR (m.id IS NULL AND j.template_id IS NOT NULL)
 """,
 )
 
