@@ -77,10 +77,7 @@ MUTANTS = (
                 "WHERE id = %(job_id)s\nRETURNING status",
             ),
         ),
-        (
-            "tests/chaos/test_deliveries.py::test_a_job_cancelled_in_the_middle_of_a_block_stays_as_it_was_cancelled",
-            "tests/chaos/test_states_of_a_job.py",
-        ),
+        ("tests/chaos/test_deliveries.py::test_a_job_cancelled_in_its_last_block_stays_cancelled",),
     ),
 )
 

@@ -24,7 +24,7 @@ def test_a_second_delivery_leaves_a_block_alone_that_is_held(site: Site) -> None
     check_invariants(site)
 
 
-def test_a_job_cancelled_in_the_middle_of_its_last_block_stays_as_it_was_cancelled(site: Site) -> None:
+def test_a_job_cancelled_in_its_last_block_stays_cancelled(site: Site) -> None:
     job_id = site.store_blocks(site.ready_lane(), 3)
     delivery = deliver(site, job_id, "block.written:3:STOP")
     assert_stopped(delivery)
