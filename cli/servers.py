@@ -24,7 +24,7 @@ from ingest.errors import Unavailable
 _POSTGRES_SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",  # web threads, worker processes and sweep hold at most half of it
+    "max_connections": "100",  # web takes up to 64 by default, worker processes and sweep a few
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "maintenance_work_mem": "128MB",
