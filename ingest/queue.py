@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from celery import Celery
 from kombu import Queue
+from kombu.transport.redis import Channel
 
 from ingest import faultpoints
 
@@ -23,6 +24,10 @@ _JOBS = "sluice.jobs"
 # Rings that wait for the publisher: some seconds' worth. More of them than that means that the broker hangs, and then
 # what is dropped here sweep rings for.
 _WAITING_RINGS = 10_000
+
+# What a connection had not acknowledged when it broke is a hint like any other: sweep rings again. kombu would put it
+# back over the connection that has just gone, and a worker can die of that attempt.
+Channel.do_restore = False
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.queue")
 
