@@ -86,6 +86,9 @@ def open_pool(url: str, process: str, *, size: int) -> Pool:
         min_size=0,
         max_size=size,
         timeout=5,  # a request that finds no connection says 503 rather than wait with its client
+        # The pool doubles its pause with each failed attempt: after an outage it would stay away as long again. It
+        # gives up before its callers do, and the next caller begins anew.
+        reconnect_timeout=4,
         max_idle=60,
         check=ConnectionPool.check_connection,  # without it, requests fail after the server restarted
         configure=_configure,

@@ -1,9 +1,13 @@
+import threading
+import time
 from contextlib import closing
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, open_pool, transaction
+from ingest.errors import Unavailable
 
 _ALWAYS = {"timezone": "UTC"}
 _WEB = {
@@ -108,3 +112,14 @@ def test_the_first_and_the_last_moment_can_be_read_whatever_the_servers_zone(
                 "0001-01-01T00:00:00+00:00",
                 "9999-12-31T23:59:59+00:00",
             ]
+
+
+def test_a_pool_whose_server_stays_away_gives_up_so_that_the_next_caller_is_tried_at_once(tmp_path: Path) -> None:
+    with open_pool(f"postgresql:///none?host={tmp_path}", WORKER, size=1) as away:
+        with pytest.raises(Unavailable), transaction(away):
+            pass
+        # With a place taken by an attempt that waits, a pool of one would try for nobody else.
+        deadline, waiting = time.monotonic() + 30, threading.Event()
+        while away.get_stats()["pool_size"]:
+            assert time.monotonic() < deadline
+            waiting.wait(0.05)
