@@ -25,7 +25,7 @@ from ingest.db.templates import Editions
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable
 from ingest.fastpath import FastPath, derive
 from ingest.jobs import Effect, ItemError, Job, JobState
-from ingest.kinds import KINDS, Target, schema_of
+from ingest.kinds import KINDS, Target, Written, schema_of
 from ingest.queue import Bell
 from ingest.wakeups import Wakeups
 from ingest.writing import write
@@ -181,16 +181,14 @@ def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema,
     good, errors = _check(schema, block, poison)
     faultpoints.passing("block.checked")
     kind = KINDS[job.kind]
-    effects: Counter[Effect] = Counter()
-    results: list[Result] = []
-    for index, outcome in write(conn, kind, Target(job.tenant_id, job.merge), good):
-        if isinstance(outcome, ItemError):
-            errors.append(outcome)
-            continue
-        effects[outcome.effect] += 1
-        if kind.keeps_results and outcome.public_id:
-            results.append(Result(index, outcome.effect, outcome.public_id))
+    outcomes = write(conn, kind, Target(job.tenant_id, job.merge), good)
+    errors += [outcome for _, outcome in outcomes if isinstance(outcome, ItemError)]
+    taken = [(index, outcome) for index, outcome in outcomes if isinstance(outcome, Written)]
+    results = [
+        Result(index, each.effect, each.public_id) for index, each in taken if kind.keeps_results and each.public_id
+    ]
     faultpoints.passing("block.written")
+    effects = Counter(outcome.effect for _, outcome in taken)
     effects[Effect.FAILED] = len(errors)
     blocks.record_errors(conn, job.id, errors)
     blocks.close(conn, job.id, block.no, results if kind.keeps_results else None)

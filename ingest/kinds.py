@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -33,21 +34,27 @@ class Target:
     merge: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True, gc=False):
     """What became of an item that was taken.
 
     Attributes:
-        public_id: None where the wire shows none, or nothing was written.
+        id: its UUID's 16 bytes; None where nobody asks for it.
         occurred_at: of an event.
     """
 
     effect: Effect
-    public_id: UUID | None = None
+    id: bytes | None = None
     occurred_at: datetime | None = None
+
+    @property
+    def public_id(self) -> UUID | None:
+        """Its id, as the wire shows it."""
+        return None if self.id is None else UUID(bytes=self.id)
 
 
 Outcome = Written | ItemError
+
+_PLAIN: dict[Effect, Outcome] = {effect: Written(effect) for effect in Effect}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +67,7 @@ class Kind:
         limit: the most items of one JSON request.
         block_items: the most items of one transaction.
         schema: what an item must be.
-        key: what two items must share to be writes of the same row, and the order in which rows are locked; None where
-            every item is a row of its own.
+        key: what two items must share to be writes of the same row; None where every item is a row of its own.
         write: stores items, of which no two share a key, and says what became of each, in the order given.
         keeps_results: whether the id of each item that was taken can be read from its job.
     """
@@ -77,21 +83,15 @@ class Kind:
 
 
 def _write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -> list[Outcome]:
-    written = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge)
-    return [Written(effect, public_id) for effect, public_id in written]
+    return [_PLAIN[effect] for effect in stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge)]
 
 
 def _write_objects(conn: Connection, target: Target, items: Sequence[Entity]) -> list[Outcome]:
-    """As entities; and their ids are told even where nothing changed."""
-    written = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge)
-    keys = {
-        (item.scope, item.external_id) for item, (_, public_id) in zip(items, written, strict=True) if not public_id
-    }
-    known = stored_entities.public_ids(conn, target.tenant_id, keys) if keys else {}
-    return [
-        Written(effect, public_id or known[item.scope, item.external_id])
-        for item, (effect, public_id) in zip(items, written, strict=True)
-    ]
+    """As entities; and their ids are told."""
+    effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge)
+    keys = [(item.scope, item.external_id) for item in items]
+    public_ids = stored_entities.public_ids(conn, target.tenant_id, set(keys))
+    return [Written(effect, public_ids[key].bytes) for effect, key in zip(effects, keys, strict=True)]
 
 
 def _write_events(conn: Connection, target: Target, items: Sequence[Event]) -> list[Outcome]:
@@ -112,17 +112,13 @@ def _write_object_events(conn: Connection, target: Target, items: Sequence[Event
 
 
 def _append(conn: Connection, target: Target, items: Sequence[Event], ids: Mapping[Key, int]) -> list[Outcome]:
-    missing = {item.index: _first_missing(item, ids) for item in items}
-    known = [item for item in items if missing[item.index] is None]
+    missing = [_first_missing(item, ids) for item in items]
+    known = [item for item, absent in zip(items, missing, strict=True) if absent is None]
     stored = iter(stored_events.append(conn, target.tenant_id, known, ids) if known else [])
-    outcomes: list[Outcome] = []
-    for item in items:
-        if absent := missing[item.index]:
-            outcomes.append(_no_entity(item.index, absent))
-        else:
-            event = next(stored)
-            outcomes.append(Written(Effect.CREATED, event.public_id, event.occurred_at))
-    return outcomes
+    return [
+        Written(Effect.CREATED, *next(stored)) if absent is None else _no_entity(item.index, absent)
+        for item, absent in zip(items, missing, strict=True)
+    ]
 
 
 def _write_states(conn: Connection, target: Target, items: Sequence[State]) -> list[Outcome]:
@@ -131,7 +127,7 @@ def _write_states(conn: Connection, target: Target, items: Sequence[State]) -> l
     known = [(item, ids[SCOPE, item.external_id]) for item in items if (SCOPE, item.external_id) in ids]
     effects = iter(stored_states.upsert(conn, known) if known else [])
     return [
-        Written(next(effects)) if (SCOPE, item.external_id) in ids else _no_entity(item.index, item.external_id)
+        _PLAIN[next(effects)] if (SCOPE, item.external_id) in ids else _no_entity(item.index, item.external_id)
         for item in items
     ]
 
@@ -144,7 +140,10 @@ def _named(items: Sequence[Event]) -> set[Key]:
 
 
 def _first_missing(item: Event, ids: Mapping[Key, int]) -> str | None:
-    return next((link.external_id for link in item.links if (link.scope, link.external_id) not in ids), None)
+    for link in item.links:
+        if (link.scope, link.external_id) not in ids:
+            return link.external_id
+    return None
 
 
 def _no_entity(index: int, external_id: str) -> ItemError:
@@ -160,7 +159,7 @@ KINDS: dict[str, Kind] = {
             limit=1_000,
             block_items=1_000,
             schema=EntitySchema,
-            key=lambda entity: entity.external_id,
+            key=attrgetter("external_id"),
             write=_write_entities,
         ),
         Kind(
@@ -178,7 +177,7 @@ KINDS: dict[str, Kind] = {
             limit=1_000,
             block_items=1_000,
             schema=StateSchema,
-            key=lambda state: (state.external_id, state.key),
+            key=attrgetter("external_id", "key"),
             write=_write_states,
         ),
         # The public face: ids are unique within a type, data is merged, and what an event names is created.
@@ -188,7 +187,7 @@ KINDS: dict[str, Kind] = {
             limit=100,
             block_items=1_000,
             schema=ObjectSchema,
-            key=lambda item: (item.scope, item.external_id),
+            key=attrgetter("scope", "external_id"),
             write=_write_objects,
             keeps_results=True,
         ),

@@ -22,6 +22,7 @@ _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # either half
 _NO_SURROGATE = rb"\\uff"  # what stands in for it while the rest is checked
 _EXPONENT = re.compile(rb"[0-9][eE][+-]?0*[1-9][0-9]{3}")
+_NUMBER = re.compile(rb"(?:^|[\[:, \t\n\r])-?[0-9.]+[eE][+-]?0*[1-9][0-9]{3}")
 _DIGITS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
 # Backslashes stand in strings alone, and in pairs where they mean themselves.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -154,8 +155,9 @@ def has_huge_exponent(text: msgspec.Raw) -> bool:
 
 def may_have_huge_exponent(text: bytes) -> bool:
     """Whether anything in it, be it inside a string, looks like such a number: cheap enough for a whole block."""
-    alike = text.translate(_DIGITS_ALIKE)
-    return b"0e0000" in alike or b"0e+0000" in alike or b"0e-0000" in alike
+    if b"0e0000" not in text.translate(_DIGITS_ALIKE, b"+-"):
+        return False
+    return _NUMBER.search(text) is not None  # hexadecimal digits look like exponents, but not like whole numbers
 
 
 def has_null_member(text: msgspec.Raw) -> bool:

@@ -1,6 +1,6 @@
 """Writing a block: equal keys in turn, and whatever the database refuses narrowed down to the one item."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ingest.db.faults import ours
@@ -22,20 +22,16 @@ def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) ->
     Returns:
         The index and the outcome of each, in no particular order.
     """
-    outcomes: list[tuple[int, Outcome]] = []
-    for turn in _turns(kind, items):
-        written = _write_or_halve(conn, kind, target, turn)
-        outcomes += zip((item.index for item in turn), written, strict=True)
-    return outcomes
+    return [pair for turn in _turns(kind, items) for pair in _write_or_halve(conn, kind, target, turn)]
 
 
-def _turns(kind: Kind, items: Sequence[Any]) -> list[list[Any]]:
+def _turns(kind: Kind, items: Sequence[Any]) -> list[Sequence[Any]]:
     """The first item of each key, then the second of each, and so on: one statement a turn, and one turn as a rule.
 
     The database alone judges what a repeated key changes, so effects are those of single writes in order.
     """
-    if kind.key is None:
-        return [list(items)] if items else []
+    if kind.key is None or len(set(map(kind.key, items))) == len(items):
+        return [items] if items else []
     turns: list[list[Any]] = []
     seen: dict[object, int] = {}
     for item in items:
@@ -45,22 +41,25 @@ def _turns(kind: Kind, items: Sequence[Any]) -> list[list[Any]]:
         if turn == len(turns):
             turns.append([])
         turns[turn].append(item)
-    # Halves must stay in the order in which rows are locked, or two writers who both halve can deadlock.
-    return [sorted(turn, key=kind.key) for turn in turns]
+    return list(turns)
 
 
-def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: list[Any]) -> list[Outcome]:
+def _write_or_halve(
+    conn: Connection, kind: Kind, target: Target, items: Sequence[Any]
+) -> Iterable[tuple[int, Outcome]]:
     """Write all of them, or, where the database refuses, each half on its own, down to the culprits."""
     try:
         with ours(), conn.transaction():
-            return kind.write(conn, target, items)
+            return zip((item.index for item in items), kind.write(conn, target, items), strict=True)
     except WriteRefused as refusal:
         if len(items) == 1:
-            return [_refused(items[0], refusal)]
-    middle = len(items) // 2
+            return [(items[0].index, _refused(items[0], refusal))]
+    # Halves must stay in the order in which rows are locked, or two writers who both halve can deadlock.
+    rows = items if kind.key is None else sorted(items, key=kind.key)
+    middle = len(rows) // 2
     return [
-        *_write_or_halve(conn, kind, target, items[:middle]),
-        *_write_or_halve(conn, kind, target, items[middle:]),
+        *_write_or_halve(conn, kind, target, rows[:middle]),
+        *_write_or_halve(conn, kind, target, rows[middle:]),
     ]
 
 

@@ -1,35 +1,29 @@
 """Events in Postgres: append-only, by COPY, each with its links in the same transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
 
-from ingest.db import documents  # noqa: F401 # lets `data` travel as jsonb
+from ingest.db import binary
+from ingest.db.binary import Field
 from ingest.db.entities import SCOPE, Key
 from ingest.db.pool import Connection
 from ingest.events import Event
-from ingest.ids import uuid7
+from ingest.ids import uuid7s
 
 # Ids before the rows, since COPY returns none and the links need them. In the order sent.
-_IDS = """
-SELECT nextval('events_id_seq'), now() FROM generate_series(1, %s)
-"""
+_IDS = "SELECT nextval('events_id_seq') FROM generate_series(1, %s)"
 _COPY_EVENTS = "COPY events (id, public_id, tenant_id, type, properties, occurred_at) FROM STDIN (FORMAT BINARY)"
 _COPY_LINKS = "COPY event_entities (entity_id, occurred_at, event_id, qualifier) FROM STDIN (FORMAT BINARY)"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An event that was stored."""
-
-    public_id: UUID
-    occurred_at: datetime
-
-
-def append(conn: Connection, tenant_id: int, events: Sequence[Event], entity_ids: Mapping[Key, int]) -> list[Stored]:
+def append(
+    conn: Connection, tenant_id: int, events: Sequence[Event], entity_ids: Mapping[Key, int]
+) -> list[tuple[bytes, datetime]]:
     """Store events.
 
     Args:
@@ -39,26 +33,43 @@ def append(conn: Connection, tenant_id: int, events: Sequence[Event], entity_ids
         entity_ids: the internal ids of all entities that they name.
 
     Returns:
-        What was stored of each, in the order given.
+        The public id of each, a UUID's 16 bytes, and when it occurred; in the order given.
     """
-    rows = [
-        (event_id, Stored(uuid7(), event.occurred_at or now), event)  # type: ignore[arg-type] # (bigint, timestamptz)
-        for (event_id, now), event in zip(conn.execute(_IDS, (len(events),)), events, strict=True)
+    [(now,)] = conn.execute("SELECT now()").fetchall()
+    ids = binary.bigints(row[0] for row in conn.execute(_IDS, (len(events),)).fetchall())  # type: ignore[misc] # bigints
+    occurred: list[datetime] = [event.occurred_at or now for event in events]  # type: ignore[misc] # a timestamptz
+    moments = binary.moments(occurred)
+    public_ids = uuid7s(len(events))
+    # Named twice in the same part, an entity takes part once.
+    links = [
+        (*link, place)
+        for place, event in enumerate(events)
+        for link in {(entity_ids[each.scope, each.external_id], each.qualifier) for each in event.links}
     ]
-    with conn.cursor() as cursor:
-        with cursor.copy(_COPY_EVENTS) as copy:
-            copy.set_types(["int8", "uuid", "int4", "text", "jsonb", "timestamptz"])
-            for event_id, stored, event in rows:
-                copy.write_row((event_id, stored.public_id, tenant_id, event.type, event.data, stored.occurred_at))
-        with cursor.copy(_COPY_LINKS) as copy:
-            copy.set_types(["int8", "timestamptz", "int8", "text"])
-            for event_id, stored, event in rows:
-                # Named twice in the same part, an entity takes part once.
-                for entity_id, qualifier in dict.fromkeys(
-                    (entity_ids[link.scope, link.external_id], link.qualifier) for link in event.links
-                ):
-                    copy.write_row((entity_id, stored.occurred_at, event_id, qualifier))
-    return [stored for _, stored, _ in rows]
+    _copy(
+        conn,
+        _COPY_EVENTS,
+        ids,
+        binary.uuids(public_ids),
+        binary.same_integer(tenant_id),
+        binary.texts(event.type for event in events),
+        binary.documents(event.data for event in events),
+        moments,
+    )
+    _copy(
+        conn,
+        _COPY_LINKS,
+        binary.bigints(entity_id for entity_id, _, _ in links),
+        [moments[place] for _, _, place in links],
+        [ids[place] for _, _, place in links],
+        binary.texts(qualifier for _, qualifier, _ in links),
+    )
+    return list(zip(public_ids, occurred, strict=True))
+
+
+def _copy(conn: Connection, statement: LiteralString, *columns: Iterable[Field]) -> None:
+    with conn.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(binary.rows(*columns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,20 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from ingest.db import documents  # noqa: F401 # lets `value` travel as jsonb
+from ingest.db import binary
+from ingest.db.arrivals import arrived
+from ingest.db.binary import BigintArray, JsonbArray, TextArray
 from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.jobs import Effect
 from ingest.states import State
+
+_KNOWN = """
+SELECT EXISTS (
+    SELECT FROM unnest(%(entity_ids)b::bigint[], %(keys)b::text[]) AS k (entity_id, key)
+    CROSS JOIN LATERAL (SELECT FROM states WHERE entity_id = k.entity_id AND key = k.key LIMIT 1) s)
+"""
+_COPY = "COPY states (entity_id, key, value) FROM STDIN (FORMAT BINARY)"
 
 # Rows that say the same already are not written, and not returned.
 _UPSERT = """
@@ -29,23 +38,34 @@ def upsert(conn: Connection, states: Sequence[tuple[State, int]]) -> list[Effect
 
     Args:
         conn: an open transaction.
-        states: each with the internal id of its entity; locked in the order of their entities' ids and their keys, so
-            that two writers cannot deadlock.
+        states: each with the internal id of its entity; locked in the order of these ids and of their keys, so that two
+            writers cannot deadlock.
 
     Returns:
         What became of each, in the order given.
     """
-    rows = sorted(states, key=lambda row: (row[0].external_id, row[0].key))
-    values = {
-        "entity_ids": [entity_id for _, entity_id in rows],
-        "keys": [state.key for state, _ in rows],
-        "values": [state.value for state, _ in rows],
-    }
+    rows = sorted(states, key=_key)
+    entity_ids = binary.bigints(entity_id for _, entity_id in rows)
+    names = binary.texts(state.key for state, _ in rows)
+    values = binary.documents(state.value for state, _ in rows)
+    keys = {"entity_ids": binary.array(BigintArray, entity_ids), "keys": binary.array(TextArray, names)}
+
+    def new() -> bytes:
+        return binary.rows(entity_ids, names, values)
+
+    if len(rows) > 1 and arrived(conn, known=_KNOWN, keys=keys, copy=_COPY, rows=new):
+        return [Effect.CREATED] * len(rows)
     written = {
         (entity_id, key): Effect.CREATED if created else Effect.UPDATED
-        for entity_id, key, created in conn.execute(_UPSERT, values)
+        for entity_id, key, created in conn.execute(
+            _UPSERT, {**keys, "values": binary.array(JsonbArray, values)}
+        ).fetchall()
     }
-    return [written.get((entity_id, state.key), Effect.UNCHANGED) for state, entity_id in states]
+    return [written.get(_key(state), Effect.UNCHANGED) for state in states]
+
+
+def _key(state: tuple[State, int]) -> tuple[int, str]:
+    return state[1], state[0].key
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ def an_event(data: Any = None, at: datetime | None = None, *, of: str = "p1", na
 
 def append(conn: Connection, tenant: Tenant, *items: Event) -> list[UUID]:
     ids = known(conn, tenant, *{item.external_id for item in items})
-    return [stored.public_id for stored in events.append(conn, tenant.id, items, ids)]
+    return [UUID(bytes=public_id) for public_id, _ in events.append(conn, tenant.id, items, ids)]
 
 
 def numbers(conn: Connection, tenant: Tenant, external_id: str = "p1", **options: Any) -> list[Any]:

@@ -24,8 +24,8 @@ _ARCHIVE_90 = {"hot_days": 30, "archive_days": 90}
 
 def fill(conn: Connection, tenant: Tenant) -> Tenant:
     """An entity with an event and a state of each age in days."""
-    row = entities.upsert(conn, tenant.id, [Entity(0, "p1", "operator", msgspec.Raw(b"{}"))], merge=False)
-    assert row[0][0] is Effect.CREATED
+    effects = entities.upsert(conn, tenant.id, [Entity(0, "p1", "operator", msgspec.Raw(b"{}"))], merge=False)
+    assert effects == [Effect.CREATED]
     ids = entities.resolve(conn, tenant.id, {(SCOPE, "p1")})
     [entity_id] = ids.values()
     for days in _DAYS:

@@ -1,0 +1,104 @@
+"""New rows arrive by COPY, and by the upsert where somebody else was there first: nobody can tell which it was."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import pytest
+
+from ingest.db import entities, states
+from ingest.db.entities import SCOPE
+from ingest.db.pool import Connection, Pool, transaction
+from ingest.db.tenants import Tenant
+from ingest.entities import Entity
+from ingest.jobs import Effect
+from ingest.kinds import KINDS, Target
+from ingest.states import State
+from ingest.writing import write
+
+_NAMES = [f"p{number:02}" for number in range(30)]
+
+
+def people(names: list[str], data: bytes = b'{"a": 1.50}') -> list[Entity]:
+    return [Entity(index, name, "player", msgspec.Raw(data)) for index, name in enumerate(names)]
+
+
+def balances(ids: dict[str, int], names: list[str], value: bytes = b"1") -> list[tuple[State, int]]:
+    return [(State(0, name, "balance", msgspec.Raw(value)), ids[name]) for name in names]
+
+
+def known(conn: Connection, tenant: Tenant, names: list[str]) -> dict[str, int]:
+    entities.upsert(conn, tenant.id, people(names), merge=False)
+    found = entities.resolve(conn, tenant.id, {(SCOPE, name) for name in names})
+    return {external_id: number for (_, external_id), number in found.items()}
+
+
+def stored(conn: Connection) -> list[Any]:
+    return conn.execute(
+        "SELECT scope, external_id, type, properties::text, revision, deleted_at, created_at = updated_at FROM entities"
+        " ORDER BY external_id"
+    ).fetchall()
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_rows_that_arrive_together_are_as_if_they_had_come_singly(
+    conn: Connection, tenant: Tenant, *, merge: bool
+) -> None:
+    assert entities.upsert(conn, tenant.id, people(_NAMES[::-1]), merge=merge) == [Effect.CREATED] * len(_NAMES)
+    together = stored(conn)
+    conn.execute("DELETE FROM entities")
+    for person in people(_NAMES):
+        assert entities.upsert(conn, tenant.id, [person], merge=merge) == [Effect.CREATED]
+    assert stored(conn) == together
+
+
+def test_one_known_key_among_the_new_ones_is_updated(conn: Connection, tenant: Tenant) -> None:
+    ids = known(conn, tenant, ["p07"])
+    expected = [Effect.UPDATED if name == "p07" else Effect.CREATED for name in _NAMES]
+    assert entities.upsert(conn, tenant.id, people(_NAMES, b'{"b": 2}'), merge=True) == expected
+    ids = known(conn, tenant, _NAMES)
+    states.upsert(conn, balances(ids, ["p29"]))
+    expected = [Effect.UPDATED if name == "p29" else Effect.CREATED for name in _NAMES]
+    assert states.upsert(conn, balances(ids, _NAMES, b"2")) == expected
+
+
+def test_a_deleted_entity_among_the_new_ones_comes_back(conn: Connection, tenant: Tenant) -> None:
+    known(conn, tenant, ["p07"])
+    assert entities.delete(conn, tenant.id, "p07")
+    assert entities.upsert(conn, tenant.id, people(_NAMES), merge=False) == [Effect.CREATED] * len(_NAMES)
+    assert all(deleted_at is None for *_, deleted_at, _ in stored(conn))
+
+
+def test_entities_that_another_writer_just_inserted_are_not_inserted_again(
+    pool: Pool, owner: Tenant, other: Connection, until_blocked: Callable[[Connection], None]
+) -> None:
+    with transaction(pool) as conn, ThreadPoolExecutor(1) as thread:
+        entities.upsert(conn, owner.id, people(["p07"]), merge=True)
+        late = thread.submit(entities.upsert, other, owner.id, people(_NAMES, b'{"b": 2}'), merge=True)
+        until_blocked(other)
+        conn.commit()
+        assert late.result() == [Effect.UPDATED if name == "p07" else Effect.CREATED for name in _NAMES]
+        other.commit()
+
+
+def test_states_that_another_writer_just_inserted_are_not_inserted_again(
+    pool: Pool, owner: Tenant, other: Connection, until_blocked: Callable[[Connection], None]
+) -> None:
+    with transaction(pool) as conn:
+        ids = known(conn, owner, _NAMES)
+    with transaction(pool) as conn, ThreadPoolExecutor(1) as thread:
+        states.upsert(conn, balances(ids, ["p07"]))
+        late = thread.submit(states.upsert, other, balances(ids, _NAMES))
+        until_blocked(other)
+        conn.commit()
+        assert late.result() == [Effect.UNCHANGED if name == "p07" else Effect.CREATED for name in _NAMES]
+        other.commit()
+
+
+def test_a_refused_row_among_new_ones_is_refused_alone(conn: Connection, tenant: Tenant) -> None:
+    items = people(_NAMES)
+    items[13] = Entity(13, "p13", "player", msgspec.Raw(b'{"n": 1e400000}'))
+    written = dict(write(conn, KINDS["entities"], Target(tenant.id, merge=False), items))
+    assert [index for index, outcome in written.items() if outcome == written[13]] == [13]
+    assert [external_id for _, external_id, *_ in stored(conn)] == [name for name in _NAMES if name != "p13"]
