@@ -134,10 +134,12 @@ def moment_of(text: str) -> datetime | None:
         return None
     moment, fraction, zone = match.groups()
     try:
-        whole = datetime.fromisoformat(moment + (zone or "Z")).astimezone(UTC)
+        whole = datetime.fromisoformat(moment + (zone or "Z"))
+        if zone not in {None, "Z"}:
+            whole = whole.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return whole + timedelta(microseconds=int((fraction or "").ljust(6, "0")[:6]))
+    return whole if fraction is None else whole + timedelta(microseconds=int(fraction.ljust(6, "0")[:6]))
 
 
 class Timestamp(Named):

@@ -13,8 +13,9 @@ import marshmallow
 import msgspec
 from marshmallow import fields
 
-from ingest import faultpoints, rawjson
-from ingest.checking import Document, ItemSchema, ObjectDocument, Text, Timestamp, Vocabulary, moment_of
+from ingest import faultpoints, public, rawjson
+from ingest.checking import DEEPEST, Document, ItemSchema, ObjectDocument, Text, Timestamp, Vocabulary, moment_of
+from ingest.public import Items, Properties, When
 
 # A string that holds U+0000 must be written so (RFC 8259 section 7); marshmallow tells whether it really is one.
 _NUL = b"\\u0000"
@@ -72,6 +73,8 @@ class FastPath:
         faultpoints.meeting(msgspec.Raw(text))
         if (b"\\" in text and _NUL in text) or rawjson.may_have_huge_exponent(text):
             return None
+        if rawjson.may_be_deep(text) and any(rawjson.is_deep(each, DEEPEST) for each in texts):
+            return None
         try:
             loaded = self._values.decode(text)
             self._rules(text)
@@ -94,26 +97,15 @@ def derive(schema: ItemSchema) -> FastPath | None:
     Args:
         schema: of a kind, under a template.
     """
-    if schema.unknown != marshmallow.RAISE or any(schema._hooks.values()):  # noqa: SLF001 # it has no public name
-        return None
     vocabulary = _expressible(schema.vocabulary)
-    if vocabulary is None or not vocabulary.names:
+    if vocabulary is not None and not vocabulary.names:
         return None
-    members: list[tuple[str, Any] | tuple[str, Any, None]] = []
-    names: dict[str, str] = {}
-    for name, field in schema.fields.items():
-        attribute = field.attribute or name
-        stands_for = _type_of(field)
-        if stands_for is None:
-            return None
-        if attribute == vocabulary.attribute:
-            stands_for = Literal[tuple(vocabulary.names)]
-        names[attribute] = field.data_key or name
-        members.append((attribute, stands_for) if field.required else (attribute, stands_for, None))
-    members.sort(key=len)  # a struct's fields with a default come last
-    values = msgspec.defstruct("Values", members, rename=names, forbid_unknown_fields=True)
+    values = _values(schema, vocabulary)
+    if values is None:
+        return None
     moments = tuple(field.attribute or name for name, field in schema.fields.items() if isinstance(field, Timestamp))
-    return FastPath(schema, values, _rules(schema, vocabulary, names), moments)
+    rules = _documents(schema, ()) if vocabulary is None else _rules(schema, vocabulary)
+    return FastPath(schema, values, rules, moments)
 
 
 # Names that msgspec takes for a struct's member, and that a Text field takes for a value, whatever its length.
@@ -132,36 +124,75 @@ def _expressible(vocabulary: Vocabulary | None) -> Vocabulary | None:
     return replace(vocabulary, names=plain)
 
 
-def _type_of(field: fields.Field[Any]) -> Any | None:
-    """The msgspec type that takes no more than the field does; a subclass may do anything, so exact types count."""
-    if field.validators or field.allow_none:
+def _values(schema: ItemSchema, vocabulary: Vocabulary | None) -> type[msgspec.Struct] | None:
+    """A struct of the fields' values, by attribute. Unknown members are marshmallow's, be it to refuse or to ignore."""
+    if any(schema._hooks.values()):  # noqa: SLF001 # it has no public name
         return None
-    if type(field) is Text and field.required:
-        return Annotated[str, msgspec.Meta(min_length=1, max_length=field.longest)]
-    if type(field) in {Document, ObjectDocument} and field.required:
-        return msgspec.Raw
-    if type(field) is Timestamp and field.load_default is None:
-        return str
+    members: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for name, field in schema.fields.items():
+        attribute = field.attribute or name
+        stands_for = _type_of(field)
+        if stands_for is None:
+            return None
+        if vocabulary is not None and attribute == vocabulary.attribute:
+            stands_for = Literal[tuple(vocabulary.names)]
+        members.append((attribute, stands_for) if field.required else (attribute, stands_for, field.load_default))
+    members.sort(key=len)  # a struct's fields with a default come last
+    return msgspec.defstruct("Values", members, rename=_names(schema), forbid_unknown_fields=True)
+
+
+def _names(schema: ItemSchema) -> dict[str, str]:
+    """The members' names by attribute."""
+    return {field.attribute or name: field.data_key or name for name, field in schema.fields.items()}
+
+
+def _type_of(field: fields.Field[Any]) -> Any | None:
+    """The msgspec type that takes no more than the field does; a subclass may do anything, so exact types count.
+
+    It takes no null, whatever an optional field does with it: nulls are rare, and marshmallow's.
+    """
+    if field.validators or field.allow_none or not (field.required or field.load_default is not marshmallow.missing):
+        return None
+    match field:
+        case Items() if type(field) is Items:
+            inner = _values(field.schema, None)
+            return None if inner is None else Annotated[list[inner], msgspec.Meta(min_length=1)]  # type: ignore[valid-type] # made at run time
+        case Text() | public.Text() if type(field) in {Text, public.Text}:
+            return Annotated[str, msgspec.Meta(min_length=1, max_length=field.longest)]
+        case Document() if type(field) in {Document, *_OBJECTS}:
+            return msgspec.Raw
+        case Timestamp() if type(field) in {Timestamp, When}:
+            return str
     return None
 
 
-def _rules(schema: ItemSchema, vocabulary: Vocabulary, names: dict[str, str]) -> Any | None:
+# Fields of which msgspec.Raw would take too much.
+_OBJECTS = {ObjectDocument, Properties}
+
+
+def _rules(schema: ItemSchema, vocabulary: Vocabulary) -> Any | None:
     """A type that holds `data` to be an object, and to have the fields that the item's name requires."""
-    documents = [field.attribute or name for name, field in schema.fields.items() if type(field) is ObjectDocument]
-    if not documents:
-        return None
-    [document] = documents
     tagged = [
-        msgspec.defstruct(
-            "Rules",
-            [("document", _requiring(rules.required))],
-            rename={"document": names[document]},
-            tag_field=names[vocabulary.attribute],
-            tag=name,
-        )
+        _documents(schema, rules.required, tag_field=_names(schema)[vocabulary.attribute], tag=name)
         for name, rules in vocabulary.names.items()
     ]
-    return Union[tuple(tagged)]  # noqa: UP007 # made at run time
+    return None if None in tagged else Union[tuple(tagged)]  # noqa: UP007 # made at run time
+
+
+def _documents(schema: ItemSchema, required: tuple[str, ...], **tag: str) -> Any | None:
+    """A type that holds the documents of an item to be objects; None where there are none."""
+    members: list[tuple[str, Any] | tuple[str, Any, None]] = []
+    for name, field in schema.fields.items():
+        holds: Any = None
+        if type(field) in _OBJECTS:
+            holds = _requiring(required)
+        elif isinstance(field, Items) and (inner := _documents(field.schema, ())) is not None:
+            holds = list[inner]  # type: ignore[valid-type] # made at run time
+        if holds is not None:
+            attribute = field.attribute or name
+            members.append((attribute, holds) if field.required else (attribute, holds, None))
+    members.sort(key=len)
+    return msgspec.defstruct("Documents", members, rename=_names(schema), **tag) if members else None  # type: ignore[arg-type] # tag_field and tag
 
 
 def _requiring(required: tuple[str, ...]) -> type[msgspec.Struct]:

@@ -25,5 +25,5 @@ class ObjectEventSchema(PublicSchema):
 
     def make(self, index: int, loaded: Any) -> Event:
         """The event that it is."""
-        links = tuple(Link(scope=link["type"], **link) for link in loaded.links)
+        links = tuple(Link(each.external_id, each.type, each.type, each.qualifier, each.data) for each in loaded.links)
         return Event(index, links, loaded.type, loaded.data, loaded.occurred_at)

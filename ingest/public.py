@@ -91,12 +91,12 @@ class Text(_Told):
     Args:
         label: what a sentence calls it.
         longest: the most characters.
-        required: whether it must be there.
+        required: whether it must be there; it is empty where it need not and is not.
         attribute: of the loaded item.
     """
 
     def __init__(self, label: str, longest: int, *, required: bool = True, attribute: str | None = None) -> None:
-        super().__init__(required=required, attribute=attribute)
+        super().__init__(required=required, attribute=attribute, load_default=marshmallow.missing if required else "")
         self.label = label
         self.longest = longest
 
@@ -172,14 +172,14 @@ class Items(_Told, RawMember):
     """A list of 1 or more objects, each checked by a schema of its own.
 
     Args:
-        schema: of each.
+        schema: of each; what it loads has the fields' values as attributes.
         label: what a sentence calls one of them.
     """
 
     def __init__(self, schema: type["PublicSchema"], label: str) -> None:
         super().__init__(required=True, attribute="links")
         self.label = label
-        self._schema = schema()
+        self.schema = schema()
 
     @property
     def wanted(self) -> str:
@@ -192,7 +192,7 @@ class Items(_Told, RawMember):
         attr: str | None,  # noqa: ARG002 # marshmallow passes it
         data: Mapping[str, Any] | None,  # noqa: ARG002 # marshmallow passes it
         **kwargs: Any,  # noqa: ARG002 # marshmallow passes it
-    ) -> list[dict[str, Any]]:
+    ) -> list[SimpleNamespace]:
         if bytes(value) == b"null":
             raise self.make_error("null")
         try:
@@ -201,11 +201,11 @@ class Items(_Told, RawMember):
             raise self.fault("value is not a valid list", "type_error.list", "Objects must be a list") from None
         if not texts:
             raise self.fault("ensure this value has at least 1 items", "value_error.list.min_items", self.wanted)
-        loaded: list[dict[str, Any]] = []
+        loaded: list[SimpleNamespace] = []
         errors: dict[int, Any] = {}
         for index, each in enumerate(texts):
             try:
-                loaded.append(self._schema.load_text(each))
+                loaded.append(SimpleNamespace(**self.schema.load_text(each)))
             except marshmallow.ValidationError as error:
                 errors[index] = error.messages
         if errors:

@@ -26,6 +26,8 @@ _NUMBER = re.compile(rb"(?:^|[\[:, \t\n\r])-?[0-9.]+[eE][+-]?0*[1-9][0-9]{3}")
 _DIGITS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
 # Backslashes stand in strings alone, and in pairs where they mean themselves.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_SHALLOW = 10
 _SPACE = b" \t\n\r"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _STRINGS = re.compile(_STRING, re.DOTALL)
@@ -171,6 +173,14 @@ def is_deep(text: msgspec.Raw, levels: int) -> bool:
     if whole.count(b"[") + whole.count(b"{") <= levels:
         return False
     return any(depth > levels for _, _, depth in _marks(whole))
+
+
+def may_be_deep(text: bytes) -> bool:
+    """Whether anything in it may be nested over 10 levels deep: cheap enough for a whole block."""
+    brackets = text.translate(None, _NO_BRACKETS)
+    for _ in range(_SHALLOW):
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    return brackets != b""
 
 
 def _marks(text: bytes) -> Iterator[tuple[int, bytes, int]]:

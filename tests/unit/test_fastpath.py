@@ -11,16 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import rawjson
-from ingest.checking import ItemSchema, Text
+from ingest.checking import DEEPEST, ItemSchema, Text
 from ingest.entities import Entity, EntitySchema
 from ingest.events import EventSchema
 from ingest.fastpath import derive
 from ingest.jobs import ItemError
 from ingest.kinds import KINDS
+from ingest.object_events import LinkedObjectSchema, ObjectEventSchema
+from ingest.objects import ObjectSchema
 from ingest.states import StateSchema
 from ingest.templates import Template, TypeRules
 
-SCHEMAS: list[type[ItemSchema]] = [EntitySchema, EventSchema, StateSchema]
+SCHEMAS: list[type[ItemSchema]] = [EntitySchema, EventSchema, StateSchema, ObjectSchema, ObjectEventSchema]
 
 _names = st.sampled_from(
     ["player", "a", "", "ü", "data", "x" * 200, "x" * 201, "a\0b", "first-name", "1", "class", "type"]
@@ -68,25 +70,40 @@ _members = {
     "value": _values,
     "timestamp": st.one_of(_moments, _values),
     "stranger": _values,
+    **dict.fromkeys(["type", "id", "event", "qualifier"], st.one_of(_keys, _values)),
+    "properties": st.one_of(_objects, _values),
 }
 _WANTED = {
     EntitySchema: ["entityType", "externalId", "data"],
     EventSchema: ["externalId", "eventType", "data"],
     StateSchema: ["externalId", "stateKey", "value"],
+    ObjectSchema: ["type", "id"],
+    ObjectEventSchema: ["event", "objects"],
+    LinkedObjectSchema: ["type", "id"],
 }
+_OPTIONAL = ["timestamp", "stranger", "properties", "qualifier"]
+
+
+def _member(name: str) -> st.SearchStrategy[str]:
+    if name != "objects":
+        return _members[name]
+    objects = st.lists(_items(LinkedObjectSchema).map(bytes.decode), max_size=3)
+    return st.one_of(objects.map(lambda each: "[{}]".format(",".join(each))), _values)
 
 
 @st.composite
 def _items(draw: st.DrawFn, schema: type[ItemSchema]) -> bytes:
     """Mostly of the right shape; now and then a member is missing, strange, optional or sent twice."""
     names = [name for name in _WANTED[schema] if draw(st.integers(0, 19))]
-    names += draw(st.lists(st.sampled_from(["timestamp", "stranger", *_WANTED[schema]]), max_size=1))
-    members = [f"{json.dumps(name)}: {draw(_members[name])}" for name in draw(st.permutations(names))]
+    names += draw(st.lists(st.sampled_from([*_OPTIONAL, *_WANTED[schema]]), max_size=2))
+    members = [f"{json.dumps(name)}: {draw(_member(name))}" for name in draw(st.permutations(names))]
     return b"{%s}" % ", ".join(members).encode() if draw(st.integers(0, 19)) else draw(_values).encode()
 
 
 def told(item: Any) -> Any:
     """An item's values, documents by their text."""
+    if isinstance(item, tuple):
+        return [told(each) for each in item]
     if not isinstance(item, msgspec.Struct):
         return bytes(item) if isinstance(item, msgspec.Raw) else item
     return type(item), [told(getattr(item, name)) for name in item.__struct_fields__]
@@ -155,11 +172,42 @@ def test_a_bad_item_is_left_to_marshmallow_and_its_neighbours_are_not(
     assert isinstance(schema.check(50, texts[50]), ItemError)
 
 
-def test_every_kind_of_the_operator_face_has_a_fast_path() -> None:
+def test_every_kind_has_a_fast_path() -> None:
     rules = {"a": TypeRules(("b",), ())}
     template = Template(1, "tpl_x", "X", "1", rules, rules, ["a"], {}, datetime(2026, 1, 1, tzinfo=UTC))
     fast = {name for name, kind in KINDS.items() if derive(kind.schema(template)) is not None}
-    assert fast == {"entities", "events", "states"}
+    assert fast == set(KINDS)
+
+
+@pytest.mark.parametrize(("levels", "taken"), [(DEEPEST, True), (DEEPEST + 1, False), (2 * DEEPEST, False)])
+def test_it_takes_no_item_that_is_nested_deeper_than_marshmallow_takes(
+    schema: EntitySchema, good: list[msgspec.Raw], levels: int, *, taken: bool
+) -> None:
+    data = b'{"email": %s}' % (b"[" * (levels - 2) + b"]" * (levels - 2))
+    text = msgspec.Raw(b'{"externalId": "p", "entityType": "player", "data": %s}' % data)
+    fast = derive(schema)
+    assert fast is not None
+    *others, last = fast.check(0, [*good, text])
+    assert None not in others
+    assert (last is not None) is taken
+    assert isinstance(schema.check(0, text), Entity) is taken
+
+
+def test_ids_in_hexadecimal_do_not_look_like_huge_exponents(schema: EntitySchema) -> None:
+    one = b'{"externalId": "0001e1234-4e12-8e34", "entityType": "player", "data": {"email": "1e5000"}}'
+    fast = derive(schema)
+    assert fast is not None
+    assert None not in fast.check(0, [msgspec.Raw(one)] * 3)
+
+
+@pytest.mark.parametrize("number", ["1e1000", "-1.5E+1000", "0.1e-0001000"])
+def test_a_huge_exponent_is_left_to_marshmallow_wherever_it_stands(schema: EntitySchema, number: str) -> None:
+    fast = derive(schema)
+    assert fast is not None
+    for data in ('{"email": %s}', '{"email": [%s]}', '{"email":[1,%s]}', '{"email": {"a" : %s }}', '{"email":\n%s}'):
+        text = msgspec.Raw(('{"externalId": "p", "entityType": "player", "data": %s}' % (data % number)).encode())
+        assert fast.check(0, [text]) == [None]
+        assert isinstance(schema.check(0, text), ItemError)
 
 
 class _Longer(Text):
