@@ -30,7 +30,7 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.limits = Limits(settings)
-        self.bell = Bell(celery_app(settings.redis_url))
+        self.bell = Bell(celery_app(settings.redis_url), settings.redis_url)
         self.wakeups = Wakeups(settings.redis_url)
         self.editions = Editions()
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)

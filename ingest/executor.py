@@ -1,4 +1,4 @@
-"""One job, block by block: begin, read, lock, check, write, record, close, finish.
+"""One job, block by block: begin, lock, check, write, record, close, tell.
 
 Every block is one transaction, and the row lock on it is the lease: whoever dies, hangs or is late cannot commit, and
 whoever comes next finds either the whole block done or none of it (DESIGN.md section 3).
@@ -20,14 +20,15 @@ from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
 from ingest.db import blocks, jobs
 from ingest.db.blocks import OpenBlock, Result
-from ingest.db.pool import Connection, Pool, transaction
+from ingest.db.jobs import Begun
+from ingest.db.pool import Connection, Pool, session
 from ingest.db.templates import Editions
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable
 from ingest.fastpath import FastPath, derive
 from ingest.jobs import Effect, ItemError, Job, JobState
 from ingest.kinds import KINDS, Target, Written, schema_of
 from ingest.queue import Bell
-from ingest.wakeups import Wakeups
+from ingest.wakeups import Ear, Wakeups
 from ingest.writing import write
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
@@ -43,12 +44,14 @@ class _JobEnded(Exception):
     """The job was ended while this block was under way."""
 
 
-class _Step(Enum):
-    """What became of one look at the job."""
+class _Left(Enum):
+    """Why this delivery is done with a job."""
 
-    BLOCK_DONE = auto()  # there may be more
-    NOTHING_OPEN = auto()  # this or another delivery closed the last block
-    SOMEONE_ELSE = auto()  # another worker holds the block, or the job was ended
+    ENDED = auto()  # by this delivery or another
+    SOMEONE_ELSE = auto()  # another worker holds its first open block
+    TIME_IS_UP = auto()  # it was rung for again
+    NOT_BEGUN = auto()  # there was nothing to do
+    TROUBLE = auto()  # the database was lost, or made it wait, too often: sweep rings again
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,87 +85,117 @@ class Executor:
             seconds: after which it rings for the job and leaves it to the next worker, so that a long job does not hold
                 short ones up; at least one block is done.
         """
-        until = time.monotonic() + seconds
         with structlog.contextvars.bound_contextvars(job_id=job_id.hex):
-            try:
-                job = self._begin(job_id)
-                faultpoints.passing("job.begun")
-                if job is not None:
-                    with structlog.contextvars.bound_contextvars(request_id=job.request_id):
-                        self._run(job, until)
-            except (TryAgain, Unavailable) as error:
-                log.warning("job_left", error=error.message)
+            self._deliver(lambda conn: jobs.begin(conn, job_id), time.monotonic() + seconds)
 
-    def _begin(self, job_id: UUID) -> Job | None:
-        with transaction(self.pool) as conn:
-            return jobs.begin(conn, job_id)
+    def serve(self, job_id: UUID | None, ear: Ear, *, seconds: float) -> None:
+        """Carry out a job, and then, being awake, whatever else waits.
 
-    def _run(self, job: Job, until: float) -> None:
+        Args:
+            job_id: as the message named it; None where it named none.
+            ear: hears of jobs that come while there is nothing to do.
+            seconds: after which it begins no further job, and leaves the one that it is at to the next worker.
+        """
+        until = time.monotonic() + seconds
+        self._wake_another(job_id)
+        if job_id is not None:
+            self.run(job_id, seconds=seconds)
+        while time.monotonic() < until:
+            left = self._deliver(jobs.begin_next, until)
+            if left is _Left.TROUBLE or (left is _Left.NOT_BEGUN and not self._something_comes(ear)):
+                return
+
+    def _wake_another(self, mine: UUID | None) -> None:
+        """Rings are spared while one is on its way: who wakes to more than its own job therefore wakes one more."""
+        waits = self._first_waiting()
+        if waits is not None and waits != mine:
+            self.bell.ring(waits)
+
+    def _something_comes(self, ear: Ear) -> bool:
+        """Stay awake for a moment: whether there is something to do again."""
+        with ear.open():
+            # From here on rings count on this process; what was rung for just before would be heard by nobody.
+            return self._first_waiting() is not None or ear.hears()
+
+    def _first_waiting(self) -> UUID | None:
+        try:
+            with session(self.pool) as conn:
+                return jobs.first_waiting(conn)
+        except (TryAgain, Unavailable) as error:
+            log.warning("waiting_unknown", error=error.message)
+            return None
+
+    def _deliver(self, begin: Callable[[Connection], Begun | None], until: float) -> _Left:
+        """Begin a job and carry it out until the time is up."""
+        job: Job | None = None
+        block: OpenBlock | None
         tries = 0
         while True:
             try:
-                step = self._step(job)
+                with session(self.pool) as conn:
+                    if job is None:
+                        begun = begin(conn)
+                        if begun is None:
+                            return _Left.NOT_BEGUN
+                        job, block = begun.job, begun.block
+                        faultpoints.passing("job.begun")
+                    else:
+                        block = blocks.next_open(conn, job.id)
+                    with structlog.contextvars.bound_contextvars(job_id=job.id.hex, request_id=job.request_id):
+                        while block is not None:
+                            faultpoints.passing("block.read")
+                            left = self._step(conn, job, block, until)
+                            tries = 0
+                            if left is not None:
+                                return left
+                            block = blocks.next_open(conn, job.id)
+                        return self._tell(conn, job)
             except (TryAgain, Unavailable) as error:
                 # A COMMIT whose answer was lost may have landed: look again, over another connection.
                 tries += 1
                 log.warning("block_again", error=error.message, tries=tries)
                 if tries == self.tries:
-                    return
-                continue
-            except JobUnrunnable as error:
-                self._fail(job, error)
-                return
-            tries = 0
-            if step is _Step.SOMEONE_ELSE:
-                return
-            if step is _Step.NOTHING_OPEN:
-                self.after_end(job)
-                return
-            if time.monotonic() > until:
-                self.bell.ring(job.id)
-                return
+                    return _Left.TROUBLE
 
-    def _step(self, job: Job) -> _Step:
-        """Read the first open block, and carry it out in one transaction."""
-        with transaction(self.pool) as conn:
-            block = blocks.next_open(conn, job.id)
-            template = None if job.template_id is None else self.editions.get(conn, job.template_id)
-        if block is None:
-            return _Step.NOTHING_OPEN
-        faultpoints.passing("block.read")
-        schema = schema_of(KINDS[job.kind], template)
-        poison = _poison(schema, block)
-        longest = blocks.patience_seconds(block.deliveries) + _SLACK_SECONDS
+    def _step(self, conn: Connection, job: Job, block: OpenBlock, until: float) -> _Left | None:
+        """Carry out a block in one transaction; None where there may be more to do."""
         try:
-            with self.leash(longest), transaction(self.pool) as conn:
+            template = None if job.template_id is None else self.editions.get(conn, job.template_id)
+            schema = schema_of(KINDS[job.kind], template)
+            poison = _poison(schema, block)
+            longest = blocks.patience_seconds(block.deliveries) + _SLACK_SECONDS
+            with self.leash(longest), conn.transaction():
                 state = _carry_out(conn, job, block, schema, poison)
         except _JobEnded:
-            return _Step.NOTHING_OPEN
+            return self._tell(conn, job)
+        except JobUnrunnable as error:
+            if jobs.fail(conn, job.id, error.code, error.message):
+                log.error("job_failed", code=error.code, message=error.message)  # noqa: TRY400 # it says all
+            return self._tell(conn, job)
         if state is None:
-            return _Step.SOMEONE_ELSE
+            return _Left.SOMEONE_ELSE
         faultpoints.passing("block.committed")
-        return _Step.NOTHING_OPEN if state.ended else _Step.BLOCK_DONE
+        if state.ended:
+            return self._tell(conn, job)
+        if time.monotonic() > until:
+            jobs.make_room(conn, job.id)
+            self.bell.ring(job.id)
+            return _Left.TIME_IS_UP
+        return None
 
-    def _fail(self, job: Job, error: JobUnrunnable) -> None:
-        with transaction(self.pool) as conn:
-            ended = jobs.fail(conn, job.id, error.code, error.message)
-        if ended:
-            log.error("job_failed", code=error.code, message=error.message)
-            self.after_end(job)
-
-    def after_end(self, job: Job) -> None:
+    def _tell(self, conn: Connection, job: Job) -> _Left:
         """Tell those who waited for the end of a job; harmless where they have been told."""
-        with transaction(self.pool) as conn:
-            ended = jobs.get(conn, job.id)
-            waiting = jobs.waiting_for(conn, job.id)
+        ended = jobs.get(conn, job.id)
         if ended is None or not ended.status.ended:
-            return
+            return _Left.SOMEONE_ELSE
+        waiting = jobs.waiting_for(conn, job.id)
         faultpoints.passing("job.ended")
         log.info("job_ended", status=ended.status, total=ended.total, failed=ended.effects[Effect.FAILED])
         if job.awaited and self.wakeups is not None:
             self.wakeups.wake(job.id)
         for next_job in waiting:
             self.bell.ring(next_job)
+        return _Left.ENDED
 
 
 def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema, poison: set[int]) -> JobState | None:
@@ -185,7 +218,7 @@ def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema,
     errors += [outcome for _, outcome in outcomes if isinstance(outcome, ItemError)]
     taken = [(index, outcome) for index, outcome in outcomes if isinstance(outcome, Written)]
     results = [
-        Result(index, each.effect, each.public_id) for index, each in taken if kind.keeps_results and each.public_id
+        Result(index, each.effect, each.id) for index, each in taken if kind.keeps_results and each.id is not None
     ]
     faultpoints.passing("block.written")
     effects = Counter(outcome.effect for _, outcome in taken)

@@ -16,7 +16,7 @@ from celery import Celery
 from kombu import Queue
 from kombu.transport.redis import Channel
 
-from ingest import faultpoints
+from ingest import faultpoints, wakeups
 
 RUN_JOB = "sluice.run_job"
 _JOBS = "sluice.jobs"
@@ -82,12 +82,17 @@ def _broker_url(redis_url: str) -> str:
 class Bell:
     """Rings for jobs from a thread of its own, since publishing blocks for seconds where Redis hangs.
 
+    A message wakes a worker, which costs 3 ms; so none is sent where one waits in the queue already, or where a worker
+    that is awake hears of the job. Whoever takes that message, or hears, takes along whatever waits.
+
     Args:
         app: whose broker settings to use.
+        redis_url: the broker's, as redis-py spells it.
     """
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, redis_url: str) -> None:
         self._app = app
+        self._redis = wakeups.client(redis_url)
         self._pid = 0
         self._lock = threading.Lock()
         self._waiting: queue.Queue[UUID] = queue.Queue(_WAITING_RINGS)
@@ -125,12 +130,21 @@ class Bell:
             job_id = self._waiting.get()
             try:
                 faultpoints.passing("ring.begun")
-                self._app.send_task(RUN_JOB, args=[str(job_id)], queue=_JOBS, retry=False)
+                if not self._is_heard():
+                    self._app.send_task(RUN_JOB, args=[str(job_id)], queue=_JOBS, retry=False)
                 faultpoints.passing("ring.published")
             except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
                 lost = {job_id, *self._drain()}
                 self._note(lost)
                 log.warning("ring_failed", jobs=len(lost), error=type(error).__name__)
+
+    def _is_heard(self) -> bool:
+        """Whether a worker that is awake has heard it, or another message is on its way already."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.publish(wakeups.RINGS, b"")
+            pipeline.llen(_JOBS)
+            heard, on_their_way = pipeline.execute()
+        return bool(heard or on_their_way)
 
     def _drain(self) -> set[UUID]:
         """Whatever else waits would fail just so, seconds later: let sweep know now."""

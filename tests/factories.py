@@ -104,7 +104,7 @@ def accept(
 
 
 def make_executor(pool: Pool, redis_url: str) -> Executor:
-    return Executor(pool, Bell(celery_app(redis_url)), Wakeups(redis_url), Editions())
+    return Executor(pool, Bell(celery_app(redis_url), redis_url), Wakeups(redis_url), Editions())
 
 
 def run_pending(pool: Pool, redis_url: str) -> None:

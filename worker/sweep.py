@@ -83,7 +83,7 @@ class Hands:
         signal.alarm(_HANDS_ALARM_SECONDS)
         try:
             pool = open_pool(self._settings.database_url, WORKER, size=1)
-            bell = Bell(celery_app(self._settings.redis_url))
+            bell = Bell(celery_app(self._settings.redis_url), self._settings.redis_url)
             executor = Executor(pool, bell, Wakeups(self._settings.redis_url), Editions(), leash=leash)
             until = time.monotonic() + _HANDS_SECONDS
             faultpoints.passing("hands.begun")
@@ -129,7 +129,7 @@ class Sweep:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._bell = Bell(celery_app(settings.redis_url))
+        self._bell = Bell(celery_app(settings.redis_url), settings.redis_url)
         self._hands = Hands(settings)
         self._crawl = Crawl()
         self._seen_since = time.monotonic()

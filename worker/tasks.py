@@ -12,7 +12,7 @@ from ingest.db.pool import WORKER, open_pool
 from ingest.db.templates import Editions
 from ingest.executor import Executor
 from ingest.queue import RUN_JOB, Bell
-from ingest.wakeups import Wakeups
+from ingest.wakeups import Ear, Wakeups
 from worker.celery import app, settings
 from worker.leash import leash
 
@@ -29,26 +29,42 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("worker.tasks")
 def executor() -> Executor:
     """This process's executor, made at its first task: after the fork, never before."""
     pool = open_pool(settings.database_url, WORKER, size=1)
-    return Executor(pool, Bell(app), Wakeups(settings.redis_url), Editions(), leash=leash)
+    return Executor(pool, Bell(app, settings.redis_url), Wakeups(settings.redis_url), Editions(), leash=leash)
+
+
+@lru_cache(maxsize=1)
+def ear() -> Ear:
+    """This process's ear, likewise."""
+    return Ear(settings.redis_url)
 
 
 @signals.worker_process_init.connect
 def _begin_afresh(**_: Any) -> None:
     executor.cache_clear()
+    ear.cache_clear()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the pool catches it, and a handler of Python's own may never run
 
 
 @app.task(name=RUN_JOB)
 def run_job(job_id: str) -> None:
-    """Carry out a job as far as it goes. Any message is harmless, garbage included.
+    """Carry out a job as far as it goes, and whatever else waits. Any message is harmless, garbage included.
 
     Args:
         job_id: the job's UUID.
     """
     try:
-        executor().run(UUID(job_id), seconds=_SLICE_SECONDS)
+        executor().serve(_parsed(job_id), ear(), seconds=_SLICE_SECONDS)
     except MemoryError:
         # One that left the task would end the whole worker, not this child alone.
         log.error("job_out_of_memory", job_id=job_id)  # noqa: TRY400 # a traceback wants memory too
     except Exception:
         log.exception("job_crashed", job_id=str(job_id)[:_LONGEST_ID])
+
+
+def _parsed(job_id: object) -> UUID | None:
+    """The job's UUID; None where it is none: other rings may have been spared for this one, so somebody may wait."""
+    try:
+        return UUID(str(job_id))
+    except ValueError:
+        log.warning("job_unknown", job_id=str(job_id)[:_LONGEST_ID])
+        return None

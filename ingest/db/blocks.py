@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
 from ingest.jobs import Effect, ItemError
@@ -84,17 +84,22 @@ def extend_patience(conn: Connection, deliveries: int) -> None:
         conn.execute("SELECT set_config('transaction_timeout', %s, true)", (f"{seconds - 1}s",))
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of an item that was taken, of a kind that keeps this."""
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """What became of an item that was taken, of a kind that keeps this; `id` is its UUID's 16 bytes."""
 
     index: int
     effect: Effect
-    public_id: UUID
+    id: bytes
+
+    @property
+    def public_id(self) -> UUID:
+        """Its id, as the wire shows it."""
+        return UUID(bytes=self.id)
 
 
 _CLOSE = """
-UPDATE job_blocks SET open = false, payload = '', results = %(results)s WHERE job_id = %(job_id)s AND no = %(no)s
+UPDATE job_blocks SET open = false, payload = '', results = %(results)s::text::jsonb
+WHERE job_id = %(job_id)s AND no = %(no)s
 """
 
 
@@ -107,7 +112,8 @@ def close(conn: Connection, job_id: UUID, no: int, results: Sequence[Result] | N
         no: the block's number.
         results: of the items that were taken; None where the kind keeps none.
     """
-    kept = None if results is None else Jsonb([[each.index, each.effect, each.public_id.hex] for each in results])
+    rows = None if results is None else [(each.index, each.effect, each.id.hex()) for each in results]
+    kept = None if rows is None else msgspec.json.encode(rows).decode()
     conn.execute(_CLOSE, {"job_id": job_id, "no": no, "results": kept})
 
 
@@ -120,7 +126,7 @@ FROM job_blocks b CROSS JOIN jsonb_array_elements(b.results) r WHERE b.job_id = 
 def results_of(conn: Connection, job_id: UUID) -> list[Result]:
     """What became of the items that a job has taken, in index order; empty where its kind keeps no results."""
     rows = conn.execute(_RESULTS, (job_id,))
-    return [Result(index, Effect(effect), uuid) for index, effect, uuid in rows]  # type: ignore[arg-type] # as selected
+    return [Result(index, Effect(effect), uuid.bytes) for index, effect, uuid in rows]  # type: ignore[arg-type,attr-defined] # as selected
 
 
 _RECORD = """

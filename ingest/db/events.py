@@ -40,12 +40,12 @@ def append(
     occurred: list[datetime] = [event.occurred_at or now for event in events]  # type: ignore[misc] # a timestamptz
     moments = binary.moments(occurred)
     public_ids = uuid7s(len(events))
-    # Named twice in the same part, an entity takes part once.
-    links = [
+    # Named twice in the same part, an entity takes part once. In their order, neighbours share a page of the index.
+    links = sorted(
         (*link, place)
         for place, event in enumerate(events)
         for link in {(entity_ids[each.scope, each.external_id], each.qualifier) for each in event.links}
-    ]
+    )
     _copy(
         conn,
         _COPY_EVENTS,

@@ -1,12 +1,13 @@
 """Jobs in Postgres: accepted, begun, moved on and ended. A finishing write names the state that it expects."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import dict_row
 
+from ingest.db.blocks import OpenBlock
 from ingest.db.pool import Connection
 from ingest.intake import Block
 from ingest.jobs import Effect, Job, JobState
@@ -86,40 +87,90 @@ def get(conn: Connection, job_id: UUID) -> Job | None:
 
 # One statement counts this delivery once, on the first open block if nobody works on it, and moves the job on if it is
 # the first. A job that waits for another to end is left as it is. SKIP LOCKED: a delivery never waits for another.
+# What is counted is a hint, and a job that is pending again begins again: that may be lost in a crash, so this commit
+# waits for no disk.
 _BEGIN = f"""
 WITH block AS (
-    SELECT b.job_id, b.no FROM job_blocks b JOIN jobs j ON j.id = b.job_id
-    WHERE b.job_id = %(job_id)s AND j.status IN ('pending', 'processing')
-      AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = %(job_id)s AND open) AND b.open
+    SELECT b.job_id, b.no FROM jobs j
+    JOIN job_blocks b ON b.job_id = j.id AND b.open
+                     AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = j.id AND open)
+    WHERE {{which}} AND j.status IN ('pending', 'processing')
       AND NOT EXISTS (SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.status IN ('pending', 'processing'))
-    FOR UPDATE OF b SKIP LOCKED
+    ORDER BY j.queued_at LIMIT 1 FOR UPDATE OF b SKIP LOCKED
 ), delivered AS (
     UPDATE job_blocks b SET deliveries = deliveries + 1 FROM block
     WHERE b.job_id = block.job_id AND b.no = block.no
-    RETURNING b.job_id
+    RETURNING b.job_id, b.no, b.first_index, b.items, b.payload, b.deliveries
 )
 UPDATE jobs j
 SET status = 'processing', attempts = attempts + 1, started_at = coalesce(started_at, now()),
     progressed_at = CASE WHEN status = 'pending' THEN now() ELSE progressed_at END
-FROM delivered WHERE j.id = delivered.job_id AND j.status IN ('pending', 'processing')
-RETURNING {_COLUMNS}
+FROM delivered d, set_config('synchronous_commit', 'off', true)
+WHERE j.id = d.job_id AND j.status IN ('pending', 'processing')
+RETURNING d.no, d.first_index, d.items, d.payload, d.deliveries, {_COLUMNS}
 """
+_BEGIN_ONE = _BEGIN.format(which="j.id = %(job_id)s")
+_BEGIN_NEXT = _BEGIN.format(which="true")
 
 
-def begin(conn: Connection, job_id: UUID) -> Job | None:
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A job that a delivery has begun, and its first open block, which is not locked."""
+
+    job: Job
+    block: OpenBlock
+
+
+def begin(conn: Connection, job_id: UUID) -> Begun | None:
     """PENDING to PROCESSING, and count a delivery.
 
     Args:
-        conn: an open transaction; commit before the work, so that the count survives a worker that dies of it.
+        conn: in a transaction of this alone, so that the count survives a worker that dies of the work.
         job_id: as the message named it.
 
     Returns:
-        The job, or None where this delivery has nothing to do: it is unknown, ended, waits for another job, or someone
-        else is at its first open block.
+        None where this delivery has nothing to do: the job is unknown, ended, waits for another job, or someone else is
+        at its first open block.
     """
+    return _begun(conn, _BEGIN_ONE, {"job_id": job_id})
+
+
+def begin_next(conn: Connection) -> Begun | None:
+    """Like `begin`, for the job that has waited longest and that nobody is at; None where there is none."""
+    return _begun(conn, _BEGIN_NEXT, {})
+
+
+def _begun(conn: Connection, statement: LiteralString, values: Mapping[str, object]) -> Begun | None:
     with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_BEGIN, {"job_id": job_id}).fetchone()
-    return None if row is None else _job(row)
+        row = cursor.execute(statement, values).fetchone()
+    if row is None:
+        return None
+    block = OpenBlock(**{name: row.pop(name) for name in _BLOCK_COLUMNS})
+    return Begun(_job(row), block)
+
+
+_BLOCK_COLUMNS = tuple(field.name for field in fields(OpenBlock))
+
+_FIRST_WAITING = """
+SELECT j.id FROM jobs j
+WHERE j.status = 'pending'
+  AND NOT EXISTS (SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.status IN ('pending', 'processing'))
+ORDER BY j.queued_at LIMIT 1
+"""
+
+
+def first_waiting(conn: Connection) -> UUID | None:
+    """The job that has waited longest to be begun; None where there is none."""
+    row = conn.execute(_FIRST_WAITING).fetchone()
+    return None if row is None else row[0]  # type: ignore[return-value] # a uuid column
+
+
+_MAKE_ROOM = "UPDATE jobs SET queued_at = clock_timestamp() WHERE id = %s AND status = 'processing'"
+
+
+def make_room(conn: Connection, job_id: UUID) -> None:
+    """Send a long job to the end of those that wait."""
+    conn.execute(_MAKE_ROOM, (job_id,))
 
 
 # PROCESSING to PROCESSING, or to COMPLETED by the transaction that closes the last block. Zero rows: the job was ended

@@ -107,6 +107,19 @@ def transaction(pool: Pool) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def session(pool: Pool) -> Iterator[Connection]:
+    """A connection of the pool on which every statement commits by itself, but for those in `conn.transaction()`.
+
+    Raises:
+        DatabaseError: in its four classes, for whatever the driver says.
+    """
+    with ours(), pool.connection() as connection:
+        connection.autocommit = True
+        yield connection
+        connection.autocommit = False
+
+
 def _conninfo(url: str, process: str) -> str:
     guards = {name: value for name, value in _GUARDS[process].items() if name != "transaction_timeout"}
     return make_conninfo(

@@ -50,7 +50,7 @@ class Site:
         self._witnesses: list[Witness] = []
         self._port = free_port()
         self.api = f"http://127.0.0.1:{self._port}"
-        self.bell = Bell(celery_app(settings.redis_url))
+        self.bell = Bell(celery_app(settings.redis_url), settings.redis_url)
 
     def web(self, **env: str) -> Process:
         self.start.web(port=self._port, **env)

@@ -1,10 +1,11 @@
 """Connections that lose their server at a COMMIT, just before it or just after it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import ClassVar
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any, ClassVar, NoReturn
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
 from ingest.db.pool import Pool
@@ -18,12 +19,33 @@ class Lossy(psycopg.Connection[tuple[object, ...]]):
     plan: ClassVar[list[str]] = []
 
     def commit(self) -> None:
-        fate = Lossy.plan.pop(0) if Lossy.plan else PASSES
-        if fate != IS_LOST:
+        if self.info.transaction_status is TransactionStatus.IDLE:
+            return super().commit()
+        with self._fate():
             super().commit()
-        if fate != PASSES:
-            self.close()
-            raise psycopg.OperationalError("server closed the connection unexpectedly")
+        return None
+
+    @contextmanager
+    def transaction(self, *args: Any, **options: Any) -> Iterator[psycopg.Transaction]:
+        outermost = self.info.transaction_status is TransactionStatus.IDLE
+        with ExitStack() as stack:
+            transaction = stack.enter_context(super().transaction(*args, **options))
+            yield transaction
+            with self._fate() if outermost else nullcontext():
+                stack.close()
+
+    @contextmanager
+    def _fate(self) -> Iterator[None]:
+        fate = Lossy.plan.pop(0) if Lossy.plan else PASSES
+        if fate == IS_LOST:
+            self._lose()
+        yield
+        if fate == LANDS:
+            self._lose()
+
+    def _lose(self) -> NoReturn:
+        self.close()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
 
 
 @contextmanager

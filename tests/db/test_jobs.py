@@ -85,11 +85,13 @@ def test_the_first_delivery_begins_and_every_one_is_counted(conn: Connection, te
     job_id = accept(conn, tenant, "entities", _THREE, block_items=2)
     first = jobs.begin(conn, job_id)
     assert first is not None
-    assert (first.status, first.attempts) == (JobState.PROCESSING, 1)
-    assert first.started_at is not None
+    assert (first.job.status, first.job.attempts) == (JobState.PROCESSING, 1)
+    assert first.job.started_at is not None
+    assert first.block == blocks.next_open(conn, job_id)
     again = jobs.begin(conn, job_id)
     assert again is not None
-    assert (again.status, again.attempts, again.started_at) == (JobState.PROCESSING, 2, first.started_at)
+    assert (again.job.status, again.job.attempts) == (JobState.PROCESSING, 2)
+    assert again.job.started_at == first.job.started_at
     assert deliveries(conn, job_id) == [2, 0]
 
 

@@ -91,7 +91,7 @@ def test_a_job_whose_block_is_under_way_is_well(database_url: str, pool: Pool, o
     editions = once(lambda: seen.append(found(database_url)))
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", [entity(number) for number in range(4)], block_items=2)
-    Executor(pool, Bell(celery_app(redis_url)), Wakeups(redis_url), editions).run(job_id, seconds=60)
+    Executor(pool, Bell(celery_app(redis_url), redis_url), Wakeups(redis_url), editions).run(job_id, seconds=60)
     assert seen == [{}]
 
 

@@ -244,7 +244,7 @@ def test_jobs_are_counted_by_state(doctor, pool, redis_url):
 
 
 def test_the_queue_that_is_counted_is_the_one_that_is_rung_on(doctor, redis_url, job_id):
-    Bell(celery_app(redis_url)).ring(job_id)
+    Bell(celery_app(redis_url), redis_url).ring(job_id)
     while doctor()["queue"] != ("ok", "1 messages wait for workers"):
         pass
     with redis.Redis.from_url(redis_url) as client:

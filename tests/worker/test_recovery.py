@@ -44,7 +44,7 @@ def assert_every_event_once(pool: Pool) -> None:
 
 
 def ring(settings: Settings, *job_ids: UUID) -> None:
-    bell = Bell(celery_app(settings.redis_url))
+    bell = Bell(celery_app(settings.redis_url), settings.redis_url)
     for job_id in job_ids:
         bell.ring(job_id)
 

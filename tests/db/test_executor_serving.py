@@ -1,0 +1,175 @@
+"""A worker that is awake takes along whatever waits, and rings that it hears are not sent as messages."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+import redis
+
+from ingest.db import jobs
+from ingest.db.pool import Connection, Pool, open_pool, transaction
+from ingest.executor import Executor
+from ingest.ids import uuid7
+from ingest.jobs import JobState
+from ingest.queue import Bell, celery_app
+from ingest.wakeups import RINGS, Ear
+from tests.db.seen import deposits, job_of
+from tests.factories import entity
+
+_QUEUE = "sluice.jobs"
+
+
+class Rung(Bell):
+    """A bell that keeps what it was rung for."""
+
+    def __init__(self) -> None:
+        super().__init__(celery_app("unix:///no/such/socket"), "unix:///no/such/socket")
+        self.jobs: list[UUID] = []
+
+    def ring(self, job_id: UUID) -> None:
+        self.jobs.append(job_id)
+
+
+@pytest.fixture
+def ear(redis_url: str) -> Ear:
+    return Ear(redis_url)
+
+
+def until_published(bell: Bell, broker: redis.Redis, *job_ids: UUID) -> int:
+    """Ring, and return how many messages wait once all rings have been dealt with."""
+    done = threading.Semaphore(0)
+    heard = bell._is_heard
+
+    def is_heard() -> bool:
+        result = heard()
+        done.release()
+        return result
+
+    bell._is_heard = is_heard  # type: ignore[method-assign] # to see it done
+    for job_id in job_ids:
+        bell.ring(job_id)
+        assert done.acquire(timeout=30)
+    bell.ring(uuid7())  # whatever was to be sent for the others has been sent when this is looked at
+    assert done.acquire(timeout=30)
+    return broker.llen(_QUEUE)  # type: ignore[return-value] # not awaited
+
+
+def test_whatever_waits_is_taken_along_in_the_order_it_came(
+    submit: Callable[..., UUID], executor: Executor, ear: Ear, observer: Connection
+) -> None:
+    waiting = [submit("entities", [entity(number)]) for number in range(5)]
+    executor.serve(waiting[3], ear, seconds=60)
+    ended = [job_of(observer, job_id) for job_id in waiting]
+    assert {job.status for job in ended} == {JobState.COMPLETED}
+    first, *others = sorted(ended, key=lambda job: job.started_at or job.created_at)
+    assert [first.id, *(job.id for job in others)] == [waiting[3], *waiting[:3], waiting[4]]
+
+
+@pytest.mark.parametrize("job_id", [None, uuid7()])
+def test_a_message_that_names_no_job_brings_the_others_on(
+    job_id: UUID | None, submit: Callable[..., UUID], executor: Executor, ear: Ear, observer: Connection
+) -> None:
+    waiting = submit("entities", [entity(1)])
+    executor.serve(job_id, ear, seconds=60)
+    assert job_of(observer, waiting).status is JobState.COMPLETED
+
+
+def test_a_job_that_waits_for_another_is_not_taken_along_before_it(
+    submit: Callable[..., UUID], executor: Executor, ear: Ear, observer: Connection
+) -> None:
+    first = submit("entities", [entity(1)])
+    second = submit("entities", [entity(1)], after_job_id=first)
+    with transaction(executor.pool) as conn:
+        assert jobs.begin_next(conn) is not None
+        conn.execute("UPDATE jobs SET queued_at = now() + interval '1 day' WHERE id = %s", (first,))
+        assert jobs.first_waiting(conn) is None
+    executor.serve(None, ear, seconds=60)
+    ended = [job_of(observer, job_id).ended_at for job_id in (first, second)]
+    assert None not in ended
+    assert ended == sorted(ended)  # type: ignore[type-var] # not None
+
+
+@pytest.mark.usefixtures("players")
+def test_a_long_job_goes_to_the_end_of_those_that_wait(
+    submit: Callable[..., UUID], executor: Executor, observer: Connection
+) -> None:
+    long = submit("events", deposits(10), block_items=5)
+    short = submit("entities", [entity(1)])
+    bell = Rung()
+    replace(executor, bell=bell).run(long, seconds=0)
+    assert bell.jobs == [long]
+    with transaction(executor.pool) as conn:
+        begun = jobs.begin_next(conn)
+        assert begun is not None
+        assert begun.job.id == short
+        conn.rollback()
+    assert job_of(observer, long).status is JobState.PROCESSING
+
+
+def test_who_wakes_to_more_than_its_own_job_wakes_another(
+    submit: Callable[..., UUID], executor: Executor, ear: Ear
+) -> None:
+    alone = submit("entities", [entity(1)])
+    bell = Rung()
+    replace(executor, bell=bell).serve(alone, ear, seconds=0)
+    assert bell.jobs == []
+    both = [submit("entities", [entity(number)]) for number in range(2)]
+    replace(executor, bell=bell).serve(both[1], ear, seconds=0)
+    assert bell.jobs == [both[0]]
+
+
+def test_a_job_that_somebody_is_at_is_passed_over(submit: Callable[..., UUID], pool: Pool, other: Connection) -> None:
+    held, free = (submit("entities", [entity(number)]) for number in range(2))
+    other.execute("SELECT FROM job_blocks WHERE job_id = %s FOR UPDATE", (held,))
+    with transaction(pool) as conn:
+        begun = jobs.begin_next(conn)
+        assert begun is not None
+        assert begun.job.id == free
+    other.rollback()
+
+
+def test_rings_are_spared_while_a_message_is_on_its_way(redis_url: str, broker: redis.Redis) -> None:
+    bell = Bell(celery_app(redis_url), redis_url)
+    assert until_published(bell, broker, *(uuid7() for _ in range(20))) == 1
+
+
+def test_a_ring_that_is_heard_is_no_message_and_brings_the_job_on(
+    submit: Callable[..., UUID], executor: Executor, redis_url: str, broker: redis.Redis, observer: Connection
+) -> None:
+    class Awake(Ear):
+        """An ear whose owner stays awake until it is rung for."""
+
+        opened = threading.Event()
+
+        def hears(self) -> bool:
+            if self.opened.is_set():
+                return super().hears()
+            self.opened.set()
+            while not super().hears():
+                pass
+            return True
+
+    ear = Awake(redis_url)
+    bell = Bell(celery_app(redis_url), redis_url)
+    own = open_pool(executor.pool.conninfo, "sluice-worker", size=1)
+    with own, ThreadPoolExecutor(1) as thread:
+        serving = thread.submit(replace(executor, pool=own).serve, None, ear, seconds=60)
+        assert ear.opened.wait(30)
+        assert broker.pubsub_numsub(RINGS) == [(RINGS.encode(), 1)]
+        job_id = submit("entities", [entity(1)])
+        assert bell._is_heard()
+        serving.result()
+    assert broker.llen(_QUEUE) == 0
+    assert job_of(observer, job_id).status is JobState.COMPLETED
+    assert broker.pubsub_numsub(RINGS) == [(RINGS.encode(), 0)]
+
+
+def test_without_redis_nobody_stays_awake(
+    submit: Callable[..., UUID], executor: Executor, observer: Connection
+) -> None:
+    job_id = submit("entities", [entity(1)])
+    executor.serve(job_id, Ear("unix:///no/such/socket"), seconds=60)
+    assert job_of(observer, job_id).status is JobState.COMPLETED
