@@ -36,6 +36,7 @@ class Mutant:
     tests: tuple[str, ...]
 
 
+_RACES, _LOSSES = "tests/db/test_executor_races.py", "tests/db/test_executor_losses.py"
 _WRITTEN = 'faultpoints.passing("block.written")'
 
 MUTANTS = (
@@ -44,7 +45,7 @@ MUTANTS = (
         (("ingest/db/blocks.py", "FOR UPDATE SKIP LOCKED", ""),),
         (
             "tests/chaos/test_deliveries.py::test_a_second_delivery_leaves_a_block_alone_that_is_held",
-            "tests/db/test_executor_races.py::test_a_second_delivery_in_the_middle_of_a_block_leaves_at_once",
+            f"{_RACES}::test_a_second_delivery_in_the_middle_of_a_block_leaves_at_once",
         ),
     ),
     Mutant(
@@ -52,8 +53,7 @@ MUTANTS = (
         (("ingest/executor.py", _WRITTEN, f"conn.commit(), {_WRITTEN}"),),
         (
             "tests/chaos/test_crash_points.py::test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing",
-            "tests/db/test_executor_losses.py"
-            "::test_a_block_that_fails_at_any_step_leaves_nothing_and_is_done_once_later",
+            f"{_LOSSES}::test_a_block_that_fails_at_any_step_leaves_nothing_and_is_done_once_later",
         ),
     ),
     Mutant(
@@ -80,8 +80,7 @@ MUTANTS = (
         (("ingest/db/jobs.py", "WHERE id = %(job_id)s AND status = 'processing'", "WHERE id = %(job_id)s"),),
         (
             "tests/chaos/test_deliveries.py::test_a_job_cancelled_in_its_last_block_stays_cancelled",
-            "tests/db/test_executor_races.py"
-            "::test_a_job_cancelled_while_a_block_is_under_way_keeps_nothing_of_that_block",
+            f"{_RACES}::test_a_job_cancelled_while_a_block_is_under_way_keeps_nothing_of_that_block",
         ),
     ),
 )
