@@ -61,4 +61,4 @@ def unpacked(value: bytes) -> str:
     if isinstance(message, list) and message:
         message = message[0]
     body = message.get("body") if isinstance(message, dict) else None
-    return f"{text} {base64.b64decode(body).decode()}" if isinstance(body, str) else text
+    return f"{text} {base64.b64decode(body).decode(errors='replace')}" if isinstance(body, str) else text

@@ -12,9 +12,10 @@ import redis
 
 from ingest.config import Settings
 from tests.broker import Broker
+from tests.chaos import recoveries
 from tests.chaos.cluster import Cluster
 from tests.chaos.house import House
-from tests.chaos.invariants import check_invariants
+from tests.chaos.invariants import ENDED_WITHIN_SECONDS, check_invariants
 from tests.chaos.length import LONG, SECONDS
 from tests.chaos.site import Site, resources
 from tests.chaos.traffic import Traffic
@@ -100,17 +101,27 @@ def test_everything_at_once_loses_and_doubles_nothing(site: Site, cluster: Clust
             dice.choice(fates.all)()
             threading.Event().wait(dice.uniform(0, _LONGEST_PAUSE_SECONDS))
         traffic.until_accepted(10)
+    witness = site.witness()
+    over = recoveries.now(witness)
+    witness.until_ended(within=ENDED_WITHIN_SECONDS)
+    ended = max(over, witness.one("SELECT max(ended_at) FROM jobs"))
+    recoveries.measure("everything at once is over: the last job ends", goal=60, since=over, then=ended)
     check_invariants(site)
 
 
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^sluice-'"
-_MOST_SESSIONS = 16 + 2 + 1 + 2  # web threads, a worker's children, sweep and its hands
+_MOST_SESSIONS = 2 * 16 + 2 + 1 + 2  # web threads, which may carry out too, a worker's children, sweep, its hands
 _ROUNDS = 20 if LONG else 5
+
+
+def _clients(broker: Broker) -> int:
+    with redis.Redis.from_url(broker.url) as client:
+        return int(client.info("clients")["connected_clients"])
 
 
 def test_nothing_grows_while_connections_come_and_go(site: Site, cluster: Cluster, broker: list[Broker]) -> None:
     house = House(site)
-    held = []
+    held, clients = [], []
     with Traffic(site) as traffic:
         for _ in range(_ROUNDS):
             cluster.cut_all()
@@ -119,8 +130,10 @@ def test_nothing_grows_while_connections_come_and_go(site: Site, cluster: Cluste
                 client.client_kill_filter(skipme=True, _type="normal")
             traffic.until_accepted(20)
             held.append([resources(process) for process in house.processes])
+            clients.append(_clients(broker[-1]))
     check_invariants(site)
     assert site.witness().one(_SESSIONS) <= _MOST_SESSIONS
+    assert clients[-1] <= clients[1] + 6
     # What a process needs at most it has opened after two rounds; a few come and go.
     for early, late in zip(held[1], held[-1], strict=True):
         assert late.files <= early.files + 12
