@@ -47,6 +47,7 @@ class Fates:
             house.lose_the_api,
             house.lose_all,
             house.replace_the_worker,
+            house.replace_the_api,
             lambda: house.freeze_the_worker(dice.uniform(0.1, 7)),
             cluster.cut_all,
             self.crash_postgres,

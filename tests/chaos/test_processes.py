@@ -113,6 +113,18 @@ def test_a_rolling_restart_under_a_full_queue_fails_no_job(site: Site) -> None:
     check_invariants(site)
 
 
+def test_a_rolling_restart_of_the_api_under_load_answers_whatever_it_was_asked(site: Site) -> None:
+    house = House(site)
+    with Traffic(site) as traffic:
+        for _ in range(2):
+            traffic.until_accepted(20)
+            house.replace_the_api()
+        traffic.until_accepted(20)
+    check_invariants(site)
+    unanswered = [batch for lane in site.lanes for batch in lane.batches if batch.answered is None]
+    assert [batch.request_id for batch in unanswered if batch.job_id] == [], "stored, and the client does not know"
+
+
 def _stop(worker: Process) -> None:
     worker.popen.terminate()
     assert worker.popen.wait(_STOPS_WITHIN_SECONDS) == 0
