@@ -53,6 +53,11 @@ class Lane:
         url = f"/operator-data-api/batch/{batch.kind}"
         return {"url": url, "params": query, "headers": headers, "json": batch.items}
 
+    def paths(self) -> list[str]:
+        """Where some of what it wrote can be read."""
+        entity = f"/operator-data-api/entities/{self.entity(0)}"
+        return [entity, f"{entity}/events", f"{entity}/state"]
+
     def job_before_last(self) -> UUID | None:
         """The job that the last batch must wait for."""
         return self.batches[-2].job_id if len(self.batches) > 1 else None
@@ -116,6 +121,9 @@ class PublicLane(Lane):
         if batch.later:
             headers["Prefer"] = "respond-async"
         return {"url": url, "headers": headers, "json": {member: batch.items}}
+
+    def paths(self) -> list[str]:
+        return [f"/v1/object/{kind}/{self.entity(0)}" for kind in _TYPES]
 
     def batch(self, kind: str | None = None, *, items: int | None = None, later: bool | None = None) -> Batch:
         """The next one to send."""

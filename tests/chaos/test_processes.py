@@ -11,6 +11,7 @@ from tests.chaos.deliveries import assert_stopped, deliver
 from tests.chaos.house import House
 from tests.chaos.invariants import check_invariants
 from tests.chaos.length import only_long
+from tests.chaos.reading import check_reads
 from tests.chaos.site import Site, children_of
 from tests.chaos.traffic import Traffic
 from tests.worker.conftest import Process
@@ -121,6 +122,7 @@ def test_a_rolling_restart_of_the_api_under_load_answers_whatever_it_was_asked(s
             house.replace_the_api()
         traffic.until_accepted(20)
     check_invariants(site)
+    check_reads(site)
     unanswered = [batch for lane in site.lanes for batch in lane.batches if batch.answered is None]
     assert [batch.request_id for batch in unanswered if batch.job_id] == [], "stored, and the client does not know"
 
