@@ -4,6 +4,7 @@ Without this, bytes that are no JSON, or JSON that is no message, end the whole 
 nothing. Whatever they stood for, sweep rings again.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -16,12 +17,18 @@ _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class Channel(redis.Channel):
-    """Reads the queue."""
+    """Reads the queue, and what is said to all workers."""
 
     def _brpop_read(self, **options: Any) -> Any:
+        return self._outlive(super()._brpop_read, **options)  # type: ignore[misc] # the stubs leave it out
+
+    def _receive(self) -> Any:
+        return self._outlive(super()._receive)  # type: ignore[misc] # likewise
+
+    def _outlive(self, read: Callable[..., Any], **options: Any) -> Any:
         known = set(self.qos._delivered or ())  # noqa: SLF001 # kombu offers no other way to see what it has counted
         try:
-            return super()._brpop_read(**options)  # type: ignore[misc] # the stubs leave it out
+            return read(**options)
         except _UNREADABLE as error:
             log.warning("message_unreadable", error=type(error).__name__)
             # One that failed late counts as under way, and would keep a child's place for ever.

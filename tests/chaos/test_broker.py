@@ -90,8 +90,10 @@ def test_plain_garbage_in_the_queue_ends_no_worker_and_keeps_no_place_in_it(site
     worker = site.worker()
     lanes = [site.lane() for _ in range(10)]
     with redis.Redis.from_url(broker[-1].url) as client:
+        site.witness().until(lambda: client.pubsub_numpat() == 1, "the worker to listen to what is said to all")
         for garbage in _GARBAGE:
             client.lpush("sluice.jobs", garbage)
+            assert client.publish("/0.celery.pidbox", garbage) == 1
     for lane in lanes:
         site.bell.ring(site.store(lane, lane.batch(), block_items=1_000))
     check_invariants(site)  # with no sweep: every message behind the garbage arrives

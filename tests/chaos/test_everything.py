@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -105,6 +106,7 @@ def test_everything_at_once_loses_and_doubles_nothing(site: Site, cluster: Clust
         witness = site.witness()
         over = recoveries.now(witness)
         traffic.until_accepted(10)
+    print(Counter((batch.kind, batch.answered) for lane in site.lanes for batch in lane.batches))  # noqa: T201
     witness.until_ended(within=ENDED_WITHIN_SECONDS)
     ended = witness.one("SELECT max(ended_at) FROM jobs WHERE created_at < %s", over)
     recoveries.measure("everything at once is over: the last job ends", goal=60, since=over, then=max(over, ended))

@@ -82,12 +82,12 @@ def test_a_job_whose_worker_was_killed_runs_on_with_another(
 
 def test_a_worker_stopped_past_its_sessions_timeout_can_not_commit_late(site: Site) -> None:
     job_id = site.store_blocks(site.ready_lane(), 4)
-    site.sweep()
-    site.worker()
-    witness = site.witness()
     late = deliver(site, job_id, "block.closed:2:STOP")
     assert_stopped(late)
+    witness = site.witness()
     stopped = recoveries.now(witness)
+    site.sweep()
+    site.worker()
     witness.until_ended([job_id])
     went_on = witness.one("SELECT min(at) FROM history WHERE job_id = %s AND processed > 50", job_id)
     recoveries.measure("a worker stopped in a block: the job runs on", goal=10, since=stopped, then=went_on)
