@@ -8,9 +8,11 @@ from ingest import logs
 from ingest.config import Settings
 from ingest.db.blocks import patience_seconds
 from ingest.queue import celery_app
+from worker import messages
 
 settings = Settings.from_env_or_exit()
 
+messages.outlive_garbage()
 app = celery_app(settings.redis_url)
 app.conf.update(
     imports=["worker.tasks"],

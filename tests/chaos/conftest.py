@@ -1,8 +1,14 @@
-"""A site a test, whose seed is printed; CHAOS_SEED and CHAOS_SECONDS choose it and the length of the random runs."""
+"""A site a test, whose seed is printed; CHAOS_SEED and CHAOS_SECONDS choose it and the length of the random runs.
 
+At the end the recovery times are printed; CHAOS_JSON names a file for them.
+"""
+
+import dataclasses
+import json
 import os
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +16,7 @@ from ingest.config import Settings
 from tests.broker import Broker
 from tests.chaos import recoveries
 from tests.chaos.cluster import Cluster, running_cluster
+from tests.chaos.recoveries import Recovery
 from tests.chaos.site import Site
 from tests.worker.conftest import Start, start
 
@@ -41,10 +48,28 @@ def site(settings: Settings, start: Start) -> Iterator[Site]:
     made.close()
 
 
+@pytest.fixture(autouse=True)
+def _recoveries(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test measures goes with its report, so that parallel runs are told too."""
+    recoveries.MEASURED.clear()
+    yield
+    request.node.user_properties += [("recovery", dataclasses.astuple(each)) for each in recoveries.MEASURED]
+
+
+_reported: list[Recovery] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "teardown":
+        _reported.extend(Recovery(*value) for name, value in report.user_properties if name == "recovery")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"CHAOS_SEED={_SEED}")
-    lines = recoveries.table()
-    if lines:
+    if _reported:
         terminalreporter.section("recovery times, the slowest of each")
-        for line in lines:
+        for line in recoveries.table(_reported):
             terminalreporter.write_line(line)
+    if path := os.environ.get("CHAOS_JSON"):
+        told = {"seed": _SEED, "recoveries": recoveries.summary(_reported)}
+        Path(path).write_text(json.dumps(told, indent=2), encoding="utf-8")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from uuid import UUID
 
 from tests.chaos.site import Site
@@ -19,7 +20,9 @@ def deliver(site: Site, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
     """Deliver to a process with SLUICE_FAULT; the test sees to its end."""
     urls = {"DATABASE_URL": site.settings.database_url, "REDIS_URL": site.settings.redis_url}
     env = {**os.environ, **urls, "SLUICE_FAULT": fault}
-    return subprocess.Popen([sys.executable, "-c", _DELIVERY, str(job_id)], cwd=ROOT, env=env)
+    argv = [sys.executable, "-c", _DELIVERY, str(job_id)]
+    site.spoken.append(tempfile.TemporaryFile("w+"))  # noqa: SIM115 # the site closes it
+    return subprocess.Popen(argv, cwd=ROOT, env=env, stdout=site.spoken[-1], stderr=subprocess.STDOUT)
 
 
 def assert_killed(delivery: "subprocess.Popen[bytes]") -> None:

@@ -43,6 +43,10 @@ class House:
         old, self.worker = self.worker, self._site.worker()
         old.terminate()
 
+    def replace_the_api(self) -> None:
+        self.web.terminate()
+        self.web = self._site.web()
+
     def freeze_the_worker(self, seconds: float) -> None:
         group = self.worker.popen.pid
         os.killpg(group, signal.SIGSTOP)

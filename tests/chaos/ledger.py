@@ -1,19 +1,18 @@
 """What the clients know: every batch that they sent, what they were answered, and what must come of it in the end."""
 
-import random
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 from uuid import UUID
-
-from ingest.db.tenants import Tenant
 
 # In every id and every document that is sent: no log line and nothing in Redis may hold it.
 NEEDLE = "needle"
 
-_ENTITIES = 12  # few: so that batches meet the same ones again and again
-_KEYS = ("balance", "kyc_status", "risk_score")
+# What may become of an item that was taken.
+GOOD = frozenset({"created", "updated", "unchanged"})
+
+# Scope and external id: the scope is the type at the public face, and empty at the operator's.
+Key = tuple[str, str]
 
 
 @dataclass
@@ -21,125 +20,100 @@ class Batch:
     """One request.
 
     Attributes:
+        later: at the public face: not to be carried out in the request.
         answered: its HTTP status; None while or where there was no answer.
-        job_id: as the 202 named it.
+        told: the body of a 200.
+        job_id: as the 202 named it; where there was none, as the check found it.
     """
 
     request_id: str
     kind: str
     items: list[dict[str, Any]]
     merge: bool = False
+    later: bool = False
     answered: int | None = None
+    told: dict[str, Any] | None = None
     job_id: UUID | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it was promised that it is done, or will be."""
+        return self.answered in {200, 202}
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event; its amount is its number in its lane."""
+
+    amount: int
+    links: frozenset[tuple[Key, str]]
 
 
 @dataclass
 class Fold:
     """What stands after a lane's batches, one after the other."""
 
-    entities: dict[str, dict[str, Any]] = field(default_factory=dict)
+    entities: dict[Key, dict[str, Any]] = field(default_factory=dict)
     states: dict[tuple[str, str], Any] = field(default_factory=dict)
-    events: list[int] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
-    def apply(self, batch: Batch) -> tuple[Counter[str], dict[int, str]]:
-        """Do a batch: how many items had each effect, and the error code of each bad one by its index."""
-        effects: Counter[str] = Counter()
-        errors: dict[int, str] = {}
-        apply = {"entities": self._entity, "events": self._event, "states": self._state}[batch.kind]
-        for index, item in enumerate(batch.items):
-            effect = apply(item, batch.merge)
-            if effect in {"created", "updated", "unchanged"}:
-                effects[effect] += 1
-            else:
-                effects["failed"] += 1
-                errors[index] = effect
-        return effects, errors
+    def apply(self, batch: Batch) -> list[str]:
+        """Do a batch: the effect of each item, or its error code."""
+        apply = {
+            "entities": self._entity,
+            "events": self._event,
+            "states": self._state,
+            "objects": self._object,
+            "object_events": self._object_event,
+        }[batch.kind]
+        return [apply(item, batch.merge) for item in batch.items]
 
     def _entity(self, item: dict[str, Any], merge: bool) -> str:  # noqa: FBT001
-        name, data = item["externalId"], item["data"]
+        key, data = ("", item["externalId"]), item["data"]
         if "email" not in data:
             return "VALIDATION_FAILED"
-        former = self.entities.get(name)
-        self.entities[name] = {**former, **data} if merge and former else data
-        return _effect(former, self.entities[name])
+        former = self.entities.get(key)
+        self.entities[key] = {**former, **data} if merge and former else data
+        return _effect(former, self.entities[key])
 
     def _event(self, item: dict[str, Any], _merge: bool) -> str:  # noqa: FBT001
-        if item["externalId"] not in self.entities:
+        key = ("", item["externalId"])
+        if key not in self.entities:
             return "NOT_FOUND"
-        self.events.append(item["data"]["amount"])
+        self.events.append(Event(item["data"]["amount"], frozenset({(key, "")})))
         return "created"
 
     def _state(self, item: dict[str, Any], _merge: bool) -> str:  # noqa: FBT001
-        if item["externalId"] not in self.entities:
+        if ("", item["externalId"]) not in self.entities:
             return "NOT_FOUND"
         key = (item["externalId"], item["stateKey"])
         former = self.states.get(key)
         self.states[key] = item["value"]
         return _effect(former, item["value"])
 
+    def _object(self, item: dict[str, Any], _merge: bool) -> str:  # noqa: FBT001
+        if "id" not in item:
+            return "VALIDATION_FAILED"
+        key = (item["type"], item["id"])
+        former = self.entities.get(key)
+        self.entities[key] = _merged(former or {}, item.get("properties") or {})
+        return _effect(former, self.entities[key])
+
+    def _object_event(self, item: dict[str, Any], merge: bool) -> str:  # noqa: FBT001
+        links: Iterable[dict[str, Any]] = item["objects"]
+        if not links:
+            return "VALIDATION_FAILED"
+        for each in links:
+            self._object(each, merge)
+        linked = frozenset(((each["type"], each["id"]), each.get("qualifier", "")) for each in links)
+        self.events.append(Event(item["properties"]["amount"], linked))
+        return "created"
+
+
+def _merged(former: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Null removes."""
+    return {name: value for name, value in {**former, **given}.items() if value is not None}
+
 
 def _effect(former: Any, present: Any) -> str:
     return "created" if former is None else "unchanged" if former == present else "updated"
-
-
-class Lane:
-    """A client that sends batch after batch about entities of its own, each to begin when the one before has ended.
-
-    A batch whose answer was lost is its last one: it may have become a job or not, and nothing may depend on which.
-
-    Args:
-        tenant: as whom it calls.
-        key: with which.
-        name: of the lane; lanes of two tenants share their names, and so the ids that they send.
-        seed: decides what it sends.
-    """
-
-    def __init__(self, tenant: Tenant, key: str, name: str, seed: object) -> None:
-        self.tenant, self.key, self.name = tenant, key, name
-        self.batches: list[Batch] = []
-        self._random = random.Random(f"{seed}/{name}")
-        self._events = count()
-
-    @property
-    def lost(self) -> bool:
-        return bool(self.batches) and self.batches[-1].answered != 202
-
-    def job_before_last(self) -> UUID | None:
-        """The job that the last batch must wait for."""
-        return self.batches[-2].job_id if len(self.batches) > 1 else None
-
-    def entity(self, number: int) -> str:
-        return f"{NEEDLE}-{self.name}-{number}"
-
-    def batch(self, kind: str | None = None, *, items: int | None = None) -> Batch:
-        """The next one to send; the first makes all of the lane's entities."""
-        if not self.batches:
-            made = [self._entity(number, bad=False) for number in range(_ENTITIES)]
-            return self._new("entities", made)
-        kind = kind or self._random.choice(["entities", "events", "states"])
-        make = {"entities": self._entity, "events": self._event, "states": self._state}[kind]
-        size = items or self._random.randint(1, 60)
-        made = [make(self._random.randrange(_ENTITIES), bad=self._random.random() < 0.1) for _ in range(size)]
-        return self._new(kind, made, merge=kind == "entities" and self._random.random() < 0.5)
-
-    def _new(self, kind: str, items: list[dict[str, Any]], **options: bool) -> Batch:
-        request_id = f"{self.tenant.id}.{self.name}.{len(self.batches)}"
-        self.batches.append(Batch(request_id, kind, items, **options))
-        return self.batches[-1]
-
-    def _entity(self, number: int, *, bad: bool) -> dict[str, Any]:
-        data = {"email": f"{NEEDLE}@example.com", "tenant": self.tenant.id, "vip_level": self._random.randrange(3)}
-        if self._random.random() < 0.3:
-            data["first_name"] = f"{NEEDLE}{self._random.randrange(3)}"
-        if bad:
-            del data["email"]
-        return {"entityType": "player", "externalId": self.entity(number), "data": data}
-
-    def _event(self, number: int, *, bad: bool) -> dict[str, Any]:
-        data = {"type": NEEDLE, "amount": next(self._events), "currency": "EUR"}
-        return {"externalId": self.entity(-1 if bad else number), "eventType": "transaction", "data": data}
-
-    def _state(self, number: int, *, bad: bool) -> dict[str, Any]:
-        key = self._random.choice(_KEYS)
-        value = {NEEDLE: self._random.randrange(3), "tenant": self.tenant.id}
-        return {"externalId": self.entity(-1 if bad else number), "stateKey": key, "value": value}

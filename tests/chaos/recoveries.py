@@ -1,6 +1,7 @@
 """How long it took until work went on: measured and told, never judged by a test, since a busy machine is no fault."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.chaos.history import Witness
@@ -32,10 +33,42 @@ def measure(fault: str, *, goal: float, since: Any, then: Any) -> None:
     MEASURED.append(Recovery(fault, goal, (then - since).total_seconds()))
 
 
-def table() -> list[str]:
-    """The slowest measurement of each fault, as lines."""
-    slowest: dict[str, Recovery] = {}
-    for each in MEASURED:
-        if each.fault not in slowest or slowest[each.fault].seconds < each.seconds:
-            slowest[each.fault] = each
-    return [f"{each.fault:<60} {each.seconds:6.1f} s   goal {each.goal:4.0f} s" for each in slowest.values()]
+# Of jobs of the operator face, since those of the public face are carried out by the API's processes as a rule.
+_PROGRESS = """
+SELECT min(h.at) FROM history h JOIN jobs j ON j.id = h.job_id
+WHERE h.at > %s AND h.processed > 0 AND j.kind IN ('entities', 'events', 'states')
+"""
+_ACCEPTED = "SELECT min(created_at) FROM jobs WHERE created_at > %s"
+
+
+def measure_work(fault: str, witness: Witness, *, since: Any, goal: float = 10) -> None:
+    """Wait until some job has moved since then, and keep how long that took."""
+    witness.until(lambda: witness.one(_PROGRESS, since) is not None, "work to go on")
+    measure(f"{fault}: work goes on", goal=goal, since=since, then=witness.one(_PROGRESS, since))
+
+
+def measure_accepting(fault: str, witness: Witness, *, since: Any, goal: float = 10) -> None:
+    """Wait until the API has accepted a batch since then, and keep how long that took."""
+    witness.until(lambda: witness.one(_ACCEPTED, since) is not None, "a batch to be accepted")
+    measure(f"{fault}: the API accepts", goal=goal, since=since, then=witness.one(_ACCEPTED, since))
+
+
+def summary(measured: Iterable[Recovery]) -> list[dict[str, Any]]:
+    """The measurements of each fault, with the slowest of them."""
+    faults: dict[str, list[Recovery]] = {}
+    for each in measured:
+        faults.setdefault(each.fault, []).append(each)
+    return [
+        {**asdict(max(times, key=lambda each: each.seconds)), "times": len(times)}
+        for _, times in sorted(faults.items())
+    ]
+
+
+def table(measured: Iterable[Recovery]) -> list[str]:
+    """The same as lines."""
+    rows = summary(measured)
+    width = max((len(row["fault"]) for row in rows), default=0)
+    return [
+        f"{row['fault']:<{width}}  {row['seconds']:5.1f} s  goal {row['goal']:2.0f} s  of {row['times']:3}"
+        for row in rows
+    ]

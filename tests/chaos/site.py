@@ -5,21 +5,33 @@ import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, TypeVar
 from uuid import UUID
 
 import httpx2
 
 from ingest.config import Settings
-from ingest.db.pool import WORKER, connect, open_pool
+from ingest.db import keys
+from ingest.db.pool import WORKER, Connection, connect, open_pool
 from ingest.ids import JOB, parse
 from ingest.queue import Bell, celery_app
 from tests.chaos import history
 from tests.chaos.history import Witness
-from tests.chaos.ledger import Batch, Lane
+from tests.chaos.lanes import Customer, Lane, PublicLane
+from tests.chaos.ledger import Batch
 from tests.factories import accept, make_executor, make_tenant
 from tests.worker.conftest import Process, Start, free_port
 
-_ANSWER_SECONDS = 20
+_ANSWER_SECONDS = 30  # of the SDK of the public face, too
+
+
+_Lane = TypeVar("_Lane", bound=Lane)
+
+
+def _customer(conn: Connection, name: str) -> Customer:
+    tenant, operator_key = make_tenant(conn, name=name)
+    _, public_key = keys.create(conn, tenant.id, "fm_live", "test")
+    return Customer(tenant, operator_key, public_key)
 
 
 @dataclass(frozen=True)
@@ -37,17 +49,21 @@ class Site:
         settings: of the processes.
         start: starts them.
         seed: decides what the clients send.
+
+    Attributes:
+        spoken: what processes say that the test starts by other means.
     """
 
     def __init__(self, settings: Settings, start: Start, seed: object = 0) -> None:
         self.settings, self.start, self.seed = settings, start, seed
         history.keep(settings.database_url)
         with connect(settings.database_url, "sluice-cli") as conn:
-            self.tenants = [make_tenant(conn, name=name) for name in ("First", "Second")]
+            self.customers = [_customer(conn, name) for name in ("First", "Second")]
         self.lanes: list[Lane] = []
-        self._numbers = [itertools.count() for _ in self.tenants]
+        self._numbers = [itertools.count() for _ in self.customers]
         self._lock = threading.Lock()
         self._witnesses: list[Witness] = []
+        self.spoken: list[IO[str]] = []
         self._port = free_port()
         self.api = f"http://127.0.0.1:{self._port}"
         self.bell = Bell(celery_app(settings.redis_url), settings.redis_url)
@@ -69,29 +85,35 @@ class Site:
     def close(self) -> None:
         for witness in self._witnesses:
             witness.conn.close()
+        for output in self.spoken:
+            output.close()
 
     def lane(self, tenant: int = 0) -> Lane:
         """A new lane of the first or the second tenant."""
+        return self._lane(Lane, tenant)
+
+    def public_lane(self, tenant: int = 0) -> PublicLane:
+        """Likewise, at the public face."""
+        return self._lane(PublicLane, tenant)
+
+    def _lane(self, face: type[_Lane], tenant: int) -> _Lane:
         with self._lock:
-            lane = Lane(*self.tenants[tenant], f"lane{next(self._numbers[tenant])}", self.seed)
+            lane = face(self.customers[tenant], f"lane{next(self._numbers[tenant])}", self.seed)
             self.lanes.append(lane)
         return lane
 
     def send(self, lane: Lane, batch: Batch) -> None:
-        """Post a batch to the API, to begin when the lane's batch before it has ended."""
-        after = lane.job_before_last()
-        query = {"mode": "merge"} if batch.merge else {}
-        if after is not None:
-            query["after"] = f"job_{after.hex}"
-        headers = {"Authorization": f"Bearer {lane.key}", "X-Request-Id": batch.request_id}
-        url = f"{self.api}/operator-data-api/batch/{batch.kind}"
+        """Post a batch to the API, and write down what it answers."""
+        request = lane.request(batch)
         try:
-            answer = httpx2.post(url, params=query, headers=headers, json=batch.items, timeout=_ANSWER_SECONDS)
+            answer = httpx2.post(**{**request, "url": self.api + request["url"]}, timeout=_ANSWER_SECONDS)
         except httpx2.TransportError:
             return
-        batch.answered = answer.status_code
         if answer.status_code == 202:
             batch.job_id = parse(JOB, answer.json()["data"]["jobId"])
+        if answer.status_code == 200:
+            batch.told = answer.json()
+        batch.answered = answer.status_code
 
     def store(self, lane: Lane, batch: Batch, *, block_items: int) -> UUID:
         """Store a batch as the API does, in blocks of the test's size; nobody is told."""
@@ -127,7 +149,11 @@ class Site:
 
     def lines(self) -> list[str]:
         """All that the processes have said so far."""
-        return [line for process in self.start.processes for line in process.lines]
+        said = [line for process in self.start.processes for line in process.lines]
+        for output in self.spoken:
+            output.seek(0)
+            said += output.readlines()
+        return said
 
 
 def resources(process: Process) -> Resources:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.chaos.invariants import check_invariants
 from tests.chaos.ledger import Batch
+from tests.chaos.length import LONG
 from tests.chaos.site import Site
 
 
@@ -49,3 +50,57 @@ def test_kill_9_while_the_api_rings_costs_no_job(site: Site, point: str) -> None
 
     check_invariants(site)
     assert batch.job_id is not None, "stored before anybody rang, whether its 202 was in time or not"
+
+
+# At those of the first line nothing is stored yet.
+_OF_A_PUBLIC_BATCH = (
+    *("accept.begun", "accept.stored"),
+    *("accept.committed", "job.begun", "block.read", "block.locked", "block.checked"),
+    *("block.written", "block.closed", "block.committed", "job.ended"),
+)
+
+
+def test_kill_9_at_each_step_of_a_public_batch_stores_and_does_it_once_or_not_at_all(site: Site) -> None:
+    points = _OF_A_PUBLIC_BATCH if LONG else _OF_A_PUBLIC_BATCH[1::2]
+    site.worker(until_ready=False)
+    site.sweep()
+    sent: list[tuple[str, Batch]] = []
+    for point in points:
+        # A process that comes in the place of a killed one has the fault, too.
+        web = site.web(SLUICE_FAULT=f"{point}:1")
+        for kind in ("objects", "object_events"):
+            lane = site.public_lane()
+            sent.append((point, lane.batch(kind, items=60, later=False)))
+            site.send(lane, sent[-1][1])
+            web.until_line("Booting worker")
+        web.kill()
+
+    assert {batch.answered for _, batch in sent} == {None}
+    check_invariants(site)
+    assert {point for point, batch in sent if batch.job_id is None} == {"accept.begun", "accept.stored"} & {*points}
+    assert sum(batch.job_id is None for _, batch in sent) == 2 * len({"accept.begun", "accept.stored"} & {*points})
+
+
+def test_kill_9_while_a_public_batch_is_handed_to_the_workers_costs_no_job(site: Site) -> None:
+    worker = site.worker(until_ready=False)
+    web = site.web(SLUICE_FAULT="ring.begun:1")
+    site.sweep()
+    worker.until_line("ready.")
+
+    lane = site.public_lane()
+    batch = lane.batch(later=True)
+    site.send(lane, batch)
+    web.until_line("Booting worker")
+
+    check_invariants(site)
+    assert batch.job_id is not None, "stored before anybody rang, whether its 202 was in time or not"
+
+
+def test_a_public_batch_that_was_answered_is_done_once_whatever_dies_then(site: Site) -> None:
+    web = site.web()
+    lane = site.public_lane()
+    for _ in range(3):
+        site.send(lane, lane.batch(later=False))
+    web.kill()
+    assert [batch.answered for batch in lane.batches] == [200] * 3
+    check_invariants(site)

@@ -1,5 +1,6 @@
 """The broker forgets, dies, comes back empty, and says what nobody said. tests/worker has it away, and garbage."""
 
+import json
 import random
 from dataclasses import replace
 
@@ -56,6 +57,49 @@ def test_messages_doubled_reordered_unknown_and_forgotten_change_nothing(site: S
     check_invariants(site)
 
 
+def _message(headers: object, content_type: str = "application/json") -> bytes:
+    properties = {"body_encoding": "base64", "delivery_tag": str(uuid7()), "delivery_info": _WAY}
+    message = {"body": "W10=", "content-encoding": "utf-8", "content-type": content_type}
+    return json.dumps({**message, "headers": headers, "properties": properties}).encode()
+
+
+_WAY = {"exchange": "", "routing_key": "sluice.jobs"}
+
+# From what is not even JSON to what breaks late in Celery.
+_GARBAGE = [
+    b"garbage",
+    b"",
+    b"\xff\xfe\x00",
+    b"[]",
+    b"7",
+    b"null",
+    b"{}",
+    b"[" * 100_000,
+    b'{"body": "%", "headers": null, "properties": {"body_encoding": "base64", "delivery_tag": "1"}}',
+    _message(None),
+    _message([]),
+    _message({}),
+    _message({"task": "sluice.run_job"}),
+    _message({"task": "sluice.run_job", "id": None}),
+    _message({"task": ["sluice.run_job"], "id": "1"}),
+    _message({"task": "sluice.run_job", "id": "1"}, "application/x-python-serialize"),
+]
+
+
+def test_plain_garbage_in_the_queue_ends_no_worker_and_keeps_no_place_in_it(site: Site, broker: list[Broker]) -> None:
+    worker = site.worker()
+    lanes = [site.lane() for _ in range(10)]
+    with redis.Redis.from_url(broker[-1].url) as client:
+        site.witness().until(lambda: client.pubsub_numpat() == 1, "the worker to listen to what is said to all")
+        for garbage in _GARBAGE:
+            client.lpush("sluice.jobs", garbage)
+            assert client.publish("/0.celery.pidbox", garbage) == 1
+    for lane in lanes:
+        site.bell.ring(site.store(lane, lane.batch(), block_items=1_000))
+    check_invariants(site)  # with no sweep: every message behind the garbage arrives
+    assert worker.popen.poll() is None
+
+
 def test_a_job_that_lost_its_message_begins_by_sweep(site: Site) -> None:
     site.worker()
     site.sweep()
@@ -65,15 +109,15 @@ def test_a_job_that_lost_its_message_begins_by_sweep(site: Site) -> None:
         job_id = site.store(lane, lane.batch(), block_items=1_000)
         witness.until_ended([job_id])
         created, started = witness.rows("SELECT created_at, started_at FROM jobs WHERE id = %s", job_id)[0]
-        recoveries.measure("message lost: the job begins", goal=5, since=created, then=started)
+        recoveries.measure("a message lost: the job begins", goal=5, since=created, then=started)
     check_invariants(site)
 
 
 def test_jobs_end_with_the_broker_gone_for_good(site: Site, broker: list[Broker]) -> None:
-    site.web()
-    site.worker()
-    site.sweep()
     broker[-1].kill()
+    site.web()
+    site.worker(until_ready=False)
+    site.sweep()
     lanes = [site.lane(tenant) for tenant in (0, 1, 0, 1)]
     for lane in lanes:
         site.send(lane, lane.batch())
@@ -81,7 +125,9 @@ def test_jobs_end_with_the_broker_gone_for_good(site: Site, broker: list[Broker]
     witness = site.witness()
     witness.until_ended()
     for created, ended in witness.rows("SELECT created_at, ended_at FROM jobs"):
-        recoveries.measure("broker gone: a job ends by sweep's own hands", goal=15, since=created, then=ended)
+        recoveries.measure(
+            "the broker gone for good: a job ends by sweep's own hands", goal=15, since=created, then=ended
+        )
     broker.append(broker[-1].again())  # the invariants look into Redis
     with redis.Redis.from_url(broker[-1].url) as client:
         client.flushall()

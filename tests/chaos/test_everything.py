@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -12,10 +13,12 @@ import redis
 
 from ingest.config import Settings
 from tests.broker import Broker
+from tests.chaos import recoveries
 from tests.chaos.cluster import Cluster
 from tests.chaos.house import House
-from tests.chaos.invariants import check_invariants
+from tests.chaos.invariants import ENDED_WITHIN_SECONDS, check_invariants
 from tests.chaos.length import LONG, SECONDS
+from tests.chaos.reading import check_reads
 from tests.chaos.site import Site, resources
 from tests.chaos.traffic import Traffic
 
@@ -46,6 +49,7 @@ class Fates:
             house.lose_the_api,
             house.lose_all,
             house.replace_the_worker,
+            house.replace_the_api,
             lambda: house.freeze_the_worker(dice.uniform(0.1, 7)),
             cluster.cut_all,
             self.crash_postgres,
@@ -99,18 +103,30 @@ def test_everything_at_once_loses_and_doubles_nothing(site: Site, cluster: Clust
         while time.monotonic() < until:
             dice.choice(fates.all)()
             threading.Event().wait(dice.uniform(0, _LONGEST_PAUSE_SECONDS))
+        witness = site.witness()
+        over = recoveries.now(witness)
         traffic.until_accepted(10)
+    print(Counter((batch.kind, batch.answered) for lane in site.lanes for batch in lane.batches))  # noqa: T201
+    witness.until_ended(within=ENDED_WITHIN_SECONDS)
+    ended = witness.one("SELECT max(ended_at) FROM jobs WHERE created_at < %s", over)
+    recoveries.measure("everything at once is over: the last job ends", goal=60, since=over, then=max(over, ended))
     check_invariants(site)
+    check_reads(site)
 
 
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^sluice-'"
-_MOST_SESSIONS = 16 + 2 + 1 + 2  # web threads, a worker's children, sweep and its hands
+_MOST_SESSIONS = 2 * 16 + 2 + 1 + 2  # web threads, which may carry out too, a worker's children, sweep, its hands
 _ROUNDS = 20 if LONG else 5
+
+
+def _clients(broker: Broker) -> int:
+    with redis.Redis.from_url(broker.url) as client:
+        return int(client.info("clients")["connected_clients"])
 
 
 def test_nothing_grows_while_connections_come_and_go(site: Site, cluster: Cluster, broker: list[Broker]) -> None:
     house = House(site)
-    held = []
+    held, clients = [], []
     with Traffic(site) as traffic:
         for _ in range(_ROUNDS):
             cluster.cut_all()
@@ -119,8 +135,10 @@ def test_nothing_grows_while_connections_come_and_go(site: Site, cluster: Cluste
                 client.client_kill_filter(skipme=True, _type="normal")
             traffic.until_accepted(20)
             held.append([resources(process) for process in house.processes])
+            clients.append(_clients(broker[-1]))
     check_invariants(site)
     assert site.witness().one(_SESSIONS) <= _MOST_SESSIONS
+    assert clients[-1] <= clients[1] + 6
     # What a process needs at most it has opened after two rounds; a few come and go.
     for early, late in zip(held[1], held[-1], strict=True):
         assert late.files <= early.files + 12

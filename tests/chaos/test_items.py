@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.deliveries import assert_killed, deliver
 from tests.chaos.invariants import check_invariants
 from tests.chaos.ledger import NEEDLE
-from tests.chaos.length import only_long
+from tests.chaos.length import LONG, only_long
 from tests.chaos.site import Site, family
 
 _POISON = f"{NEEDLE}-poison"
@@ -32,10 +32,13 @@ def test_a_poisonous_item_becomes_an_error_and_its_neighbours_are_written(site: 
         resource.prlimit(pid, resource.RLIMIT_AS, (_ADDRESS_SPACE, resource.RLIM_INFINITY))
     site.sweep(**fault)
     job_id = store_with_poison(site)
+    witness = site.witness()
+    if harm == "hang" and not LONG:
+        # Hanging in a block for three deliveries takes half a minute: tests/worker/test_leash.py shows how that ends.
+        witness.rows("UPDATE job_blocks SET deliveries = 3 WHERE job_id = %s AND no = 1 RETURNING no", job_id)
     site.bell.ring(job_id)
     check_invariants(site, within=110)
 
-    witness = site.witness()
     said = "SELECT message FROM job_errors WHERE job_id = %s AND index = 30"
     assert witness.one(said, job_id) == "Checking this item ended the process three times"
     assert worker.popen.poll() is None
@@ -43,6 +46,25 @@ def test_a_poisonous_item_becomes_an_error_and_its_neighbours_are_written(site: 
     witness_job = site.store(lane, lane.batch(), block_items=1_000)
     site.bell.ring(witness_job)
     check_invariants(site)
+
+
+def test_a_poisonous_item_that_ends_the_api_becomes_an_error_and_its_neighbours_are_written(site: Site) -> None:
+    fault = {"SLUICE_FAULT_ITEM": f"kill:{_POISON}"}
+    web = site.web(**fault)
+    site.worker(**fault)
+    site.sweep(**fault)
+    lane = site.public_lane()
+    batch = lane.batch("objects", items=60, later=False)
+    batch.items.insert(30, {"type": _POISON})
+    site.send(lane, batch)
+    assert batch.answered is None
+    web.until_line("Booting worker")
+
+    other = site.public_lane()
+    site.send(other, other.batch(later=False))
+    assert other.batches[0].answered == 200
+    check_invariants(site)
+    assert batch.job_id is not None
 
 
 def test_an_operators_kill_9_again_and_again_gets_no_item_blamed(site: Site) -> None:

@@ -64,20 +64,11 @@ def test_work_goes_on_when_postgres_is_back_after_a_while(busy_site: Site, clust
         threading.Event().wait(_AWAY_SECONDS)
         cluster.start()
         witness = busy_site.witness()
-        back = recoveries.now(witness)
-        witness.until(lambda: witness.rows(_FIRST_PROGRESS, back) != [(None,)], "work to go on")
-        then = witness.one(_FIRST_PROGRESS, back)
-        away = f"Postgres back after {_AWAY_SECONDS:.0f} s"
-        recoveries.measure(f"{away}: work goes on", goal=10, since=back, then=then)
+        back, fault = recoveries.now(witness), f"Postgres back after {_AWAY_SECONDS:.0f} s"
+        recoveries.measure_work(fault, witness, since=back)
+        recoveries.measure_accepting(fault, witness, since=back)
         traffic.until_accepted(10)
-        then = witness.one("SELECT min(created_at) FROM jobs WHERE created_at > %s", back)
-        recoveries.measure(
-            f"Postgres back after {_AWAY_SECONDS:.0f} s: the API accepts", goal=10, since=back, then=then
-        )
     check_invariants(busy_site)
-
-
-_FIRST_PROGRESS = "SELECT min(at) FROM history WHERE at > %s AND processed > 0"
 
 
 def test_no_connection_to_be_had_for_a_while_costs_nothing(busy_site: Site, cluster: Cluster) -> None:
@@ -108,7 +99,51 @@ def test_a_table_that_somebody_else_locks_for_long_only_puts_the_work_off(site: 
     check_invariants(site)
 
 
-@pytest.mark.parametrize("lands", [True, False], ids=["it_landed", "it_did_not_land"])
+_LOCK_ONE = "SELECT FROM entities WHERE external_id = %s FOR UPDATE"
+_SOMEONE_WAITS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name ~ '^sluice-worker'
+"""
+
+
+def test_somebody_elses_deadlock_only_puts_the_work_off(site: Site) -> None:
+    lane = site.ready_lane()
+    batch = lane.batch("entities", items=60)
+    job_id = site.store(lane, batch, block_items=60)
+    names = sorted(item["externalId"] for item in batch.items if "email" in item["data"])
+    worker = site.worker(children=1)
+    site.sweep()
+    witness = site.witness()
+    with psycopg.connect(site.settings.database_url) as other:
+        other.execute("SET deadlock_timeout = '1min'")  # so that it is the worker that is told
+        other.execute(_LOCK_ONE, (names[-1],))
+        site.bell.ring(job_id)
+        while not witness.one(_SOMEONE_WAITS):  # the worker, which has locked all the others
+            witness.one("SELECT pg_sleep(0.01)")
+        other.execute(_LOCK_ONE, (names[0],))
+        worker.until_line("40P01")
+    check_invariants(site)
+
+
+_LANDS = pytest.mark.parametrize("lands", [True, False], ids=["it_landed", "it_did_not_land"])
+
+
+@_LANDS
+def test_a_public_batch_whose_blocks_commit_is_never_answered_is_done_once(
+    site: Site, tmp_path: Path, *, lands: bool
+) -> None:
+    with relay(site.settings.database_url, tmp_path, marked=b"UPDATE job_blocks SET open", lands=lands) as through:
+        web = site.web(DATABASE_URL=through.database_url)
+        lane = site.public_lane()
+        for _ in range(2):
+            site.send(lane, lane.batch(later=False))
+        assert [batch.answered for batch in lane.batches] == [200, 200]
+        check_invariants(site)
+        assert through.cuts == 1
+        web.kill()
+
+
+@_LANDS
 def test_a_block_whose_commit_is_never_answered_stands_once(site: Site, tmp_path: Path, *, lands: bool) -> None:
     job_id = site.store_blocks(site.ready_lane(), 4)
     site.sweep()  # a session that lost its client may hold the block a moment longer than the worker looks for it

@@ -1,5 +1,6 @@
 """Processes are killed, stopped and replaced while they work."""
 
+import os
 import signal
 from collections.abc import Callable
 
@@ -10,7 +11,8 @@ from tests.chaos.deliveries import assert_stopped, deliver
 from tests.chaos.house import House
 from tests.chaos.invariants import check_invariants
 from tests.chaos.length import only_long
-from tests.chaos.site import Site
+from tests.chaos.reading import check_reads
+from tests.chaos.site import Site, children_of
 from tests.chaos.traffic import Traffic
 from tests.worker.conftest import Process
 
@@ -38,25 +40,43 @@ def test_kill_9_under_traffic_loses_and_doubles_nothing(site: Site, lose: Callab
     with Traffic(site):
         witness.until(ended(10), "traffic to flow")
         for round_no in range(2, 4):
+            killed = recoveries.now(witness)
             lose(house)
+            for measure, fault in _MEASURED.get(lose.__name__, ()):
+                measure(f"{fault} killed and started again", witness, since=killed)
             witness.until(ended(round_no * 10), "traffic to flow again")
     check_invariants(site)
 
 
-def test_a_job_whose_worker_was_killed_runs_on_with_another(site: Site) -> None:
+_MEASURED = {
+    "lose_the_api": [(recoveries.measure_accepting, "the API")],
+    "lose_all": [(recoveries.measure_accepting, "everything"), (recoveries.measure_work, "everything")],
+}
+
+
+def kill_a_child_of(worker: Process) -> None:
+    os.kill(children_of(worker.popen.pid)[0], signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("kill", "fault"), [(Process.kill, "a worker"), (kill_a_child_of, "a pool child")], ids=["worker", "pool_child"]
+)
+def test_a_job_whose_worker_was_killed_runs_on_with_another(
+    site: Site, kill: Callable[[Process], None], fault: str
+) -> None:
     first = site.worker(children=1, SLUICE_FAULT="block.written:3:STOP")
     witness = site.witness()
-    job_id = site.store_blocks(site.ready_lane(), 6)
+    job_id = site.store_blocks(site.ready_lane(), 4)
     site.bell.ring(job_id)
     witness.until_blocks_done(job_id, 2)
     site.sweep()
     site.worker()
 
     died = recoveries.now(witness)
-    first.kill()
+    kill(first)
     witness.until_blocks_done(job_id, 3)
     went_on = witness.one("SELECT min(at) FROM history WHERE job_id = %s AND processed > 100", job_id)
-    recoveries.measure("worker killed in a block: the job runs on", goal=5, since=died, then=went_on)
+    recoveries.measure(f"{fault} killed in a block: the job runs on", goal=5, since=died, then=went_on)
     check_invariants(site)
 
 
@@ -64,9 +84,13 @@ def test_a_worker_stopped_past_its_sessions_timeout_can_not_commit_late(site: Si
     job_id = site.store_blocks(site.ready_lane(), 4)
     late = deliver(site, job_id, "block.closed:2:STOP")
     assert_stopped(late)
+    witness = site.witness()
+    stopped = recoveries.now(witness)
     site.sweep()
     site.worker()
-    site.witness().until_ended([job_id])
+    witness.until_ended([job_id])
+    went_on = witness.one("SELECT min(at) FROM history WHERE job_id = %s AND processed > 50", job_id)
+    recoveries.measure("a worker stopped in a block: the job runs on", goal=10, since=stopped, then=went_on)
 
     late.send_signal(signal.SIGCONT)
     # It is told that its session is gone, and leaves; or so much time has passed that the kernel ended it.
@@ -88,6 +112,19 @@ def test_a_rolling_restart_under_a_full_queue_fails_no_job(site: Site) -> None:
         successor.until_line("ready.")
         worker = successor
     check_invariants(site)
+
+
+def test_a_rolling_restart_of_the_api_under_load_answers_whatever_it_was_asked(site: Site) -> None:
+    house = House(site)
+    with Traffic(site) as traffic:
+        for _ in range(2):
+            traffic.until_accepted(20)
+            house.replace_the_api()
+        traffic.until_accepted(20)
+    check_invariants(site)
+    check_reads(site)
+    unanswered = [batch for lane in site.lanes for batch in lane.batches if batch.answered is None]
+    assert [batch.request_id for batch in unanswered if batch.job_id] == [], "stored, and the client does not know"
 
 
 def _stop(worker: Process) -> None:

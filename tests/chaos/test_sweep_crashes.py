@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from tests.chaos import recoveries
 from tests.chaos.invariants import check_invariants
 from tests.chaos.site import Site
 
@@ -18,6 +19,20 @@ def test_kill_9_of_sweep_before_or_after_it_rings_only_puts_the_ring_off(site: S
     worker = site.worker(until_ready=False)
     site.sweep()
     worker.until_line("ready.")
+    check_invariants(site)
+
+
+def test_a_job_that_lost_its_message_while_sweep_was_down_begins_once_it_is_back(site: Site) -> None:
+    site.worker()
+    site.sweep().kill()
+    lane = site.lane()
+    job_id = site.store(lane, lane.batch(), block_items=1_000)
+    witness = site.witness()
+    back = recoveries.now(witness)
+    site.sweep()
+    witness.until_ended([job_id])
+    began = witness.one("SELECT started_at FROM jobs WHERE id = %s", job_id)
+    recoveries.measure("sweep killed, and a message lost: the job begins", goal=5, since=back, then=began)
     check_invariants(site)
 
 

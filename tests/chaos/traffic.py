@@ -1,10 +1,12 @@
-"""Clients of both tenants that send batch after batch while faults happen."""
+"""Clients of both tenants, at both faces, that send batch after batch while faults happen."""
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 from tests.chaos.history import PATIENCE_SECONDS
+from tests.chaos.lanes import Lane
 from tests.chaos.site import Site
 
 _BREATH_SECONDS = 0.1  # between two batches of a client, so that what was sent can also be done
@@ -15,16 +17,16 @@ class Traffic:
 
     Args:
         site: whose API is called.
-        clients: of each tenant.
+        clients: of each tenant at the operator face; there is one of each at the public face.
     """
 
     def __init__(self, site: Site, *, clients: int = 2) -> None:
         self._site = site
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._send, args=(tenant,))
-            for tenant in range(len(site.tenants))
-            for _ in range(clients)
+            threading.Thread(target=self._send, args=(new_lane, tenant))
+            for tenant in range(len(site.customers))
+            for new_lane in (*[site.lane] * clients, site.public_lane)
         ]
 
     def __enter__(self) -> Self:
@@ -38,8 +40,8 @@ class Traffic:
             thread.join()
 
     def accepted(self) -> int:
-        """How many batches have been answered with 202 so far."""
-        return sum(batch.answered == 202 for lane in list(self._site.lanes) for batch in list(lane.batches))
+        """How many batches have been answered with 200 or 202 so far."""
+        return sum(batch.accepted for lane in list(self._site.lanes) for batch in list(lane.batches))
 
     def until_accepted(self, more: int) -> None:
         """So many batches more are accepted. Only the clients are asked: the servers may be back just now."""
@@ -49,10 +51,10 @@ class Traffic:
             assert time.monotonic() < deadline, f"no more than {self.accepted()} of {enough} batches are accepted"
             self._stop.wait(_BREATH_SECONDS)
 
-    def _send(self, tenant: int) -> None:
-        lane = self._site.lane(tenant)
+    def _send(self, new_lane: Callable[[int], Lane], tenant: int) -> None:
+        lane = new_lane(tenant)
         while not self._stop.is_set():
-            if lane.lost:
-                lane = self._site.lane(tenant)
+            if lane.over:
+                lane = new_lane(tenant)
             self._site.send(lane, lane.batch())
             self._stop.wait(_BREATH_SECONDS)

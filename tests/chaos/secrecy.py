@@ -1,0 +1,64 @@
+"""No payload and no key leaves the database: not in a log line of any process, and not in Redis."""
+
+import base64
+import json
+from typing import Any
+
+import redis
+
+from tests.chaos.ledger import NEEDLE
+from tests.chaos.site import Site
+
+
+def secrets_of(site: Site) -> list[str]:
+    """What stands in everything that the clients send, and their keys."""
+    return [NEEDLE, *(key for customer in site.customers for key in (customer.operator_key, customer.public_key))]
+
+
+def nothing_is_told_outside(site: Site) -> None:
+    """Looks at all that every process has said, and at all that Redis holds now."""
+    secrets = secrets_of(site)
+    for line in site.lines():
+        assert not any(secret in line for secret in secrets), f"a log line tells: {line}"
+    for name, held in all_that_redis_holds(site.settings.redis_url).items():
+        assert not any(secret in held for secret in secrets), f"Redis holds it: {name}"
+
+
+def all_that_redis_holds(redis_url: str) -> dict[str, str]:
+    """Every key of every database, with its name and all of its value, messages unpacked."""
+    found = {}
+    with redis.Redis.from_url(redis_url) as client:
+        databases = [int(name.removeprefix("db")) for name in client.info("keyspace")]
+        for number in databases:
+            client.execute_command("SELECT", number)
+            for name in client.scan_iter():
+                held = [name, *_members(client, name)]
+                found[f"{number}: {name!r}"] = " ".join(unpacked(each) for each in held)
+    return found
+
+
+def _members(client: redis.Redis, name: bytes) -> list[bytes]:
+    """Read by its type: a DUMP may be packed."""
+    read: dict[bytes, Any] = {
+        b"none": list,  # gone since it was named
+        b"string": lambda: [client.get(name) or b""],
+        b"list": lambda: client.lrange(name, 0, -1),
+        b"set": lambda: client.smembers(name),
+        b"zset": lambda: client.zrange(name, 0, -1),
+        b"hash": lambda: [part for pair in client.hgetall(name).items() for part in pair],
+    }
+    return [*read[client.type(name)]()]
+
+
+def unpacked(value: bytes) -> str:
+    """A text, and the body of a message in clear beside it: kombu writes it in base64."""
+    text = value.decode(errors="replace")
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return text
+    # In the hash of what is not acknowledged, a message stands in a list.
+    if isinstance(message, list) and message:
+        message = message[0]
+    body = message.get("body") if isinstance(message, dict) else None
+    return f"{text} {base64.b64decode(body).decode(errors='replace')}" if isinstance(body, str) else text

@@ -1,0 +1,90 @@
+"""What a client sends, and its key, stay between the client and Postgres: good or bad, and however much is logged."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import httpx2
+import pytest
+import redis
+
+from ingest.config import Settings
+from tests.broker import Broker
+from tests.chaos.ledger import NEEDLE
+from tests.chaos.secrecy import nothing_is_told_outside, secrets_of, unpacked
+from tests.chaos.site import Site
+from tests.factories import TOO_LARGE
+
+_DEBUG = {"SLUICE_LOG_LEVEL": "DEBUG"}
+_END = "the end of it"
+
+
+@pytest.fixture
+def settings(settings: Settings, broker: list[Broker]) -> Settings:
+    return replace(settings, redis_url=broker[0].url)
+
+
+@contextmanager
+def all_commands(redis_url: str) -> Iterator[list[str]]:
+    """Every command that Redis is sent, with its values; complete when the block has been left."""
+    heard: list[str] = []
+    with redis.Redis.from_url(redis_url) as client, redis.Redis.from_url(redis_url).monitor() as monitor:
+
+        def listen() -> None:
+            for command in monitor.listen():
+                heard.append(command["command"])
+                if _END in heard[-1]:
+                    return
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        yield heard
+        client.echo(_END)
+        thread.join()
+
+
+def _in_clear(command: str) -> str:
+    return " ".join(
+        [command, *(unpacked(part.encode().decode("unicode_escape").encode()) for part in _MESSAGE.findall(command))]
+    )
+
+
+_MESSAGE = re.compile(r"\{.*\}")
+
+
+def test_no_payload_and_no_key_is_ever_logged_or_sent_to_redis(site: Site, broker: list[Broker]) -> None:
+    with all_commands(broker[0].url) as commands:
+        site.web(**_DEBUG)
+        site.worker(**_DEBUG)
+        site.sweep(**_DEBUG)
+        for lane in (site.lane(), site.public_lane()):
+            for _ in range(4):
+                site.send(lane, lane.batch())
+        _send_what_is_refused(site)
+        site.witness().until_ended()
+        nothing_is_told_outside(site)
+    assert any('"level": "debug"' in line for line in site.lines())
+    messages = [_in_clear(command) for command in commands if "sluice.run_job" in command]
+    assert any(re.search(r'\[\["[0-9a-f-]{36}"\]', message) for message in messages), "messages are unpacked"
+    told = [command for command in commands if any(secret in _in_clear(command) for secret in secrets_of(site))]
+    assert told == []
+
+
+def _send_what_is_refused(site: Site) -> None:
+    key = {"Authorization": f"Bearer {site.customers[0].operator_key}"}
+    face = f"{site.api}/operator-data-api"
+    refused = b'[{"entityType": "player", "externalId": "%s", "data": {"email": "%s", "vip_level": %s}}]'
+    answers = [
+        httpx2.post(
+            f"{face}/batch/entities", headers=key, content=refused % (NEEDLE.encode(), NEEDLE.encode(), TOO_LARGE)
+        ),
+        httpx2.post(f"{face}/batch/entities", headers=key, content=b'[{"%s' % NEEDLE.encode()),
+        httpx2.post(f"{face}/batch/{NEEDLE}", headers=key, json=[]),
+        httpx2.post(f"{face}/batch/states", headers=key, params={"after": NEEDLE}, json=[NEEDLE]),
+        httpx2.get(f"{face}/entities/{NEEDLE}", headers=key),
+        httpx2.get(f"{face}/entities/a", headers={"Authorization": f"Bearer oh_live_{NEEDLE:x<32}"}),
+        httpx2.post(f"{site.api}/v1/object/upsert", headers=key, json={"type": NEEDLE, "id": NEEDLE}),
+    ]
+    assert [answer.status_code for answer in answers] == [202, 400, 404, 404, 404, 401, 401]
