@@ -8,10 +8,11 @@ UV ?= $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" $(UPGRADE)
 SECONDS ?= 120
+ROUNDS ?= 5
 BACKEND := setuptools>=77
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos chaos-mutants requirements
+.PHONY: help setup demo up test chaos chaos-mutants bench requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
@@ -37,6 +38,9 @@ chaos: .venv/tested ## Break everything for long: SECONDS=120 of random faults; 
 
 chaos-mutants: .venv/tested ## Take out what keeps the promises, one at a time: the tests must notice each
 	@$(BIN)/python -m tests.chaos.mutants
+
+bench: .venv/installed ## Measure, beside raw COPY and what you would use otherwise; ROUNDS=5, ONLY=worker-entities,...
+	@$(BIN)/python -m benchmarks --rounds $(ROUNDS) --only '$(ONLY)'
 
 requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes the newest of each
 	$(COMPILE) pyproject.toml -o requirements.txt
