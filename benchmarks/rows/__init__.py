@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from benchmarks.measure import Row
 from benchmarks.place import Place
-from benchmarks.rows import worker
+from benchmarks.rows import checking, end_to_end, steps, worker
 
 ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-entities": worker.new_entities,
@@ -13,4 +13,9 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-events": worker.linked_events,
     "worker-states": worker.states,
     "worker-events-one-link": worker.events,
+    "checking-good": checking.all_good,
+    "checking-bad": checking.some_bad,
+    "end-to-end-entities": end_to_end.entities,
+    "end-to-end-events": end_to_end.events,
+    "steps": steps.steps,
 }
