@@ -16,8 +16,6 @@ from flask import Flask, request
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from psycopg.types.json import Jsonb
 
-from ingest.queue import _broker_url
-
 TABLES = """
 CREATE TABLE batches (
     id uuid PRIMARY KEY, total integer NOT NULL, done integer NOT NULL DEFAULT 0, failed integer NOT NULL DEFAULT 0,
@@ -60,7 +58,7 @@ class Entity(Schema):
 
 
 _schema = Entity()
-celery = Celery("naive", broker=_broker_url(os.environ["REDIS_URL"]))
+celery = Celery("naive", broker=os.environ.get("BROKER_URL"))
 celery.conf.update(task_ignore_result=True, worker_concurrency=2, broker_connection_retry_on_startup=True)
 
 

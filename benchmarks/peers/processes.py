@@ -13,6 +13,7 @@ from pathlib import Path
 import redis
 
 from cli.procfile import LOCALHOST, address, free
+from ingest.queue import celery_app
 
 _BIN = Path(sys.executable).parent
 _PATIENCE_SECONDS = 30.0
@@ -20,7 +21,10 @@ _PATIENCE_SECONDS = 30.0
 
 @contextmanager
 def _child(argv: list[str], env: Mapping[str, str], log: Path) -> Iterator[None]:
-    with log.open("ab") as lines, subprocess.Popen(argv, env={**os.environ, **env}, stdout=lines, stderr=lines) as child:
+    with (
+        log.open("ab") as lines,
+        subprocess.Popen(argv, env={**os.environ, **env}, stdout=lines, stderr=lines) as child,
+    ):
         try:
             yield
         finally:
@@ -53,10 +57,11 @@ def worker(app: str, env: Mapping[str, str], log: Path) -> Iterator[None]:
         yield
 
 
-def emptied(redis_url: str) -> None:
-    """No message is left."""
+def broker(redis_url: str) -> str:
+    """The same Redis as Celery spells it, with no message left in it."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
+    return str(celery_app(redis_url).conf.broker_url)
 
 
 def _answers(port: int) -> bool:

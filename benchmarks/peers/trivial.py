@@ -7,19 +7,18 @@ from pathlib import Path
 from billiard import current_process
 from celery import Celery, signals
 
-from ingest.queue import _broker_url
-
 CHILDREN = 2
 _SLOT = 8
+BYTES = CHILDREN * _SLOT
 
-app = Celery("trivial", broker=_broker_url(os.environ["REDIS_URL"]))
+app = Celery("trivial", broker=os.environ.get("BROKER_URL"))
 app.conf.update(task_ignore_result=True, worker_concurrency=CHILDREN, broker_connection_retry_on_startup=True)
 
 
 def counts(path: Path) -> mmap.mmap:
     """A number for each child, each in a place of its own, so that none waits for another."""
     with path.open("r+b") as file:
-        return mmap.mmap(file.fileno(), CHILDREN * _SLOT)
+        return mmap.mmap(file.fileno(), BYTES)
 
 
 def total(shared: mmap.mmap) -> int:
