@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from benchmarks.measure import Row
 from benchmarks.place import Place
-from benchmarks.rows import accept, checking, end_to_end, small_jobs, steps, worker
+from benchmarks.rows import accept, checking, end_to_end, peers, small_jobs, steps, worker
 
 ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-entities": worker.new_entities,
@@ -17,6 +17,8 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "checking-bad": checking.some_bad,
     "end-to-end-entities": end_to_end.entities,
     "end-to-end-events": end_to_end.events,
+    "dlt": peers.dlt,
+    "celery": peers.celery,
     "accept": accept.accept,
     "small-jobs": small_jobs.small_jobs,
     "steps": steps.steps,

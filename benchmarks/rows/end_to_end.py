@@ -14,7 +14,7 @@ from benchmarks.place import Place
 WORKERS = 2
 ROWS = 50_000
 PLAYERS = 12_500
-_CONNECTIONS = 4
+CONNECTIONS = 4
 
 
 def sent(
@@ -27,7 +27,7 @@ def sent(
         fill(database, each)
     database.settle()
     with timed() as clock:
-        drive(deployed.stack.api, requests, connections=_CONNECTIONS, status=202)
+        drive(deployed.stack.api, requests, connections=CONNECTIONS, status=202)
         deployed.until_done(len(requests))
     database.expect(kind, count)
     return clock.rate(count)
@@ -80,5 +80,5 @@ def _row(
         kind,
         (Side("Sluice", lambda: sent(deployed, kind, requests, ROWS, before)), Side("COPY", copied)),
         (Ratio("Sluice", "COPY", goal),),
-        (f"{_CONNECTIONS} connections POST full batches; web, workers, sweep, flower and client share the machine.",),
+        (f"{CONNECTIONS} connections POST full batches; web, workers, sweep, flower and client share the machine.",),
     )
