@@ -1,6 +1,6 @@
 """Measure: `python -m benchmarks --rounds 5 --only worker-entities,checking`.
 
-A table on standard error, JSON on standard output and in `results.json`, plots beside it.
+A table on standard error, JSON on standard output, and plots beside this file; a run of all rows writes `results.json`.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import machine, report
+from benchmarks import machine, plots, report
 from benchmarks.measure import Outcome, measure
 from benchmarks.place import opened
 from benchmarks.rows import ROWS
@@ -43,8 +43,12 @@ def main() -> None:
             with ROWS[name](place) as row:
                 outcomes.append(measure(name, row, chosen.rounds, lambda text: console.print(text, style="dim")))
     report.show(console, facts, outcomes)
-    text = json.dumps(report.as_json(facts, outcomes, {}), indent=2) + "\n"
-    (_HERE / "results.json").write_text(text, encoding="utf-8")
+    for outcome in outcomes:
+        if outcome.row.plot:
+            console.print(f"written: {plots.write(_HERE, outcome)}")
+    text = json.dumps(report.as_json(facts, outcomes), indent=2) + "\n"
+    if not chosen.only:
+        (_HERE / "results.json").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
 
 

@@ -18,10 +18,31 @@ class Side:
         name: as the table shows it.
         sample: does the work once, checks that it is done right, and returns what was measured: `per_second` and what
             else there is to say. Whatever must be laid out before, it lays out before it starts its clock.
+        series: the line of the row's plot that it is a point of.
+        x: where that point stands.
     """
 
     name: str
     sample: Callable[[], Mapping[str, float]]
+    series: str = ""
+    x: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plot:
+    """How a row is drawn.
+
+    Attributes:
+        title: above it.
+        x_label: of the sides' `x`, with its unit.
+        scale: of the two axes: `linear`, `log`, or `symlog`, which has a place for 0.
+        cost: draw what an item costs, instead of how many are done in a second.
+    """
+
+    title: str
+    x_label: str
+    scale: tuple[str, str]
+    cost: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,7 @@ class Row:
         sides: two or more.
         goals: what is wanted; none where a row only informs.
         notes: what a reader must know to judge it.
+        plot: how it is drawn, if it is.
     """
 
     title: str
@@ -59,6 +81,7 @@ class Row:
     sides: tuple[Side, ...]
     goals: tuple[Ratio | Limit, ...] = ()
     notes: tuple[str, ...] = ()
+    plot: Plot | None = None
 
 
 @dataclass

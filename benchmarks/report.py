@@ -9,8 +9,8 @@ from rich.table import Table
 from benchmarks.measure import RATE, Outcome
 
 
-def as_json(machine: dict[str, Any], outcomes: Iterable[Outcome], growth: dict[str, Any]) -> dict[str, Any]:
-    return {"machine": machine, "rows": [_row(outcome) for outcome in outcomes], "growth": growth}
+def as_json(machine: dict[str, Any], outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    return {"machine": machine, "rows": [_row(outcome) for outcome in outcomes]}
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from benchmarks.measure import Row
 from benchmarks.place import Place
-from benchmarks.rows import accept, checking, end_to_end, peers, small_jobs, steps, worker
+from benchmarks.rows import accept, checking, end_to_end, growth, peers, small_jobs, steps, table_size, worker
 
 ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-entities": worker.new_entities,
@@ -22,4 +22,10 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "accept": accept.accept,
     "small-jobs": small_jobs.small_jobs,
     "steps": steps.steps,
+    "large-table": table_size.large,
+    "growth-table-size": table_size.sizes,
+    "growth-batch-size": growth.batch_size,
+    "growth-item-size": growth.item_size,
+    "growth-bad-items": growth.bad_items,
+    "growth-workers": growth.workers,
 }
