@@ -18,6 +18,7 @@ from ingest import logs
 
 _HERE = Path(__file__).parent
 _FEWEST_ROUNDS = 5
+_ROUNDS_OF_A_PLOT = 3  # it shows a shape, and has many points
 
 
 def _rounds(text: str) -> int:
@@ -41,7 +42,8 @@ def main() -> None:
         facts = machine.describe(place.servers.database_url)
         for name in names:
             with ROWS[name](place) as row:
-                outcomes.append(measure(name, row, chosen.rounds, lambda text: console.print(text, style="dim")))
+                rounds = min(chosen.rounds, _ROUNDS_OF_A_PLOT) if row.plot else chosen.rounds
+                outcomes.append(measure(name, row, rounds, lambda text: console.print(text, style="dim")))
     report.show(console, facts, outcomes)
     for outcome in outcomes:
         if outcome.row.plot:

@@ -28,6 +28,7 @@ def describe(database_url: str) -> dict[str, Any]:
         settings = {name: conn.execute(f"SHOW {name}").fetchone()[0] for name in _TELLING}
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load_before": round(os.getloadavg()[0], 2),  # of whatever else runs here
         "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3, 1),
