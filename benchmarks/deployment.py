@@ -2,11 +2,12 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch  # of the environment, for the processes that start here
 
 from benchmarks.clients import post
 from benchmarks.database import Database
@@ -47,24 +48,10 @@ def batch(api: str, key: str, kind: str, items: Any, query: str = "") -> bytes:
 
 
 @contextmanager
-def environment(extra: Mapping[str, str]) -> Iterator[None]:
-    """Variables that processes started here have besides ours."""
-    former = {name: os.environ.get(name) for name in extra}
-    os.environ.update(extra)
-    try:
-        yield
-    finally:
-        for name, value in former.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
-
-
-@contextmanager
 def deployed(database: Database, redis_url: str, folder: Path, workers: int) -> Iterator[Deployment]:
     """Run it, with default settings but for the rate limits."""
     with (
-        environment({"DATABASE_URL": database.url, "REDIS_URL": redis_url, **RATES}),
+        patch.dict(os.environ, {"DATABASE_URL": database.url, "REDIS_URL": redis_url, **RATES}),
         running_stack(folder, port=None, flower_port=None, workers=workers) as stack,
     ):
         yield Deployment(stack, database)

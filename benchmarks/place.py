@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.database import Database, created
 from benchmarks.deployment import Deployment, deployed
+from cli.signals import orderly_end
 from cli.stack import Servers, running_servers
 from ingest.executor import Executor
 from tests.factories import make_executor
@@ -61,6 +62,7 @@ class Place:
 def opened() -> Iterator[Place]:
     """Start the servers; all ends with this."""
     with (
+        orderly_end(),
         TemporaryDirectory(prefix="sluice-bench-") as folder,
         running_servers(Path(folder) / "servers") as servers,
         ExitStack() as exits,

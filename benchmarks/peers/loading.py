@@ -53,6 +53,7 @@ class Loader:
             self._options["columns"] = {"external_id": {"unique": True, "nullable": False}}
         if file_format:
             self._options["loader_file_format"] = file_format
+        os.environ["DLT_DATA_DIR"] = str(folder / "dlt")  # else it writes into the machine's
         destination = dlt.destinations.postgres(credentials=_spelt(url))
         self._pipeline = dlt.pipeline(
             schema, pipelines_dir=str(folder / "dlt"), destination=destination, dataset_name=schema

@@ -6,12 +6,12 @@ from itertools import repeat
 
 from benchmarks import items
 from benchmarks.clients import Answers, drive, post
-from benchmarks.copying import fill, rows_of
 from benchmarks.deployment import RATES, batch
 from benchmarks.measure import RATE, Limit, Ratio, Row, Side
 from benchmarks.peers import processes
 from benchmarks.place import Place
-from benchmarks.rows.end_to_end import WORKERS, requests_of, sent
+from benchmarks.rows.beside_copy import laid_out
+from benchmarks.rows.end_to_end import WORKERS, players
 
 _EVENTS = 100
 _PLAYERS = 1_000
@@ -23,17 +23,14 @@ _ALONE_REDIS, _BARE_REDIS = 9, 10  # databases of Valkey that no worker listens 
 @contextmanager
 def accept(place: Place) -> Iterator[Row]:
     deployed = place.deployment(WORKERS)
-    players = requests_of(deployed, "entities", items.entities(_PLAYERS), items.ENTITIES)
-    sent(deployed, "entities", players, _PLAYERS)
-    known = rows_of(deployed.database, "entities", _PLAYERS, keep=("id",))
+    known = players(deployed, _PLAYERS)
     alone = place.database("alone")
     events = items.events(_EVENTS, _PLAYERS)
     env = {"DATABASE_URL": alone.url, **RATES}
     log = place.folder / "accept.log"
 
     def in_production() -> Mapping[str, float]:
-        deployed.database.empty()
-        fill(deployed.database, known)
+        laid_out(deployed.database, (known,))
         deployed.database.settle()
         answers = _drive(deployed.stack.api, deployed.batch("events", events))
         deployed.until_done(len(answers.seconds))

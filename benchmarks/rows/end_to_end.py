@@ -6,10 +6,11 @@ from typing import Any
 
 from benchmarks import items
 from benchmarks.clients import drive
-from benchmarks.copying import Rows, copy_in, fill, rows_of
+from benchmarks.copying import Rows, rows_of
 from benchmarks.deployment import Deployment
 from benchmarks.measure import Ratio, Row, Side, timed
 from benchmarks.place import Place
+from benchmarks.rows.beside_copy import copied, laid_out
 
 WORKERS = 2
 ROWS = 50_000
@@ -22,9 +23,7 @@ def sent(
 ) -> Mapping[str, float]:
     """POST all of them, and wait until they are all in the table."""
     database = deployed.database
-    database.empty()
-    for each in before:
-        fill(database, each)
+    laid_out(database, before)
     database.settle()
     with timed() as clock:
         drive(deployed.stack.api, requests, connections=CONNECTIONS, status=202)
@@ -35,6 +34,12 @@ def sent(
 
 def requests_of(deployed: Deployment, kind: str, sent_items: Sequence[Any], size: int) -> list[bytes]:
     return [deployed.batch(kind, batch) for batch in items.batches(sent_items, size)]
+
+
+def players(deployed: Deployment, count: int) -> Rows:
+    """So many players, as the product stores them: those that events name."""
+    sent(deployed, "entities", requests_of(deployed, "entities", items.entities(count), items.ENTITIES), count)
+    return rows_of(deployed.database, "entities", count, keep=("id",))
 
 
 @contextmanager
@@ -49,9 +54,7 @@ def entities(place: Place) -> Iterator[Row]:
 @contextmanager
 def events(place: Place) -> Iterator[Row]:
     deployed = place.deployment(WORKERS)
-    players = requests_of(deployed, "entities", items.entities(PLAYERS), items.ENTITIES)
-    sent(deployed, "entities", players, PLAYERS)
-    known = rows_of(deployed.database, "entities", PLAYERS, keep=("id",))
+    known = players(deployed, PLAYERS)
     requests = requests_of(deployed, "events", items.events(ROWS, PLAYERS), items.EVENTS)
     sent(deployed, "events", requests, ROWS, (known,))
     rows = rows_of(deployed.database, "events", items.EVENTS, keep=("id",))
@@ -68,17 +71,13 @@ def _row(
     goal: float,
     before: tuple[Rows, ...] = (),
 ) -> Row:
-    def copied() -> Mapping[str, float]:
-        deployed.database.empty()
-        for each in before:
-            fill(deployed.database, each)
-        deployed.database.settle()
-        return copy_in(deployed.database, *rows).rate(ROWS)
-
     return Row(
         f"end to end, {kind}, {WORKERS} workers",
         kind,
-        (Side("Sluice", lambda: sent(deployed, kind, requests, ROWS, before)), Side("COPY", copied)),
+        (
+            Side("Sluice", lambda: sent(deployed, kind, requests, ROWS, before)),
+            Side("COPY", copied(deployed.database, ROWS, *rows, before=before)),
+        ),
         (Ratio("Sluice", "COPY", goal),),
         (f"{CONNECTIONS} connections POST full batches; web, workers, sweep, flower and client share the machine.",),
     )

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from benchmarks import items
-from benchmarks.copying import copy_in, rows_of
 from benchmarks.measure import Plot, Row, Side
 from benchmarks.place import Place
+from benchmarks.rows.beside_copy import copied, entities
 from benchmarks.rows.checking import spoilt
 from benchmarks.rows.end_to_end import ROWS, requests_of, sent
 from benchmarks.stored import blocks_of, carry_out, expect, store
@@ -58,29 +58,9 @@ def _notes(chance: random.Random, size: float) -> dict[str, str]:
 
 def _beside_copy(place: Place, name: str, sent_items: Sequence[Any], size: int, *, x: float) -> tuple[Side, Side]:
     """One worker, and COPY of the same rows in batches of the same size."""
-    database = place.database("worker")
-    executor = place.executor(database)
-    batches = [blocks_of("entities", batch) for batch in items.batches(sent_items, size)]
-    count = len(sent_items)
-
-    def ours() -> Mapping[str, float]:
-        database.empty()
-        ids = store(database, "entities", batches)
-        database.settle()
-        clock = carry_out(executor, ids)
-        expect(database, ids, created=count)
-        database.expect("entities", count)
-        return clock.rate(count)
-
-    ours()
-    rows = rows_of(database, "entities", size)
-
-    def copied() -> Mapping[str, float]:
-        database.empty()
-        database.settle()
-        return copy_in(database, rows).rate(count)
-
-    return Side(f"{name}, Sluice", ours, series="Sluice", x=x), Side(f"{name}, COPY", copied, series="COPY", x=x)
+    ours, rows = entities(place, sent_items, size)
+    theirs = copied(place.database("worker"), len(sent_items), rows)
+    return Side(f"{name}, Sluice", ours, series="Sluice", x=x), Side(f"{name}, COPY", theirs, series="COPY", x=x)
 
 
 @contextmanager

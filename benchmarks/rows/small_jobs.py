@@ -7,11 +7,11 @@ from itertools import repeat
 
 from benchmarks import items
 from benchmarks.clients import drive
-from benchmarks.copying import fill, rows_of
 from benchmarks.measure import Ratio, Row, Side, timed
 from benchmarks.peers import processes, trivial
 from benchmarks.place import Place
-from benchmarks.rows.end_to_end import WORKERS, requests_of, sent
+from benchmarks.rows.beside_copy import laid_out
+from benchmarks.rows.end_to_end import WORKERS, players
 
 _JOBS = 500
 _TASKS = 3_000
@@ -23,13 +23,11 @@ _PATIENCE_SECONDS = 60.0
 @contextmanager
 def small_jobs(place: Place) -> Iterator[Row]:
     deployed = place.deployment(WORKERS)
-    sent(deployed, "entities", requests_of(deployed, "entities", items.entities(1), 1), 1)
-    known = rows_of(deployed.database, "entities", 1, keep=("id",))
+    known = players(deployed, 1)
     request = deployed.batch("events", items.events(1, 1))
 
     def ours() -> Mapping[str, float]:
-        deployed.database.empty()
-        fill(deployed.database, known)
+        laid_out(deployed.database, (known,))
         deployed.database.settle()
         with timed() as clock:
             drive(deployed.stack.api, repeat(request, _JOBS), connections=_CONNECTIONS, status=202)

@@ -1,69 +1,30 @@
 """One worker process, in this process: jobs stored beforehand, against raw COPY of the same rows."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from benchmarks import items
-from benchmarks.copying import Rows, copy_in, fill, rows_of
+from benchmarks.copying import Rows, rows_of
 from benchmarks.database import Database
 from benchmarks.measure import Ratio, Row, Side
 from benchmarks.place import Place
-from benchmarks.stored import blocks_of, carry_out, expect, store
+from benchmarks.rows.beside_copy import entities, jobs_of, sides, worked
+from benchmarks.stored import carry_out, store
 
 ROWS = 50_000  # about a second of work
 PLAYERS = 12_500
 
-_DATABASE = "worker"
 _COPY_NOTE = "COPY: one COPY a table and one COMMIT per batch of the same size; the single COPY has all rows in one."
-
-
-def _sides(
-    database: Database,
-    ours: Callable[[], Mapping[str, float]],
-    count: int,
-    *tables: Rows,
-    before: tuple[Rows, ...] = (),
-) -> tuple[Side, ...]:
-    """The product's side, COPY batch by batch, and, for honesty, one single COPY of all."""
-
-    def copied(*rows: Rows) -> Callable[[], Mapping[str, float]]:
-        def sample() -> Mapping[str, float]:
-            database.empty()
-            if before:
-                fill(database, *before)
-            database.settle()
-            return copy_in(database, *rows).rate(count)
-
-        return sample
-
-    return (
-        Side("Sluice", ours),
-        Side("COPY", copied(*tables)),
-        Side("single COPY", copied(*(each.whole() for each in tables))),
-    )
 
 
 @contextmanager
 def new_entities(place: Place) -> Iterator[Row]:
-    database = place.database(_DATABASE)
-    executor = place.executor(database)
-    batches = [blocks_of("entities", batch) for batch in items.batches(items.entities(ROWS), items.ENTITIES)]
-
-    def ours() -> Mapping[str, float]:
-        database.empty()
-        ids = store(database, "entities", batches)
-        database.settle()
-        clock = carry_out(executor, ids)
-        expect(database, ids, created=ROWS)
-        database.expect("entities", ROWS)
-        return clock.rate(ROWS)
-
-    ours()
-    rows = rows_of(database, "entities", items.ENTITIES)
+    ours, rows = entities(place, items.entities(ROWS), items.ENTITIES)
     yield Row(
         "worker, new entities, one process",
         "entities",
-        _sides(database, ours, ROWS, rows),
+        sides(place.database("worker"), ours, ROWS, rows),
         (Ratio("Sluice", "COPY", 0.50),),
         (_COPY_NOTE,),
     )
@@ -71,29 +32,16 @@ def new_entities(place: Place) -> Iterator[Row]:
 
 @contextmanager
 def existing_entities(place: Place) -> Iterator[Row]:
-    database = place.database(_DATABASE)
-    executor = place.executor(database)
-    new = [blocks_of("entities", batch) for batch in items.batches(items.entities(ROWS), items.ENTITIES)]
-    carry_out(executor, store(database, "entities", new))
-    stored = rows_of(database, "entities", items.ENTITIES)
-    batches = [blocks_of("entities", batch) for batch in items.batches(items.changes(ROWS), items.ENTITIES)]
-
-    def ours() -> Mapping[str, float]:
-        database.empty()
-        fill(database, stored)
-        ids = store(database, "entities", batches, merge=True)
-        database.settle()
-        clock = carry_out(executor, ids)
-        expect(database, ids, updated=ROWS)
-        database.expect("entities", ROWS)
-        return clock.rate(ROWS)
-
+    _, stored = entities(place, items.entities(ROWS), items.ENTITIES)
+    database = place.database("worker")
+    jobs = jobs_of("entities", items.changes(ROWS), items.ENTITIES)
+    ours = worked(place, database, "entities", jobs, {"entities": ROWS}, before=(stored,), merge=True, effect="updated")
     ours()
     merged = rows_of(database, "entities", items.ENTITIES, order="external_id")
     yield Row(
         "worker, existing entities with merge",
         "entities",
-        _sides(database, ours, ROWS, merged),
+        sides(database, ours, ROWS, merged),
         (Ratio("Sluice", "COPY", 0.38),),
         ("COPY writes the merged rows into an empty table.",),
     )
@@ -102,85 +50,54 @@ def existing_entities(place: Place) -> Iterator[Row]:
 @contextmanager
 def linked_events(place: Place) -> Iterator[Row]:
     """Two links each, as the public face's events have them."""
-    batches = [
-        blocks_of("object_events", batch) for batch in items.batches(items.linked_events(ROWS, PLAYERS), items.EVENTS)
-    ]
-    players = [blocks_of("objects", items.objects(PLAYERS))]
-    with _events(place, "object_events", batches, ("objects", players), Ratio("Sluice", "COPY", 0.42), links=2) as row:
-        yield row
+    sent = items.linked_events(ROWS, PLAYERS)
+    yield _events(place, "object_events", sent, ("objects", items.objects(PLAYERS)), Ratio("Sluice", "COPY", 0.42))
 
 
 @contextmanager
 def events(place: Place) -> Iterator[Row]:
     """One link each, as the operator face's events have them."""
-    batches = [blocks_of("events", batch) for batch in items.batches(items.events(ROWS, PLAYERS), items.EVENTS)]
-    players = [blocks_of("entities", items.entities(PLAYERS))]
-    with _events(place, "events", batches, ("entities", players), links=1) as row:
-        yield row
+    yield _events(place, "events", items.events(ROWS, PLAYERS), ("entities", items.entities(PLAYERS)))
 
 
-@contextmanager
-def _events(
-    place: Place, kind: str, batches: list, players: tuple[str, list], *goals: Ratio, links: int
-) -> Iterator[Row]:
-    database = place.database(_DATABASE)
-    executor = place.executor(database)
-    carry_out(executor, store(database, *players, merge=True))
-    known = rows_of(database, "entities", PLAYERS, keep=("id",))
-
-    def ours() -> Mapping[str, float]:
-        database.empty()
-        fill(database, known)
-        ids = store(database, kind, batches)
-        database.settle()
-        clock = carry_out(executor, ids)
-        expect(database, ids, created=ROWS)
-        database.expect("events", ROWS)
-        database.expect("event_entities", ROWS * links)
-        return clock.rate(ROWS)
-
+def _events(place: Place, kind: str, sent: Sequence[Any], named: tuple[str, Sequence[Any]], *goals: Ratio) -> Row:
+    database = place.database("worker")
+    known = _players(place, database, *named)
+    links = 2 if kind == "object_events" else 1
+    there = {"events": ROWS, "event_entities": ROWS * links}
+    ours = worked(place, database, kind, jobs_of(kind, sent, items.EVENTS), there, before=(known,))
     ours()
     rows = rows_of(database, "events", items.EVENTS, keep=("id",))
     linked = rows_of(database, "event_entities", items.EVENTS * links)
-    yield Row(
+    return Row(
         f"worker, events with {links} link{'s'[: links - 1]}",
         "events",
-        _sides(database, ours, ROWS, rows, linked, before=(known,)),
+        sides(database, ours, ROWS, rows, linked, before=(known,)),
         goals,
         ("COPY writes events and links, with the ids of both.",),
     )
 
 
+def _players(place: Place, database: Database, kind: str, sent: Sequence[Any]) -> Rows:
+    """Those that are there before their events and states come."""
+    carry_out(place.executor(database), store(database, kind, jobs_of(kind, sent, items.ENTITIES), merge=True))
+    return rows_of(database, "entities", len(sent), keep=("id",))
+
+
 @contextmanager
 def states(place: Place) -> Iterator[Row]:
-    database = place.database(_DATABASE)
-    executor = place.executor(database)
-    carry_out(executor, store(database, "entities", [blocks_of("entities", items.entities(PLAYERS))]))
-    known = rows_of(database, "entities", PLAYERS, keep=("id",))
-    first, then = (
-        [blocks_of("states", batch) for batch in items.batches(items.states(ROWS, add=add), items.STATES)]
-        for add in (0, 1)
-    )
-
-    def ours(before: tuple[Rows, ...], batches: list, **effects: int) -> Mapping[str, float]:
-        database.empty()
-        for each in (known, *before):
-            fill(database, each)
-        ids = store(database, "states", batches)
-        database.settle()
-        clock = carry_out(executor, ids)
-        expect(database, ids, **effects)
-        database.expect("states", ROWS)
-        return clock.rate(ROWS)
-
-    ours((), first, created=ROWS)
+    database = place.database("worker")
+    known = _players(place, database, "entities", items.entities(PLAYERS))
+    first, then = (jobs_of("states", items.states(ROWS, add=add), items.STATES) for add in (0, 1))
+    there = {"states": ROWS}
+    ours = worked(place, database, "states", first, there, before=(known,))
+    ours()
     rows = rows_of(database, "states", items.STATES)
-    copies = _sides(database, lambda: ours((), first, created=ROWS), ROWS, rows, before=(known,))
-    changed = Side("Sluice, states that change", lambda: ours((rows,), then, updated=ROWS))
+    changed = worked(place, database, "states", then, there, before=(known, rows), effect="updated")
     yield Row(
         "worker, states",
         "states",
-        (*copies, changed),
+        (*sides(database, ours, ROWS, rows, before=(known,)), Side("Sluice, states that change", changed)),
         (Ratio("Sluice", "COPY", 0.30),),
         ("Four new states of each player; beside it, the same states set to another value.",),
     )
