@@ -8,10 +8,11 @@ UV ?= $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" $(UPGRADE)
 SECONDS ?= 120
+ROUNDS ?= 5
 BACKEND := setuptools>=77
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos chaos-mutants requirements
+.PHONY: help setup demo up test chaos chaos-mutants bench requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
@@ -38,11 +39,15 @@ chaos: .venv/tested ## Break everything for long: SECONDS=120 of random faults; 
 chaos-mutants: .venv/tested ## Take out what keeps the promises, one at a time: the tests must notice each
 	@$(BIN)/python -m tests.chaos.mutants
 
+bench: .venv/benched ## Measure, beside raw COPY and what you would use otherwise; ROUNDS=5, ONLY=worker-entities,...
+	@$(BIN)/python -m benchmarks --rounds $(ROUNDS) --only '$(ONLY)'
+
 requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes the newest of each
 	$(COMPILE) pyproject.toml -o requirements.txt
 	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded -c requirements.txt -o requirements-embedded.txt
 	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded --group dev \
 		-c requirements-embedded.txt -o requirements-dev.txt
+	$(COMPILE) --group peers -c requirements-dev.txt -o requirements-peers.txt
 
 # requirements-embedded.txt holds the build backend too, hashed like the rest: hence no isolated build.
 .venv/installed: requirements.txt requirements-embedded.txt pyproject.toml
@@ -56,4 +61,9 @@ requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade 
 .venv/tested: .venv/installed requirements-dev.txt
 	@echo "Installing what the tests need into .venv ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv/benched: .venv/tested requirements-peers.txt
+	@echo "Installing what Sluice is measured beside into .venv ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.txt
 	@touch $@

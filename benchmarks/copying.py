@@ -1,0 +1,75 @@
+"""Raw COPY: rows that the product wrote once, serialised before the clock starts, into the product's own tables.
+
+What the server fills in by itself (defaults, identities) it fills in here too, but for the ids that other rows name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from benchmarks.database import Database
+from benchmarks.machine import durable
+from benchmarks.measure import Clock, timed
+
+_COLUMNS = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+  AND (attnotnull AND NOT atthasdef AND attidentity = '' OR attname = ANY(%s))
+ORDER BY attnum
+"""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Lines of COPY's text format, a batch each."""
+
+    table: str
+    statement: str
+    batches: list[bytes]
+    count: int
+
+    def whole(self) -> "Rows":
+        """All in one batch."""
+        return Rows(self.table, self.statement, [b"".join(self.batches)], self.count)
+
+
+def rows_of(database: Database, table: str, batch: int, *, keep: Sequence[str] = (), order: str = "ctid") -> Rows:
+    """What the table holds now.
+
+    Args:
+        database: where.
+        table: of the product.
+        batch: rows of one COPY.
+        keep: columns to send although the server could fill them in.
+        order: in which they were written.
+    """
+    names = [name for (name,) in database.admin.execute(_COLUMNS, (table, list(keep)))]
+    columns = ", ".join(names)
+    with database.admin.cursor().copy(f"COPY (SELECT {columns} FROM {table} ORDER BY {order}) TO STDOUT") as copy:
+        lines = b"".join(copy).splitlines(keepends=True)
+    batches = [b"".join(lines[start : start + batch]) for start in range(0, len(lines), batch)]
+    return Rows(table, f"COPY {table} ({columns}) FROM STDIN", batches, len(lines))
+
+
+def copy_in(database: Database, *tables: Rows) -> Clock:
+    """One COPY a table and one COMMIT, batch by batch; then look whether all is there."""
+    before = [database.count(each.table) for each in tables]
+    with psycopg.connect(database.url) as conn:
+        durable(conn)
+        conn.commit()
+        with timed() as clock:
+            for batch in zip(*(each.batches for each in tables), strict=True):
+                for each, lines in zip(tables, batch, strict=True):
+                    with conn.cursor().copy(each.statement) as copy:
+                        copy.write(lines)
+                conn.commit()
+    for each, there in zip(tables, before, strict=True):
+        database.expect(each.table, there + each.count)
+    return clock
+
+
+def fill(database: Database, *tables: Any) -> None:
+    """Put rows where a side needs them, outside of its clock."""
+    copy_in(database, *(each.whole() for each in tables))

@@ -1,0 +1,86 @@
+"""A database of the product's own on the one server: emptied, filled, and brought to rest between sides."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.machine import durable
+from ingest.db import tenants
+from ingest.db.migrate import migrate
+from ingest.db.pool import WORKER, Pool, connect, open_pool, transaction
+from ingest.db.tenants import Tenant
+from tests.factories import make_tenant
+
+_DATA = ("entities", "events", "event_entities", "states", "job_errors", "job_blocks", "jobs")
+
+
+@dataclass(frozen=True)
+class Database:
+    """A migrated database with one tenant.
+
+    Attributes:
+        url: of it.
+        admin: an autocommitting connection.
+        pool: of one worker connection, guarded as a worker's.
+        tenant: with the template `tpl_igaming`.
+        key: of the tenant, for the operator face.
+    """
+
+    url: str
+    admin: psycopg.Connection[Any]
+    pool: Pool
+    tenant: Tenant
+    key: str
+
+    def empty(self) -> None:
+        """No entity, event, state or job is left."""
+        self.admin.execute(f"TRUNCATE {', '.join(_DATA)}")
+
+    def settle(self) -> None:
+        """No side pays for what the one before has left behind: dead rows, dirty pages, statistics out of date."""
+        self.admin.execute(f"VACUUM ANALYZE {', '.join(_DATA)}")
+        self.admin.execute("CHECKPOINT")
+
+    def count(self, table: str) -> int:
+        return int(self.admin.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    def expect(self, table: str, rows: int) -> None:
+        """Stop here unless the table holds so many rows: no failure counts as speed."""
+        found = self.count(table)
+        if found != rows:
+            raise RuntimeError(f"{found} rows in {table}, and there should be {rows}")
+
+
+def named(server_url: str, name: str) -> str:
+    """The URL of another database on the same server."""
+    parts = urlsplit(server_url)
+    return f"postgresql://{parts.netloc}/{name}" + (f"?{parts.query}" if parts.query else "")
+
+
+def create(server_url: str, name: str) -> str:
+    """An empty database; its URL."""
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return named(server_url, name)
+
+
+@contextmanager
+def created(server_url: str, name: str) -> Iterator[Database]:
+    """A database of the product's own, with a tenant; dropped at the end, since some are large."""
+    url = create(server_url, name)
+    with connect(url, "sluice-cli") as conn:
+        migrate(conn)
+    with psycopg.connect(url, autocommit=True) as admin, open_pool(url, WORKER, size=1) as pool:
+        with transaction(pool) as conn:
+            durable(conn)
+            _, key = make_tenant(conn)
+        with transaction(pool) as conn:
+            [tenant] = tenants.everyone(conn)
+        yield Database(url, admin, pool, tenant, key)
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -1,0 +1,90 @@
+"""What is written: items of an ordinary size, in batches of a full request. The same in every run."""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+ENTITIES = STATES = 1_000  # of a full request
+EVENTS = 5_000
+
+STATE_KEYS = ("balance", "kyc_status", "risk_score", "loyalty_tier")
+_COUNTRIES = ("SE", "MT", "FI", "DE", "GB", "IT", "ES", "NO")
+_Item = TypeVar("_Item")
+
+
+def player(number: int) -> str:
+    return f"player_{number:07}"
+
+
+def entity(number: int, **data: Any) -> dict[str, Any]:
+    """A player of some 200 bytes; `data` is added to its own."""
+    fields = {
+        "email": f"player.{number}@example.com",
+        "first_name": "Maria",
+        "country": _COUNTRIES[number % len(_COUNTRIES)],
+        "currency": "EUR",
+        "registration_date": f"2024-{number % 12 + 1:02}-{number % 28 + 1:02}",
+        "vip_level": number % 5,
+    }
+    return {"entityType": "player", "externalId": player(number), "data": {**fields, **data}}
+
+
+def entities(count: int, **data: Any) -> list[dict[str, Any]]:
+    return [entity(number, **data) for number in range(count)]
+
+
+def changes(count: int) -> list[dict[str, Any]]:
+    """What a merge brings to each of so many players: the field that must be there, one that changes, and a new one."""
+    return [
+        {
+            "entityType": "player",
+            "externalId": player(number),
+            "data": {"email": f"player.{number}@example.com", "vip_level": 7, "status": "active"},
+        }
+        for number in range(count)
+    ]
+
+
+def _transaction(number: int) -> dict[str, Any]:
+    reference = f"{number * 2_654_435_761 % 2**32:08x}"
+    return {"type": "deposit", "amount": number % 500 + 0.5, "currency": "EUR", "reference": reference}
+
+
+def events(count: int, players: int) -> list[dict[str, Any]]:
+    """Events of the operator face, each of one player, in no order of players."""
+    chance = random.Random(1)
+    return [
+        {"externalId": player(chance.randrange(players)), "eventType": "transaction", "data": _transaction(number)}
+        for number in range(count)
+    ]
+
+
+def linked_events(count: int, players: int) -> list[dict[str, Any]]:
+    """Events of the public face, each of two objects."""
+    chance = random.Random(2)
+    return [
+        {
+            "event": "transaction",
+            "objects": [{"type": "player", "id": player(each)} for each in chance.sample(range(players), 2)],
+            "properties": _transaction(number),
+        }
+        for number in range(count)
+    ]
+
+
+def objects(count: int) -> list[dict[str, Any]]:
+    return [{"type": "player", "id": player(number), "properties": {"vip_level": 1}} for number in range(count)]
+
+
+def states(count: int, *, add: int = 0) -> list[dict[str, Any]]:
+    """All four states of one player after the other."""
+    keys = len(STATE_KEYS)
+    return [
+        {"externalId": player(number // keys), "stateKey": STATE_KEYS[number % keys], "value": number + add}
+        for number in range(count)
+    ]
+
+
+def batches(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,31 @@
+"""The table: every row by its name, in the order in which they are measured."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from benchmarks.measure import Row
+from benchmarks.place import Place
+from benchmarks.rows import accept, checking, end_to_end, growth, peers, small_jobs, steps, table_size, worker
+
+ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
+    "worker-entities": worker.new_entities,
+    "worker-existing": worker.existing_entities,
+    "worker-events": worker.linked_events,
+    "worker-states": worker.states,
+    "worker-events-one-link": worker.events,
+    "checking-good": checking.all_good,
+    "checking-bad": checking.some_bad,
+    "end-to-end-entities": end_to_end.entities,
+    "end-to-end-events": end_to_end.events,
+    "dlt": peers.dlt,
+    "celery": peers.celery,
+    "accept": accept.accept,
+    "small-jobs": small_jobs.small_jobs,
+    "steps": steps.steps,
+    "large-table": table_size.large,
+    "growth-table-size": table_size.sizes,
+    "growth-batch-size": growth.batch_size,
+    "growth-item-size": growth.item_size,
+    "growth-bad-items": growth.bad_items,
+    "growth-workers": growth.workers,
+}

@@ -1,0 +1,103 @@
+"""One worker process, in this process: jobs stored beforehand, against raw COPY of the same rows."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from benchmarks import items
+from benchmarks.copying import Rows, rows_of
+from benchmarks.database import Database
+from benchmarks.measure import Ratio, Row, Side
+from benchmarks.place import Place
+from benchmarks.rows.beside_copy import entities, jobs_of, sides, worked
+from benchmarks.stored import carry_out, store
+
+ROWS = 50_000  # about a second of work
+PLAYERS = 12_500
+
+_COPY_NOTE = "COPY: one COPY a table and one COMMIT per batch of the same size; the single COPY has all rows in one."
+
+
+@contextmanager
+def new_entities(place: Place) -> Iterator[Row]:
+    ours, rows = entities(place, items.entities(ROWS), items.ENTITIES)
+    yield Row(
+        "worker, new entities, one process",
+        "entities",
+        sides(place.database("worker"), ours, ROWS, rows),
+        (Ratio("Sluice", "COPY", 0.50),),
+        (_COPY_NOTE,),
+    )
+
+
+@contextmanager
+def existing_entities(place: Place) -> Iterator[Row]:
+    _, stored = entities(place, items.entities(ROWS), items.ENTITIES)
+    database = place.database("worker")
+    jobs = jobs_of("entities", items.changes(ROWS), items.ENTITIES)
+    ours = worked(place, database, "entities", jobs, {"entities": ROWS}, before=(stored,), merge=True, effect="updated")
+    ours()
+    merged = rows_of(database, "entities", items.ENTITIES, order="external_id")
+    yield Row(
+        "worker, existing entities with merge",
+        "entities",
+        sides(database, ours, ROWS, merged),
+        (Ratio("Sluice", "COPY", 0.38),),
+        ("COPY writes the merged rows into an empty table.",),
+    )
+
+
+@contextmanager
+def linked_events(place: Place) -> Iterator[Row]:
+    """Two links each, as the public face's events have them."""
+    sent = items.linked_events(ROWS, PLAYERS)
+    yield _events(place, "object_events", sent, ("objects", items.objects(PLAYERS)), Ratio("Sluice", "COPY", 0.42))
+
+
+@contextmanager
+def events(place: Place) -> Iterator[Row]:
+    """One link each, as the operator face's events have them."""
+    yield _events(place, "events", items.events(ROWS, PLAYERS), ("entities", items.entities(PLAYERS)))
+
+
+def _events(place: Place, kind: str, sent: Sequence[Any], named: tuple[str, Sequence[Any]], *goals: Ratio) -> Row:
+    database = place.database("worker")
+    known = _players(place, database, *named)
+    links = 2 if kind == "object_events" else 1
+    there = {"events": ROWS, "event_entities": ROWS * links}
+    ours = worked(place, database, kind, jobs_of(kind, sent, items.EVENTS), there, before=(known,))
+    ours()
+    rows = rows_of(database, "events", items.EVENTS, keep=("id",))
+    linked = rows_of(database, "event_entities", items.EVENTS * links)
+    return Row(
+        f"worker, events with {links} link{'s'[: links - 1]}",
+        "events",
+        sides(database, ours, ROWS, rows, linked, before=(known,)),
+        goals,
+        ("COPY writes events and links, with the ids of both.",),
+    )
+
+
+def _players(place: Place, database: Database, kind: str, sent: Sequence[Any]) -> Rows:
+    """Those that are there before their events and states come."""
+    carry_out(place.executor(database), store(database, kind, jobs_of(kind, sent, items.ENTITIES), merge=True))
+    return rows_of(database, "entities", len(sent), keep=("id",))
+
+
+@contextmanager
+def states(place: Place) -> Iterator[Row]:
+    database = place.database("worker")
+    known = _players(place, database, "entities", items.entities(PLAYERS))
+    first, then = (jobs_of("states", items.states(ROWS, add=add), items.STATES) for add in (0, 1))
+    there = {"states": ROWS}
+    ours = worked(place, database, "states", first, there, before=(known,))
+    ours()
+    rows = rows_of(database, "states", items.STATES)
+    changed = worked(place, database, "states", then, there, before=(known, rows), effect="updated")
+    yield Row(
+        "worker, states",
+        "states",
+        (*sides(database, ours, ROWS, rows, before=(known,)), Side("Sluice, states that change", changed)),
+        (Ratio("Sluice", "COPY", 0.30),),
+        ("Four new states of each player; beside it, the same states set to another value.",),
+    )

@@ -1,0 +1,67 @@
+"""Jobs that are stored before the clock starts, and carried out in this process by the executor that workers run."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from benchmarks.database import Database
+from benchmarks.measure import Clock, timed
+from ingest.db import jobs
+from ingest.db.jobs import NewJob
+from ingest.db.pool import transaction
+from ingest.executor import Executor
+from ingest.ids import uuid7
+from ingest.intake import Block, cut
+from ingest.jobs import Effect, JobState
+from ingest.kinds import KINDS
+
+_SECONDS = 3_600.0  # no job here is left half done for others
+
+
+def blocks_of(kind: str, items: Sequence[Any], *, block_items: int | None = None) -> list[Block]:
+    """A batch as the API cuts it, whatever the limit of one request."""
+    return cut(msgspec.json.encode(items), limit=len(items), block_items=block_items or KINDS[kind].block_items)
+
+
+def store(database: Database, kind: str, batches: Iterable[list[Block]], *, merge: bool = False) -> list[UUID]:
+    """A job a batch, each in a transaction of its own, as requests store them."""
+    ids = []
+    for blocks in batches:
+        with transaction(database.pool) as conn:
+            job = NewJob(
+                id=uuid7(),
+                tenant_id=database.tenant.id,
+                kind=kind,
+                merge=merge,
+                template_id=database.tenant.template_id,
+                after_job_id=None,
+                request_id="bench",
+                awaited=False,
+            )
+            jobs.accept(conn, job, blocks)
+        ids.append(job.id)
+    return ids
+
+
+def carry_out(executor: Executor, ids: Iterable[UUID]) -> Clock:
+    with timed() as clock:
+        for job_id in ids:
+            executor.run(job_id, seconds=_SECONDS)
+    return clock
+
+
+_SUMS = f"""
+SELECT bool_and(status = %s), {", ".join(f"sum({effect.value})::bigint" for effect in Effect)}
+FROM jobs WHERE id = ANY(%s)
+"""
+
+
+def expect(database: Database, ids: list[UUID], **effects: int) -> None:
+    """Stop here unless every job is completed and its items had just these effects, and no others."""
+    names = [effect.value for effect in Effect]
+    completed, *sums = database.admin.execute(_SUMS, (JobState.COMPLETED.value, ids)).fetchone()
+    found = {name: count for name, count in zip(names, sums, strict=True) if count}
+    if not completed or found != {name: count for name, count in effects.items() if count}:
+        raise RuntimeError(f"jobs completed: {completed}; effects {found}, and they should be {effects}")
