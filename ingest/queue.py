@@ -95,14 +95,20 @@ class Bell:
         self._redis = wakeups.client(redis_url)
         self._pid = 0
         self._lock = threading.Lock()
-        self._waiting: queue.Queue[UUID] = queue.Queue(_WAITING_RINGS)
+        self._waiting: queue.Queue[tuple[UUID, bool]] = queue.Queue(_WAITING_RINGS)
         self._unheard: set[UUID] = set()
 
-    def ring(self, job_id: UUID) -> None:
-        """Tell some worker that this job waits. A ring that is dropped or fails costs a little time, nothing else."""
+    def ring(self, job_id: UUID, *, by_message: bool = False) -> None:
+        """Tell some worker that this job waits. A ring that is dropped or fails costs a little time, nothing else.
+
+        Args:
+            job_id: the job's.
+            by_message: whatever is heard, or on its way: who hears may be a worker that hangs, or somebody else's
+                client, and who takes along leaves alone what others had begun.
+        """
         self._start_after_fork()
         try:
-            self._waiting.put_nowait(job_id)
+            self._waiting.put_nowait((job_id, by_message))
         except queue.Full:
             self._note({job_id})
 
@@ -127,10 +133,10 @@ class Bell:
 
     def _publish(self) -> None:
         while True:
-            job_id = self._waiting.get()
+            job_id, by_message = self._waiting.get()
             try:
                 faultpoints.passing("ring.begun")
-                if not self._is_heard():
+                if by_message or not self._is_heard():
                     self._app.send_task(RUN_JOB, args=[str(job_id)], queue=_JOBS, retry=False)
                 faultpoints.passing("ring.published")
             except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
@@ -151,6 +157,6 @@ class Bell:
         waiting: set[UUID] = set()
         while True:
             try:
-                waiting.add(self._waiting.get_nowait())
+                waiting.add(self._waiting.get_nowait()[0])
             except queue.Empty:
                 return waiting
