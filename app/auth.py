@@ -9,8 +9,8 @@ from flask import g, request
 from app.services import services
 from ingest.db import keys
 from ingest.db.keys import Caller
-from ingest.db.pool import transaction
-from ingest.errors import Unauthorized
+from ingest.db.pool import session
+from ingest.errors import Unauthorized, Unavailable
 
 _OPERATOR_KEY = re.compile(r"oh_live_[0-9a-f]{64}", re.ASCII)
 _PUBLIC_PREFIX = "fm_live_"
@@ -90,8 +90,7 @@ def _bearer() -> str | None:
 
 
 def _let_in(key: str, words: _Words) -> None:
-    with transaction(services().pool) as conn:
-        found = keys.caller(conn, key)
+    found = _find(key)
     if found is None:
         raise Unauthorized(words.unknown)
     for closed, why in (
@@ -103,3 +102,14 @@ def _let_in(key: str, words: _Words) -> None:
             raise Unauthorized(why)
     g.caller = found
     structlog.contextvars.bind_contextvars(tenant=str(found.tenant_public_id))
+
+
+def _find(key: str) -> Caller | None:
+    """Look the key up. Being the first to ask the database for anything, this notices when that was restarted."""
+    try:
+        with session(services().pool) as conn:
+            return keys.caller(conn, key)
+    except Unavailable:
+        services().drop_dead_connections()
+        with session(services().pool) as conn:
+            return keys.caller(conn, key)

@@ -14,10 +14,10 @@ from app.services import services
 from ingest import faultpoints, ids, intake
 from ingest.db import blocks, jobs
 from ingest.db.blocks import Result
-from ingest.db.commits import committed
+from ingest.db.commits import surely
 from ingest.db.jobs import NewJob
 from ingest.db.keys import Caller
-from ingest.db.pool import transaction
+from ingest.db.pool import session, transaction
 from ingest.errors import DatabaseError, TemplateNotConfigured
 from ingest.ids import uuid7
 from ingest.intake import Block
@@ -124,23 +124,25 @@ def store(
     """
     job_id = uuid7()
     faultpoints.passing("accept.begun")
-    with committed(services().pool) as conn:
-        after_id = None if after is None else own_job(conn, caller.tenant_id, after).id
-        new_job = NewJob(
-            id=job_id,
-            tenant_id=caller.tenant_id,
-            kind=kind.name,
-            merge=merge,
-            template_id=template_id,
-            after_job_id=after_id,
-            request_id=request_id(),
-            awaited=awaited,
-        )
-        jobs.accept(conn, new_job, items)
-        faultpoints.passing("accept.stored")
+    new_job = NewJob(
+        id=job_id,
+        tenant_id=caller.tenant_id,
+        kind=kind.name,
+        merge=merge,
+        template_id=template_id,
+        after_job_id=None if after is None else _own_job(caller, after),
+        request_id=request_id(),
+        awaited=awaited,
+    )
+    surely(services().pool, lambda conn: jobs.accept(conn, new_job, items))
     faultpoints.passing("accept.committed")
     structlog.contextvars.bind_contextvars(job_id=job_id.hex)  # the request's own line names the job, too
     return job_id
+
+
+def _own_job(caller: Caller, spelling: str) -> UUID:
+    with session(services().pool) as conn:
+        return own_job(conn, caller.tenant_id, spelling).id
 
 
 def carry_out(job_id: UUID) -> UUID | Ended:

@@ -42,6 +42,7 @@ def readyz() -> Response:
 
 def _database() -> str:
     try:
+        services().pool.check()
         with transaction(services().pool) as conn:
             conn.execute("SELECT 1")
     except DatabaseError as error:

@@ -58,6 +58,11 @@ class Services:
         pool = open_pool(self.settings.database_url, WORKER, size=self.settings.web_threads)
         return Executor(pool, self.bell, None, self.editions, tries=_TRIES_IN_REQUEST)
 
+    def drop_dead_connections(self) -> None:
+        """Look at every idle connection, and replace those whose server is gone."""
+        for pool in (self.pool, self.executor.pool):
+            pool.check()
+
     def close(self) -> None:
         """Give the database connections back."""
         if "_pool" in self.__dict__:

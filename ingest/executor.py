@@ -169,6 +169,7 @@ class Executor:
                 log.warning("block_again", error=error.message, tries=tries)
                 if tries == self.tries:
                     return _Left.TROUBLE
+                self.pool.check()
 
     def _step(self, conn: Connection, job: Job, block: OpenBlock, until: float) -> _Left | None:
         """Carry out a block in one transaction; None where there may be more to do."""

@@ -15,7 +15,6 @@ import msgspec
 # In the order in which a batch passes them. Each is named for what has just been done, and comes before the next thing.
 POINTS = (
     "accept.begun",
-    "accept.stored",  # not committed yet
     "accept.committed",
     "accept.rung",
     "ring.begun",

@@ -20,11 +20,12 @@ class Relay:
         folder: for the relay's socket.
         marked: the first transaction in which the client sends this is the one to cut.
         lands: whether the server gets that COMMIT; its answer is lost either way.
+        at: what to cut at instead, where a statement commits by itself.
     """
 
-    def __init__(self, database_url: str, folder: Path, *, marked: bytes, lands: bool) -> None:
+    def __init__(self, database_url: str, folder: Path, *, marked: bytes, lands: bool, at: bytes = b"COMMIT") -> None:
         self._server: dict[str, Any] = conninfo_to_dict(database_url)
-        self._marked, self._lands = marked, lands
+        self._marked, self._lands, self._at = marked, lands, at
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
         self._listener.listen()
@@ -75,7 +76,7 @@ class Relay:
         with suppress(OSError):
             while data := client.recv(_CHUNK):
                 marked = marked or self._marked in data
-                if marked and b"COMMIT" in data and not self.cuts:
+                if marked and self._at in data and not self.cuts:
                     self.cuts += 1
                     lost.set()
                     if self._lands:
@@ -96,9 +97,9 @@ class Relay:
 
 
 @contextmanager
-def relay(database_url: str, folder: Path, *, marked: bytes, lands: bool) -> Iterator[Relay]:
+def relay(database_url: str, folder: Path, *, marked: bytes, lands: bool, at: bytes = b"COMMIT") -> Iterator[Relay]:
     """A running relay."""
-    running = Relay(database_url, folder, marked=marked, lands=lands)
+    running = Relay(database_url, folder, marked=marked, lands=lands, at=at)
     running.run()
     try:
         yield running

@@ -1,10 +1,10 @@
-"""A COMMIT whose answer was lost: did it land? The server remembers, so a caller need not guess."""
+"""A COMMIT whose answer was lost: did it land? The server remembers, or the work is done again: no guessing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ingest.db.pool import Connection, Pool, transaction
+from ingest.db.pool import Connection, Pool, session, transaction
 from ingest.errors import Unavailable
 
 # A session that lost its client ends at once, or within idle_in_transaction_session_timeout (ingest/db/pool.py).
@@ -33,6 +33,33 @@ def committed(pool: Pool) -> Iterator[Connection]:
     except Unavailable:
         if name is None or not _landed(pool, name):
             raise
+
+
+def surely(pool: Pool, write: Callable[[Connection], None]) -> None:
+    """Have one statement done that can be done twice and stands once: where its answer was lost, it is done again.
+
+    Args:
+        pool: of connections.
+        write: executes it. It must wait for its own first attempt where that is still under way, as an INSERT of the
+            same key does.
+
+    Raises:
+        Unavailable: it was not done; or the server stayed away too long to tell, which nothing can rule out.
+        DatabaseError: in its other classes; it was not done.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    sent = False
+    while True:
+        try:
+            with session(pool) as conn:
+                sent = True
+                write(conn)
+                return
+        except Unavailable:
+            if not sent or time.monotonic() > deadline:
+                raise
+        pool.check()
+        time.sleep(_INTERVAL_SECONDS)
 
 
 def _landed(pool: Pool, name: object) -> bool:

@@ -31,25 +31,29 @@ class NewJob:
     awaited: bool
 
 
+# One statement, so that one round trip stores a batch. The job's id is known before, so that what is stored twice
+# stands once: see `ingest.db.commits.surely`.
 _ACCEPT = """
-INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, request_id, awaited, total, unprocessed,
-                  blocks_open)
-VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(request_id)s, %(awaited)s,
-        %(total)s, %(total)s, %(blocks)s)
-"""
-_STORE_BLOCKS = """
+WITH job AS (
+    INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, request_id, awaited, total, unprocessed,
+                      blocks_open)
+    VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(request_id)s, %(awaited)s,
+            %(total)s, %(total)s, %(blocks)s)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+)
 INSERT INTO job_blocks (job_id, no, first_index, items, payload)
-SELECT %(job_id)s, no - 1, first_index, items, payload
-FROM unnest(%(first)b::integer[], %(items)b::integer[], %(payloads)b::bytea[])
-     WITH ORDINALITY AS b (first_index, items, payload, no)
+SELECT job.id, b.no, b.first_index, b.items, b.payload FROM job, (VALUES {rows}) AS b (no, first_index, items, payload)
 """
 
 
 def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> None:
     """Store a batch as a job. Once this commits, the batch is safe: the answer may be sent and the bell rung.
 
+    Where a job of that id is there already, nothing happens.
+
     Args:
-        conn: an open transaction.
+        conn: a connection, in a transaction or not.
         job: what the request decided.
         blocks: all of the batch, in order.
     """
@@ -65,14 +69,12 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> None:
         "total": sum(block.items for block in blocks),
         "blocks": len(blocks),
     }
-    conn.execute(_ACCEPT, values)
-    columns = {
-        "job_id": job.id,
-        "first": [block.first_index for block in blocks],
-        "items": [block.items for block in blocks],
-        "payloads": [block.payload for block in blocks],
-    }
-    conn.execute(_STORE_BLOCKS, columns)
+    rows = []
+    for no, block in enumerate(blocks):
+        values |= {f"first{no}": block.first_index, f"items{no}": block.items, f"payload{no}": block.payload}
+        rows.append(f"({no}, %(first{no})s::integer, %(items{no})s::integer, %(payload{no})b::bytea)")
+    statement = _ACCEPT.format(rows=", ".join(rows))
+    conn.execute(statement, values)
 
 
 _GET = f"SELECT {_COLUMNS} FROM jobs j WHERE j.id = %s"

@@ -76,6 +76,8 @@ def connect(url: str, process: str) -> Connection:
 def open_pool(url: str, process: str, *, size: int) -> Pool:
     """A pool of up to `size` connections, made as they are wanted. Open it after the fork, never before.
 
+    A connection may have lost its server since it was used last.
+
     Args:
         url: libpq URL.
         process: WORKER, `sluice-web` or `sluice-sweep`.
@@ -90,7 +92,8 @@ def open_pool(url: str, process: str, *, size: int) -> Pool:
         # gives up before its callers do, and the next caller begins anew.
         reconnect_timeout=4,
         max_idle=60,
-        check=ConnectionPool.check_connection,  # without it, requests fail after the server restarted
+        # Not checked each time they are handed out, which is a round trip more: whoever first finds that the server was
+        # restarted has all of them looked at, by `check`.
         configure=_configure,
         open=True,
     )

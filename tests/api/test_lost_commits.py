@@ -14,7 +14,6 @@ from tests.factories import entity, make_tenant
 from tests.relay import Relay, relay
 
 CALLS: list[tuple[bytes, str, str, Any, str]] = [
-    (b"INSERT INTO jobs", "POST", "/batch/entities", [entity()], "jobs"),
     (b"INSERT INTO entities", "POST", "/entities", entity(), "entities"),
     (b"COPY events", "POST", "/entities/known/events", {"eventType": "session", "data": {}}, "events"),
     (b"INSERT INTO states", "PUT", "/entities/known/state/balance", 1, "states"),
@@ -63,3 +62,15 @@ def test_section_1_never_a_2xx_for_work_that_was_not_committed(
         assert through.cuts == 1
     refused(answer, 503, "UNAVAILABLE")
     assert rows(pool, table) == (1 if table in {"entities", "api_keys"} else 0)
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_section_1_a_batch_whose_answer_was_lost_on_the_way_from_the_database_is_stored_once(
+    settings: Settings, pool: Pool, tmp_path: Path, *, lands: bool
+) -> None:
+    marked = b"INSERT INTO jobs"
+    with relay(settings.database_url, tmp_path, marked=marked, lands=lands, at=marked) as through:
+        answer = call(settings, pool, through, "POST", "/batch/entities", [entity()])
+        assert through.cuts == 1
+    assert answer.status_code == 202
+    assert (rows(pool, "jobs"), rows(pool, "job_blocks")) == (1, 1)

@@ -92,10 +92,13 @@ def test_a_transaction_rolls_back_on_any_error(pool: Pool, observer: Connection)
     assert observer.execute("SELECT FROM states").rowcount == 0
 
 
-def test_a_connection_that_died_in_the_pool_is_replaced(pool: Pool, observer: Connection) -> None:
+def test_a_connection_that_died_in_the_pool_is_replaced_once_the_pool_is_looked_over(
+    pool: Pool, observer: Connection
+) -> None:
     with transaction(pool) as conn:
         pid = conn.info.backend_pid
     observer.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+    pool.check()
     with transaction(pool) as conn:
         assert conn.info.backend_pid != pid
         assert conn.execute("SELECT 1").fetchone() == (1,)
