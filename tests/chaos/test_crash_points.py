@@ -51,7 +51,8 @@ def test_kill_9_in_a_job_that_was_taken_along_loses_and_doubles_nothing(site: Si
 
 @pytest.mark.parametrize("point", _OF_A_JOB)
 def test_kill_9_at_the_begin_or_the_end_of_a_job_loses_and_doubles_nothing(site: Site, point: str) -> None:
-    job_id = site.store_blocks(site.ready_lane(), BLOCKS)
+    lane = site.ready_lane()
+    job_id, _its_successor = site.store_blocks(lane, BLOCKS), site.store_blocks(lane, BLOCKS)
     assert_killed(deliver(site, job_id, f"{point}:1"))
     site.sweep()
     site.worker()

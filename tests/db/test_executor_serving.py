@@ -217,6 +217,16 @@ def test_a_ring_of_the_last_moment_is_heard(ear: Ear, broker: redis.Redis) -> No
         assert not ear.hears(), "what was rung for before is not heard again"
 
 
+def test_an_ear_outlives_its_connection(ear: Ear, broker: redis.Redis) -> None:
+    with ear.open():
+        broker.client_kill_filter(_type="pubsub")
+        assert not ear.hears()
+    with ear.open():
+        assert broker.publish(RINGS, b"") == 1
+        assert ear.hears()
+    assert broker.publish(RINGS, b"") == 0
+
+
 def test_a_ring_by_message_trusts_neither_ears_nor_messages(redis_url: str, broker: redis.Redis, ear: Ear) -> None:
     bell = Bell(celery_app(redis_url), redis_url)
     with ear.open():
