@@ -128,14 +128,15 @@ class Bell:
     def _publish(self) -> None:
         while True:
             job_id = self._waiting.get()
+            rest = self._drain()  # whoever comes for one of them takes the others along
             try:
                 faultpoints.passing("ring.begun")
                 if not self._is_heard():
                     self._app.send_task(RUN_JOB, args=[str(job_id)], queue=_JOBS, retry=False)
                 faultpoints.passing("ring.published")
             except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
-                lost = {job_id, *self._drain()}
-                self._note(lost)
+                lost = {job_id, *rest, *self._drain()}
+                self._note(lost)  # what rang meanwhile would fail just so, seconds later
                 log.warning("ring_failed", jobs=len(lost), error=type(error).__name__)
 
     def _is_heard(self) -> bool:
@@ -147,7 +148,7 @@ class Bell:
         return bool(heard or on_their_way)
 
     def _drain(self) -> set[UUID]:
-        """Whatever else waits would fail just so, seconds later: let sweep know now."""
+        """Whatever else has been rung for by now."""
         waiting: set[UUID] = set()
         while True:
             try:

@@ -231,12 +231,25 @@ def cancel(conn: Connection, job_id: UUID) -> bool:
     return conn.execute(_END, values).rowcount == 1
 
 
-_WAITING_FOR = "SELECT id FROM jobs WHERE after_job_id = %s AND status = 'pending' ORDER BY id LIMIT 1000"
+_ENDED = f"""
+SELECT ARRAY(SELECT w.id FROM jobs w WHERE w.after_job_id = j.id AND w.status = 'pending' ORDER BY w.id LIMIT 1000)
+           AS waiting,
+       {_COLUMNS}
+FROM jobs j WHERE j.id = %s AND j.status IN ('completed', 'failed', 'cancelled')
+"""
 
 
-def waiting_for(conn: Connection, job_id: UUID) -> list[UUID]:
-    """The jobs that may begin once this one has ended: at most 1,000, for sweep rings for any further ones."""
-    return [row[0] for row in conn.execute(_WAITING_FOR, (job_id,)).fetchall()]  # type: ignore[misc] # a uuid column
+def ended(conn: Connection, job_id: UUID) -> tuple[Job, list[UUID]] | None:
+    """A job that has ended, and the jobs that may begin now: at most 1,000, for sweep rings for any further ones.
+
+    None where it has not ended, or is gone.
+    """
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_ENDED, (job_id,)).fetchone()
+    if row is None:
+        return None
+    waiting: list[UUID] = row.pop("waiting")
+    return _job(row), waiting
 
 
 def _job(row: dict[str, Any]) -> Job:
