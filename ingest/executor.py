@@ -102,28 +102,41 @@ class Executor:
             self.run(job_id, seconds=seconds)
         while time.monotonic() < until:
             left = self._deliver(jobs.begin_next, until)
-            if left is _Left.TROUBLE or (left is _Left.NOT_BEGUN and not self._something_comes(ear)):
-                return
+            if left is _Left.TROUBLE:
+                break
+            if left is _Left.NOT_BEGUN:
+                if not self._something_comes(ear):
+                    return
+                self._wake_another(None)
+        # It goes, and what it has heard of last may have no message.
+        for waits in self._waiting()[:1]:
+            self.bell.ring(waits)
 
     def _wake_another(self, mine: UUID | None) -> None:
-        """Rings are spared while one is on its way: who wakes to more than its own job therefore wakes one more."""
-        waits = self._first_waiting()
-        if waits is not None and waits != mine:
-            self.bell.ring(waits)
+        """Rings are spared while one is on its way or heard: who goes to work while more waits therefore wakes another.
+
+        Args:
+            mine: what this process begins with; None where that is what has waited longest.
+        """
+        waiting = self._waiting()
+        others = waiting[1:] if mine is None else [each for each in waiting if each != mine]
+        for another in others[:1]:
+            self.bell.ring(another)
 
     def _something_comes(self, ear: Ear) -> bool:
         """Stay awake for a moment: whether there is something to do again."""
         with ear.open():
             # From here on rings count on this process; what was rung for just before would be heard by nobody.
-            return self._first_waiting() is not None or ear.hears()
+            return bool(self._waiting()) or ear.hears()
 
-    def _first_waiting(self) -> UUID | None:
+    def _waiting(self) -> list[UUID]:
+        """The two that have waited longest."""
         try:
             with session(self.pool) as conn:
-                return jobs.first_waiting(conn)
+                return jobs.waiting(conn, limit=2)
         except (TryAgain, Unavailable) as error:
             log.warning("waiting_unknown", error=error.message)
-            return None
+            return []
 
     def _deliver(self, begin: Callable[[Connection], Begun | None], until: float) -> _Left:
         """Begin a job and carry it out until the time is up."""

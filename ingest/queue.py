@@ -25,6 +25,9 @@ _JOBS = "sluice.jobs"
 # what is dropped here sweep rings for.
 _WAITING_RINGS = 10_000
 
+# So many messages wake every worker that there is: of more, each would cost 3 ms and find nothing left to do.
+_ENOUGH_MESSAGES = 50
+
 # What a connection had not acknowledged when it broke is a hint like any other: sweep rings again. kombu would put it
 # back over the connection that has just gone, and a worker can die of that attempt.
 Channel.do_restore = False
@@ -95,14 +98,20 @@ class Bell:
         self._redis = wakeups.client(redis_url)
         self._pid = 0
         self._lock = threading.Lock()
-        self._waiting: queue.Queue[UUID] = queue.Queue(_WAITING_RINGS)
+        self._waiting: queue.Queue[tuple[UUID, bool]] = queue.Queue(_WAITING_RINGS)
         self._unheard: set[UUID] = set()
 
-    def ring(self, job_id: UUID) -> None:
-        """Tell some worker that this job waits. A ring that is dropped or fails costs a little time, nothing else."""
+    def ring(self, job_id: UUID, *, by_message: bool = False) -> None:
+        """Tell some worker that this job waits. A ring that is dropped or fails costs a little time, nothing else.
+
+        Args:
+            job_id: the job's.
+            by_message: though somebody hears: it may be a worker that hangs, or somebody else's client, and who takes
+                along leaves alone what others had begun.
+        """
         self._start_after_fork()
         try:
-            self._waiting.put_nowait(job_id)
+            self._waiting.put_nowait((job_id, by_message))
         except queue.Full:
             self._note({job_id})
 
@@ -127,31 +136,30 @@ class Bell:
 
     def _publish(self) -> None:
         while True:
-            job_id = self._waiting.get()
-            rest = self._drain()  # whoever comes for one of them takes the others along
+            job_id, by_message = self._waiting.get()
             try:
                 faultpoints.passing("ring.begun")
-                if not self._is_heard():
+                if not self._is_heard(by_message=by_message):
                     self._app.send_task(RUN_JOB, args=[str(job_id)], queue=_JOBS, retry=False)
                 faultpoints.passing("ring.published")
             except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
-                lost = {job_id, *rest, *self._drain()}
+                lost = {job_id, *self._drain()}
                 self._note(lost)  # what rang meanwhile would fail just so, seconds later
                 log.warning("ring_failed", jobs=len(lost), error=type(error).__name__)
 
-    def _is_heard(self) -> bool:
-        """Whether a worker that is awake has heard it, or another message is on its way already."""
+    def _is_heard(self, *, by_message: bool = False) -> bool:
+        """Whether a worker that is awake has heard it, or a message is on its way; where it must be one, enough of them."""
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.publish(wakeups.RINGS, b"")
             pipeline.llen(_JOBS)
             heard, on_their_way = pipeline.execute()
-        return bool(heard or on_their_way)
+        return bool(on_their_way > _ENOUGH_MESSAGES if by_message else heard or on_their_way)
 
     def _drain(self) -> set[UUID]:
         """Whatever else has been rung for by now."""
         waiting: set[UUID] = set()
         while True:
             try:
-                waiting.add(self._waiting.get_nowait())
+                waiting.add(self._waiting.get_nowait()[0])
             except queue.Empty:
                 return waiting

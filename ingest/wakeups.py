@@ -88,11 +88,11 @@ class Ear:
         try:
             yield
         finally:
-            # Not unsubscribed but closed: what was rung for meanwhile must not be heard the next time.
+            self._closes()
             self._channel.reset()
 
     def hears(self) -> bool:
-        """Wait for a moment: whether somebody rang. Deaf where Redis is away."""
+        """Wait for a moment, and close: whether somebody rang. Deaf where Redis is away."""
         until = time.monotonic() + _AWAKE_SECONDS
         try:
             while self._channel.subscribed and (left := until - time.monotonic()) > 0:
@@ -100,7 +100,19 @@ class Ear:
                     return True
         except redis.RedisError as error:
             log.warning("ear_deaf", error=type(error).__name__)
-        return False
+        return self._closes()
+
+    def _closes(self) -> bool:
+        """Whether somebody rang before Redis confirmed that this one hears no more: such a ring has counted on it."""
+        heard, until = False, time.monotonic() + _SLACK_SECONDS
+        try:
+            if self._channel.subscribed:
+                self._channel.unsubscribe()
+            while self._channel.subscribed and (left := until - time.monotonic()) > 0:
+                heard |= self._channel.get_message(timeout=left) is not None
+        except redis.RedisError as error:
+            log.warning("ear_deaf", error=type(error).__name__)
+        return heard
 
 
 def client(redis_url: str, patience: float = _SLACK_SECONDS) -> redis.Redis:

@@ -155,7 +155,7 @@ class Sweep:
         # A ring beside a hand is harmless, and hands are few: workers that are back shall take what hands cannot.
         rings = [job.id for job in looked if job.need is not Need.NOTHING]
         for job_id in rings:
-            self._bell.ring(job_id)
+            self._bell.ring(job_id, by_message=True)
         if rings:
             faultpoints.passing("sweep.rung")
         counts["rings"] = len(rings)

@@ -17,12 +17,13 @@ _PATIENCE_SECONDS = 60.0
 
 
 def deliver(site: Site, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
-    """Deliver to a process with SLUICE_FAULT; the test sees to its end."""
+    """Deliver to a process with SLUICE_FAULT. It begins with this job, and then takes along whatever else waits."""
     urls = {"DATABASE_URL": site.settings.database_url, "REDIS_URL": site.settings.redis_url}
     env = {**os.environ, **urls, "SLUICE_FAULT": fault}
     argv = [sys.executable, "-c", _DELIVERY, str(job_id)]
     site.spoken.append(tempfile.TemporaryFile("w+"))  # noqa: SIM115 # the site closes it
-    return subprocess.Popen(argv, cwd=ROOT, env=env, stdout=site.spoken[-1], stderr=subprocess.STDOUT)
+    site.deliveries.append(subprocess.Popen(argv, cwd=ROOT, env=env, stdout=site.spoken[-1], stderr=subprocess.STDOUT))
+    return site.deliveries[-1]
 
 
 def assert_killed(delivery: "subprocess.Popen[bytes]") -> None:

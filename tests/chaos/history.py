@@ -59,9 +59,12 @@ class Witness:
         wanted = None if job_ids is None else list(job_ids)
         self.until(lambda: self.one(query, wanted, wanted) == 0, "all jobs to end", within=within)
 
+    def blocks_done(self, job_id: UUID) -> int:
+        done: int = self.one("SELECT count(*) FROM job_blocks WHERE job_id = %s AND NOT open", job_id)
+        return done
+
     def until_blocks_done(self, job_id: UUID, blocks: int) -> None:
-        query = "SELECT count(*) FROM job_blocks WHERE job_id = %s AND NOT open"
-        self.until(lambda: self.one(query, job_id) >= blocks, f"{blocks} blocks of the job")
+        self.until(lambda: self.blocks_done(job_id) >= blocks, f"{blocks} blocks of the job")
 
     def ended_at(self, job_id: UUID) -> Any:
         return self.one("SELECT ended_at FROM jobs WHERE id = %s", job_id)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import subprocess
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from ingest.config import Settings
 from ingest.db import keys
 from ingest.db.pool import WORKER, Connection, connect, open_pool
 from ingest.ids import JOB, parse
-from ingest.queue import Bell, celery_app
+from ingest.queue import RUN_JOB, Bell, celery_app
 from tests.chaos import history
 from tests.chaos.history import Witness
 from tests.chaos.lanes import Customer, Lane, PublicLane
@@ -52,6 +53,7 @@ class Site:
 
     Attributes:
         spoken: what processes say that the test starts by other means.
+        deliveries: such processes; those that still run are ended with the site.
     """
 
     def __init__(self, settings: Settings, start: Start, seed: object = 0) -> None:
@@ -64,6 +66,7 @@ class Site:
         self._lock = threading.Lock()
         self._witnesses: list[Witness] = []
         self.spoken: list[IO[str]] = []
+        self.deliveries: list[subprocess.Popen[bytes]] = []
         self._port = free_port()
         self.api = f"http://127.0.0.1:{self._port}"
         self.bell = Bell(celery_app(settings.redis_url), settings.redis_url)
@@ -78,6 +81,12 @@ class Site:
     def sweep(self, **env: str) -> Process:
         return self.start.sweep(**env)
 
+    def message(self, *job_ids: UUID) -> None:
+        """Put messages into the queue as they are; the bell would spare most of them."""
+        with celery_app(self.settings.redis_url) as app:
+            for job_id in job_ids:
+                app.send_task(RUN_JOB, args=[str(job_id)], queue="sluice.jobs", retry=False)
+
     def witness(self) -> Witness:
         self._witnesses.append(Witness(self.settings.database_url))
         return self._witnesses[-1]
@@ -85,6 +94,9 @@ class Site:
     def close(self) -> None:
         for witness in self._witnesses:
             witness.conn.close()
+        for delivery in self.deliveries:
+            delivery.kill()
+            delivery.wait()
         for output in self.spoken:
             output.close()
 

@@ -50,8 +50,9 @@ def test_messages_doubled_reordered_unknown_and_forgotten_change_nothing(site: S
     jobs = [site.store_blocks(lane, 5, block_items=20) for lane in lanes for _ in range(3)]
     messages = [*jobs * 6, *(uuid7() for _ in range(10))]
     random.Random(site.seed).shuffle(messages)
-    for job_id in messages:
-        site.bell.ring(job_id)
+    site.message(*messages)
+    with redis.Redis.from_url(site.settings.redis_url) as client:
+        assert client.llen("sluice.jobs") == len(messages)
     site.worker(children=4)
     site.sweep()
     check_invariants(site)
@@ -94,10 +95,45 @@ def test_plain_garbage_in_the_queue_ends_no_worker_and_keeps_no_place_in_it(site
         for garbage in _GARBAGE:
             client.lpush("sluice.jobs", garbage)
             assert client.publish("/0.celery.pidbox", garbage) == 1
-    for lane in lanes:
-        site.bell.ring(site.store(lane, lane.batch(), block_items=1_000))
-    check_invariants(site)  # with no sweep: every message behind the garbage arrives
+    # With no sweep: every message behind the garbage arrives. The bell would spare it while garbage waits.
+    site.message(*[site.store(lane, lane.batch(), block_items=1_000) for lane in lanes])
+    check_invariants(site)
     assert worker.popen.poll() is None
+
+
+def test_a_job_whose_ring_was_spared_for_garbage_begins_by_sweep(site: Site, broker: list[Broker]) -> None:
+    lane = site.lane()
+    with redis.Redis.from_url(broker[-1].url) as client:
+        client.lpush("sluice.jobs", b"garbage")
+        site.web()
+        site.send(lane, lane.batch())
+        assert lane.batches[0].answered == 202
+        site.worker()
+        site.sweep()
+        check_invariants(site)
+        assert client.llen("sluice.jobs") == 0
+
+
+def test_rings_that_only_strangers_and_the_hung_hear_cost_a_little_time_and_no_job(
+    site: Site, broker: list[Broker]
+) -> None:
+    House(site)
+    with redis.Redis.from_url(broker[-1].url) as client, client.pubsub() as stranger:
+        stranger.psubscribe("*")  # counts as a worker that is awake, as one that hangs does
+        site.witness().until(lambda: client.pubsub_numpat() >= 2, "the stranger to listen")
+        lanes = [site.lane(tenant) for tenant in (0, 1, 0, 1)]
+        for _ in range(3):
+            for lane in lanes:
+                site.send(lane, lane.batch())
+        assert {batch.answered for lane in lanes for batch in lane.batches} == {202}
+        witness = site.witness()
+        witness.until_ended()
+        waited = "SELECT created_at, started_at FROM jobs WHERE after_job_id IS NULL"
+        for created, started in witness.rows(waited):
+            recoveries.measure("rings heard by strangers alone: a job begins", goal=5, since=created, then=started)
+    said = [line for process in site.start.processes if process.name == "sweep" for line in process.lines]
+    assert not [line for line in said if '"taken"' in line], "workers are there: no hands are wanted"
+    check_invariants(site)
 
 
 def test_a_job_that_lost_its_message_begins_by_sweep(site: Site) -> None:

@@ -23,10 +23,27 @@ _OF_A_BLOCK = [
 @pytest.mark.parametrize("point", _OF_A_BLOCK)
 def test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing(site: Site, point: str) -> None:
     jobs = [site.store_blocks(site.ready_lane(), BLOCKS) for _ in range(BLOCKS)]
+    # No worker yet: each of these is at its own job until it is killed, and nobody takes that along before.
     deliveries = [deliver(site, job_id, f"{point}:{number}") for number, job_id in enumerate(jobs, start=1)]
-    worker = site.worker(until_ready=False)
     for delivery in deliveries:
         assert_killed(delivery)
+    done = [number if point == "block.committed" else number - 1 for number in range(1, BLOCKS + 1)]
+    assert [site.witness().blocks_done(job_id) for job_id in jobs] == done
+    worker = site.worker(until_ready=False)
+    site.sweep()
+    worker.until_line("ready.")
+    check_invariants(site)
+
+
+@pytest.mark.parametrize("point", ["job.begun", "block.written", "block.committed"])
+def test_kill_9_in_a_job_that_was_taken_along_loses_and_doubles_nothing(site: Site, point: str) -> None:
+    jobs = [site.store_blocks(site.ready_lane(), BLOCKS) for _ in range(3)]
+    passings = 2 if point == "job.begun" else BLOCKS + 2
+    assert_killed(deliver(site, jobs[0], f"{point}:{passings}"))
+    in_the_second = {"job.begun": 0, "block.written": 1, "block.committed": 2}[point]
+    witness = site.witness()
+    assert [witness.blocks_done(job_id) for job_id in jobs] == [BLOCKS, in_the_second, 0]
+    worker = site.worker(until_ready=False)
     site.sweep()
     worker.until_line("ready.")
     check_invariants(site)

@@ -86,8 +86,7 @@ class Fates:
 
     def ring_for_many_twice(self) -> None:
         known = [batch.job_id for lane in list(self._site.lanes) for batch in list(lane.batches) if batch.job_id]
-        for job_id in self._dice.sample(known, min(20, len(known))) * 2:
-            self._site.bell.ring(job_id)
+        self._site.message(*self._dice.sample(known, min(20, len(known))) * 2)
 
     def _pause(self, longest: float) -> None:
         threading.Event().wait(self._dice.uniform(0, longest))

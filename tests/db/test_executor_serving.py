@@ -29,7 +29,7 @@ class Rung(Bell):
         super().__init__(celery_app("unix:///no/such/socket"), "unix:///no/such/socket")
         self.jobs: list[UUID] = []
 
-    def ring(self, job_id: UUID) -> None:
+    def ring(self, job_id: UUID, *, by_message: bool = False) -> None:  # noqa: ARG002 # as its parent's
         self.jobs.append(job_id)
 
 
@@ -43,8 +43,8 @@ def until_published(bell: Bell, broker: redis.Redis, *job_ids: UUID) -> int:
     done = threading.Semaphore(0)
     heard = bell._is_heard
 
-    def is_heard() -> bool:
-        result = heard()
+    def is_heard(*, by_message: bool = False) -> bool:
+        result = heard(by_message=by_message)
         done.release()
         return result
 
@@ -83,9 +83,8 @@ def test_a_job_that_waits_for_another_is_not_taken_along_before_it(
     first = submit("entities", [entity(1)])
     second = submit("entities", [entity(1)], after_job_id=first)
     with transaction(executor.pool) as conn:
-        assert jobs.begin_next(conn) is not None
         conn.execute("UPDATE jobs SET queued_at = now() + interval '1 day' WHERE id = %s", (first,))
-        assert jobs.first_waiting(conn) is None
+        assert jobs.waiting(conn, limit=2) == [first]
     executor.serve(None, ear, seconds=60)
     ended = [job_of(observer, job_id).ended_at for job_id in (first, second)]
     assert None not in ended
@@ -102,23 +101,116 @@ def test_a_long_job_goes_to_the_end_of_those_that_wait(
     replace(executor, bell=bell).run(long, seconds=0)
     assert bell.jobs == [long]
     with transaction(executor.pool) as conn:
-        begun = jobs.begin_next(conn)
-        assert begun is not None
-        assert begun.job.id == short
+        assert jobs.waiting(conn, limit=3) == [short, long]
+        taken = [jobs.begin_next(conn), jobs.begin_next(conn)]
+        assert [begun and begun.job.id for begun in taken] == [short, long]
         conn.rollback()
     assert job_of(observer, long).status is JobState.PROCESSING
 
 
-def test_who_wakes_to_more_than_its_own_job_wakes_another(
-    submit: Callable[..., UUID], executor: Executor, ear: Ear
+@pytest.mark.parametrize("mine", [0, 1])
+def test_who_wakes_to_more_than_its_own_job_wakes_another_first(
+    mine: int, submit: Callable[..., UUID], executor: Executor, ear: Ear, observer: Connection
 ) -> None:
-    alone = submit("entities", [entity(1)])
-    bell = Rung()
-    replace(executor, bell=bell).serve(alone, ear, seconds=0)
-    assert bell.jobs == []
+    class Noting(Rung):
+        def ring(self, job_id: UUID, *, by_message: bool = False) -> None:
+            begun.append(job_of(observer, both[mine]).status)
+            super().ring(job_id, by_message=by_message)
+
     both = [submit("entities", [entity(number)]) for number in range(2)]
-    replace(executor, bell=bell).serve(both[1], ear, seconds=0)
-    assert bell.jobs == [both[0]]
+    begun: list[JobState] = []
+    bell = Noting()
+    replace(executor, bell=bell).serve(both[mine], ear, seconds=60)
+    assert (bell.jobs, begun) == ([both[1 - mine]], [JobState.PENDING])
+
+
+def test_who_wakes_to_its_own_job_alone_wakes_nobody(submit: Callable[..., UUID], executor: Executor, ear: Ear) -> None:
+    bell = Rung()
+    replace(executor, bell=bell).serve(submit("entities", [entity(1)]), ear, seconds=60)
+    assert bell.jobs == []
+
+
+def test_who_hears_of_more_than_one_job_wakes_another(
+    submit: Callable[..., UUID], executor: Executor, redis_url: str
+) -> None:
+    class Late(Ear):
+        def hears(self) -> bool:
+            if not come:
+                come.extend(submit("entities", [entity(number)]) for number in range(2))
+                return True
+            return super().hears()
+
+    come: list[UUID] = []
+    bell = Rung()
+    replace(executor, bell=bell).serve(None, Late(redis_url), seconds=60)
+    assert bell.jobs == [come[1]]
+
+
+def test_what_is_heard_when_the_time_is_up_is_rung_for(
+    submit: Callable[..., UUID], executor: Executor, redis_url: str
+) -> None:
+    class Late(Ear):
+        """An ear that hears once its owner's time is up."""
+
+        def hears(self) -> bool:
+            come.append(submit("entities", [entity(1)]))
+            threading.Event().wait(seconds)
+            return True
+
+    seconds, come = 0.5, list[UUID]()
+    bell = Rung()
+    replace(executor, bell=bell).serve(None, Late(redis_url), seconds=seconds)
+    assert bell.jobs == come
+
+
+def test_a_job_that_somebody_began_and_left_is_left_to_sweep(
+    submit: Callable[..., UUID], executor: Executor, ear: Ear, observer: Connection
+) -> None:
+    left, other = (submit("entities", [entity(number)]) for number in range(2))
+    with transaction(executor.pool) as conn:
+        assert jobs.begin(conn, left) is not None
+    executor.serve(other, ear, seconds=60)
+    assert job_of(observer, other).status is JobState.COMPLETED
+    assert (job_of(observer, left).status, job_of(observer, left).attempts) == (JobState.PROCESSING, 1)
+    executor.run(left, seconds=60)
+    assert job_of(observer, left).status is JobState.COMPLETED
+
+
+@pytest.mark.usefixtures("players")
+def test_a_job_that_somebody_is_in_the_middle_of_is_not_taken_from_them(
+    submit: Callable[..., UUID], executor: Executor, pool: Pool
+) -> None:
+    long = submit("events", deposits(10), block_items=5)
+    executor.run(long, seconds=0)
+    with transaction(pool) as conn:  # as it stands between two blocks, where nobody has asked it to make room
+        conn.execute("UPDATE jobs SET queued_at = created_at WHERE id = %s", (long,))
+        assert jobs.begin_next(conn) is None
+        assert jobs.waiting(conn, limit=1) == []
+
+
+def test_a_ring_of_the_last_moment_is_heard(ear: Ear, broker: redis.Redis) -> None:
+    with ear.open():
+        told = ear._channel.unsubscribe
+
+        def unsubscribe() -> None:
+            assert broker.publish(RINGS, b"") == 1
+            told()
+
+        ear._channel.unsubscribe = unsubscribe
+        assert ear.hears()
+    assert broker.publish(RINGS, b"") == 0
+    del ear._channel.unsubscribe
+    with ear.open():
+        assert not ear.hears(), "what was rung for before is not heard again"
+
+
+def test_a_ring_by_message_trusts_neither_ears_nor_messages(redis_url: str, broker: redis.Redis, ear: Ear) -> None:
+    bell = Bell(celery_app(redis_url), redis_url)
+    with ear.open():
+        assert until_published(bell, broker, uuid7()) == 0
+        for _ in range(2):
+            bell.ring(uuid7(), by_message=True)
+        assert until_published(bell, broker, uuid7()) == 2
 
 
 def test_a_job_that_somebody_is_at_is_passed_over(submit: Callable[..., UUID], pool: Pool, other: Connection) -> None:
@@ -173,3 +265,12 @@ def test_without_redis_nobody_stays_awake(
     job_id = submit("entities", [entity(1)])
     executor.serve(job_id, Ear("unix:///no/such/socket"), seconds=60)
     assert job_of(observer, job_id).status is JobState.COMPLETED
+
+
+def test_a_job_of_which_nothing_is_left_keeps_nobody_awake(
+    submit: Callable[..., UUID], executor: Executor, ear: Ear, observer: Connection
+) -> None:
+    observer.execute("UPDATE job_blocks SET open = false WHERE job_id = %s", (submit("entities", [entity(1)]),))
+    with transaction(executor.pool) as conn:
+        assert jobs.waiting(conn, limit=1) == []
+    executor.serve(None, ear, seconds=60)
