@@ -148,7 +148,7 @@ class Bell:
                 log.warning("ring_failed", jobs=len(lost), error=type(error).__name__)
 
     def _is_heard(self, *, by_message: bool = False) -> bool:
-        """Whether a worker that is awake has heard it, or a message is on its way; where it must be one, enough of them."""
+        """Whether a worker that is awake has heard it, or a message is on its way; where it must be one, many are."""
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.publish(wakeups.RINGS, b"")
             pipeline.llen(_JOBS)
