@@ -283,3 +283,20 @@ def test_a_job_of_which_nothing_is_left_keeps_nobody_awake(
 ) -> None:
     observer.execute("UPDATE job_blocks SET open = false WHERE job_id = %s", (submit("entities", [entity(1)]),))
     executor.serve(None, ear, seconds=60)
+
+
+def test_two_workers_that_take_along_leave_no_job_that_either_has_begun(
+    submit: Callable[..., UUID], executor: Executor, redis_url: str, observer: Connection
+) -> None:
+    for number in range(300):
+        submit("entities", [entity(number)])
+
+    def serve() -> None:
+        with open_pool(executor.pool.conninfo, "sluice-worker", size=1) as own:
+            replace(executor, pool=own).serve(None, Ear(redis_url), seconds=60)
+
+    with ThreadPoolExecutor(2) as threads:
+        for worker in [threads.submit(serve) for _ in range(2)]:
+            worker.result()
+    ends = observer.execute("SELECT DISTINCT status, attempts FROM jobs").fetchall()
+    assert ends == [("completed", 1)]
