@@ -199,10 +199,10 @@ class Executor:
 
     def _tell(self, conn: Connection, job: Job) -> _Left:
         """Tell those who waited for the end of a job; harmless where they have been told."""
-        ended = jobs.get(conn, job.id)
-        if ended is None or not ended.status.ended:
+        found = jobs.ended(conn, job.id)
+        if found is None:
             return _Left.SOMEONE_ELSE
-        waiting = jobs.waiting_for(conn, job.id)
+        ended, waiting = found
         faultpoints.passing("job.ended")
         log.info("job_ended", status=ended.status, total=ended.total, failed=ended.effects[Effect.FAILED])
         if job.awaited and self.wakeups is not None:

@@ -25,6 +25,9 @@ _JOBS = "sluice.jobs"
 # what is dropped here sweep rings for.
 _WAITING_RINGS = 10_000
 
+# So many messages wake every worker that there is: of more, each would cost 3 ms and find nothing left to do.
+_ENOUGH_MESSAGES = 50
+
 # What a connection had not acknowledged when it broke is a hint like any other: sweep rings again. kombu would put it
 # back over the connection that has just gone, and a worker can die of that attempt.
 Channel.do_restore = False
@@ -103,8 +106,8 @@ class Bell:
 
         Args:
             job_id: the job's.
-            by_message: whatever is heard, or on its way: who hears may be a worker that hangs, or somebody else's
-                client, and who takes along leaves alone what others had begun.
+            by_message: though somebody hears: it may be a worker that hangs, or somebody else's client, and who takes
+                along leaves alone what others had begun.
         """
         self._start_after_fork()
         try:
@@ -136,24 +139,24 @@ class Bell:
             job_id, by_message = self._waiting.get()
             try:
                 faultpoints.passing("ring.begun")
-                if by_message or not self._is_heard():
+                if not self._is_heard(by_message=by_message):
                     self._app.send_task(RUN_JOB, args=[str(job_id)], queue=_JOBS, retry=False)
                 faultpoints.passing("ring.published")
             except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
                 lost = {job_id, *self._drain()}
-                self._note(lost)
+                self._note(lost)  # what rang meanwhile would fail just so, seconds later
                 log.warning("ring_failed", jobs=len(lost), error=type(error).__name__)
 
-    def _is_heard(self) -> bool:
-        """Whether a worker that is awake has heard it, or another message is on its way already."""
+    def _is_heard(self, *, by_message: bool = False) -> bool:
+        """Whether a worker that is awake has heard it, or a message is on its way; where it must be one, many are."""
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.publish(wakeups.RINGS, b"")
             pipeline.llen(_JOBS)
             heard, on_their_way = pipeline.execute()
-        return bool(heard or on_their_way)
+        return bool(on_their_way > _ENOUGH_MESSAGES if by_message else heard or on_their_way)
 
     def _drain(self) -> set[UUID]:
-        """Whatever else waits would fail just so, seconds later: let sweep know now."""
+        """Whatever else has been rung for by now."""
         waiting: set[UUID] = set()
         while True:
             try:

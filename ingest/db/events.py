@@ -16,7 +16,7 @@ from ingest.events import Event
 from ingest.ids import uuid7s
 
 # Ids before the rows, since COPY returns none and the links need them. In the order sent.
-_IDS = "SELECT nextval('events_id_seq') FROM generate_series(1, %s)"
+_IDS = "SELECT now(), array_agg(nextval('events_id_seq')) FROM generate_series(1, %s)"
 _COPY_EVENTS = "COPY events (id, public_id, tenant_id, type, properties, occurred_at) FROM STDIN (FORMAT BINARY)"
 _COPY_LINKS = "COPY event_entities (entity_id, occurred_at, event_id, qualifier) FROM STDIN (FORMAT BINARY)"
 
@@ -35,8 +35,8 @@ def append(
     Returns:
         The public id of each, a UUID's 16 bytes, and when it occurred; in the order given.
     """
-    [(now,)] = conn.execute("SELECT now()").fetchall()
-    ids = binary.bigints(row[0] for row in conn.execute(_IDS, (len(events),)).fetchall())  # type: ignore[misc] # bigints
+    [(now, numbers)] = conn.execute(_IDS, (len(events),)).fetchall()
+    ids = binary.bigints(numbers)  # type: ignore[arg-type] # bigint[]
     occurred: list[datetime] = [event.occurred_at or now for event in events]  # type: ignore[misc] # a timestamptz
     moments = binary.moments(occurred)
     public_ids = uuid7s(len(events))

@@ -87,18 +87,26 @@ def get(conn: Connection, job_id: UUID) -> Job | None:
     return None if row is None else _job(row)
 
 
+# The job that it comes after has ended, or is gone. Few come after any: OR keeps this from being a join of all jobs.
+_MAY_BEGIN = """(j.after_job_id IS NULL OR NOT EXISTS (
+           SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.status IN ('pending', 'processing')))"""
+
 # One statement counts this delivery once, on the first open block if nobody works on it, and moves the job on if it is
 # the first. A job that waits for another to end is left as it is. SKIP LOCKED: a delivery never waits for another.
+# The job's row comes first, since a row that is locked and then found to have changed stays locked for the statement:
+# on the block, that would make the one who has just begun it believe that somebody else is at it.
 # What is counted is a hint, and a job that is pending again begins again: that may be lost in a crash, so this commit
 # waits for no disk.
 _BEGIN = f"""
-WITH block AS (
-    SELECT b.job_id, b.no FROM jobs j
-    JOIN job_blocks b ON b.job_id = j.id AND b.open
-                     AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = j.id AND open)
-    WHERE {{which}} AND j.status IN ('pending', 'processing')
-      AND NOT EXISTS (SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.status IN ('pending', 'processing'))
-    ORDER BY j.queued_at LIMIT 1 FOR UPDATE OF b SKIP LOCKED
+WITH job AS (
+    SELECT j.id FROM jobs j
+    WHERE {{which}}
+      AND {_MAY_BEGIN}
+    ORDER BY j.queued_at LIMIT 1 FOR NO KEY UPDATE OF j {{others}}
+), block AS (
+    SELECT b.job_id, b.no FROM job JOIN job_blocks b ON b.job_id = job.id AND b.open
+    WHERE b.no = (SELECT min(no) FROM job_blocks WHERE job_id = job.id AND open)
+    FOR UPDATE OF b SKIP LOCKED
 ), delivered AS (
     UPDATE job_blocks b SET deliveries = deliveries + 1 FROM block
     WHERE b.job_id = block.job_id AND b.no = block.no
@@ -106,15 +114,18 @@ WITH block AS (
 )
 UPDATE jobs j
 SET status = 'processing', attempts = attempts + 1, started_at = coalesce(started_at, now()),
-    progressed_at = CASE WHEN status = 'pending' THEN now() ELSE progressed_at END
+    progressed_at = CASE WHEN status = 'pending' THEN now() ELSE progressed_at END,
+    queued_at = least(queued_at, progressed_at)
 FROM delivered d, set_config('synchronous_commit', 'off', true)
-WHERE j.id = d.job_id AND j.status IN ('pending', 'processing')
+WHERE j.id = d.job_id
 RETURNING d.no, d.first_index, d.items, d.payload, d.deliveries, {_COLUMNS}
 """
-_BEGIN_ONE = _BEGIN.format(which="j.id = %(job_id)s")
-# What was begun and is free all the same was left by somebody who died of it, or to whom the database denied it: only
-# sweep's ring brings it on, which comes more and more seldom. Else it would come before all others, every time.
-_BEGIN_NEXT = _BEGIN.format(which="b.deliveries = 0 AND (j.status = 'pending' OR j.queued_at > j.progressed_at)")
+_BEGIN_ONE = _BEGIN.format(which="j.id = %(job_id)s AND j.status IN ('pending', 'processing')", others="")
+# Nobody has begun them, or whoever did has made room. What was begun and is free all the same was left by somebody who
+# died of it, or to whom the database denied it: sweep's ring alone brings that on, or it would come before all others.
+_WAITS = """(j.status = 'pending' OR j.status = 'processing' AND j.queued_at > j.progressed_at)
+      AND (SELECT b.open FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1)"""
+_BEGIN_NEXT = _BEGIN.format(which=_WAITS, others="SKIP LOCKED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +166,10 @@ def _begun(conn: Connection, statement: LiteralString, values: Mapping[str, obje
 
 _BLOCK_COLUMNS = tuple(field.name for field in fields(OpenBlock))
 
-# The same as what _BEGIN_NEXT takes, without a lock.
-_WAITING = """
+_WAITING = f"""
 SELECT j.id FROM jobs j
-WHERE (j.status = 'pending' OR j.status = 'processing' AND j.queued_at > j.progressed_at)
-  AND (SELECT b.deliveries FROM job_blocks b WHERE b.job_id = j.id AND b.open ORDER BY b.no LIMIT 1) = 0
-  AND NOT EXISTS (SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.status IN ('pending', 'processing'))
+WHERE {_WAITS}
+  AND {_MAY_BEGIN}
 ORDER BY j.queued_at LIMIT %s
 """
 
@@ -234,12 +243,25 @@ def cancel(conn: Connection, job_id: UUID) -> bool:
     return conn.execute(_END, values).rowcount == 1
 
 
-_WAITING_FOR = "SELECT id FROM jobs WHERE after_job_id = %s AND status = 'pending' ORDER BY id LIMIT 1000"
+_ENDED = f"""
+SELECT ARRAY(SELECT w.id FROM jobs w WHERE w.after_job_id = j.id AND w.status = 'pending' ORDER BY w.id LIMIT 1000)
+           AS waiting,
+       {_COLUMNS}
+FROM jobs j WHERE j.id = %s AND j.status IN ('completed', 'failed', 'cancelled')
+"""
 
 
-def waiting_for(conn: Connection, job_id: UUID) -> list[UUID]:
-    """The jobs that may begin once this one has ended: at most 1,000, for sweep rings for any further ones."""
-    return [row[0] for row in conn.execute(_WAITING_FOR, (job_id,)).fetchall()]  # type: ignore[misc] # a uuid column
+def ended(conn: Connection, job_id: UUID) -> tuple[Job, list[UUID]] | None:
+    """A job that has ended, and the jobs that may begin now: at most 1,000, for sweep rings for any further ones.
+
+    None where it has not ended, or is gone.
+    """
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_ENDED, (job_id,)).fetchone()
+    if row is None:
+        return None
+    waiting: list[UUID] = row.pop("waiting")
+    return _job(row), waiting
 
 
 def _job(row: dict[str, Any]) -> Job:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 import pytest
@@ -102,3 +102,29 @@ def test_a_refused_row_among_new_ones_is_refused_alone(conn: Connection, tenant:
     written = dict(write(conn, KINDS["entities"], Target(tenant.id, merge=False), items))
     assert [index for index, outcome in written.items() if outcome == written[13]] == [13]
     assert [external_id for _, external_id, *_ in stored(conn)] == [name for name in _NAMES if name != "p13"]
+
+
+def test_plans_that_were_made_while_tables_were_empty_read_no_whole_table_later(
+    pool: Pool, owner: Tenant, other: Connection, observer: Connection
+) -> None:
+    observer.execute("VACUUM ANALYZE entities, states")
+    for number in range(8):  # psycopg prepares a statement at its sixth time
+        ids = known(other, owner, [f"early{number}", f"early{number}b"])
+        states.upsert(other, balances(ids, list(ids)))
+        other.commit()
+    many = [f"many{number}" for number in range(3_000)]
+    with transaction(pool) as conn:
+        states.upsert(conn, balances(known(conn, owner, many), many))
+    read = "SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('entities', 'states')"
+    before = _flushed(other, read)
+    states.upsert(other, balances(known(other, owner, many), many, b"2"))
+    other.commit()
+    assert _flushed(other, read) == before
+
+
+def _flushed(conn: Connection, query: LiteralString) -> object:
+    conn.execute("SELECT pg_stat_force_next_flush()")
+    conn.commit()
+    row = conn.execute(query).fetchone()
+    conn.commit()
+    return row and row[0]

@@ -38,19 +38,19 @@ def ear(redis_url: str) -> Ear:
     return Ear(redis_url)
 
 
-def until_published(bell: Bell, broker: redis.Redis, *job_ids: UUID) -> int:
+def until_published(bell: Bell, broker: redis.Redis, *job_ids: UUID, by_message: bool = False) -> int:
     """Ring, and return how many messages wait once all rings have been dealt with."""
     done = threading.Semaphore(0)
     heard = bell._is_heard
 
-    def is_heard() -> bool:
-        result = heard()
+    def is_heard(*, by_message: bool = False) -> bool:
+        result = heard(by_message=by_message)
         done.release()
         return result
 
     bell._is_heard = is_heard  # type: ignore[method-assign] # to see it done
     for job_id in job_ids:
-        bell.ring(job_id)
+        bell.ring(job_id, by_message=by_message)
         assert done.acquire(timeout=30)
     bell.ring(uuid7())  # whatever was to be sent for the others has been sent when this is looked at
     assert done.acquire(timeout=30)
@@ -231,19 +231,30 @@ def test_a_ring_by_message_trusts_neither_ears_nor_messages(redis_url: str, brok
     bell = Bell(celery_app(redis_url), redis_url)
     with ear.open():
         assert until_published(bell, broker, uuid7()) == 0
-        for _ in range(2):
-            bell.ring(uuid7(), by_message=True)
-        assert until_published(bell, broker, uuid7()) == 2
+        assert until_published(bell, broker, uuid7(), uuid7(), by_message=True) == 2
+
+
+def test_of_many_messages_that_wait_no_more_are_sent(redis_url: str, broker: redis.Redis) -> None:
+    bell = Bell(celery_app(redis_url), redis_url)
+    assert until_published(bell, broker, *(uuid7() for _ in range(60)), by_message=True) == 51
 
 
 def test_a_job_that_somebody_is_at_is_passed_over(submit: Callable[..., UUID], pool: Pool, other: Connection) -> None:
     held, free = (submit("entities", [entity(number)]) for number in range(2))
-    other.execute("SELECT FROM job_blocks WHERE job_id = %s FOR UPDATE", (held,))
+    begun = jobs.begin_next(other)
+    assert begun is not None
+    assert begun.job.id == held
     with transaction(pool) as conn:
         begun = jobs.begin_next(conn)
         assert begun is not None
         assert begun.job.id == free
-    other.rollback()
+        conn.rollback()
+    other.commit()
+    with transaction(pool) as conn:
+        begun = jobs.begin_next(conn)
+        assert begun is not None
+        assert begun.job.id == free
+        assert jobs.begin_next(conn) is None
 
 
 def test_rings_are_spared_while_a_message_is_on_its_way(redis_url: str, broker: redis.Redis) -> None:
@@ -293,6 +304,21 @@ def test_a_job_of_which_nothing_is_left_keeps_nobody_awake(
     submit: Callable[..., UUID], executor: Executor, ear: Ear, observer: Connection
 ) -> None:
     observer.execute("UPDATE job_blocks SET open = false WHERE job_id = %s", (submit("entities", [entity(1)]),))
-    with transaction(executor.pool) as conn:
-        assert jobs.waiting(conn, limit=1) == []
     executor.serve(None, ear, seconds=60)
+
+
+def test_two_workers_that_take_along_leave_no_job_that_either_has_begun(
+    submit: Callable[..., UUID], executor: Executor, redis_url: str, observer: Connection
+) -> None:
+    for number in range(300):
+        submit("entities", [entity(number)])
+
+    def serve() -> None:
+        with open_pool(executor.pool.conninfo, "sluice-worker", size=1) as own:
+            replace(executor, pool=own).serve(None, Ear(redis_url), seconds=60)
+
+    with ThreadPoolExecutor(2) as threads:
+        for worker in [threads.submit(serve) for _ in range(2)]:
+            worker.result()
+    ends = observer.execute("SELECT DISTINCT status, attempts FROM jobs").fetchall()
+    assert ends == [("completed", 1)]

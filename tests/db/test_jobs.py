@@ -131,7 +131,10 @@ def test_the_end_of_a_job_names_those_that_wait_for_it(conn: Connection, tenant:
     waiting = [accept(conn, tenant, "entities", _THREE, after_job_id=first) for _ in range(3)]
     accept(conn, tenant, "entities", _THREE)
     jobs.cancel(conn, waiting[1])
-    assert jobs.waiting_for(conn, first) == [waiting[0], waiting[2]]
+    assert jobs.ended(conn, first) is None
+    jobs.cancel(conn, first)
+    found = jobs.ended(conn, first)
+    assert found == (get(conn, first), [waiting[0], waiting[2]])
 
 
 def test_every_closed_block_moves_the_job_on_and_the_last_completes_it(conn: Connection, tenant: Tenant) -> None:

@@ -15,7 +15,7 @@ _WEB = {
     "statement_timeout": "15s",
     "lock_timeout": "5s",
     "client_connection_check_interval": "1s",
-    "plan_cache_mode": "force_custom_plan",
+    "enable_seqscan": "off",
 }
 _GUARDS = {
     WORKER: {**_WEB, "statement_timeout": "8s", "lock_timeout": "3s"},

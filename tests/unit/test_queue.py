@@ -78,9 +78,9 @@ def test_a_ring_that_fails_is_unheard_with_all_that_wait_behind_it() -> None:
     rung, failed = threading.Event(), threading.Event()
 
     class Refused(Bell):
-        def _is_heard(self) -> bool:
+        def _is_heard(self, *, by_message: bool = False) -> bool:
             rung.wait()
-            return super()._is_heard()
+            return super()._is_heard(by_message=by_message)
 
     class Telling(set):  # type: ignore[type-arg]
         def __ior__(self, other: Any) -> Self:
