@@ -150,7 +150,7 @@ class Bell:
     def _is_heard(self, *, by_message: bool = False) -> bool:
         """Whether a worker that is awake has heard it, or a message is on its way; where it must be one, many are."""
         with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.publish(wakeups.RINGS, b"")
+            pipeline.publish(wakeups.rings(self._redis), b"")
             pipeline.llen(_JOBS)
             heard, on_their_way = pipeline.execute()
         return bool(on_their_way > _ENOUGH_MESSAGES if by_message else heard or on_their_way)

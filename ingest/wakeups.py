@@ -60,8 +60,10 @@ class Wakeups:
             log.warning("wait_failed", job_id=str(job_id), error=type(error).__name__)
 
 
-# Where rings are heard by those who are awake.
-RINGS = "sluice:rings"
+def rings(of: redis.Redis) -> str:
+    """The channel on which rings are heard by those who are awake; channels are not a database's own, as keys are."""
+    return f"sluice:rings:{of.get_connection_kwargs().get('db', 0)}"
+
 
 # To stay awake costs nothing but the place, and to be woken by a message costs 3 ms: of jobs that come one by one, most
 # come within this.
@@ -76,13 +78,15 @@ class Ear:
     """
 
     def __init__(self, redis_url: str) -> None:
-        self._channel = client(redis_url).pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call] # redis-py's
+        listener = client(redis_url)
+        self._rings = rings(listener)
+        self._channel = listener.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call] # redis-py's
 
     @contextmanager
     def open(self) -> Iterator[None]:
         """Have those who ring know that somebody hears them, until the `with` block is left."""
         try:
-            self._channel.subscribe(RINGS)
+            self._channel.subscribe(self._rings)
         except redis.RedisError as error:
             log.warning("ear_deaf", error=type(error).__name__)
         try:

@@ -15,7 +15,7 @@ from ingest.executor import Executor
 from ingest.ids import uuid7
 from ingest.jobs import JobState
 from ingest.queue import Bell, celery_app
-from ingest.wakeups import RINGS, Ear
+from ingest.wakeups import Ear, rings
 from tests.db.seen import deposits, job_of
 from tests.factories import entity
 
@@ -206,15 +206,22 @@ def test_a_ring_of_the_last_moment_is_heard(ear: Ear, broker: redis.Redis) -> No
         told = ear._channel.unsubscribe
 
         def unsubscribe() -> None:
-            assert broker.publish(RINGS, b"") == 1
+            assert broker.publish(rings(broker), b"") == 1
             told()
 
         ear._channel.unsubscribe = unsubscribe
         assert ear.hears()
-    assert broker.publish(RINGS, b"") == 0
+    assert broker.publish(rings(broker), b"") == 0
     del ear._channel.unsubscribe
     with ear.open():
         assert not ear.hears(), "what was rung for before is not heard again"
+
+
+def test_rings_of_another_database_of_the_same_redis_are_not_heard(ear: Ear, redis_url: str) -> None:
+    neighbour = redis_url + ("&" if "?" in redis_url else "?") + "db=1"
+    with ear.open():
+        assert not Bell(celery_app(neighbour), neighbour)._is_heard()
+        assert Bell(celery_app(redis_url), redis_url)._is_heard()
 
 
 def test_an_ear_outlives_its_connection(ear: Ear, broker: redis.Redis) -> None:
@@ -222,9 +229,9 @@ def test_an_ear_outlives_its_connection(ear: Ear, broker: redis.Redis) -> None:
         broker.client_kill_filter(_type="pubsub")
         assert not ear.hears()
     with ear.open():
-        assert broker.publish(RINGS, b"") == 1
+        assert broker.publish(rings(broker), b"") == 1
         assert ear.hears()
-    assert broker.publish(RINGS, b"") == 0
+    assert broker.publish(rings(broker), b"") == 0
 
 
 def test_a_ring_by_message_trusts_neither_ears_nor_messages(redis_url: str, broker: redis.Redis, ear: Ear) -> None:
@@ -283,13 +290,13 @@ def test_a_ring_that_is_heard_is_no_message_and_brings_the_job_on(
     with own, ThreadPoolExecutor(1) as thread:
         serving = thread.submit(replace(executor, pool=own).serve, None, ear, seconds=60)
         assert ear.opened.wait(30)
-        assert broker.pubsub_numsub(RINGS) == [(RINGS.encode(), 1)]
+        assert broker.pubsub_numsub(rings(broker)) == [(rings(broker).encode(), 1)]
         job_id = submit("entities", [entity(1)])
         assert bell._is_heard()
         serving.result()
     assert broker.llen(_QUEUE) == 0
     assert job_of(observer, job_id).status is JobState.COMPLETED
-    assert broker.pubsub_numsub(RINGS) == [(RINGS.encode(), 0)]
+    assert broker.pubsub_numsub(rings(broker)) == [(rings(broker).encode(), 0)]
 
 
 def test_without_redis_nobody_stays_awake(
