@@ -55,29 +55,30 @@ class FastPath:
         Returns:
             An item each; None for those that marshmallow must look at.
         """
-        whole = self._take(first_index, texts)
-        if whole is not None:
-            return whole
+        whole = _array(texts)
+        return self._check(first_index, texts, whole, harmless=_is_harmless(whole, texts))
+
+    def _check(self, first_index: int, texts: list[msgspec.Raw], whole: bytes, *, harmless: bool) -> list[Any]:
+        """Take all at once, or else by ever smaller chunks."""
+        faultpoints.meeting(msgspec.Raw(whole))
+        if harmless or _is_harmless(whole, texts):
+            taken = self._take(first_index, whole)
+            if taken is not None:
+                return taken
         if len(texts) == 1:
             return [None]
         size = _CHUNK_ITEMS if len(texts) > _CHUNK_ITEMS else 1
-        return [
-            item
-            for start in range(0, len(texts), size)
-            for item in self.check(first_index + start, texts[start : start + size])
-        ]
+        items: list[Any] = []
+        for start in range(0, len(texts), size):
+            chunk = texts[start : start + size]
+            items += self._check(first_index + start, chunk, _array(chunk), harmless=harmless)
+        return items
 
-    def _take(self, first_index: int, texts: list[msgspec.Raw]) -> list[Any] | None:
+    def _take(self, first_index: int, whole: bytes) -> list[Any] | None:
         """All of the items, or None where any of them is not for the fast path."""
-        text = b"[" + b",".join(texts) + b"]"
-        faultpoints.meeting(msgspec.Raw(text))
-        if (b"\\" in text and _NUL in text) or rawjson.may_have_huge_exponent(text):
-            return None
-        if rawjson.may_be_deep(text) and any(rawjson.is_deep(each, DEEPEST) for each in texts):
-            return None
         try:
-            loaded = self._values.decode(text)
-            self._rules(text)
+            loaded = self._values.decode(whole)
+            self._rules(whole)
         except (msgspec.DecodeError, RecursionError):
             return None
         for attribute in self._moments:
@@ -89,6 +90,19 @@ class FastPath:
                         return None
                     setattr(each, attribute, moment)
         return [self._make(index, each) for index, each in enumerate(loaded, first_index)]
+
+
+def _array(texts: list[msgspec.Raw]) -> bytes:
+    return b"[" + b",".join(texts) + b"]"
+
+
+def _is_harmless(whole: bytes, texts: list[msgspec.Raw]) -> bool:
+    """Whether it holds nothing that a decoder takes and marshmallow may refuse: then no part of it does."""
+    if b"\\" in whole and _NUL in whole:
+        return False
+    if rawjson.may_have_huge_exponent(whole):
+        return False
+    return not (rawjson.may_be_deep(whole) and any(rawjson.is_deep(each, DEEPEST) for each in texts))
 
 
 def derive(schema: ItemSchema) -> FastPath | None:

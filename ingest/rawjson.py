@@ -22,10 +22,10 @@ _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # either half
 _NO_SURROGATE = rb"\\uff"  # what stands in for it while the rest is checked
 _EXPONENT = re.compile(rb"[0-9][eE][+-]?0*[1-9][0-9]{3}")
-_NUMBER = re.compile(rb"(?:^|[\[:, \t\n\r])-?[0-9.]+[eE][+-]?0*[1-9][0-9]{3}")
 _DIGITS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
 # Backslashes stand in strings alone, and in pairs where they mean themselves.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_EXPONENTS = (b"0e0000", b"0e+0000", b"0e-0000")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _SHALLOW = 10
 _SPACE = b" \t\n\r"
@@ -159,7 +159,24 @@ def may_have_huge_exponent(text: bytes) -> bool:
     """Whether anything in it, be it inside a string, looks like such a number: cheap enough for a whole block."""
     if b"0e0000" not in text.translate(_DIGITS_ALIKE, b"+-"):
         return False
-    return _NUMBER.search(text) is not None  # hexadecimal digits look like exponents, but not like whole numbers
+    alike = text.translate(_DIGITS_ALIKE)
+    return any(_ends_number(alike, place) for mark in _EXPONENTS for place in _places(mark, alike))
+
+
+def _places(mark: bytes, text: bytes) -> Iterator[int]:
+    place = text.find(mark)
+    while place >= 0:
+        yield place
+        place = text.find(mark, place + 1)
+
+
+def _ends_number(alike: bytes, place: int) -> bool:
+    """Whether the digit there is the last of a whole number; those of a hexadecimal id follow a quote or a letter."""
+    while place >= 0 and alike[place] in b"0.":
+        place -= 1
+    if place >= 0 and alike[place] in b"-":
+        place -= 1
+    return place < 0 or alike[place] in b"[:, \t\n\r"
 
 
 def has_null_member(text: msgspec.Raw) -> bool:
