@@ -6,7 +6,8 @@ Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may i
     writing
     kinds
     db
-    queue | wakeups | intake | quarantine
+    queue | intake | quarantine
+    wakeups
     fastpath
     object_events
     objects

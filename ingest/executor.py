@@ -4,6 +4,7 @@ Every block is one transaction, and the row lock on it is the lease: whoever die
 whoever comes next finds either the whole block done or none of it (DESIGN.md section 3).
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -33,6 +34,9 @@ from ingest.writing import write
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
 _SUSPICIOUS_DELIVERIES = 3
+
+# Who hears of jobs and finds that others have begun them, time and again, is not needed.
+_MOST_IN_VAIN = 20
 
 # So long after its transaction must be over, a process that is still at a block hangs.
 _SLACK_SECONDS = 5
@@ -100,14 +104,18 @@ class Executor:
         self._wake_another(job_id)
         if job_id is not None:
             self.run(job_id, seconds=seconds)
-        while time.monotonic() < until:
+        begun_nothing = 0
+        while time.monotonic() < until and begun_nothing < _MOST_IN_VAIN:
             left = self._deliver(jobs.begin_next, until)
             if left is _Left.TROUBLE:
                 break
-            if left is _Left.NOT_BEGUN:
-                if not self._something_comes(ear):
-                    return
-                self._wake_another(None)
+            if left is not _Left.NOT_BEGUN:
+                begun_nothing = 0
+                continue
+            begun_nothing += 1
+            if not self._something_comes(ear):
+                return
+            self._wake_another(None)
         # It goes, and what it has heard of last may have no message.
         for waits in self._waiting()[:1]:
             self.bell.ring(waits)
@@ -166,7 +174,7 @@ class Executor:
             except (TryAgain, Unavailable) as error:
                 # A COMMIT whose answer was lost may have landed: look again, over another connection.
                 tries += 1
-                log.warning("block_again", error=error.message, tries=tries)
+                log.warning("block_again", error=error.message, tries=tries, **_named(job))
                 if tries == self.tries:
                     return _Left.TROUBLE
                 self.pool.check()
@@ -179,20 +187,19 @@ class Executor:
             poison = _poison(schema, block)
             longest = blocks.patience_seconds(block.deliveries) + _SLACK_SECONDS
             with self.leash(longest), conn.transaction():
-                state = _carry_out(conn, job, block, schema, poison)
+                closed = _carry_out(conn, job, block, schema, poison, until=until)
         except _JobEnded:
             return self._tell(conn, job)
         except JobUnrunnable as error:
             if jobs.fail(conn, job.id, error.code, error.message):
                 log.error("job_failed", code=error.code, message=error.message)  # noqa: TRY400 # it says all
             return self._tell(conn, job)
-        if state is None:
+        if closed is None:
             return _Left.SOMEONE_ELSE
         faultpoints.passing("block.committed")
-        if state.ended:
+        if closed.state.ended:
             return self._tell(conn, job)
-        if time.monotonic() > until:
-            jobs.make_room(conn, job.id)
+        if closed.makes_room:
             self.bell.ring(job.id)
             return _Left.TIME_IS_UP
         return None
@@ -212,11 +219,24 @@ class Executor:
         return _Left.ENDED
 
 
-def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema, poison: set[int]) -> JobState | None:
+def _named(job: Job | None) -> dict[str, str]:
+    return {} if job is None else {"job_id": job.id.hex}
+
+
+class _Closed(NamedTuple):
+    """What closing a block made of its job; `makes_room`: this delivery leaves it to the next one."""
+
+    state: JobState
+    makes_room: bool
+
+
+def _carry_out(
+    conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema, poison: set[int], *, until: float = math.inf
+) -> _Closed | None:
     """Everything of one block, in the caller's transaction.
 
     Returns:
-        The state that the job is in now; None where another worker holds the block or has closed it.
+        None where another worker holds the block or has closed it.
 
     Raises:
         _JobEnded: the job was ended meanwhile, so the transaction must be rolled back.
@@ -239,11 +259,12 @@ def _carry_out(conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema,
     effects[Effect.FAILED] = len(errors)
     blocks.record_errors(conn, job.id, errors)
     blocks.close(conn, job.id, block.no, results if kind.keeps_results else None)
-    state = jobs.move_on(conn, job.id, effects)
+    makes_room = time.monotonic() > until
+    state = jobs.move_on(conn, job.id, effects, makes_room=makes_room)
     if state is None:
         raise _JobEnded
     faultpoints.passing("block.closed")
-    return state
+    return _Closed(state, makes_room)
 
 
 def _check(schema: ItemSchema, block: OpenBlock, poison: set[int]) -> tuple[list[Any], list[ItemError]]:

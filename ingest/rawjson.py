@@ -26,7 +26,7 @@ _DIGITS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
 # Backslashes stand in strings alone, and in pairs where they mean themselves.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _EXPONENTS = (b"0e0000", b"0e+0000", b"0e-0000")
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 _SHALLOW = 10
 _SPACE = b" \t\n\r"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -193,11 +193,16 @@ def is_deep(text: msgspec.Raw, levels: int) -> bool:
 
 
 def may_be_deep(text: bytes) -> bool:
-    """Whether anything in it may be nested over 10 levels deep: cheap enough for a whole block."""
-    brackets = text.translate(None, _NO_BRACKETS)
+    """Whether anything in it may be nested over 10 levels deep: cheap enough for a whole block.
+
+    Brackets are taken away by pairs, and strings that hold none; the quotes of others stay, and then it may be deep.
+    """
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    marks = text.translate(None, _NO_MARKS).replace(b'""', b"")
     for _ in range(_SHALLOW):
-        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
-    return brackets != b""
+        marks = marks.replace(b"{}", b"").replace(b"[]", b"")
+    return marks != b""
 
 
 def _marks(text: bytes) -> Iterator[tuple[int, bytes, int]]:

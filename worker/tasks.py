@@ -56,9 +56,9 @@ def run_job(job_id: str) -> None:
         executor().serve(_parsed(job_id), ear(), seconds=_SLICE_SECONDS)
     except MemoryError:
         # One that left the task would end the whole worker, not this child alone.
-        log.error("job_out_of_memory", job_id=job_id)  # noqa: TRY400 # a traceback wants memory too
+        log.error("job_out_of_memory", rung_for=str(job_id)[:_LONGEST_ID])  # noqa: TRY400 # a traceback wants memory too
     except Exception:
-        log.exception("job_crashed", job_id=str(job_id)[:_LONGEST_ID])
+        log.exception("job_crashed", rung_for=str(job_id)[:_LONGEST_ID])
 
 
 def _parsed(job_id: object) -> UUID | None:

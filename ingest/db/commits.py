@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ingest.db.pool import Connection, Pool, session, transaction
-from ingest.errors import Unavailable
+from ingest.errors import TryAgain, Unavailable
 
 # A session that lost its client ends at once, or within idle_in_transaction_session_timeout (ingest/db/pool.py).
 _PATIENCE_SECONDS = 7.0
@@ -48,7 +48,7 @@ def surely(pool: Pool, write: Callable[[Connection], None]) -> None:
         DatabaseError: in its other classes; it was not done.
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    sent = False
+    sent = lost = False
     while True:
         try:
             with session(pool) as conn:
@@ -58,6 +58,13 @@ def surely(pool: Pool, write: Callable[[Connection], None]) -> None:
         except Unavailable:
             if not sent or time.monotonic() > deadline:
                 raise
+            lost = True
+        except TryAgain:
+            # It may have waited in vain for the attempt that was lost, which may still land.
+            if not lost:
+                raise
+            if time.monotonic() > deadline:
+                raise Unavailable(None) from None
         pool.check()
         time.sleep(_INTERVAL_SECONDS)
 

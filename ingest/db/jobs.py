@@ -92,7 +92,7 @@ _MAY_BEGIN = """(j.after_job_id IS NULL OR NOT EXISTS (
            SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.status IN ('pending', 'processing')))"""
 
 # One statement counts this delivery once, on the first open block if nobody works on it, and moves the job on if it is
-# the first. A job that waits for another to end is left as it is. SKIP LOCKED: a delivery never waits for another.
+# the first. A job that waits for another to end is left as it is. SKIP LOCKED: none waits for a block that is taken.
 # The job's row comes first, since a row that is locked and then found to have changed stays locked for the statement:
 # on the block, that would make the one who has just begun it believe that somebody else is at it.
 # What is counted is a hint, and a job that is pending again begins again: that may be lost in a crash, so this commit
@@ -179,14 +179,6 @@ def waiting(conn: Connection, *, limit: int) -> list[UUID]:
     return [row[0] for row in conn.execute(_WAITING, (limit,)).fetchall()]  # type: ignore[misc] # a uuid column
 
 
-_MAKE_ROOM = "UPDATE jobs SET queued_at = clock_timestamp() WHERE id = %s AND status = 'processing'"
-
-
-def make_room(conn: Connection, job_id: UUID) -> None:
-    """Send a long job to the end of those that wait."""
-    conn.execute(_MAKE_ROOM, (job_id,))
-
-
 # PROCESSING to PROCESSING, or to COMPLETED by the transaction that closes the last block. Zero rows: the job was ended
 # meanwhile, so the caller's block must not stand.
 _MOVE_ON = """
@@ -194,6 +186,7 @@ UPDATE jobs
 SET created = created + %(created)s, updated = updated + %(updated)s, unchanged = unchanged + %(unchanged)s,
     duplicate = duplicate + %(duplicate)s, failed = failed + %(failed)s, unprocessed = unprocessed - %(items)s,
     blocks_open = blocks_open - 1, progressed_at = clock_timestamp(),
+    queued_at = CASE WHEN %(makes_room)s THEN clock_timestamp() + interval '1 millisecond' ELSE queued_at END,
     status = CASE WHEN blocks_open = 1 THEN 'completed' ELSE status END,
     ended_at = CASE WHEN blocks_open = 1 THEN clock_timestamp() END
 WHERE id = %(job_id)s AND status = 'processing'
@@ -201,19 +194,23 @@ RETURNING status
 """
 
 
-def move_on(conn: Connection, job_id: UUID, effects: Mapping[Effect, int]) -> JobState | None:
+def move_on(
+    conn: Connection, job_id: UUID, effects: Mapping[Effect, int], *, makes_room: bool = False
+) -> JobState | None:
     """Count a closed block's effects; the last one completes the job.
 
     Args:
         conn: the transaction that wrote the block.
         job_id: whose block it is.
         effects: how many of the block's items had each; UNPROCESSED is not among them.
+        makes_room: send the job to the end of those that wait, since this delivery leaves it.
 
     Returns:
         The state that the job is in now, or None where it was no longer PROCESSING.
     """
     counts = {effect.value: effects.get(effect, 0) for effect in Effect if effect is not Effect.UNPROCESSED}
-    row = conn.execute(_MOVE_ON, {**counts, "items": sum(counts.values()), "job_id": job_id}).fetchone()
+    values = {**counts, "items": sum(counts.values()), "job_id": job_id, "makes_room": makes_room}
+    row = conn.execute(_MOVE_ON, values).fetchone()
     return None if row is None else JobState(str(row[0]))
 
 

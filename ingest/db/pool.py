@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
 from ingest.db.faults import ours
@@ -95,8 +96,8 @@ def open_pool(url: str, process: str, *, size: int) -> Pool:
         # gives up before its callers do, and the next caller begins anew.
         reconnect_timeout=4,
         max_idle=60,
-        # Not checked each time they are handed out, which is a round trip more: whoever first finds that the server was
-        # restarted has all of them looked at, by `check`.
+        # Not checked each time they are handed out, which is a round trip more: who looks up a key, stores a batch or
+        # carries out a job has all of them looked at, by `check`, where it finds its own dead, and tries again.
         configure=_configure,
         open=True,
     )
@@ -122,8 +123,12 @@ def session(pool: Pool) -> Iterator[Connection]:
     """
     with ours(), pool.connection() as connection:
         connection.autocommit = True
-        yield connection
-        connection.autocommit = False
+        try:
+            yield connection
+        finally:
+            # Whoever has it next counts on a transaction. One that is not idle, or lost, the pool throws away.
+            if connection.info.transaction_status is TransactionStatus.IDLE:
+                connection.autocommit = False
 
 
 def _conninfo(url: str, process: str) -> str:

@@ -1,12 +1,12 @@
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, open_pool, transaction
+from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, open_pool, session, transaction
 from ingest.errors import Unavailable
 
 _ALWAYS = {"timezone": "UTC"}
@@ -126,3 +126,15 @@ def test_a_pool_whose_server_stays_away_gives_up_so_that_the_next_caller_is_trie
         while away.get_stats()["pool_size"]:
             assert time.monotonic() < deadline
             waiting.wait(0.05)
+
+
+def test_a_transaction_after_a_session_that_failed_is_one_again(pool: Pool) -> None:
+    with suppress(KeyError), session(pool) as conn:
+        conn.execute("CREATE TABLE stays ()")
+        raise KeyError
+    with suppress(KeyError), transaction(pool) as conn:
+        conn.execute("CREATE TABLE goes ()")
+        raise KeyError
+    with transaction(pool) as conn:
+        found = conn.execute("SELECT to_regclass('stays') IS NOT NULL, to_regclass('goes') IS NOT NULL").fetchone()
+    assert found == (True, False)

@@ -193,6 +193,24 @@ def test_it_takes_no_item_that_is_nested_deeper_than_marshmallow_takes(
     assert isinstance(schema.check(0, text), Entity) is taken
 
 
+@pytest.mark.parametrize("decoy", ['"["', '"[[]"', r'"\\"["', r'"\"["', '"a", "]["', '"", "["'])
+def test_brackets_in_strings_hide_no_depth(schema: EntitySchema, decoy: str) -> None:
+    deep = "0"
+    for _ in range(DEEPEST):
+        deep = f"[{decoy}, {deep}, {decoy.replace('[', ']')}]" if '"["' in decoy else f"[{decoy}, {deep}]"
+    items = [f'["]", {deep}, "["]', deep, "[" + '"]",' * DEEPEST + deep + ',"["' * DEEPEST + "]"]
+    fast = derive(schema)
+    assert fast is not None
+    for data in items:
+        text = msgspec.Raw(b'{"externalId": "p", "entityType": "player", "data": {"email": %s}}' % data.encode())
+        assert fast.check(0, [text]) == [None]
+        assert isinstance(schema.check(0, text), ItemError)
+
+
+def test_what_is_flat_is_not_taken_for_deep() -> None:
+    assert not rawjson.may_be_deep(rb'[{"a": "b\\", "c": "\"", "d": [1, {"e": []}]}, {"": ""}]')
+
+
 def test_ids_in_hexadecimal_do_not_look_like_huge_exponents(schema: EntitySchema) -> None:
     one = b'{"externalId": "0001e1234-4e12-8e34", "entityType": "player", "data": {"email": "1e5000"}}'
     fast = derive(schema)
