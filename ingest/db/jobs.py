@@ -92,7 +92,7 @@ _MAY_BEGIN = """(j.after_job_id IS NULL OR NOT EXISTS (
            SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.status IN ('pending', 'processing')))"""
 
 # One statement counts this delivery once, on the first open block if nobody works on it, and moves the job on if it is
-# the first. A job that waits for another to end is left as it is. SKIP LOCKED: none waits for a block that is taken.
+# the first. A job that waits for another to end is left as it is. SKIP LOCKED: a delivery never waits for another.
 # The job's row comes first, since a row that is locked and then found to have changed stays locked for the statement:
 # on the block, that would make the one who has just begun it believe that somebody else is at it.
 # What is counted is a hint, and a job that is pending again begins again: that may be lost in a crash, so this commit
@@ -102,7 +102,7 @@ WITH job AS (
     SELECT j.id FROM jobs j
     WHERE {{which}}
       AND {_MAY_BEGIN}
-    ORDER BY j.queued_at LIMIT 1 FOR NO KEY UPDATE OF j {{others}}
+    ORDER BY j.queued_at LIMIT 1 FOR NO KEY UPDATE OF j SKIP LOCKED
 ), block AS (
     SELECT b.job_id, b.no FROM job JOIN job_blocks b ON b.job_id = job.id AND b.open
     WHERE b.no = (SELECT min(no) FROM job_blocks WHERE job_id = job.id AND open)
@@ -120,12 +120,12 @@ FROM delivered d, set_config('synchronous_commit', 'off', true)
 WHERE j.id = d.job_id
 RETURNING d.no, d.first_index, d.items, d.payload, d.deliveries, {_COLUMNS}
 """
-_BEGIN_ONE = _BEGIN.format(which="j.id = %(job_id)s AND j.status IN ('pending', 'processing')", others="")
+_BEGIN_ONE = _BEGIN.format(which="j.id = %(job_id)s AND j.status IN ('pending', 'processing')")
 # Nobody has begun them, or whoever did has made room. What was begun and is free all the same was left by somebody who
 # died of it, or to whom the database denied it: sweep's ring alone brings that on, or it would come before all others.
 _WAITS = """(j.status = 'pending' OR j.status = 'processing' AND j.queued_at > j.progressed_at)
       AND (SELECT b.open FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1)"""
-_BEGIN_NEXT = _BEGIN.format(which=_WAITS, others="SKIP LOCKED")
+_BEGIN_NEXT = _BEGIN.format(which=_WAITS)
 
 
 @dataclass(frozen=True, slots=True)
