@@ -1,18 +1,15 @@
-"""One job, block by block: begin, lock, check, write, record, close, tell.
+"""Jobs, haul by haul: begin, carry out, tell; and whatever else waits, once awake.
 
-Every block is one transaction, and the row lock on it is the lease: whoever dies, hangs or is late cannot commit, and
-whoever comes next finds either the whole block done or none of it (DESIGN.md section 3).
+What one transaction carries out is `ingest.hauls`: here is which jobs, when, and what if something stands in the way.
 """
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -20,17 +17,16 @@ import structlog
 from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
 from ingest.db import blocks, jobs
-from ingest.db.blocks import OpenBlock, Result
+from ingest.db.blocks import OpenBlock
 from ingest.db.jobs import Begun
 from ingest.db.pool import Connection, Pool, session
 from ingest.db.templates import Editions
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable
-from ingest.fastpath import FastPath, derive
-from ingest.jobs import Effect, ItemError, Job, JobState
-from ingest.kinds import KINDS, Target, Written, schema_of
+from ingest.hauls import Done, Haul, JobEnded, carry_out
+from ingest.jobs import Effect, Job
+from ingest.kinds import KINDS, schema_of
 from ingest.queue import Bell
 from ingest.wakeups import Ear, Wakeups
-from ingest.writing import write
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
 _SUSPICIOUS_DELIVERIES = 3
@@ -42,10 +38,6 @@ _MOST_IN_VAIN = 20
 _SLACK_SECONDS = 5
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.executor")
-
-
-class _JobEnded(Exception):
-    """The job was ended while this block was under way."""
 
 
 class _Left(Enum):
@@ -146,160 +138,114 @@ class Executor:
             log.warning("waiting_unknown", error=error.message)
             return []
 
-    def _deliver(self, begin: Callable[[Connection], Begun | None], until: float) -> _Left:
-        """Begin a job and carry it out until the time is up."""
-        job: Job | None = None
+    def _deliver(self, begin: Callable[[Connection], Haul], until: float) -> _Left:
+        """Begin a job and carry it out until the time is up; or several together, and else one by one."""
+        haul: Haul = []
         block: OpenBlock | None
         tries = 0
-        while True:
+        while len(haul) <= 1:
             try:
                 with session(self.pool) as conn:
-                    if job is None:
-                        begun = begin(conn)
-                        if begun is None:
+                    if not haul:
+                        haul = begin(conn)
+                        if not haul:
                             return _Left.NOT_BEGUN
-                        job, block = begun.job, begun.block
                         faultpoints.passing("job.begun")
+                        if len(haul) > 1:
+                            if self._together(conn, haul):
+                                return _Left.ENDED
+                            break
+                        block = haul[0].block
                     else:
-                        block = blocks.next_open(conn, job.id)
+                        block = blocks.next_open(conn, haul[0].job.id)
+                    job = haul[0].job
                     with structlog.contextvars.bound_contextvars(job_id=job.id.hex, request_id=job.request_id):
                         while block is not None:
-                            faultpoints.passing("block.read")
-                            left = self._step(conn, job, block, until)
+                            left = self._step(conn, Begun(job, block), until)
                             tries = 0
                             if left is not None:
                                 return left
                             block = blocks.next_open(conn, job.id)
-                        return self._tell(conn, job)
+                        return self._tell(conn, haul)
             except (TryAgain, Unavailable) as error:
                 # A COMMIT whose answer was lost may have landed: look again, over another connection.
                 tries += 1
-                log.warning("block_again", error=error.message, tries=tries, **_named(job))
+                named = _named(haul[0].job) if len(haul) == 1 else {"jobs": len(haul)}
+                log.warning("block_again", error=error.message, tries=tries, **named)
                 if tries == self.tries:
                     return _Left.TROUBLE
                 self.pool.check()
+        return self._one_by_one(haul, until)
 
-    def _step(self, conn: Connection, job: Job, block: OpenBlock, until: float) -> _Left | None:
-        """Carry out a block in one transaction; None where there may be more to do."""
+    def _together(self, conn: Connection, haul: Haul) -> bool:
+        """Carry out several jobs in one transaction; False where anything stands in the way of any of them."""
         try:
-            template = None if job.template_id is None else self.editions.get(conn, job.template_id)
-            schema = schema_of(KINDS[job.kind], template)
-            poison = _poison(schema, block)
-            longest = blocks.patience_seconds(block.deliveries) + _SLACK_SECONDS
-            with self.leash(longest), conn.transaction():
-                closed = _carry_out(conn, job, block, schema, poison, until=until)
-        except _JobEnded:
-            return self._tell(conn, job)
+            if self._carry_out(conn, haul, math.inf) is None:
+                return False
+        except (JobEnded, JobUnrunnable):
+            return False
+        self._tell(conn, haul)
+        return True
+
+    def _one_by_one(self, haul: Haul, until: float) -> _Left:
+        """Whatever several jobs met together, each is delivered by itself now."""
+        log.info("jobs_one_by_one", jobs=len(haul))
+        left = _Left.NOT_BEGUN
+        for each in haul:
+            left = self._deliver(partial(jobs.begin, job_id=each.job.id), until)
+            if left is _Left.TROUBLE:
+                break
+        return left
+
+    def _step(self, conn: Connection, begun: Begun, until: float) -> _Left | None:
+        """Carry out a block of a job; None where there may be more to do."""
+        try:
+            done = self._carry_out(conn, [begun], until)
+        except JobEnded:
+            return self._tell(conn, [begun])
         except JobUnrunnable as error:
-            if jobs.fail(conn, job.id, error.code, error.message):
+            if jobs.fail(conn, begun.job.id, error.code, error.message):
                 log.error("job_failed", code=error.code, message=error.message)  # noqa: TRY400 # it says all
-            return self._tell(conn, job)
-        if closed is None:
+            return self._tell(conn, [begun])
+        if done is None:
             return _Left.SOMEONE_ELSE
-        faultpoints.passing("block.committed")
-        if closed.state.ended:
-            return self._tell(conn, job)
-        if closed.makes_room:
-            self.bell.ring(job.id)
+        if done.states[begun.job.id].ended:
+            return self._tell(conn, [begun])
+        if done.makes_room:
+            self.bell.ring(begun.job.id)
             return _Left.TIME_IS_UP
         return None
 
-    def _tell(self, conn: Connection, job: Job) -> _Left:
-        """Tell those who waited for the end of a job; harmless where they have been told."""
-        found = jobs.ended(conn, job.id)
-        if found is None:
-            return _Left.SOMEONE_ELSE
-        ended, waiting = found
-        faultpoints.passing("job.ended")
-        log.info("job_ended", status=ended.status, total=ended.total, failed=ended.effects[Effect.FAILED])
-        if job.awaited and self.wakeups is not None:
-            self.wakeups.wake(job.id)
-        for next_job in waiting:
-            self.bell.ring(next_job)
-        return _Left.ENDED
+    def _carry_out(self, conn: Connection, haul: Haul, until: float) -> Done | None:
+        """A haul in a transaction of its own; None where another worker holds a block or has closed it."""
+        faultpoints.passing("block.read")
+        job, block = haul[0].job, haul[0].block
+        template = None if job.template_id is None else self.editions.get(conn, job.template_id)
+        schema = schema_of(KINDS[job.kind], template)
+        poison = _poison(schema, block)
+        longest = blocks.patience_seconds(block.deliveries) + _SLACK_SECONDS
+        with self.leash(longest), conn.transaction():
+            done = carry_out(conn, haul, schema, poison, until=until)
+        if done is not None:
+            faultpoints.passing("block.committed")
+        return done
+
+    def _tell(self, conn: Connection, haul: Haul) -> _Left:
+        """Tell those who waited for the end of jobs; harmless where they have been told."""
+        ends = jobs.ended(conn, [each.job.id for each in haul])
+        for job, waiting in ends:
+            faultpoints.passing("job.ended")
+            failed = job.effects[Effect.FAILED]
+            log.info("job_ended", status=job.status, total=job.total, failed=failed, **_named(job))
+            if job.awaited and self.wakeups is not None:
+                self.wakeups.wake(job.id)
+            for next_job in waiting:
+                self.bell.ring(next_job)
+        return _Left.ENDED if len(ends) == len(haul) else _Left.SOMEONE_ELSE
 
 
-def _named(job: Job | None) -> dict[str, str]:
-    return {} if job is None else {"job_id": job.id.hex}
-
-
-class _Closed(NamedTuple):
-    """What closing a block made of its job; `makes_room`: this delivery leaves it to the next one."""
-
-    state: JobState
-    makes_room: bool
-
-
-def _carry_out(
-    conn: Connection, job: Job, block: OpenBlock, schema: ItemSchema, poison: set[int], *, until: float = math.inf
-) -> _Closed | None:
-    """Everything of one block, in the caller's transaction.
-
-    Returns:
-        None where another worker holds the block or has closed it.
-
-    Raises:
-        _JobEnded: the job was ended meanwhile, so the transaction must be rolled back.
-    """
-    if not blocks.lock(conn, job.id, block.no):
-        return None
-    faultpoints.passing("block.locked")
-    blocks.extend_patience(conn, block.deliveries)
-    good, errors = _check(schema, block, poison)
-    faultpoints.passing("block.checked")
-    kind = KINDS[job.kind]
-    outcomes = write(conn, kind, Target(job.tenant_id, job.merge), good)
-    errors += [outcome for _, outcome in outcomes if isinstance(outcome, ItemError)]
-    taken = [(index, outcome) for index, outcome in outcomes if isinstance(outcome, Written)]
-    results = [
-        Result(index, each.effect, each.id) for index, each in taken if kind.keeps_results and each.id is not None
-    ]
-    faultpoints.passing("block.written")
-    effects = Counter(outcome.effect for _, outcome in taken)
-    effects[Effect.FAILED] = len(errors)
-    blocks.record_errors(conn, job.id, errors)
-    blocks.close(conn, job.id, block.no, results if kind.keeps_results else None)
-    makes_room = time.monotonic() > until
-    state = jobs.move_on(conn, job.id, effects, makes_room=makes_room)
-    if state is None:
-        raise _JobEnded
-    faultpoints.passing("block.closed")
-    return _Closed(state, makes_room)
-
-
-def _check(schema: ItemSchema, block: OpenBlock, poison: set[int]) -> tuple[list[Any], list[ItemError]]:
-    """The block's good items in the order sent, and an error for each of the others."""
-    texts = intake.items_of(block.payload)
-    fast = fast_path(schema)
-    if fast is None or poison:
-        checked: list[Any] = [None] * len(texts)
-    else:
-        checked = fast.check(block.first_index, texts)
-    good: list[Any] = []
-    errors: list[ItemError] = []
-    for index, (text, item) in enumerate(zip(texts, checked, strict=True), block.first_index):
-        if item is not None:
-            good.append(item)
-        elif index in poison:
-            errors.append(_poisoned(index))
-        elif isinstance(judged := schema.check(index, text), ItemError):
-            errors.append(judged)
-        else:
-            good.append(judged)
-    return good, errors
-
-
-def _poisoned(index: int) -> ItemError:
-    return ItemError(index, None, "VALIDATION_FAILED", "Checking this item ended the process three times")
-
-
-@lru_cache(maxsize=1_000)
-def fast_path(schema: ItemSchema) -> FastPath | None:
-    """The fast path of a schema, derived once; the log names a kind that has none."""
-    derived = derive(schema)
-    if derived is None:
-        log.info("checking_item_by_item", schema=type(schema).__name__)
-    return derived
+def _named(job: Job) -> dict[str, str]:
+    return {"job_id": job.id.hex, "request_id": job.request_id}
 
 
 def _poison(schema: ItemSchema, block: OpenBlock) -> set[int]:

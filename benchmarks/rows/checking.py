@@ -14,7 +14,7 @@ from benchmarks.stored import blocks_of
 from ingest.checking import ItemSchema
 from ingest.db.pool import transaction
 from ingest.db.templates import Editions
-from ingest.executor import fast_path
+from ingest.hauls import fast_path
 from ingest.intake import items_of
 from ingest.jobs import ItemError
 from ingest.kinds import KINDS, schema_of

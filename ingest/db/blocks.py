@@ -34,23 +34,28 @@ def next_open(conn: Connection, job_id: UUID) -> OpenBlock | None:
         return cursor.execute(_NEXT, (job_id,)).fetchone()
 
 
-# The subquery pins the block to the first open one: a plain ORDER BY no LIMIT 1 SKIP LOCKED would jump over a block
-# that another worker holds, and break the order.
+# The subquery pins each block to the first open one of its job: a plain ORDER BY no LIMIT 1 SKIP LOCKED would jump over
+# a block that another worker holds, and break the order.
 _LOCK = """
-SELECT FROM job_blocks
-WHERE job_id = %(job_id)s AND no = %(no)s AND open
-  AND no = (SELECT min(no) FROM job_blocks WHERE job_id = %(job_id)s AND open)
-FOR UPDATE SKIP LOCKED
+SELECT FROM unnest(%(job_ids)s::uuid[], %(nos)s::integer[]) AS w (job_id, no)
+JOIN job_blocks b ON b.job_id = w.job_id AND b.no = w.no
+WHERE b.open AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = w.job_id AND open)
+FOR UPDATE OF b SKIP LOCKED
 """
 
 
-def lock(conn: Connection, job_id: UUID, no: int) -> bool:
-    """Take the lease on a block until this transaction ends, however it ends.
+def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]]) -> bool:
+    """Take the lease on blocks until this transaction ends, however it ends.
+
+    Args:
+        conn: an open transaction.
+        wanted: the job and the number of each, no two of the same job.
 
     Returns:
-        False where another worker holds it, or has closed it.
+        False where another worker holds one of them, or has closed it; the others may be held all the same.
     """
-    return conn.execute(_LOCK, {"job_id": job_id, "no": no}).rowcount == 1
+    values = {"job_ids": [job_id for job_id, _ in wanted], "nos": [no for _, no in wanted]}
+    return conn.execute(_LOCK, values).rowcount == len(wanted)
 
 
 # Each delivery that brought no progress doubles the patience, up to four minutes: a block that is merely slow gets its
@@ -97,26 +102,6 @@ class Result(msgspec.Struct, frozen=True, gc=False):
         return UUID(bytes=self.id)
 
 
-_CLOSE = """
-UPDATE job_blocks SET open = false, payload = '', results = %(results)s::text::jsonb
-WHERE job_id = %(job_id)s AND no = %(no)s
-"""
-
-
-def close(conn: Connection, job_id: UUID, no: int, results: Sequence[Result] | None = None) -> None:
-    """Close the block that this transaction holds, and forget its payload: every item has its effect now.
-
-    Args:
-        conn: the transaction that holds the block's lock.
-        job_id: whose block it is.
-        no: the block's number.
-        results: of the items that were taken; None where the kind keeps none.
-    """
-    rows = None if results is None else [(each.index, each.effect, each.id.hex()) for each in results]
-    kept = None if rows is None else msgspec.json.encode(rows).decode()
-    conn.execute(_CLOSE, {"job_id": job_id, "no": no, "results": kept})
-
-
 _RESULTS = """
 SELECT (r -> 0)::integer, r ->> 1, (r ->> 2)::uuid
 FROM job_blocks b CROSS JOIN jsonb_array_elements(b.results) r WHERE b.job_id = %s ORDER BY 1
@@ -131,22 +116,22 @@ def results_of(conn: Connection, job_id: UUID) -> list[Result]:
 
 _RECORD = """
 INSERT INTO job_errors (job_id, index, external_id, code, message)
-SELECT %(job_id)s, e.index, e.external_id, e.code, e.message
-FROM unnest(%(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[])
-     AS e (index, external_id, code, message)
+SELECT e.job_id, e.index, e.external_id, e.code, e.message
+FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[])
+     AS e (job_id, index, external_id, code, message)
 """
 
 
-def record_errors(conn: Connection, job_id: UUID, errors: Sequence[ItemError]) -> None:
-    """Keep what was wrong with a block's bad items."""
+def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]]) -> None:
+    """Keep what was wrong with bad items, each beside its job."""
     if not errors:
         return
     columns = {
-        "job_id": job_id,
-        "indexes": [error.index for error in errors],
-        "ids": [None if error.external_id is None else _storable(error.external_id) for error in errors],
-        "codes": [error.code for error in errors],
-        "messages": [_storable(error.message) for error in errors],
+        "job_ids": [job_id for job_id, _ in errors],
+        "indexes": [error.index for _, error in errors],
+        "ids": [None if error.external_id is None else _storable(error.external_id) for _, error in errors],
+        "codes": [error.code for _, error in errors],
+        "messages": [_storable(error.message) for _, error in errors],
     }
     conn.execute(_RECORD, columns)
 

@@ -5,12 +5,18 @@ from dataclasses import dataclass, fields
 from typing import Any, LiteralString
 from uuid import UUID
 
+import msgspec
 from psycopg.rows import dict_row
 
-from ingest.db.blocks import OpenBlock
+from ingest.db.blocks import OpenBlock, Result
 from ingest.db.pool import Connection
 from ingest.intake import Block
 from ingest.jobs import Effect, Job, JobState
+
+# What is carried out in one transaction together: so many items, at most, whatever they are and whosever jobs they came
+# in; and so many bytes as they are stored, which are some 10 MB of items. It is over in a tenth of a second.
+MOST_ITEMS = 5_000
+_MOST_BYTES = 1024 * 1024
 
 _COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, j.request_id, j.awaited, j.status,
        j.total, j.created, j.updated, j.unchanged, j.duplicate, j.failed, j.unprocessed, j.attempts, j.error_code,
@@ -91,26 +97,64 @@ def get(conn: Connection, job_id: UUID) -> Job | None:
 _MAY_BEGIN = """(j.after_job_id IS NULL OR NOT EXISTS (
            SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.status IN ('pending', 'processing')))"""
 
-# One statement counts this delivery once, on the first open block if nobody works on it, and moves the job on if it is
-# the first. A job that waits for another to end is left as it is. SKIP LOCKED: a delivery never waits for another.
+# Nobody has begun them, or whoever did has made room. What was begun and is free all the same was left by somebody who
+# died of it, or to whom the database denied it: sweep's ring alone brings that on, or it would come before all others.
+_WAITS = """(j.status = 'pending' OR j.status = 'processing' AND j.queued_at > j.progressed_at)
+      AND (SELECT b.open FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1)"""
+
+_ONE = f"""
+chosen AS (
+    SELECT j.id, 1 AS place FROM jobs j
+    WHERE j.id = %(job_id)s AND j.status IN ('pending', 'processing')
+      AND {_MAY_BEGIN}
+    FOR NO KEY UPDATE OF j SKIP LOCKED
+)"""
+
+# The longest waiting, and of those next behind it the ones that are like it and fit into its transaction. Their payload
+# is counted as it is stored, compressed.
+_NEXT = f"""
+first AS (
+    SELECT j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.status, j.blocks_open, j.total, j.queued_at FROM jobs j
+    WHERE {_WAITS}
+      AND {_MAY_BEGIN}
+    ORDER BY j.queued_at LIMIT 1 FOR NO KEY UPDATE OF j SKIP LOCKED
+), alike AS (
+    SELECT j.id, j.queued_at,
+           first.total + sum(j.total) OVER so_far AS items, sum(octet_length(b.payload)) OVER so_far AS bytes
+    FROM first
+    CROSS JOIN LATERAL (
+        SELECT * FROM jobs WHERE queued_at >= first.queued_at AND status = 'pending' ORDER BY queued_at LIMIT 64) j
+    CROSS JOIN LATERAL (SELECT payload FROM job_blocks WHERE job_id = j.id AND open LIMIT 1) b
+    WHERE first.status = 'pending' AND first.blocks_open = 1 AND j.blocks_open = 1 AND j.id <> first.id
+      AND (j.tenant_id, j.kind, j.merge) = (first.tenant_id, first.kind, first.merge)
+      AND j.template_id IS NOT DISTINCT FROM first.template_id
+      AND {_MAY_BEGIN}
+    WINDOW so_far AS (ORDER BY j.queued_at, j.id)
+), behind AS (
+    SELECT j.id, j.queued_at FROM alike JOIN jobs j ON j.id = alike.id
+    WHERE alike.items <= {MOST_ITEMS} AND alike.bytes <= {_MOST_BYTES} AND j.status = 'pending'
+    FOR NO KEY UPDATE OF j SKIP LOCKED
+), chosen AS (
+    SELECT id, 1 AS place FROM first UNION ALL
+    SELECT id, 1 + row_number() OVER (ORDER BY queued_at, id) FROM behind
+)"""
+
+# One statement counts a delivery of each job once, on its first open block if nobody works on that, and moves the job
+# on if it is the first delivery. A job that waits for another to end is left as it is. SKIP LOCKED: a delivery never
+# waits for another.
 # The job's row comes first, since a row that is locked and then found to have changed stays locked for the statement:
 # on the block, that would make the one who has just begun it believe that somebody else is at it.
 # What is counted is a hint, and a job that is pending again begins again: that may be lost in a crash, so this commit
 # waits for no disk.
 _BEGIN = f"""
-WITH job AS (
-    SELECT j.id FROM jobs j
-    WHERE {{which}}
-      AND {_MAY_BEGIN}
-    ORDER BY j.queued_at LIMIT 1 FOR NO KEY UPDATE OF j SKIP LOCKED
-), block AS (
-    SELECT b.job_id, b.no FROM job JOIN job_blocks b ON b.job_id = job.id AND b.open
-    WHERE b.no = (SELECT min(no) FROM job_blocks WHERE job_id = job.id AND open)
+WITH {{chosen}}, block AS (
+    SELECT b.job_id, b.no, chosen.place FROM chosen JOIN job_blocks b ON b.job_id = chosen.id AND b.open
+    WHERE b.no = (SELECT min(no) FROM job_blocks WHERE job_id = chosen.id AND open)
     FOR UPDATE OF b SKIP LOCKED
 ), delivered AS (
     UPDATE job_blocks b SET deliveries = deliveries + 1 FROM block
     WHERE b.job_id = block.job_id AND b.no = block.no
-    RETURNING b.job_id, b.no, b.first_index, b.items, b.payload, b.deliveries
+    RETURNING b.job_id, b.no, b.first_index, b.items, b.payload, b.deliveries, block.place
 )
 UPDATE jobs j
 SET status = 'processing', attempts = attempts + 1, started_at = coalesce(started_at, now()),
@@ -118,14 +162,10 @@ SET status = 'processing', attempts = attempts + 1, started_at = coalesce(starte
     queued_at = least(queued_at, progressed_at)
 FROM delivered d, set_config('synchronous_commit', 'off', true)
 WHERE j.id = d.job_id
-RETURNING d.no, d.first_index, d.items, d.payload, d.deliveries, {_COLUMNS}
+RETURNING d.place, d.no, d.first_index, d.items, d.payload, d.deliveries, {_COLUMNS}
 """
-_BEGIN_ONE = _BEGIN.format(which="j.id = %(job_id)s AND j.status IN ('pending', 'processing')")
-# Nobody has begun them, or whoever did has made room. What was begun and is free all the same was left by somebody who
-# died of it, or to whom the database denied it: sweep's ring alone brings that on, or it would come before all others.
-_WAITS = """(j.status = 'pending' OR j.status = 'processing' AND j.queued_at > j.progressed_at)
-      AND (SELECT b.open FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1)"""
-_BEGIN_NEXT = _BEGIN.format(which=_WAITS)
+_BEGIN_ONE = _BEGIN.format(chosen=_ONE)
+_BEGIN_NEXT = _BEGIN.format(chosen=_NEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +176,7 @@ class Begun:
     block: OpenBlock
 
 
-def begin(conn: Connection, job_id: UUID) -> Begun | None:
+def begin(conn: Connection, job_id: UUID) -> list[Begun]:
     """PENDING to PROCESSING, and count a delivery.
 
     Args:
@@ -144,24 +184,27 @@ def begin(conn: Connection, job_id: UUID) -> Begun | None:
         job_id: as the message named it.
 
     Returns:
-        None where this delivery has nothing to do: the job is unknown, ended, waits for another job, or someone else is
-        at its first open block.
+        That job; empty where this delivery has nothing to do: the job is unknown, ended, waits for another job, or
+        someone else is at its first open block.
     """
     return _begun(conn, _BEGIN_ONE, {"job_id": job_id})
 
 
-def begin_next(conn: Connection) -> Begun | None:
-    """Like `begin`, for the job that has waited longest since it came or made room; None where there is none."""
+def begin_next(conn: Connection) -> list[Begun]:
+    """Like `begin`, for the job that has waited longest since it came or made room, and for those behind it.
+
+    Returns:
+        That job; and where it is a single block, not begun before, jobs like it of a single block each, in the order in
+        which they came: of the same tenant, kind, mode and template, at most MOST_ITEMS items and 64 jobs in all. Empty
+        where none waits.
+    """
     return _begun(conn, _BEGIN_NEXT, {})
 
 
-def _begun(conn: Connection, statement: LiteralString, values: Mapping[str, object]) -> Begun | None:
+def _begun(conn: Connection, statement: LiteralString, values: Mapping[str, object]) -> list[Begun]:
     with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(statement, values).fetchone()
-    if row is None:
-        return None
-    block = OpenBlock(**{name: row.pop(name) for name in _BLOCK_COLUMNS})
-    return Begun(_job(row), block)
+        rows = sorted(cursor.execute(statement, values).fetchall(), key=lambda row: row.pop("place"))
+    return [Begun(block=OpenBlock(**{name: row.pop(name) for name in _BLOCK_COLUMNS}), job=_job(row)) for row in rows]
 
 
 _BLOCK_COLUMNS = tuple(field.name for field in fields(OpenBlock))
@@ -179,39 +222,71 @@ def waiting(conn: Connection, *, limit: int) -> list[UUID]:
     return [row[0] for row in conn.execute(_WAITING, (limit,)).fetchall()]  # type: ignore[misc] # a uuid column
 
 
-# PROCESSING to PROCESSING, or to COMPLETED by the transaction that closes the last block. Zero rows: the job was ended
-# meanwhile, so the caller's block must not stand.
-_MOVE_ON = """
-UPDATE jobs
-SET created = created + %(created)s, updated = updated + %(updated)s, unchanged = unchanged + %(unchanged)s,
-    duplicate = duplicate + %(duplicate)s, failed = failed + %(failed)s, unprocessed = unprocessed - %(items)s,
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A block of which every item has its effect now.
+
+    Attributes:
+        effects: how many of its items had each; UNPROCESSED is not among them.
+        results: of the items that were taken; None where the kind keeps none.
+    """
+
+    job_id: UUID
+    no: int
+    effects: Mapping[Effect, int]
+    results: Sequence[Result] | None = None
+
+
+_COUNTED = [effect.value for effect in Effect if effect is not Effect.UNPROCESSED]
+
+# A block's payload is forgotten as it is closed. Of the jobs: PROCESSING to PROCESSING, or to COMPLETED by the
+# transaction that closes the last block. One that is not returned was ended meanwhile, so its block must not stand.
+_MOVE_ON = f"""
+WITH closing AS (
+    SELECT * FROM unnest(%(job_ids)s::uuid[], %(nos)s::integer[], %(results)s::text[], %(items)s::integer[],
+                         {", ".join(f"%({name})s::integer[]" for name in _COUNTED)})
+             AS c (job_id, no, results, items, {", ".join(_COUNTED)})
+), closed AS (
+    UPDATE job_blocks b SET open = false, payload = '', results = c.results::jsonb
+    FROM closing c WHERE b.job_id = c.job_id AND b.no = c.no
+)
+UPDATE jobs j
+SET {", ".join(f"{name} = j.{name} + c.{name}" for name in _COUNTED)}, unprocessed = unprocessed - c.items,
     blocks_open = blocks_open - 1, progressed_at = clock_timestamp(),
     queued_at = CASE WHEN %(makes_room)s THEN clock_timestamp() + interval '1 millisecond' ELSE queued_at END,
     status = CASE WHEN blocks_open = 1 THEN 'completed' ELSE status END,
     ended_at = CASE WHEN blocks_open = 1 THEN clock_timestamp() END
-WHERE id = %(job_id)s AND status = 'processing'
-RETURNING status
+FROM closing c WHERE j.id = c.job_id AND j.status = 'processing'
+RETURNING j.id, j.status
 """
 
 
-def move_on(
-    conn: Connection, job_id: UUID, effects: Mapping[Effect, int], *, makes_room: bool = False
-) -> JobState | None:
-    """Count a closed block's effects; the last one completes the job.
+def move_on(conn: Connection, closings: Sequence[Closing], *, makes_room: bool = False) -> dict[UUID, JobState]:
+    """Close the blocks that this transaction holds and count their effects; its last one completes a job.
 
     Args:
-        conn: the transaction that wrote the block.
-        job_id: whose block it is.
-        effects: how many of the block's items had each; UNPROCESSED is not among them.
-        makes_room: send the job to the end of those that wait, since this delivery leaves it.
+        conn: the transaction that wrote the blocks.
+        closings: no two of the same job.
+        makes_room: send the jobs to the end of those that wait, since this delivery leaves them.
 
     Returns:
-        The state that the job is in now, or None where it was no longer PROCESSING.
+        The state that each job is in now; without those that were no longer PROCESSING.
     """
-    counts = {effect.value: effects.get(effect, 0) for effect in Effect if effect is not Effect.UNPROCESSED}
-    values = {**counts, "items": sum(counts.values()), "job_id": job_id, "makes_room": makes_room}
-    row = conn.execute(_MOVE_ON, values).fetchone()
-    return None if row is None else JobState(str(row[0]))
+    values = {
+        "job_ids": [each.job_id for each in closings],
+        "nos": [each.no for each in closings],
+        "results": [_kept(each.results) for each in closings],
+        "items": [sum(each.effects.values()) for each in closings],
+        **{name: [each.effects.get(Effect(name), 0) for each in closings] for name in _COUNTED},
+        "makes_room": makes_room,
+    }
+    return {job_id: JobState(status) for job_id, status in conn.execute(_MOVE_ON, values).fetchall()}  # type: ignore[misc,arg-type] # (uuid, text)
+
+
+def _kept(results: Sequence[Result] | None) -> str | None:
+    if results is None:
+        return None
+    return msgspec.json.encode([(each.index, each.effect, each.id.hex()) for each in results]).decode()
 
 
 _END = """
@@ -244,21 +319,18 @@ _ENDED = f"""
 SELECT ARRAY(SELECT w.id FROM jobs w WHERE w.after_job_id = j.id AND w.status = 'pending' ORDER BY w.id LIMIT 1000)
            AS waiting,
        {_COLUMNS}
-FROM jobs j WHERE j.id = %s AND j.status IN ('completed', 'failed', 'cancelled')
+FROM jobs j WHERE j.id = ANY(%s) AND j.status IN ('completed', 'failed', 'cancelled') ORDER BY j.id
 """
 
 
-def ended(conn: Connection, job_id: UUID) -> tuple[Job, list[UUID]] | None:
-    """A job that has ended, and the jobs that may begin now: at most 1,000, for sweep rings for any further ones.
+def ended(conn: Connection, job_ids: Sequence[UUID]) -> list[tuple[Job, list[UUID]]]:
+    """Those of these jobs that have ended, each with the jobs that may begin now.
 
-    None where it has not ended, or is gone.
+    Of the latter at most 1,000 each, for sweep rings for any further ones.
     """
     with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_ENDED, (job_id,)).fetchone()
-    if row is None:
-        return None
-    waiting: list[UUID] = row.pop("waiting")
-    return _job(row), waiting
+        rows = cursor.execute(_ENDED, (list(job_ids),)).fetchall()
+    return [(_job(row), waiting) for row, waiting in ((row, row.pop("waiting")) for row in rows)]
 
 
 def _job(row: dict[str, Any]) -> Job:

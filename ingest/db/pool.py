@@ -31,7 +31,7 @@ _KEEPALIVES = {
 }
 # Everything is looked up by a key here. A plan that was made while a table was empty, and is kept, would read all of it
 # for each key once it has grown: 20 times slower, and worse by the hour. To plan each time costs a small job a third.
-_PLANS = {"enable_seqscan": "off"}
+_PLANS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 _GUARDS = {
     WORKER: {
         "idle_in_transaction_session_timeout": "5s",  # a worker that hangs between two statements

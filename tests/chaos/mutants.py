@@ -42,7 +42,7 @@ _WRITTEN = 'faultpoints.passing("block.written")'
 MUTANTS = (
     Mutant(
         "the block lock",
-        (("ingest/db/blocks.py", "FOR UPDATE SKIP LOCKED", ""),),
+        (("ingest/db/blocks.py", "FOR UPDATE OF b SKIP LOCKED", ""),),
         (
             "tests/chaos/test_deliveries.py::test_a_second_delivery_leaves_a_block_alone_that_is_held",
             f"{_RACES}::test_a_second_delivery_in_the_middle_of_a_block_leaves_at_once",
@@ -50,7 +50,7 @@ MUTANTS = (
     ),
     Mutant(
         "one transaction for what is written and what is recorded",
-        (("ingest/executor.py", _WRITTEN, f'conn.execute("COMMIT"), conn.execute("BEGIN"), {_WRITTEN}'),),
+        (("ingest/hauls.py", _WRITTEN, f'conn.execute("COMMIT"), conn.execute("BEGIN"), {_WRITTEN}'),),
         (
             "tests/chaos/test_crash_points.py::test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing",
             f"{_LOSSES}::test_a_block_that_fails_at_any_step_leaves_nothing_and_is_done_once_later",
@@ -77,7 +77,7 @@ MUTANTS = (
     ),
     Mutant(
         "the finish guard",
-        (("ingest/db/jobs.py", "WHERE id = %(job_id)s AND status = 'processing'", "WHERE id = %(job_id)s"),),
+        (("ingest/db/jobs.py", "WHERE j.id = c.job_id AND j.status = 'processing'", "WHERE j.id = c.job_id"),),
         (
             "tests/chaos/test_deliveries.py::test_a_job_cancelled_in_its_last_block_stays_cancelled",
             f"{_RACES}::test_a_job_cancelled_while_a_block_is_under_way_keeps_nothing_of_that_block",

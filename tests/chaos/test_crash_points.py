@@ -49,6 +49,30 @@ def test_kill_9_in_a_job_that_was_taken_along_loses_and_doubles_nothing(site: Si
     check_invariants(site)
 
 
+@pytest.mark.parametrize(
+    "point",
+    [
+        "job.begun",
+        pytest.param("block.locked", marks=only_long),
+        pytest.param("block.checked", marks=only_long),
+        "block.written",
+        pytest.param("block.closed", marks=only_long),
+        "block.committed",
+        "job.ended",
+    ],
+)
+def test_kill_9_in_jobs_that_are_carried_out_together_loses_and_doubles_nothing(site: Site, point: str) -> None:
+    jobs = [site.store_blocks(site.ready_lane(), 1) for _ in range(4)]
+    # Its own job comes first, by itself; then the other three in one transaction.
+    assert_killed(deliver(site, jobs[0], f"{point}:{3 if point == 'job.ended' else 2}"))
+    done = 1 if point in {"block.committed", "job.ended"} else 0
+    assert [site.witness().blocks_done(job_id) for job_id in jobs] == [1, done, done, done]
+    worker = site.worker(until_ready=False)
+    site.sweep()
+    worker.until_line("ready.")
+    check_invariants(site)
+
+
 @pytest.mark.parametrize("point", _OF_A_JOB)
 def test_kill_9_at_the_begin_or_the_end_of_a_job_loses_and_doubles_nothing(site: Site, point: str) -> None:
     lane = site.ready_lane()

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from ingest import executor as engine
 from ingest.db import blocks, jobs
+from ingest.db.jobs import Begun
 from ingest.db.pool import Connection, Pool, transaction
+from ingest.hauls import JobEnded, carry_out
 from ingest.jobs import JobState
 from ingest.kinds import KINDS, schema_of
 from tests.factories import accept, entity, event, make_executor, make_tenant
@@ -93,7 +94,7 @@ class Jobs(RuleBasedStateMachine):
         self._begin(job_id)
         if self.jobs[job_id].status.ended:
             return
-        with pytest.raises(engine._JobEnded), transaction(self.pool) as conn:
+        with pytest.raises(JobEnded), transaction(self.pool) as conn:
             self._cancel_and_write(conn, job_id)
         self.jobs[job_id].status = JobState.CANCELLED
 
@@ -126,7 +127,7 @@ class Jobs(RuleBasedStateMachine):
         with transaction(self.pool) as conn:
             begun = jobs.begin(conn, job_id)
         modelled = self.jobs[job_id]
-        assert (begun is None) is modelled.status.ended
+        assert (not begun) is modelled.status.ended
         if begun:
             modelled.status = JobState.PROCESSING
 
@@ -135,7 +136,7 @@ class Jobs(RuleBasedStateMachine):
         if job is None or block is None or (self.jobs[job_id].status.ended):
             return False
         schema = schema_of(KINDS[job.kind], self.executor.editions.get(conn, job.template_id))
-        return engine._carry_out(conn, job, block, schema, set()) is not None
+        return carry_out(conn, [Begun(job, block)], schema) is not None
 
     def _expect_block(self, job_id: UUID) -> None:
         modelled = self.jobs[job_id]

@@ -4,8 +4,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from ingest.db import blocks
+from ingest.db import blocks, jobs
 from ingest.db.blocks import extend_patience, patience_seconds
+from ingest.db.jobs import Closing
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
 from ingest.intake import items_of
@@ -29,74 +30,74 @@ def test_the_first_open_block_comes_next(conn: Connection, tenant: Tenant) -> No
     assert first is not None
     assert (first.no, first.first_index, first.items, first.deliveries) == (0, 0, 3, 0)
     assert len(items_of(first.payload)) == 3
-    blocks.close(conn, job_id, 0, None)
+    jobs.move_on(conn, [Closing(job_id, 0, {})])
     second = blocks.next_open(conn, job_id)
     assert second is not None
     assert (second.no, second.first_index, second.items) == (1, 3, 1)
-    blocks.close(conn, job_id, 1, None)
+    jobs.move_on(conn, [Closing(job_id, 1, {})])
     assert blocks.next_open(conn, job_id) is None
 
 
 def test_a_closed_block_forgets_its_payload(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _FOUR, block_items=2)
-    blocks.close(conn, job_id, 0, None)
+    jobs.move_on(conn, [Closing(job_id, 0, {})])
     kept = conn.execute("SELECT payload <> '' FROM job_blocks WHERE job_id = %s ORDER BY no", (job_id,)).fetchall()
     assert kept == [(False,), (True,)]
 
 
 def test_one_holds_a_block_and_the_next_one_leaves(job: UUID, other: Connection, pool: Pool) -> None:
-    assert blocks.lock(other, job, 0)
+    assert blocks.lock(other, [(job, 0)])
     with transaction(pool) as conn:
-        assert not blocks.lock(conn, job, 0)
+        assert not blocks.lock(conn, [(job, 0)])
 
 
 def test_nobody_jumps_over_a_block_that_is_held(job: UUID, other: Connection, pool: Pool) -> None:
-    assert blocks.lock(other, job, 0)
+    assert blocks.lock(other, [(job, 0)])
     with transaction(pool) as conn:
-        assert not any(blocks.lock(conn, job, no) for no in (1, 2, 3))
+        assert not any(blocks.lock(conn, [(job, no)]) for no in (1, 2, 3))
 
 
 def test_nobody_takes_a_block_before_those_ahead_of_it_are_closed(job: UUID, pool: Pool) -> None:
     with transaction(pool) as conn:
-        assert not blocks.lock(conn, job, 1)
-        assert blocks.lock(conn, job, 0)
-        blocks.close(conn, job, 0, None)
-        assert not blocks.lock(conn, job, 0)
-        assert not blocks.lock(conn, job, 2)
-        assert blocks.lock(conn, job, 1)
+        assert not blocks.lock(conn, [(job, 1)])
+        assert blocks.lock(conn, [(job, 0)])
+        jobs.move_on(conn, [Closing(job, 0, {})])
+        assert not blocks.lock(conn, [(job, 0)])
+        assert not blocks.lock(conn, [(job, 2)])
+        assert blocks.lock(conn, [(job, 1)])
 
 
 def test_a_block_that_was_closed_meanwhile_is_not_locked(job: UUID, other: Connection, pool: Pool) -> None:
     other.execute("SELECT 1")
     with transaction(pool) as conn:
-        assert blocks.lock(conn, job, 0)
-        blocks.close(conn, job, 0, None)
-        assert not blocks.lock(other, job, 0)
-    assert not blocks.lock(other, job, 0)
-    assert blocks.lock(other, job, 1)
+        assert blocks.lock(conn, [(job, 0)])
+        jobs.move_on(conn, [Closing(job, 0, {})])
+        assert not blocks.lock(other, [(job, 0)])
+    assert not blocks.lock(other, [(job, 0)])
+    assert blocks.lock(other, [(job, 1)])
 
 
 def test_two_jobs_do_not_hold_each_other_up(job: UUID, owner: Tenant, other: Connection, pool: Pool) -> None:
-    assert blocks.lock(other, job, 0)
+    assert blocks.lock(other, [(job, 0)])
     with transaction(pool) as conn:
-        assert blocks.lock(conn, accept(conn, owner, "entities", _FOUR), 0)
+        assert blocks.lock(conn, [(accept(conn, owner, "entities", _FOUR), 0)])
 
 
 def test_the_lease_is_gone_with_the_transaction(job: UUID, other: Connection, pool: Pool) -> None:
-    assert blocks.lock(other, job, 0)
+    assert blocks.lock(other, [(job, 0)])
     other.rollback()
     with transaction(pool) as conn:
-        assert blocks.lock(conn, job, 0)
+        assert blocks.lock(conn, [(job, 0)])
 
 
 def test_the_lease_is_gone_when_its_holder_dies_and_the_holder_cannot_commit_late(
     job: UUID, other: Connection, pool: Pool, observer: Connection
 ) -> None:
-    assert blocks.lock(other, job, 0)
-    blocks.close(other, job, 0, None)
+    assert blocks.lock(other, [(job, 0)])
+    jobs.move_on(other, [Closing(job, 0, {})])
     observer.execute("SELECT pg_terminate_backend(%s, 10000)", (other.info.backend_pid,))
     with transaction(pool) as conn:
-        assert blocks.lock(conn, job, 0)
+        assert blocks.lock(conn, [(job, 0)])
     with pytest.raises(psycopg.OperationalError):
         other.commit()
     assert observer.execute("SELECT open FROM job_blocks WHERE no = 0").fetchone() == (True,)
@@ -153,10 +154,10 @@ def an_error(index: int, **overrides: str | None) -> ItemError:
 def test_errors_are_paged_through_in_index_order(conn: Connection, tenant: Tenant) -> None:
     job_id, another = (accept(conn, tenant, "entities", _FOUR) for _ in range(2))
     errors = [an_error(index) for index in (30, 2, 11, 0)]
-    blocks.record_errors(conn, job_id, errors[:2])
-    blocks.record_errors(conn, job_id, errors[2:])
-    blocks.record_errors(conn, job_id, [])
-    blocks.record_errors(conn, another, [an_error(1)])
+    blocks.record_errors(conn, [(job_id, error) for error in errors[:2]])
+    blocks.record_errors(conn, [(job_id, error) for error in errors[2:]])
+    blocks.record_errors(conn, [])
+    blocks.record_errors(conn, [(another, an_error(1))])
     in_order = sorted(errors, key=lambda error: error.index)
     assert blocks.errors_of(conn, job_id, limit=10) == in_order
     assert blocks.errors_of(conn, job_id, limit=2) == in_order[:2]
@@ -178,13 +179,13 @@ def test_errors_are_paged_through_in_index_order(conn: Connection, tenant: Tenan
 )
 def test_an_error_can_name_any_id(conn: Connection, tenant: Tenant, sent: str | None, kept: str | None) -> None:
     job_id = accept(conn, tenant, "entities", _FOUR)
-    blocks.record_errors(conn, job_id, [an_error(0, external_id=sent, message=sent or "wrong")])
+    blocks.record_errors(conn, [(job_id, an_error(0, external_id=sent, message=sent or "wrong"))])
     [error] = blocks.errors_of(conn, job_id, limit=1)
     assert (error.external_id, error.message) == (kept, kept or "wrong")
 
 
 def test_an_item_has_one_error_at_most(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _FOUR)
-    blocks.record_errors(conn, job_id, [an_error(0)])
+    blocks.record_errors(conn, [(job_id, an_error(0))])
     with pytest.raises(psycopg.IntegrityError):
-        blocks.record_errors(conn, job_id, [an_error(0)])
+        blocks.record_errors(conn, [(job_id, an_error(0))])

@@ -102,8 +102,8 @@ def test_a_long_job_goes_to_the_end_of_those_that_wait(
     assert bell.jobs == [long]
     with transaction(executor.pool) as conn:
         assert jobs.waiting(conn, limit=3) == [short, long]
-        taken = [jobs.begin_next(conn), jobs.begin_next(conn)]
-        assert [begun and begun.job.id for begun in taken] == [short, long]
+        taken = [*jobs.begin_next(conn), *jobs.begin_next(conn)]
+        assert [begun.job.id for begun in taken] == [short, long]
         conn.rollback()
     assert job_of(observer, long).status is JobState.PROCESSING
 
@@ -168,7 +168,7 @@ def test_a_job_that_somebody_began_and_left_is_left_to_sweep(
 ) -> None:
     left, other = (submit("entities", [entity(number)]) for number in range(2))
     with transaction(executor.pool) as conn:
-        assert jobs.begin(conn, left) is not None
+        assert jobs.begin(conn, left)
     executor.serve(other, ear, seconds=60)
     assert job_of(observer, other).status is JobState.COMPLETED
     assert (job_of(observer, left).status, job_of(observer, left).attempts) == (JobState.PROCESSING, 1)
@@ -183,9 +183,9 @@ def test_a_job_that_made_room_and_was_begun_again_and_left_is_left_to_sweep(
     long = submit("events", deposits(10), block_items=5)
     executor.run(long, seconds=0)
     with transaction(executor.pool) as conn:
-        assert jobs.begin(conn, long) is not None
+        assert jobs.begin(conn, long)
     with transaction(executor.pool) as conn:
-        assert jobs.begin_next(conn) is None
+        assert jobs.begin_next(conn) == []
         assert jobs.waiting(conn, limit=1) == []
 
 
@@ -197,7 +197,7 @@ def test_a_job_that_somebody_is_in_the_middle_of_is_not_taken_from_them(
     executor.run(long, seconds=0)
     with transaction(pool) as conn:  # as it stands between two blocks, where nobody has asked it to make room
         conn.execute("UPDATE jobs SET queued_at = created_at WHERE id = %s", (long,))
-        assert jobs.begin_next(conn) is None
+        assert jobs.begin_next(conn) == []
         assert jobs.waiting(conn, limit=1) == []
 
 
@@ -247,21 +247,19 @@ def test_of_many_messages_that_wait_no_more_are_sent(redis_url: str, broker: red
 
 
 def test_a_job_that_somebody_is_at_is_passed_over(submit: Callable[..., UUID], pool: Pool, other: Connection) -> None:
-    held, free = (submit("entities", [entity(number)]) for number in range(2))
-    begun = jobs.begin_next(other)
-    assert begun is not None
-    assert begun.job.id == held
+    held, free = (submit("entities", [entity(1), entity(2)], block_items=1) for _ in range(2))
+
+    def next_of(conn: Connection) -> list[UUID]:
+        return [begun.job.id for begun in jobs.begin_next(conn)]
+
+    assert next_of(other) == [held]
     with transaction(pool) as conn:
-        begun = jobs.begin_next(conn)
-        assert begun is not None
-        assert begun.job.id == free
+        assert next_of(conn) == [free]
         conn.rollback()
     other.commit()
     with transaction(pool) as conn:
-        begun = jobs.begin_next(conn)
-        assert begun is not None
-        assert begun.job.id == free
-        assert jobs.begin_next(conn) is None
+        assert next_of(conn) == [free]
+        assert next_of(conn) == []
 
 
 def test_rings_are_spared_while_a_message_is_on_its_way(redis_url: str, broker: redis.Redis) -> None:

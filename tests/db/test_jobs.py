@@ -8,6 +8,7 @@ from psycopg import errors as driver
 
 from ingest.db import blocks, jobs
 from ingest.db.faults import ours
+from ingest.db.jobs import Closing
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
 from ingest.errors import WriteRefused
@@ -30,11 +31,15 @@ def end(conn: Connection, job_id: UUID, status: JobState) -> None:
     match status:
         case JobState.COMPLETED:
             jobs.begin(conn, job_id)
-            assert jobs.move_on(conn, job_id, {Effect.CREATED: 3}) is JobState.COMPLETED
+            assert closed(conn, job_id, {Effect.CREATED: 3}) is JobState.COMPLETED
         case JobState.FAILED:
             assert jobs.fail(conn, job_id, "SOME_CODE", "some message")
         case _:
             assert jobs.cancel(conn, job_id)
+
+
+def closed(conn: Connection, job_id: UUID, effects: dict[Effect, int], no: int = 0) -> JobState | None:
+    return jobs.move_on(conn, [Closing(job_id, no, effects)]).get(job_id)
 
 
 def deliveries(conn: Connection, job_id: UUID) -> list[Any]:
@@ -75,21 +80,19 @@ def test_accepting_is_all_or_nothing(conn: Connection, tenant: Tenant) -> None:
 
 def test_of_an_unknown_id_there_is_no_job_to_get_begin_or_end(conn: Connection) -> None:
     assert jobs.get(conn, uuid7()) is None
-    assert jobs.begin(conn, uuid7()) is None
-    assert jobs.move_on(conn, uuid7(), {Effect.CREATED: 1}) is None
+    assert jobs.begin(conn, uuid7()) == []
+    assert closed(conn, uuid7(), {Effect.CREATED: 1}) is None
     assert not jobs.fail(conn, uuid7(), "X", "x")
     assert not jobs.cancel(conn, uuid7())
 
 
 def test_the_first_delivery_begins_and_every_one_is_counted(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE, block_items=2)
-    first = jobs.begin(conn, job_id)
-    assert first is not None
+    [first] = jobs.begin(conn, job_id)
     assert (first.job.status, first.job.attempts) == (JobState.PROCESSING, 1)
     assert first.job.started_at is not None
     assert first.block == blocks.next_open(conn, job_id)
-    again = jobs.begin(conn, job_id)
-    assert again is not None
+    [again] = jobs.begin(conn, job_id)
     assert (again.job.status, again.job.attempts) == (JobState.PROCESSING, 2)
     assert again.job.started_at == first.job.started_at
     assert deliveries(conn, job_id) == [2, 0]
@@ -100,30 +103,30 @@ def test_a_delivery_leaves_where_someone_is_at_the_first_open_block(
 ) -> None:
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", _THREE, block_items=2)
-    assert jobs.begin(other, job_id) is not None
+    assert jobs.begin(other, job_id)
     other.commit()
-    assert blocks.lock(other, job_id, 0)
+    assert blocks.lock(other, [(job_id, 0)])
     with transaction(pool) as conn:
-        assert jobs.begin(conn, job_id) is None
+        assert jobs.begin(conn, job_id) == []
         assert (get(conn, job_id).attempts, deliveries(conn, job_id)) == (1, [1, 0])
     other.rollback()
     with transaction(pool) as conn:
-        assert jobs.begin(conn, job_id) is not None
+        assert jobs.begin(conn, job_id)
 
 
 def test_a_job_that_waits_for_another_is_not_begun_before_that_has_ended(conn: Connection, tenant: Tenant) -> None:
     first = accept(conn, tenant, "entities", _THREE)
     second = accept(conn, tenant, "entities", _THREE, after_job_id=first)
-    assert jobs.begin(conn, second) is None
-    assert jobs.begin(conn, first) is not None
-    assert jobs.begin(conn, second) is None
+    assert jobs.begin(conn, second) == []
+    assert jobs.begin(conn, first)
+    assert jobs.begin(conn, second) == []
     assert (get(conn, second).status, deliveries(conn, second)) == (JobState.PENDING, [0])
     assert jobs.cancel(conn, first)
-    assert jobs.begin(conn, second) is not None
+    assert jobs.begin(conn, second)
 
 
 def test_a_job_that_waits_for_one_that_is_gone_is_begun(conn: Connection, tenant: Tenant) -> None:
-    assert jobs.begin(conn, accept(conn, tenant, "entities", _THREE, after_job_id=uuid7())) is not None
+    assert jobs.begin(conn, accept(conn, tenant, "entities", _THREE, after_job_id=uuid7()))
 
 
 def test_the_end_of_a_job_names_those_that_wait_for_it(conn: Connection, tenant: Tenant) -> None:
@@ -131,19 +134,18 @@ def test_the_end_of_a_job_names_those_that_wait_for_it(conn: Connection, tenant:
     waiting = [accept(conn, tenant, "entities", _THREE, after_job_id=first) for _ in range(3)]
     accept(conn, tenant, "entities", _THREE)
     jobs.cancel(conn, waiting[1])
-    assert jobs.ended(conn, first) is None
+    assert jobs.ended(conn, [first]) == []
     jobs.cancel(conn, first)
-    found = jobs.ended(conn, first)
-    assert found == (get(conn, first), [waiting[0], waiting[2]])
+    assert jobs.ended(conn, [first]) == [(get(conn, first), [waiting[0], waiting[2]])]
 
 
 def test_every_closed_block_moves_the_job_on_and_the_last_completes_it(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE, block_items=2)
     jobs.begin(conn, job_id)
-    assert jobs.move_on(conn, job_id, {Effect.CREATED: 1, Effect.FAILED: 1}) is JobState.PROCESSING
+    assert closed(conn, job_id, {Effect.CREATED: 1, Effect.FAILED: 1}) is JobState.PROCESSING
     half = get(conn, job_id)
     assert (half.progress, half.processed, half.succeeded, half.ended_at) == (66, 2, 1, None)
-    assert jobs.move_on(conn, job_id, {Effect.UPDATED: 1}) is JobState.COMPLETED
+    assert closed(conn, job_id, {Effect.UPDATED: 1}, no=1) is JobState.COMPLETED
     whole = get(conn, job_id)
     assert (whole.progress, whole.processed, whole.succeeded) == (100, 3, 2)
     assert whole.effects == {
@@ -159,7 +161,7 @@ def test_every_closed_block_moves_the_job_on_and_the_last_completes_it(conn: Con
 
 def test_a_job_that_was_not_begun_does_not_move_on(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE)
-    assert jobs.move_on(conn, job_id, {Effect.CREATED: 3}) is None
+    assert closed(conn, job_id, {Effect.CREATED: 3}) is None
     assert get(conn, job_id).status is JobState.PENDING
 
 
@@ -170,8 +172,8 @@ def test_an_ended_job_never_changes_again(conn: Connection, tenant: Tenant, stat
     ended = get(conn, job_id)
     assert ended.status is status
     assert ended.ended_at is not None
-    assert jobs.begin(conn, job_id) is None
-    assert jobs.move_on(conn, job_id, {Effect.CREATED: 3}) is None
+    assert jobs.begin(conn, job_id) == []
+    assert closed(conn, job_id, {Effect.CREATED: 3}) is None
     assert not jobs.fail(conn, job_id, "OTHER", "other")
     assert not jobs.cancel(conn, job_id)
     assert get(conn, job_id) == ended
@@ -213,14 +215,14 @@ def test_a_block_cannot_count_more_items_than_are_left(conn: Connection, tenant:
     job_id = accept(conn, tenant, "entities", _THREE)
     jobs.begin(conn, job_id)
     with pytest.raises(psycopg.IntegrityError):
-        jobs.move_on(conn, job_id, {Effect.CREATED: 4})
+        closed(conn, job_id, {Effect.CREATED: 4})
 
 
 def test_the_last_block_cannot_leave_items_uncounted(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE)
     jobs.begin(conn, job_id)
     with pytest.raises(psycopg.IntegrityError):
-        jobs.move_on(conn, job_id, {Effect.CREATED: 2})
+        closed(conn, job_id, {Effect.CREATED: 2})
 
 
 def test_progress_is_a_hot_update(pool: Pool, owner: Tenant, observer: Connection) -> None:
@@ -239,7 +241,7 @@ def test_progress_is_a_hot_update(pool: Pool, owner: Tenant, observer: Connectio
 
     before = row()
     with transaction(pool) as conn:
-        jobs.move_on(conn, job_id, {Effect.CREATED: 2})
+        closed(conn, job_id, {Effect.CREATED: 2})
     changed = {name for name, value in row().items() if before[name] != value}
     assert changed
     assert changed.isdisjoint(columns)

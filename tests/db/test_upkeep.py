@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from ingest.db import blocks, jobs, upkeep
+from ingest.db.jobs import Closing
 from ingest.db.pool import WORKER, Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
 from ingest.db.upkeep import Need
@@ -19,7 +20,7 @@ def a_job(conn: Connection, tenant: Tenant, *, idle: int = 60, begun: bool = Fal
     """A job of two blocks that sweep is due to look at, and that did not move for so many seconds."""
     job_id = accept(conn, tenant, "entities", _TWO, block_items=1, after_job_id=after)
     if begun:
-        assert jobs.begin(conn, job_id) is not None
+        assert jobs.begin(conn, job_id)
     be_due(conn, job_id)
     conn.execute("UPDATE jobs SET progressed_at = now() - make_interval(secs => %s) WHERE id = %s", (idle, job_id))
     return job_id
@@ -85,7 +86,7 @@ def test_a_job_whose_block_is_held_needs_nothing_and_keeps_its_back_off(
         job_id = a_job(conn, owner, begun=True)
         look(conn)
         be_due(conn, job_id)
-    assert blocks.lock(other, job_id, 0)
+    assert blocks.lock(other, [(job_id, 0)])
     with transaction(pool) as conn:
         assert look(conn) == {job_id: Need.NOTHING}
         assert next_look(conn, job_id) == (1, 1.5)
@@ -134,7 +135,7 @@ def test_two_sweeps_ring_once_between_them(pool: Pool, owner: Tenant, other: Con
 def test_a_look_never_waits_for_a_block_that_is_being_closed(pool: Pool, owner: Tenant, other: Connection) -> None:
     with transaction(pool) as conn:
         job_id = a_job(conn, owner, begun=True)
-    assert blocks.lock(other, job_id, 0)
+    assert blocks.lock(other, [(job_id, 0)])
     jobs.fail(other, job_id, "X", "x")
     with transaction(pool) as conn:
         assert look(conn) == {}
@@ -181,7 +182,7 @@ def test_time_alone_fails_no_job(
 def test_a_closed_blocks_deliveries_fail_no_job(conn: Connection, tenant: Tenant) -> None:
     job_id = a_job(conn, tenant, idle=3601, begun=True)
     be_tried(conn, job_id, 5)
-    blocks.close(conn, job_id, 0, None)
+    jobs.move_on(conn, [Closing(job_id, 0, {})])
     assert upkeep.fail_stuck(conn, seconds=3600) == []
 
 
@@ -258,7 +259,7 @@ def test_a_sessions_end_gives_its_block_back(
 ) -> None:
     with transaction(pool) as conn:
         job_id = a_job(conn, owner, begun=True)
-    assert blocks.lock(other, job_id, 0)
+    assert blocks.lock(other, [(job_id, 0)])
     end_overdue(database_url, seconds=0)
     until_gone(other)
     with transaction(pool) as conn:

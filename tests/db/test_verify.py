@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from ingest.db import blocks, entities, jobs, tenants, verify
+from ingest.db.jobs import Closing
 from ingest.db.pool import Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
 from ingest.db.verify import CHECKS, Result
@@ -309,9 +310,9 @@ def test_a_job_whose_block_somebody_holds_is_not_stuck(
     database_url: str, other: Connection, half: UUID, aged: Callable[[UUID, int], None]
 ) -> None:
     aged(half, 600)
-    assert blocks.lock(other, half, 1)
+    assert blocks.lock(other, [(half, 1)])
     assert found(database_url, stuck_after_seconds=300) == {}
-    blocks.close(other, half, 1)
+    jobs.move_on(other, [Closing(half, 1, {})])
     assert found(database_url, stuck_after_seconds=300) == {}
     other.rollback()
     assert found(database_url, stuck_after_seconds=300) == {"job_stuck": 1}
