@@ -50,7 +50,7 @@ def worked(
         laid_out(database, before)
         ids = store(database, kind, jobs, merge=merge)
         database.settle()
-        clock = carry_out(executor, ids)
+        clock = carry_out(executor)
         expect(database, ids, **{effect: count})
         for table, there in rows.items():
             database.expect(table, there)

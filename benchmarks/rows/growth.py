@@ -73,7 +73,7 @@ def bad_items(place: Place) -> Iterator[Row]:
         batches = items.batches(spoilt(items.entities(_BAD_ROWS), share), items.ENTITIES)
         ids = store(database, "entities", (blocks_of("entities", batch) for batch in batches))
         database.settle()
-        clock = carry_out(executor, ids)
+        clock = carry_out(executor)
         bad = round(_BAD_ROWS * share)
         expect(database, ids, created=_BAD_ROWS - bad, failed=bad)
         database.expect("job_errors", bad)

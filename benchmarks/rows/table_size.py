@@ -57,7 +57,7 @@ def _sides(place: Place, wanted: tuple[int, ...]) -> tuple[Side, ...]:
         ids = store(
             database, "entities", (blocks_of("entities", batch) for batch in items.batches(new, items.ENTITIES))
         )
-        clock = carry_out(executor, ids)
+        clock = carry_out(executor)
         expect(database, ids, created=_ROWS)
         database.admin.execute("DELETE FROM entities WHERE id > %s", (last,))
         database.admin.execute("VACUUM entities")

@@ -80,7 +80,8 @@ def _events(place: Place, kind: str, sent: Sequence[Any], named: tuple[str, Sequ
 
 def _players(place: Place, database: Database, kind: str, sent: Sequence[Any]) -> Rows:
     """Those that are there before their events and states come."""
-    carry_out(place.executor(database), store(database, kind, jobs_of(kind, sent, items.ENTITIES), merge=True))
+    store(database, kind, jobs_of(kind, sent, items.ENTITIES), merge=True)
+    carry_out(place.executor(database))
     return rows_of(database, "entities", len(sent), keep=("id",))
 
 
