@@ -1,6 +1,6 @@
 """THE TABLE OF KINDS: what Sluice takes in. The only file that lists them all; nothing else tells kinds apart."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,11 +14,11 @@ from ingest.checking import ItemSchema
 from ingest.db import entities as stored_entities
 from ingest.db import events as stored_events
 from ingest.db import states as stored_states
-from ingest.db.entities import SCOPE, Key
+from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.entities import Entity, EntitySchema
 from ingest.errors import InvalidInput, NotFound, RequestError, ValidationFailed
-from ingest.events import Event, EventSchema
+from ingest.events import Event, EventSchema, Link
 from ingest.jobs import Effect, ItemError
 from ingest.object_events import ObjectEventSchema
 from ingest.objects import ObjectSchema
@@ -89,14 +89,16 @@ def _write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -
 def _write_objects(conn: Connection, target: Target, items: Sequence[Entity]) -> list[Outcome]:
     """As entities; and their ids are told."""
     effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge)
-    keys = [(item.scope, item.external_id) for item in items]
-    public_ids = stored_entities.public_ids(conn, target.tenant_id, set(keys))
-    return [Written(effect, public_ids[key].bytes) for effect, key in zip(effects, keys, strict=True)]
+    public_ids = stored_entities.public_ids(conn, target.tenant_id, _by_scope(items))
+    return [
+        Written(effect, public_ids[item.scope][item.external_id].bytes)
+        for effect, item in zip(effects, items, strict=True)
+    ]
 
 
 def _write_events(conn: Connection, target: Target, items: Sequence[Event]) -> list[Outcome]:
     """Append events whose entities exist; the others are errors."""
-    ids = stored_entities.resolve(conn, target.tenant_id, _named(items))
+    ids = stored_entities.resolve(conn, target.tenant_id, _by_scope(link for item in items for link in item.links))
     return _append(conn, target, items, ids)
 
 
@@ -111,7 +113,9 @@ def _write_object_events(conn: Connection, target: Target, items: Sequence[Event
     return _append(conn, target, items, ids)
 
 
-def _append(conn: Connection, target: Target, items: Sequence[Event], ids: Mapping[Key, int]) -> list[Outcome]:
+def _append(
+    conn: Connection, target: Target, items: Sequence[Event], ids: Mapping[str, Mapping[str, int]]
+) -> list[Outcome]:
     missing = [_first_missing(item, ids) for item in items]
     known = [item for item, absent in zip(items, missing, strict=True) if absent is None]
     stored = iter(stored_events.append(conn, target.tenant_id, known, ids) if known else [])
@@ -123,25 +127,27 @@ def _append(conn: Connection, target: Target, items: Sequence[Event], ids: Mappi
 
 def _write_states(conn: Connection, target: Target, items: Sequence[State]) -> list[Outcome]:
     """Set states whose entity exists; the others are errors."""
-    ids = stored_entities.resolve(conn, target.tenant_id, {(SCOPE, item.external_id) for item in items})
-    known = [(item, ids[SCOPE, item.external_id]) for item in items if (SCOPE, item.external_id) in ids]
+    ids = stored_entities.resolve(conn, target.tenant_id, {SCOPE: {item.external_id for item in items}})[SCOPE]
+    known = [(item, ids[item.external_id]) for item in items if item.external_id in ids]
     effects = iter(stored_states.upsert(conn, known) if known else [])
     return [
-        _PLAIN[next(effects)] if (SCOPE, item.external_id) in ids else _no_entity(item.index, item.external_id)
-        for item in items
+        _PLAIN[next(effects)] if item.external_id in ids else _no_entity(item.index, item.external_id) for item in items
     ]
 
 
 _NOTHING = msgspec.Raw(b"{}")
 
 
-def _named(items: Sequence[Event]) -> set[Key]:
-    return {(link.scope, link.external_id) for item in items for link in item.links}
+def _by_scope(named: Iterable[Entity | Link]) -> dict[str, set[str]]:
+    names: dict[str, set[str]] = {}
+    for each in named:
+        names.setdefault(each.scope, set()).add(each.external_id)
+    return names
 
 
-def _first_missing(item: Event, ids: Mapping[Key, int]) -> str | None:
+def _first_missing(item: Event, ids: Mapping[str, Mapping[str, int]]) -> str | None:
     for link in item.links:
-        if (link.scope, link.external_id) not in ids:
+        if link.external_id not in ids[link.scope]:
             return link.external_id
     return None
 

@@ -5,9 +5,10 @@ A field is a value as both COPY and arrays carry it: its length in 4 bytes, then
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import chain, repeat
+from itertools import accumulate, chain, repeat
+from typing import LiteralString
 
 import msgspec
 import psycopg
@@ -103,6 +104,24 @@ _OIDS = {array: psycopg.adapters.types[element].oid for array, element in _ELEME
 def array(kind: type[Array], fields: Sequence[Field]) -> Array:
     """A one-dimensional array without nulls, its first index 1."""
     return kind(b"".join((_ARRAY(1, 0, _OIDS[kind], len(fields), 1), *fields)))
+
+
+# Groups of values, as SQL reads them from the parameters of `grouped`: rows of a name and of where in the array
+# `members` its values begin and end.
+GROUPS: LiteralString = "unnest(%(names)b::text[], %(firsts)b::bigint[], %(lasts)b::bigint[])"
+
+
+def grouped(kind: type[Array], groups: Mapping[str, Sequence[Field]]) -> dict[str, Array]:
+    """Parameters that hold groups of values, of that kind of array, by name: see GROUPS."""
+    lasts = list(accumulate(map(len, groups.values())))
+    return {
+        "names": array(TextArray, texts(groups)),
+        "firsts": array(
+            BigintArray, bigints(last - len(each) + 1 for last, each in zip(lasts, groups.values(), strict=True))
+        ),
+        "lasts": array(BigintArray, bigints(lasts)),
+        "members": array(kind, list(chain.from_iterable(groups.values()))),
+    }
 
 
 class _ArrayDumper(Dumper):

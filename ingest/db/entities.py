@@ -1,7 +1,6 @@
 """Entities in Postgres: upserted a block at a time."""
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -14,7 +13,7 @@ from psycopg.rows import class_row
 from ingest import rawjson
 from ingest.db import binary
 from ingest.db.arrivals import arrived
-from ingest.db.binary import JsonbArray, TextArray, UuidArray
+from ingest.db.binary import Field, JsonbArray, TextArray, UuidArray
 from ingest.db.pool import Connection
 from ingest.entities import Entity
 from ingest.ids import uuid7s
@@ -23,18 +22,35 @@ from ingest.jobs import Effect
 # On the operator face an external id is unique across types.
 SCOPE = ""
 
-# What tells a tenant's entities apart: scope and external id.
-Key = tuple[str, str]
+# External ids by their scope: the two tell a tenant's entities apart.
+Names = Mapping[str, Collection[str]]
 
-# In the order of the keys, neighbours share a page of the index. LATERAL … LIMIT has each looked up by it, whatever the
-# planner thinks of a table that was never analysed: a join the other way round took 8 s.
-_LOOK_UP = """
-FROM unnest(%(scopes)b::text[], %(external_ids)b::text[]) WITH ORDINALITY AS k (scope, external_id, no)
-CROSS JOIN LATERAL (
-    SELECT id, public_id, deleted_at FROM entities
-    WHERE tenant_id = %(tenant_id)s AND scope = k.scope AND external_id = k.external_id LIMIT 1) e
+# The rows of a group of keys: their scope is g.name, and they stand in g's part of one array. In the order of the keys,
+# neighbours share a page of the index, at which Postgres 17 and later look once for all of them.
+_AT_ONCE: LiteralString = """
+    SELECT id, public_id, external_id, deleted_at FROM entities
+    WHERE tenant_id = %(tenant_id)s AND scope = g.name
+      AND external_id = ANY((%(members)b::text[])[g.first:g.last])
 """
-_KNOWN = f"SELECT EXISTS (SELECT {_LOOK_UP})"
+# Earlier ones may take that array for a mere filter, and with a plan that was made while the table was small read all
+# of a tenant's entities. LATERAL … LIMIT has each key looked up by itself, whatever the planner thinks of the table.
+_ONE_BY_ONE: LiteralString = """
+    SELECT e.id, e.public_id, e.external_id, e.deleted_at
+    FROM unnest((%(members)b::text[])[g.first:g.last]) AS k (external_id)
+    CROSS JOIN LATERAL (
+        SELECT id, public_id, external_id, deleted_at FROM entities
+        WHERE tenant_id = %(tenant_id)s AND scope = g.name AND external_id = k.external_id LIMIT 1) e
+"""
+_AT_ONCE_SINCE = 170000  # the server version that first does it well
+_GROUPS: LiteralString = f"FROM {binary.GROUPS} AS g (name, first, last) CROSS JOIN LATERAL"
+_KNOWN: LiteralString = f"SELECT EXISTS (SELECT {_GROUPS} ({{rows}} LIMIT 1) e)"
+
+
+def _looking_up(conn: Connection, query: LiteralString) -> LiteralString:
+    """The query, with the rows of a group as this server finds them best."""
+    return query.format(rows=_AT_ONCE if conn.info.server_version >= _AT_ONCE_SINCE else _ONE_BY_ONE)
+
+
 _COPY = "COPY entities (public_id, tenant_id, scope, external_id, type, properties) FROM STDIN (FORMAT BINARY)"
 
 # Rows that say the same already are not written, and not returned. A deleted one comes back as if new.
@@ -83,19 +99,22 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
     types = binary.texts(row.type for row in rows)
     properties = binary.documents(row.data for row in rows)
     with_nulls = [_key(row) for row in rows if row.nulls] if merge else []
-    keys = {
-        "tenant_id": tenant_id,
-        "scopes": binary.array(TextArray, scopes),
-        "external_ids": binary.array(TextArray, external_ids),
-    }
+    groups: dict[str, list[Field]] = {}
+    for row, external_id in zip(rows, external_ids, strict=True):
+        groups.setdefault(row.scope, []).append(external_id)
 
     def new() -> bytes:
         tenant = binary.same_integer(tenant_id)
         return binary.rows(public_ids, tenant, scopes, external_ids, types, properties)
 
-    if len(rows) > 1 and not with_nulls and arrived(conn, known=_KNOWN, keys=keys, copy=_COPY, rows=new):
+    keys = {"tenant_id": tenant_id, **binary.grouped(TextArray, groups)}
+    known = _looking_up(conn, _KNOWN)
+    if len(rows) > 1 and not with_nulls and arrived(conn, known=known, keys=keys, copy=_COPY, rows=new):
         return [Effect.CREATED] * len(rows)
     values = {
+        "tenant_id": tenant_id,
+        "scopes": binary.array(TextArray, scopes),
+        "external_ids": binary.array(TextArray, external_ids),
         "public_ids": binary.array(UuidArray, public_ids),
         "types": binary.array(TextArray, types),
         "properties": binary.array(JsonbArray, properties),
@@ -103,7 +122,7 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
     statement = (_MERGE_REMOVING if with_nulls else _MERGE) if merge else _REPLACE
     written = {
         (scope, external_id): Effect.CREATED if created else Effect.UPDATED
-        for scope, external_id, created in conn.execute(statement, {**keys, **values}).fetchall()
+        for scope, external_id, created in conn.execute(statement, values).fetchall()
     }
     for scope, external_id in with_nulls:
         if written.get((scope, external_id)) is Effect.CREATED:
@@ -111,49 +130,72 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
     return [written.get(_key(entity), Effect.UNCHANGED) for entity in entities]
 
 
-_RESOLVE_IDS = f"SELECT k.no, e.id {_LOOK_UP} WHERE e.deleted_at IS NULL"
-_RESOLVE_PUBLIC_IDS = f"SELECT k.no, e.public_id {_LOOK_UP} WHERE e.deleted_at IS NULL"
+_FOUND: LiteralString = f"""
+SELECT g.name, e.found {_GROUPS} (
+    SELECT array_agg({{{{column}}}} ORDER BY external_id) AS found FROM ({{rows}}) r WHERE deleted_at IS NULL) e
+"""
+_FOUND_NAMED: LiteralString = f"""
+SELECT g.name, e.found, e.external_ids {_GROUPS} (
+    SELECT array_agg({{{{column}}}} ORDER BY external_id) AS found,
+           array_agg(external_id ORDER BY external_id) AS external_ids
+    FROM ({{rows}}) r WHERE deleted_at IS NULL) e
+"""
 
 
-def resolve(conn: Connection, tenant_id: int, keys: AbstractSet[Key]) -> dict[Key, int]:
-    """The internal ids of those of a tenant's entities that exist."""
-    return _resolve(conn, _RESOLVE_IDS, tenant_id, keys)
+def resolve(conn: Connection, tenant_id: int, names: Names) -> dict[str, dict[str, int]]:
+    """The internal ids of those of a tenant's entities that exist, by scope and external id."""
+    return _resolve(conn, "id", tenant_id, names)
 
 
-def public_ids(conn: Connection, tenant_id: int, keys: AbstractSet[Key]) -> dict[Key, UUID]:
-    """The public ids of those of a tenant's entities that exist."""
-    return _resolve(conn, _RESOLVE_PUBLIC_IDS, tenant_id, keys)
+def public_ids(conn: Connection, tenant_id: int, names: Names) -> dict[str, dict[str, UUID]]:
+    """The public ids of those of a tenant's entities that exist, by scope and external id."""
+    return _resolve(conn, "public_id", tenant_id, names)
 
 
-def _resolve(conn: Connection, query: LiteralString, tenant_id: int, keys: AbstractSet[Key]) -> dict[Key, Any]:
-    order = sorted(keys)
-    values = {
-        "tenant_id": tenant_id,
-        "scopes": binary.array(TextArray, binary.texts(scope for scope, _ in order)),
-        "external_ids": binary.array(TextArray, binary.texts(external_id for _, external_id in order)),
+def _resolve(conn: Connection, column: LiteralString, tenant_id: int, names: Names) -> dict[str, dict[str, Any]]:
+    # COLLATE "C" and Python sort text alike, by its code points.
+    order = {scope: sorted(external_ids) for scope, external_ids in names.items()}
+    groups = {scope: binary.texts(external_ids) for scope, external_ids in order.items()}
+    values = {"tenant_id": tenant_id, **binary.grouped(TextArray, groups)}
+
+    def found(query: LiteralString) -> list[Any]:
+        return conn.execute(_looking_up(conn, query).format(column=column), values, binary=True).fetchall()
+
+    all_found = {scope: each or () for scope, each in found(_FOUND)}
+    if all(len(all_found[scope]) == len(external_ids) for scope, external_ids in order.items()):
+        return {scope: dict(zip(external_ids, all_found[scope], strict=True)) for scope, external_ids in order.items()}
+    # Names are for where some are missing: that is rare, and they would cost as much as the rest.
+    return {
+        scope: dict(zip(external_ids or (), each or (), strict=True))
+        for scope, each, external_ids in found(_FOUND_NAMED)
     }
-    return {order[ordinal - 1]: value for ordinal, value in conn.execute(query, values).fetchall()}  # type: ignore[operator] # bigint
 
 
-def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> dict[Key, int]:
+def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> dict[str, dict[str, int]]:
     """The internal ids of entities, created where they do not exist, and their data merged into them where they do.
+
+    By scope and external id.
 
     Args:
         conn: an open transaction.
         tenant_id: whose.
         entities: in the order in which to merge; the same one may come several times.
     """
-    folded: dict[Key, Entity] = {}
+    folded: dict[tuple[str, str], Entity] = {}
     for entity in entities:
         before = folded.get(_key(entity))
         folded[_key(entity)] = (
             entity if before is None else msgspec.structs.replace(entity, data=_overlaid(before.data, entity.data))
         )
-    known = resolve(conn, tenant_id, folded.keys())
-    changing = [entity for key, entity in folded.items() if key not in known or bytes(entity.data) != b"{}"]
+    names: dict[str, list[str]] = {}
+    for scope, external_id in folded:
+        names.setdefault(scope, []).append(external_id)
+    known = resolve(conn, tenant_id, names)
+    missing = {key for key in folded if key[1] not in known[key[0]]}
+    changing = [entity for key, entity in folded.items() if key in missing or bytes(entity.data) != b"{}"]
     if changing:
         upsert(conn, tenant_id, changing, merge=True)
-    return known if len(known) == len(folded) else resolve(conn, tenant_id, folded.keys())
+    return resolve(conn, tenant_id, names) if missing else known
 
 
 def _overlaid(lower: msgspec.Raw, upper: msgspec.Raw) -> msgspec.Raw:

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 
 from ingest.db import binary
 from ingest.db.binary import Field
-from ingest.db.entities import SCOPE, Key
+from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.events import Event
 from ingest.ids import uuid7s
@@ -22,7 +22,7 @@ _COPY_LINKS = "COPY event_entities (entity_id, occurred_at, event_id, qualifier)
 
 
 def append(
-    conn: Connection, tenant_id: int, events: Sequence[Event], entity_ids: Mapping[Key, int]
+    conn: Connection, tenant_id: int, events: Sequence[Event], entity_ids: Mapping[str, Mapping[str, int]]
 ) -> list[tuple[bytes, datetime]]:
     """Store events.
 
@@ -30,7 +30,7 @@ def append(
         conn: an open transaction.
         tenant_id: whose.
         events: in the order sent.
-        entity_ids: the internal ids of all entities that they name.
+        entity_ids: the internal ids of all entities that they name, by scope and external id.
 
     Returns:
         The public id of each, a UUID's 16 bytes, and when it occurred; in the order given.
@@ -44,7 +44,7 @@ def append(
     links = sorted(
         (*link, place)
         for place, event in enumerate(events)
-        for link in {(entity_ids[each.scope, each.external_id], each.qualifier) for each in event.links}
+        for link in {(entity_ids[each.scope][each.external_id], each.qualifier) for each in event.links}
     )
     _copy(
         conn,

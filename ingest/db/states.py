@@ -8,16 +8,18 @@ from psycopg.rows import class_row
 
 from ingest.db import binary
 from ingest.db.arrivals import arrived
-from ingest.db.binary import BigintArray, JsonbArray, TextArray
+from ingest.db.binary import BigintArray, Field, JsonbArray, TextArray
 from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.jobs import Effect
 from ingest.states import State
 
-_KNOWN = """
+# A group a key: its name, and the entities whose value it is to be.
+_KNOWN = f"""
 SELECT EXISTS (
-    SELECT FROM unnest(%(entity_ids)b::bigint[], %(keys)b::text[]) AS k (entity_id, key)
-    CROSS JOIN LATERAL (SELECT FROM states WHERE entity_id = k.entity_id AND key = k.key LIMIT 1) s)
+    SELECT FROM {binary.GROUPS} AS g (name, first, last)
+    CROSS JOIN LATERAL (
+        SELECT FROM states WHERE entity_id = ANY((%(members)b::bigint[])[g.first:g.last]) AND key = g.name LIMIT 1) s)
 """
 _COPY = "COPY states (entity_id, key, value) FROM STDIN (FORMAT BINARY)"
 
@@ -48,18 +50,24 @@ def upsert(conn: Connection, states: Sequence[tuple[State, int]]) -> list[Effect
     entity_ids = binary.bigints(entity_id for _, entity_id in rows)
     names = binary.texts(state.key for state, _ in rows)
     values = binary.documents(state.value for state, _ in rows)
-    keys = {"entity_ids": binary.array(BigintArray, entity_ids), "keys": binary.array(TextArray, names)}
+    groups: dict[str, list[Field]] = {}
+    for (state, _), entity_id in zip(rows, entity_ids, strict=True):
+        groups.setdefault(state.key, []).append(entity_id)
 
     def new() -> bytes:
         return binary.rows(entity_ids, names, values)
 
+    keys = binary.grouped(BigintArray, groups)
     if len(rows) > 1 and arrived(conn, known=_KNOWN, keys=keys, copy=_COPY, rows=new):
         return [Effect.CREATED] * len(rows)
+    columns = {
+        "entity_ids": binary.array(BigintArray, entity_ids),
+        "keys": binary.array(TextArray, names),
+        "values": binary.array(JsonbArray, values),
+    }
     written = {
         (entity_id, key): Effect.CREATED if created else Effect.UPDATED
-        for entity_id, key, created in conn.execute(
-            _UPSERT, {**keys, "values": binary.array(JsonbArray, values)}
-        ).fetchall()
+        for entity_id, key, created in conn.execute(_UPSERT, columns).fetchall()
     }
     return [written.get(_key(state), Effect.UNCHANGED) for state in states]
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from ingest.db import entities, events
-from ingest.db.entities import SCOPE, Key
+from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
@@ -17,10 +17,10 @@ from tests.factories import make_tenant
 _NOON = datetime(2026, 4, 6, 12, tzinfo=UTC)
 
 
-def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[Key, int]:
+def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[str, dict[str, int]]:
     items = [Entity(0, external_id, "operator", msgspec.Raw(b"{}")) for external_id in external_ids]
     entities.upsert(conn, tenant.id, items, merge=False)
-    return entities.resolve(conn, tenant.id, {(SCOPE, external_id) for external_id in external_ids})
+    return entities.resolve(conn, tenant.id, {SCOPE: external_ids})
 
 
 def an_event(data: Any = None, at: datetime | None = None, *, of: str = "p1", name: str = "session") -> Event:

@@ -26,8 +26,8 @@ def fill(conn: Connection, tenant: Tenant) -> Tenant:
     """An entity with an event and a state of each age in days."""
     effects = entities.upsert(conn, tenant.id, [Entity(0, "p1", "operator", msgspec.Raw(b"{}"))], merge=False)
     assert effects == [Effect.CREATED]
-    ids = entities.resolve(conn, tenant.id, {(SCOPE, "p1")})
-    [entity_id] = ids.values()
+    ids = entities.resolve(conn, tenant.id, {SCOPE: ["p1"]})
+    entity_id = ids[SCOPE]["p1"]
     for days in _DAYS:
         [(moment,)] = conn.execute("SELECT now() - make_interval(days => %s)", (days,)).fetchall()
         document = msgspec.Raw(json.dumps({"days": days}).encode())
@@ -102,7 +102,7 @@ def test_entities_are_never_purged(conn: Connection, tenant: Tenant) -> None:
 
 def test_the_first_and_the_last_moment_do_not_stop_a_purge(conn: Connection, tenant: Tenant) -> None:
     fill(conn, tenant)
-    ids = entities.resolve(conn, tenant.id, {(SCOPE, "p1")})
+    ids = entities.resolve(conn, tenant.id, {SCOPE: ["p1"]})
     for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
         item = Event(0, (Link("p1"),), "session", msgspec.Raw(b'{"days": 0}'), moment)
         events.append(conn, tenant.id, [item], ids)

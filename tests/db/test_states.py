@@ -19,8 +19,7 @@ from tests.factories import make_tenant
 def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[str, int]:
     items = [Entity(0, external_id, "operator", msgspec.Raw(b"{}")) for external_id in external_ids]
     entities.upsert(conn, tenant.id, items, merge=False)
-    found = entities.resolve(conn, tenant.id, {(SCOPE, external_id) for external_id in external_ids})
-    return {external_id: number for (_, external_id), number in found.items()}
+    return entities.resolve(conn, tenant.id, {SCOPE: external_ids})[SCOPE]
 
 
 def put(conn: Connection, tenant: Tenant, *sent: tuple[str, str, bytes]) -> list[Effect]:
