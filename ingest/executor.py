@@ -7,7 +7,7 @@ whoever comes next finds either the whole block done or none of it (DESIGN.md se
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -27,7 +27,7 @@ from ingest.db.templates import Editions
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable
 from ingest.fastpath import FastPath, derive
 from ingest.jobs import Effect, ItemError, Job, JobState
-from ingest.kinds import KINDS, Target, Written, schema_of
+from ingest.kinds import KINDS, Outcomes, Target, schema_of
 from ingest.queue import Bell
 from ingest.wakeups import Ear, Wakeups
 from ingest.writing import write
@@ -245,20 +245,17 @@ def _carry_out(
         return None
     faultpoints.passing("block.locked")
     blocks.extend_patience(conn, block.deliveries)
-    good, errors = _check(schema, block, poison)
+    good, indexes, errors = _check(schema, block, poison)
     faultpoints.passing("block.checked")
     kind = KINDS[job.kind]
     outcomes = write(conn, kind, Target(job.tenant_id, job.merge), good)
-    errors += [outcome for _, outcome in outcomes if isinstance(outcome, ItemError)]
-    taken = [(index, outcome) for index, outcome in outcomes if isinstance(outcome, Written)]
-    results = [
-        Result(index, each.effect, each.id) for index, each in taken if kind.keeps_results and each.id is not None
-    ]
+    errors += [ItemError(indexes[place], *refusal) for place, refusal in outcomes.refusals.items()]
+    results = _results(indexes, outcomes) if kind.keeps_results else None
     faultpoints.passing("block.written")
-    effects = Counter(outcome.effect for _, outcome in taken)
+    effects = Counter(outcomes.effects)
     effects[Effect.FAILED] = len(errors)
     blocks.record_errors(conn, job.id, errors)
-    blocks.close(conn, job.id, block.no, results if kind.keeps_results else None)
+    blocks.close(conn, job.id, block.no, results)
     makes_room = time.monotonic() > until
     state = jobs.move_on(conn, job.id, effects, makes_room=makes_room)
     if state is None:
@@ -267,26 +264,37 @@ def _carry_out(
     return _Closed(state, makes_room)
 
 
-def _check(schema: ItemSchema, block: OpenBlock, poison: set[int]) -> tuple[list[Any], list[ItemError]]:
-    """The block's good items in the order sent, and an error for each of the others."""
+class _Checked(NamedTuple):
+    """A block's good items in the order sent, their indexes in the whole batch, and an error for each of the others."""
+
+    good: list[Any]
+    indexes: Sequence[int]
+    errors: list[ItemError]
+
+
+def _check(schema: ItemSchema, block: OpenBlock, poison: set[int]) -> _Checked:
     texts = intake.items_of(block.payload)
     fast = fast_path(schema)
-    if fast is None or poison:
-        checked: list[Any] = [None] * len(texts)
-    else:
-        checked = fast.check(block.first_index, texts)
-    good: list[Any] = []
+    items: list[Any] = [None] * len(texts) if fast is None or poison else fast.check(texts)
+    indexes = range(block.first_index, block.first_index + len(items))
     errors: list[ItemError] = []
-    for index, (text, item) in enumerate(zip(texts, checked, strict=True), block.first_index):
-        if item is not None:
-            good.append(item)
-        elif index in poison:
-            errors.append(_poisoned(index))
-        elif isinstance(judged := schema.check(index, text), ItemError):
+    for place in [place for place, item in enumerate(items) if item is None]:
+        index = indexes[place]
+        judged = _poisoned(index) if index in poison else schema.check(index, texts[place])
+        if isinstance(judged, ItemError):
             errors.append(judged)
         else:
-            good.append(judged)
-    return good, errors
+            items[place] = judged
+    if not errors:
+        return _Checked(items, indexes, errors)
+    good = [place for place, item in enumerate(items) if item is not None]
+    return _Checked([items[place] for place in good], [indexes[place] for place in good], errors)
+
+
+def _results(indexes: Sequence[int], outcomes: Outcomes) -> list[Result]:
+    """What is kept of the items that were taken."""
+    of_each = zip(indexes, outcomes.effects, outcomes.ids, strict=True)
+    return [Result(index, effect, id_) for index, effect, id_ in of_each if effect is not Effect.FAILED]
 
 
 def _poisoned(index: int) -> ItemError:

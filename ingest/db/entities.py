@@ -98,7 +98,8 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
     external_ids = binary.texts(row.external_id for row in rows)
     types = binary.texts(row.type for row in rows)
     properties = binary.documents(row.data for row in rows)
-    with_nulls = [_key(row) for row in rows if row.nulls] if merge else []
+    # A merge removes the fields that are null.
+    with_nulls = [_key(row) for row in rows if rawjson.has_null_member(row.data)] if merge else []
     groups: dict[str, list[Field]] = {}
     for row, external_id in zip(rows, external_ids, strict=True):
         groups.setdefault(row.scope, []).append(external_id)
@@ -181,21 +182,28 @@ def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> dict
         tenant_id: whose.
         entities: in the order in which to merge; the same one may come several times.
     """
-    folded: dict[tuple[str, str], Entity] = {}
+    folded: dict[str, dict[str, Entity]] = {}
     for entity in entities:
-        before = folded.get(_key(entity))
-        folded[_key(entity)] = (
-            entity if before is None else msgspec.structs.replace(entity, data=_overlaid(before.data, entity.data))
-        )
-    names: dict[str, list[str]] = {}
-    for scope, external_id in folded:
-        names.setdefault(scope, []).append(external_id)
-    known = resolve(conn, tenant_id, names)
-    missing = {key for key in folded if key[1] not in known[key[0]]}
-    changing = [entity for key, entity in folded.items() if key in missing or bytes(entity.data) != b"{}"]
+        named = folded.setdefault(entity.scope, {})
+        before = named.setdefault(entity.external_id, entity)
+        if before is not entity and _says_something(entity):
+            named[entity.external_id] = msgspec.structs.replace(entity, data=_overlaid(before.data, entity.data))
+    known = resolve(conn, tenant_id, folded)
+    missing = any(len(known[scope]) < len(named) for scope, named in folded.items())
+    changing = [
+        entity
+        for scope, named in folded.items()
+        for external_id, entity in named.items()
+        if _says_something(entity) or external_id not in known[scope]
+    ]
     if changing:
         upsert(conn, tenant_id, changing, merge=True)
-    return resolve(conn, tenant_id, names) if missing else known
+    return resolve(conn, tenant_id, folded) if missing else known
+
+
+def _says_something(entity: Entity) -> bool:
+    """Whether merging it may change anything of an entity that is there."""
+    return len(entity.data) > len(b"{}")
 
 
 def _overlaid(lower: msgspec.Raw, upper: msgspec.Raw) -> msgspec.Raw:

@@ -1,9 +1,9 @@
 """Events in Postgres: append-only, by COPY, each with its links in the same transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -14,6 +14,7 @@ from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.events import Event
 from ingest.ids import uuid7s
+from ingest.object_events import ObjectEvent
 
 # Ids before the rows, since COPY returns none and the links need them. In the order sent.
 _IDS = "SELECT now(), array_agg(nextval('events_id_seq')) FROM generate_series(1, %s)"
@@ -21,31 +22,34 @@ _COPY_EVENTS = "COPY events (id, public_id, tenant_id, type, properties, occurre
 _COPY_LINKS = "COPY event_entities (entity_id, occurred_at, event_id, qualifier) FROM STDIN (FORMAT BINARY)"
 
 
+class Links(NamedTuple):
+    """Columns of links: of which event, by its place; to which entity, by its internal id; in which part."""
+
+    places: Sequence[int]
+    entity_ids: Sequence[int]
+    qualifiers: Sequence[str]
+
+
 def append(
-    conn: Connection, tenant_id: int, events: Sequence[Event], entity_ids: Mapping[str, Mapping[str, int]]
-) -> list[tuple[bytes, datetime]]:
+    conn: Connection, tenant_id: int, events: Sequence[Event | ObjectEvent], links: Links
+) -> tuple[list[bytes], datetime]:
     """Store events.
 
     Args:
         conn: an open transaction.
         tenant_id: whose.
         events: in the order sent.
-        entity_ids: the internal ids of all entities that they name, by scope and external id.
+        links: to the entities that they name.
 
     Returns:
-        The public id of each, a UUID's 16 bytes, and when it occurred; in the order given.
+        The public id of each, a UUID's 16 bytes; and when those occurred whose sender left that to us.
     """
     [(now, numbers)] = conn.execute(_IDS, (len(events),)).fetchall()
     ids = binary.bigints(numbers)  # type: ignore[arg-type] # bigint[]
-    occurred: list[datetime] = [event.occurred_at or now for event in events]  # type: ignore[misc] # a timestamptz
-    moments = binary.moments(occurred)
+    moments = binary.moments(event.occurred_at or now for event in events)  # type: ignore[misc] # a timestamptz
     public_ids = uuid7s(len(events))
     # Named twice in the same part, an entity takes part once. In their order, neighbours share a page of the index.
-    links = sorted(
-        (*link, place)
-        for place, event in enumerate(events)
-        for link in {(entity_ids[each.scope][each.external_id], each.qualifier) for each in event.links}
-    )
+    order = sorted(set(zip(links.entity_ids, links.qualifiers, links.places, strict=True)))
     _copy(
         conn,
         _COPY_EVENTS,
@@ -59,12 +63,12 @@ def append(
     _copy(
         conn,
         _COPY_LINKS,
-        binary.bigints(entity_id for entity_id, _, _ in links),
-        [moments[place] for _, _, place in links],
-        [ids[place] for _, _, place in links],
-        binary.texts(qualifier for _, qualifier, _ in links),
+        binary.bigints(entity_id for entity_id, _, _ in order),
+        [moments[place] for _, _, place in order],
+        [ids[place] for _, _, place in order],
+        binary.texts(qualifier for _, qualifier, _ in order),
     )
-    return list(zip(public_ids, occurred, strict=True))
+    return public_ids, now  # type: ignore[return-value] # a timestamptz
 
 
 def _copy(conn: Connection, statement: LiteralString, *columns: Iterable[Field]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 from psycopg.rows import class_row
 
@@ -35,33 +36,35 @@ RETURNING s.entity_id, s.key, s.revision = 0 AS created
 """
 
 
-def upsert(conn: Connection, states: Sequence[tuple[State, int]]) -> list[Effect]:
+def upsert(conn: Connection, states: Sequence[State], entity_ids: Sequence[int]) -> list[Effect]:
     """Set states, each key of an entity at most once.
 
     Args:
         conn: an open transaction.
-        states: each with the internal id of its entity; locked in the order of these ids and of their keys, so that two
-            writers cannot deadlock.
+        states: in any order; they are locked in the order of their entities and keys, so that two writers cannot
+            deadlock.
+        entity_ids: the internal id of the entity of each.
 
     Returns:
         What became of each, in the order given.
     """
-    rows = sorted(states, key=_key)
-    entity_ids = binary.bigints(entity_id for _, entity_id in rows)
-    names = binary.texts(state.key for state, _ in rows)
-    values = binary.documents(state.value for state, _ in rows)
+    rows = [(number, state.key, state.value) for number, state in zip(entity_ids, states, strict=True)]
+    rows.sort(key=itemgetter(0, 1))
+    numbers = binary.bigints(number for number, _, _ in rows)
+    names = binary.texts(key for _, key, _ in rows)
+    values = binary.documents(value for _, _, value in rows)
     groups: dict[str, list[Field]] = {}
-    for (state, _), entity_id in zip(rows, entity_ids, strict=True):
-        groups.setdefault(state.key, []).append(entity_id)
+    for (_, key, _), number in zip(rows, numbers, strict=True):
+        groups.setdefault(key, []).append(number)
 
     def new() -> bytes:
-        return binary.rows(entity_ids, names, values)
+        return binary.rows(numbers, names, values)
 
     keys = binary.grouped(BigintArray, groups)
     if len(rows) > 1 and arrived(conn, known=_KNOWN, keys=keys, copy=_COPY, rows=new):
         return [Effect.CREATED] * len(rows)
     columns = {
-        "entity_ids": binary.array(BigintArray, entity_ids),
+        "entity_ids": binary.array(BigintArray, numbers),
         "keys": binary.array(TextArray, names),
         "values": binary.array(JsonbArray, values),
     }
@@ -69,11 +72,9 @@ def upsert(conn: Connection, states: Sequence[tuple[State, int]]) -> list[Effect
         (entity_id, key): Effect.CREATED if created else Effect.UPDATED
         for entity_id, key, created in conn.execute(_UPSERT, columns).fetchall()
     }
-    return [written.get(_key(state), Effect.UNCHANGED) for state in states]
-
-
-def _key(state: tuple[State, int]) -> tuple[int, str]:
-    return state[1], state[0].key
+    return [
+        written.get((number, state.key), Effect.UNCHANGED) for number, state in zip(entity_ids, states, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ MUTANTS = (
     Mutant(
         "the sort",
         (
-            ("ingest/writing.py", "sorted(items, key=kind.key)", "list(items)"),
+            ("ingest/writing.py", "sorted(places, key=keys.__getitem__)", "list(places)"),
             ("ingest/db/entities.py", "sorted(entities, key=_key)", "list(entities)"),
         ),
         (

@@ -17,7 +17,7 @@ from tests.factories import make_tenant
 
 def an_entity(data: Any, external_id: str = "p1", *, type: str = "player") -> Entity:  # noqa: A002 # the field's name
     text = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return Entity(0, external_id, type, msgspec.Raw(text))
+    return Entity(external_id, type, msgspec.Raw(text))
 
 
 def put(conn: Connection, tenant: Tenant, item: Entity, *, merge: bool = False) -> Effect:
