@@ -1,6 +1,7 @@
 """Entities: `{entityType, externalId, data}` (contracts/operator.md sections 3 and 4). Pure."""
 
 from functools import cached_property
+from typing import ClassVar
 
 import msgspec
 
@@ -8,16 +9,17 @@ from ingest.checking import ItemSchema, ObjectDocument, Vocabulary, external_id_
 
 
 class Entity(msgspec.Struct, frozen=True, gc=False):
-    """A good item: `data` is a JSON object as it was sent."""
+    """A good item: `data` is a JSON object as it was sent.
+
+    Attributes:
+        scope: within which its external id is unique: its type; empty where that is across types.
+    """
+
+    scope: ClassVar[str] = ""
 
     external_id: str
     type: str
     data: msgspec.Raw
-
-    @property
-    def scope(self) -> str:
-        """Within which its external id is unique: its type; empty where that is across types."""
-        return ""
 
 
 class EntitySchema(ItemSchema):

@@ -1,5 +1,6 @@
 """Objects: `{type, id, properties?}`, entities whose ids are unique within their type (contracts/public.md). Pure."""
 
+from operator import attrgetter
 from typing import ClassVar
 
 import msgspec
@@ -11,10 +12,7 @@ from ingest.public import LONGEST_ID, LONGEST_TYPE_NAME, Properties, PublicSchem
 class Object(Entity, frozen=True, gc=False):
     """A good item: the entity that it is."""
 
-    @property
-    def scope(self) -> str:
-        """Its type."""
-        return self.type
+    scope = property(attrgetter("type"), doc="Its type.")
 
 
 class ObjectSchema(PublicSchema):

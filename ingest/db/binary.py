@@ -20,6 +20,7 @@ Field = bytes
 
 _LENGTH = struct.Struct(">i").pack
 _NUMBER = struct.Struct(">iq").pack
+_DOCUMENT = struct.Struct(">ib").pack
 _COUNT = struct.Struct(">h").pack
 _ARRAY = struct.Struct(">iiIii").pack
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -34,9 +35,16 @@ def texts(values: Iterable[str]) -> list[Field]:
     return [_LENGTH(len(text)) + text for text in map(str.encode, values)]
 
 
+def names(values: Sequence[str]) -> list[Field]:
+    """Fields of text, of which many are the same."""
+    distinct = set(values)
+    fields = dict(zip(distinct, texts(distinct), strict=True))
+    return [fields[name] for name in values]
+
+
 def documents(values: Iterable[msgspec.Raw]) -> list[Field]:
     """Fields of jsonb: a version byte, then the sender's own text."""
-    return [b"".join((_LENGTH(len(text) + 1), b"\x01", text)) for text in values]
+    return [_DOCUMENT(len(text) + 1, 1) + text for text in values]
 
 
 def bigints(values: Iterable[int]) -> list[Field]:
@@ -111,16 +119,21 @@ def array(kind: type[Array], fields: Sequence[Field]) -> Array:
 GROUPS: LiteralString = "unnest(%(names)b::text[], %(firsts)b::bigint[], %(lasts)b::bigint[])"
 
 
-def grouped(kind: type[Array], groups: Mapping[str, Sequence[Field]]) -> dict[str, Array]:
-    """Parameters that hold groups of values, of that kind of array, by name: see GROUPS."""
-    lasts = list(accumulate(map(len, groups.values())))
+def grouped(kind: type[Array], sizes: Mapping[str, int], members: Sequence[Field]) -> dict[str, Array]:
+    """Parameters that hold groups of values, of that kind of array, one group after the other: see GROUPS.
+
+    Args:
+        kind: of the values.
+        sizes: how many each group has, by its name.
+        members: all values.
+    """
+    lasts = list(accumulate(sizes.values()))
+    firsts = (last - size + 1 for last, size in zip(lasts, sizes.values(), strict=True))
     return {
-        "names": array(TextArray, texts(groups)),
-        "firsts": array(
-            BigintArray, bigints(last - len(each) + 1 for last, each in zip(lasts, groups.values(), strict=True))
-        ),
+        "names": array(TextArray, texts(sizes)),
+        "firsts": array(BigintArray, bigints(firsts)),
         "lasts": array(BigintArray, bigints(lasts)),
-        "members": array(kind, list(chain.from_iterable(groups.values()))),
+        "members": array(kind, members),
     }
 
 

@@ -44,31 +44,45 @@ def append(
     Returns:
         The public id of each, a UUID's 16 bytes; and when those occurred whose sender left that to us.
     """
-    [(now, numbers)] = conn.execute(_IDS, (len(events),)).fetchall()
+    [(now, numbers)] = conn.execute(_IDS, (len(events),), binary=True).fetchall()
     ids = binary.bigints(numbers)  # type: ignore[arg-type] # bigint[]
-    moments = binary.moments(event.occurred_at or now for event in events)  # type: ignore[misc] # a timestamptz
+    moments = _moments([event.occurred_at for event in events], now)  # type: ignore[arg-type] # a timestamptz
     public_ids = uuid7s(len(events))
-    # Named twice in the same part, an entity takes part once. In their order, neighbours share a page of the index.
-    order = sorted(set(zip(links.entity_ids, links.qualifiers, links.places, strict=True)))
     _copy(
         conn,
         _COPY_EVENTS,
         ids,
         binary.uuids(public_ids),
         binary.same_integer(tenant_id),
-        binary.texts(event.type for event in events),
+        binary.names([event.type for event in events]),
         binary.documents(event.data for event in events),
         moments,
     )
+    links = _each_once(links)
+    # In the order of the entities, neighbours share a page of the index.
+    order = sorted(range(len(links.places)), key=links.entity_ids.__getitem__)
     _copy(
         conn,
         _COPY_LINKS,
-        binary.bigints(entity_id for entity_id, _, _ in order),
-        [moments[place] for _, _, place in order],
-        [ids[place] for _, _, place in order],
-        binary.texts(qualifier for _, qualifier, _ in order),
+        binary.bigints(links.entity_ids[link] for link in order),
+        [moments[links.places[link]] for link in order],
+        [ids[links.places[link]] for link in order],
+        binary.names([links.qualifiers[link] for link in order]),
     )
     return public_ids, now  # type: ignore[return-value] # a timestamptz
+
+
+def _moments(occurred: list[datetime | None], now: datetime) -> list[Field]:
+    if occurred.count(None) == len(occurred):
+        return binary.moments([now]) * len(occurred)
+    return binary.moments(moment or now for moment in occurred)
+
+
+def _each_once(links: Links) -> Links:
+    """Named twice in the same part, an entity takes part once."""
+    if len(set(zip(links.places, links.entity_ids, strict=True))) == len(links.places):
+        return links
+    return Links(*zip(*dict.fromkeys(zip(*links, strict=True)), strict=True))
 
 
 def _copy(conn: Connection, statement: LiteralString, *columns: Iterable[Field]) -> None:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
+from itertools import chain
 
 from psycopg.rows import class_row
 
 from ingest.db import binary
 from ingest.db.arrivals import arrived
-from ingest.db.binary import BigintArray, Field, JsonbArray, TextArray
+from ingest.db.binary import Array, BigintArray, JsonbArray, TextArray
+from ingest.db.effects import counted, effects
 from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.jobs import Effect
@@ -25,15 +26,15 @@ SELECT EXISTS (
 _COPY = "COPY states (entity_id, key, value) FROM STDIN (FORMAT BINARY)"
 
 # Rows that say the same already are not written, and not returned.
-_UPSERT = """
+_UPSERT = counted("""
 INSERT INTO states AS s (entity_id, key, value)
 SELECT i.entity_id, i.key, i.value
 FROM unnest(%(entity_ids)b::bigint[], %(keys)b::text[], %(values)b::jsonb[]) AS i (entity_id, key, value)
 ON CONFLICT ON CONSTRAINT states_pkey DO UPDATE
 SET value = excluded.value, revision = s.revision + 1, updated_at = now()
 WHERE s.value <> excluded.value
-RETURNING s.entity_id, s.key, s.revision = 0 AS created
-"""
+RETURNING s.entity_id AS first, s.key AS second, s.revision = 0 AS created
+""")
 
 
 def upsert(conn: Connection, states: Sequence[State], entity_ids: Sequence[int]) -> list[Effect]:
@@ -48,33 +49,32 @@ def upsert(conn: Connection, states: Sequence[State], entity_ids: Sequence[int])
     Returns:
         What became of each, in the order given.
     """
-    rows = [(number, state.key, state.value) for number, state in zip(entity_ids, states, strict=True)]
-    rows.sort(key=itemgetter(0, 1))
-    numbers = binary.bigints(number for number, _, _ in rows)
-    names = binary.texts(key for _, key, _ in rows)
-    values = binary.documents(value for _, _, value in rows)
-    groups: dict[str, list[Field]] = {}
-    for (_, key, _), number in zip(rows, numbers, strict=True):
-        groups.setdefault(key, []).append(number)
+    keys = [state.key for state in states]
+    order = sorted(sorted(range(len(states)), key=keys.__getitem__), key=entity_ids.__getitem__)
+    numbers = binary.bigints(entity_ids[place] for place in order)
+    names = binary.names([keys[place] for place in order])
+    values = binary.documents(states[place].value for place in order)
 
     def new() -> bytes:
         return binary.rows(numbers, names, values)
 
-    keys = binary.grouped(BigintArray, groups)
-    if len(rows) > 1 and arrived(conn, known=_KNOWN, keys=keys, copy=_COPY, rows=new):
-        return [Effect.CREATED] * len(rows)
+    if len(states) > 1 and arrived(conn, known=_KNOWN, keys=_by_key(keys, entity_ids), copy=_COPY, rows=new):
+        return [Effect.CREATED] * len(states)
     columns = {
         "entity_ids": binary.array(BigintArray, numbers),
         "keys": binary.array(TextArray, names),
         "values": binary.array(JsonbArray, values),
     }
-    written = {
-        (entity_id, key): Effect.CREATED if created else Effect.UPDATED
-        for entity_id, key, created in conn.execute(_UPSERT, columns).fetchall()
-    }
-    return [
-        written.get((number, state.key), Effect.UNCHANGED) for number, state in zip(entity_ids, states, strict=True)
-    ]
+    return effects(conn, _UPSERT, columns, zip(entity_ids, keys, strict=True))
+
+
+def _by_key(keys: Sequence[str], entity_ids: Sequence[int]) -> dict[str, Array]:
+    """Parameters that say which key of which entities is looked for."""
+    groups: dict[str, list[int]] = {}
+    for key, entity_id in zip(keys, entity_ids, strict=True):
+        groups.setdefault(key, []).append(entity_id)
+    sizes = {key: len(members) for key, members in groups.items()}
+    return binary.grouped(BigintArray, sizes, binary.bigints(chain.from_iterable(groups.values())))
 
 
 @dataclass(frozen=True, slots=True)
