@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from types import SimpleNamespace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import marshmallow
 import msgspec
@@ -29,18 +28,6 @@ _LONGEST_ID = 500
 # Levels of arrays and objects in an item, itself included. Far more than people nest, and far less than would exhaust a
 # stack wherever the item is looked at later: the verdict is the same in every process.
 DEEPEST = 500
-
-
-class Item(Protocol):
-    """What a schema makes of a good item: `index` is 0-based in the whole batch, `external_id` its entity's."""
-
-    @property
-    def index(self) -> int:
-        """0-based, in the whole batch."""
-
-    @property
-    def external_id(self) -> str:
-        """The entity that it is, or belongs to; of several the first."""
 
 
 class Named(fields.Field[Any]):
@@ -195,7 +182,7 @@ class Vocabulary:
 
 
 class ItemSchema(marshmallow.Schema):
-    """What every kind's schema shares; a kind adds its fields and what it makes of them.
+    """What every kind's schema shares; a kind adds its fields and the type of its items.
 
     Unless it says otherwise, unknown members are refused, since nothing is silently dropped.
 
@@ -207,6 +194,9 @@ class ItemSchema(marshmallow.Schema):
         unknown = marshmallow.RAISE
 
     error_messages = {"unknown": _UNKNOWN}
+
+    # What a good item becomes: a type with the attributes of the loaded fields, and no others.
+    item: ClassVar[type[msgspec.Struct]]
 
     # The member that tells a bad item apart for its sender, where there is one.
     id_member: ClassVar[str | None] = "externalId"
@@ -237,7 +227,7 @@ class ItemSchema(marshmallow.Schema):
             text: the item as it was sent.
 
         Returns:
-            The kind's item, or an ItemError that says all that is wrong with it.
+            An item, or an ItemError that says all that is wrong with it.
         """
         faultpoints.meeting(text)
         try:
@@ -254,7 +244,7 @@ class ItemSchema(marshmallow.Schema):
             return self._malformed(index, known_id, "; ".join(sentences(error.messages_dict)))
         if faults := self.faults(loaded):
             return ItemError(index, known_id, "VALIDATION_FAILED", "; ".join(faults))
-        return self.make(index, SimpleNamespace(**loaded))
+        return self.item(**loaded)
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
         """An item's members, decoded but for documents.
@@ -289,15 +279,6 @@ class ItemSchema(marshmallow.Schema):
             for field in rules.required
             if field not in members or bytes(members[field]) == b"null"
         ]
-
-    def make(self, index: int, loaded: Any) -> Any:
-        """The kind's item.
-
-        Args:
-            index: 0-based, in the whole batch.
-            loaded: has the fields' values as attributes.
-        """
-        raise JobUnrunnable(f"{type(self).__name__} makes no items: {index}, {loaded}")
 
     def _malformed(self, index: int, external_id: str | None, message: str) -> ItemError:
         return ItemError(index, external_id, "VALIDATION_FAILED", message, malformed=True)

@@ -1,11 +1,13 @@
 """The fast path of checking: msgspec types derived from a marshmallow schema, which decode a whole block at once.
 
+A type so derived is one of the kind's own items: what the decoder makes of a block is what will be written.
+
 What it takes, marshmallow would take with an equal value; whatever it does not take goes to marshmallow, so that every
 verdict against an item, and every message, is marshmallow's. A schema that it cannot express it leaves alone.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Union
 
@@ -20,10 +22,6 @@ from ingest.public import Items, Properties, When
 # A string that holds U+0000 must be written so (RFC 8259 section 7); marshmallow tells whether it really is one.
 _NUL = b"\\u0000"
 
-# Chunks of a block that holds something bad: small enough to leave few good items to the slow path, large enough to
-# be worth a decoder's call.
-_CHUNK_ITEMS = 10
-
 # Any JSON value but null.
 _NotNull = bool | int | float | str | list[msgspec.Raw] | dict[str, msgspec.Raw]
 
@@ -32,68 +30,66 @@ class FastPath:
     """Checks items by decoders alone.
 
     Args:
-        schema: from which they were derived.
-        values: the type of an item's values, by the attributes of the loaded item.
-        rules: the type that holds an item to the template; None where the values say it all.
+        item: the type of an item; its timestamps are still text.
+        rules: the type that holds an item to the template; None where the other says it all.
         moments: the attributes that are timestamps.
     """
 
-    def __init__(self, schema: ItemSchema, values: Any, rules: Any | None, moments: tuple[str, ...]) -> None:
-        self._make = schema.make
-        self._values: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[values])
-        rule = None if rules is None else msgspec.json.Decoder(list[rules])  # type: ignore[valid-type] # made at run time
-        self._rules: Callable[[bytes], Any] = rule.decode if rule else bytes
+    def __init__(self, item: Any, rules: Any | None, moments: tuple[str, ...]) -> None:
+        types = [item] if rules is None else [rules, item]
+        self._of_all = [msgspec.json.Decoder(list[each]).decode for each in types]  # type: ignore[valid-type] # made at run time
+        self._of_one = [msgspec.json.Decoder(each).decode for each in types]
         self._moments = moments
 
-    def check(self, first_index: int, texts: list[msgspec.Raw]) -> list[Any]:
+    def check(self, texts: list[msgspec.Raw]) -> list[Any]:
         """Give the verdict on good items.
 
         Args:
-            first_index: of the first one, 0-based in the whole batch.
             texts: items as they were sent.
 
         Returns:
             An item each; None for those that marshmallow must look at.
         """
-        whole = _array(texts)
-        return self._check(first_index, texts, whole, harmless=_is_harmless(whole, texts))
-
-    def _check(self, first_index: int, texts: list[msgspec.Raw], whole: bytes, *, harmless: bool) -> list[Any]:
-        """Take all at once, or else by ever smaller chunks."""
+        whole = b"[" + b",".join(texts) + b"]"
         faultpoints.meeting(msgspec.Raw(whole))
-        if harmless or _is_harmless(whole, texts):
-            taken = self._take(first_index, whole)
-            if taken is not None:
-                return taken
-        if len(texts) == 1:
-            return [None]
-        size = _CHUNK_ITEMS if len(texts) > _CHUNK_ITEMS else 1
-        items: list[Any] = []
-        for start in range(0, len(texts), size):
-            chunk = texts[start : start + size]
-            items += self._check(first_index + start, chunk, _array(chunk), harmless=harmless)
-        return items
+        harmless = _is_harmless(whole, texts)
+        taken = self._take_all(whole) if harmless else None
+        if taken is not None:
+            return taken
+        return [self._take_one(text) if harmless or _is_harmless(bytes(text), [text]) else None for text in texts]
 
-    def _take(self, first_index: int, whole: bytes) -> list[Any] | None:
+    def _take_all(self, whole: bytes) -> list[Any] | None:
         """All of the items, or None where any of them is not for the fast path."""
-        try:
-            loaded = self._values.decode(whole)
-            self._rules(whole)
-        except (msgspec.DecodeError, RecursionError):
-            return None
+        items: list[Any] | None = _decoded(self._of_all, whole)
+        if items is None or not self._moments or all(map(self._tell_moments, items)):
+            return items
+        return None
+
+    def _take_one(self, text: msgspec.Raw) -> Any | None:
+        item = _decoded(self._of_one, text)
+        return item if item is not None and self._tell_moments(item) else None
+
+    def _tell_moments(self, item: Any) -> bool:
+        """Put moments in the place of their text; whether all of them are moments."""
         for attribute in self._moments:
-            for each in loaded:
-                sent = getattr(each, attribute)
-                if sent is not None:
-                    moment = moment_of(sent)
-                    if moment is None:
-                        return None
-                    setattr(each, attribute, moment)
-        return [self._make(index, each) for index, each in enumerate(loaded, first_index)]
+            text = getattr(item, attribute)
+            if text is not None:
+                moment = moment_of(text)
+                if moment is None:
+                    return False
+                msgspec.structs.force_setattr(item, attribute, moment)
+        return True
 
 
-def _array(texts: list[msgspec.Raw]) -> bytes:
-    return b"[" + b",".join(texts) + b"]"
+def _decoded(decoders: Sequence[Callable[[Any], Any]], text: bytes | msgspec.Raw) -> Any | None:
+    """What the last of the decoders makes of it; None where any of them refuses it."""
+    made = None
+    try:
+        for decode in decoders:
+            made = decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return made
 
 
 def _is_harmless(whole: bytes, texts: list[msgspec.Raw]) -> bool:
@@ -102,7 +98,9 @@ def _is_harmless(whole: bytes, texts: list[msgspec.Raw]) -> bool:
         return False
     if rawjson.may_have_huge_exponent(whole):
         return False
-    return not (rawjson.may_be_deep(whole) and any(rawjson.is_deep(each, DEEPEST) for each in texts))
+    # Each level takes two brackets.
+    may_be_deep = max(map(len, texts)) > 2 * DEEPEST and rawjson.may_be_deep(whole)
+    return not (may_be_deep and any(rawjson.is_deep(each, DEEPEST) for each in texts))
 
 
 def derive(schema: ItemSchema) -> FastPath | None:
@@ -114,12 +112,12 @@ def derive(schema: ItemSchema) -> FastPath | None:
     vocabulary = _expressible(schema.vocabulary)
     if vocabulary is not None and not vocabulary.names:
         return None
-    values = _values(schema, vocabulary)
-    if values is None:
+    item = _item(schema, vocabulary)
+    if item is None:
         return None
     moments = tuple(field.attribute or name for name, field in schema.fields.items() if isinstance(field, Timestamp))
     rules = _documents(schema, ()) if vocabulary is None else _rules(schema, vocabulary)
-    return FastPath(schema, values, rules, moments)
+    return FastPath(item, rules, moments)
 
 
 # Names that msgspec takes for a struct's member, and that a Text field takes for a value, whatever its length.
@@ -138,8 +136,11 @@ def _expressible(vocabulary: Vocabulary | None) -> Vocabulary | None:
     return replace(vocabulary, names=plain)
 
 
-def _values(schema: ItemSchema, vocabulary: Vocabulary | None) -> type[msgspec.Struct] | None:
-    """A struct of the fields' values, by attribute. Unknown members are marshmallow's, be it to refuse or to ignore."""
+def _item(schema: ItemSchema, vocabulary: Vocabulary | None) -> type[msgspec.Struct] | None:
+    """The type of the schema's items, each field as narrow as the schema has it.
+
+    Unknown members are marshmallow's, be it to refuse or to ignore.
+    """
     if any(schema._hooks.values()):  # noqa: SLF001 # it has no public name
         return None
     members: list[tuple[str, Any] | tuple[str, Any, Any]] = []
@@ -152,7 +153,15 @@ def _values(schema: ItemSchema, vocabulary: Vocabulary | None) -> type[msgspec.S
             stands_for = Literal[tuple(vocabulary.names)]
         members.append((attribute, stands_for) if field.required else (attribute, stands_for, field.load_default))
     members.sort(key=len)  # a struct's fields with a default come last
-    return msgspec.defstruct("Values", members, rename=_names(schema), forbid_unknown_fields=True)
+    return msgspec.defstruct(
+        schema.item.__name__,
+        members,
+        bases=(schema.item,),
+        rename=_names(schema),
+        forbid_unknown_fields=True,
+        frozen=True,
+        gc=False,
+    )
 
 
 def _names(schema: ItemSchema) -> dict[str, str]:
@@ -169,7 +178,7 @@ def _type_of(field: fields.Field[Any]) -> Any | None:
         return None
     match field:
         case Items() if type(field) is Items:
-            inner = _values(field.schema, None)
+            inner = _item(field.schema, None)
             return None if inner is None else Annotated[list[inner], msgspec.Meta(min_length=1)]  # type: ignore[valid-type] # made at run time
         case Text() | public.Text() if type(field) in {Text, public.Text}:
             return Annotated[str, msgspec.Meta(min_length=1, max_length=field.longest)]

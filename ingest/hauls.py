@@ -6,12 +6,13 @@ either all of it done or none of it (DESIGN.md section 3).
 
 import math
 import time
-from bisect import bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from ingest.db.jobs import Begun, Closing
 from ingest.db.pool import Connection
 from ingest.fastpath import FastPath, derive
 from ingest.jobs import Effect, ItemError, JobState
-from ingest.kinds import KINDS, Outcome, Target, Written
+from ingest.kinds import KINDS, Outcomes, Target
 from ingest.writing import write
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.hauls")
@@ -73,45 +74,47 @@ def carry_out(
     if not blocks.lock(conn, [(each.job.id, each.block.no) for each in haul]):
         return None
     faultpoints.passing("block.locked")
-    first = haul[0]
-    blocks.extend_patience(conn, first.block.deliveries)
-    kind = KINDS[first.job.kind]
+    job, block = haul[0].job, haul[0].block
+    blocks.extend_patience(conn, block.deliveries)
     texts = [intake.items_of(each.block.payload) for each in haul]
-    good, errors = _check(schema, first.block.first_index, list(chain.from_iterable(texts)), poison)
+    checked = _check(schema, block.first_index, list(chain.from_iterable(texts)), poison)
     faultpoints.passing("block.checked")
-    outcomes = [*errors, *write(conn, kind, Target(first.job.tenant_id, first.job.merge), good)]
+    outcomes = write(conn, KINDS[job.kind], Target(job.tenant_id, job.merge), checked.good)
     faultpoints.passing("block.written")
-    shares = _shares(haul, [len(each) for each in texts], outcomes)
-    blocks.record_errors(conn, [(each.job.id, error) for each, share in shares for error in _errors(share)])
+    shares = list(_shares(haul, [len(each) for each in texts], checked, outcomes))
+    blocks.record_errors(conn, [(share.closing.job_id, error) for share in shares for error in share.errors])
     makes_room = time.monotonic() > until
-    states = jobs.move_on(conn, [_closing(each, share) for each, share in shares], makes_room=makes_room)
+    states = jobs.move_on(conn, [share.closing for share in shares], makes_room=makes_room)
     if len(states) < len(haul):
         raise JobEnded
     faultpoints.passing("block.closed")
     return Done(states, makes_room)
 
 
-def _check(
-    schema: ItemSchema, first_index: int, texts: list[msgspec.Raw], poison: Collection[int]
-) -> tuple[list[Any], list[tuple[int, ItemError]]]:
-    """The good items in the order sent, and an error for each of the others."""
+class _Checked(NamedTuple):
+    """The good items in the order sent, their indexes, and an error for each of the others."""
+
+    good: list[Any]
+    indexes: Sequence[int]
+    errors: list[ItemError]
+
+
+def _check(schema: ItemSchema, first_index: int, texts: list[msgspec.Raw], poison: Collection[int]) -> _Checked:
     fast = fast_path(schema)
-    if fast is None or poison:
-        checked: list[Any] = [None] * len(texts)
-    else:
-        checked = fast.check(first_index, texts)
-    good: list[Any] = []
-    errors: list[tuple[int, ItemError]] = []
-    for index, (text, item) in enumerate(zip(texts, checked, strict=True), first_index):
-        if item is not None:
-            good.append(item)
-        elif index in poison:
-            errors.append((index, _poisoned(index)))
-        elif isinstance(judged := schema.check(index, text), ItemError):
-            errors.append((index, judged))
+    items: list[Any] = [None] * len(texts) if fast is None or poison else fast.check(texts)
+    indexes = range(first_index, first_index + len(items))
+    errors: list[ItemError] = []
+    for place in [place for place, item in enumerate(items) if item is None]:
+        index = indexes[place]
+        judged = _poisoned(index) if index in poison else schema.check(index, texts[place])
+        if isinstance(judged, ItemError):
+            errors.append(judged)
         else:
-            good.append(judged)
-    return good, errors
+            items[place] = judged
+    if not errors:
+        return _Checked(items, indexes, errors)
+    good = [place for place, item in enumerate(items) if item is not None]
+    return _Checked([items[place] for place in good], [indexes[place] for place in good], errors)
 
 
 def _poisoned(index: int) -> ItemError:
@@ -127,30 +130,33 @@ def fast_path(schema: ItemSchema) -> FastPath | None:
     return derived
 
 
-def _shares(
-    haul: Haul, sizes: Sequence[int], outcomes: Sequence[tuple[int, Outcome]]
-) -> list[tuple[Begun, Sequence[tuple[int, Outcome]]]]:
-    """What became of each job's items, by their indexes in its own batch."""
-    if len(haul) == 1:
-        return [(haul[0], outcomes)]
-    starts = list(accumulate(sizes[:-1], initial=0))
-    shares: list[list[tuple[int, Outcome]]] = [[] for _ in haul]
-    for place, outcome in outcomes:
-        which = bisect_right(starts, place) - 1
-        index = place - starts[which]
-        shares[which].append((index, replace(outcome, index=index) if isinstance(outcome, ItemError) else outcome))
-    return list(zip(haul, shares, strict=True))
+class _Share(NamedTuple):
+    """What became of the items of one of the jobs, by their indexes in its own batch."""
+
+    closing: Closing
+    errors: list[ItemError]
 
 
-def _errors(share: Sequence[tuple[int, Outcome]]) -> Iterator[ItemError]:
-    return (outcome for _, outcome in share if isinstance(outcome, ItemError))
+def _shares(haul: Haul, sizes: Sequence[int], checked: _Checked, outcomes: Outcomes) -> Iterator[_Share]:
+    """Each job's share of what became of all: of several, the indexes count on from one to the next."""
+    indexes = checked.indexes
+    refused = [ItemError(indexes[place], *refusal) for place, refusal in outcomes.refusals.items()]
+    errors = sorted([*checked.errors, *refused], key=_INDEX)
+    bounds = accumulate(sizes, initial=haul[0].block.first_index)
+    for (job, block), (start, end) in zip(haul, pairwise(bounds), strict=True):
+        first, last = bisect_left(indexes, start), bisect_left(indexes, end)
+        mine = errors[bisect_left(errors, start, key=_INDEX) : bisect_left(errors, end, key=_INDEX)]
+        if shift := block.first_index - start:
+            mine = [replace(error, index=error.index + shift) for error in mine]
+        effects = Counter(outcomes.effects[first:last])
+        effects[Effect.FAILED] = len(mine)
+        results = None
+        if KINDS[job.kind].keeps_results:
+            of_each = zip(indexes[first:last], outcomes.effects[first:last], outcomes.ids[first:last], strict=True)
+            results = [
+                Result(index + shift, effect, id_) for index, effect, id_ in of_each if effect is not Effect.FAILED
+            ]
+        yield _Share(Closing(job.id, block.no, effects, results), mine)
 
 
-def _closing(each: Begun, share: Sequence[tuple[int, Outcome]]) -> Closing:
-    taken = [(index, outcome) for index, outcome in share if isinstance(outcome, Written)]
-    effects = Counter(outcome.effect for _, outcome in taken)
-    effects[Effect.FAILED] = len(share) - len(taken)
-    results = None
-    if KINDS[each.job.kind].keeps_results:
-        results = [Result(index, outcome.effect, outcome.id) for index, outcome in taken if outcome.id is not None]
-    return Closing(each.job.id, each.block.no, effects, results)
+_INDEX = attrgetter("index")

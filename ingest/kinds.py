@@ -1,11 +1,11 @@
 """THE TABLE OF KINDS: what Sluice takes in. The only file that lists them all; nothing else tells kinds apart."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -14,14 +14,15 @@ from ingest.checking import ItemSchema
 from ingest.db import entities as stored_entities
 from ingest.db import events as stored_events
 from ingest.db import states as stored_states
-from ingest.db.entities import SCOPE, Key
+from ingest.db.entities import SCOPE
+from ingest.db.events import Links
 from ingest.db.pool import Connection
 from ingest.entities import Entity, EntitySchema
-from ingest.errors import InvalidInput, NotFound, RequestError, ValidationFailed
+from ingest.errors import InvalidInput, NotFound, ValidationFailed
 from ingest.events import Event, EventSchema
 from ingest.jobs import Effect, ItemError
-from ingest.object_events import ObjectEventSchema
-from ingest.objects import ObjectSchema
+from ingest.object_events import ObjectEvent, ObjectEventSchema
+from ingest.objects import Object, ObjectSchema
 from ingest.states import State, StateSchema
 from ingest.templates import Template
 
@@ -34,27 +35,54 @@ class Target:
     merge: bool
 
 
-class Written(msgspec.Struct, frozen=True, gc=False):
-    """What became of an item that was taken.
+class Refusal(NamedTuple):
+    """Why an item of the right shape was not written: an ItemError but for its index."""
+
+    external_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What became of items, in the order given.
 
     Attributes:
-        id: its UUID's 16 bytes; None where nobody asks for it.
-        occurred_at: of an event.
+        effects: one each.
+        refusals: why, of those that FAILED, by their place.
+        ids: a UUID's 16 bytes each, where somebody asks for them; empty for one that FAILED.
+        now: when an event occurred whose sender left that to us.
     """
 
-    effect: Effect
-    id: bytes | None = None
-    occurred_at: datetime | None = None
-
-    @property
-    def public_id(self) -> UUID | None:
-        """Its id, as the wire shows it."""
-        return None if self.id is None else UUID(bytes=self.id)
+    effects: list[Effect]
+    refusals: dict[int, Refusal] = field(default_factory=dict)
+    ids: list[bytes] = field(default_factory=list)
+    now: datetime | None = None
 
 
-Outcome = Written | ItemError
+def gathered(count: int, parts: Iterable[tuple[Sequence[int], Outcomes]]) -> Outcomes:
+    """The outcomes of so many items, written in parts.
 
-_PLAIN: dict[Effect, Outcome] = {effect: Written(effect) for effect in Effect}
+    Args:
+        count: of all items.
+        parts: each with the places of its items among all; together they have every place once.
+    """
+    effects, ids = [Effect.UNPROCESSED] * count, [b""] * count
+    refusals: dict[int, Refusal] = {}
+    now = None
+    for places, part in parts:
+        for place, effect in zip(places, part.effects, strict=True):
+            effects[place] = effect
+        for place, each in zip(places, part.ids, strict=False):
+            ids[place] = each
+        refusals |= {places[place]: refusal for place, refusal in part.refusals.items()}
+        now = part.now or now
+    return Outcomes(effects, refusals, ids, now)
+
+
+def refused(*refusals: Refusal) -> Outcomes:
+    """The outcomes of items of which none was written."""
+    return Outcomes([Effect.FAILED] * len(refusals), dict(enumerate(refusals)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +96,7 @@ class Kind:
         block_items: the most items of one transaction.
         schema: what an item must be.
         key: what two items must share to be writes of the same row; None where every item is a row of its own.
-        write: stores items, of which no two share a key, and says what became of each, in the order given.
+        write: stores items, of which no two share a key, and says what became of them.
         keeps_results: whether the id of each item that was taken can be read from its job.
     """
 
@@ -78,76 +106,78 @@ class Kind:
     block_items: int
     schema: type[ItemSchema]
     key: Callable[[Any], Any] | None
-    write: Callable[[Connection, Target, Sequence[Any]], list[Outcome]]
+    write: Callable[[Connection, Target, Sequence[Any]], Outcomes]
     keeps_results: bool = False
 
 
-def _write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -> list[Outcome]:
-    return [_PLAIN[effect] for effect in stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge)]
+def _write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -> Outcomes:
+    return Outcomes(stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge))
 
 
-def _write_objects(conn: Connection, target: Target, items: Sequence[Entity]) -> list[Outcome]:
+def _write_objects(conn: Connection, target: Target, items: Sequence[Object]) -> Outcomes:
     """As entities; and their ids are told."""
     effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge)
-    keys = [(item.scope, item.external_id) for item in items]
-    public_ids = stored_entities.public_ids(conn, target.tenant_id, set(keys))
-    return [Written(effect, public_ids[key].bytes) for effect, key in zip(effects, keys, strict=True)]
+    names: dict[str, set[str]] = {}
+    for item in items:
+        names.setdefault(item.scope, set()).add(item.external_id)
+    public_ids = stored_entities.public_ids(conn, target.tenant_id, names)
+    return Outcomes(effects, ids=[public_ids[item.scope][item.external_id].bytes for item in items])
 
 
-def _write_events(conn: Connection, target: Target, items: Sequence[Event]) -> list[Outcome]:
-    """Append events whose entities exist; the others are errors."""
-    ids = stored_entities.resolve(conn, target.tenant_id, _named(items))
-    return _append(conn, target, items, ids)
+def _write_events(conn: Connection, target: Target, items: Sequence[Event]) -> Outcomes:
+    """Append events whose entities exist; the others are refused."""
+
+    def append(known: Sequence[Event], entity_ids: list[int]) -> Outcomes:
+        return _append(conn, target, known, Links(range(len(known)), entity_ids, [""] * len(known)))
+
+    return _where_known(conn, target, items, append)
 
 
-def _write_object_events(conn: Connection, target: Target, items: Sequence[Event]) -> list[Outcome]:
+def _write_object_events(conn: Connection, target: Target, items: Sequence[ObjectEvent]) -> Outcomes:
     """Append events, and create the objects that they name."""
-    objects = [
-        Entity(item.index, link.external_id, link.type, link.data or _NOTHING, link.scope)
-        for item in items
-        for link in item.links
-    ]
+    objects = [each for item in items for each in item.links]
     ids = stored_entities.ensure(conn, target.tenant_id, objects)
-    return _append(conn, target, items, ids)
+    links = Links(
+        [place for place, item in enumerate(items) for _ in item.links],
+        [ids[each.scope][each.external_id] for each in objects],
+        [each.qualifier for each in objects],
+    )
+    return _append(conn, target, items, links)
 
 
-def _append(conn: Connection, target: Target, items: Sequence[Event], ids: Mapping[Key, int]) -> list[Outcome]:
-    missing = [_first_missing(item, ids) for item in items]
-    known = [item for item, absent in zip(items, missing, strict=True) if absent is None]
-    stored = iter(stored_events.append(conn, target.tenant_id, known, ids) if known else [])
-    return [
-        Written(Effect.CREATED, *next(stored)) if absent is None else _no_entity(item.index, absent)
-        for item, absent in zip(items, missing, strict=True)
-    ]
+def _append(conn: Connection, target: Target, events: Sequence[Event | ObjectEvent], links: Links) -> Outcomes:
+    ids, now = stored_events.append(conn, target.tenant_id, events, links)
+    return Outcomes([Effect.CREATED] * len(events), ids=ids, now=now)
 
 
-def _write_states(conn: Connection, target: Target, items: Sequence[State]) -> list[Outcome]:
-    """Set states whose entity exists; the others are errors."""
-    ids = stored_entities.resolve(conn, target.tenant_id, {(SCOPE, item.external_id) for item in items})
-    known = [(item, ids[SCOPE, item.external_id]) for item in items if (SCOPE, item.external_id) in ids]
-    effects = iter(stored_states.upsert(conn, known) if known else [])
-    return [
-        _PLAIN[next(effects)] if (SCOPE, item.external_id) in ids else _no_entity(item.index, item.external_id)
-        for item in items
-    ]
+def _write_states(conn: Connection, target: Target, items: Sequence[State]) -> Outcomes:
+    """Set states whose entity exists; the others are refused."""
+
+    def upsert(known: Sequence[State], entity_ids: list[int]) -> Outcomes:
+        return Outcomes(stored_states.upsert(conn, known, entity_ids))
+
+    return _where_known(conn, target, items, upsert)
 
 
-_NOTHING = msgspec.Raw(b"{}")
+def _where_known(
+    conn: Connection, target: Target, items: Sequence[Any], write: Callable[[Sequence[Any], list[int]], Outcomes]
+) -> Outcomes:
+    """Write the items whose entity exists, given with their entities' internal ids; refuse the others."""
+    names = [item.external_id for item in items]
+    distinct = set(names)
+    ids = stored_entities.resolve(conn, target.tenant_id, {SCOPE: distinct})[SCOPE]
+    if len(ids) == len(distinct):
+        return write(items, [ids[name] for name in names])
+    known = [place for place, name in enumerate(names) if name in ids]
+    missing = [place for place, name in enumerate(names) if name not in ids]
+    parts = [(missing, refused(*(_no_entity(names[place]) for place in missing)))]
+    if known:
+        parts.append((known, write([items[place] for place in known], [ids[names[place]] for place in known])))
+    return gathered(len(items), parts)
 
 
-def _named(items: Sequence[Event]) -> set[Key]:
-    return {(link.scope, link.external_id) for item in items for link in item.links}
-
-
-def _first_missing(item: Event, ids: Mapping[Key, int]) -> str | None:
-    for link in item.links:
-        if (link.scope, link.external_id) not in ids:
-            return link.external_id
-    return None
-
-
-def _no_entity(index: int, external_id: str) -> ItemError:
-    return ItemError(index, external_id, "NOT_FOUND", f'Entity "{external_id}" does not exist')
+def _no_entity(external_id: str) -> Refusal:
+    return Refusal(external_id, "NOT_FOUND", f'Entity "{external_id}" does not exist')
 
 
 KINDS: dict[str, Kind] = {
@@ -211,6 +241,27 @@ def schema_of(kind: Kind, template: Template | None) -> ItemSchema:
     return kind.schema(template)
 
 
+class Written(NamedTuple):
+    """What became of a single item that was taken.
+
+    Attributes:
+        public_id: as the wire shows it; None where nobody asks for it.
+        now: when it occurred, if it is an event whose sender left that to us.
+    """
+
+    effect: Effect
+    public_id: UUID | None
+    now: datetime | None
+
+
+def alone(outcomes: Outcomes) -> Written | Refusal:
+    """What became of the only item."""
+    if outcomes.refusals:
+        return outcomes.refusals[0]
+    [effect] = outcomes.effects
+    return Written(effect, UUID(bytes=outcomes.ids[0]) if outcomes.ids else None, outcomes.now)
+
+
 def write_one(conn: Connection, kind: Kind, target: Target, template: Template | None, text: msgspec.Raw) -> Written:
     """A single call: the same check and write as a batch of one.
 
@@ -231,13 +282,9 @@ def write_one(conn: Connection, kind: Kind, target: Target, template: Template |
         WriteRefused: the database cannot store it.
     """
     item = schema_of(kind, template).check(0, text)
-    outcome = item if isinstance(item, ItemError) else kind.write(conn, target, [item])[0]
-    if isinstance(outcome, Written):
-        return outcome
-    raise _request_error(outcome)
-
-
-def _request_error(error: ItemError) -> RequestError:
-    if error.malformed:
-        return InvalidInput(error.message)
-    return NotFound(error.message) if error.code == "NOT_FOUND" else ValidationFailed(error.message)
+    if isinstance(item, ItemError):
+        raise InvalidInput(item.message) if item.malformed else ValidationFailed(item.message)
+    outcome = alone(kind.write(conn, target, [item]))
+    if isinstance(outcome, Refusal):
+        raise NotFound(outcome.message)
+    return outcome

@@ -1,14 +1,42 @@
 """Events of the public face: `{event, objects, timestamp?, properties?}` (contracts/public.md section 2). Pure."""
 
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import ClassVar
 
-from ingest.events import Event, Link
-from ingest.objects import ObjectSchema
+import msgspec
+
+from ingest.objects import Object, ObjectSchema
 from ingest.public import LONGEST_EVENT_NAME, LONGEST_QUALIFIER, Items, Properties, PublicSchema, Text, When
+
+
+class LinkedObject(Object, frozen=True, gc=False):
+    """An object that an event names, and creates where it does not exist: `data` is merged into it.
+
+    Attributes:
+        qualifier: in which part it takes part; empty for none.
+    """
+
+    qualifier: str
+
+
+class ObjectEvent(msgspec.Struct, frozen=True, gc=False):
+    """A good item: `data` is a JSON object as it was sent; `occurred_at` is None where the sender left it to us."""
+
+    links: list[LinkedObject]
+    type: str
+    data: msgspec.Raw
+    occurred_at: datetime | None = None
+
+    @property
+    def external_id(self) -> str:
+        """The first object that it names."""
+        return self.links[0].external_id
 
 
 class LinkedObjectSchema(ObjectSchema):
     """The shape of an object in an event: what it is, and in which part it takes part."""
+
+    item: ClassVar[type[msgspec.Struct]] = LinkedObject
 
     qualifier = Text("Qualifier", LONGEST_QUALIFIER, required=False)
 
@@ -16,14 +44,10 @@ class LinkedObjectSchema(ObjectSchema):
 class ObjectEventSchema(PublicSchema):
     """The shape of an event that links objects."""
 
+    item = ObjectEvent
     id_member: ClassVar[str | None] = None
 
     event = Text("Event name", LONGEST_EVENT_NAME, attribute="type")
     objects = Items(LinkedObjectSchema, "object")
     timestamp = When(attribute="occurred_at")
     properties = Properties("Event properties")
-
-    def make(self, index: int, loaded: Any) -> Event:
-        """The event that it is."""
-        links = tuple(Link(each.external_id, each.type, each.type, each.qualifier, each.data) for each in loaded.links)
-        return Event(index, links, loaded.type, loaded.data, loaded.occurred_at)

@@ -1,20 +1,26 @@
 """Objects: `{type, id, properties?}`, entities whose ids are unique within their type (contracts/public.md). Pure."""
 
-from typing import Any, ClassVar
+from operator import attrgetter
+from typing import ClassVar
+
+import msgspec
 
 from ingest.entities import Entity
 from ingest.public import LONGEST_ID, LONGEST_TYPE_NAME, Properties, PublicSchema, Text
 
 
+class Object(Entity, frozen=True, gc=False):
+    """A good item: the entity that it is."""
+
+    scope = property(attrgetter("type"), doc="Its type.")
+
+
 class ObjectSchema(PublicSchema):
     """The shape of an object."""
 
+    item: ClassVar[type[msgspec.Struct]] = Object
     id_member: ClassVar[str | None] = "id"
 
     type = Text("Object type name", LONGEST_TYPE_NAME)
     id = Text("Object id", LONGEST_ID, attribute="external_id")
     properties = Properties("Object properties")
-
-    def make(self, index: int, loaded: Any) -> Entity:
-        """The entity that it is."""
-        return Entity(index, loaded.external_id, loaded.type, loaded.data, scope=loaded.type)

@@ -6,7 +6,6 @@ ignored, and an optional member that is null is as if absent.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import marshmallow
@@ -172,7 +171,7 @@ class Items(_Told, RawMember):
     """A list of 1 or more objects, each checked by a schema of its own.
 
     Args:
-        schema: of each; what it loads has the fields' values as attributes.
+        schema: of each.
         label: what a sentence calls one of them.
     """
 
@@ -192,7 +191,7 @@ class Items(_Told, RawMember):
         attr: str | None,  # noqa: ARG002 # marshmallow passes it
         data: Mapping[str, Any] | None,  # noqa: ARG002 # marshmallow passes it
         **kwargs: Any,  # noqa: ARG002 # marshmallow passes it
-    ) -> list[SimpleNamespace]:
+    ) -> list[msgspec.Struct]:
         if bytes(value) == b"null":
             raise self.make_error("null")
         try:
@@ -201,11 +200,11 @@ class Items(_Told, RawMember):
             raise self.fault("value is not a valid list", "type_error.list", "Objects must be a list") from None
         if not texts:
             raise self.fault("ensure this value has at least 1 items", "value_error.list.min_items", self.wanted)
-        loaded: list[SimpleNamespace] = []
+        loaded: list[msgspec.Struct] = []
         errors: dict[int, Any] = {}
         for index, each in enumerate(texts):
             try:
-                loaded.append(SimpleNamespace(**self.schema.load_text(each)))
+                loaded.append(self.schema.item(**self.schema.load_text(each)))
             except marshmallow.ValidationError as error:
                 errors[index] = error.messages
         if errors:
@@ -251,7 +250,7 @@ class PublicSchema(ItemSchema):
                 for place, fault in located(error.messages)
             ]
             raise FaultyBody(faults) from None
-        return self.make(0, SimpleNamespace(**loaded))
+        return self.item(**loaded)
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
         """As for every kind, but for optional members that are null: those are as if absent."""

@@ -22,10 +22,10 @@ _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # either half
 _NO_SURROGATE = rb"\\uff"  # what stands in for it while the rest is checked
 _EXPONENT = re.compile(rb"[0-9][eE][+-]?0*[1-9][0-9]{3}")
-_DIGITS_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
+_DIGITS_ALIKE = bytes.maketrans(b"123456789+-E", b"00000000000e")  # signs too
+_HUGE = b"0e0000"  # among digits alike; a sign and three digits look the same
 # Backslashes stand in strings alone, and in pairs where they mean themselves.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_EXPONENTS = (b"0e0000", b"0e+0000", b"0e-0000")
 _NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 _SHALLOW = 10
 _SPACE = b" \t\n\r"
@@ -157,24 +157,18 @@ def has_huge_exponent(text: msgspec.Raw) -> bool:
 
 def may_have_huge_exponent(text: bytes) -> bool:
     """Whether anything in it, be it inside a string, looks like such a number: cheap enough for a whole block."""
-    if b"0e0000" not in text.translate(_DIGITS_ALIKE, b"+-"):
-        return False
     alike = text.translate(_DIGITS_ALIKE)
-    return any(_ends_number(alike, place) for mark in _EXPONENTS for place in _places(mark, alike))
-
-
-def _places(mark: bytes, text: bytes) -> Iterator[int]:
-    place = text.find(mark)
+    place = alike.find(_HUGE)
     while place >= 0:
-        yield place
-        place = text.find(mark, place + 1)
+        if _EXPONENT.match(text, place) and _ends_number(alike, place):
+            return True
+        place = alike.find(_HUGE, place + 1)
+    return False
 
 
 def _ends_number(alike: bytes, place: int) -> bool:
     """Whether the digit there is the last of a whole number; those of a hexadecimal id follow a quote or a letter."""
     while place >= 0 and alike[place] in b"0.":
-        place -= 1
-    if place >= 0 and alike[place] in b"-":
         place -= 1
     return place < 0 or alike[place] in b"[:, \t\n\r"
 

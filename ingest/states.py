@@ -1,7 +1,6 @@
 """States: `{externalId, stateKey, value}`, the value any JSON (contracts/operator.md sections 3 and 4). Pure."""
 
 from functools import cached_property
-from typing import Any
 
 import msgspec
 
@@ -10,9 +9,8 @@ from ingest.templates import TypeRules
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
-    """A good item: `value` is any JSON, null included, as it was sent; `index` is 0-based in the whole batch."""
+    """A good item: `value` is any JSON, null included, as it was sent."""
 
-    index: int
     external_id: str
     key: str
     value: msgspec.Raw
@@ -20,6 +18,8 @@ class State(msgspec.Struct, frozen=True, gc=False):
 
 class StateSchema(ItemSchema):
     """The shape of a state."""
+
+    item = State
 
     externalId = external_id_field()  # noqa: N815 # the wire's spelling
     stateKey = name_field(attribute="key")  # noqa: N815 # the wire's spelling
@@ -29,7 +29,3 @@ class StateSchema(ItemSchema):
     def vocabulary(self) -> Vocabulary:
         """The template's state keys."""
         return Vocabulary("state key", "key", dict.fromkeys(self.template.state_keys, TypeRules((), ())))
-
-    def make(self, index: int, loaded: Any) -> State:
-        """The item."""
-        return State(index, loaded.external_id, loaded.key, loaded.value)

@@ -6,11 +6,10 @@ from typing import Any
 from ingest.db.faults import ours
 from ingest.db.pool import Connection
 from ingest.errors import WriteRefused
-from ingest.jobs import ItemError
-from ingest.kinds import Kind, Outcome, Target
+from ingest.kinds import Kind, Outcomes, Refusal, Target, gathered, refused
 
 
-def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> list[tuple[int, Outcome]]:
+def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> Outcomes:
     """Write a block's good items so that the outcome is as if they had come one after the other.
 
     Args:
@@ -18,49 +17,55 @@ def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) ->
         kind: theirs.
         target: where and how.
         items: in the order sent.
-
-    Returns:
-        The index and the outcome of each, in no particular order.
     """
-    return [pair for turn in _turns(kind, items) for pair in _write_or_halve(conn, kind, target, turn)]
+    turns = _turns(kind, items)
+    if len(turns) == 1:
+        return _write_or_halve(conn, kind, target, items)
+    return _write_parts(conn, kind, target, items, turns)
 
 
-def _turns(kind: Kind, items: Sequence[Any]) -> list[Sequence[Any]]:
-    """The first item of each key, then the second of each, and so on: one statement a turn, and one turn as a rule.
+def _turns(kind: Kind, items: Sequence[Any]) -> Sequence[Sequence[int]]:
+    """The places of the first item of each key, of the second of each, and so on: a statement a turn, and mostly one.
 
     The database alone judges what a repeated key changes, so effects are those of single writes in order.
     """
     if kind.key is None or len(set(map(kind.key, items))) == len(items):
-        return [items] if items else []
-    turns: list[list[Any]] = []
+        return [range(len(items))] if items else []
+    turns: list[list[int]] = []
     seen: dict[object, int] = {}
-    for item in items:
+    for place, item in enumerate(items):
         key = kind.key(item)
         turn = seen.get(key, 0)
         seen[key] = turn + 1
         if turn == len(turns):
             turns.append([])
-        turns[turn].append(item)
-    return list(turns)
+        turns[turn].append(place)
+    return turns
 
 
-def _write_or_halve(
-    conn: Connection, kind: Kind, target: Target, items: Sequence[Any]
-) -> Iterable[tuple[int, Outcome]]:
+def _write_parts(
+    conn: Connection, kind: Kind, target: Target, items: Sequence[Any], parts: Iterable[Sequence[int]]
+) -> Outcomes:
+    """Write one part of the items after the other, each given by their places."""
+    outcomes = (_write_or_halve(conn, kind, target, [items[place] for place in part]) for part in parts)
+    return gathered(len(items), zip(parts, outcomes, strict=True))
+
+
+def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> Outcomes:
     """Write all of them, or, where the database refuses, each half on its own, down to the culprits."""
     try:
         with ours(), conn.transaction():
-            return zip((item.index for item in items), kind.write(conn, target, items), strict=True)
+            return kind.write(conn, target, items)
     except WriteRefused as refusal:
         if len(items) == 1:
-            return [(items[0].index, _refused(items[0], refusal))]
+            return refused(_why(items[0], refusal))
     # Halves must stay in the order in which rows are locked, or two writers who both halve can deadlock.
-    rows = items if kind.key is None else sorted(items, key=kind.key)
-    middle = len(rows) // 2
-    return [
-        *_write_or_halve(conn, kind, target, rows[:middle]),
-        *_write_or_halve(conn, kind, target, rows[middle:]),
-    ]
+    places: Sequence[int] = range(len(items))
+    if kind.key is not None:
+        keys = list(map(kind.key, items))
+        places = sorted(places, key=keys.__getitem__)
+    middle = len(places) // 2
+    return _write_parts(conn, kind, target, items, [places[:middle], places[middle:]])
 
 
 # What an item can bring that no schema looks at. The server's own words may hold row data, so they stay there.
@@ -71,7 +76,7 @@ _REASONS = {
 }
 
 
-def _refused(item: Any, refusal: WriteRefused) -> ItemError:
+def _why(item: Any, refusal: WriteRefused) -> Refusal:
     reason = _REASONS.get(refusal.sqlstate or "", "its data cannot be stored")
     message = f"The database refused this item: {reason} ({refusal.message})"
-    return ItemError(item.index, item.external_id, "WRITE_FAILED", message)
+    return Refusal(item.external_id, "WRITE_FAILED", message)

@@ -54,8 +54,7 @@ def require_entity(conn: Connection, external_id: str) -> int:
     Raises:
         NotFound: there is none, or it was deleted.
     """
-    key = (entities.SCOPE, external_id)
-    known = entities.resolve(conn, caller().tenant_id, {key})
-    if key not in known:
+    known = entities.resolve(conn, caller().tenant_id, {entities.SCOPE: [external_id]})[entities.SCOPE]
+    if external_id not in known:
         raise NotFound(f'Entity "{external_id}" does not exist')
-    return known[key]
+    return known[external_id]

@@ -8,8 +8,7 @@ from app import scopes
 from app.describe import describe
 from app.public import bodies, singles
 from app.public.envelope import moment, success
-from ingest.events import Event
-from ingest.object_events import ObjectEventSchema
+from ingest.object_events import ObjectEvent, ObjectEventSchema
 
 bp = Blueprint("events", __name__)
 bp.before_request(scopes.scope("ingest:events"))
@@ -26,14 +25,14 @@ _SCHEMA = ObjectEventSchema()
 )
 def post() -> Response:
     """Append one event; the properties that it brings are merged into its objects."""
-    event: Event = _SCHEMA.require(bodies.item())
+    event: ObjectEvent = _SCHEMA.require(bodies.item())
     written = singles.write("object_events", event)
     return success(
         {
             "success": True,
             "event_id": written.public_id,
             "event_type": event.type,
-            "timestamp": moment(written.occurred_at or datetime.now(UTC)),
+            "timestamp": moment(event.occurred_at or written.now or datetime.now(UTC)),
             "objects_count": len(event.links),
             "message": f"Event '{event.type}' recorded successfully",
         }

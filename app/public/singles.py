@@ -6,7 +6,7 @@ from app.auth import caller
 from app.services import services
 from ingest.db.commits import committed
 from ingest.errors import FaultyBody
-from ingest.kinds import KINDS, Target, Written
+from ingest.kinds import KINDS, Target, Written, alone
 from ingest.writing import write as write_block
 
 
@@ -25,7 +25,7 @@ def write(kind: str, item: Any) -> Written:
         DatabaseError: nothing was stored.
     """
     with committed(services().pool) as conn:
-        ((_, outcome),) = write_block(conn, KINDS[kind], Target(caller().tenant_id, merge=True), [item])
+        outcome = alone(write_block(conn, KINDS[kind], Target(caller().tenant_id, merge=True), [item]))
     if isinstance(outcome, Written):
         return outcome
     raise FaultyBody.at([], outcome.message, "value_error.write_failed")

@@ -19,6 +19,7 @@ from ingest.intake import items_of
 from ingest.jobs import ItemError
 from ingest.kinds import KINDS, schema_of
 from ingest.templates import Template
+from tests.factories import told
 
 _ITEMS = 10_000  # of each kind
 _BAD: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
@@ -42,7 +43,7 @@ def by_fast_path(schema: ItemSchema, texts: list[msgspec.Raw]) -> list[Any]:
         raise RuntimeError(f"{type(schema).__name__} has no fast path: there is nothing to measure")
     return [
         schema.check(index, text) if item is None else item
-        for index, (text, item) in enumerate(zip(texts, fast.check(0, texts), strict=True))
+        for index, (text, item) in enumerate(zip(texts, fast.check(texts), strict=True))
     ]
 
 
@@ -59,15 +60,17 @@ def some_bad(place: Place) -> Iterator[Row]:
 def _row(place: Place, *, bad: float, goal: float) -> Row:
     blocks = _blocks(place, bad)
     count = sum(len(texts) for _, texts in blocks)
-    verdicts = [by_marshmallow(*block) for block in blocks]
-    found = sum(isinstance(each, ItemError) for verdict in verdicts for each in verdict)
+    judged = [by_marshmallow(*block) for block in blocks]
+    found = sum(isinstance(each, ItemError) for verdict in judged for each in verdict)
     if found != round(count * bad):
         raise RuntimeError(f"{found} items are bad, and {round(count * bad)} should be")
+
+    verdicts = [[told(each) for each in verdict] for verdict in judged]
 
     def sample(check: Check) -> Mapping[str, float]:
         with timed() as clock:
             judged = [check(*block) for block in blocks]
-        if judged != verdicts:
+        if [[told(each) for each in verdict] for verdict in judged] != verdicts:
             raise RuntimeError("verdicts, values or messages differ")
         return clock.rate(count)
 

@@ -5,9 +5,10 @@ A field is a value as both COPY and arrays carry it: its length in 4 bytes, then
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import chain, repeat
+from itertools import accumulate, chain, repeat
+from typing import LiteralString
 
 import msgspec
 import psycopg
@@ -19,6 +20,7 @@ Field = bytes
 
 _LENGTH = struct.Struct(">i").pack
 _NUMBER = struct.Struct(">iq").pack
+_DOCUMENT = struct.Struct(">ib").pack
 _COUNT = struct.Struct(">h").pack
 _ARRAY = struct.Struct(">iiIii").pack
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -33,9 +35,16 @@ def texts(values: Iterable[str]) -> list[Field]:
     return [_LENGTH(len(text)) + text for text in map(str.encode, values)]
 
 
+def names(values: Sequence[str]) -> list[Field]:
+    """Fields of text, of which many are the same."""
+    distinct = set(values)
+    fields = dict(zip(distinct, texts(distinct), strict=True))
+    return [fields[name] for name in values]
+
+
 def documents(values: Iterable[msgspec.Raw]) -> list[Field]:
     """Fields of jsonb: a version byte, then the sender's own text."""
-    return [b"".join((_LENGTH(len(text) + 1), b"\x01", text)) for text in values]
+    return [_DOCUMENT(len(text) + 1, 1) + text for text in values]
 
 
 def bigints(values: Iterable[int]) -> list[Field]:
@@ -103,6 +112,29 @@ _OIDS = {array: psycopg.adapters.types[element].oid for array, element in _ELEME
 def array(kind: type[Array], fields: Sequence[Field]) -> Array:
     """A one-dimensional array without nulls, its first index 1."""
     return kind(b"".join((_ARRAY(1, 0, _OIDS[kind], len(fields), 1), *fields)))
+
+
+# Groups of values, as SQL reads them from the parameters of `grouped`: rows of a name and of where in the array
+# `members` its values begin and end.
+GROUPS: LiteralString = "unnest(%(names)b::text[], %(firsts)b::bigint[], %(lasts)b::bigint[])"
+
+
+def grouped(kind: type[Array], sizes: Mapping[str, int], members: Sequence[Field]) -> dict[str, Array]:
+    """Parameters that hold groups of values, of that kind of array, one group after the other: see GROUPS.
+
+    Args:
+        kind: of the values.
+        sizes: how many each group has, by its name.
+        members: all values.
+    """
+    lasts = list(accumulate(sizes.values()))
+    firsts = (last - size + 1 for last, size in zip(lasts, sizes.values(), strict=True))
+    return {
+        "names": array(TextArray, texts(sizes)),
+        "firsts": array(BigintArray, bigints(firsts)),
+        "lasts": array(BigintArray, bigints(lasts)),
+        "members": array(kind, members),
+    }
 
 
 class _ArrayDumper(Dumper):

@@ -1,9 +1,10 @@
 """Entities in Postgres: upserted a block at a time."""
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from operator import attrgetter
 from typing import Any, LiteralString
 from uuid import UUID
@@ -15,6 +16,7 @@ from ingest import rawjson
 from ingest.db import binary
 from ingest.db.arrivals import arrived
 from ingest.db.binary import JsonbArray, TextArray, UuidArray
+from ingest.db.effects import counted, effects
 from ingest.db.pool import Connection
 from ingest.entities import Entity
 from ingest.ids import uuid7s
@@ -23,18 +25,35 @@ from ingest.jobs import Effect
 # On the operator face an external id is unique across types.
 SCOPE = ""
 
-# What tells a tenant's entities apart: scope and external id.
-Key = tuple[str, str]
+# External ids by their scope: the two tell a tenant's entities apart.
+Names = Mapping[str, Collection[str]]
 
-# In the order of the keys, neighbours share a page of the index. LATERAL … LIMIT has each looked up by it, whatever the
-# planner thinks of a table that was never analysed: a join the other way round took 8 s.
-_LOOK_UP = """
-FROM unnest(%(scopes)b::text[], %(external_ids)b::text[]) WITH ORDINALITY AS k (scope, external_id, no)
-CROSS JOIN LATERAL (
-    SELECT id, public_id, deleted_at FROM entities
-    WHERE tenant_id = %(tenant_id)s AND scope = k.scope AND external_id = k.external_id LIMIT 1) e
+# The rows of a group of keys: their scope is g.name, and they stand in g's part of one array. In the order of the keys,
+# neighbours share a page of the index, at which Postgres 17 and later look once for all of them.
+_AT_ONCE: LiteralString = """
+    SELECT id, public_id, external_id, deleted_at FROM entities
+    WHERE tenant_id = %(tenant_id)s AND scope = g.name
+      AND external_id = ANY((%(members)b::text[])[g.first:g.last])
 """
-_KNOWN = f"SELECT EXISTS (SELECT {_LOOK_UP})"
+# Earlier ones may take that array for a mere filter, and with a plan that was made while the table was small read all
+# of a tenant's entities. LATERAL … LIMIT has each key looked up by itself, whatever the planner thinks of the table.
+_ONE_BY_ONE: LiteralString = """
+    SELECT e.id, e.public_id, e.external_id, e.deleted_at
+    FROM unnest((%(members)b::text[])[g.first:g.last]) AS k (external_id)
+    CROSS JOIN LATERAL (
+        SELECT id, public_id, external_id, deleted_at FROM entities
+        WHERE tenant_id = %(tenant_id)s AND scope = g.name AND external_id = k.external_id LIMIT 1) e
+"""
+_AT_ONCE_SINCE = 170000  # the server version that first does it well
+_GROUPS: LiteralString = f"FROM {binary.GROUPS} AS g (name, first, last) CROSS JOIN LATERAL"
+_KNOWN: LiteralString = f"SELECT EXISTS (SELECT {_GROUPS} ({{rows}} LIMIT 1) e)"
+
+
+def _looking_up(conn: Connection, query: LiteralString) -> LiteralString:
+    """The query, with the rows of a group as this server finds them best."""
+    return query.format(rows=_AT_ONCE if conn.info.server_version >= _AT_ONCE_SINCE else _ONE_BY_ONE)
+
+
 _COPY = "COPY entities (public_id, tenant_id, scope, external_id, type, properties) FROM STDIN (FORMAT BINARY)"
 
 # Rows that say the same already are not written, and not returned. A deleted one comes back as if new.
@@ -48,14 +67,16 @@ SET type = excluded.type, properties = {new}, updated_at = now(), deleted_at = N
     revision = CASE WHEN e.deleted_at IS NULL THEN e.revision + 1 ELSE 0 END,
     created_at = CASE WHEN e.deleted_at IS NULL THEN e.created_at ELSE now() END
 WHERE e.deleted_at IS NOT NULL OR e.type <> excluded.type OR e.properties <> {new}
-RETURNING e.scope, e.external_id, e.revision = 0 AS created
+RETURNING e.scope AS first, e.external_id AS second, e.revision = 0 AS created
 """
-_REPLACE = _UPSERT.format(new="excluded.properties")
-_MERGE = _UPSERT.format(new="(e.properties || excluded.properties)")
+_REPLACE = counted(_UPSERT.format(new="excluded.properties"))
+_MERGE = counted(_UPSERT.format(new="(e.properties || excluded.properties)"))
 # Top level only: a null inside of a value is data. Taken only where a block has nulls, since it costs 29 %.
-_MERGE_REMOVING = _UPSERT.format(
-    new="((e.properties || excluded.properties)"
-    " - ARRAY(SELECT key FROM jsonb_each(excluded.properties) WHERE value = 'null'))"
+_MERGE_REMOVING = counted(
+    _UPSERT.format(
+        new="((e.properties || excluded.properties)"
+        " - ARRAY(SELECT key FROM jsonb_each(excluded.properties) WHERE value = 'null'))"
+    )
 )
 # A merge that created its entity had nothing to remove the nulls from.
 _WITHOUT_NULLS = """
@@ -76,92 +97,130 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
     Returns:
         What became of each, in the order given.
     """
-    rows = sorted(entities, key=_key)
-    public_ids = binary.uuids(uuid7s(len(rows)))
-    scopes = binary.texts(row.scope for row in rows)
-    external_ids = binary.texts(row.external_id for row in rows)
-    types = binary.texts(row.type for row in rows)
+    rows = sorted(sorted(entities, key=_external_id), key=_scope)
+    scopes = list(map(_scope, rows))
+    external_ids = binary.texts(map(_external_id, rows))
+    types = binary.names([row.type for row in rows])
     properties = binary.documents(row.data for row in rows)
-    with_nulls = [_key(row) for row in rows if row.nulls] if merge else []
-    keys = {
-        "tenant_id": tenant_id,
-        "scopes": binary.array(TextArray, scopes),
-        "external_ids": binary.array(TextArray, external_ids),
-    }
+    public_ids = binary.uuids(uuid7s(len(rows)))
+    of_scopes = binary.names(scopes)
 
     def new() -> bytes:
         tenant = binary.same_integer(tenant_id)
-        return binary.rows(public_ids, tenant, scopes, external_ids, types, properties)
+        return binary.rows(public_ids, tenant, of_scopes, external_ids, types, properties)
 
-    if len(rows) > 1 and not with_nulls and arrived(conn, known=_KNOWN, keys=keys, copy=_COPY, rows=new):
+    # A merge removes the fields that are null.
+    with_nulls = [row for row, text in zip(rows, properties, strict=True) if merge and _has_null(row, text)]
+    keys = {"tenant_id": tenant_id, **binary.grouped(TextArray, Counter(scopes), external_ids)}
+    known = _looking_up(conn, _KNOWN)
+    if len(rows) > 1 and not with_nulls and arrived(conn, known=known, keys=keys, copy=_COPY, rows=new):
         return [Effect.CREATED] * len(rows)
     values = {
+        "tenant_id": tenant_id,
+        "scopes": binary.array(TextArray, of_scopes),
+        "external_ids": keys["members"],
         "public_ids": binary.array(UuidArray, public_ids),
         "types": binary.array(TextArray, types),
         "properties": binary.array(JsonbArray, properties),
     }
     statement = (_MERGE_REMOVING if with_nulls else _MERGE) if merge else _REPLACE
-    written = {
-        (scope, external_id): Effect.CREATED if created else Effect.UPDATED
-        for scope, external_id, created in conn.execute(statement, {**keys, **values}).fetchall()
+    found = effects(conn, statement, values, map(_key, entities))
+    if with_nulls:
+        created = {_key(entity) for entity, effect in zip(entities, found, strict=True) if effect is Effect.CREATED}
+        for row in with_nulls:
+            if _key(row) in created:
+                named = {"tenant_id": tenant_id, "scope": row.scope, "external_id": row.external_id}
+                conn.execute(_WITHOUT_NULLS, named)
+    return found
+
+
+_scope, _external_id, _key = attrgetter("scope"), attrgetter("external_id"), attrgetter("scope", "external_id")
+
+
+def _has_null(entity: Entity, text: bytes) -> bool:
+    """Whether a field of an entity is null; most are told by their text."""
+    return b"null" in text and rawjson.has_null_member(entity.data)
+
+
+_FOUND: LiteralString = f"""
+SELECT g.name, e.found {_GROUPS} (
+    SELECT array_agg({{{{column}}}} ORDER BY external_id) AS found FROM ({{rows}}) r WHERE deleted_at IS NULL) e
+"""
+_FOUND_NAMED: LiteralString = f"""
+SELECT g.name, e.found, e.external_ids {_GROUPS} (
+    SELECT array_agg({{{{column}}}} ORDER BY external_id) AS found,
+           array_agg(external_id ORDER BY external_id) AS external_ids
+    FROM ({{rows}}) r WHERE deleted_at IS NULL) e
+"""
+
+
+def resolve(conn: Connection, tenant_id: int, names: Names) -> dict[str, dict[str, int]]:
+    """The internal ids of those of a tenant's entities that exist, by scope and external id."""
+    return _resolve(conn, "id", tenant_id, names)
+
+
+def public_ids(conn: Connection, tenant_id: int, names: Names) -> dict[str, dict[str, UUID]]:
+    """The public ids of those of a tenant's entities that exist, by scope and external id."""
+    return _resolve(conn, "public_id", tenant_id, names)
+
+
+def _resolve(conn: Connection, column: LiteralString, tenant_id: int, names: Names) -> dict[str, dict[str, Any]]:
+    # COLLATE "C" and Python sort text alike, by its code points.
+    order = {scope: sorted(external_ids) for scope, external_ids in names.items()}
+    sizes = {scope: len(external_ids) for scope, external_ids in order.items()}
+    fields = binary.texts(chain.from_iterable(order.values()))
+    values = {"tenant_id": tenant_id, **binary.grouped(TextArray, sizes, fields)}
+
+    def found(query: LiteralString) -> list[Any]:
+        return conn.execute(_looking_up(conn, query).format(column=column), values, binary=True).fetchall()
+
+    all_found = {scope: each or () for scope, each in found(_FOUND)}
+    if all(len(all_found[scope]) == len(external_ids) for scope, external_ids in order.items()):
+        return {scope: dict(zip(external_ids, all_found[scope], strict=True)) for scope, external_ids in order.items()}
+    # Names are for where some are missing: that is rare, and they would cost as much as the rest.
+    return {
+        scope: dict(zip(external_ids or (), each or (), strict=True))
+        for scope, each, external_ids in found(_FOUND_NAMED)
     }
-    for scope, external_id in with_nulls:
-        if written.get((scope, external_id)) is Effect.CREATED:
-            conn.execute(_WITHOUT_NULLS, {"tenant_id": tenant_id, "scope": scope, "external_id": external_id})
-    return [written.get(_key(entity), Effect.UNCHANGED) for entity in entities]
 
 
-_RESOLVE_IDS = f"SELECT k.no, e.id {_LOOK_UP} WHERE e.deleted_at IS NULL"
-_RESOLVE_PUBLIC_IDS = f"SELECT k.no, e.public_id {_LOOK_UP} WHERE e.deleted_at IS NULL"
-
-
-def resolve(conn: Connection, tenant_id: int, keys: AbstractSet[Key]) -> dict[Key, int]:
-    """The internal ids of those of a tenant's entities that exist."""
-    return _resolve(conn, _RESOLVE_IDS, tenant_id, keys)
-
-
-def public_ids(conn: Connection, tenant_id: int, keys: AbstractSet[Key]) -> dict[Key, UUID]:
-    """The public ids of those of a tenant's entities that exist."""
-    return _resolve(conn, _RESOLVE_PUBLIC_IDS, tenant_id, keys)
-
-
-def _resolve(conn: Connection, query: LiteralString, tenant_id: int, keys: AbstractSet[Key]) -> dict[Key, Any]:
-    order = sorted(keys)
-    values = {
-        "tenant_id": tenant_id,
-        "scopes": binary.array(TextArray, binary.texts(scope for scope, _ in order)),
-        "external_ids": binary.array(TextArray, binary.texts(external_id for _, external_id in order)),
-    }
-    return {order[ordinal - 1]: value for ordinal, value in conn.execute(query, values).fetchall()}  # type: ignore[operator] # bigint
-
-
-def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> dict[Key, int]:
+def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> dict[str, dict[str, int]]:
     """The internal ids of entities, created where they do not exist, and their data merged into them where they do.
+
+    By scope and external id.
 
     Args:
         conn: an open transaction.
         tenant_id: whose.
         entities: in the order in which to merge; the same one may come several times.
     """
-    folded: dict[Key, Entity] = {}
+    folded: dict[str, dict[str, Entity]] = {}
     for entity in entities:
-        before = folded.get(_key(entity))
-        folded[_key(entity)] = (
-            entity if before is None else msgspec.structs.replace(entity, data=_overlaid(before.data, entity.data))
-        )
-    known = resolve(conn, tenant_id, folded.keys())
-    changing = [entity for key, entity in folded.items() if key not in known or bytes(entity.data) != b"{}"]
+        named = folded.setdefault(entity.scope, {})
+        before = named.setdefault(entity.external_id, entity)
+        if before is not entity and _says_something(entity):
+            named[entity.external_id] = msgspec.structs.replace(entity, data=_overlaid(before.data, entity.data))
+    known = resolve(conn, tenant_id, folded)
+    missing = any(len(known[scope]) < len(named) for scope, named in folded.items())
+    changing = [
+        entity
+        for scope, named in folded.items()
+        for external_id, entity in named.items()
+        if _says_something(entity) or external_id not in known[scope]
+    ]
     if changing:
         upsert(conn, tenant_id, changing, merge=True)
-    return known if len(known) == len(folded) else resolve(conn, tenant_id, folded.keys())
+    return resolve(conn, tenant_id, folded) if missing else known
+
+
+def _says_something(entity: Entity) -> bool:
+    """Whether merging it may change anything of an entity that is there."""
+    return len(entity.data) > len(b"{}")
 
 
 def _overlaid(lower: msgspec.Raw, upper: msgspec.Raw) -> msgspec.Raw:
     """One merge that does what two would in turn: nulls stay, since each still removes its field."""
     return msgspec.Raw(msgspec.json.encode({**rawjson.split_object(lower), **rawjson.split_object(upper)}))
-
-
-_key = attrgetter("scope", "external_id")
 
 
 @dataclass(frozen=True, slots=True)

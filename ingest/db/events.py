@@ -1,19 +1,20 @@
 """Events in Postgres: append-only, by COPY, each with its links in the same transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from ingest.db import binary
 from ingest.db.binary import Field
-from ingest.db.entities import SCOPE, Key
+from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.events import Event
 from ingest.ids import uuid7s
+from ingest.object_events import ObjectEvent
 
 # Ids before the rows, since COPY returns none and the links need them. In the order sent.
 _IDS = "SELECT now(), array_agg(nextval('events_id_seq')) FROM generate_series(1, %s)"
@@ -21,50 +22,67 @@ _COPY_EVENTS = "COPY events (id, public_id, tenant_id, type, properties, occurre
 _COPY_LINKS = "COPY event_entities (entity_id, occurred_at, event_id, qualifier) FROM STDIN (FORMAT BINARY)"
 
 
+class Links(NamedTuple):
+    """Columns of links: of which event, by its place; to which entity, by its internal id; in which part."""
+
+    places: Sequence[int]
+    entity_ids: Sequence[int]
+    qualifiers: Sequence[str]
+
+
 def append(
-    conn: Connection, tenant_id: int, events: Sequence[Event], entity_ids: Mapping[Key, int]
-) -> list[tuple[bytes, datetime]]:
+    conn: Connection, tenant_id: int, events: Sequence[Event | ObjectEvent], links: Links
+) -> tuple[list[bytes], datetime]:
     """Store events.
 
     Args:
         conn: an open transaction.
         tenant_id: whose.
         events: in the order sent.
-        entity_ids: the internal ids of all entities that they name.
+        links: to the entities that they name.
 
     Returns:
-        The public id of each, a UUID's 16 bytes, and when it occurred; in the order given.
+        The public id of each, a UUID's 16 bytes; and when those occurred whose sender left that to us.
     """
-    [(now, numbers)] = conn.execute(_IDS, (len(events),)).fetchall()
+    [(now, numbers)] = conn.execute(_IDS, (len(events),), binary=True).fetchall()
     ids = binary.bigints(numbers)  # type: ignore[arg-type] # bigint[]
-    occurred: list[datetime] = [event.occurred_at or now for event in events]  # type: ignore[misc] # a timestamptz
-    moments = binary.moments(occurred)
+    moments = _moments([event.occurred_at for event in events], now)  # type: ignore[arg-type] # a timestamptz
     public_ids = uuid7s(len(events))
-    # Named twice in the same part, an entity takes part once. In their order, neighbours share a page of the index.
-    links = sorted(
-        (*link, place)
-        for place, event in enumerate(events)
-        for link in {(entity_ids[each.scope, each.external_id], each.qualifier) for each in event.links}
-    )
     _copy(
         conn,
         _COPY_EVENTS,
         ids,
         binary.uuids(public_ids),
         binary.same_integer(tenant_id),
-        binary.texts(event.type for event in events),
+        binary.names([event.type for event in events]),
         binary.documents(event.data for event in events),
         moments,
     )
+    links = _each_once(links)
+    # In the order of the entities, neighbours share a page of the index.
+    order = sorted(range(len(links.places)), key=links.entity_ids.__getitem__)
     _copy(
         conn,
         _COPY_LINKS,
-        binary.bigints(entity_id for entity_id, _, _ in links),
-        [moments[place] for _, _, place in links],
-        [ids[place] for _, _, place in links],
-        binary.texts(qualifier for _, qualifier, _ in links),
+        binary.bigints(links.entity_ids[link] for link in order),
+        [moments[links.places[link]] for link in order],
+        [ids[links.places[link]] for link in order],
+        binary.names([links.qualifiers[link] for link in order]),
     )
-    return list(zip(public_ids, occurred, strict=True))
+    return public_ids, now  # type: ignore[return-value] # a timestamptz
+
+
+def _moments(occurred: list[datetime | None], now: datetime) -> list[Field]:
+    if occurred.count(None) == len(occurred):
+        return binary.moments([now]) * len(occurred)
+    return binary.moments(moment or now for moment in occurred)
+
+
+def _each_once(links: Links) -> Links:
+    """Named twice in the same part, an entity takes part once."""
+    if len(set(zip(links.places, links.entity_ids, strict=True))) == len(links.places):
+        return links
+    return Links(*zip(*dict.fromkeys(zip(*links, strict=True)), strict=True))
 
 
 def _copy(conn: Connection, statement: LiteralString, *columns: Iterable[Field]) -> None:

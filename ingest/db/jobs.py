@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -168,8 +168,7 @@ _BEGIN_ONE = _BEGIN.format(chosen=_ONE)
 _BEGIN_NEXT = _BEGIN.format(chosen=_NEXT)
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A job that a delivery has begun, and its first open block, which is not locked."""
 
     job: Job

@@ -3,69 +3,78 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from psycopg.rows import class_row
 
 from ingest.db import binary
 from ingest.db.arrivals import arrived
-from ingest.db.binary import BigintArray, JsonbArray, TextArray
+from ingest.db.binary import Array, BigintArray, JsonbArray, TextArray
+from ingest.db.effects import counted, effects
 from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.jobs import Effect
 from ingest.states import State
 
-_KNOWN = """
+# A group a key: its name, and the entities whose value it is to be.
+_KNOWN = f"""
 SELECT EXISTS (
-    SELECT FROM unnest(%(entity_ids)b::bigint[], %(keys)b::text[]) AS k (entity_id, key)
-    CROSS JOIN LATERAL (SELECT FROM states WHERE entity_id = k.entity_id AND key = k.key LIMIT 1) s)
+    SELECT FROM {binary.GROUPS} AS g (name, first, last)
+    CROSS JOIN LATERAL (
+        SELECT FROM states WHERE entity_id = ANY((%(members)b::bigint[])[g.first:g.last]) AND key = g.name LIMIT 1) s)
 """
 _COPY = "COPY states (entity_id, key, value) FROM STDIN (FORMAT BINARY)"
 
 # Rows that say the same already are not written, and not returned.
-_UPSERT = """
+_UPSERT = counted("""
 INSERT INTO states AS s (entity_id, key, value)
 SELECT i.entity_id, i.key, i.value
 FROM unnest(%(entity_ids)b::bigint[], %(keys)b::text[], %(values)b::jsonb[]) AS i (entity_id, key, value)
 ON CONFLICT ON CONSTRAINT states_pkey DO UPDATE
 SET value = excluded.value, revision = s.revision + 1, updated_at = now()
 WHERE s.value <> excluded.value
-RETURNING s.entity_id, s.key, s.revision = 0 AS created
-"""
+RETURNING s.entity_id AS first, s.key AS second, s.revision = 0 AS created
+""")
 
 
-def upsert(conn: Connection, states: Sequence[tuple[State, int]]) -> list[Effect]:
+def upsert(conn: Connection, states: Sequence[State], entity_ids: Sequence[int]) -> list[Effect]:
     """Set states, each key of an entity at most once.
 
     Args:
         conn: an open transaction.
-        states: each with the internal id of its entity; locked in the order of these ids and of their keys, so that two
-            writers cannot deadlock.
+        states: in any order; they are locked in the order of their entities and keys, so that two writers cannot
+            deadlock.
+        entity_ids: the internal id of the entity of each.
 
     Returns:
         What became of each, in the order given.
     """
-    rows = sorted(states, key=_key)
-    entity_ids = binary.bigints(entity_id for _, entity_id in rows)
-    names = binary.texts(state.key for state, _ in rows)
-    values = binary.documents(state.value for state, _ in rows)
-    keys = {"entity_ids": binary.array(BigintArray, entity_ids), "keys": binary.array(TextArray, names)}
+    keys = [state.key for state in states]
+    order = sorted(sorted(range(len(states)), key=keys.__getitem__), key=entity_ids.__getitem__)
+    numbers = binary.bigints(entity_ids[place] for place in order)
+    names = binary.names([keys[place] for place in order])
+    values = binary.documents(states[place].value for place in order)
 
     def new() -> bytes:
-        return binary.rows(entity_ids, names, values)
+        return binary.rows(numbers, names, values)
 
-    if len(rows) > 1 and arrived(conn, known=_KNOWN, keys=keys, copy=_COPY, rows=new):
-        return [Effect.CREATED] * len(rows)
-    written = {
-        (entity_id, key): Effect.CREATED if created else Effect.UPDATED
-        for entity_id, key, created in conn.execute(
-            _UPSERT, {**keys, "values": binary.array(JsonbArray, values)}
-        ).fetchall()
+    if len(states) > 1 and arrived(conn, known=_KNOWN, keys=_by_key(keys, entity_ids), copy=_COPY, rows=new):
+        return [Effect.CREATED] * len(states)
+    columns = {
+        "entity_ids": binary.array(BigintArray, numbers),
+        "keys": binary.array(TextArray, names),
+        "values": binary.array(JsonbArray, values),
     }
-    return [written.get(_key(state), Effect.UNCHANGED) for state in states]
+    return effects(conn, _UPSERT, columns, zip(entity_ids, keys, strict=True))
 
 
-def _key(state: tuple[State, int]) -> tuple[int, str]:
-    return state[1], state[0].key
+def _by_key(keys: Sequence[str], entity_ids: Sequence[int]) -> dict[str, Array]:
+    """Parameters that say which key of which entities is looked for."""
+    groups: dict[str, list[int]] = {}
+    for key, entity_id in zip(keys, entity_ids, strict=True):
+        groups.setdefault(key, []).append(entity_id)
+    sizes = {key: len(members) for key, members in groups.items()}
+    return binary.grouped(BigintArray, sizes, binary.bigints(chain.from_iterable(groups.values())))
 
 
 @dataclass(frozen=True, slots=True)

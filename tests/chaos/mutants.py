@@ -67,8 +67,8 @@ MUTANTS = (
     Mutant(
         "the sort",
         (
-            ("ingest/writing.py", "sorted(items, key=kind.key)", "list(items)"),
-            ("ingest/db/entities.py", "sorted(entities, key=_key)", "list(entities)"),
+            ("ingest/writing.py", "sorted(places, key=keys.__getitem__)", "list(places)"),
+            ("ingest/db/entities.py", "sorted(sorted(entities, key=_external_id), key=_scope)", "list(entities)"),
         ),
         (
             "tests/worker/test_recovery.py::test_two_workers_and_20_jobs_over_the_same_500_keys_do_not_deadlock",

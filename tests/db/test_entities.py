@@ -17,7 +17,7 @@ from tests.factories import make_tenant
 
 def an_entity(data: Any, external_id: str = "p1", *, type: str = "player") -> Entity:  # noqa: A002 # the field's name
     text = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return Entity(0, external_id, type, msgspec.Raw(text))
+    return Entity(external_id, type, msgspec.Raw(text))
 
 
 def put(conn: Connection, tenant: Tenant, item: Entity, *, merge: bool = False) -> Effect:
@@ -117,7 +117,7 @@ def test_a_deleted_entity_comes_back_as_if_new(conn: Connection, tenant: Tenant,
     old = row(conn, tenant)
     assert entities.delete(conn, tenant.id, "p1")
     assert entities.read(conn, tenant.id, "p1") is None
-    assert entities.resolve(conn, tenant.id, {(SCOPE, "p1")}) == {}
+    assert entities.resolve(conn, tenant.id, {SCOPE: ["p1"]}) == {SCOPE: {}}
     assert not entities.delete(conn, tenant.id, "p1")
     assert put(conn, tenant, an_entity({"b": 1, "c": None}), merge=merge) is Effect.CREATED
     assert row(conn, tenant).public_id == old.public_id
@@ -197,7 +197,7 @@ def test_no_tenant_sees_or_changes_anothers_entity(conn: Connection, tenant: Ten
     other, _ = make_tenant(conn)
     put(conn, tenant, an_entity({"whose": "mine"}))
     assert entities.read(conn, other.id, "p1") is None
-    assert entities.resolve(conn, other.id, {(SCOPE, "p1")}) == {}
+    assert entities.resolve(conn, other.id, {SCOPE: ["p1"]}) == {SCOPE: {}}
     assert not entities.delete(conn, other.id, "p1")
     assert put(conn, other, an_entity({"whose": "theirs"})) is Effect.CREATED
     assert put(conn, other, an_entity({"a": None}), merge=True) is Effect.UNCHANGED
@@ -207,10 +207,20 @@ def test_no_tenant_sees_or_changes_anothers_entity(conn: Connection, tenant: Ten
 def test_only_those_that_exist_are_resolved(conn: Connection, tenant: Tenant) -> None:
     put(conn, tenant, an_entity({}, "p1"))
     put(conn, tenant, an_entity({}, "p2"))
-    assert entities.resolve(conn, tenant.id, {(SCOPE, "p1"), (SCOPE, "p3")}) == {
-        (SCOPE, "p1"): row(conn, tenant, "p1").id
-    }
-    assert entities.resolve(conn, tenant.id, set()) == {}
+    found = entities.resolve(conn, tenant.id, {SCOPE: {"p1", "p3"}, "player": {"p1"}})
+    assert found == {SCOPE: {"p1": row(conn, tenant, "p1").id}, "player": {}}
+    assert entities.resolve(conn, tenant.id, {}) == {}
+
+
+def test_each_id_is_resolved_to_its_own_entity_whatever_the_order_of_its_characters(
+    conn: Connection, tenant: Tenant
+) -> None:
+    names = ["\U0001f600", "\uffff", "\ue000", "z", "a", "A", "a ", "a\t", "a-", "a.", "aa", "\u0001", "é", "e\u0301"]
+    for name in names:
+        put(conn, tenant, an_entity({}, name))
+    expected = {name: row(conn, tenant, name).id for name in names}
+    assert entities.resolve(conn, tenant.id, {SCOPE: names}) == {SCOPE: expected}
+    assert entities.resolve(conn, tenant.id, {SCOPE: [*names, "b"]}) == {SCOPE: expected}
 
 
 def test_two_writers_of_the_same_keys_in_opposite_orders_never_deadlock(pool: Pool, owner: Tenant) -> None:

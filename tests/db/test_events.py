@@ -7,30 +7,32 @@ import msgspec
 import pytest
 
 from ingest.db import entities, events
-from ingest.db.entities import SCOPE, Key
+from ingest.db.entities import SCOPE
+from ingest.db.events import Links
 from ingest.db.pool import Connection
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
-from ingest.events import Event, Link
+from ingest.events import Event
 from tests.factories import make_tenant
 
 _NOON = datetime(2026, 4, 6, 12, tzinfo=UTC)
 
 
-def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[Key, int]:
-    items = [Entity(0, external_id, "operator", msgspec.Raw(b"{}")) for external_id in external_ids]
+def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[str, int]:
+    items = [Entity(external_id, "operator", msgspec.Raw(b"{}")) for external_id in external_ids]
     entities.upsert(conn, tenant.id, items, merge=False)
-    return entities.resolve(conn, tenant.id, {(SCOPE, external_id) for external_id in external_ids})
+    return entities.resolve(conn, tenant.id, {SCOPE: external_ids})[SCOPE]
 
 
 def an_event(data: Any = None, at: datetime | None = None, *, of: str = "p1", name: str = "session") -> Event:
     text = data if isinstance(data, bytes) else json.dumps(data or {}).encode()
-    return Event(0, (Link(of),), name, msgspec.Raw(text), at)
+    return Event(of, name, msgspec.Raw(text), at)
 
 
 def append(conn: Connection, tenant: Tenant, *items: Event) -> list[UUID]:
     ids = known(conn, tenant, *{item.external_id for item in items})
-    return [UUID(bytes=public_id) for public_id, _ in events.append(conn, tenant.id, items, ids)]
+    links = Links(range(len(items)), [ids[item.external_id] for item in items], [""] * len(items))
+    return [UUID(bytes=public_id) for public_id in events.append(conn, tenant.id, items, links)[0]]
 
 
 def numbers(conn: Connection, tenant: Tenant, external_id: str = "p1", **options: Any) -> list[Any]:

@@ -2,14 +2,15 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from ingest.db import blocks, jobs
 from ingest.db.pool import Connection, Pool, transaction
-from ingest.jobs import Effect, ItemError
-from ingest.kinds import KINDS, Target, Written
+from ingest.jobs import Effect
+from ingest.kinds import KINDS, Target
 from ingest.object_events import ObjectEventSchema
 from ingest.writing import write
 from tests.factories import TOO_LARGE, accept, make_tenant, run_pending
@@ -29,11 +30,11 @@ def test_what_the_database_refuses_is_one_event_with_all_of_its_objects(conn: Co
     tenant, _ = make_tenant(conn)
     items = [event(index) for index in range(7)]
     items[culprit] = event(culprit, {"type": "bad", "id": "1"}, properties=f'{{"n": {TOO_LARGE.decode()}}}')
-    outcomes = dict(write(conn, KINDS["object_events"], Target(tenant.id, merge=True), items))
-    failed = outcomes.pop(culprit)
-    assert isinstance(failed, ItemError)
-    assert failed.code == "WRITE_FAILED"
-    assert all(isinstance(outcome, Written) and outcome.public_id for outcome in outcomes.values())
+    outcomes = write(conn, KINDS["object_events"], Target(tenant.id, merge=True), items)
+    assert [(place, refusal.code) for place, refusal in outcomes.refusals.items()] == [(culprit, "WRITE_FAILED")]
+    ids = conn.execute("SELECT public_id FROM events ORDER BY type").fetchall()
+    assert [UUID(bytes=each) for each in outcomes.ids if each] == [public_id for (public_id,) in ids]
+    assert outcomes.ids[culprit] == b""
     stored = conn.execute("SELECT type, external_id FROM entities ORDER BY external_id").fetchall()
     assert stored == [("a", str(index)) for index in range(7) if index != culprit]
 

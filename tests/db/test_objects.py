@@ -10,13 +10,14 @@ from ingest.db import entities
 from ingest.db.pool import Connection
 from ingest.entities import Entity
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, Target, Written
+from ingest.kinds import KINDS, Target
+from ingest.objects import Object
 from ingest.writing import write
 from tests.factories import make_tenant
 
 
-def obj(type_: str, id_: str, index: int = 0, **properties: Any) -> Entity:
-    return Entity(index, id_, type_, msgspec.Raw(json.dumps(properties).encode()), scope=type_)
+def obj(type_: str, id_: str, **properties: Any) -> Entity:
+    return Object(id_, type_, msgspec.Raw(json.dumps(properties).encode()))
 
 
 def properties(conn: Connection, tenant_id: int, type_: str, id_: str) -> Any:
@@ -30,18 +31,19 @@ def tenant_id(conn: Connection) -> int:
 
 
 def test_one_id_in_two_types_and_on_the_other_face_is_three_entities(conn: Connection, tenant_id: int) -> None:
-    player = Entity(2, "1", "Order", msgspec.Raw(b"{}"))
+    player = Entity("1", "Order", msgspec.Raw(b"{}"))
     written = entities.upsert(conn, tenant_id, [obj("Order", "1"), obj("order", "1"), player], merge=True)
     assert written == [Effect.CREATED] * 3
-    keys = {("Order", "1"), ("order", "1"), ("", "1")}
-    assert len(set(entities.public_ids(conn, tenant_id, keys).values())) == 3
+    found = entities.public_ids(conn, tenant_id, {scope: ["1"] for scope in ("Order", "order", "")})
+    assert len({found[scope]["1"] for scope in found}) == 3
 
 
 def test_an_object_that_nothing_changes_keeps_its_id_and_tells_it(conn: Connection, tenant_id: int) -> None:
     kind, target = KINDS["objects"], Target(tenant_id, merge=True)
-    outcomes = dict(write(conn, kind, target, [obj("a", "1", n, **({"n": 1} if n < 2 else {})) for n in range(3)]))
-    assert [outcomes[index].effect for index in range(3)] == [Effect.CREATED, Effect.UNCHANGED, Effect.UNCHANGED]  # type: ignore[union-attr] # none failed
-    assert len({outcome.public_id for outcome in outcomes.values() if isinstance(outcome, Written)}) == 1
+    outcomes = write(conn, kind, target, [obj("a", "1", **({"n": 1} if n < 2 else {})) for n in range(3)])
+    assert outcomes.effects == [Effect.CREATED, Effect.UNCHANGED, Effect.UNCHANGED]
+    [(public_id,)] = conn.execute("SELECT public_id FROM entities").fetchall()
+    assert outcomes.ids == [public_id.bytes] * 3  # type: ignore[attr-defined] # a uuid column
 
 
 def test_ensure_creates_what_is_missing_and_merges_in_the_order_given(conn: Connection, tenant_id: int) -> None:
@@ -57,8 +59,8 @@ def test_ensure_creates_what_is_missing_and_merges_in_the_order_given(conn: Conn
             obj("b", "new"),
         ],
     )
-    assert set(ids) == {("a", "old"), ("a", "new"), ("b", "new")}
-    assert len(set(ids.values())) == 3
+    assert {scope: set(each) for scope, each in ids.items()} == {"a": {"old", "new"}, "b": {"new"}}
+    assert len({number for each in ids.values() for number in each.values()}) == 3
     assert properties(conn, tenant_id, "a", "old") == {"keep": 1, "back": 2, "n": 2}
     assert properties(conn, tenant_id, "a", "new") == {"n": 1}
     assert properties(conn, tenant_id, "b", "new") == {}
@@ -67,7 +69,7 @@ def test_ensure_creates_what_is_missing_and_merges_in_the_order_given(conn: Conn
 def test_ensure_writes_nothing_where_nothing_is_said(conn: Connection, tenant_id: int) -> None:
     entities.upsert(conn, tenant_id, [obj("a", "1", n=1)], merge=True)
     before = conn.execute("SELECT id, xmin, ctid FROM entities").fetchall()
-    assert set(entities.ensure(conn, tenant_id, [obj("a", "1"), obj("a", "1")])) == {("a", "1")}
+    assert list(entities.ensure(conn, tenant_id, [obj("a", "1"), obj("a", "1")])["a"]) == ["1"]
     assert conn.execute("SELECT id, xmin, ctid FROM entities").fetchall() == before
 
 
@@ -81,7 +83,7 @@ def test_ensure_does_not_see_another_tenants_objects(conn: Connection, tenant_id
 
 def test_numbers_are_merged_as_they_were_sent(conn: Connection, tenant_id: int) -> None:
     for text in (b'{"n": 1.50}', b'{"m": 123456789012345678901234567890.10}'):
-        entities.ensure(conn, tenant_id, [Entity(0, "1", "a", msgspec.Raw(text), scope="a")] * 2)
+        entities.ensure(conn, tenant_id, [Object("1", "a", msgspec.Raw(text))] * 2)
     row = entities.read(conn, tenant_id, "1", scope="a")
     assert row is not None
     assert row.properties == '{"m": 123456789012345678901234567890.10, "n": 1.50}'

@@ -9,10 +9,11 @@ import pytest
 from ingest.db import entities, events, jobs, retention, states, tenants
 from ingest.db.blocks import record_errors
 from ingest.db.entities import SCOPE
+from ingest.db.events import Links
 from ingest.db.pool import Connection
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
-from ingest.events import Event, Link
+from ingest.events import Event
 from ingest.jobs import Effect, ItemError
 from ingest.states import State
 from tests.factories import accept, entity, make_tenant
@@ -24,16 +25,15 @@ _ARCHIVE_90 = {"hot_days": 30, "archive_days": 90}
 
 def fill(conn: Connection, tenant: Tenant) -> Tenant:
     """An entity with an event and a state of each age in days."""
-    effects = entities.upsert(conn, tenant.id, [Entity(0, "p1", "operator", msgspec.Raw(b"{}"))], merge=False)
+    effects = entities.upsert(conn, tenant.id, [Entity("p1", "operator", msgspec.Raw(b"{}"))], merge=False)
     assert effects == [Effect.CREATED]
-    ids = entities.resolve(conn, tenant.id, {(SCOPE, "p1")})
-    [entity_id] = ids.values()
+    entity_id = entities.resolve(conn, tenant.id, {SCOPE: ["p1"]})[SCOPE]["p1"]
     for days in _DAYS:
         [(moment,)] = conn.execute("SELECT now() - make_interval(days => %s)", (days,)).fetchall()
         document = msgspec.Raw(json.dumps({"days": days}).encode())
         assert isinstance(moment, datetime)
-        events.append(conn, tenant.id, [Event(0, (Link("p1"),), "session", document, moment)], ids)
-        states.upsert(conn, [(State(0, "p1", f"{days:03}", document), entity_id)])
+        events.append(conn, tenant.id, [Event("p1", "session", document, moment)], Links([0], [entity_id], [""]))
+        states.upsert(conn, [State("p1", f"{days:03}", document)], [entity_id])
         aged = "UPDATE states SET updated_at = %s WHERE entity_id = %s AND key = %s"
         conn.execute(aged, (moment, entity_id, f"{days:03}"))
     return tenant
@@ -102,10 +102,10 @@ def test_entities_are_never_purged(conn: Connection, tenant: Tenant) -> None:
 
 def test_the_first_and_the_last_moment_do_not_stop_a_purge(conn: Connection, tenant: Tenant) -> None:
     fill(conn, tenant)
-    ids = entities.resolve(conn, tenant.id, {(SCOPE, "p1")})
+    entity_id = entities.resolve(conn, tenant.id, {SCOPE: ["p1"]})[SCOPE]["p1"]
     for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
-        item = Event(0, (Link("p1"),), "session", msgspec.Raw(b'{"days": 0}'), moment)
-        events.append(conn, tenant.id, [item], ids)
+        item = Event("p1", "session", msgspec.Raw(b'{"days": 0}'), moment)
+        events.append(conn, tenant.id, [item], Links([0], [entity_id], [""]))
     tenants.configure(conn, tenant.id, {"data_retention_days": 30})
     purge(conn)
     assert left(conn, tenant)[0] == [0, 0, 29]

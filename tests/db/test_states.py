@@ -17,16 +17,15 @@ from tests.factories import make_tenant
 
 
 def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[str, int]:
-    items = [Entity(0, external_id, "operator", msgspec.Raw(b"{}")) for external_id in external_ids]
+    items = [Entity(external_id, "operator", msgspec.Raw(b"{}")) for external_id in external_ids]
     entities.upsert(conn, tenant.id, items, merge=False)
-    found = entities.resolve(conn, tenant.id, {(SCOPE, external_id) for external_id in external_ids})
-    return {external_id: number for (_, external_id), number in found.items()}
+    return entities.resolve(conn, tenant.id, {SCOPE: external_ids})[SCOPE]
 
 
 def put(conn: Connection, tenant: Tenant, *sent: tuple[str, str, bytes]) -> list[Effect]:
     ids = known(conn, tenant, *{external_id for external_id, _, _ in sent})
-    items = [(State(0, external_id, key, msgspec.Raw(value)), ids[external_id]) for external_id, key, value in sent]
-    return states.upsert(conn, items)
+    items = [State(external_id, key, msgspec.Raw(value)) for external_id, key, value in sent]
+    return states.upsert(conn, items, [ids[external_id] for external_id, _, _ in sent])
 
 
 def stored(conn: Connection, tenant: Tenant, external_id: str = "p1", **options: Any) -> dict[str, Any]:
@@ -109,10 +108,10 @@ def test_two_writers_of_the_same_keys_in_opposite_orders_never_deadlock(pool: Po
     def write(order: list[tuple[str, str]], sign: int) -> None:
         for number in range(1, rounds + 1):
             value = msgspec.Raw(str(sign * number).encode())
-            items = [(State(0, name, key, value), ids[name]) for name, key in order]
+            items = [State(name, key, value) for name, key in order]
             ready.wait()
             with transaction(pool) as conn:
-                assert Effect.UNCHANGED not in states.upsert(conn, items)
+                assert Effect.UNCHANGED not in states.upsert(conn, items, [ids[name] for name, _ in order])
 
     with ThreadPoolExecutor(2) as threads:
         for writer in [threads.submit(write, keys, 1), threads.submit(write, keys[::-1], -1)]:

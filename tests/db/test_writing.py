@@ -17,9 +17,9 @@ from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
 from ingest.errors import TryAgain, WriteRefused
-from ingest.events import Event, Link
-from ingest.jobs import Effect, ItemError
-from ingest.kinds import KINDS, Outcome, Target, Written
+from ingest.events import Event
+from ingest.jobs import Effect
+from ingest.kinds import KINDS, Outcomes, Target
 from ingest.states import State
 from ingest.writing import write
 from tests.factories import make_tenant
@@ -33,22 +33,20 @@ on_one_connection = settings(
 _REFUSED = b'{"n": 1e200000}'
 
 
-def an_entity(index: int, external_id: str, data: Any, entity_type: str = "operator") -> Entity:
+def an_entity(external_id: str, data: Any, entity_type: str = "operator") -> Entity:
     text = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return Entity(index, external_id, entity_type, msgspec.Raw(text))
+    return Entity(external_id, entity_type, msgspec.Raw(text))
 
 
-def outcomes(
-    conn: Connection, tenant: Tenant, kind: str, items: Sequence[Any], *, merge: bool = False
-) -> list[Outcome]:
-    written = dict(write(conn, KINDS[kind], Target(tenant.id, merge), items))
-    assert sorted(written) == [item.index for item in items]
-    return [written[item.index] for item in items]
+def outcomes(conn: Connection, tenant: Tenant, kind: str, items: Sequence[Any], *, merge: bool = False) -> Outcomes:
+    found = write(conn, KINDS[kind], Target(tenant.id, merge), items)
+    assert [place for place, effect in enumerate(found.effects) if effect is Effect.FAILED] == sorted(found.refusals)
+    assert len(found.effects) == len(items)
+    return found
 
 
 def effects(conn: Connection, tenant: Tenant, kind: str, items: Sequence[Any], *, merge: bool = False) -> list[Effect]:
-    found = outcomes(conn, tenant, kind, items, merge=merge)
-    return [Effect.FAILED if isinstance(outcome, ItemError) else outcome.effect for outcome in found]
+    return outcomes(conn, tenant, kind, items, merge=merge).effects
 
 
 _IDS = st.sampled_from("abc")
@@ -83,7 +81,7 @@ def test_equal_ids_in_a_block_end_as_if_sent_one_after_the_other(
     merge: bool,
     sent: list[tuple[str, str, dict[str, Any]]],
 ) -> None:
-    items = [an_entity(index, key, data, entity_type) for index, (key, entity_type, data) in enumerate(sent)]
+    items = [an_entity(key, data, entity_type) for key, entity_type, data in sent]
     with conn.transaction(force_rollback=True):
         tenant = make_tenant(conn)[0]
         found = effects(conn, tenant, "entities", items, merge=merge)
@@ -108,13 +106,10 @@ def test_equal_state_keys_in_a_block_end_as_if_sent_one_after_the_other(
             Effect.CREATED if place not in last else Effect.UNCHANGED if last[place] == value else Effect.UPDATED
         )
         last[place] = value
-    items = [
-        State(index, external_id, key, msgspec.Raw(json.dumps(value).encode()))
-        for index, (external_id, key, value) in enumerate(sent)
-    ]
+    items = [State(external_id, key, msgspec.Raw(json.dumps(value).encode())) for external_id, key, value in sent]
     with conn.transaction(force_rollback=True):
         tenant = make_tenant(conn)[0]
-        effects(conn, tenant, "entities", [an_entity(index, key, {}) for index, key in enumerate("abc")])
+        effects(conn, tenant, "entities", [an_entity(key, {}) for key in "abc"])
         found = effects(conn, tenant, "states", items)
         stored = {
             (external_id, row.key): json.loads(row.value)
@@ -125,7 +120,7 @@ def test_equal_state_keys_in_a_block_end_as_if_sent_one_after_the_other(
 
 
 def test_a_key_sent_a_thousand_times_counts_a_thousand_times(conn: Connection, tenant: Tenant) -> None:
-    found = effects(conn, tenant, "entities", [an_entity(n, "same", {"n": n // 2}) for n in range(1_000)])
+    found = effects(conn, tenant, "entities", [an_entity("same", {"n": n // 2}) for n in range(1_000)])
     assert found == [Effect.CREATED, Effect.UNCHANGED, *[Effect.UPDATED, Effect.UNCHANGED] * 499]
 
 
@@ -133,45 +128,44 @@ def test_a_key_sent_a_thousand_times_counts_a_thousand_times(conn: Connection, t
 @given(count=st.integers(1, 40), data=st.data())
 def test_exactly_what_the_database_refuses_is_refused(conn: Connection, count: int, data: st.DataObject) -> None:
     bad = data.draw(st.sets(st.integers(0, count - 1)))
-    items = [an_entity(n, f"p{n % 7}", _REFUSED if n in bad else {"n": n}) for n in range(count)]
+    items = [an_entity(f"p{n % 7}", _REFUSED if n in bad else {"n": n}) for n in range(count)]
     with conn.transaction(force_rollback=True):
         found = outcomes(conn, make_tenant(conn)[0], "entities", items)
-    assert {n for n, outcome in enumerate(found) if isinstance(outcome, ItemError)} == bad
-    assert all(isinstance(outcome, Written) for n, outcome in enumerate(found) if n not in bad)
+    assert set(found.refusals) == bad
 
 
 def test_a_refusal_says_what_was_wrong_and_shows_no_data(conn: Connection, tenant: Tenant) -> None:
-    [_, refused] = outcomes(conn, tenant, "entities", [an_entity(0, "p0", {}), an_entity(1, "p1", _REFUSED)])
-    assert refused == ItemError(
-        1, "p1", "WRITE_FAILED", "The database refused this item: a number in it is too large (SQLSTATE 22003)"
-    )
+    found = outcomes(conn, tenant, "entities", [an_entity("p0", {}), an_entity("p1", _REFUSED)])
+    assert found.refusals == {
+        1: ("p1", "WRITE_FAILED", "The database refused this item: a number in it is too large (SQLSTATE 22003)")
+    }
 
 
 def test_a_refused_item_takes_no_part_in_the_turns_of_its_key(conn: Connection, tenant: Tenant) -> None:
-    items = [an_entity(0, "p", {"a": 1}), an_entity(1, "p", _REFUSED), an_entity(2, "p", {"a": 1})]
+    items = [an_entity("p", {"a": 1}), an_entity("p", _REFUSED), an_entity("p", {"a": 1})]
     assert effects(conn, tenant, "entities", items) == [Effect.CREATED, Effect.FAILED, Effect.UNCHANGED]
 
 
 def test_events_and_states_are_refused_one_by_one_too(conn: Connection, tenant: Tenant) -> None:
-    effects(conn, tenant, "entities", [an_entity(0, "p", {})])
+    effects(conn, tenant, "entities", [an_entity("p", {})])
     huge, fine = msgspec.Raw(_REFUSED), msgspec.Raw(b"{}")
-    sent = [Event(n, (Link("p" if n != 5 else "q"),), "session", huge if n in {2, 7} else fine) for n in range(9)]
+    sent = [Event("p" if n != 5 else "q", "session", huge if n in {2, 7} else fine) for n in range(9)]
     found = outcomes(conn, tenant, "events", sent)
-    assert [(n, outcome.code) for n, outcome in enumerate(found) if isinstance(outcome, ItemError)] == [
-        (2, "WRITE_FAILED"),
-        (5, "NOT_FOUND"),
-        (7, "WRITE_FAILED"),
-    ]
+    assert {n: refusal.code for n, refusal in found.refusals.items()} == {
+        2: "WRITE_FAILED",
+        5: "NOT_FOUND",
+        7: "WRITE_FAILED",
+    }
     stored = conn.execute(
         "SELECT count(*) FROM events v JOIN event_entities ON event_id = v.id WHERE tenant_id = %s", (tenant.id,)
     )
     assert stored.fetchone() == (6,)
-    values = [State(n, "p", f"key{n}", huge if n == 1 else fine) for n in range(4)]
+    values = [State("p", f"key{n}", huge if n == 1 else fine) for n in range(4)]
     assert effects(conn, tenant, "states", values) == [Effect.CREATED, Effect.FAILED, Effect.CREATED, Effect.CREATED]
 
 
 def test_nothing_to_write_is_nothing_written(conn: Connection, tenant: Tenant) -> None:
-    assert all(write(conn, kind, Target(tenant.id, merge=False), []) == [] for kind in KINDS.values())
+    assert all(write(conn, kind, Target(tenant.id, merge=False), []).effects == [] for kind in KINDS.values())
 
 
 _SLOW = """
@@ -184,20 +178,20 @@ SET LOCAL statement_timeout = '10ms';
 def test_what_may_pass_later_is_not_blamed_on_an_item(conn: Connection, tenant: Tenant) -> None:
     conn.execute(_SLOW)
     with pytest.raises(TryAgain):
-        write(conn, KINDS["entities"], Target(tenant.id, merge=False), [an_entity(0, "p", {})])
+        write(conn, KINDS["entities"], Target(tenant.id, merge=False), [an_entity("p", {})])
 
 
 def test_halves_are_written_in_the_order_in_which_rows_are_locked(conn: Connection) -> None:
     written: list[str] = []
 
-    def refuse_more_than_one(_conn: Connection, _target: Target, items: Sequence[Any]) -> list[Outcome]:
+    def refuse_more_than_one(_conn: Connection, _target: Target, items: Sequence[Any]) -> Outcomes:
         if len(items) > 1:
             raise WriteRefused("22003")
         written.append(items[0].external_id)
-        return [Written(Effect.CREATED)]
+        return Outcomes([Effect.CREATED])
 
     kind = dataclasses.replace(KINDS["entities"], write=refuse_more_than_one)
-    write(conn, kind, Target(1, merge=False), [an_entity(n, key, {}) for n, key in enumerate("hbfadgce")])
+    write(conn, kind, Target(1, merge=False), [an_entity(key, {}) for key in "hbfadgce"])
     assert written == list("abcdefgh")
 
 
@@ -206,7 +200,7 @@ def test_two_writers_who_both_halve_never_deadlock(pool: Pool, owner: Tenant) ->
 
     def halve(keys: list[str], name: str) -> None:
         for number in range(rounds):
-            items = [an_entity(n, key, _REFUSED if n == 31 else {name: number}) for n, key in enumerate(keys)]
+            items = [an_entity(key, _REFUSED if n == 31 else {name: number}) for n, key in enumerate(keys)]
             ready.wait()
             with transaction(pool) as conn:
                 found = effects(conn, owner, "entities", items, merge=True)
