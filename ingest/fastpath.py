@@ -215,10 +215,12 @@ def _documents(schema: ItemSchema, required: tuple[str, ...], **tag: str) -> Any
             attribute = field.attribute or name
             members.append((attribute, holds) if field.required else (attribute, holds, None))
     members.sort(key=len)
-    return msgspec.defstruct("Documents", members, rename=_names(schema), **tag) if members else None  # type: ignore[arg-type] # tag_field and tag
+    if not members:
+        return None
+    return msgspec.defstruct("Documents", members, rename=_names(schema), gc=False, **tag)  # type: ignore[arg-type] # tag_field and tag
 
 
 def _requiring(required: tuple[str, ...]) -> type[msgspec.Struct]:
     """An object that has these fields, none of them null."""
     members = {f"field{number}": name for number, name in enumerate(dict.fromkeys(required))}
-    return msgspec.defstruct("Document", [(member, _NotNull) for member in members], rename=members)
+    return msgspec.defstruct("Document", [(member, _NotNull) for member in members], rename=members, gc=False)
