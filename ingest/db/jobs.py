@@ -242,7 +242,7 @@ _COUNTED = [effect.value for effect in Effect if effect is not Effect.UNPROCESSE
 # transaction that closes the last block. One that is not returned was ended meanwhile, so its block must not stand.
 _MOVE_ON = f"""
 WITH closing AS (
-    SELECT * FROM unnest(%(job_ids)s::uuid[], %(nos)s::integer[], %(results)s::text[], %(items)s::integer[],
+    SELECT * FROM unnest(%(job_ids)s::uuid[], %(nos)s::integer[], %(results)b::text[], %(items)s::integer[],
                          {", ".join(f"%({name})s::integer[]" for name in _COUNTED)})
              AS c (job_id, no, results, items, {", ".join(_COUNTED)})
 ), closed AS (
