@@ -20,7 +20,7 @@ import structlog
 from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
 from ingest.db import blocks, jobs
-from ingest.db.blocks import OpenBlock, Result
+from ingest.db.blocks import OpenBlock, Results
 from ingest.db.jobs import Begun
 from ingest.db.pool import Connection, Pool, session
 from ingest.db.templates import Editions
@@ -291,10 +291,16 @@ def _check(schema: ItemSchema, block: OpenBlock, poison: set[int]) -> _Checked:
     return _Checked([items[place] for place in good], [indexes[place] for place in good], errors)
 
 
-def _results(indexes: Sequence[int], outcomes: Outcomes) -> list[Result]:
+def _results(indexes: Sequence[int], outcomes: Outcomes) -> Results:
     """What is kept of the items that were taken."""
-    of_each = zip(indexes, outcomes.effects, outcomes.ids, strict=True)
-    return [Result(index, effect, id_) for index, effect, id_ in of_each if effect is not Effect.FAILED]
+    if not outcomes.refusals:
+        return Results(indexes, outcomes.effects, outcomes.ids)
+    taken = [place for place, effect in enumerate(outcomes.effects) if effect is not Effect.FAILED]
+    return Results(
+        [indexes[place] for place in taken],
+        [outcomes.effects[place] for place in taken],
+        [outcomes.ids[place] for place in taken],
+    )
 
 
 def _poisoned(index: int) -> ItemError:
