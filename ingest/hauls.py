@@ -22,7 +22,7 @@ import structlog
 from ingest import faultpoints, intake
 from ingest.checking import ItemSchema
 from ingest.db import blocks, jobs
-from ingest.db.blocks import Result
+from ingest.db.blocks import Results
 from ingest.db.jobs import Begun, Closing
 from ingest.db.pool import Connection
 from ingest.fastpath import FastPath, derive
@@ -152,11 +152,18 @@ def _shares(haul: Haul, sizes: Sequence[int], checked: _Checked, outcomes: Outco
         effects[Effect.FAILED] = len(mine)
         results = None
         if KINDS[job.kind].keeps_results:
-            of_each = zip(indexes[first:last], outcomes.effects[first:last], outcomes.ids[first:last], strict=True)
-            results = [
-                Result(index + shift, effect, id_) for index, effect, id_ in of_each if effect is not Effect.FAILED
-            ]
+            results = _results(shift, indexes[first:last], outcomes.effects[first:last], outcomes.ids[first:last])
         yield _Share(Closing(job.id, block.no, effects, results), mine)
+
+
+def _results(shift: int, indexes: Sequence[int], effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:
+    """What is kept of the items that were taken."""
+    taken = [place for place, effect in enumerate(effects) if effect is not Effect.FAILED]
+    return Results(
+        [indexes[place] + shift for place in taken],
+        [effects[place] for place in taken],
+        [ids[place] for place in taken],
+    )
 
 
 _INDEX = attrgetter("index")

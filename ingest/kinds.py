@@ -137,12 +137,8 @@ def _write_object_events(conn: Connection, target: Target, items: Sequence[Objec
     """Append events, and create the objects that they name."""
     objects = [each for item in items for each in item.links]
     ids = stored_entities.ensure(conn, target.tenant_id, objects)
-    links = Links(
-        [place for place, item in enumerate(items) for _ in item.links],
-        [ids[each.scope][each.external_id] for each in objects],
-        [each.qualifier for each in objects],
-    )
-    return _append(conn, target, items, links)
+    places = [place for place, item in enumerate(items) for _ in item.links]
+    return _append(conn, target, items, Links(places, ids, [each.qualifier for each in objects]))
 
 
 def _append(conn: Connection, target: Target, events: Sequence[Event | ObjectEvent], links: Links) -> Outcomes:

@@ -19,6 +19,7 @@ from psycopg.pq import Format
 Field = bytes
 
 _LENGTH = struct.Struct(">i").pack
+_INTEGER = struct.Struct(">ii").pack
 _NUMBER = struct.Struct(">iq").pack
 _DOCUMENT = struct.Struct(">ib").pack
 _COUNT = struct.Struct(">h").pack
@@ -52,6 +53,11 @@ def bigints(values: Iterable[int]) -> list[Field]:
     return [_NUMBER(8, number) for number in values]
 
 
+def integers(values: Iterable[int]) -> list[Field]:
+    """Fields of integer."""
+    return [_INTEGER(4, number) for number in values]
+
+
 def moments(values: Iterable[datetime]) -> list[Field]:
     """Fields of timestamptz, of moments in UTC."""
     since = (value - _EPOCH for value in values)
@@ -66,7 +72,7 @@ def uuids(values: Iterable[bytes]) -> list[Field]:
 
 def same_integer(value: int) -> Iterable[Field]:
     """A column of one integer in every row, without end."""
-    return repeat(_LENGTH(4) + _LENGTH(value))
+    return repeat(_INTEGER(4, value))
 
 
 def rows(*columns: Iterable[Field]) -> bytes:
@@ -99,13 +105,25 @@ class BigintArray(Array):
     __slots__ = ()
 
 
+class IntegerArray(Array):
+    """integer[]"""  # noqa: D415 # the type's name
+
+    __slots__ = ()
+
+
 class UuidArray(Array):
     """uuid[]"""  # noqa: D415 # the type's name
 
     __slots__ = ()
 
 
-_ELEMENTS: dict[type[Array], str] = {TextArray: "text", JsonbArray: "jsonb", BigintArray: "int8", UuidArray: "uuid"}
+_ELEMENTS: dict[type[Array], str] = {
+    TextArray: "text",
+    JsonbArray: "jsonb",
+    IntegerArray: "int4",
+    BigintArray: "int8",
+    UuidArray: "uuid",
+}
 _OIDS = {array: psycopg.adapters.types[element].oid for array, element in _ELEMENTS.items()}
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
-import msgspec
 from psycopg.rows import class_row
 
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
@@ -89,29 +89,37 @@ def extend_patience(conn: Connection, deliveries: int) -> None:
         conn.execute("SELECT set_config('transaction_timeout', %s, true)", (f"{seconds - 1}s",))
 
 
-class Result(msgspec.Struct, frozen=True, gc=False):
-    """What became of an item that was taken, of a kind that keeps this; `id` is its UUID's 16 bytes."""
+class Results(NamedTuple):
+    """What became of the items that were taken, of a kind that keeps this: each one's index, effect and id, in columns.
+
+    An id is a UUID's 16 bytes.
+    """
+
+    indexes: Sequence[int]
+    effects: Sequence[Effect]
+    ids: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one item that was taken."""
 
     index: int
     effect: Effect
-    id: bytes
-
-    @property
-    def public_id(self) -> UUID:
-        """Its id, as the wire shows it."""
-        return UUID(bytes=self.id)
+    public_id: UUID
 
 
 _RESULTS = """
-SELECT (r -> 0)::integer, r ->> 1, (r ->> 2)::uuid
-FROM job_blocks b CROSS JOIN jsonb_array_elements(b.results) r WHERE b.job_id = %s ORDER BY 1
+SELECT r.index, r.effect, r.id
+FROM job_blocks b CROSS JOIN unnest(b.result_indexes, b.result_effects, b.result_ids) AS r (index, effect, id)
+WHERE b.job_id = %s ORDER BY r.index
 """
 
 
 def results_of(conn: Connection, job_id: UUID) -> list[Result]:
     """What became of the items that a job has taken, in index order; empty where its kind keeps no results."""
     rows = conn.execute(_RESULTS, (job_id,))
-    return [Result(index, Effect(effect), uuid.bytes) for index, effect, uuid in rows]  # type: ignore[arg-type,attr-defined] # as selected
+    return [Result(index, Effect(effect), public_id) for index, effect, public_id in rows]  # type: ignore[arg-type] # as selected
 
 
 _RECORD = """

@@ -184,33 +184,40 @@ def _resolve(conn: Connection, column: LiteralString, tenant_id: int, names: Nam
     }
 
 
-def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> dict[str, dict[str, int]]:
+def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> list[int]:
     """The internal ids of entities, created where they do not exist, and their data merged into them where they do.
-
-    By scope and external id.
 
     Args:
         conn: an open transaction.
         tenant_id: whose.
         entities: in the order in which to merge; the same one may come several times.
+
+    Returns:
+        One each, in the order given.
     """
-    folded: dict[str, dict[str, Entity]] = {}
+    scopes, external_ids = list(map(_scope, entities)), list(map(_external_id, entities))
+    names: dict[str, set[str]] = {scope: set() for scope in set(scopes)}
+    for scope, external_id in zip(scopes, external_ids, strict=True):
+        names[scope].add(external_id)
+    known = resolve(conn, tenant_id, names)
+    missing = any(len(known[scope]) < len(named) for scope, named in names.items())
+    if missing or any(map(_says_something, entities)):
+        upsert(conn, tenant_id, _changing(entities, known), merge=True)
+    if missing:
+        known = resolve(conn, tenant_id, names)
+    return [known[scope][external_id] for scope, external_id in zip(scopes, external_ids, strict=True)]
+
+
+def _changing(entities: Sequence[Entity], known: Mapping[str, Mapping[str, int]]) -> list[Entity]:
+    """One for each that is to be created or merged: with all data that is sent for it, in the order given."""
+    folded: dict[tuple[str, str], Entity] = {}
     for entity in entities:
-        named = folded.setdefault(entity.scope, {})
-        before = named.setdefault(entity.external_id, entity)
-        if before is not entity and _says_something(entity):
-            named[entity.external_id] = msgspec.structs.replace(entity, data=_overlaid(before.data, entity.data))
-    known = resolve(conn, tenant_id, folded)
-    missing = any(len(known[scope]) < len(named) for scope, named in folded.items())
-    changing = [
-        entity
-        for scope, named in folded.items()
-        for external_id, entity in named.items()
-        if _says_something(entity) or external_id not in known[scope]
-    ]
-    if changing:
-        upsert(conn, tenant_id, changing, merge=True)
-    return resolve(conn, tenant_id, folded) if missing else known
+        if _says_something(entity) or entity.external_id not in known[entity.scope]:
+            before = folded.setdefault(_key(entity), entity)
+            if before is not entity and _says_something(entity):
+                data = _overlaid(before.data, entity.data)
+                folded[_key(entity)] = msgspec.structs.replace(entity, data=data)
+    return list(folded.values())
 
 
 def _says_something(entity: Entity) -> bool:

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate, chain
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
-import msgspec
 from psycopg.rows import dict_row
 
-from ingest.db.blocks import OpenBlock, Result
+from ingest.db import binary
+from ingest.db.binary import Array, IntegerArray, TextArray, UuidArray
+from ingest.db.blocks import OpenBlock, Results
 from ingest.db.pool import Connection
 from ingest.intake import Block
 from ingest.jobs import Effect, Job, JobState
@@ -233,7 +235,7 @@ class Closing:
     job_id: UUID
     no: int
     effects: Mapping[Effect, int]
-    results: Sequence[Result] | None = None
+    results: Results | None = None
 
 
 _COUNTED = [effect.value for effect in Effect if effect is not Effect.UNPROCESSED]
@@ -242,11 +244,15 @@ _COUNTED = [effect.value for effect in Effect if effect is not Effect.UNPROCESSE
 # transaction that closes the last block. One that is not returned was ended meanwhile, so its block must not stand.
 _MOVE_ON = f"""
 WITH closing AS (
-    SELECT * FROM unnest(%(job_ids)s::uuid[], %(nos)s::integer[], %(results)b::text[], %(items)s::integer[],
-                         {", ".join(f"%({name})s::integer[]" for name in _COUNTED)})
-             AS c (job_id, no, results, items, {", ".join(_COUNTED)})
+    SELECT * FROM unnest(%(job_ids)s::uuid[], %(nos)s::integer[], %(firsts)s::integer[], %(lasts)s::integer[],
+                         %(items)s::integer[], {", ".join(f"%({name})s::integer[]" for name in _COUNTED)})
+             AS c (job_id, no, first, last, items, {", ".join(_COUNTED)})
 ), closed AS (
-    UPDATE job_blocks b SET open = false, payload = '', results = c.results::jsonb
+    UPDATE job_blocks b
+    SET open = false, payload = '',
+        result_indexes = (%(result_indexes)b::integer[])[c.first:c.last],
+        result_effects = (%(result_effects)b::text[])[c.first:c.last],
+        result_ids = (%(result_ids)b::uuid[])[c.first:c.last]
     FROM closing c WHERE b.job_id = c.job_id AND b.no = c.no
 )
 UPDATE jobs j
@@ -274,7 +280,7 @@ def move_on(conn: Connection, closings: Sequence[Closing], *, makes_room: bool =
     values = {
         "job_ids": [each.job_id for each in closings],
         "nos": [each.no for each in closings],
-        "results": [_kept(each.results) for each in closings],
+        **_results([each.results for each in closings]),
         "items": [sum(each.effects.values()) for each in closings],
         **{name: [each.effects.get(Effect(name), 0) for each in closings] for name in _COUNTED},
         "makes_room": makes_room,
@@ -282,10 +288,23 @@ def move_on(conn: Connection, closings: Sequence[Closing], *, makes_room: bool =
     return {job_id: JobState(status) for job_id, status in conn.execute(_MOVE_ON, values).fetchall()}  # type: ignore[misc,arg-type] # (uuid, text)
 
 
-def _kept(results: Sequence[Result] | None) -> str | None:
-    if results is None:
-        return None
-    return msgspec.json.encode([(each.index, each.effect, each.id.hex()) for each in results]).decode()
+def _results(of_blocks: Sequence[Results | None]) -> dict[str, object]:
+    """Parameters: the results of all blocks, one after the other, and where each block's begin and end."""
+    kept = [results for results in of_blocks if results is not None]
+    lasts = list(accumulate(0 if results is None else len(results.indexes) for results in of_blocks))
+    columns: list[Array | None] = [None, None, None]
+    if kept:
+        indexes, effects, ids = (list(chain.from_iterable(column)) for column in zip(*kept, strict=True))
+        columns = [
+            binary.array(IntegerArray, binary.integers(indexes)),
+            binary.array(TextArray, binary.names(effects)),
+            binary.array(UuidArray, binary.uuids(ids)),
+        ]
+    return {
+        "firsts": [before + 1 for before in [0, *lasts[:-1]]],
+        "lasts": lasts,
+        **dict(zip(("result_indexes", "result_effects", "result_ids"), columns, strict=True)),
+    }
 
 
 _END = """

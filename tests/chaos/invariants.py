@@ -101,8 +101,9 @@ def _the_job_did_its_batch(witness: Witness, batch: Batch, fold: Fold) -> dict[s
 
 
 _RESULTS = """
-SELECT (r -> 0)::integer, r ->> 1, (r ->> 2)::uuid::text
-FROM job_blocks b CROSS JOIN jsonb_array_elements(b.results) r WHERE b.job_id = %s ORDER BY 1
+SELECT r.index, r.effect, r.id::text
+FROM job_blocks b CROSS JOIN unnest(b.result_indexes, b.result_effects, b.result_ids) AS r (index, effect, id)
+WHERE b.job_id = %s ORDER BY 1
 """
 
 

@@ -1,15 +1,19 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Barrier
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
+from ingest.db import blocks
 from ingest.db import migrate as migrations
 from ingest.db.migrate import migrate, pending
 from ingest.db.pool import connect
 from ingest.errors import DatabaseError, TryAgain
+from ingest.jobs import Effect
+from tests.factories import accept, make_tenant
 
 
 def tables(url: str) -> set[object]:
@@ -28,6 +32,29 @@ def test_migrating_applies_what_is_pending_and_twice_is_harmless(empty_database_
         applied = [name for (name,) in conn.execute("SELECT name FROM sluice_migrations ORDER BY name")]
     assert applied == names
     assert {"tenants", "api_keys", "templates", "jobs", "job_blocks", "job_errors"} <= tables(empty_database_url)
+
+
+def test_results_that_were_kept_before_can_still_be_read(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [UUID(int=number) for number in range(3)]
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        with monkeypatch.context() as before:
+            earlier = [name for name in migrations._all() if name < "0005"]
+            before.setattr(migrations, "_all", lambda: earlier)
+            migrate(conn)
+        tenant, _ = make_tenant(conn)
+        values = {"template_id": None, "merge": True, "block_items": 2}
+        job_id, other = (accept(conn, tenant, "objects", [{}] * 4, **values) for _ in range(2))
+        kept = [f'[[0, "created", "{ids[0]}"], [1, "unchanged", "{ids[1]}"]]', f'[[3, "updated", "{ids[2]}"]]']
+        for no, text in enumerate(kept):
+            conn.execute("UPDATE job_blocks SET results = %s WHERE job_id = %s AND no = %s", (text, job_id, no))
+        conn.execute("UPDATE job_blocks SET results = '[]' WHERE job_id = %s AND no = 0", (other,))
+        conn.commit()
+        assert "0005_results_in_columns" in migrate(conn)
+        found = [(each.index, each.effect, each.public_id) for each in blocks.results_of(conn, job_id)]
+        assert found == [(0, Effect.CREATED, ids[0]), (1, Effect.UNCHANGED, ids[1]), (3, Effect.UPDATED, ids[2])]
+        assert blocks.results_of(conn, other) == []
 
 
 def test_two_at_once_apply_each_migration_once(empty_database_url: str) -> None:

@@ -59,8 +59,10 @@ def test_ensure_creates_what_is_missing_and_merges_in_the_order_given(conn: Conn
             obj("b", "new"),
         ],
     )
-    assert {scope: set(each) for scope, each in ids.items()} == {"a": {"old", "new"}, "b": {"new"}}
-    assert len({number for each in ids.values() for number in each.values()}) == 3
+    found = entities.resolve(conn, tenant_id, {"a": {"old", "new"}, "b": {"new"}})
+    old, new, other = found["a"]["old"], found["a"]["new"], found["b"]["new"]
+    assert ids == [old, new, old, new, other]
+    assert len({old, new, other}) == 3
     assert properties(conn, tenant_id, "a", "old") == {"keep": 1, "back": 2, "n": 2}
     assert properties(conn, tenant_id, "a", "new") == {"n": 1}
     assert properties(conn, tenant_id, "b", "new") == {}
@@ -69,7 +71,7 @@ def test_ensure_creates_what_is_missing_and_merges_in_the_order_given(conn: Conn
 def test_ensure_writes_nothing_where_nothing_is_said(conn: Connection, tenant_id: int) -> None:
     entities.upsert(conn, tenant_id, [obj("a", "1", n=1)], merge=True)
     before = conn.execute("SELECT id, xmin, ctid FROM entities").fetchall()
-    assert list(entities.ensure(conn, tenant_id, [obj("a", "1"), obj("a", "1")])["a"]) == ["1"]
+    assert len(set(entities.ensure(conn, tenant_id, [obj("a", "1"), obj("a", "1")]))) == 1
     assert conn.execute("SELECT id, xmin, ctid FROM entities").fetchall() == before
 
 
