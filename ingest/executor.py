@@ -18,12 +18,12 @@ from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
 from ingest.db import blocks, jobs
 from ingest.db.blocks import OpenBlock
-from ingest.db.jobs import Begun
+from ingest.db.jobs import Begun, Ended
 from ingest.db.pool import Connection, Pool, session
 from ingest.db.templates import Editions
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable
 from ingest.hauls import Done, Haul, JobEnded, carry_out
-from ingest.jobs import Effect, Job
+from ingest.jobs import Job
 from ingest.kinds import KINDS, schema_of
 from ingest.queue import Bell
 from ingest.wakeups import Ear, Wakeups
@@ -233,18 +233,18 @@ class Executor:
     def _tell(self, conn: Connection, haul: Haul) -> _Left:
         """Tell those who waited for the end of jobs; harmless where they have been told."""
         ends = jobs.ended(conn, [each.job.id for each in haul])
-        for job, waiting in ends:
+        for job in ends:
             faultpoints.passing("job.ended")
-            failed = job.effects[Effect.FAILED]
-            log.info("job_ended", status=job.status, total=job.total, failed=failed, **_named(job))
-            if job.awaited and self.wakeups is not None:
-                self.wakeups.wake(job.id)
-            for next_job in waiting:
-                self.bell.ring(next_job)
+            log.info("job_ended", status=job.status, total=job.total, failed=job.failed, **_named(job))
+            for behind in job.behind:
+                self.bell.ring(behind)
+        awaited = [job.id for job in ends if job.awaited]
+        if awaited and self.wakeups is not None:
+            self.wakeups.wake(awaited)
         return _Left.ENDED if len(ends) == len(haul) else _Left.SOMEONE_ELSE
 
 
-def _named(job: Job) -> dict[str, str]:
+def _named(job: Job | Ended) -> dict[str, str]:
     return {"job_id": job.id.hex, "request_id": job.request_id}
 
 

@@ -5,7 +5,7 @@ may be away or forget: a wake-up that is lost only means that whoever waited loo
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -33,16 +33,16 @@ class Wakeups:
         self._redis = client(redis_url)
         self._patient: dict[int, redis.Redis] = {}
 
-    def wake(self, job_id: UUID) -> None:
-        """Tell whoever waits for this job that it has ended."""
-        key = _key(job_id)
+    def wake(self, job_ids: Sequence[UUID]) -> None:
+        """Tell whoever waits for these jobs that they have ended."""
         try:
             with self._redis.pipeline() as pipeline:
-                pipeline.lpush(key, 1)
-                pipeline.expire(key, _KEPT_SECONDS)
+                for key in map(_key, job_ids):
+                    pipeline.lpush(key, 1)
+                    pipeline.expire(key, _KEPT_SECONDS)
                 pipeline.execute()
         except redis.RedisError as error:
-            log.warning("wake_failed", job_id=str(job_id), error=type(error).__name__)
+            log.warning("wake_failed", jobs=list(map(str, job_ids)), error=type(error).__name__)
 
     def wait(self, job_id: UUID, seconds: int) -> None:
         """Return when the job has ended, the time is up, or Redis is away: the caller looks at the job itself.

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ingest.db import binary
+from ingest.db.binary import IntegerArray, UuidArray
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
 from ingest.jobs import Effect, ItemError
 
@@ -37,7 +39,7 @@ def next_open(conn: Connection, job_id: UUID) -> OpenBlock | None:
 # The subquery pins each block to the first open one of its job: a plain ORDER BY no LIMIT 1 SKIP LOCKED would jump over
 # a block that another worker holds, and break the order.
 _LOCK = """
-SELECT FROM unnest(%(job_ids)s::uuid[], %(nos)s::integer[]) AS w (job_id, no)
+SELECT FROM unnest(%(job_ids)b, %(nos)b) AS w (job_id, no)
 JOIN job_blocks b ON b.job_id = w.job_id AND b.no = w.no
 WHERE b.open AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = w.job_id AND open)
 FOR UPDATE OF b SKIP LOCKED
@@ -54,7 +56,10 @@ def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]]) -> bool:
     Returns:
         False where another worker holds one of them, or has closed it; the others may be held all the same.
     """
-    values = {"job_ids": [job_id for job_id, _ in wanted], "nos": [no for _, no in wanted]}
+    values = {
+        "job_ids": binary.array(UuidArray, binary.uuids(job_id.bytes for job_id, _ in wanted)),
+        "nos": binary.array(IntegerArray, binary.integers(no for _, no in wanted)),
+    }
     return conn.execute(_LOCK, values).rowcount == len(wanted)
 
 

@@ -1,6 +1,6 @@
 """Jobs in Postgres: accepted, begun, moved on and ended. A finishing write names the state that it expects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import accumulate, chain
 from typing import Any, LiteralString, NamedTuple
@@ -238,14 +238,15 @@ class Closing:
     results: Results | None = None
 
 
-_COUNTED = [effect.value for effect in Effect if effect is not Effect.UNPROCESSED]
+_EFFECTS = [effect for effect in Effect if effect is not Effect.UNPROCESSED]
+_COUNTED = [effect.value for effect in _EFFECTS]
 
 # A block's payload is forgotten as it is closed. Of the jobs: PROCESSING to PROCESSING, or to COMPLETED by the
 # transaction that closes the last block. One that is not returned was ended meanwhile, so its block must not stand.
 _MOVE_ON = f"""
 WITH closing AS (
-    SELECT * FROM unnest(%(job_ids)s::uuid[], %(nos)s::integer[], %(firsts)s::integer[], %(lasts)s::integer[],
-                         %(items)s::integer[], {", ".join(f"%({name})s::integer[]" for name in _COUNTED)})
+    SELECT * FROM unnest(%(job_ids)b, %(nos)b, %(firsts)b, %(lasts)b, %(items)b,
+                         {", ".join(f"%({name})b" for name in _COUNTED)})
              AS c (job_id, no, first, last, items, {", ".join(_COUNTED)})
 ), closed AS (
     UPDATE job_blocks b
@@ -278,14 +279,14 @@ def move_on(conn: Connection, closings: Sequence[Closing], *, makes_room: bool =
         The state that each job is in now; without those that were no longer PROCESSING.
     """
     values = {
-        "job_ids": [each.job_id for each in closings],
-        "nos": [each.no for each in closings],
+        "job_ids": _uuids(each.job_id for each in closings),
+        "nos": _integers(each.no for each in closings),
         **_results([each.results for each in closings]),
-        "items": [sum(each.effects.values()) for each in closings],
-        **{name: [each.effects.get(Effect(name), 0) for each in closings] for name in _COUNTED},
+        "items": _integers(sum(each.effects.values()) for each in closings),
+        **{effect.value: _integers(each.effects.get(effect, 0) for each in closings) for effect in _EFFECTS},
         "makes_room": makes_room,
     }
-    return {job_id: JobState(status) for job_id, status in conn.execute(_MOVE_ON, values).fetchall()}  # type: ignore[misc,arg-type] # (uuid, text)
+    return {job_id: JobState(status) for job_id, status in conn.execute(_MOVE_ON, values, binary=True).fetchall()}  # type: ignore[misc,arg-type] # (uuid, text)
 
 
 def _results(of_blocks: Sequence[Results | None]) -> dict[str, object]:
@@ -296,13 +297,13 @@ def _results(of_blocks: Sequence[Results | None]) -> dict[str, object]:
     if kept:
         indexes, effects, ids = (list(chain.from_iterable(column)) for column in zip(*kept, strict=True))
         columns = [
-            binary.array(IntegerArray, binary.integers(indexes)),
+            _integers(indexes),
             binary.array(TextArray, binary.names(effects)),
             binary.array(UuidArray, binary.uuids(ids)),
         ]
     return {
-        "firsts": [before + 1 for before in [0, *lasts[:-1]]],
-        "lasts": lasts,
+        "firsts": _integers(before + 1 for before in [0, *lasts[:-1]]),
+        "lasts": _integers(lasts),
         **dict(zip(("result_indexes", "result_effects", "result_ids"), columns, strict=True)),
     }
 
@@ -333,22 +334,41 @@ def cancel(conn: Connection, job_id: UUID) -> bool:
     return conn.execute(_END, values).rowcount == 1
 
 
-_ENDED = f"""
-SELECT ARRAY(SELECT w.id FROM jobs w WHERE w.after_job_id = j.id AND w.status = 'pending' ORDER BY w.id LIMIT 1000)
-           AS waiting,
-       {_COLUMNS}
-FROM jobs j WHERE j.id = ANY(%s) AND j.status IN ('completed', 'failed', 'cancelled') ORDER BY j.id
+class Ended(NamedTuple):
+    """What there is to tell of a job that has ended.
+
+    Attributes:
+        failed: how many of its items.
+        behind: the jobs that may begin now: at most 1,000, for sweep rings for any further ones.
+    """
+
+    id: UUID
+    request_id: str
+    awaited: bool
+    status: str
+    total: int
+    failed: int
+    behind: list[UUID]
+
+
+_ENDED = """
+SELECT j.id, j.request_id, j.awaited, j.status, j.total, j.failed,
+       ARRAY(SELECT b.id FROM jobs b WHERE b.after_job_id = j.id AND b.status = 'pending' ORDER BY b.id LIMIT 1000)
+FROM jobs j WHERE j.id = ANY(%(job_ids)b) AND j.status IN ('completed', 'failed', 'cancelled') ORDER BY j.id
 """
 
 
-def ended(conn: Connection, job_ids: Sequence[UUID]) -> list[tuple[Job, list[UUID]]]:
-    """Those of these jobs that have ended, each with the jobs that may begin now.
+def ended(conn: Connection, job_ids: Sequence[UUID]) -> list[Ended]:
+    """Those of these jobs that have ended."""
+    return [Ended(*row) for row in conn.execute(_ENDED, {"job_ids": _uuids(job_ids)}, binary=True).fetchall()]  # type: ignore[arg-type] # as selected
 
-    Of the latter at most 1,000 each, for sweep rings for any further ones.
-    """
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_ENDED, (list(job_ids),)).fetchall()
-    return [(_job(row), waiting) for row, waiting in ((row, row.pop("waiting")) for row in rows)]
+
+def _uuids(ids: Iterable[UUID]) -> Array:
+    return binary.array(UuidArray, binary.uuids(each.bytes for each in ids))
+
+
+def _integers(numbers: Iterable[int]) -> Array:
+    return binary.array(IntegerArray, binary.integers(numbers))
 
 
 def _job(row: dict[str, Any]) -> Job:

@@ -136,7 +136,8 @@ def test_the_end_of_a_job_names_those_that_wait_for_it(conn: Connection, tenant:
     jobs.cancel(conn, waiting[1])
     assert jobs.ended(conn, [first]) == []
     jobs.cancel(conn, first)
-    assert jobs.ended(conn, [first]) == [(get(conn, first), [waiting[0], waiting[2]])]
+    told = jobs.Ended(first, "test", False, "cancelled", 3, 0, [waiting[0], waiting[2]])
+    assert jobs.ended(conn, [first, waiting[0]]) == [told]
 
 
 def test_every_closed_block_moves_the_job_on_and_the_last_completes_it(conn: Connection, tenant: Tenant) -> None:

@@ -26,7 +26,7 @@ def refusing() -> str:
 
 def test_a_wake_up_that_came_first_is_not_waited_for(redis_url: str) -> None:
     wakeups, job_id = Wakeups(redis_url), uuid7()
-    wakeups.wake(job_id)
+    wakeups.wake([job_id])
     with capture_logs() as lines:
         wakeups.wait(job_id, 30)
     assert lines == []
@@ -34,7 +34,7 @@ def test_a_wake_up_that_came_first_is_not_waited_for(redis_url: str) -> None:
 
 def test_a_wake_up_reaches_its_own_job_alone(redis_url: str) -> None:
     wakeups, job_id, other = Wakeups(redis_url), uuid7(), uuid7()
-    wakeups.wake(other)
+    wakeups.wake([other])
     wakeups.wait(job_id, 1)
     wakeups.wait(other, 30)
 
@@ -43,9 +43,7 @@ def test_a_wake_up_reaches_its_own_job_alone(redis_url: str) -> None:
 def test_where_redis_is_away_both_return_and_say_so(url: str, refusing: str) -> None:
     wakeups, job_id = Wakeups(refusing if url == "refusing" else url), uuid7()
     with capture_logs() as lines:
-        wakeups.wake(job_id)
+        wakeups.wake([job_id])
         wakeups.wait(job_id, 30)
-    assert [(line["event"], line["job_id"], line["log_level"]) for line in lines] == [
-        ("wake_failed", str(job_id), "warning"),
-        ("wait_failed", str(job_id), "warning"),
-    ]
+    named = [(line["event"], line.get("jobs") or line["job_id"], line["log_level"]) for line in lines]
+    assert named == [("wake_failed", [str(job_id)], "warning"), ("wait_failed", str(job_id), "warning")]
