@@ -1,10 +1,12 @@
 """Who calls: the key alone names the tenant (section 1 of contracts/operator.md and of contracts/public.md)."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import structlog
-from flask import g, request
+from flask import current_app, g, request
 
 from app.services import services
 from ingest.db import keys
@@ -15,6 +17,10 @@ from ingest.errors import Unauthorized, Unavailable
 _OPERATOR_KEY = re.compile(r"oh_live_[0-9a-f]{64}", re.ASCII)
 _PUBLIC_PREFIX = "fm_live_"
 _PUBLIC_KEY = re.compile(r"fm_live_[0-9A-Za-z_-]{32}", re.ASCII)
+
+
+_View = TypeVar("_View", bound=Callable[..., Any])
+_BY_STORING: set[Callable[..., Any]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,46 @@ def caller() -> Caller:
     return known
 
 
+class CallerChanged(Exception):
+    """Something about a remembered caller has changed, so that nothing was stored."""
+
+
+def by_storing(view: _View) -> _View:
+    """Mark a view that proves its caller by storing a job: who was let in lately is not looked up before.
+
+    The statement that stores the job finds out whether anything about the caller has changed since (`unproven`), and no
+    error is told before `prove`. So a key that opens nothing any more gets a 401 here, as from any call.
+    """
+    _BY_STORING.add(view)
+    return view
+
+
+def unproven() -> Caller | None:
+    """Whom this request was let in for, where that is only remembered."""
+    return caller() if "unproven" in g else None
+
+
+def proved() -> None:
+    """Say that the caller is as remembered."""
+    g.pop("unproven", None)
+
+
+def prove() -> None:
+    """Look the caller up where it is only remembered.
+
+    Raises:
+        Unauthorized: the key opens nothing any more.
+    """
+    if "unproven" not in g:
+        return
+    key, words = g.pop("unproven")
+    try:
+        _look_up(key, words)
+    except Unauthorized:
+        g.pop("verdict", None)  # what is left of a tenant's limits is nothing for those outside
+        raise
+
+
 def _bearer() -> str | None:
     """The key of an `Authorization: Bearer …` header (RFC 6750 section 2.1); None without one."""
     scheme, _, key = request.headers.get("Authorization", "").strip().partition(" ")
@@ -90,6 +136,16 @@ def _bearer() -> str | None:
 
 
 def _let_in(key: str, words: _Words) -> None:
+    by_storing = current_app.view_functions[request.endpoint or ""] in _BY_STORING
+    remembered = services().callers.recall(key) if by_storing else None
+    if remembered is None:
+        _look_up(key, words)
+    else:
+        g.unproven = key, words
+        _is(remembered)
+
+
+def _look_up(key: str, words: _Words) -> None:
     found = _find(key)
     if found is None:
         raise Unauthorized(words.unknown)
@@ -100,8 +156,15 @@ def _let_in(key: str, words: _Words) -> None:
     ):
         if closed:
             raise Unauthorized(why)
-    g.caller = found
-    structlog.contextvars.bind_contextvars(tenant=str(found.tenant_public_id))
+    # Who is stale has just been changed by that; and who has no template can store nothing.
+    if not found.stale and found.template_id is not None:
+        services().callers.remember(key, found)
+    _is(found)
+
+
+def _is(caller: Caller) -> None:
+    g.caller = caller
+    structlog.contextvars.bind_contextvars(tenant=str(caller.tenant_public_id))
 
 
 def _find(key: str) -> Caller | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from app.auth import CallerChanged, proved, unproven
 from app.jobs import INLINE_ERRORS, address, own_job
 from app.requests import request_id
 from app.services import services
@@ -78,6 +79,7 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str |
         InvalidInput: the body is no batch.
         TemplateNotConfigured: the tenant has chosen no template.
         NotFound: `after` names no job of this tenant.
+        CallerChanged: the caller was only remembered, and nothing was stored.
         DatabaseError: nothing was stored.
     """
     template_id = require_template(caller)
@@ -120,6 +122,7 @@ def store(
 
     Raises:
         NotFound: `after` names no job of this tenant.
+        CallerChanged: the caller was only remembered, and nothing was stored.
         DatabaseError: nothing was stored.
     """
     job_id = uuid7()
@@ -133,8 +136,11 @@ def store(
         after_job_id=None if after is None else _own_job(caller, after),
         request_id=request_id(),
         awaited=awaited,
+        unproven=unproven(),
     )
-    surely(services().pool, lambda conn: jobs.accept(conn, new_job, items))
+    if not surely(services().pool, lambda conn: jobs.accept(conn, new_job, items)):
+        raise CallerChanged
+    proved()
     faultpoints.passing("accept.committed")
     structlog.contextvars.bind_contextvars(job_id=job_id.hex)  # the request's own line names the job, too
     return job_id

@@ -10,6 +10,7 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from app.auth import prove
 from ingest.errors import (
     DatabaseError,
     FaultyBody,
@@ -92,6 +93,10 @@ def handle(app: Flask, envelope: Envelope, faces: Mapping[str, Envelope]) -> Non
     """
 
     def answer(error: Exception) -> Response:
+        try:
+            prove()
+        except SluiceError as refusal:
+            error = refusal
         fault = of_http(error) if isinstance(error, HTTPException) else of(error)
         return next((make for base, make in faces.items() if _is_under(base)), envelope)(fault)
 

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from flask import Flask, current_app
 
+from app.callers import Callers
 from app.limits import Limits
 from ingest.config import Settings
 from ingest.db.pool import WORKER, Pool, open_pool
@@ -33,6 +34,7 @@ class Services:
         self.bell = Bell(celery_app(settings.redis_url), settings.redis_url)
         self.wakeups = Wakeups(settings.redis_url)
         self.editions = Editions()
+        self.callers = Callers()
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
         self.waiting_places = threading.Semaphore(settings.web_threads - free)
         self._lock = threading.Lock()

@@ -1,15 +1,17 @@
 """`POST /batch/{entities|events|states}`: durable first, then 202, or 200 where the client waits and the job ends."""
 
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, request
 
 from app import body, jobs, pages, prefer, scopes
-from app.auth import caller
+from app.auth import CallerChanged, by_storing, caller, prove
 from app.batches import Ended, accept, accepted, require_template, where_to_poll
 from app.describe import describe
 from app.operator.envelope import success
 from ingest import ids
+from ingest.db.keys import Caller
 from ingest.jobs import Effect, JobState
 from ingest.kinds import KINDS, Kind
 
@@ -22,6 +24,7 @@ _PREFER = {"Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds) and r
 
 
 @bp.post("/batch/entities")
+@by_storing
 @describe(
     "Write 1 to 1,000 entities",
     body="EntityBatch",
@@ -36,6 +39,7 @@ def entities() -> Response:
 
 
 @bp.post("/batch/events")
+@by_storing
 @describe("Append 1 to 5,000 events", body="EventBatch", answers=_ANSWERS, faults=(404,), query=_AFTER, headers=_PREFER)
 def events() -> Response:
     """Append events to entities that exist."""
@@ -43,6 +47,7 @@ def events() -> Response:
 
 
 @bp.post("/batch/states")
+@by_storing
 @describe("Set 1 to 1,000 states", body="StateBatch", answers=_ANSWERS, faults=(404,), query=_AFTER, headers=_PREFER)
 def states() -> Response:
     """Set states of entities that exist."""
@@ -51,15 +56,17 @@ def states() -> Response:
 
 def _batch(kind: Kind, *, merge: bool = False) -> Response:
     require_template(caller())
-    preference = prefer.parse(request.headers.getlist("Prefer"))
-    outcome = accept(
-        caller(),
-        kind,
-        body.read(),
-        merge=merge,
-        after=request.args.get("after"),
-        wait=preference.seconds(caller().batch_wait_seconds),
-    )
+    preference, sent = prefer.parse(request.headers.getlist("Prefer")), body.read()
+
+    def accepted_for(caller: Caller) -> UUID | Ended:
+        wait = preference.seconds(caller.batch_wait_seconds)
+        return accept(caller, kind, sent, merge=merge, after=request.args.get("after"), wait=wait)
+
+    try:
+        outcome = accepted_for(caller())
+    except CallerChanged:
+        prove()
+        outcome = accepted_for(caller())
     if isinstance(outcome, Ended):
         return success(_ended(outcome), 200, _applied(preference.wait and f"wait={preference.wait}"))
     asked = "respond-async" if preference.respond_async else None

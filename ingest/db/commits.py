@@ -3,9 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from ingest.db.pool import Connection, Pool, session, transaction
 from ingest.errors import TryAgain, Unavailable
+
+_Result = TypeVar("_Result")
 
 # A session that lost its client ends at once, or within idle_in_transaction_session_timeout (ingest/db/pool.py).
 _PATIENCE_SECONDS = 7.0
@@ -35,13 +38,16 @@ def committed(pool: Pool) -> Iterator[Connection]:
             raise
 
 
-def surely(pool: Pool, write: Callable[[Connection], None]) -> None:
+def surely(pool: Pool, write: Callable[[Connection], _Result]) -> _Result:
     """Have one statement done that can be done twice and stands once: where its answer was lost, it is done again.
 
     Args:
         pool: of connections.
         write: executes it. It must wait for its own first attempt where that is still under way, as an INSERT of the
             same key does.
+
+    Returns:
+        What it returned.
 
     Raises:
         Unavailable: it was not done; or the server stayed away too long to tell, which nothing can rule out.
@@ -53,8 +59,7 @@ def surely(pool: Pool, write: Callable[[Connection], None]) -> None:
         try:
             with session(pool) as conn:
                 sent = True
-                write(conn)
-                return
+                return write(conn)
         except Unavailable:
             if not sent or time.monotonic() > deadline:
                 raise

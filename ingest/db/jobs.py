@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from ingest.db import binary
 from ingest.db.binary import Array, IntegerArray, TextArray, UuidArray
 from ingest.db.blocks import OpenBlock, Results
+from ingest.db.keys import Caller
 from ingest.db.pool import Connection
 from ingest.intake import Block
 from ingest.jobs import Effect, Job, JobState
@@ -27,7 +28,11 @@ _COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id,
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a request decides of a job. See `ingest.jobs.Job`."""
+    """What a request decides of a job. See `ingest.jobs.Job`.
+
+    Attributes:
+        unproven: who calls, where that was remembered: the job is stored only if it all still holds.
+    """
 
     id: UUID
     tenant_id: int
@@ -37,16 +42,23 @@ class NewJob:
     after_job_id: UUID | None
     request_id: str
     awaited: bool
+    unproven: Caller | None = None
 
 
 # One statement, so that one round trip stores a batch. The job's id is known before, so that what is stored twice
-# stands once: see `ingest.db.commits.surely`.
+# stands once: see `ingest.db.commits.surely`. Every change of a row gives it another xmin: where key and tenant have
+# the same as before, neither is closed, and both are in all else what the request took them for.
 _ACCEPT = """
 WITH job AS (
     INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, request_id, awaited, total, unprocessed,
                       blocks_open)
-    VALUES (%(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(request_id)s, %(awaited)s,
-            %(total)s, %(total)s, %(blocks)s)
+    SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(request_id)s, %(awaited)s,
+           %(total)s, %(total)s, %(blocks)s
+    WHERE %(key_id)s::uuid IS NULL OR (
+        SELECT k.xmin::text = %(key_version)s AND t.xmin::text = %(tenant_version)s
+               AND (k.expires_at > now()) IS NOT FALSE
+        FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.id = %(key_id)s
+    )
     ON CONFLICT (id) DO NOTHING
     RETURNING id
 )
@@ -55,7 +67,10 @@ SELECT job.id, b.no, b.first_index, b.items, b.payload FROM job, (VALUES {rows})
 """
 
 
-def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> None:
+_IS_THERE = "SELECT FROM jobs WHERE id = %s"
+
+
+def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
     """Store a batch as a job. Once this commits, the batch is safe: the answer may be sent and the bell rung.
 
     Where a job of that id is there already, nothing happens.
@@ -64,7 +79,11 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> None:
         conn: a connection, in a transaction or not.
         job: what the request decided.
         blocks: all of the batch, in order.
+
+    Returns:
+        Whether the job is there. It is not, and nothing has happened, where something about its caller has changed.
     """
+    caller = job.unproven
     values = {
         "id": job.id,
         "tenant_id": job.tenant_id,
@@ -76,13 +95,16 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> None:
         "awaited": job.awaited,
         "total": sum(block.items for block in blocks),
         "blocks": len(blocks),
+        "key_id": caller and caller.key_id,
+        "key_version": caller and caller.key_version,
+        "tenant_version": caller and caller.tenant_version,
     }
     rows = []
     for no, block in enumerate(blocks):
         values |= {f"first{no}": block.first_index, f"items{no}": block.items, f"payload{no}": block.payload}
         rows.append(f"({no}, %(first{no})s::integer, %(items{no})s::integer, %(payload{no})b::bytea)")
     statement = _ACCEPT.format(rows=", ".join(rows))
-    conn.execute(statement, values)
+    return conn.execute(statement, values).rowcount > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0
 
 
 _GET = f"SELECT {_COLUMNS} FROM jobs j WHERE j.id = %s"

@@ -30,7 +30,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a key lets in, with what a request needs of its tenant."""
+    """Whom a key lets in, with what a request needs of its tenant.
+
+    Attributes:
+        key_version: of the key's row, and likewise `tenant_version`: whatever changes in a row gives it another one.
+        stale: the key's time of last use is to be noted again.
+    """
 
     key_id: UUID
     key_label: str
@@ -41,6 +46,8 @@ class Caller:
     workspace_id: UUID
     workspace_name: str
     tenant_name: str
+    key_version: str
+    tenant_version: str
     revoked: bool
     expired: bool
     suspended: bool
@@ -82,6 +89,7 @@ def digest(secret: str) -> bytes:
 _CALLER = """
 SELECT k.id AS key_id, k.label AS key_label, t.id AS tenant_id, t.public_id AS tenant_public_id, t.template_id,
        t.batch_wait_seconds, t.workspace_id, t.workspace_name, t.name AS tenant_name,
+       k.xmin::text AS key_version, t.xmin::text AS tenant_version,
        k.revoked_at IS NOT NULL AS revoked, coalesce(k.expires_at <= now(), false) AS expired,
        t.suspended_at IS NOT NULL AS suspended,
        coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale

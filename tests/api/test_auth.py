@@ -1,10 +1,13 @@
 """contracts/operator.md section 1: whose key it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.limits import Limits
+from app.services import Services
 from ingest.db import keys, tenants
 from ingest.db.pool import Pool, transaction
 from tests.api.conftest import BASE, Api, refused
@@ -89,9 +92,10 @@ def suspend_tenant(conn: Any, api: Api) -> None:
     assert tenants.suspend(conn, api.tenant.public_id)
 
 
-@pytest.mark.parametrize(
-    ("close", "word"), [(close_key, "revoked"), (expire_key, "expired"), (suspend_tenant, "suspended")]
-)
+CLOSED = [(close_key, "revoked"), (expire_key, "expired"), (suspend_tenant, "suspended")]
+
+
+@pytest.mark.parametrize(("close", "word"), CLOSED)
 def test_section_1_a_closed_door_is_401_and_says_why(
     api: Api, pool: Pool, close: Callable[[Any, Api], None], word: str
 ) -> None:
@@ -99,3 +103,90 @@ def test_section_1_a_closed_door_is_401_and_says_why(
     with transaction(pool) as conn:
         close(conn, api)
     refused(api.post("/batch/entities", [entity()]), 401, "UNAUTHORIZED", word)
+
+
+def remembered(api: Api) -> Services:
+    """Have the process remember the caller."""
+    services: Services = api.app.extensions["sluice"]
+    while services.callers.recall(api.key) is None:
+        assert api.post("/batch/entities", [entity()]).status_code == 202
+    return services
+
+
+def jobs_of(pool: Pool, columns: str) -> list[tuple[object, ...]]:
+    with transaction(pool) as conn:
+        return conn.execute(f"SELECT {columns} FROM jobs ORDER BY id").fetchall()
+
+
+BATCHES: list[tuple[str, dict[str, Any]]] = [
+    ("/batch/entities", {"items": [entity()]}),
+    ("/batch/entities", {"body": b"{"}),
+    ("/batch/events", {"items": []}),
+    ("/batch/states", {"items": [], "Content_Type": "text/plain"}),
+    ("/batch/states", {"body": b"[" + b" " * 40_000_000}),
+    ("/batch/entities?mode=x", {"items": [entity()]}),
+    ("/batch/entities?after=job_00000000000000000000000000000000", {"items": [entity()]}),
+]
+
+
+@pytest.mark.parametrize(("path", "sent"), BATCHES)
+@pytest.mark.parametrize(("close", "word"), CLOSED)
+def test_section_1_a_door_that_was_closed_is_401_at_once_for_who_is_remembered_whatever_he_sends(
+    api: Api, pool: Pool, close: Callable[[Any, Api], None], word: str, path: str, sent: dict[str, Any]
+) -> None:
+    remembered(api)
+    before = jobs_of(pool, "id")
+    with transaction(pool) as conn:
+        close(conn, api)
+    answer = api.post(path, **sent)
+    refused(answer, 401, "UNAUTHORIZED", word)
+    assert not any(name.startswith("RateLimit") for name, _ in answer.headers)
+    assert jobs_of(pool, "id") == before
+
+
+def test_section_1_a_door_that_was_closed_is_401_for_who_is_remembered_and_calls_too_often(
+    api: Api, pool: Pool
+) -> None:
+    services = remembered(api)
+    with transaction(pool) as conn:
+        suspend_tenant(conn, api)
+    services.limits = Limits(replace(services.settings, rate_batch="1/day"))
+    services.limits.count(api.tenant.public_id, "ingest:batch")
+    refused(api.post("/batch/entities", [entity()]), 401, "UNAUTHORIZED", "suspended")
+
+
+def test_a_batch_of_who_is_remembered_is_stored_under_what_the_tenant_has_chosen_since(api: Api, pool: Pool) -> None:
+    remembered(api)
+    edition = {"name": "Other", "schema": {"entity_types": {"player": {}}}}
+    assert api.put("/templates/tpl_other", edition).status_code == 200
+    assert api.put("/settings", {"templateId": "tpl_other", "batchWaitSeconds": 1}).status_code == 200
+    assert api.post("/batch/entities", [entity()]).status_code == 202
+    *_, (before, waited), (after, waits) = jobs_of(pool, "template_id, awaited")
+    assert before != after
+    assert (waited, waits) == (False, True)
+
+
+def test_who_has_no_template_is_not_remembered_for_that(new_api: Callable[..., Api]) -> None:
+    api = new_api(template=None)
+    for _ in range(3):
+        refused(api.post("/batch/entities", [entity()]), 400, "TEMPLATE_NOT_CONFIGURED")
+    assert api.put("/settings", {"templateId": "tpl_igaming"}).status_code == 200
+    assert api.post("/batch/entities", [entity()]).status_code == 202
+
+
+def test_only_a_batch_lets_in_by_memory(api: Api, pool: Pool) -> None:
+    remembered(api)
+    with transaction(pool) as conn:
+        suspend_tenant(conn, api)
+    for method, path in CALLS:
+        refused(api.call(method, path, base=""), 401, "UNAUTHORIZED", "suspended")
+
+
+def test_what_is_remembered_is_forgotten_before_it_is_much(api: Api) -> None:
+    services = remembered(api)
+    caller = services.callers.recall(api.key)
+    assert caller
+    for number in range(10_001):
+        services.callers.remember(str(number), caller)
+    assert services.callers.recall(api.key) is None
+    assert services.callers.recall("10000") == caller

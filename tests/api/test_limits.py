@@ -117,3 +117,34 @@ def test_a_redis_that_hangs_costs_one_short_wait_and_not_one_a_request(settings:
         for _ in range(100):
             assert limits.count(UUID(int=1), "read").passes
         assert time.monotonic() - began < 2
+
+
+def counted(limits: Limits, times: int) -> int:
+    """How many of so many requests passed."""
+    return sum(limits.count(UUID(int=1), "read").passes for _ in range(times))
+
+
+def test_section_9_processes_that_tell_redis_of_several_requests_at_once_overrun_no_limit_by_more_than_that(
+    settings: Settings,
+) -> None:
+    settings = replace(settings, rate_read="1000/day")
+    processes = [Limits(settings), Limits(settings)]
+    passed = sum(counted(each, 7) for _ in range(300) for each in processes)
+    assert 1000 <= passed <= 1000 + 2 * 10
+    assert [counted(each, 100) for each in processes] == [0, 0]
+
+
+def test_section_9_what_a_process_let_pass_on_its_own_is_told_to_all(settings: Settings) -> None:
+    settings = replace(settings, rate_read="1000/day")
+    one, other = Limits(settings), Limits(settings)
+    assert counted(one, 500) == 500
+    verdict = other.count(UUID(int=1), "read")
+    assert verdict.left is not None
+    assert 499 <= verdict.left <= 499 + 10
+
+
+def test_section_9_where_few_are_left_each_request_is_asked_for(settings: Settings) -> None:
+    settings = replace(settings, rate_read="99/day")
+    processes = [Limits(settings), Limits(settings)]
+    lefts = [each.count(UUID(int=1), "read").left for _ in range(50) for each in processes]
+    assert lefts == [*range(98, -1, -1), 0]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -6,16 +7,17 @@ import psycopg
 import pytest
 from psycopg import errors as driver
 
-from ingest.db import blocks, jobs
+from ingest.db import blocks, jobs, keys
 from ingest.db.faults import ours
-from ingest.db.jobs import Closing
+from ingest.db.jobs import Closing, NewJob
+from ingest.db.keys import Caller
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
 from ingest.errors import WriteRefused
 from ingest.ids import uuid7
-from ingest.intake import items_of
+from ingest.intake import Block, cut, items_of
 from ingest.jobs import Effect, Job, JobState
-from tests.factories import accept, entity
+from tests.factories import accept, entity, make_tenant
 
 _THREE = [entity(number) for number in range(3)]
 
@@ -73,8 +75,9 @@ def test_the_payload_is_stored_as_it_was_sent_in_blocks(conn: Connection, tenant
 
 def test_accepting_is_all_or_nothing(conn: Connection, tenant: Tenant) -> None:
     job_id = uuid7()
+    job = NewJob(job_id, tenant.id, "entities", False, tenant.template_id, None, "test", False)
     with pytest.raises(WriteRefused), ours(), conn.transaction():
-        accept(conn, tenant, "entities", _THREE, id=job_id, template_id=-1)
+        jobs.accept(conn, job, [Block(0, 1, b"x"), Block(1, 0, b"refused, since it has no items")])
     assert jobs.get(conn, job_id) is None
 
 
@@ -246,3 +249,54 @@ def test_progress_is_a_hot_update(pool: Pool, owner: Tenant, observer: Connectio
     changed = {name for name, value in row().items() if before[name] != value}
     assert changed
     assert changed.isdisjoint(columns)
+
+
+def a_caller(pool: Pool) -> Caller:
+    """Whom a key lets in, as it is once its last use is noted."""
+    with transaction(pool) as conn:
+        _, secret = make_tenant(conn)
+    for _ in range(2):
+        with transaction(pool) as conn:
+            found = keys.caller(conn, secret)
+    assert found is not None
+    return found
+
+
+def store(pool: Pool, caller: Caller, job_id: UUID) -> bool:
+    job = NewJob(job_id, caller.tenant_id, "entities", False, caller.template_id, None, "test", False, caller)
+    with transaction(pool) as conn:
+        return jobs.accept(conn, job, cut(b"[1, 2]", limit=2, block_items=1))
+
+
+_CHANGES = [
+    "UPDATE api_keys SET revoked_at = now() WHERE id = %(key)s",
+    "UPDATE api_keys SET label = label WHERE id = %(key)s",
+    "UPDATE tenants SET suspended_at = now() WHERE id = %(tenant)s",
+    "UPDATE tenants SET template_id = NULL WHERE id = %(tenant)s",
+    "DELETE FROM api_keys WHERE id = %(key)s",
+]
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_a_job_is_stored_for_an_unproven_caller_only_if_nothing_about_it_has_changed(pool: Pool, change: str) -> None:
+    caller, first, second = a_caller(pool), uuid7(), uuid7()
+    assert store(pool, caller, first)
+    with transaction(pool) as conn:
+        conn.execute(change, {"key": caller.key_id, "tenant": caller.tenant_id})
+    assert not store(pool, caller, second)
+    with transaction(pool) as conn:
+        assert jobs.get(conn, second) is None
+        assert conn.execute("SELECT DISTINCT job_id FROM job_blocks").fetchall() == [(first,)]
+    assert store(pool, caller, first), "what has landed stands, whatever has changed since"
+
+
+def test_no_job_is_stored_for_an_unproven_caller_whose_key_has_expired_since(pool: Pool) -> None:
+    caller = a_caller(pool)
+    with transaction(pool) as conn:
+        update = "UPDATE api_keys SET expires_at = now() WHERE id = %s RETURNING xmin::text"
+        [(version,)] = conn.execute(update, (caller.key_id,)).fetchall()
+    assert not store(pool, replace(caller, key_version=str(version)), uuid7())
+    with transaction(pool) as conn:
+        update = "UPDATE api_keys SET expires_at = now() + interval '1 hour' WHERE id = %s RETURNING xmin::text"
+        [(version,)] = conn.execute(update, (caller.key_id,)).fetchall()
+    assert store(pool, replace(caller, key_version=str(version)), uuid7())

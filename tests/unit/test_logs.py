@@ -1,7 +1,9 @@
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,12 +25,12 @@ def _as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def configured(capsys: pytest.CaptureFixture[str]) -> Callable[[], Lines]:
+def configured(capfd: pytest.CaptureFixture[str]) -> Callable[[], Lines]:
     """Configures logging, and gives what reads the lines that were logged since, each as JSON."""
 
     def configure() -> Lines:
         logs.configure("INFO", "worker")
-        return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        return lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines()]
 
     return configure
 
@@ -82,12 +84,33 @@ def test_a_traceback_stays_in_its_line_and_shows_no_variables(configured: Callab
     assert "hunter2" not in json.dumps(line).replace('fail(\\"hunter2\\")', "")
 
 
-@pytest.mark.parametrize("text", ["two\nlines", '"quoted"', "\0", "\u2028", "é😀"])
+@pytest.mark.parametrize("text", ["two\nlines", '"quoted"', "\0", "\u2028", "é😀", "\ud800"])
 def test_no_text_breaks_a_line(configured: Callable[[], Lines], text: str) -> None:
     lines = configured()
     structlog.get_logger("x").info("event", text=text)
     [line] = lines()
     assert line["text"] == text
+
+
+def test_what_json_does_not_know_is_shown_as_python_does(configured: Callable[[], Lines]) -> None:
+    lines = configured()
+    structlog.get_logger("x").info("event", what={1}, process=b"x")
+    [line] = lines()
+    assert (line["what"], line["process"]) == ("{1}", "worker")
+
+
+def test_a_full_disk_fails_nobody_who_logs(configured: Callable[[], Lines]) -> None:
+    lines = configured()
+    kept = os.dup(2)
+    try:
+        with Path("/dev/full").open("wb") as full:
+            os.dup2(full.fileno(), 2)
+        structlog.get_logger("x").info("lost")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+    structlog.get_logger("x").info("written")
+    assert [line["event"] for line in lines()] == ["written"]
 
 
 def test_lines_go_to_standard_error_alone(configured: Callable[[], Lines]) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import pytest
+import redis
 import structlog
 
 from ingest.ids import uuid7
 from ingest.queue import Bell, celery_app
+from ingest.wakeups import rings
 
 _NOWHERE = "unix:///no/such/socket"
 
@@ -95,3 +97,26 @@ def test_a_ring_that_fails_is_unheard_with_all_that_wait_behind_it() -> None:
     rung.set()
     assert failed.wait(30)
     assert bell.unheard() == set(jobs)
+
+
+def test_rings_that_come_together_are_one_but_for_those_that_need_a_message_each(redis_url: str) -> None:
+    released = threading.Event()
+
+    class Held(Bell):
+        def _publish(self) -> None:
+            released.wait()
+            super()._publish()
+
+    bell = Held(celery_app(redis_url), redis_url)
+    with redis.Redis.from_url(redis_url) as broker, broker.pubsub(ignore_subscribe_messages=True) as ear:
+        ear.subscribe(rings(broker))
+        assert ear.get_message(timeout=30) is None
+        for by_message in [False] * 50 + [True] * 3 + [False] * 50:
+            bell.ring(uuid7(), by_message=by_message)
+        released.set()
+        for _ in range(3):
+            assert broker.blpop(["sluice.jobs"], timeout=30)
+        heard = 0
+        while ear.get_message() is not None:
+            heard += 1
+    assert heard == 1 + 3

@@ -1,0 +1,29 @@
+"""Callers as they were when their keys were last looked up. That alone lets nobody in: see `app.auth.by_storing`."""
+
+import time
+
+from ingest.db import keys
+from ingest.db.keys import Caller
+
+# Its time of last use, kept to the minute, is noted when a key is looked up.
+_REMEMBERED_SECONDS = 30.0
+
+_MOST = 10_000
+
+
+class Callers:
+    """The callers that this process knows, by the hash of their key."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[Caller, float]] = {}
+
+    def recall(self, key: str) -> Caller | None:
+        """The caller that this key let in, if that was lately."""
+        caller, until = self._known.get(keys.digest(key), (None, 0.0))
+        return caller if time.monotonic() < until else None
+
+    def remember(self, key: str, caller: Caller) -> None:
+        """Keep a caller that has just been looked up and let in."""
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[keys.digest(key)] = caller, time.monotonic() + _REMEMBERED_SECONDS
