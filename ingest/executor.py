@@ -21,7 +21,7 @@ from ingest.db.blocks import OpenBlock
 from ingest.db.jobs import Begun, Ended
 from ingest.db.pool import Connection, Pool, session
 from ingest.db.templates import Editions
-from ingest.errors import JobUnrunnable, TryAgain, Unavailable
+from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.hauls import Done, Haul, JobEnded, carry_out
 from ingest.jobs import Job
 from ingest.kinds import KINDS, schema_of
@@ -224,8 +224,15 @@ class Executor:
         schema = schema_of(KINDS[job.kind], template)
         poison = _poison(schema, block)
         longest = blocks.patience_seconds(block.deliveries) + _SLACK_SECONDS
-        with self.leash(longest), conn.transaction():
-            done = carry_out(conn, haul, schema, poison, until=until)
+
+        def carried_out(*, halving: bool) -> Done | None:
+            with self.leash(longest), conn.transaction():
+                return carry_out(conn, haul, schema, poison, until=until, halving=halving)
+
+        try:
+            done = carried_out(halving=False)
+        except WriteRefused:
+            done = carried_out(halving=True)
         if done is not None:
             faultpoints.passing("block.committed")
         return done

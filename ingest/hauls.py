@@ -53,7 +53,13 @@ class Done(NamedTuple):
 
 
 def carry_out(
-    conn: Connection, haul: Haul, schema: ItemSchema, poison: Collection[int] = (), *, until: float = math.inf
+    conn: Connection,
+    haul: Haul,
+    schema: ItemSchema,
+    poison: Collection[int] = (),
+    *,
+    until: float = math.inf,
+    halving: bool = True,
 ) -> Done | None:
     """Lock, check, write, record and close, in the caller's transaction.
 
@@ -63,6 +69,7 @@ def carry_out(
         schema: theirs.
         poison: indexes in the batch of a single job that must not be checked: each is an error.
         until: on the monotonic clock; who has blocks left then makes room for others.
+        halving: narrow down what the database refuses.
 
     Returns:
         None where another worker holds a block or has closed it.
@@ -70,6 +77,7 @@ def carry_out(
     Raises:
         JobEnded: one of them was ended meanwhile, so the transaction must be rolled back.
         JobUnrunnable: the payload of one cannot be read; likewise.
+        WriteRefused: the database cannot store one of the items, and nothing was to be halved; likewise.
     """
     if not blocks.lock(conn, [(each.job.id, each.block.no) for each in haul]):
         return None
@@ -79,7 +87,7 @@ def carry_out(
     texts = [intake.items_of(each.block.payload) for each in haul]
     checked = _check(schema, block.first_index, list(chain.from_iterable(texts)), poison)
     faultpoints.passing("block.checked")
-    outcomes = write(conn, KINDS[job.kind], Target(job.tenant_id, job.merge), checked.good)
+    outcomes = write(conn, KINDS[job.kind], Target(job.tenant_id, job.merge), checked.good, halving=halving)
     faultpoints.passing("block.written")
     shares = list(_shares(haul, [len(each) for each in texts], checked, outcomes))
     blocks.record_errors(conn, [(share.closing.job_id, error) for share in shares for error in share.errors])

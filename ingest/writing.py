@@ -1,6 +1,7 @@
 """Writing a block: equal keys in turn, and whatever the database refuses narrowed down to the one item."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from ingest.db.faults import ours
@@ -8,8 +9,10 @@ from ingest.db.pool import Connection
 from ingest.errors import WriteRefused
 from ingest.kinds import Kind, Outcomes, Refusal, Target, gathered, refused
 
+Write = Callable[[Sequence[Any]], Outcomes]
 
-def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> Outcomes:
+
+def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any], *, halving: bool = True) -> Outcomes:
     """Write a block's good items so that the outcome is as if they had come one after the other.
 
     Args:
@@ -17,11 +20,15 @@ def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) ->
         kind: theirs.
         target: where and how.
         items: in the order sent.
+        halving: narrow down what the database refuses, under savepoints, which cost every block the time of what few
+            blocks need.
+
+    Raises:
+        WriteRefused: the database cannot store one of them, and nothing was to be halved.
     """
     turns = _turns(kind, items)
-    if len(turns) == 1:
-        return _write_or_halve(conn, kind, target, items)
-    return _write_parts(conn, kind, target, items, turns)
+    one = partial(_write_or_halve if halving else _write_at_once, conn, kind, target)
+    return one(items) if len(turns) == 1 else _in_parts(one, items, turns)
 
 
 def _turns(kind: Kind, items: Sequence[Any]) -> Sequence[Sequence[int]]:
@@ -43,12 +50,15 @@ def _turns(kind: Kind, items: Sequence[Any]) -> Sequence[Sequence[int]]:
     return turns
 
 
-def _write_parts(
-    conn: Connection, kind: Kind, target: Target, items: Sequence[Any], parts: Iterable[Sequence[int]]
-) -> Outcomes:
+def _in_parts(one: Write, items: Sequence[Any], parts: Iterable[Sequence[int]]) -> Outcomes:
     """Write one part of the items after the other, each given by their places."""
-    outcomes = (_write_or_halve(conn, kind, target, [items[place] for place in part]) for part in parts)
+    outcomes = (one([items[place] for place in part]) for part in parts)
     return gathered(len(items), zip(parts, outcomes, strict=True))
+
+
+def _write_at_once(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> Outcomes:
+    with ours():
+        return kind.write(conn, target, items)
 
 
 def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> Outcomes:
@@ -65,7 +75,7 @@ def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequenc
         keys = list(map(kind.key, items))
         places = sorted(places, key=keys.__getitem__)
     middle = len(places) // 2
-    return _write_parts(conn, kind, target, items, [places[:middle], places[middle:]])
+    return _in_parts(partial(_write_or_halve, conn, kind, target), items, [places[:middle], places[middle:]])
 
 
 # What an item can bring that no schema looks at. The server's own words may hold row data, so they stay there.
