@@ -27,3 +27,7 @@ class Callers:
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[keys.digest(key)] = caller, time.monotonic() + _REMEMBERED_SECONDS
+
+    def forget(self, key: str) -> None:
+        """Recall this key's caller no more."""
+        self._known.pop(keys.digest(key), None)

@@ -1,6 +1,7 @@
 """The job resource, which every face mounts: where a batch stands, and what was wrong with which item."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from ingest.kinds import KINDS
 # So many item errors come with the job itself; all of them can be paged through.
 INLINE_ERRORS = 1_000
 _ERRORS_A_PAGE = 100
+
+_ANY_JOB = "job_any"
 
 Reply = Callable[[Any, int, Mapping[str, str]], Response]
 _Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
@@ -101,7 +104,14 @@ def address(job_id: UUID) -> str:
 
 def _address(job_id: UUID, endpoint: str) -> str:
     # The face's blueprint is the outermost one; a job stands beside whatever asks.
-    return url_for(f"{request.blueprints[-1]}.jobs.{endpoint}", job_id=ids.spell(ids.JOB, job_id))
+    pattern = _pattern(request.script_root, f"{request.blueprints[-1]}.jobs.{endpoint}")
+    return pattern.replace(_ANY_JOB, ids.spell(ids.JOB, job_id))
+
+
+@lru_cache(100)
+def _pattern(script_root: str, endpoint: str) -> str:  # noqa: ARG001 # the same endpoint is elsewhere under another root
+    """The path of an endpoint for any job: to build it costs more than most that a request does."""
+    return url_for(endpoint, job_id=_ANY_JOB)
 
 
 def fault_of(job: Job) -> dict[str, str | None] | None:

@@ -57,6 +57,8 @@ def cut(body: bytes, *, limit: int, block_items: int) -> list[Block]:
         raise InvalidInput("The array is empty; send at least 1 item")
     if len(items) > limit:
         raise InvalidInput(f"The array has {len(items)} items; the most in one request is {limit}")
+    if len(items) <= block_items and len(body) <= _BLOCK_BYTES:
+        return [Block(first_index=0, items=len(items), payload=_compressed(body))]
     return pack(items, block_items)
 
 
@@ -94,5 +96,8 @@ def pack(items: Sequence[msgspec.Raw], block_items: int) -> list[Block]:
 
 
 def _block(first: int, items: Sequence[msgspec.Raw]) -> Block:
-    text = b"[" + b",".join(items) + b"]"
-    return Block(first_index=first, items=len(items), payload=zstandard.compress(text, _ZSTD_LEVEL))
+    return Block(first_index=first, items=len(items), payload=_compressed(b"[" + b",".join(items) + b"]"))
+
+
+def _compressed(text: bytes) -> bytes:
+    return zstandard.compress(text, _ZSTD_LEVEL)

@@ -29,9 +29,9 @@ _WAITING_RINGS = 10_000
 # So many messages wake every worker that there is: of more, each would cost 3 ms and find nothing left to do.
 _ENOUGH_MESSAGES = 50
 
-# Rings that come together share one look at the broker, which costs a fifth of what accepting a batch does. One that
-# comes alone is not held up: only what comes right after a look waits.
-_BETWEEN_LOOKS_SECONDS = 0.005
+# Rings that come together share a look at the broker, which costs a fifth of what accepting a batch does, and the next
+# look waits for more of them. After one that came alone nobody waits: its client may be about to send the next batch.
+_BETWEEN_LOOKS_SECONDS = 0.01
 
 # What a connection had not acknowledged when it broke is a hint like any other: sweep rings again. kombu would put it
 # back over the connection that has just gone, and a worker can die of that attempt.
@@ -151,7 +151,8 @@ class Bell:
                 lost = {job_id for job_id, _ in rings}
                 self._note(lost)
                 log.warning("ring_failed", jobs=len(lost), error=type(error).__name__)
-            time.sleep(_BETWEEN_LOOKS_SECONDS)
+            if len(rings) > 1:
+                time.sleep(_BETWEEN_LOOKS_SECONDS)
 
     def _tell(self, rings: list[tuple[UUID, bool]]) -> None:
         """Ring by message for those that need it, and once for all others: whoever hears takes along all that wait."""

@@ -134,13 +134,14 @@ BATCHES: list[tuple[str, dict[str, Any]]] = [
 def test_section_1_a_door_that_was_closed_is_401_at_once_for_who_is_remembered_whatever_he_sends(
     api: Api, pool: Pool, close: Callable[[Any, Api], None], word: str, path: str, sent: dict[str, Any]
 ) -> None:
-    remembered(api)
+    services = remembered(api)
     before = jobs_of(pool, "id")
     with transaction(pool) as conn:
         close(conn, api)
     answer = api.post(path, **sent)
     refused(answer, 401, "UNAUTHORIZED", word)
     assert not any(name.startswith("RateLimit") for name, _ in answer.headers)
+    assert services.callers.recall(api.key) is None
     assert jobs_of(pool, "id") == before
 
 
