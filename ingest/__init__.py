@@ -16,7 +16,7 @@ Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may i
     jobs | templates | rawjson
     ids
     logs | config
-    errors | faultpoints
+    errors | faultpoints | garbage
 
 `import-linter` holds this in CI; pyproject.toml has the rules and the reason of each.
 """

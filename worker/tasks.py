@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from celery import signals
 
+from ingest import garbage
 from ingest.db.pool import WORKER, open_pool
 from ingest.db.templates import Editions
 from ingest.executor import Executor
@@ -42,6 +43,7 @@ def ear() -> Ear:
 def _begin_afresh(**_: Any) -> None:
     executor.cache_clear()
     ear.cache_clear()
+    garbage.look_seldom()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the pool catches it, and a handler of Python's own may never run
 
 

@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 from ingest import rawjson
 from ingest.db import binary
 from ingest.db.arrivals import arrived
-from ingest.db.binary import JsonbArray, TextArray, UuidArray
+from ingest.db.binary import Field, JsonbArray, TextArray, UuidArray
 from ingest.db.effects import counted, effects
 from ingest.db.pool import Connection
 from ingest.entities import Entity
@@ -109,8 +109,7 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
         tenant = binary.same_integer(tenant_id)
         return binary.rows(public_ids, tenant, of_scopes, external_ids, types, properties)
 
-    # A merge removes the fields that are null.
-    with_nulls = [row for row, text in zip(rows, properties, strict=True) if merge and _has_null(row, text)]
+    with_nulls = _with_nulls(rows, properties) if merge else []
     keys = {"tenant_id": tenant_id, **binary.grouped(TextArray, Counter(scopes), external_ids)}
     known = _looking_up(conn, _KNOWN)
     if len(rows) > 1 and not with_nulls and arrived(conn, known=known, keys=keys, copy=_COPY, rows=new):
@@ -137,9 +136,10 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
 _scope, _external_id, _key = attrgetter("scope"), attrgetter("external_id"), attrgetter("scope", "external_id")
 
 
-def _has_null(entity: Entity, text: bytes) -> bool:
-    """Whether a field of an entity is null; most are told by their text."""
-    return b"null" in text and rawjson.has_null_member(entity.data)
+def _with_nulls(entities: Sequence[Entity], properties: Sequence[Field]) -> list[Entity]:
+    """Those of which a field is null: a merge removes it."""
+    candidates = [place for place, text in enumerate(properties) if b"null" in text]
+    return [entities[place] for place in candidates if rawjson.has_null_member(entities[place].data)]
 
 
 _FOUND: LiteralString = f"""

@@ -80,7 +80,12 @@ def _moments(occurred: list[datetime | None], now: datetime) -> list[Field]:
 
 def _each_once(links: Links) -> Links:
     """Named twice in the same part, an entity takes part once."""
-    if len(set(zip(links.places, links.entity_ids, strict=True))) == len(links.places):
+    count = len(links.places)
+    # As numbers: thousands of pairs would have Python look for garbage among them.
+    if (
+        len({entity_id * count + place for place, entity_id in zip(links.places, links.entity_ids, strict=True)})
+        == count
+    ):
         return links
     return Links(*zip(*dict.fromkeys(zip(*links, strict=True)), strict=True))
 
