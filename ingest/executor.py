@@ -192,10 +192,16 @@ class Executor:
         log.info("jobs_one_by_one", jobs=len(haul))
         left = _Left.NOT_BEGUN
         for each in haul:
-            left = self._deliver(partial(jobs.begin, job_id=each.job.id), until)
+            left = self._deliver(partial(self._begin_again, begun=each), until)
             if left is _Left.TROUBLE:
                 break
         return left
+
+    def _begin_again(self, conn: Connection, *, begun: Begun) -> Haul:
+        again = jobs.begin(conn, begun.job.id)
+        if not again:
+            self._tell(conn, [begun])  # a COMMIT whose answer was lost may have landed
+        return again
 
     def _step(self, conn: Connection, begun: Begun, until: float) -> _Left | None:
         """Carry out a block of a job; None where there may be more to do."""

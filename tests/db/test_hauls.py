@@ -234,6 +234,16 @@ def test_a_commit_whose_answer_is_lost_applies_nothing_twice_and_loses_nothing(
     assert [counted(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 3
 
 
+def test_who_waits_is_told_though_the_answer_to_the_commit_was_lost(
+    submit: Submit, serve: Callable[..., list[dict[str, Any]]], executor: Executor, redis_url: str
+) -> None:
+    made = [submit("entities", [entity(n)], awaited=True) for n in range(2)]
+    with lossy_pool(executor.pool, LANDS) as pool:
+        serve(pool=pool)
+    with redis.Redis.from_url(redis_url) as broker:
+        assert [broker.exists(f"sluice:ended:{job_id.hex}") for job_id in made] == [1, 1]
+
+
 def test_jobs_that_come_after_those_of_a_haul_are_rung_for(
     submit: Submit, serve: Callable[..., list[dict[str, Any]]], observer: Connection
 ) -> None:
