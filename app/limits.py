@@ -24,7 +24,7 @@ _AWAY_SECONDS = 5.0
 # To ask Redis costs a request as much as all else that it needs of the network. So while much is left, a process lets
 # some pass on its own and tells of them within this time: each process a hundredth of what is left, so that a limit is
 # never overrun by more, and where less than a hundred are left, every single one is asked for.
-_UNTOLD_SECONDS = 0.05
+_UNTOLD_SECONDS = 0.5
 _UNTOLD_SHARE = 100
 
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)

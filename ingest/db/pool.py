@@ -121,14 +121,16 @@ def session(pool: Pool) -> Iterator[Connection]:
     Raises:
         DatabaseError: in its four classes, for whatever the driver says.
     """
-    with ours(), pool.connection() as connection:
-        connection.autocommit = True
+    with ours():
+        connection = pool.getconn()
         try:
+            connection.autocommit = True
             yield connection
         finally:
             # Whoever has it next counts on a transaction. One that is not idle, or lost, the pool throws away.
             if connection.info.transaction_status is TransactionStatus.IDLE:
                 connection.autocommit = False
+            pool.putconn(connection)
 
 
 def _conninfo(url: str, process: str) -> str:

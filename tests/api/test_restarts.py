@@ -27,12 +27,14 @@ def test_no_request_fails_after_all_sessions_of_the_api_were_ended(
         for each in (services.pool, services.executor.pool):
             with each.connection(), each.connection(), each.connection():
                 pass
-        with psycopg.connect(database_url, autocommit=True) as admin:
-            assert (
-                len(admin.execute(_END_ALL.replace("WHERE", "WHERE datname = current_database() AND")).fetchall()) >= 6
-            )
         api = Api(app, tenant, key)
-        for number in range(4):
-            assert api.post("/batch/entities", [entity(number)]).status_code == 202
+        with psycopg.connect(database_url, autocommit=True) as admin:
+            assert len(admin.execute(_END_ALL).fetchall()) >= 6
+            for number in range(4):
+                assert api.post("/batch/entities", [entity(number)]).status_code == 202
+            assert services.callers.recall(key), "whose key is not looked up before the batch is stored"
+            assert admin.execute(_END_ALL).fetchall()
+            for number in range(4):
+                assert api.post("/batch/entities", [entity(number)]).status_code == 202
     finally:
         services.close()
