@@ -61,20 +61,17 @@ class FastPath:
     def _take_all(self, whole: bytes) -> list[Any] | None:
         """All of the items, or None where any of them is not for the fast path."""
         items: list[Any] | None = _decoded(self._of_all, whole)
-        if items is None or not self._moments or all(map(self._tell_moments, items)):
-            return items
-        return None
+        return items if items is not None and self._tell_moments(items) else None
 
     def _take_one(self, text: msgspec.Raw) -> Any | None:
         item = _decoded(self._of_one, text)
-        return item if item is not None and self._tell_moments(item) else None
+        return item if item is not None and self._tell_moments([item]) else None
 
-    def _tell_moments(self, item: Any) -> bool:
+    def _tell_moments(self, items: list[Any]) -> bool:
         """Put moments in the place of their text; whether all of them are moments."""
         for attribute in self._moments:
-            text = getattr(item, attribute)
-            if text is not None:
-                moment = moment_of(text)
+            for item in [item for item in items if getattr(item, attribute) is not None]:
+                moment = moment_of(getattr(item, attribute))
                 if moment is None:
                     return False
                 msgspec.structs.force_setattr(item, attribute, moment)
