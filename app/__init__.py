@@ -12,10 +12,19 @@
 Imports `ingest` only. `create_app` is what gunicorn serves; `gunicorn.py` holds its settings.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 
 from app import docs, errors, health, operator, paths, public, requests, services
 from ingest.config import Settings
+
+
+class _App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As of Flask, which asks of seven functions a request whether they are coroutines: none here is."""
+        return func
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -27,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises:
         SettingsError: the environment is wrong.
     """
-    app = Flask(__name__, static_folder=None)
+    app = _App(__name__, static_folder=None)
     services.attach(app, settings or Settings.from_env())
     paths.prepare(app)
     requests.follow(app)

@@ -3,9 +3,19 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 import msgspec
 from flask import Response
+from werkzeug.datastructures import Headers
+
+
+class Reply(Response):
+    """A reply whose headers go out as they are."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:  # noqa: ARG002 # werkzeug passes it
+        """As of werkzeug, which would spell `Location` anew for each reply: ours is spelt as it must be."""
+        return self.headers
 
 
 def as_json(value: Any, status: int, headers: Mapping[str, str] | None = None) -> Response:
@@ -16,8 +26,10 @@ def as_json(value: Any, status: int, headers: Mapping[str, str] | None = None) -
         status: of HTTP.
         headers: further ones.
     """
-    response = Response(msgspec.json.encode(value), status, headers, content_type="application/json")
+    text = msgspec.json.encode(value)
+    response = Reply(text, status, headers, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Length"] = str(len(text))
     return response
 
 

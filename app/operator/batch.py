@@ -56,7 +56,7 @@ def states() -> Response:
 
 def _batch(kind: Kind, *, merge: bool = False) -> Response:
     require_template(caller())
-    preference, sent = prefer.parse(request.headers.getlist("Prefer")), body.read()
+    preference, sent = prefer.parse([request.headers.get("Prefer", "")]), body.read()
 
     def accepted_for(caller: Caller) -> UUID | Ended:
         wait = preference.seconds(caller.batch_wait_seconds)
