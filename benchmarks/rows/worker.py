@@ -62,7 +62,7 @@ def events(place: Place) -> Iterator[Row]:
 
 def _events(place: Place, kind: str, sent: Sequence[Any], named: tuple[str, Sequence[Any]], *goals: Ratio) -> Row:
     database = place.database("worker")
-    known = _players(place, database, *named)
+    known = players(place, database, *named)
     links = 2 if kind == "object_events" else 1
     there = {"events": ROWS, "event_entities": ROWS * links}
     ours = worked(place, database, kind, jobs_of(kind, sent, items.EVENTS), there, before=(known,))
@@ -78,7 +78,7 @@ def _events(place: Place, kind: str, sent: Sequence[Any], named: tuple[str, Sequ
     )
 
 
-def _players(place: Place, database: Database, kind: str, sent: Sequence[Any]) -> Rows:
+def players(place: Place, database: Database, kind: str, sent: Sequence[Any]) -> Rows:
     """Those that are there before their events and states come."""
     store(database, kind, jobs_of(kind, sent, items.ENTITIES), merge=True)
     carry_out(place.executor(database))
@@ -88,7 +88,7 @@ def _players(place: Place, database: Database, kind: str, sent: Sequence[Any]) -
 @contextmanager
 def states(place: Place) -> Iterator[Row]:
     database = place.database("worker")
-    known = _players(place, database, "entities", items.entities(PLAYERS))
+    known = players(place, database, "entities", items.entities(PLAYERS))
     first, then = (jobs_of("states", items.states(ROWS, add=add), items.STATES) for add in (0, 1))
     there = {"states": ROWS}
     ours = worked(place, database, "states", first, there, before=(known,))
