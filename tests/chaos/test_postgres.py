@@ -132,7 +132,7 @@ _LANDS = pytest.mark.parametrize("lands", [True, False], ids=["it_landed", "it_d
 def test_a_public_batch_whose_blocks_commit_is_never_answered_is_done_once(
     site: Site, tmp_path: Path, *, lands: bool
 ) -> None:
-    with relay(site.settings.database_url, tmp_path, marked=b"UPDATE job_blocks b SET open", lands=lands) as through:
+    with relay(site.settings.database_url, tmp_path, marked=b"SET open = false", lands=lands) as through:
         web = site.web(DATABASE_URL=through.database_url)
         lane = site.public_lane()
         for _ in range(2):
@@ -147,7 +147,7 @@ def test_a_public_batch_whose_blocks_commit_is_never_answered_is_done_once(
 def test_a_block_whose_commit_is_never_answered_stands_once(site: Site, tmp_path: Path, *, lands: bool) -> None:
     job_id = site.store_blocks(site.ready_lane(), 4)
     site.sweep()  # a session that lost its client may hold the block a moment longer than the worker looks for it
-    with relay(site.settings.database_url, tmp_path, marked=b"UPDATE job_blocks b SET open", lands=lands) as through:
+    with relay(site.settings.database_url, tmp_path, marked=b"SET open = false", lands=lands) as through:
         worker = site.worker(children=1, DATABASE_URL=through.database_url)
         site.bell.ring(job_id)
         worker.until_line("block_again")
