@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from flask import g
 
 from app.auth import CallerChanged, proved, unproven
 from app.jobs import INLINE_ERRORS, address, own_job
@@ -125,7 +126,7 @@ def store(
         CallerChanged: the caller was only remembered, and nothing was stored.
         DatabaseError: nothing was stored.
     """
-    job_id = uuid7()
+    job_id = _job_id()
     faultpoints.passing("accept.begun")
     new_job = NewJob(
         id=job_id,
@@ -144,6 +145,14 @@ def store(
     faultpoints.passing("accept.committed")
     structlog.contextvars.bind_contextvars(job_id=job_id.hex)  # the request's own line names the job, too
     return job_id
+
+
+def _job_id() -> UUID:
+    """One a request, however often it tries: an attempt whose answer was lost may land late, and must stand alone."""
+    if "job_id" not in g:
+        g.job_id = uuid7()
+    known: UUID = g.job_id
+    return known
 
 
 def _own_job(caller: Caller, spelling: str) -> UUID:

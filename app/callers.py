@@ -5,7 +5,7 @@ import time
 from ingest.db import keys
 from ingest.db.keys import Caller
 
-# Its time of last use, kept to the minute, is noted when a key is looked up.
+# A key's time of last use, kept to the minute, is noted where it is looked up: it may be so much older than that.
 _REMEMBERED_SECONDS = 30.0
 
 _MOST = 10_000

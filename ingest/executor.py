@@ -18,6 +18,7 @@ from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
 from ingest.db import blocks, jobs
 from ingest.db.blocks import OpenBlock
+from ingest.db.faults import ours
 from ingest.db.jobs import Begun, Ended
 from ingest.db.pool import Connection, Pool, session
 from ingest.db.templates import Editions
@@ -36,6 +37,10 @@ _MOST_IN_VAIN = 20
 
 # So long after its transaction must be over, a process that is still at a block hangs.
 _SLACK_SECONDS = 5
+
+# So many bytes of items are carried out together at most: each is held several times over while it is written. Stored,
+# they may have been a thousandth of that.
+_MOST_BYTES = 16 * 1024 * 1024
 
 # Small jobs that come while others are carried out come in numbers, and a transaction costs as much as some twenty of
 # them. So who has carried out a few together lets the next ones gather; a job that comes alone waits for nothing.
@@ -145,7 +150,7 @@ class Executor:
             return []
 
     def _deliver(self, begin: Callable[[Connection], Haul], until: float) -> _Left:
-        """Begin a job and carry it out until the time is up; or several together, and else one by one."""
+        """Begin a job and carry it out until the time is up; or several together, tried once, and else one by one."""
         haul: Haul = []
         block: OpenBlock | None
         tries = 0
@@ -185,10 +190,15 @@ class Executor:
 
     def _together(self, conn: Connection, haul: Haul) -> bool:
         """Carry out several jobs in one transaction; False where anything stands in the way of any of them."""
+        if sum(intake.decoded_bytes(each.block.payload) for each in haul) > _MOST_BYTES:
+            return False
         try:
             if self._carry_out(conn, haul, math.inf) is None:
                 return False
-        except (JobEnded, JobUnrunnable):
+        except (TryAgain, Unavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 # one of them brings it, whatever it is, and no other shall suffer
+            log.info("jobs_disagree", jobs=len(haul), error=type(error).__name__)
             return False
         self._tell(conn, haul)
         if len(haul) < _MANY_JOBS and sum(each.block.items for each in haul) < _MANY_ITEMS:
@@ -200,7 +210,10 @@ class Executor:
         log.info("jobs_one_by_one", jobs=len(haul))
         left = _Left.NOT_BEGUN
         for each in haul:
-            left = self._deliver(partial(self._begin_again, begun=each), until)
+            try:
+                left = self._deliver(partial(self._begin_again, begun=each), until)
+            except Exception:
+                log.exception("job_crashed", **_named(each.job))
             if left is _Left.TROUBLE:
                 break
         return left
@@ -240,7 +253,7 @@ class Executor:
         longest = blocks.patience_seconds(block.deliveries) + _SLACK_SECONDS
 
         def carried_out(*, halving: bool) -> Done | None:
-            with self.leash(longest), conn.transaction():
+            with self.leash(longest), ours(), conn.transaction():
                 return carry_out(conn, haul, schema, poison, until=until, halving=halving)
 
         try:

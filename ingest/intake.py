@@ -74,6 +74,14 @@ def items_of(payload: bytes) -> list[msgspec.Raw]:
         raise JobUnrunnable(f"The stored batch cannot be read: {error}") from None
 
 
+def decoded_bytes(payload: bytes) -> int:
+    """How long a block's payload is once it is read; 0 where it cannot be, which `items_of` tells."""
+    try:
+        return max(0, zstandard.frame_content_size(payload))
+    except zstandard.ZstdError:
+        return 0
+
+
 def pack(items: Sequence[msgspec.Raw], block_items: int) -> list[Block]:
     """Pack items that have been split already, at least one.
 

@@ -74,7 +74,7 @@ def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
     """
     if not items:
         return None
-    later = prefer.parse(request.headers.getlist("Prefer")).respond_async
+    later = prefer.parse([request.headers.get("Prefer", "")]).respond_async
     blocks = intake.pack(items, KINDS[kind].block_items)
     job_id = batches.store(caller(), KINDS[kind], blocks, merge=True, awaited=not later)
     if later:

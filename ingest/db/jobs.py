@@ -16,9 +16,11 @@ from ingest.db.pool import Connection
 from ingest.intake import Block
 from ingest.jobs import Effect, Job, JobState
 
-# What is carried out in one transaction together: so many items, at most, whatever they are and whosever jobs they came
-# in; and so many bytes as they are stored, which are some 10 MB of items. It is over in a tenth of a second.
+# What is carried out in one transaction together, at most: so many items, which is over in a tenth of a second; so many
+# bytes as they are stored, since all of them are fetched at once; and so many jobs as sweep rings for at once, should
+# the process be killed with them (ingest/queue.py).
 MOST_ITEMS = 5_000
+MOST_JOBS = 50
 _MOST_BYTES = 1024 * 1024
 
 _COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, j.request_id, j.awaited, j.status,
@@ -81,7 +83,8 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
         blocks: all of the batch, in order.
 
     Returns:
-        Whether the job is there. It is not, and nothing has happened, where something about its caller has changed.
+        Whether the job is there. It is not where something about its caller has changed: this attempt did nothing then,
+        but an earlier one of the same id may still land.
     """
     caller = job.unproven
     values = {
@@ -147,7 +150,8 @@ first AS (
            first.total + sum(j.total) OVER so_far AS items, sum(octet_length(b.payload)) OVER so_far AS bytes
     FROM first
     CROSS JOIN LATERAL (
-        SELECT * FROM jobs WHERE queued_at >= first.queued_at AND status = 'pending' ORDER BY queued_at LIMIT 64) j
+        SELECT id, tenant_id, kind, merge, template_id, after_job_id, blocks_open, total, queued_at FROM jobs
+        WHERE queued_at >= first.queued_at AND status = 'pending' ORDER BY queued_at LIMIT {MOST_JOBS}) j
     CROSS JOIN LATERAL (SELECT payload FROM job_blocks WHERE job_id = j.id AND open LIMIT 1) b
     WHERE first.status = 'pending' AND first.blocks_open = 1 AND j.blocks_open = 1 AND j.id <> first.id
       AND (j.tenant_id, j.kind, j.merge) = (first.tenant_id, first.kind, first.merge)
@@ -218,8 +222,8 @@ def begin_next(conn: Connection) -> list[Begun]:
 
     Returns:
         That job; and where it is a single block, not begun before, jobs like it of a single block each, in the order in
-        which they came: of the same tenant, kind, mode and template, at most MOST_ITEMS items and 64 jobs in all. Empty
-        where none waits.
+        which they came: of the same tenant, kind, mode and template, at most MOST_ITEMS items and MOST_JOBS jobs in
+        all. Empty where none waits.
     """
     return _begun(conn, _BEGIN_NEXT, {})
 
@@ -265,6 +269,8 @@ _COUNTED = [effect.value for effect in _EFFECTS]
 
 # A block's payload is forgotten as it is closed. Of the jobs: PROCESSING to PROCESSING, or to COMPLETED by the
 # transaction that closes the last block. One that is not returned was ended meanwhile, so its block must not stand.
+# The state is spelt so that it matches no partial index: while few jobs are open, the planner would rather read one of
+# those through than look each job up, and with plans or statistics of then, a whole backlog later.
 _MOVE_ON = f"""
 WITH closing AS (
     SELECT * FROM unnest(%(job_ids)b, %(nos)b, %(firsts)b, %(lasts)b, %(items)b,
@@ -284,7 +290,7 @@ SET {", ".join(f"{name} = j.{name} + c.{name}" for name in _COUNTED)}, unprocess
     queued_at = CASE WHEN %(makes_room)s THEN clock_timestamp() + interval '1 millisecond' ELSE queued_at END,
     status = CASE WHEN blocks_open = 1 THEN 'completed' ELSE status END,
     ended_at = CASE WHEN blocks_open = 1 THEN clock_timestamp() END
-FROM closing c WHERE j.id = c.job_id AND j.status = 'processing'
+FROM closing c WHERE j.id = c.job_id AND j.status || '' = 'processing'
 RETURNING j.id, j.status
 """
 

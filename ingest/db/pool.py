@@ -127,9 +127,11 @@ def session(pool: Pool) -> Iterator[Connection]:
             connection.autocommit = True
             yield connection
         finally:
-            # Whoever has it next counts on a transaction. One that is not idle, or lost, the pool throws away.
+            # Whoever has it next counts on a transaction; what was left in the middle of something nobody shall have.
             if connection.info.transaction_status is TransactionStatus.IDLE:
                 connection.autocommit = False
+            else:
+                connection.close()
             pool.putconn(connection)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -10,6 +11,7 @@ from app.limits import Limits
 from app.services import Services
 from ingest.db import keys, tenants
 from ingest.db.pool import Pool, transaction
+from ingest.ids import uuid7
 from tests.api.conftest import BASE, Api, refused
 from tests.factories import entity
 
@@ -165,6 +167,18 @@ def test_a_batch_of_who_is_remembered_is_stored_under_what_the_tenant_has_chosen
     *_, (before, waited), (after, waits) = jobs_of(pool, "template_id, awaited")
     assert before != after
     assert (waited, waits) == (False, True)
+
+
+def test_a_batch_that_is_stored_at_the_second_try_has_the_id_of_the_first(
+    api: Api, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered(api)
+    made: list[UUID] = []
+    monkeypatch.setattr("app.batches.uuid7", lambda: made.append(uuid7()) or made[-1])
+    with transaction(pool) as conn:
+        conn.execute("UPDATE tenants SET name = 'Another' WHERE id = %s", (api.tenant.id,))
+    assert api.post("/batch/entities", [entity()]).status_code == 202
+    assert made == [jobs_of(pool, "id")[-1][0]]
 
 
 def test_who_has_no_template_is_not_remembered_for_that(new_api: Callable[..., Api]) -> None:

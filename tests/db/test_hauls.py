@@ -111,8 +111,8 @@ def test_a_haul_has_a_bound_of_items_of_bytes_and_of_jobs(submit: Submit, pool: 
     made = [submit("entities", [item]) for item in noise]
     assert 1 < len(next_of(pool)) < len(made)
     observer.execute("DELETE FROM jobs")
-    made = [submit("entities", [entity(n)]) for n in range(70)]
-    assert next_of(pool) == made[:64]
+    made = [submit("entities", [entity(n)]) for n in range(60)]
+    assert next_of(pool) == made[: jobs.MOST_JOBS]
 
 
 @pytest.mark.usefixtures("players")
@@ -198,6 +198,29 @@ def test_a_job_whose_payload_was_changed_fails_and_the_others_are_done(
     serve()
     states = [JobState.COMPLETED, JobState.FAILED, JobState.COMPLETED]
     assert [job_of(observer, job_id).status for job_id in made] == states
+
+
+def test_jobs_of_which_one_meets_what_nobody_expects_are_done_but_for_that_one(
+    submit: Submit, serve: Callable[..., list[dict[str, Any]]], observer: Connection
+) -> None:
+    made = [submit("entities", [entity(n), 17] if n == 1 else [entity(n)]) for n in range(3)]
+    observer.execute(
+        "CREATE FUNCTION stumble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'stumbled'; END $$;"
+        "CREATE TRIGGER stumble BEFORE INSERT ON job_errors FOR EACH ROW EXECUTE FUNCTION stumble()"
+    )
+    lines = serve()
+    states = [JobState.COMPLETED, JobState.PROCESSING, JobState.COMPLETED]
+    assert [job_of(observer, job_id).status for job_id in made] == states
+    assert [line["job_id"] for line in lines if line["event"] == "job_crashed"] == [made[1].hex]
+
+
+def test_jobs_whose_items_are_many_bytes_are_done_one_by_one_however_small_they_are_stored(
+    submit: Submit, serve: Callable[..., list[dict[str, Any]]], observer: Connection
+) -> None:
+    long = {"entityType": "game", "externalId": "g", "data": {"x": "x" * 3_900_000}}
+    made = [submit("entities", [{**long, "externalId": f"g{n}"}]) for n in range(5)]
+    assert "jobs_one_by_one" in [line["event"] for line in serve()]
+    assert [counted(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 5
 
 
 @pytest.mark.usefixtures("players")

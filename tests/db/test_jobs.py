@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -288,6 +290,59 @@ def test_a_job_is_stored_for_an_unproven_caller_only_if_nothing_about_it_has_cha
         assert jobs.get(conn, second) is None
         assert conn.execute("SELECT DISTINCT job_id FROM job_blocks").fetchall() == [(first,)]
     assert store(pool, caller, first), "what has landed stands, whatever has changed since"
+
+
+def test_an_attempt_that_lands_late_stands_once_though_its_caller_has_changed_meanwhile(
+    pool: Pool, other: Connection, until_blocked: Callable[[Connection], None]
+) -> None:
+    caller, job_id = a_caller(pool), uuid7()
+
+    def attempt(conn: Connection, unproven: Caller | None) -> bool:
+        job = NewJob(job_id, caller.tenant_id, "entities", False, caller.template_id, None, "test", False, unproven)
+        return jobs.accept(conn, job, cut(b"[1, 2]", limit=2, block_items=1))
+
+    with transaction(pool) as late, ThreadPoolExecutor(1) as thread:
+        assert attempt(late, caller)
+        with transaction(pool) as conn:
+            conn.execute("UPDATE api_keys SET last_used_at = now() WHERE id = %s", (caller.key_id,))
+        with transaction(pool) as conn:
+            assert not attempt(conn, caller)
+        again = thread.submit(attempt, other, None)
+        until_blocked(other)
+        late.commit()
+        assert again.result()
+    other.commit()
+    with transaction(pool) as conn:
+        assert conn.execute("SELECT job_id, no FROM job_blocks ORDER BY no").fetchall() == [(job_id, 0), (job_id, 1)]
+
+
+def test_closing_blocks_looks_up_their_jobs_alone_whatever_the_backlog(
+    pool: Pool, owner: Tenant, other: Connection, observer: Connection
+) -> None:
+    many = (
+        "INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, unprocessed, blocks_open, created,"
+        " status, ended_at)"
+        " SELECT gen_random_uuid(), %(tenant)s, 'objects', false, 'test', false, 1, %(left)s, %(left)s, 1 - %(left)s,"
+        " %(status)s, %(end)s::timestamptz FROM generate_series(1, %(count)s)"
+    )
+    ended = {"tenant": owner.id, "left": 0, "status": "completed", "end": "2024-01-01", "count": 20_000}
+    observer.execute(many, ended)
+    observer.execute("VACUUM ANALYZE jobs")
+    with transaction(pool) as conn:
+        made = [accept(conn, owner, "entities", _THREE) for _ in range(20)]
+        assert len(jobs.begin_next(conn)) == len(made)
+    backlog = {"tenant": owner.id, "left": 1, "status": "pending", "end": None, "count": 5_000}
+    observer.execute(many, backlog)
+    read = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'"
+    other.execute("SELECT pg_stat_force_next_flush()")
+    other.commit()
+    [(before,)] = observer.execute(read).fetchall()
+    states = jobs.move_on(other, [Closing(job_id, 0, {Effect.CREATED: 3}) for job_id in made])
+    other.execute("SELECT pg_stat_force_next_flush()")
+    other.commit()
+    [(after,)] = observer.execute(read).fetchall()
+    assert states == dict.fromkeys(made, JobState.COMPLETED)
+    assert int(str(after)) - int(str(before)) < 500
 
 
 def test_no_job_is_stored_for_an_unproven_caller_whose_key_has_expired_since(pool: Pool) -> None:
