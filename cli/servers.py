@@ -25,7 +25,7 @@ _POSTGRES_SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "100",  # web takes up to 64 by default, worker processes and sweep a few
-    "shared_buffers": "256MB",
+    "shared_buffers": "512MB",  # holds the keys of some ten million entities: each that is not there costs microseconds
     "effective_cache_size": "1GB",
     "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",  # bulk writes: fewer checkpoints, each of which doubles the WAL after it
