@@ -108,8 +108,6 @@ class ObjectDocument(Document):
 # ISO 8601 with `T`; `Z`, an offset or none; 0 to 9 fraction digits (contracts/public.md section 3).
 _TIMESTAMP = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 
-_NO_TIMESTAMP = 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"'
-
 
 def moment_of(text: str) -> datetime | None:
     """A timestamp in UTC to the microsecond, further digits cut off; None where it is none, or outside years 1 to 9999.
