@@ -150,7 +150,7 @@ def _write_states(conn: Connection, target: Target, items: Sequence[State]) -> O
     """Set states whose entity exists; the others are refused."""
 
     def upsert(known: Sequence[State], entity_ids: list[int]) -> Outcomes:
-        return Outcomes(stored_states.upsert(conn, known, entity_ids))
+        return Outcomes(stored_states.upsert(conn, target.tenant_id, known, entity_ids))
 
     return _where_known(conn, target, items, upsert)
 

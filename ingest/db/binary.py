@@ -5,9 +5,9 @@ A field is a value as both COPY and arrays carry it: its length in 4 bytes, then
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain, islice, repeat
 from typing import LiteralString
 
 import msgspec
@@ -27,58 +27,62 @@ _ARRAY = struct.Struct(">iiIii").pack
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 
+# Rows that COPY is sent at a time.
+_ROWS_A_PIECE = 400
+
 # Timestamps count microseconds from here.
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def texts(values: Iterable[str]) -> list[Field]:
+def texts(values: Iterable[str]) -> Iterator[Field]:
     """Fields of text."""
-    return [_LENGTH(len(text)) + text for text in map(str.encode, values)]
+    return (_LENGTH(len(text)) + text for text in map(str.encode, values))
 
 
-def names(values: Sequence[str]) -> list[Field]:
+def names(values: Sequence[str]) -> Iterator[Field]:
     """Fields of text, of which many are the same."""
     distinct = set(values)
-    fields = dict(zip(distinct, texts(distinct), strict=True))
-    return [fields[name] for name in values]
+    return map(dict(zip(distinct, texts(distinct), strict=True)).__getitem__, values)
 
 
-def documents(values: Iterable[msgspec.Raw]) -> list[Field]:
+def documents(values: Iterable[msgspec.Raw]) -> Iterator[Field]:
     """Fields of jsonb: a version byte, then the sender's own text."""
-    return [_DOCUMENT(len(text) + 1, 1) + text for text in values]
+    return (_DOCUMENT(len(text) + 1, 1) + text for text in values)
 
 
-def bigints(values: Iterable[int]) -> list[Field]:
+def bigints(values: Iterable[int]) -> Iterator[Field]:
     """Fields of bigint."""
-    return [_NUMBER(8, number) for number in values]
+    return map(_NUMBER, repeat(8), values)
 
 
-def integers(values: Iterable[int]) -> list[Field]:
+def integers(values: Iterable[int]) -> Iterator[Field]:
     """Fields of integer."""
-    return [_INTEGER(4, number) for number in values]
+    return map(_INTEGER, repeat(4), values)
 
 
-def moments(values: Iterable[datetime]) -> list[Field]:
+def moments(values: Iterable[datetime]) -> Iterator[Field]:
     """Fields of timestamptz, of moments in UTC."""
     since = (value - _EPOCH for value in values)
-    return [_NUMBER(8, (each.days * 86_400 + each.seconds) * 1_000_000 + each.microseconds) for each in since]
+    return (_NUMBER(8, (each.days * 86_400 + each.seconds) * 1_000_000 + each.microseconds) for each in since)
 
 
-def uuids(values: Iterable[bytes]) -> list[Field]:
+def uuids(values: Iterable[bytes]) -> Iterator[Field]:
     """Fields of uuid, each given as its 16 bytes."""
-    length = _LENGTH(16)
-    return [length + uuid for uuid in values]
+    return map(_LENGTH(16).__add__, values)
 
 
-def same_integer(value: int) -> Iterable[Field]:
+def same_integer(value: int) -> Iterator[Field]:
     """A column of one integer in every row, without end."""
     return repeat(_INTEGER(4, value))
 
 
-def rows(*columns: Iterable[Field]) -> bytes:
-    """All that COPY FROM STDIN (FORMAT BINARY) wants to read, of columns of the same length."""
-    body = chain.from_iterable(zip(repeat(_COUNT(len(columns))), *columns, strict=False))
-    return b"".join((_SIGNATURE, *body, _TRAILER))
+def rows(*columns: Iterable[Field]) -> Iterator[bytes]:
+    """All that COPY FROM STDIN (FORMAT BINARY) wants to read, piece by piece, of columns of the same length."""
+    fields = chain.from_iterable(zip(repeat(_COUNT(len(columns))), *columns, strict=False))
+    yield _SIGNATURE
+    while piece := b"".join(islice(fields, _ROWS_A_PIECE * (1 + len(columns)))):
+        yield piece
+    yield _TRAILER
 
 
 class Array(bytes):
@@ -127,9 +131,10 @@ _ELEMENTS: dict[type[Array], str] = {
 _OIDS = {array: psycopg.adapters.types[element].oid for array, element in _ELEMENTS.items()}
 
 
-def array(kind: type[Array], fields: Sequence[Field]) -> Array:
+def array(kind: type[Array], fields: Iterable[Field]) -> Array:
     """A one-dimensional array without nulls, its first index 1."""
-    return kind(b"".join((_ARRAY(1, 0, _OIDS[kind], len(fields), 1), *fields)))
+    elements = list(fields)
+    return kind(b"".join((_ARRAY(1, 0, _OIDS[kind], len(elements), 1), *elements)))
 
 
 # Groups of values, as SQL reads them from the parameters of `grouped`: rows of a name and of where in the array
@@ -137,7 +142,7 @@ def array(kind: type[Array], fields: Sequence[Field]) -> Array:
 GROUPS: LiteralString = "unnest(%(names)b::text[], %(firsts)b::bigint[], %(lasts)b::bigint[])"
 
 
-def grouped(kind: type[Array], sizes: Mapping[str, int], members: Sequence[Field]) -> dict[str, Array]:
+def grouped(kind: type[Array], sizes: Mapping[str, int], members: Iterable[Field]) -> dict[str, Array]:
     """Parameters that hold groups of values, of that kind of array, one group after the other: see GROUPS.
 
     Args:

@@ -1,7 +1,7 @@
 """Entities in Postgres: upserted a block at a time."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -99,28 +99,34 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
     """
     rows = sorted(sorted(entities, key=_external_id), key=_scope)
     scopes = list(map(_scope, rows))
-    external_ids = binary.texts(map(_external_id, rows))
-    types = binary.names([row.type for row in rows])
-    properties = binary.documents(row.data for row in rows)
-    public_ids = binary.uuids(uuid7s(len(rows)))
-    of_scopes = binary.names(scopes)
+    external_ids = list(binary.texts(map(_external_id, rows)))
+    public_ids = uuid7s(len(rows))
 
-    def new() -> bytes:
-        tenant = binary.same_integer(tenant_id)
-        return binary.rows(public_ids, tenant, of_scopes, external_ids, types, properties)
+    def types() -> Iterator[Field]:
+        return binary.names([row.type for row in rows])
 
-    with_nulls = _with_nulls(rows, properties) if merge else []
-    keys = {"tenant_id": tenant_id, **binary.grouped(TextArray, Counter(scopes), external_ids)}
-    known = _looking_up(conn, _KNOWN)
-    if len(rows) > 1 and not with_nulls and arrived(conn, known=known, keys=keys, copy=_COPY, rows=new):
-        return [Effect.CREATED] * len(rows)
+    def properties() -> Iterator[Field]:
+        return binary.documents(row.data for row in rows)
+
+    def keys() -> dict[str, object]:
+        return {"tenant_id": tenant_id, **binary.grouped(TextArray, Counter(scopes), external_ids)}
+
+    def columns() -> tuple[Iterable[Field], ...]:
+        tenant, of_scopes = binary.same_integer(tenant_id), binary.names(scopes)
+        return binary.uuids(public_ids), tenant, of_scopes, external_ids, types(), properties()
+
+    with_nulls = _with_nulls(rows) if merge else []
+    if len(rows) > 1 and not with_nulls:
+        known = _looking_up(conn, _KNOWN)
+        if arrived(conn, tenant_id, known=known, keys=keys, copy=_COPY, count=len(rows), columns=columns):
+            return [Effect.CREATED] * len(rows)
     values = {
         "tenant_id": tenant_id,
-        "scopes": binary.array(TextArray, of_scopes),
-        "external_ids": keys["members"],
-        "public_ids": binary.array(UuidArray, public_ids),
-        "types": binary.array(TextArray, types),
-        "properties": binary.array(JsonbArray, properties),
+        "scopes": binary.array(TextArray, binary.names(scopes)),
+        "external_ids": binary.array(TextArray, external_ids),
+        "public_ids": binary.array(UuidArray, binary.uuids(public_ids)),
+        "types": binary.array(TextArray, types()),
+        "properties": binary.array(JsonbArray, properties()),
     }
     statement = (_MERGE_REMOVING if with_nulls else _MERGE) if merge else _REPLACE
     found = effects(conn, statement, values, map(_key, entities))
@@ -136,10 +142,10 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
 _scope, _external_id, _key = attrgetter("scope"), attrgetter("external_id"), attrgetter("scope", "external_id")
 
 
-def _with_nulls(entities: Sequence[Entity], properties: Sequence[Field]) -> list[Entity]:
+def _with_nulls(entities: Sequence[Entity]) -> list[Entity]:
     """Those of which a field is null: a merge removes it."""
-    candidates = [place for place, text in enumerate(properties) if b"null" in text]
-    return [entities[place] for place in candidates if rawjson.has_null_member(entities[place].data)]
+    candidates = [entity for entity in entities if b"null" in bytes(entity.data)]
+    return [entity for entity in candidates if rawjson.has_null_member(entity.data)]
 
 
 _FOUND: LiteralString = f"""

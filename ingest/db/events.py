@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from ingest.db import binary
 from ingest.db.binary import Field
+from ingest.db.copying import copied
 from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.events import Event
@@ -45,12 +46,10 @@ def append(
         The public id of each, a UUID's 16 bytes; and when those occurred whose sender left that to us.
     """
     [(now, numbers)] = conn.execute(_IDS, (len(events),), binary=True).fetchall()
-    ids = binary.bigints(numbers)  # type: ignore[arg-type] # bigint[]
+    ids = list(binary.bigints(numbers))  # type: ignore[arg-type] # bigint[]
     moments = _moments([event.occurred_at for event in events], now)  # type: ignore[arg-type] # a timestamptz
     public_ids = uuid7s(len(events))
-    _copy(
-        conn,
-        _COPY_EVENTS,
+    columns = (
         ids,
         binary.uuids(public_ids),
         binary.same_integer(tenant_id),
@@ -58,24 +57,29 @@ def append(
         binary.documents(event.data for event in events),
         moments,
     )
-    links = _each_once(links)
-    # In the order of the entities, neighbours share a page of the index.
-    order = sorted(range(len(links.places)), key=links.entity_ids.__getitem__)
-    _copy(
-        conn,
-        _COPY_LINKS,
-        binary.bigints(links.entity_ids[link] for link in order),
-        [moments[links.places[link]] for link in order],
-        [ids[links.places[link]] for link in order],
-        binary.names([links.qualifiers[link] for link in order]),
-    )
+    with copied(conn, _COPY_EVENTS, columns):
+        of_links = _columns(_each_once(links), ids, moments)
+    with copied(conn, _COPY_LINKS, of_links):
+        pass
     return public_ids, now  # type: ignore[return-value] # a timestamptz
 
 
 def _moments(occurred: list[datetime | None], now: datetime) -> list[Field]:
     if occurred.count(None) == len(occurred):
-        return binary.moments([now]) * len(occurred)
-    return binary.moments(moment or now for moment in occurred)
+        return list(binary.moments([now])) * len(occurred)
+    return list(binary.moments(moment or now for moment in occurred))
+
+
+def _columns(links: Links, ids: Sequence[Field], moments: Sequence[Field]) -> list[Iterable[Field]]:
+    # In the order of the entities, neighbours share a page of the index.
+    order = sorted(range(len(links.places)), key=links.entity_ids.__getitem__)
+    places = [links.places[link] for link in order]
+    return [
+        binary.bigints([links.entity_ids[link] for link in order]),
+        [moments[place] for place in places],
+        [ids[place] for place in places],
+        binary.names([links.qualifiers[link] for link in order]),
+    ]
 
 
 def _each_once(links: Links) -> Links:
@@ -88,11 +92,6 @@ def _each_once(links: Links) -> Links:
     ):
         return links
     return Links(*zip(*dict.fromkeys(zip(*links, strict=True)), strict=True))
-
-
-def _copy(conn: Connection, statement: LiteralString, *columns: Iterable[Field]) -> None:
-    with conn.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(binary.rows(*columns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """States in Postgres: the present value of each key of an entity."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from ingest.db import binary
 from ingest.db.arrivals import arrived
-from ingest.db.binary import Array, BigintArray, JsonbArray, TextArray
+from ingest.db.binary import Array, BigintArray, Field, JsonbArray, TextArray
 from ingest.db.effects import counted, effects
 from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
@@ -37,11 +37,12 @@ RETURNING s.entity_id AS first, s.key AS second, s.revision = 0 AS created
 """)
 
 
-def upsert(conn: Connection, states: Sequence[State], entity_ids: Sequence[int]) -> list[Effect]:
+def upsert(conn: Connection, tenant_id: int, states: Sequence[State], entity_ids: Sequence[int]) -> list[Effect]:
     """Set states, each key of an entity at most once.
 
     Args:
         conn: an open transaction.
+        tenant_id: whose.
         states: in any order; they are locked in the order of their entities and keys, so that two writers cannot
             deadlock.
         entity_ids: the internal id of the entity of each.
@@ -51,21 +52,24 @@ def upsert(conn: Connection, states: Sequence[State], entity_ids: Sequence[int])
     """
     keys = [state.key for state in states]
     order = sorted(sorted(range(len(states)), key=keys.__getitem__), key=entity_ids.__getitem__)
-    numbers = binary.bigints(entity_ids[place] for place in order)
-    names = binary.names([keys[place] for place in order])
-    values = binary.documents(states[place].value for place in order)
 
-    def new() -> bytes:
-        return binary.rows(numbers, names, values)
+    def columns() -> tuple[Iterable[Field], ...]:
+        return (
+            binary.bigints(entity_ids[place] for place in order),
+            binary.names([keys[place] for place in order]),
+            binary.documents(states[place].value for place in order),
+        )
 
-    if len(states) > 1 and arrived(conn, known=_KNOWN, keys=_by_key(keys, entity_ids), copy=_COPY, rows=new):
+    def sought() -> dict[str, Array]:
+        return _by_key(keys, entity_ids)
+
+    if len(states) > 1 and arrived(
+        conn, tenant_id, known=_KNOWN, keys=sought, copy=_COPY, count=len(states), columns=columns
+    ):
         return [Effect.CREATED] * len(states)
-    columns = {
-        "entity_ids": binary.array(BigintArray, numbers),
-        "keys": binary.array(TextArray, names),
-        "values": binary.array(JsonbArray, values),
-    }
-    return effects(conn, _UPSERT, columns, zip(entity_ids, keys, strict=True))
+    kinds: dict[str, type[Array]] = {"entity_ids": BigintArray, "keys": TextArray, "values": JsonbArray}
+    values = {name: binary.array(kind, column) for (name, kind), column in zip(kinds.items(), columns(), strict=True)}
+    return effects(conn, _UPSERT, values, zip(entity_ids, keys, strict=True))
 
 
 def _by_key(keys: Sequence[str], entity_ids: Sequence[int]) -> dict[str, Array]:

@@ -24,9 +24,11 @@ def people(names: list[str], data: bytes = b'{"a": 1.50}') -> list[Entity]:
     return [Entity(name, "player", msgspec.Raw(data)) for name in names]
 
 
-def balances(conn: Connection, ids: dict[str, int], names: list[str], value: bytes = b"1") -> list[Effect]:
+def balances(
+    conn: Connection, tenant: Tenant, ids: dict[str, int], names: list[str], value: bytes = b"1"
+) -> list[Effect]:
     sent = [State(name, "balance", msgspec.Raw(value)) for name in names]
-    return states.upsert(conn, sent, [ids[name] for name in names])
+    return states.upsert(conn, tenant.id, sent, [ids[name] for name in names])
 
 
 def known(conn: Connection, tenant: Tenant, names: list[str]) -> dict[str, int]:
@@ -58,9 +60,9 @@ def test_one_known_key_among_the_new_ones_is_updated(conn: Connection, tenant: T
     expected = [Effect.UPDATED if name == "p07" else Effect.CREATED for name in _NAMES]
     assert entities.upsert(conn, tenant.id, people(_NAMES, b'{"b": 2}'), merge=True) == expected
     ids = known(conn, tenant, _NAMES)
-    balances(conn, ids, ["p29"])
+    balances(conn, tenant, ids, ["p29"])
     expected = [Effect.UPDATED if name == "p29" else Effect.CREATED for name in _NAMES]
-    assert balances(conn, ids, _NAMES, b"2") == expected
+    assert balances(conn, tenant, ids, _NAMES, b"2") == expected
 
 
 def test_a_deleted_entity_among_the_new_ones_comes_back(conn: Connection, tenant: Tenant) -> None:
@@ -88,8 +90,8 @@ def test_states_that_another_writer_just_inserted_are_not_inserted_again(
     with transaction(pool) as conn:
         ids = known(conn, owner, _NAMES)
     with transaction(pool) as conn, ThreadPoolExecutor(1) as thread:
-        balances(conn, ids, ["p07"])
-        late = thread.submit(balances, other, ids, _NAMES)
+        balances(conn, owner, ids, ["p07"])
+        late = thread.submit(balances, other, owner, ids, _NAMES)
         until_blocked(other)
         conn.commit()
         assert late.result() == [Effect.UNCHANGED if name == "p07" else Effect.CREATED for name in _NAMES]
@@ -111,21 +113,42 @@ def test_plans_that_were_made_while_tables_were_empty_read_no_whole_table_later(
     observer.execute("VACUUM ANALYZE entities, states")
     for number in range(8):  # psycopg prepares a statement at its sixth time
         ids = known(other, owner, [f"early{number}", f"early{number}b"])
-        balances(other, ids, list(ids))
+        balances(other, owner, ids, list(ids))
         other.commit()
     many = [f"many{number}" for number in range(3_000)]
     with transaction(pool) as conn:
-        balances(conn, known(conn, owner, many), many)
+        balances(conn, owner, known(conn, owner, many), many)
     read = "SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('entities', 'states')"
     fetched = "SELECT sum(idx_tup_fetch) FROM pg_stat_user_tables WHERE relname IN ('entities', 'states')"
     before = _flushed(other, read)
-    balances(other, known(other, owner, many), many, b"2")
+    balances(other, owner, known(other, owner, many), many, b"2")
     other.commit()
     assert _flushed(other, read) == before
     before_it = _flushed(other, fetched)
-    balances(other, known(other, owner, many[:2]), many[:2], b"3")
+    balances(other, owner, known(other, owner, many[:2]), many[:2], b"3")
     other.commit()
     assert _flushed(other, fetched) - before_it < len(many)
+
+
+def test_who_loads_is_not_looked_up_until_one_of_the_keys_is_known(
+    pool: Pool, owner: Tenant, observer: Connection
+) -> None:
+    looks = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'entities_external_id_key'"
+
+    def looked(names: list[str], expected: list[Effect]) -> bool:
+        before = _flushed(observer, looks)
+        with transaction(pool) as conn:
+            assert entities.upsert(conn, owner.id, people(names), merge=False) == expected
+            conn.execute("SELECT pg_stat_force_next_flush()")
+        return _flushed(observer, looks) > before
+
+    batches = [[f"{batch}-{number}" for number in range(2_000)] for batch in range(8)]
+    created = [Effect.CREATED] * 2_000
+    assert [looked(batch, created) for batch in batches[:6]] == [True] * 5 + [False]
+    again = [*batches[0][:1], *batches[6][1:]]
+    assert looked(again, [Effect.UNCHANGED, *created[1:]])
+    assert looked(batches[7], created)
+    assert len(stored(observer)) == 7 * 2_000 + 1_999
 
 
 def _flushed(conn: Connection, query: LiteralString) -> int:

@@ -33,7 +33,7 @@ def fill(conn: Connection, tenant: Tenant) -> Tenant:
         document = msgspec.Raw(json.dumps({"days": days}).encode())
         assert isinstance(moment, datetime)
         events.append(conn, tenant.id, [Event("p1", "session", document, moment)], Links([0], [entity_id], [""]))
-        states.upsert(conn, [State("p1", f"{days:03}", document)], [entity_id])
+        states.upsert(conn, tenant.id, [State("p1", f"{days:03}", document)], [entity_id])
         aged = "UPDATE states SET updated_at = %s WHERE entity_id = %s AND key = %s"
         conn.execute(aged, (moment, entity_id, f"{days:03}"))
     return tenant

@@ -25,7 +25,7 @@ def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[str, int
 def put(conn: Connection, tenant: Tenant, *sent: tuple[str, str, bytes]) -> list[Effect]:
     ids = known(conn, tenant, *{external_id for external_id, _, _ in sent})
     items = [State(external_id, key, msgspec.Raw(value)) for external_id, key, value in sent]
-    return states.upsert(conn, items, [ids[external_id] for external_id, _, _ in sent])
+    return states.upsert(conn, tenant.id, items, [ids[external_id] for external_id, _, _ in sent])
 
 
 def stored(conn: Connection, tenant: Tenant, external_id: str = "p1", **options: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_two_writers_of_the_same_keys_in_opposite_orders_never_deadlock(pool: Po
             items = [State(name, key, value) for name, key in order]
             ready.wait()
             with transaction(pool) as conn:
-                assert Effect.UNCHANGED not in states.upsert(conn, items, [ids[name] for name, _ in order])
+                assert Effect.UNCHANGED not in states.upsert(conn, owner.id, items, [ids[name] for name, _ in order])
 
     with ThreadPoolExecutor(2) as threads:
         for writer in [threads.submit(write, keys, 1), threads.submit(write, keys[::-1], -1)]:
