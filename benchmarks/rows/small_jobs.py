@@ -13,8 +13,7 @@ from benchmarks.place import Place
 from benchmarks.rows.beside_copy import laid_out
 from benchmarks.rows.end_to_end import WORKERS, players
 
-_JOBS = 500
-_TASKS = 3_000
+_JOBS = 3_000  # and as many tasks
 _CONNECTIONS = 8
 _REDIS = 11  # a database of Valkey
 _PATIENCE_SECONDS = 60.0
@@ -42,16 +41,16 @@ def small_jobs(place: Place) -> Iterator[Row]:
     shared = trivial.counts(counts)
 
     def theirs() -> Mapping[str, float]:
-        wanted = trivial.total(shared) + _TASKS
+        wanted = trivial.total(shared) + _JOBS
         until = time.monotonic() + _PATIENCE_SECONDS
         with timed() as clock:
-            for _ in range(_TASKS):
+            for _ in range(_JOBS):
                 trivial.nothing.delay()
             while trivial.total(shared) < wanted:
                 if time.monotonic() > until:
                     raise RuntimeError(f"{wanted - trivial.total(shared)} tasks were not run")
                 time.sleep(0.005)
-        return clock.rate(_TASKS)
+        return clock.rate(_JOBS)
 
     env = {"BROKER_URL": broker, "BENCH_COUNTS": str(counts)}
     with processes.worker("benchmarks.peers.trivial", env, place.folder / "trivial.log"):
