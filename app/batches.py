@@ -34,7 +34,7 @@ _LONGEST_SECONDS = 24
 
 _RETRY_AFTER_SECONDS = "1"
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("app.batches")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.batches")
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ _HTTP_MESSAGES = {
 _RETRY_AFTER_SECONDS = 1
 _INTERNAL = 500
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("app.errors")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.errors")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _UNTOLD_SHARE = 100
 
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("app.limits")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.limits")
 
 
 @dataclass(frozen=True, slots=True)

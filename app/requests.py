@@ -12,7 +12,7 @@ from ingest.ids import uuid7
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("app.requests")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.requests")
 
 
 def follow(app: Flask) -> None:

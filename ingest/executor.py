@@ -16,12 +16,13 @@ import structlog
 
 from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
-from ingest.db import blocks, jobs
+from ingest.db import blocks, jobs, turns
 from ingest.db.blocks import OpenBlock
 from ingest.db.faults import ours
-from ingest.db.jobs import Begun, Ended
+from ingest.db.jobs import Ended
 from ingest.db.pool import Connection, Pool, session
 from ingest.db.templates import Editions
+from ingest.db.turns import Begun
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.hauls import Done, Haul, JobEnded, carry_out
 from ingest.jobs import Job
@@ -48,7 +49,7 @@ _GATHERING_SECONDS = 0.02
 _MANY_JOBS = 20
 _MANY_ITEMS = 500
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.executor")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.executor")
 
 
 class _Left(Enum):
@@ -93,7 +94,7 @@ class Executor:
                 short ones up; at least one block is done.
         """
         with structlog.contextvars.bound_contextvars(job_id=job_id.hex):
-            self._deliver(lambda conn: jobs.begin(conn, job_id), time.monotonic() + seconds)
+            self._deliver(lambda conn: turns.begin(conn, job_id), time.monotonic() + seconds)
 
     def serve(self, job_id: UUID | None, ear: Ear, *, seconds: float) -> None:
         """Carry out a job, and then, being awake, whatever else waits.
@@ -109,7 +110,7 @@ class Executor:
             self.run(job_id, seconds=seconds)
         begun_nothing = 0
         while time.monotonic() < until and begun_nothing < _MOST_IN_VAIN:
-            left = self._deliver(jobs.begin_next, until)
+            left = self._deliver(turns.begin_next, until)
             if left is _Left.TROUBLE:
                 break
             if left is not _Left.NOT_BEGUN:
@@ -144,7 +145,7 @@ class Executor:
         """The two that have waited longest."""
         try:
             with session(self.pool) as conn:
-                return jobs.waiting(conn, limit=2)
+                return turns.waiting(conn, limit=2)
         except (TryAgain, Unavailable) as error:
             log.warning("waiting_unknown", error=error.message)
             return []
@@ -219,7 +220,7 @@ class Executor:
         return left
 
     def _begin_again(self, conn: Connection, *, begun: Begun) -> Haul:
-        again = jobs.begin(conn, begun.job.id)
+        again = turns.begin(conn, begun.job.id)
         if not again:
             self._tell(conn, [begun])  # a COMMIT whose answer was lost may have landed
         return again

@@ -21,16 +21,16 @@ import structlog
 
 from ingest import faultpoints, intake
 from ingest.checking import ItemSchema
-from ingest.db import blocks, jobs
+from ingest.db import blocks, turns
 from ingest.db.blocks import Results
-from ingest.db.jobs import Begun, Closing
 from ingest.db.pool import Connection
+from ingest.db.turns import Begun, Closing
 from ingest.fastpath import FastPath, derive
 from ingest.jobs import Effect, ItemError, JobState
 from ingest.kinds import KINDS, Outcomes, Target
 from ingest.writing import write
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.hauls")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.hauls")
 
 # Jobs that are alike, each with its first open block.
 Haul = Sequence[Begun]
@@ -92,7 +92,7 @@ def carry_out(
     shares = list(_shares(haul, [len(each) for each in texts], checked, outcomes))
     blocks.record_errors(conn, [(share.closing.job_id, error) for share in shares for error in share.errors])
     makes_room = time.monotonic() > until
-    states = jobs.move_on(conn, [share.closing for share in shares], makes_room=makes_room)
+    states = turns.move_on(conn, [share.closing for share in shares], makes_room=makes_room)
     if len(states) < len(haul):
         raise JobEnded
     faultpoints.passing("block.closed")

@@ -37,7 +37,7 @@ _BETWEEN_LOOKS_SECONDS = 0.01
 # back over the connection that has just gone, and a worker can die of that attempt.
 Channel.do_restore = False
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.queue")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.queue")
 
 
 def celery_app(redis_url: str) -> Celery:

@@ -18,7 +18,7 @@ from redis.retry import Retry
 _KEPT_SECONDS = 60
 _SLACK_SECONDS = 1.0
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("ingest.wakeups")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.wakeups")
 
 
 class Wakeups:

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from kombu.transport import redis
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("worker.messages")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.messages")
 
 # What reading such a message raises. A lost connection is none of these, and must be seen.
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)

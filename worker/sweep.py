@@ -44,7 +44,7 @@ _HANDS_ALARM_SECONDS = 60
 # After a whole crawl through the tables there is nothing to purge for long: days are the unit.
 _CRAWL_REST_SECONDS = 3600.0
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("worker.sweep")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.sweep")
 
 
 class Hands:

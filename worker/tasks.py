@@ -23,7 +23,7 @@ _SLICE_SECONDS = 3.0
 # A message may be garbage; its log line shall not be.
 _LONGEST_ID = 64
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("worker.tasks")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.tasks")
 
 
 @lru_cache(maxsize=1)

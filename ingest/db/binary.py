@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate, chain, islice, repeat
 from typing import LiteralString
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -135,6 +136,16 @@ def array(kind: type[Array], fields: Iterable[Field]) -> Array:
     """A one-dimensional array without nulls, its first index 1."""
     elements = list(fields)
     return kind(b"".join((_ARRAY(1, 0, _OIDS[kind], len(elements), 1), *elements)))
+
+
+def uuid_array(ids: Iterable[UUID]) -> Array:
+    """An array of uuid."""
+    return array(UuidArray, uuids(each.bytes for each in ids))
+
+
+def integer_array(numbers: Iterable[int]) -> Array:
+    """An array of integer."""
+    return array(IntegerArray, integers(numbers))
 
 
 # Groups of values, as SQL reads them from the parameters of `grouped`: rows of a name and of where in the array

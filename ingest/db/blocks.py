@@ -8,7 +8,6 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from ingest.db import binary
-from ingest.db.binary import IntegerArray, UuidArray
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
 from ingest.jobs import Effect, ItemError
 
@@ -57,8 +56,8 @@ def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]]) -> bool:
         False where another worker holds one of them, or has closed it; the others may be held all the same.
     """
     values = {
-        "job_ids": binary.array(UuidArray, binary.uuids(job_id.bytes for job_id, _ in wanted)),
-        "nos": binary.array(IntegerArray, binary.integers(no for _, no in wanted)),
+        "job_ids": binary.uuid_array(job_id for job_id, _ in wanted),
+        "nos": binary.integer_array(no for _, no in wanted),
     }
     return conn.execute(_LOCK, values).rowcount == len(wanted)
 

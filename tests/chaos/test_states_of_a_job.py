@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from ingest.db import blocks, jobs
-from ingest.db.jobs import Begun
+from ingest.db import blocks, jobs, turns
 from ingest.db.pool import Connection, Pool, transaction
+from ingest.db.turns import Begun
 from ingest.hauls import JobEnded, carry_out
 from ingest.jobs import JobState
 from ingest.kinds import KINDS, schema_of
@@ -125,7 +125,7 @@ class Jobs(RuleBasedStateMachine):
 
     def _begin(self, job_id: UUID) -> None:
         with transaction(self.pool) as conn:
-            begun = jobs.begin(conn, job_id)
+            begun = turns.begin(conn, job_id)
         modelled = self.jobs[job_id]
         assert (not begun) is modelled.status.ended
         if begun:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import redis
 
-from ingest.db import jobs
+from ingest.db import turns
 from ingest.db.pool import Connection, Pool, open_pool, transaction
 from ingest.executor import Executor
 from ingest.ids import uuid7
@@ -84,7 +84,7 @@ def test_a_job_that_waits_for_another_is_not_taken_along_before_it(
     second = submit("entities", [entity(1)], after_job_id=first)
     with transaction(executor.pool) as conn:
         conn.execute("UPDATE jobs SET queued_at = now() + interval '1 day' WHERE id = %s", (first,))
-        assert jobs.waiting(conn, limit=2) == [first]
+        assert turns.waiting(conn, limit=2) == [first]
     executor.serve(None, ear, seconds=60)
     ended = [job_of(observer, job_id).ended_at for job_id in (first, second)]
     assert None not in ended
@@ -101,8 +101,8 @@ def test_a_long_job_goes_to_the_end_of_those_that_wait(
     replace(executor, bell=bell).run(long, seconds=0)
     assert bell.jobs == [long]
     with transaction(executor.pool) as conn:
-        assert jobs.waiting(conn, limit=3) == [short, long]
-        taken = [*jobs.begin_next(conn), *jobs.begin_next(conn)]
+        assert turns.waiting(conn, limit=3) == [short, long]
+        taken = [*turns.begin_next(conn), *turns.begin_next(conn)]
         assert [begun.job.id for begun in taken] == [short, long]
         conn.rollback()
     assert job_of(observer, long).status is JobState.PROCESSING
@@ -168,7 +168,7 @@ def test_a_job_that_somebody_began_and_left_is_left_to_sweep(
 ) -> None:
     left, other = (submit("entities", [entity(number)]) for number in range(2))
     with transaction(executor.pool) as conn:
-        assert jobs.begin(conn, left)
+        assert turns.begin(conn, left)
     executor.serve(other, ear, seconds=60)
     assert job_of(observer, other).status is JobState.COMPLETED
     assert (job_of(observer, left).status, job_of(observer, left).attempts) == (JobState.PROCESSING, 1)
@@ -183,10 +183,10 @@ def test_a_job_that_made_room_and_was_begun_again_and_left_is_left_to_sweep(
     long = submit("events", deposits(10), block_items=5)
     executor.run(long, seconds=0)
     with transaction(executor.pool) as conn:
-        assert jobs.begin(conn, long)
+        assert turns.begin(conn, long)
     with transaction(executor.pool) as conn:
-        assert jobs.begin_next(conn) == []
-        assert jobs.waiting(conn, limit=1) == []
+        assert turns.begin_next(conn) == []
+        assert turns.waiting(conn, limit=1) == []
 
 
 @pytest.mark.usefixtures("players")
@@ -197,8 +197,8 @@ def test_a_job_that_somebody_is_in_the_middle_of_is_not_taken_from_them(
     executor.run(long, seconds=0)
     with transaction(pool) as conn:  # as it stands between two blocks, where nobody has asked it to make room
         conn.execute("UPDATE jobs SET queued_at = created_at WHERE id = %s", (long,))
-        assert jobs.begin_next(conn) == []
-        assert jobs.waiting(conn, limit=1) == []
+        assert turns.begin_next(conn) == []
+        assert turns.waiting(conn, limit=1) == []
 
 
 def test_a_ring_of_the_last_moment_is_heard(ear: Ear, broker: redis.Redis) -> None:
@@ -250,7 +250,7 @@ def test_a_job_that_somebody_is_at_is_passed_over(submit: Callable[..., UUID], p
     held, free = (submit("entities", [entity(1), entity(2)], block_items=1) for _ in range(2))
 
     def next_of(conn: Connection) -> list[UUID]:
-        return [begun.job.id for begun in jobs.begin_next(conn)]
+        return [begun.job.id for begun in turns.begin_next(conn)]
 
     assert next_of(other) == [held]
     with transaction(pool) as conn:

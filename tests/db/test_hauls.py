@@ -10,7 +10,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from ingest.db import blocks, jobs
+from ingest.db import blocks, jobs, turns
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.templates import Editions
 from ingest.executor import Executor
@@ -39,7 +39,7 @@ def serve(executor: Executor, redis_url: str) -> Callable[..., list[dict[str, An
 def next_of(pool: Pool) -> list[UUID]:
     """What would be begun together now."""
     with transaction(pool) as conn:
-        begun = [each.job.id for each in jobs.begin_next(conn)]
+        begun = [each.job.id for each in turns.begin_next(conn)]
         conn.rollback()
     return begun
 
@@ -96,7 +96,7 @@ def test_what_was_begun_before_or_has_several_blocks_is_carried_out_by_itself(su
     long = submit("entities", [entity(1), entity(2)], block_items=1)
     short, begun = submit("entities", [entity(3)]), submit("entities", [entity(4)])
     with transaction(pool) as conn:
-        assert jobs.begin(conn, begun)
+        assert turns.begin(conn, begun)
     assert next_of(pool) == [long]
     with transaction(pool) as conn:
         assert jobs.cancel(conn, long)
@@ -105,14 +105,14 @@ def test_what_was_begun_before_or_has_several_blocks_is_carried_out_by_itself(su
 
 def test_a_haul_has_a_bound_of_items_of_bytes_and_of_jobs(submit: Submit, pool: Pool, observer: Connection) -> None:
     made = [submit("events", [event(n % 10)] * 1_000) for n in range(7)]
-    assert next_of(pool) == made[: jobs.MOST_ITEMS // 1_000]
+    assert next_of(pool) == made[: turns.MOST_ITEMS // 1_000]
     observer.execute("DELETE FROM jobs")
     noise = [{"entityType": "game", "externalId": f"g{n}", "data": {"x": os.urandom(200_000).hex()}} for n in range(9)]
     made = [submit("entities", [item]) for item in noise]
     assert 1 < len(next_of(pool)) < len(made)
     observer.execute("DELETE FROM jobs")
     made = [submit("entities", [entity(n)]) for n in range(60)]
-    assert next_of(pool) == made[: jobs.MOST_JOBS]
+    assert next_of(pool) == made[: turns.MOST_JOBS]
 
 
 @pytest.mark.usefixtures("players")

@@ -9,12 +9,13 @@ import psycopg
 import pytest
 from psycopg import errors as driver
 
-from ingest.db import blocks, jobs, keys
+from ingest.db import blocks, jobs, keys, turns
 from ingest.db.faults import ours
-from ingest.db.jobs import Closing, NewJob
+from ingest.db.jobs import NewJob
 from ingest.db.keys import Caller
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
+from ingest.db.turns import Closing
 from ingest.errors import WriteRefused
 from ingest.ids import uuid7
 from ingest.intake import Block, cut, items_of
@@ -34,7 +35,7 @@ def end(conn: Connection, job_id: UUID, status: JobState) -> None:
     """Bring a job of one block of three items to its end, as the engine does."""
     match status:
         case JobState.COMPLETED:
-            jobs.begin(conn, job_id)
+            turns.begin(conn, job_id)
             assert closed(conn, job_id, {Effect.CREATED: 3}) is JobState.COMPLETED
         case JobState.FAILED:
             assert jobs.fail(conn, job_id, "SOME_CODE", "some message")
@@ -43,7 +44,7 @@ def end(conn: Connection, job_id: UUID, status: JobState) -> None:
 
 
 def closed(conn: Connection, job_id: UUID, effects: dict[Effect, int], no: int = 0) -> JobState | None:
-    return jobs.move_on(conn, [Closing(job_id, no, effects)]).get(job_id)
+    return turns.move_on(conn, [Closing(job_id, no, effects)]).get(job_id)
 
 
 def deliveries(conn: Connection, job_id: UUID) -> list[Any]:
@@ -85,7 +86,7 @@ def test_accepting_is_all_or_nothing(conn: Connection, tenant: Tenant) -> None:
 
 def test_of_an_unknown_id_there_is_no_job_to_get_begin_or_end(conn: Connection) -> None:
     assert jobs.get(conn, uuid7()) is None
-    assert jobs.begin(conn, uuid7()) == []
+    assert turns.begin(conn, uuid7()) == []
     assert closed(conn, uuid7(), {Effect.CREATED: 1}) is None
     assert not jobs.fail(conn, uuid7(), "X", "x")
     assert not jobs.cancel(conn, uuid7())
@@ -93,11 +94,11 @@ def test_of_an_unknown_id_there_is_no_job_to_get_begin_or_end(conn: Connection) 
 
 def test_the_first_delivery_begins_and_every_one_is_counted(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE, block_items=2)
-    [first] = jobs.begin(conn, job_id)
+    [first] = turns.begin(conn, job_id)
     assert (first.job.status, first.job.attempts) == (JobState.PROCESSING, 1)
     assert first.job.started_at is not None
     assert first.block == blocks.next_open(conn, job_id)
-    [again] = jobs.begin(conn, job_id)
+    [again] = turns.begin(conn, job_id)
     assert (again.job.status, again.job.attempts) == (JobState.PROCESSING, 2)
     assert again.job.started_at == first.job.started_at
     assert deliveries(conn, job_id) == [2, 0]
@@ -108,30 +109,30 @@ def test_a_delivery_leaves_where_someone_is_at_the_first_open_block(
 ) -> None:
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", _THREE, block_items=2)
-    assert jobs.begin(other, job_id)
+    assert turns.begin(other, job_id)
     other.commit()
     assert blocks.lock(other, [(job_id, 0)])
     with transaction(pool) as conn:
-        assert jobs.begin(conn, job_id) == []
+        assert turns.begin(conn, job_id) == []
         assert (get(conn, job_id).attempts, deliveries(conn, job_id)) == (1, [1, 0])
     other.rollback()
     with transaction(pool) as conn:
-        assert jobs.begin(conn, job_id)
+        assert turns.begin(conn, job_id)
 
 
 def test_a_job_that_waits_for_another_is_not_begun_before_that_has_ended(conn: Connection, tenant: Tenant) -> None:
     first = accept(conn, tenant, "entities", _THREE)
     second = accept(conn, tenant, "entities", _THREE, after_job_id=first)
-    assert jobs.begin(conn, second) == []
-    assert jobs.begin(conn, first)
-    assert jobs.begin(conn, second) == []
+    assert turns.begin(conn, second) == []
+    assert turns.begin(conn, first)
+    assert turns.begin(conn, second) == []
     assert (get(conn, second).status, deliveries(conn, second)) == (JobState.PENDING, [0])
     assert jobs.cancel(conn, first)
-    assert jobs.begin(conn, second)
+    assert turns.begin(conn, second)
 
 
 def test_a_job_that_waits_for_one_that_is_gone_is_begun(conn: Connection, tenant: Tenant) -> None:
-    assert jobs.begin(conn, accept(conn, tenant, "entities", _THREE, after_job_id=uuid7()))
+    assert turns.begin(conn, accept(conn, tenant, "entities", _THREE, after_job_id=uuid7()))
 
 
 def test_the_end_of_a_job_names_those_that_wait_for_it(conn: Connection, tenant: Tenant) -> None:
@@ -147,7 +148,7 @@ def test_the_end_of_a_job_names_those_that_wait_for_it(conn: Connection, tenant:
 
 def test_every_closed_block_moves_the_job_on_and_the_last_completes_it(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE, block_items=2)
-    jobs.begin(conn, job_id)
+    turns.begin(conn, job_id)
     assert closed(conn, job_id, {Effect.CREATED: 1, Effect.FAILED: 1}) is JobState.PROCESSING
     half = get(conn, job_id)
     assert (half.progress, half.processed, half.succeeded, half.ended_at) == (66, 2, 1, None)
@@ -178,7 +179,7 @@ def test_an_ended_job_never_changes_again(conn: Connection, tenant: Tenant, stat
     ended = get(conn, job_id)
     assert ended.status is status
     assert ended.ended_at is not None
-    assert jobs.begin(conn, job_id) == []
+    assert turns.begin(conn, job_id) == []
     assert closed(conn, job_id, {Effect.CREATED: 3}) is None
     assert not jobs.fail(conn, job_id, "OTHER", "other")
     assert not jobs.cancel(conn, job_id)
@@ -219,14 +220,14 @@ def test_the_database_itself_refuses_a_job_that_does_not_add_up(
 
 def test_a_block_cannot_count_more_items_than_are_left(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE)
-    jobs.begin(conn, job_id)
+    turns.begin(conn, job_id)
     with pytest.raises(psycopg.IntegrityError):
         closed(conn, job_id, {Effect.CREATED: 4})
 
 
 def test_the_last_block_cannot_leave_items_uncounted(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE)
-    jobs.begin(conn, job_id)
+    turns.begin(conn, job_id)
     with pytest.raises(psycopg.IntegrityError):
         closed(conn, job_id, {Effect.CREATED: 2})
 
@@ -239,7 +240,7 @@ def test_progress_is_a_hot_update(pool: Pool, owner: Tenant, observer: Connectio
     columns = {str(name) for (name,) in indexed}
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", _THREE, block_items=2)
-        jobs.begin(conn, job_id)
+        turns.begin(conn, job_id)
 
     def row() -> dict[str, Any]:
         [(text,)] = observer.execute("SELECT to_jsonb(j)::text FROM jobs j").fetchall()
@@ -330,14 +331,14 @@ def test_closing_blocks_looks_up_their_jobs_alone_whatever_the_backlog(
     observer.execute("VACUUM ANALYZE jobs")
     with transaction(pool) as conn:
         made = [accept(conn, owner, "entities", _THREE) for _ in range(20)]
-        assert len(jobs.begin_next(conn)) == len(made)
+        assert len(turns.begin_next(conn)) == len(made)
     backlog = {"tenant": owner.id, "left": 1, "status": "pending", "end": None, "count": 5_000}
     observer.execute(many, backlog)
     read = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'"
     other.execute("SELECT pg_stat_force_next_flush()")
     other.commit()
     [(before,)] = observer.execute(read).fetchall()
-    states = jobs.move_on(other, [Closing(job_id, 0, {Effect.CREATED: 3}) for job_id in made])
+    states = turns.move_on(other, [Closing(job_id, 0, {Effect.CREATED: 3}) for job_id in made])
     other.execute("SELECT pg_stat_force_next_flush()")
     other.commit()
     [(after,)] = observer.execute(read).fetchall()

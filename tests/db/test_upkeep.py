@@ -5,10 +5,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from ingest.db import blocks, jobs, upkeep
-from ingest.db.jobs import Closing
+from ingest.db import blocks, jobs, turns, upkeep
 from ingest.db.pool import WORKER, Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
+from ingest.db.turns import Closing
 from ingest.db.upkeep import Need
 from ingest.jobs import JobState
 from tests.factories import accept, entity
@@ -20,7 +20,7 @@ def a_job(conn: Connection, tenant: Tenant, *, idle: int = 60, begun: bool = Fal
     """A job of two blocks that sweep is due to look at, and that did not move for so many seconds."""
     job_id = accept(conn, tenant, "entities", _TWO, block_items=1, after_job_id=after)
     if begun:
-        assert jobs.begin(conn, job_id)
+        assert turns.begin(conn, job_id)
     be_due(conn, job_id)
     conn.execute("UPDATE jobs SET progressed_at = now() - make_interval(secs => %s) WHERE id = %s", (idle, job_id))
     return job_id
@@ -182,7 +182,7 @@ def test_time_alone_fails_no_job(
 def test_a_closed_blocks_deliveries_fail_no_job(conn: Connection, tenant: Tenant) -> None:
     job_id = a_job(conn, tenant, idle=3601, begun=True)
     be_tried(conn, job_id, 5)
-    jobs.move_on(conn, [Closing(job_id, 0, {})])
+    turns.move_on(conn, [Closing(job_id, 0, {})])
     assert upkeep.fail_stuck(conn, seconds=3600) == []
 
 
