@@ -7,7 +7,7 @@ verdict against an item, and every message, is marshmallow's. A schema that it c
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Union
 
@@ -21,6 +21,9 @@ from ingest.public import Items, Properties, When
 
 # A string that holds U+0000 must be written so (RFC 8259 section 7); marshmallow tells whether it really is one.
 _NUL = b"\\u0000"
+
+# So many items are decoded together where a block has some that are not for the fast path, mostly few.
+_FEW = 8
 
 # Any JSON value but null.
 _NotNull = bool | int | float | str | list[msgspec.Raw] | dict[str, msgspec.Raw]
@@ -50,13 +53,21 @@ class FastPath:
         Returns:
             An item each; None for those that marshmallow must look at.
         """
-        whole = b"[" + b",".join(texts) + b"]"
+        whole = _joined(texts)
         faultpoints.meeting(msgspec.Raw(whole))
-        harmless = _is_harmless(whole, texts)
-        taken = self._take_all(whole) if harmless else None
-        if taken is not None:
-            return taken
-        return [self._take_one(text) if harmless or _is_harmless(bytes(text), [text]) else None for text in texts]
+        if not _is_harmless(whole, texts):
+            return [self._take_one(text) if _is_harmless(bytes(text), [text]) else None for text in texts]
+        items = self._take_all(whole)
+        return items if items is not None else self._take_most(texts)
+
+    def _take_most(self, texts: list[msgspec.Raw]) -> list[Any]:
+        """An item each, or None: some are not for the fast path, and only those beside them are taken one by one."""
+        items: list[Any] = []
+        for start in range(0, len(texts), _FEW):
+            few = texts[start : start + _FEW]
+            taken = self._take_all(_joined(few))
+            items += map(self._take_one, few) if taken is None else taken
+        return items
 
     def _take_all(self, whole: bytes) -> list[Any] | None:
         """All of the items, or None where any of them is not for the fast path."""
@@ -76,6 +87,10 @@ class FastPath:
                     return False
                 msgspec.structs.force_setattr(item, attribute, moment)
         return True
+
+
+def _joined(texts: Iterable[msgspec.Raw]) -> bytes:
+    return b"[" + b",".join(texts) + b"]"
 
 
 def _decoded(decoders: Sequence[Callable[[Any], Any]], text: bytes | msgspec.Raw) -> Any | None:
