@@ -16,6 +16,7 @@ from benchmarks.rows.end_to_end import WORKERS, players
 _EVENTS = 100
 _PLAYERS = 1_000
 _CONNECTIONS = 8
+_OPENINGS = 8  # of all of them, a sample
 _SECONDS = 1.5
 _ALONE_REDIS, _BARE_REDIS = 9, 10  # databases of Valkey that no worker listens to
 
@@ -70,7 +71,13 @@ def accept(place: Place) -> Iterator[Row]:
 
 
 def _drive(api: str, request: bytes) -> Answers:
-    return drive(api, repeat(request), connections=_CONNECTIONS, status=202, seconds=_SECONDS)
+    """Which of the server's processes takes a connection is chance: all of them may fall to one."""
+    answers = Answers()
+    for _ in range(_OPENINGS):
+        part = drive(api, repeat(request), connections=_CONNECTIONS, status=202, seconds=_SECONDS / _OPENINGS)
+        answers.seconds += part.seconds
+        answers.elapsed += part.elapsed
+    return answers
 
 
 def _figures(answers: Answers) -> Mapping[str, float]:

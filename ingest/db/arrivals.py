@@ -18,8 +18,8 @@ from ingest.errors import WriteRefused
 _UNIQUE_VIOLATION = "23505"
 
 # To look the keys up costs a large table as much as to store the rows. A tenant who has sent so many new ones in a row
-# is loading, and goes on to: they are stored without a look. Where that was wrong, up to a block's rows are left dead
-# in the table, and the server's log has a line of it; so it takes ten times as many before it is done again.
+# is loading, and goes on to: they are stored without a look. Where that was wrong, what was stored is left dead in the
+# table, and the server's log has a line of it; so it takes ten times as many before it is done again.
 _LOADING_ROWS = 10_000
 _CAUTION = 10
 _MOST_REMEMBERED = 10_000
