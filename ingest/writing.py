@@ -26,28 +26,28 @@ def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any], *,
     Raises:
         WriteRefused: the database cannot store one of them, and nothing was to be halved.
     """
-    turns = _turns(kind, items)
+    layers = _layers(kind, items)
     one = partial(_write_or_halve if halving else _write_at_once, conn, kind, target)
-    return one(items) if len(turns) == 1 else _in_parts(one, items, turns)
+    return one(items) if len(layers) == 1 else _in_parts(one, items, layers)
 
 
-def _turns(kind: Kind, items: Sequence[Any]) -> Sequence[Sequence[int]]:
-    """The places of the first item of each key, of the second of each, and so on: a statement a turn, and mostly one.
+def _layers(kind: Kind, items: Sequence[Any]) -> Sequence[Sequence[int]]:
+    """The places of the first item of each key, of the second of each, and so on: a statement a layer, and mostly one.
 
     The database alone judges what a repeated key changes, so effects are those of single writes in order.
     """
     if kind.key is None or len(set(map(kind.key, items))) == len(items):
         return [range(len(items))] if items else []
-    turns: list[list[int]] = []
+    layers: list[list[int]] = []
     seen: dict[object, int] = {}
     for place, item in enumerate(items):
         key = kind.key(item)
-        turn = seen.get(key, 0)
-        seen[key] = turn + 1
-        if turn == len(turns):
-            turns.append([])
-        turns[turn].append(place)
-    return turns
+        layer = seen.get(key, 0)
+        seen[key] = layer + 1
+        if layer == len(layers):
+            layers.append([])
+        layers[layer].append(place)
+    return layers
 
 
 def _in_parts(one: Write, items: Sequence[Any], parts: Iterable[Sequence[int]]) -> Outcomes:

@@ -18,13 +18,14 @@ from ingest.errors import WriteRefused
 _UNIQUE_VIOLATION = "23505"
 
 # To look the keys up costs a large table as much as to store the rows. A tenant who has sent so many new ones in a row
-# is loading, and goes on to: they are stored without a look. Where that was wrong, what was stored is left dead in the
-# table, and the server's log has a line of it; so it takes ten times as many before it is done again.
+# is loading, and goes on to: they are stored without a look. Where a key is there after all, what was stored is left
+# dead in the table, and the server's log has a line of it; so it takes many more new ones before it is done again.
 _LOADING_ROWS = 10_000
-_CAUTION = 10
+_CAUTION_ROWS = 100_000
 _MOST_REMEMBERED = 10_000
 
-# New rows in a row, as each connection saw them, by tenant and statement.
+# New rows in a row, as each connection saw them, by tenant and statement; below zero, what is left of the caution. A
+# hint: a transaction that is rolled back later has counted too.
 _new_in_a_row: WeakKeyDictionary[Connection, dict[tuple[int, str], int]] = WeakKeyDictionary()
 
 
@@ -65,11 +66,11 @@ def arrived(
             in_a_row[tenant_id, copy] = min(before, 0)
             return False
     try:
-        with ours(), conn.transaction(), copied(conn, copy, columns()):
+        with ours(), conn.transaction(), copied(conn, copy, count, columns()):
             pass
     except WriteRefused as refusal:
         if refusal.sqlstate == _UNIQUE_VIOLATION:
-            in_a_row[tenant_id, copy] = -_CAUTION * _LOADING_ROWS
+            in_a_row[tenant_id, copy] = -_CAUTION_ROWS
             return False
         raise
     in_a_row[tenant_id, copy] = min(before + count, _LOADING_ROWS)

@@ -57,9 +57,10 @@ def append(
         binary.documents(event.data for event in events),
         moments,
     )
-    with copied(conn, _COPY_EVENTS, columns):
-        of_links = _columns(_each_once(links), ids, moments)
-    with copied(conn, _COPY_LINKS, of_links):
+    with copied(conn, _COPY_EVENTS, len(events), columns):
+        links = _each_once(links)
+        of_links = _columns(links, ids, moments)
+    with copied(conn, _COPY_LINKS, len(links.places), of_links):
         pass
     return public_ids, now  # type: ignore[return-value] # a timestamptz
 

@@ -1,4 +1,7 @@
-"""Jobs in Postgres: accepted, read and ended; how they get there is `turns.py`. A write names the state it expects."""
+"""Jobs in Postgres: accepted, read, failed and cancelled; begun, moved on and completed by `turns.py`.
+
+A finishing write names the state that it expects.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

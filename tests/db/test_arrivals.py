@@ -7,7 +7,8 @@ from typing import Any, LiteralString
 import msgspec
 import pytest
 
-from ingest.db import entities, states
+from ingest.db import binary, entities, states
+from ingest.db.copying import copied
 from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
@@ -16,6 +17,7 @@ from ingest.jobs import Effect
 from ingest.kinds import KINDS, Target
 from ingest.states import State
 from ingest.writing import write
+from tests.factories import make_tenant
 
 _NAMES = [f"p{number:02}" for number in range(30)]
 
@@ -135,20 +137,40 @@ def test_who_loads_is_not_looked_up_until_one_of_the_keys_is_known(
 ) -> None:
     looks = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'entities_external_id_key'"
 
-    def looked(names: list[str], expected: list[Effect]) -> bool:
+    def looked(names: list[str], expected: list[Effect], *, of: int = owner.id) -> bool:
         before = _flushed(observer, looks)
         with transaction(pool) as conn:
-            assert entities.upsert(conn, owner.id, people(names), merge=False) == expected
+            assert entities.upsert(conn, of, people(names), merge=False) == expected
             conn.execute("SELECT pg_stat_force_next_flush()")
         return _flushed(observer, looks) > before
 
     batches = [[f"{batch}-{number}" for number in range(2_000)] for batch in range(8)]
     created = [Effect.CREATED] * 2_000
     assert [looked(batch, created) for batch in batches[:6]] == [True] * 5 + [False]
+    with transaction(pool) as conn:
+        stranger, _ = make_tenant(conn)
+    assert looked(batches[0], created, of=stranger.id)
     again = [*batches[0][:1], *batches[6][1:]]
     assert looked(again, [Effect.UNCHANGED, *created[1:]])
     assert looked(batches[7], created)
-    assert len(stored(observer)) == 7 * 2_000 + 1_999
+    assert len(stored(observer)) == 8 * 2_000 + 1_999
+
+
+def test_of_states_that_are_loaded_one_that_is_known_is_updated(conn: Connection, tenant: Tenant) -> None:
+    names = [f"p{number:05}" for number in range(12_001)]
+    ids = known(conn, tenant, names)
+    assert balances(conn, tenant, ids, names[:12_000]) == [Effect.CREATED] * 12_000
+    expected = [Effect.UPDATED, Effect.CREATED]
+    assert balances(conn, tenant, ids, [names[0], names[-1]], b"2") == expected
+
+
+def test_a_column_that_is_too_short_stores_nothing(conn: Connection, tenant: Tenant) -> None:
+    ids = known(conn, tenant, _NAMES)
+    fields = [binary.bigints(ids.values()), binary.names(["balance"] * 30), binary.documents([msgspec.Raw(b"1")] * 29)]
+    copy: LiteralString = "COPY states (entity_id, key, value) FROM STDIN (FORMAT BINARY)"
+    with pytest.raises(RuntimeError, match="29 rows"), conn.transaction(), copied(conn, copy, 30, fields):
+        pass
+    assert conn.execute("SELECT count(*) FROM states").fetchall() == [(0,)]
 
 
 def _flushed(conn: Connection, query: LiteralString) -> int:

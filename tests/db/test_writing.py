@@ -141,7 +141,7 @@ def test_a_refusal_says_what_was_wrong_and_shows_no_data(conn: Connection, tenan
     }
 
 
-def test_a_refused_item_takes_no_part_in_the_turns_of_its_key(conn: Connection, tenant: Tenant) -> None:
+def test_a_refused_item_takes_no_part_in_the_layers_of_its_key(conn: Connection, tenant: Tenant) -> None:
     items = [an_entity("p", {"a": 1}), an_entity("p", _REFUSED), an_entity("p", {"a": 1})]
     assert effects(conn, tenant, "entities", items) == [Effect.CREATED, Effect.FAILED, Effect.UNCHANGED]
 
