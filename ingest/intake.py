@@ -1,5 +1,6 @@
 """A request body becomes blocks of items: shape and count are judged here, the items themselves by the worker."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,17 @@ _BLOCK_BYTES = 4 * 1024 * 1024
 
 # Level 1: payloads are read once and thrown away, and the request waits for this.
 _ZSTD_LEVEL = 1
+
+
+class _Zstd(threading.local):
+    """The (de)compressor of a thread: to make one for each payload costs more than to (de)compress a small one."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_zstd = _Zstd()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ def cut(body: bytes, *, limit: int, block_items: int) -> list[Block]:
     if len(items) > limit:
         raise InvalidInput(f"The array has {len(items)} items; the most in one request is {limit}")
     if len(items) <= block_items and len(body) <= _BLOCK_BYTES:
-        return [Block(first_index=0, items=len(items), payload=_compressed(body))]
+        return [Block(first_index=0, items=len(items), payload=_zstd.compress(body))]
     return pack(items, block_items)
 
 
@@ -69,7 +81,7 @@ def items_of(payload: bytes) -> list[msgspec.Raw]:
         JobUnrunnable: it is not what `cut` made, so somebody else has changed it.
     """
     try:
-        return rawjson.split_array(zstandard.decompress(payload), deep=True)
+        return rawjson.split_array(_zstd.decompress(payload), deep=True)
     except (zstandard.ZstdError, ValueError) as error:
         raise JobUnrunnable(f"The stored batch cannot be read: {error}") from None
 
@@ -104,8 +116,4 @@ def pack(items: Sequence[msgspec.Raw], block_items: int) -> list[Block]:
 
 
 def _block(first: int, items: Sequence[msgspec.Raw]) -> Block:
-    return Block(first_index=first, items=len(items), payload=_compressed(b"[" + b",".join(items) + b"]"))
-
-
-def _compressed(text: bytes) -> bytes:
-    return zstandard.compress(text, _ZSTD_LEVEL)
+    return Block(first_index=first, items=len(items), payload=_zstd.compress(b"[" + b",".join(items) + b"]"))

@@ -111,6 +111,7 @@ def transaction(pool: Pool) -> Iterator[Connection]:
         DatabaseError: in its four classes, for whatever the driver says, at COMMIT too.
     """
     with ours(), pool.connection() as connection:
+        _have(connection, autocommit=False)
         yield connection
 
 
@@ -124,15 +125,19 @@ def session(pool: Pool) -> Iterator[Connection]:
     with ours():
         connection = pool.getconn()
         try:
-            connection.autocommit = True
+            _have(connection, autocommit=True)
             yield connection
         finally:
-            # Whoever has it next counts on a transaction; what was left in the middle of something nobody shall have.
-            if connection.info.transaction_status is TransactionStatus.IDLE:
-                connection.autocommit = False
-            else:
+            # What was left in the middle of something nobody shall have.
+            if connection.info.transaction_status is not TransactionStatus.IDLE:
                 connection.close()
             pool.putconn(connection)
+
+
+def _have(connection: Connection, *, autocommit: bool) -> None:
+    # It comes as whoever had it last has left it. To set this takes a wait, as if the server were asked.
+    if connection.autocommit is not autocommit:
+        connection.autocommit = autocommit
 
 
 def _conninfo(url: str, process: str) -> str:
