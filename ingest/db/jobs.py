@@ -5,6 +5,7 @@ A finishing write names the state that it expects.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from psycopg.rows import dict_row
 from ingest.db import binary
 from ingest.db.keys import Caller
 from ingest.db.pool import Connection
+from ingest.db.prepared import Prepared
 from ingest.intake import Block
 from ingest.jobs import Effect, Job, JobState
 
@@ -49,7 +51,7 @@ WITH job AS (
                       blocks_open)
     SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(request_id)s, %(awaited)s,
            %(total)s, %(total)s, %(blocks)s
-    WHERE %(key_id)s::uuid IS NULL OR (
+    WHERE %(key_id)s IS NULL OR (
         SELECT k.xmin::text = %(key_version)s AND t.xmin::text = %(tenant_version)s
                AND (k.expires_at > now()) IS NOT FALSE
         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.id = %(key_id)s
@@ -60,6 +62,32 @@ WITH job AS (
 INSERT INTO job_blocks (job_id, no, first_index, items, payload)
 SELECT job.id, b.no, b.first_index, b.items, b.payload FROM job, (VALUES {rows}) AS b (no, first_index, items, payload)
 """
+
+
+_OF_JOB = {
+    "id": UUID,
+    "tenant_id": int,
+    "kind": str,
+    "merge": bool,
+    "template_id": int,
+    "after_job_id": UUID,
+    "request_id": str,
+    "awaited": bool,
+    "total": int,
+    "blocks": int,
+    "key_id": UUID,
+    "key_version": str,
+    "tenant_version": str,
+}
+_OF_BLOCK = {"first_index": int, "items": int, "payload": bytes}
+
+
+@cache
+def _accepting(blocks: int) -> Prepared:
+    """The statement for so many blocks."""
+    rows = (f"({no}, %(first_index{no})s, %(items{no})s, %(payload{no})s)" for no in range(blocks))
+    of_blocks = {f"{name}{no}": each for no in range(blocks) for name, each in _OF_BLOCK.items()}
+    return Prepared(f"accept_{blocks}", _ACCEPT.format(rows=", ".join(rows)), {**_OF_JOB, **of_blocks})
 
 
 _IS_THERE = "SELECT FROM jobs WHERE id = %s"
@@ -95,12 +123,9 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
         "key_version": caller and caller.key_version,
         "tenant_version": caller and caller.tenant_version,
     }
-    rows = []
     for no, block in enumerate(blocks):
-        values |= {f"first{no}": block.first_index, f"items{no}": block.items, f"payload{no}": block.payload}
-        rows.append(f"({no}, %(first{no})s::integer, %(items{no})s::integer, %(payload{no})b::bytea)")
-    statement = _ACCEPT.format(rows=", ".join(rows))
-    return conn.execute(statement, values).rowcount > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0
+        values |= {f"first_index{no}": block.first_index, f"items{no}": block.items, f"payload{no}": block.payload}
+    return _accepting(len(blocks)).execute(conn, values) > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0
 
 
 _GET = f"SELECT {COLUMNS} FROM jobs j WHERE j.id = %s"

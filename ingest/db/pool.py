@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
+from ingest.db import prepared
 from ingest.db.faults import ours
 
 Connection: TypeAlias = psycopg.Connection[tuple[object, ...]]
@@ -112,7 +113,11 @@ def transaction(pool: Pool) -> Iterator[Connection]:
     """
     with ours(), pool.connection() as connection:
         _have(connection, autocommit=False)
-        yield connection
+        try:
+            yield connection
+        except BaseException:
+            prepared.forget(connection)
+            raise
 
 
 @contextmanager
