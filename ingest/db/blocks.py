@@ -39,7 +39,7 @@ def next_open(conn: Connection, job_id: UUID) -> OpenBlock | None:
 # a block that another worker holds, and break the order.
 _LOCK = """
 SELECT FROM unnest(%(job_ids)b, %(nos)b) AS w (job_id, no)
-JOIN job_blocks b ON b.job_id = w.job_id AND b.no = w.no
+JOIN job_blocks b ON b.job_id = ANY (ARRAY[w.job_id]) AND b.no = w.no
 WHERE b.open AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = w.job_id AND open)
 FOR UPDATE OF b SKIP LOCKED
 """

@@ -184,7 +184,8 @@ class Ended(NamedTuple):
 _ENDED = """
 SELECT j.id, j.request_id, j.awaited, j.status, j.total, j.failed,
        ARRAY(SELECT b.id FROM jobs b WHERE b.after_job_id = j.id AND b.status = 'pending' ORDER BY b.id LIMIT 1000)
-FROM jobs j WHERE j.id = ANY(%(job_ids)b) AND j.status IN ('completed', 'failed', 'cancelled') ORDER BY j.id
+FROM unnest(%(job_ids)b) AS w (id) JOIN jobs j ON j.id = ANY (ARRAY[w.id])
+WHERE j.status IN ('completed', 'failed', 'cancelled') ORDER BY w.id
 """
 
 

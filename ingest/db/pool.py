@@ -134,7 +134,7 @@ def session(pool: Pool) -> Iterator[Connection]:
             yield connection
         finally:
             # What was left in the middle of something nobody shall have.
-            if connection.info.transaction_status is not TransactionStatus.IDLE:
+            if connection.pgconn.transaction_status != TransactionStatus.IDLE:
                 connection.close()
             pool.putconn(connection)
 

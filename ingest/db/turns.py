@@ -22,9 +22,13 @@ MOST_ITEMS = 5_000
 MOST_JOBS = 50
 _MOST_BYTES = 1024 * 1024
 
+# On plans, here and in blocks.py and jobs.py: one that was made while a table was all but empty is kept, and must not
+# read all of it for each job once it has grown. A join by `=` may do that, by reading the whole index in its order; one
+# by `= ANY (ARRAY[…])` can only look up. And a status that is spelt as a partial index has it, has that index read.
+
 # The job that it comes after has ended, or is gone. Few come after any: OR keeps this from being a join of all jobs.
 _MAY_BEGIN = """(j.after_job_id IS NULL OR NOT EXISTS (
-           SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.status IN ('pending', 'processing')))"""
+           SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.ended_at IS NULL))"""
 
 # Nobody has begun them, or whoever did has made room. What was begun and is free all the same was left by somebody who
 # died of it, or to whom the database denied it: sweep's ring alone brings that on, or it would come before all others.
@@ -61,8 +65,8 @@ first AS (
       AND {_MAY_BEGIN}
     WINDOW so_far AS (ORDER BY j.queued_at, j.id)
 ), behind AS (
-    SELECT j.id, j.queued_at FROM alike JOIN jobs j ON j.id = alike.id
-    WHERE alike.items <= {MOST_ITEMS} AND alike.bytes <= {_MOST_BYTES} AND j.status = 'pending'
+    SELECT j.id, j.queued_at FROM alike JOIN jobs j ON j.id = ANY (ARRAY[alike.id])
+    WHERE alike.items <= {MOST_ITEMS} AND alike.bytes <= {_MOST_BYTES} AND j.status || '' = 'pending'
     FOR NO KEY UPDATE OF j SKIP LOCKED
 ), chosen AS (
     SELECT id, 1 AS place FROM first UNION ALL
@@ -78,12 +82,12 @@ first AS (
 # waits for no disk.
 _BEGIN = f"""
 WITH {{chosen}}, block AS (
-    SELECT b.job_id, b.no, chosen.place FROM chosen JOIN job_blocks b ON b.job_id = chosen.id AND b.open
+    SELECT b.job_id, b.no, chosen.place FROM chosen JOIN job_blocks b ON b.job_id = ANY (ARRAY[chosen.id]) AND b.open
     WHERE b.no = (SELECT min(no) FROM job_blocks WHERE job_id = chosen.id AND open)
     FOR UPDATE OF b SKIP LOCKED
 ), delivered AS (
     UPDATE job_blocks b SET deliveries = deliveries + 1 FROM block
-    WHERE b.job_id = block.job_id AND b.no = block.no
+    WHERE b.job_id = ANY (ARRAY[block.job_id]) AND b.no = block.no
     RETURNING b.job_id, b.no, b.first_index, b.items, b.payload, b.deliveries, block.place
 )
 UPDATE jobs j
@@ -91,7 +95,7 @@ SET status = 'processing', attempts = attempts + 1, started_at = coalesce(starte
     progressed_at = CASE WHEN status = 'pending' THEN now() ELSE progressed_at END,
     queued_at = least(queued_at, progressed_at)
 FROM delivered d, set_config('synchronous_commit', 'off', true)
-WHERE j.id = d.job_id
+WHERE j.id = ANY (ARRAY[d.job_id])
 RETURNING d.place, d.no, d.first_index, d.items, d.payload, d.deliveries, {COLUMNS}
 """
 _BEGIN_ONE = _BEGIN.format(chosen=_ONE)
@@ -171,8 +175,6 @@ _COUNTED = [effect.value for effect in _EFFECTS]
 
 # A block's payload is forgotten as it is closed. Of the jobs: PROCESSING to PROCESSING, or to COMPLETED by the
 # transaction that closes the last block. One that is not returned was ended meanwhile, so its block must not stand.
-# The state is spelt so that it matches no partial index: while few jobs are open, the planner would rather read one of
-# those through than look each job up, and with plans or statistics of then, a whole backlog later.
 _MOVE_ON = f"""
 WITH closing AS (
     SELECT * FROM unnest(%(job_ids)b, %(nos)b, %(firsts)b, %(lasts)b, %(items)b,
@@ -184,7 +186,7 @@ WITH closing AS (
         result_indexes = (%(result_indexes)b::integer[])[c.first:c.last],
         result_effects = (%(result_effects)b::text[])[c.first:c.last],
         result_ids = (%(result_ids)b::uuid[])[c.first:c.last]
-    FROM closing c WHERE b.job_id = c.job_id AND b.no = c.no
+    FROM closing c WHERE b.job_id = ANY (ARRAY[c.job_id]) AND b.no = c.no
 )
 UPDATE jobs j
 SET {", ".join(f"{name} = j.{name} + c.{name}" for name in _COUNTED)}, unprocessed = unprocessed - c.items,
@@ -192,7 +194,7 @@ SET {", ".join(f"{name} = j.{name} + c.{name}" for name in _COUNTED)}, unprocess
     queued_at = CASE WHEN %(makes_room)s THEN clock_timestamp() + interval '1 millisecond' ELSE queued_at END,
     status = CASE WHEN blocks_open = 1 THEN 'completed' ELSE status END,
     ended_at = CASE WHEN blocks_open = 1 THEN clock_timestamp() END
-FROM closing c WHERE j.id = c.job_id AND j.status || '' = 'processing'
+FROM closing c WHERE j.id = ANY (ARRAY[c.job_id]) AND j.status || '' = 'processing'
 RETURNING j.id, j.status
 """
 

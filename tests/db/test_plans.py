@@ -1,0 +1,73 @@
+"""Plans are kept: what was planned while the tables were empty must look up by key once they have grown."""
+
+from typing import Any
+
+import pytest
+
+from ingest.db import blocks, turns
+from ingest.db.pool import Connection, Pool, transaction
+from ingest.db.templates import Editions
+from ingest.db.tenants import Tenant
+from ingest.hauls import carry_out
+from ingest.kinds import KINDS, schema_of
+from tests.factories import accept, entity, event, state
+
+_ENOUGH = 12  # executions, after which psycopg has prepared a statement and Postgres has settled on a plan
+_BACKLOG = 2_000
+_PLAYERS = 10
+_FEW_ROWS = 20 * turns.MOST_JOBS  # a dozen a job
+
+_ITEMS = {
+    "entities": lambda n: entity(_PLAYERS + n),
+    "events": lambda n: event(n % _PLAYERS),
+    "states": lambda n: state(n % _PLAYERS),
+}
+
+
+def _haul(conn: Connection) -> int:
+    """Carry out whatever is next; how many jobs that was."""
+    begun = turns.begin_next(conn)
+    job = begun[0].job
+    assert job.template_id is not None
+    assert carry_out(conn, begun, schema_of(KINDS[job.kind], Editions().get(conn, job.template_id))) is not None
+    return len(begun)
+
+
+def _rows_read(conn: Connection) -> int:
+    """In this transaction."""
+    [(rows,)] = conn.execute(
+        "SELECT sum(idx_tup_fetch + seq_tup_read)::bigint FROM pg_stat_xact_user_tables WHERE relname <> 'templates'"
+    ).fetchall()
+    return int(str(rows))
+
+
+@pytest.mark.parametrize("kind", _ITEMS)
+def test_a_backlog_is_looked_up_job_by_job(pool: Pool, owner: Tenant, observer: Connection, kind: str) -> None:
+    def submit(number: int) -> None:
+        item: Any = _ITEMS[kind](number)
+        accept(conn, owner, kind, [item])
+
+    with transaction(pool) as conn:
+        accept(conn, owner, "entities", [entity(number) for number in range(_PLAYERS)])
+        _haul(conn)
+    observer.execute("TRUNCATE jobs CASCADE")
+    observer.execute("VACUUM ANALYZE")
+    with transaction(pool) as conn:
+        for _ in range(_ENOUGH):
+            assert turns.begin_next(conn) == []
+            assert blocks.lock(conn, [])
+            assert turns.move_on(conn, []) == {}
+    for number in range(_ENOUGH):
+        with transaction(pool) as conn:
+            submit(number)
+            _haul(conn)
+    with transaction(pool) as conn:
+        for first in (1, 2):
+            accept(conn, owner, "entities", [entity(1_000_000 * first + number) for number in range(_BACKLOG // 2)])
+            _haul(conn)
+        for number in range(_BACKLOG):
+            submit(number)
+        conn.execute("SELECT pg_stat_force_next_flush()")  # or this would be counted as the next transaction's
+    with transaction(pool) as conn:
+        assert _haul(conn) == turns.MOST_JOBS
+        assert _rows_read(conn) < _FEW_ROWS
