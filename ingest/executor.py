@@ -44,8 +44,9 @@ _SLACK_SECONDS = 5
 _MOST_BYTES = 16 * 1024 * 1024
 
 # Small jobs that come while others are carried out come in numbers, and a transaction costs as much as some twenty of
-# them. So who has carried out a few together lets the next ones gather; a job that comes alone waits for nothing.
-_GATHERING_SECONDS = 0.02
+# them. So who has carried out a few together lets the next ones gather; a job that comes alone waits for nothing, and
+# nothing waits where clients wait for the end.
+_GATHERING_SECONDS = 0.05
 _MANY_JOBS = 20
 _MANY_ITEMS = 500
 
@@ -202,7 +203,8 @@ class Executor:
             log.info("jobs_disagree", jobs=len(haul), error=type(error).__name__)
             return False
         self._tell(conn, haul)
-        if len(haul) < _MANY_JOBS and sum(each.block.items for each in haul) < _MANY_ITEMS:
+        few = len(haul) < _MANY_JOBS and sum(each.block.items for each in haul) < _MANY_ITEMS
+        if few and not any(each.job.awaited for each in haul):
             time.sleep(_GATHERING_SECONDS)
         return True
 
