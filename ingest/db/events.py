@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -17,8 +18,13 @@ from ingest.events import Event
 from ingest.ids import uuid7s
 from ingest.object_events import ObjectEvent
 
-# Ids before the rows, since COPY returns none and the links need them. In the order sent.
-_IDS = "SELECT now(), array_agg(nextval('events_id_seq')) FROM generate_series(1, %s)"
+# Ids before the rows, since COPY returns none and the links need them. In the order sent. Each that is drawn stands for
+# all up to the next that can be: as many are drawn as it takes.
+_IDS = """
+SELECT now(), q.seqincrement, array_agg(nextval(q.seqrelid))
+FROM pg_sequence q CROSS JOIN LATERAL generate_series(1, %s, q.seqincrement)
+WHERE q.seqrelid = 'events_id_seq'::regclass GROUP BY q.seqincrement
+"""
 _COPY_EVENTS = "COPY events (id, public_id, tenant_id, type, properties, occurred_at) FROM STDIN (FORMAT BINARY)"
 _COPY_LINKS = "COPY event_entities (entity_id, occurred_at, event_id, qualifier) FROM STDIN (FORMAT BINARY)"
 
@@ -45,9 +51,11 @@ def append(
     Returns:
         The public id of each, a UUID's 16 bytes; and when those occurred whose sender left that to us.
     """
-    [(now, numbers)] = conn.execute(_IDS, (len(events),), binary=True).fetchall()
-    ids = list(binary.bigints(numbers))  # type: ignore[arg-type] # bigint[]
-    moments = _moments([event.occurred_at for event in events], now)  # type: ignore[arg-type] # a timestamptz
+    now: Any
+    [(now, many, firsts)] = conn.execute(_IDS, (len(events),), binary=True).fetchall()
+    numbers = chain.from_iterable(range(first, first + many) for first in firsts)  # type: ignore[attr-defined] # integers
+    ids = list(binary.bigints(islice(numbers, len(events))))
+    moments = _moments([event.occurred_at for event in events], now)
     public_ids = uuid7s(len(events))
     columns = (
         ids,
@@ -62,7 +70,7 @@ def append(
         of_links = _columns(links, ids, moments)
     with copied(conn, _COPY_LINKS, len(links.places), of_links):
         pass
-    return public_ids, now  # type: ignore[return-value] # a timestamptz
+    return public_ids, now
 
 
 def _moments(occurred: list[datetime | None], now: datetime) -> list[Field]:

@@ -76,6 +76,16 @@ def test_ids_are_in_the_order_given_and_each_event_is_linked_to_its_entity(conn:
     assert public_ids == sorted(public_ids)
 
 
+@pytest.mark.parametrize("increment", [1, 4, 9, 8192])
+def test_ids_are_nobody_elses_and_in_the_order_sent_however_many_are_drawn_at_once(
+    conn: Connection, tenant: Tenant, increment: int
+) -> None:
+    conn.execute(f"ALTER SEQUENCE events_id_seq INCREMENT BY {increment}".encode())
+    public_ids = [each for _ in range(2) for each in append(conn, tenant, *[an_event({"n": n}) for n in range(9)])]
+    rows = conn.execute("SELECT public_id, id < nextval('events_id_seq') FROM events ORDER BY id").fetchall()
+    assert rows == [(public_id, True) for public_id in public_ids]
+
+
 def test_equal_events_are_two_events(conn: Connection, tenant: Tenant) -> None:
     assert len(set(append(conn, tenant, an_event({"n": 1}, _NOON), an_event({"n": 1}, _NOON)))) == 2
     assert numbers(conn, tenant) == [1, 1]
