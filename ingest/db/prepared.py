@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 _Connection: TypeAlias = psycopg.Connection[Any]
@@ -63,11 +63,12 @@ class Prepared:
         Raises:
             psycopg.Error: as the driver would.
         """
-        if not conn.autocommit:
-            conn.execute(b"")  # psycopg begins a transaction with whatever comes first
         encoded = [None if (value := values[name]) is None else encode(value) for name, encode in self._encoders]
         known = _known.setdefault(conn, set())
-        if self._name not in known:
+        # A transaction would be aborted by a statement that is unknown, so there it is looked for each time; which has
+        # psycopg begin it, too.
+        alone = conn.autocommit and conn.pgconn.transaction_status == TransactionStatus.IDLE
+        if not alone or self._name not in known:
             self._prepare(conn)
             known.add(self._name)
         result = self._execute(conn, encoded)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -57,15 +58,36 @@ def test_it_takes_part_in_a_transaction_its_first_statement_or_not(pool: Pool, o
     assert len(_stored(observer)) == 2
 
 
-def test_it_outlives_a_rollback_at_which_the_driver_drops_all_statements(pool: Pool, observer: Connection) -> None:
+def test_a_rollback_at_which_the_driver_drops_all_statements_brings_no_error(pool: Pool, tmp_path: Path) -> None:
+    with session(pool) as conn:
+        _NOTE.execute(conn, _VALUES)
     with suppress(KeyError), transaction(pool) as conn:
         conn.execute("SELECT 1", prepare=True)
-        _NOTE.execute(conn, _VALUES)
         raise KeyError
-    with transaction(pool) as conn:  # which an unknown statement would have aborted
+    said = tmp_path / "said"
+    with session(pool) as conn, said.open("wb") as trace:
         assert conn.execute("SELECT FROM pg_prepared_statements WHERE name = 'note'").rowcount == 0
+        conn.pgconn.trace(trace.fileno())
+        _NOTE.execute(conn, {**_VALUES, "number": 8})
+        conn.pgconn.untrace()
+    assert b"CommandComplete" in said.read_bytes()
+    assert b"ErrorResponse" not in said.read_bytes()
+
+
+def test_it_outlives_a_rollback_that_nobody_tells_of(pool: Pool, observer: Connection) -> None:
+    with session(pool) as conn:
+        conn.execute("SELECT 1", prepare=True)
         _NOTE.execute(conn, _VALUES)
-    assert len(_stored(observer)) == 1
+        with conn.transaction(force_rollback=True):
+            conn.execute("SELECT 1")
+        with conn.transaction():
+            assert conn.execute("SELECT FROM pg_prepared_statements WHERE name = 'note'").rowcount == 0
+            _NOTE.execute(conn, {**_VALUES, "number": 8})
+    with transaction(pool) as conn:
+        conn.execute("SELECT 1", prepare=True)
+        conn.rollback()
+        _NOTE.execute(conn, {**_VALUES, "number": 9})
+    assert len(_stored(observer)) == 3
 
 
 def test_it_outlives_a_rollback_at_which_the_driver_has_nothing_to_drop(pool: Pool, observer: Connection) -> None:
