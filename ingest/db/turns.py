@@ -23,12 +23,13 @@ MOST_JOBS = 50
 _MOST_BYTES = 1024 * 1024
 
 # On plans, here and in blocks.py and jobs.py: one that was made while a table was all but empty is kept, and must not
-# read all of it for each job once it has grown. A join by `=` may do that, by reading the whole index in its order; one
-# by `= ANY (ARRAY[…])` can only look up. And a status that is spelt as a partial index has it, has that index read.
+# read all of it for each job once it has grown. A join by `=` may do that, by reading the whole index in its order, and
+# an EXISTS, by hashing what it reads; by `= ANY (ARRAY[…])` both can only look up. And a status that is spelt as a
+# partial index has it, has that index read.
 
 # The job that it comes after has ended, or is gone. Few come after any: OR keeps this from being a join of all jobs.
 _MAY_BEGIN = """(j.after_job_id IS NULL OR NOT EXISTS (
-           SELECT FROM jobs a WHERE a.id = j.after_job_id AND a.ended_at IS NULL))"""
+           SELECT FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id]) AND a.ended_at IS NULL))"""
 
 # Nobody has begun them, or whoever did has made room. What was begun and is free all the same was left by somebody who
 # died of it, or to whom the database denied it: sweep's ring alone brings that on, or it would come before all others.

@@ -45,10 +45,10 @@ def _rows_read(conn: Connection) -> int:
 def test_a_backlog_is_looked_up_job_by_job(pool: Pool, owner: Tenant, observer: Connection, kind: str) -> None:
     def submit(number: int) -> None:
         item: Any = _ITEMS[kind](number)
-        accept(conn, owner, kind, [item])
+        accept(conn, owner, kind, [item], after_job_id=gone)
 
     with transaction(pool) as conn:
-        accept(conn, owner, "entities", [entity(number) for number in range(_PLAYERS)])
+        gone = accept(conn, owner, "entities", [entity(number) for number in range(_PLAYERS)])
         _haul(conn)
     observer.execute("TRUNCATE jobs CASCADE")
     observer.execute("VACUUM ANALYZE")
