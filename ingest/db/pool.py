@@ -63,7 +63,7 @@ _GUARDS = {
 
 
 def connect(url: str, process: str) -> Connection:
-    """One connection, in the mode in which the caller owns the transaction.
+    """One connection, in the mode in which the caller owns the transaction; it prepares nothing.
 
     Args:
         url: libpq URL.
@@ -74,6 +74,8 @@ def connect(url: str, process: str) -> Connection:
     """
     with ours():
         connection = psycopg.connect(_conninfo(url, process))
+        # Whoever has one looks seldom, sweep once a second, and tables grow meanwhile: each time is worth a plan.
+        connection.prepare_threshold = None
         _configure(connection)
         return connection
 

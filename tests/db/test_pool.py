@@ -62,6 +62,13 @@ def test_a_workers_transaction_is_bounded_where_the_server_can(database_url: str
         assert shown(conn, "transaction_timeout") == timeout
 
 
+def test_a_connection_by_itself_keeps_no_plan(database_url: str) -> None:
+    with closing(connect(database_url, "sluice-sweep")) as conn:
+        for _ in range(20):
+            conn.execute("SELECT 1")
+        assert conn.execute("SELECT FROM pg_prepared_statements").rowcount == 0
+
+
 def test_pooled_connections_are_guarded_too(pool: Pool) -> None:
     with transaction(pool) as conn:
         expected = {**_ALWAYS, **_GUARDS[WORKER]}
