@@ -42,6 +42,23 @@ class NewJob:
     unproven: Caller | None = None
 
 
+_OF_JOB = {
+    "id": UUID,
+    "tenant_id": int,
+    "kind": str,
+    "merge": bool,
+    "template_id": int,
+    "after_job_id": UUID,
+    "request_id": str,
+    "awaited": bool,
+    "total": int,
+    "blocks": int,
+    "key_id": UUID,
+    "key_version": str,
+    "tenant_version": str,
+}
+_OF_BLOCK = {"first_index": int, "items": int, "payload": bytes}
+
 # One statement, so that one round trip stores a batch. The job's id is known before, so that what is stored twice
 # stands once: see `ingest.db.commits.surely`. Every change of a row gives it another xmin: where key and tenant have
 # the same as before, neither is closed, and both are in all else what the request took them for.
@@ -62,24 +79,6 @@ WITH job AS (
 INSERT INTO job_blocks (job_id, no, first_index, items, payload)
 SELECT job.id, b.no, b.first_index, b.items, b.payload FROM job, (VALUES {rows}) AS b (no, first_index, items, payload)
 """
-
-
-_OF_JOB = {
-    "id": UUID,
-    "tenant_id": int,
-    "kind": str,
-    "merge": bool,
-    "template_id": int,
-    "after_job_id": UUID,
-    "request_id": str,
-    "awaited": bool,
-    "total": int,
-    "blocks": int,
-    "key_id": UUID,
-    "key_version": str,
-    "tenant_version": str,
-}
-_OF_BLOCK = {"first_index": int, "items": int, "payload": bytes}
 
 
 @cache
@@ -140,7 +139,7 @@ def get(conn: Connection, job_id: UUID) -> Job | None:
 
 _END = """
 UPDATE jobs SET status = %(status)s, ended_at = clock_timestamp(), error_code = %(code)s, error_message = %(message)s
-WHERE id = %(job_id)s AND status IN ('pending', 'processing')
+WHERE id = %(job_id)s AND status || '' IN ('pending', 'processing')
 """
 
 
@@ -183,7 +182,8 @@ class Ended(NamedTuple):
 
 _ENDED = """
 SELECT j.id, j.request_id, j.awaited, j.status, j.total, j.failed,
-       ARRAY(SELECT b.id FROM jobs b WHERE b.after_job_id = j.id AND b.status = 'pending' ORDER BY b.id LIMIT 1000)
+       ARRAY(SELECT b.id FROM jobs b WHERE b.after_job_id = ANY (ARRAY[j.id]) AND b.status || '' = 'pending'
+             ORDER BY b.queued_at LIMIT 1000)
 FROM unnest(%(job_ids)b) AS w (id) JOIN jobs j ON j.id = ANY (ARRAY[w.id])
 WHERE j.status IN ('completed', 'failed', 'cancelled') ORDER BY w.id
 """

@@ -39,7 +39,7 @@ _WAITS = """(j.status = 'pending' OR j.status = 'processing' AND j.queued_at > j
 _ONE = f"""
 chosen AS (
     SELECT j.id, 1 AS place FROM jobs j
-    WHERE j.id = %(job_id)s AND j.status IN ('pending', 'processing')
+    WHERE j.id = %(job_id)s AND j.status || '' IN ('pending', 'processing')
       AND {_MAY_BEGIN}
     FOR NO KEY UPDATE OF j SKIP LOCKED
 )"""

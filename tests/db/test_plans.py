@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from ingest.db import blocks, turns
-from ingest.db.pool import Connection, Pool, transaction
+from ingest.db import blocks, jobs, turns
+from ingest.db.pool import Connection, Pool, session, transaction
 from ingest.db.templates import Editions
 from ingest.db.tenants import Tenant
 from ingest.hauls import carry_out
+from ingest.ids import uuid7
 from ingest.kinds import KINDS, schema_of
 from tests.factories import accept, entity, event, state
 
@@ -70,4 +71,30 @@ def test_a_backlog_is_looked_up_job_by_job(pool: Pool, owner: Tenant, observer: 
         conn.execute("SELECT pg_stat_force_next_flush()")  # or this would be counted as the next transaction's
     with transaction(pool) as conn:
         assert _haul(conn) == turns.MOST_JOBS
+        assert _rows_read(conn) < _FEW_ROWS
+
+
+@pytest.mark.parametrize("history", [0, _BACKLOG])
+def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
+    pool: Pool, owner: Tenant, observer: Connection, history: int
+) -> None:
+    with transaction(pool) as conn:
+        for _ in range(history):
+            accept(conn, owner, "entities", [entity()])
+    observer.execute("UPDATE jobs SET status = 'cancelled', ended_at = now()")
+    observer.execute("VACUUM ANALYZE")
+    unknown = uuid7()
+    for _ in range(_ENOUGH):
+        with session(pool) as conn:
+            assert turns.begin(conn, unknown) == []
+            assert not jobs.cancel(conn, unknown)
+            assert jobs.ended(conn, [unknown]) == []
+    with transaction(pool) as conn:
+        first, second, *_ = [accept(conn, owner, "entities", [entity()]) for _ in range(_BACKLOG)]
+        behind = accept(conn, owner, "entities", [entity()], after_job_id=second)
+        conn.execute("SELECT pg_stat_force_next_flush()")
+    with transaction(pool) as conn:
+        assert len(turns.begin(conn, first)) == 1
+        assert jobs.cancel(conn, second)
+        assert [job.behind for job in jobs.ended(conn, [second])] == [[behind]]
         assert _rows_read(conn) < _FEW_ROWS
