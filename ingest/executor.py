@@ -44,8 +44,8 @@ _SLACK_SECONDS = 5
 _MOST_BYTES = 16 * 1024 * 1024
 
 # Small jobs that come while others are carried out come in numbers, and a transaction costs as much as some twenty of
-# them. So who has carried out a few together lets the next ones gather; a job that comes alone waits for nothing, and
-# nothing waits where clients wait for the end.
+# them. So who has carried out a few together lets the next ones gather; not after a job that came alone, nor where a
+# client waited for one of them: it may be about to send the next.
 _GATHERING_SECONDS = 0.05
 _MANY_JOBS = 20
 _MANY_ITEMS = 500
@@ -203,8 +203,7 @@ class Executor:
             log.info("jobs_disagree", jobs=len(haul), error=type(error).__name__)
             return False
         self._tell(conn, haul)
-        few = len(haul) < _MANY_JOBS and sum(each.block.items for each in haul) < _MANY_ITEMS
-        if few and not any(each.job.awaited for each in haul):
+        if next_may_gather(haul):
             time.sleep(_GATHERING_SECONDS)
         return True
 
@@ -279,6 +278,12 @@ class Executor:
         if awaited and self.wakeups is not None:
             self.wakeups.wake(awaited)
         return _Left.ENDED if len(ends) == len(haul) else _Left.SOMEONE_ELSE
+
+
+def next_may_gather(haul: Haul) -> bool:
+    """Whether the jobs that come after these, which were carried out together, may wait a moment for each other."""
+    few = len(haul) < _MANY_JOBS and sum(each.block.items for each in haul) < _MANY_ITEMS
+    return few and not any(each.job.awaited for each in haul)
 
 
 def _named(job: Job | Ended) -> dict[str, str]:

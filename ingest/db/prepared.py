@@ -86,7 +86,10 @@ class Prepared:
 
 
 def forget(conn: _Connection) -> None:
-    """Say that a connection may have lost its statements: psycopg has the server drop all of them at a ROLLBACK."""
+    """Say that a connection may have lost its statements: psycopg has the server drop all of them at a ROLLBACK.
+
+    After one that is not told of, the next use costs an error in the server's log, and is tried again.
+    """
     _known.pop(conn, None)
 
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from ingest.db import blocks, jobs, turns
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.templates import Editions
-from ingest.executor import Executor
+from ingest.executor import Executor, next_may_gather
 from ingest.jobs import Effect, JobState
 from ingest.wakeups import Ear
 from tests.db.lossy import IS_LOST, LANDS, PASSES, lossy_pool
@@ -80,6 +80,27 @@ def test_what_is_alike_is_begun_together_in_the_order_it_came(submit: Submit, po
     submit("objects", [{"type": "player", "id": "1"}], template_id=None)
     third = submit("entities", [entity(1)])
     assert next_of(pool) == [first, second, third]
+
+
+@pytest.mark.parametrize(
+    ("batches", "awaited", "gather"),
+    [
+        ([1] * 19, False, True),
+        ([1] * 20, False, False),
+        ([250, 249], False, True),
+        ([250, 250], False, False),
+        ([1, 1], True, False),
+    ],
+)
+def test_the_next_jobs_gather_after_few_small_ones_for_which_no_client_waited(
+    submit: Submit, pool: Pool, batches: list[int], *, awaited: bool, gather: bool
+) -> None:
+    for size in batches:
+        submit("entities", [entity(n) for n in range(size)])
+    with transaction(pool) as conn:
+        [*others, last] = turns.begin_next(conn)
+    assert len(others) == len(batches) - 1
+    assert next_may_gather([*others, last._replace(job=replace(last.job, awaited=awaited))]) is gather
 
 
 def test_another_edition_of_the_template_is_another_haul(submit: Submit, pool: Pool, observer: Connection) -> None:
