@@ -13,6 +13,7 @@ from psycopg import sql
 from ingest.db.pool import WORKER, Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
 from ingest.executor import Executor
+from ingest.wakeups import Ear
 from tests.conftest import TestServers, _named
 from tests.factories import accept, entity, make_executor, make_tenant
 
@@ -47,6 +48,11 @@ def observer(database_url: str) -> Iterator[Connection]:
     """An autocommitting connection without guards, which sees what is committed, and what others wait for."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def ear(redis_url: str) -> Ear:
+    return Ear(redis_url)
 
 
 @pytest.fixture
