@@ -14,6 +14,7 @@ Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may i
     objects
     entities | events | states | public
     checking
+    fields
     jobs | templates | rawjson
     ids
     logs | config

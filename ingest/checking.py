@@ -5,161 +5,23 @@ own text throughout, so that numbers are stored as they were sent.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
 import marshmallow
 import msgspec
-from marshmallow import fields
 
 from ingest import faultpoints, rawjson
 from ingest.errors import JobUnrunnable
+from ingest.fields import RawMember
 from ingest.jobs import ItemError
 from ingest.templates import Template, TypeRules, unknown
-
-# A type's or a key's name may be as long as the public face allows an event's (contracts/public.md section 2).
-_LONGEST_NAME = 200
-_LONGEST_ID = 500
 
 # Levels of arrays and objects in an item, itself included. Far more than people nest, and far less than would exhaust a
 # stack wherever the item is looked at later: the verdict is the same in every process.
 DEEPEST = 500
-
-
-class Named(fields.Field[Any]):
-    """A field whose messages name it as the client spells it."""
-
-    default_error_messages = {
-        "required": 'Missing required field: "{field}"',
-        "null": 'Missing required field: "{field}"',
-        "nul": 'Field "{field}" holds a NUL character (\\u0000), which cannot be stored',
-    }
-
-    def make_error(self, key: str, **kwargs: Any) -> marshmallow.ValidationError:
-        """The message of that key, with the field's public name filled in."""
-        return super().make_error(key, field=self.data_key or self.name, **kwargs)
-
-
-class Text(Named, fields.String):
-    """A string, 1 to `longest` characters, that Postgres can store.
-
-    Args:
-        longest: the most characters.
-        attribute: of the loaded item.
-    """
-
-    default_error_messages = {
-        "invalid": 'Field "{field}" must be a string',
-        "length": 'Field "{field}" must be 1 to {longest} characters long',
-    }
-
-    def __init__(self, longest: int, *, attribute: str) -> None:
-        super().__init__(required=True, attribute=attribute)
-        self.longest = longest
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
-        text: str = super()._deserialize(value, attr, data, **kwargs)
-        if not 1 <= len(text) <= self.longest:
-            raise self.make_error("length", longest=self.longest)
-        if "\0" in text:
-            raise self.make_error("nul")
-        return text
-
-
-class RawMember(fields.Field[Any]):
-    """A field that takes its member as the sender's own text."""
-
-
-class Document(Named, RawMember, fields.Raw):
-    """Any JSON value, kept as the sender's own text."""
-
-    default_error_messages = {"exponent": 'Field "{field}" holds a number whose exponent is beyond 999'}
-
-    def _deserialize(
-        self, value: msgspec.Raw, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> msgspec.Raw:
-        text: msgspec.Raw = super()._deserialize(value, attr, data, **kwargs)
-        if rawjson.has_nul(text):
-            raise self.make_error("nul")
-        if rawjson.has_huge_exponent(text):
-            raise self.make_error("exponent")
-        return text
-
-
-class ObjectDocument(Document):
-    """A JSON object, kept as the sender's own text."""
-
-    default_error_messages = {"object": 'Field "{field}" must be an object'}
-
-    def _deserialize(
-        self, value: msgspec.Raw, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> msgspec.Raw:
-        if bytes(value) == b"null":
-            raise self.make_error("null")
-        if not bytes(value).startswith(b"{"):
-            raise self.make_error("object")
-        return super()._deserialize(value, attr, data, **kwargs)
-
-
-# ISO 8601 with `T`; `Z`, an offset or none; 0 to 9 fraction digits (contracts/public.md section 3).
-_TIMESTAMP = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
-
-
-def moment_of(text: str) -> datetime | None:
-    """A timestamp in UTC to the microsecond, further digits cut off; None where it is none, or outside years 1 to 9999.
-
-    Without a zone it is UTC (contracts/public.md section 3).
-    """
-    match = _TIMESTAMP.fullmatch(text)
-    if match is None:
-        return None
-    moment, fraction, zone = match.groups()
-    try:
-        whole = datetime.fromisoformat(moment + (zone or "Z"))
-        if zone not in {None, "Z"}:
-            whole = whole.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return whole if fraction is None else whole + timedelta(microseconds=int(fraction.ljust(6, "0")[:6]))
-
-
-class Timestamp(Named):
-    """A moment; None where it is absent."""
-
-    default_error_messages = {
-        "invalid": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"',
-        "null": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"',
-    }
-
-    def __init__(self, *, attribute: str) -> None:
-        super().__init__(attribute=attribute, load_default=None, allow_none=False)
-
-    def _deserialize(
-        self,
-        value: Any,
-        attr: str | None,  # noqa: ARG002 # marshmallow passes it
-        data: Mapping[str, Any] | None,  # noqa: ARG002 # marshmallow passes it
-        **kwargs: Any,  # noqa: ARG002 # marshmallow passes it
-    ) -> datetime:
-        moment = moment_of(value) if isinstance(value, str) else None
-        if moment is None:
-            raise self.make_error("invalid")
-        return moment
-
-
-def external_id_field() -> Text:
-    """The id of an entity, as its sender knows it."""
-    return Text(_LONGEST_ID, attribute="external_id")
-
-
-def name_field(*, attribute: str) -> Text:
-    """The name of a type or a state key."""
-    return Text(_LONGEST_NAME, attribute=attribute)
-
 
 _UNKNOWN = "Unknown field"
 

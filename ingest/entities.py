@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import msgspec
 
-from ingest.checking import ItemSchema, ObjectDocument, Vocabulary, external_id_field, name_field
+from ingest.checking import ItemSchema, Vocabulary
+from ingest.fields import ObjectDocument, external_id_field, name_field
 
 
 class Entity(msgspec.Struct, frozen=True, gc=False):

@@ -5,7 +5,8 @@ from functools import cached_property
 
 import msgspec
 
-from ingest.checking import ItemSchema, ObjectDocument, Timestamp, Vocabulary, external_id_field, name_field
+from ingest.checking import ItemSchema, Vocabulary
+from ingest.fields import ObjectDocument, Timestamp, external_id_field, name_field
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

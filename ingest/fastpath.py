@@ -16,7 +16,8 @@ import msgspec
 from marshmallow import fields
 
 from ingest import faultpoints, public, rawjson
-from ingest.checking import DEEPEST, Document, ItemSchema, ObjectDocument, Text, Timestamp, Vocabulary, moment_of
+from ingest.checking import DEEPEST, ItemSchema, Vocabulary
+from ingest.fields import Document, ObjectDocument, Text, Timestamp, moment_of
 from ingest.public import Items, Properties, When
 
 # A string that holds U+0000 must be written so (RFC 8259 section 7); marshmallow tells whether it really is one.

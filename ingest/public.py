@@ -13,8 +13,9 @@ import msgspec
 from marshmallow import fields
 
 from ingest import rawjson
-from ingest.checking import Document, ItemSchema, RawMember, Timestamp, why_unreadable
+from ingest.checking import ItemSchema, why_unreadable
 from ingest.errors import FaultyBody
+from ingest.fields import Document, RawMember, Timestamp
 
 LONGEST_EVENT_NAME = 200
 LONGEST_TYPE_NAME = 100

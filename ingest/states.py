@@ -4,7 +4,8 @@ from functools import cached_property
 
 import msgspec
 
-from ingest.checking import Document, ItemSchema, Vocabulary, external_id_field, name_field
+from ingest.checking import ItemSchema, Vocabulary
+from ingest.fields import Document, external_id_field, name_field
 from ingest.templates import TypeRules
 
 

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import rawjson
-from ingest.checking import DEEPEST, ItemSchema, Text
+from ingest.checking import DEEPEST, ItemSchema
 from ingest.entities import Entity, EntitySchema
 from ingest.events import EventSchema
 from ingest.fastpath import derive
+from ingest.fields import Text
 from ingest.jobs import ItemError
 from ingest.kinds import KINDS
 from ingest.object_events import LinkedObjectSchema, ObjectEventSchema
