@@ -4,7 +4,7 @@
     requests.py  request ids and log lines
     auth.py, callers.py  whose key it is    limits.py, scopes.py  how often it may call
     body.py      reading bodies             replies.py            writing JSON
-    errors.py    every error to one answer  pages.py, prefer.py   query parameters, Prefer
+    errors.py    every error to one answer  query.py, pages.py, prefer.py  query parameters, Prefer
     batches.py   accepting a batch          jobs.py               the job resource, for every face
     operator/    the operator face          public/               the public face
     health.py, docs.py    for operators and developers             services.py  the connections of the process

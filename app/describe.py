@@ -1,8 +1,11 @@
-"""What the OpenAPI document says of a view, beside the view itself."""
+"""What the OpenAPI document says of a view, beside the view itself; of queries, the view is held to it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from app import query
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -33,11 +36,22 @@ class Description:
 
 
 def describe(summary: str, **details: Any) -> Callable[[_View], _View]:
-    """Say of a view what `app.docs` shows; see Description for the details."""
+    """Say of a view what `app.docs` shows, and refuse queries that this does not name; see Description for the details.
+
+    The view looks at its query after the caller was let in and counted, as at everything else that the client sent.
+    """
+    description = Description(summary, **details)
 
     def mark(view: _View) -> _View:
-        _DESCRIPTIONS[view] = Description(summary, **details)
-        return view
+        @wraps(view)
+        def checked(**arguments: str) -> Any:
+            # What needs no key is asked by load balancers and browsers, which add parameters of their own.
+            if not description.public:
+                query.check(description.query)
+            return view(**arguments)
+
+        _DESCRIPTIONS[checked] = description
+        return cast(_View, checked)
 
     return mark
 

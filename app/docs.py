@@ -35,7 +35,7 @@ _FAULTS = {
     409: "The tenant's last active key",
     413: "The body is over the byte limit",
     415: "The body is not JSON in UTF-8",
-    422: "The body is not what the call takes; every fault is listed",
+    422: "The body or the query is not what the call takes; every fault is listed",
     429: "Too many requests; Retry-After says when to come again",
     500: "A fault of the server's; nothing was stored",
     503: "The database is away or too busy; nothing was stored",
@@ -50,6 +50,7 @@ class _Face:
     Attributes:
         bases: where the same calls are served; the document shows them below the first.
         keys: names of security schemes, of which one will do.
+        bad_query: the status of a query that a call does not know, which every call may meet.
         with_a_body: statuses of errors of calls that take a body.
         failure: the name of the shape of errors.
         failures: of those of some statuses, where it is another one.
@@ -57,13 +58,14 @@ class _Face:
 
     bases: tuple[str, ...]
     keys: tuple[str, ...]
+    bad_query: int
     with_a_body: tuple[int, ...]
     failure: str
     failures: Mapping[int, str] = field(default_factory=dict)
 
 
-_PUBLIC = _Face(public.BASES, ("key", "header"), (413, 415, 422), "Detail", {422: "FaultyBody"})
-_OPERATOR = _Face(("", "/functions/v1"), ("key",), (400, 413, 415), "Failure")
+_PUBLIC = _Face(public.BASES, ("key", "header"), 422, (413, 415), "Detail", {422: "FaultyBody"})
+_OPERATOR = _Face(("", "/functions/v1"), ("key",), 400, (413, 415), "Failure")
 
 
 def mount(app: Flask) -> None:
@@ -148,7 +150,7 @@ def _responses(description: Description, face: _Face | None) -> dict[str, Any]:
         body = ref(shape) if description.bare or face is None else success(ref(shape))
         answers[str(status)] = {"description": shape, "content": _json(body)}
     if face is not None:
-        faults = {*_EVERY_CALL, *description.faults, *(face.with_a_body if description.body else ())}
+        faults = {*_EVERY_CALL, face.bad_query, *description.faults, *(face.with_a_body if description.body else ())}
         for status in sorted(faults):
             failure = ref(face.failures.get(status, face.failure))
             answers[str(status)] = {"description": _FAULTS[status], "content": _json(failure)}

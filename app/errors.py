@@ -15,6 +15,7 @@ from ingest.errors import (
     DatabaseError,
     FaultyBody,
     InvalidInput,
+    InvalidParameter,
     LastKey,
     NotFound,
     PayloadTooLarge,
@@ -31,6 +32,7 @@ from ingest.errors import (
 
 STATUS: Mapping[type[SluiceError], int] = {
     InvalidInput: 400,
+    InvalidParameter: 400,
     ValidationFailed: 400,
     TemplateNotConfigured: 400,
     WriteRefused: 400,
@@ -69,7 +71,7 @@ class Fault:
 
     Attributes:
         reset_at: when a limited caller may try again.
-        places: what is wrong with the body, place by place, where that is known.
+        places: what is wrong with the body or the query, place by place, where that is known.
     """
 
     status: int
@@ -121,6 +123,9 @@ def of(error: Exception) -> Fault:
         return Fault(429, error.code, error.message, {"Retry-After": str(error.retry_after)}, error.reset_at)
     if isinstance(error, FaultyBody):
         return Fault(STATUS[FaultyBody], error.code, error.message, places=error.faults)
+    if isinstance(error, InvalidParameter):
+        place = {"loc": ["query", error.name], "msg": error.message, "type": "value_error.query"}
+        return Fault(STATUS[InvalidParameter], error.code, error.message, places=[place])
     if isinstance(error, SluiceError) and (status := STATUS.get(type(error))):
         return Fault(status, error.code, _message(error), _headers(error))
     _log_unexpected(error)

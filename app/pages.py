@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 from flask import request, url_for
 
-from ingest.errors import InvalidInput
+from ingest.errors import InvalidParameter
 
 _MOST_DIGITS = 9
 
@@ -20,12 +20,12 @@ def limit(default: int, most: int) -> int:
         most: the largest that is taken.
 
     Raises:
-        InvalidInput: it is no whole number from 1 to `most`.
+        InvalidParameter: it is no whole number from 1 to `most`.
     """
     text = request.args.get("limit", str(default))
     good = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and 1 <= int(text) <= most
     if not good:
-        raise InvalidInput(f"limit must be a whole number from 1 to {most}")
+        raise InvalidParameter("limit", f"limit must be a whole number from 1 to {most}")
     return int(text)
 
 
@@ -33,11 +33,11 @@ def choice(name: str, default: str, *others: str) -> str:
     """A query parameter that takes one of a few words.
 
     Raises:
-        InvalidInput: it is another word.
+        InvalidParameter: it is another word.
     """
     word = request.args.get(name, default)
     if word not in {default, *others}:
-        raise InvalidInput(f"{name} must be {' or '.join([default, *others])}")
+        raise InvalidParameter(name, f"{name} must be {' or '.join([default, *others])}")
     return word
 
 
@@ -48,7 +48,7 @@ def cursor(place: Any) -> Any:
         place: what `next_link` was given, as a type that msgspec can check.
 
     Raises:
-        InvalidInput: it is not one that `next_link` made.
+        InvalidParameter: it is not one that `next_link` made.
     """
     text = request.args.get("cursor")
     if text is None:
@@ -57,7 +57,7 @@ def cursor(place: Any) -> Any:
         padded = text + "=" * (-len(text) % 4)  # the padding is left out, since "=" would be encoded in a query
         return msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=place)
     except (ValueError, msgspec.MsgspecError, RecursionError):
-        raise InvalidInput("cursor must be the one of a Link header of this call, unchanged") from None
+        raise InvalidParameter("cursor", "cursor must be the one of a Link header of this call, unchanged") from None
 
 
 def next_link(place: Any) -> dict[str, str]:

@@ -4,6 +4,7 @@ SluiceError                     a code and a message that a client may read
 ├── SettingsError               boot: the environment is wrong
 ├── RequestError                the request cannot be carried out; nothing of it is stored
 │   ├── InvalidInput            the body is not what the call takes
+│   │   └── InvalidParameter    a query parameter is unknown, stands twice, or has a value that it may not have
 │   ├── FaultyBody              likewise, with the place of each fault in the body (public face)
 │   ├── ValidationFailed        a single item breaks its template
 │   ├── TemplateNotConfigured   the tenant has chosen no template yet
@@ -49,6 +50,19 @@ class InvalidInput(RequestError):
     """The body is not JSON, not of the call's shape, or over its limit."""
 
     code = "INVALID_INPUT"
+
+
+class InvalidParameter(InvalidInput):
+    """A query parameter is unknown, stands twice, or has a value that it may not have.
+
+    Args:
+        name: the parameter's, as sent.
+        message: what is wrong with it.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class FaultyBody(RequestError):

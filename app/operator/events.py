@@ -18,7 +18,7 @@ from ingest.db import events
 from ingest.db.commits import committed
 from ingest.db.events import EventRow
 from ingest.db.pool import transaction
-from ingest.errors import InvalidInput
+from ingest.errors import InvalidParameter
 from ingest.kinds import KINDS
 
 bp = Blueprint("events", __name__)
@@ -60,7 +60,7 @@ def get(external_id: str) -> Response:
     most, place = pages.limit(_A_PAGE, _MOST), pages.cursor(_Place)
     event_type = request.args.get("eventType")
     if event_type is not None and "\0" in event_type:
-        raise InvalidInput("eventType holds a NUL character, which no type can have")
+        raise InvalidParameter("eventType", "eventType holds a NUL character, which no type can have")
     with transaction(services().pool) as conn:
         singles.require_entity(conn, external_id)
         page = events.of_entity(

@@ -13,7 +13,7 @@ from ingest.db import keys
 from ingest.db.commits import committed
 from ingest.db.keys import Key
 from ingest.db.pool import transaction
-from ingest.errors import InvalidInput, NotFound
+from ingest.errors import InvalidParameter, NotFound
 
 bp = Blueprint("keys", __name__)
 bp.before_request(scopes.scope("read"))  # it writes none of the data that the other scopes guard
@@ -66,7 +66,7 @@ def delete() -> Response:
     """Revoke one key: it opens nothing from the next request on."""
     key_id = forms.uuid_of(request.args.get("id", ""))
     if key_id is None:
-        raise InvalidInput("Say which key: ?id= and its UUID")
+        raise InvalidParameter("id", "Say which key: ?id= and its UUID")
     with committed(services().pool) as conn:
         if not keys.revoke(conn, caller().tenant_id, key_id):
             raise NotFound(f"There is no key {key_id}")

@@ -26,10 +26,11 @@ def job(data: Any, status: int, headers: Mapping[str, str]) -> Response:
 
 
 def failure(fault: Fault) -> Response:
-    """`{"detail": …}`: a list of what is wrong with the body where its places are known, else a sentence."""
+    """`{"detail": …}`: 422 and a list of faults where their places in body or query are known, else a sentence."""
+    if fault.places:
+        return as_json({"detail": list(fault.places)}, HTTPStatus.UNPROCESSABLE_ENTITY, fault.headers)
     limited = fault.status == HTTPStatus.TOO_MANY_REQUESTS
-    detail = list(fault.places) or ("Rate limit exceeded" if limited else fault.message)
-    return as_json({"detail": detail}, fault.status, fault.headers)
+    return as_json({"detail": "Rate limit exceeded" if limited else fault.message}, fault.status, fault.headers)
 
 
 def limits(verdict: Verdict) -> dict[str, str]:

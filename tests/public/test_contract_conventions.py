@@ -281,3 +281,23 @@ def test_unknown_fields_are_ignored_and_null_is_as_if_absent(face: Face) -> None
 
 def test_the_base_path_is_the_contracts() -> None:
     assert public.BASES == (BASE, "/v1")
+
+
+def test_an_unknown_query_parameter_is_422_with_its_place(face: Face) -> None:
+    for method, path in (
+        ("POST", "/event"),
+        ("POST", "/event/batch"),
+        ("POST", "/object/upsert"),
+        ("POST", "/object/batch"),
+        ("GET", "/health"),
+        ("GET", "/object/Order/1"),
+        ("GET", "/batch/jobs/job_1"),
+        ("GET", "/batch/jobs/job_1/errors"),
+    ):
+        [fault] = detail(face.call(method, f"{path}?mod=merge"), 422)
+        assert fault["loc"] == ["query", "mod"]
+        assert '"mod"' in fault["msg"]
+    [fault] = detail(face.get("/batch/jobs/job_1/errors?limt=5"), 422)
+    assert 'did you mean "limit"?' in fault["msg"]
+    [fault] = detail(face.get("/batch/jobs/job_1/errors?limit=5&limit=6"), 422)
+    assert fault["loc"] == ["query", "limit"]
