@@ -6,6 +6,7 @@
     body.py      reading bodies             replies.py            writing JSON
     errors.py    every error to one answer  query.py, pages.py, prefer.py  query parameters, Prefer
     batches.py   accepting a batch          jobs.py               the job resource, for every face
+    connections.py  gunicorn's worker: connections, before and after the app
     operator/    the operator face          public/               the public face
     health.py, docs.py    for operators and developers             services.py  the connections of the process
 

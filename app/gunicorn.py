@@ -17,7 +17,7 @@ logs.configure(_settings.log_level, "web")
 if "SLUICE_BIND" in os.environ:
     bind = os.environ["SLUICE_BIND"]
 
-worker_class = "gthread"
+worker_class = "app.connections.Worker"
 workers = _settings.web_workers
 threads = _settings.web_threads
 preload_app = False  # connections and threads do not survive a fork

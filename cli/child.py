@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from cli.errors import StackError
-from cli.servant import Servant, die_with_parent
+from cli.servant import Servant
+from ingest.parent import die_with_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,6 @@ def _bound_to_this_process(program: Program) -> Callable[[], None]:
     def bind() -> None:
         if program.servant is not None:
             program.servant.become()  # first: a change of user clears the parent-death signal
-        die_with_parent(program.death)
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(1)
+        die_with_parent(program.death, parent)
 
     return bind

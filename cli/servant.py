@@ -1,19 +1,18 @@
-"""What a process may make of itself on Linux: end with its parent, and be another user than root.
+"""What a process may make of itself on Linux: another user than root.
 
-Both run between fork and exec, so they take no lock and import nothing.
+It runs between fork and exec, so it takes no lock and imports nothing.
 """
 
 import ctypes
 import os
 import pwd
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.errors import StackError
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG, _PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2  # <linux/prctl.h>
+_PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 28, 47, 2  # <linux/prctl.h>
 # <linux/capability.h>. Each of the first two lets a process walk through any directory; the second lets it write there
 # too, but Docker's root has no other.
 _CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE, _CAP_SETPCAP = 2, 1, 8
@@ -21,14 +20,6 @@ _CAPABILITY_VERSION_3 = 0x20080522
 # <linux/securebits.h>: access(2), with which Postgres looks for its own programs, counts the capability too; without
 # it, it counts for a user who is not root as none.
 _NO_SETUID_FIXUP = 1 << 2
-
-
-def die_with_parent(number: signal.Signals) -> None:
-    """Have the kernel send the calling process a signal when the thread that forked it is gone.
-
-    A later change of user clears it. A parent that is gone already sends nothing: look at getppid() after the call.
-    """
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)

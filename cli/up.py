@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from cli.options import data_dir_option
-from cli.servant import die_with_parent
 from cli.stack import Stack, running_stack
+from ingest.parent import die_with_parent
 
 # Two that are good and one that is not: the answer of the job shows both.
 _BATCH = [

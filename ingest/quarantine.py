@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import msgspec
 
+from ingest.parent import die_with_parent
+
 # A child that dies at the same item so often, with nobody else's hand in it, was killed by that item.
 _DEATHS = 3
 
@@ -46,8 +48,10 @@ def poisonous(check: Callable[[int, msgspec.Raw], object], items: Sequence[tuple
 def _first_death(check: Callable[[int, msgspec.Raw], object], items: Sequence[tuple[int, msgspec.Raw]]) -> int | None:
     """The index at which a child died; None where it came through."""
     reader, writer = os.pipe()
+    parent = os.getpid()
     child = os.fork()
     if child == 0:
+        die_with_parent(signal.SIGKILL, parent)  # the fork holds a web process's port and the connections of all
         _check_all(check, items, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:

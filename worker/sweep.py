@@ -25,6 +25,7 @@ from ingest.db.templates import Editions
 from ingest.db.upkeep import Need
 from ingest.errors import DatabaseError, Unavailable
 from ingest.executor import Executor
+from ingest.parent import die_with_parent
 from ingest.queue import Bell, celery_app
 from ingest.wakeups import Wakeups
 from worker.leash import leash
@@ -67,8 +68,10 @@ class Hands:
         self._reap()
         if not job_ids or len(self._children) >= _MOST_HANDS:
             return 0
+        parent = os.getpid()
         child = os.fork()
         if child == 0:
+            die_with_parent(signal.SIGKILL, parent)
             self._work(job_ids)
         self._children.add(child)
         return len(job_ids)

@@ -34,6 +34,14 @@ class House:
         self.web.kill()
         self.web = self._site.web()
 
+    def lose_the_api_master(self) -> None:
+        self.web.kill_alone()
+        self.web = self._site.web()
+
+    def lose_the_worker_master(self) -> None:
+        self.worker.kill_alone()
+        self.worker = self._site.worker()
+
     def lose_all(self) -> None:
         for process in self.processes:
             process.kill()

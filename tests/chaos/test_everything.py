@@ -47,6 +47,8 @@ class Fates:
             house.lose_the_worker,
             house.lose_sweep,
             house.lose_the_api,
+            house.lose_the_api_master,
+            house.lose_the_worker_master,
             house.lose_all,
             house.replace_the_worker,
             house.replace_the_api,

@@ -1,9 +1,12 @@
 """Processes are killed, stopped and replaced while they work."""
 
 import os
+import select
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import pytest
 
 from tests.chaos import recoveries
@@ -27,6 +30,8 @@ _PROCESSING = "SELECT count(*) FROM jobs WHERE status = 'processing'"
         House.lose_the_worker,
         pytest.param(House.lose_sweep, marks=only_long),
         pytest.param(House.lose_the_api, marks=only_long),
+        House.lose_the_api_master,
+        pytest.param(House.lose_the_worker_master, marks=only_long),
         House.lose_all,
     ],
     ids=lambda lose: lose.__name__,
@@ -50,8 +55,54 @@ def test_kill_9_under_traffic_loses_and_doubles_nothing(site: Site, lose: Callab
 
 _MEASURED = {
     "lose_the_api": [(recoveries.measure_accepting, "the API")],
+    "lose_the_api_master": [(recoveries.measure_accepting, "the API's master")],
     "lose_all": [(recoveries.measure_accepting, "everything"), (recoveries.measure_work, "everything")],
 }
+
+
+def test_a_killed_master_of_the_api_leaves_its_port_and_its_requests_are_answered(site: Site) -> None:
+    witness, first, lane = site.witness(), site.web(), site.lane()
+    request = lane.request(lane.batch())
+    request |= {"url": site.api + request["url"], "headers": request["headers"] | {"Prefer": "wait=30"}, "timeout": 60}
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx2.post, **request)
+        witness.until(lambda: witness.one("SELECT count(*) FROM jobs") == 1, "the request to wait for its job")
+        killed = recoveries.now(witness)
+        first.kill_alone()
+        site.web()
+        other = site.lane()
+        site.send(other, other.batch())
+        recoveries.measure_accepting("the API's master killed and started again", witness, since=killed, goal=5)
+        site.worker()
+        answer = asked.result()
+    assert (answer.status_code, answer.json()["data"]["status"]) == (200, "completed")
+
+
+def die_with(parent: Process) -> Callable[[], bool]:
+    """Kill a process; whether all of its children are gone."""
+    children = [os.pidfd_open(child) for child in children_of(parent.popen.pid)]
+    assert children
+    parent.kill_alone()
+    return lambda: all(select.select([child], [], [], 0)[0] for child in children)
+
+
+def test_the_children_of_a_killed_worker_die_with_it(site: Site) -> None:
+    worker, witness = site.worker(SLUICE_FAULT="block.written:1:STOP"), site.witness()
+    job_id = site.store_blocks(site.ready_lane(), 2)
+    site.bell.ring(job_id)
+    witness.until(lambda: witness.one(_PROCESSING) == 1, "a child to be at its block")
+    witness.until(die_with(worker), "the children to be gone")
+
+
+def test_the_children_of_a_killed_sweep_die_with_it(site: Site) -> None:
+    site.store_blocks(site.ready_lane(), 2)
+    witness = site.witness()
+    witness.conn.execute(
+        "UPDATE jobs SET rings = 2, look_at = now(), progressed_at = created_at - interval '1 h' WHERE ended_at IS NULL"
+    )
+    sweep = site.sweep(SLUICE_FAULT="hands.begun:1:STOP")
+    sweep.until_line('"taken": 1')
+    witness.until(die_with(sweep), "the child to be gone")
 
 
 def kill_a_child_of(worker: Process) -> None:

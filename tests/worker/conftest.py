@@ -110,6 +110,11 @@ class Process:
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
 
+    def kill_alone(self) -> None:
+        """kill -9 of the process itself, as the kernel does it when memory is short: its children see to themselves."""
+        self.popen.kill()
+        self.popen.wait()
+
     def terminate(self) -> int:
         self.popen.terminate()
         return self.popen.wait(PATIENCE_SECONDS)
