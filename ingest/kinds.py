@@ -12,6 +12,7 @@ import msgspec
 
 from ingest.checking import ItemSchema
 from ingest.db import entities as stored_entities
+from ingest.db import erasure
 from ingest.db import events as stored_events
 from ingest.db import states as stored_states
 from ingest.db.entities import SCOPE
@@ -152,6 +153,7 @@ def _write_states(conn: Connection, target: Target, items: Sequence[State]) -> O
     def upsert(known: Sequence[State], entity_ids: list[int]) -> Outcomes:
         return Outcomes(stored_states.upsert(conn, target.tenant_id, known, entity_ids))
 
+    erasure.keep_out(conn, target.tenant_id)
     return _where_known(conn, target, items, upsert)
 
 

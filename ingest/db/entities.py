@@ -13,7 +13,7 @@ import msgspec
 from psycopg.rows import class_row
 
 from ingest import rawjson
-from ingest.db import binary
+from ingest.db import binary, erasure
 from ingest.db.arrivals import arrived
 from ingest.db.binary import Field, JsonbArray, TextArray, UuidArray
 from ingest.db.effects import counted, effects
@@ -278,8 +278,14 @@ SELECT id FROM gone
 def delete(conn: Connection, tenant_id: int, external_id: str) -> bool:
     """Delete an entity softly: its properties and states are erased, its events kept.
 
+    Args:
+        conn: an open transaction, which has written nothing yet.
+        tenant_id: whose.
+        external_id: its id, as the tenant knows it.
+
     Returns:
         Whether it was there.
     """
+    erasure.begin(conn, tenant_id)
     values = {"tenant_id": tenant_id, "scope": SCOPE, "external_id": external_id}
     return conn.execute(_DELETE, values).rowcount == 1

@@ -57,6 +57,27 @@ def test_results_that_were_kept_before_can_still_be_read(
         assert blocks.results_of(conn, other) == []
 
 
+_ERASED_AND_NOT = """
+INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties, deleted_at)
+VALUES (gen_random_uuid(), 1, '', 'erased', 'player', '{}', now()),
+       (gen_random_uuid(), 1, '', 'p', 'player', '{}', NULL);
+INSERT INTO states (entity_id, key, value) SELECT id, 'balance', '1' FROM entities
+"""
+
+
+def test_states_that_were_erased_before_are_gone(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        with monkeypatch.context() as before:
+            earlier = [name for name in migrations._all() if name < "0008"]
+            before.setattr(migrations, "_all", lambda: earlier)
+            migrate(conn)
+        conn.execute(_ERASED_AND_NOT)
+        conn.commit()
+        migrate(conn)
+        left = conn.execute("SELECT external_id FROM states JOIN entities ON entities.id = entity_id").fetchall()
+        assert left == [("p",)]
+
+
 def test_two_at_once_apply_each_migration_once(empty_database_url: str) -> None:
     ready = Barrier(2, timeout=30)
 

@@ -140,7 +140,11 @@ def test_a_check_that_takes_too_long_is_given_up_and_the_others_go_on(
     observer.execute("UPDATE job_errors SET index = 7 WHERE job_id = %s", (done["events"],))
     with psycopg.connect(database_url) as holder:
         holder.execute("LOCK TABLE states")
-        assert found(database_url, check_seconds=1) == {"job_errors_within": 1, "state_entity": None}
+        assert found(database_url, check_seconds=1) == {
+            "job_errors_within": 1,
+            "state_entity": None,
+            "state_erased": None,
+        }
 
 
 def test_nothing_can_be_written_by_a_check(database_url: str) -> None:
@@ -186,6 +190,7 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     ),
     "link_separate": ("UPDATE events SET tenant_id = %(other)s WHERE id = (SELECT min(id) FROM events)",),
     "state_entity": ("UPDATE states SET entity_id = 77 WHERE entity_id = (SELECT min(entity_id) FROM states)",),
+    "state_erased": ("UPDATE entities SET deleted_at = now() WHERE id = (SELECT min(entity_id) FROM states)",),
     "entity_tenant": (
         """INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties)
            VALUES (gen_random_uuid(), 77, '', 'p', 'player', '{}')""",

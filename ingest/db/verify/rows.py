@@ -88,6 +88,19 @@ WHERE e.id IS NULL
 """,
 )
 
+STATES_ERASED = Check(
+    name="state_erased",
+    invariant="A deleted entity has no states",
+    wrong="states of deleted entities, which should have been erased",
+    advice="They are personal data that somebody had erased. Delete these rows of `states`, and report it",
+    prefix=ENTITY,
+    query="""
+SELECT e.public_id, concat('states.entity_id ', s.entity_id, ', key ', s.key)
+FROM states s JOIN entities e ON e.id = s.entity_id
+WHERE e.deleted_at IS NOT NULL
+""",
+)
+
 ENTITIES_TENANT = Check(
     name="entity_tenant",
     invariant="Every entity has its tenant",
@@ -161,6 +174,7 @@ CHECKS = (
     EVENTS_LINKED,
     LINKS_TIME,
     STATES_ENTITY,
+    STATES_ERASED,
     ENTITIES_TENANT,
     EVENTS_TENANT,
     LINKS_SEPARATE,
