@@ -134,7 +134,7 @@ def of(error: Exception) -> Fault:
 
 def _message(error: SluiceError) -> str:
     if isinstance(error, DatabaseError):
-        log.warning("database_error", error=type(error).__name__, sqlstate=error.sqlstate, constraint=error.constraint)
+        log.warning("database_error", error=type(error).__name__, sqlstate=error.sqlstate, reason=error.message)
     return _DATABASE_MESSAGES.get(type(error), error.message)
 
 

@@ -8,9 +8,11 @@ from redis.retry import Retry
 from app.describe import describe
 from app.replies import as_json
 from app.services import services
+from ingest.db.connection import unfit
 from ingest.db.migrate import pending
 from ingest.db.pool import transaction
-from ingest.errors import DatabaseError
+from ingest.db.unreachable import why_unreachable
+from ingest.errors import DatabaseError, Unavailable
 
 bp = Blueprint("health", __name__)
 
@@ -45,9 +47,11 @@ def _database() -> str:
         services().pool.check()
         with transaction(services().pool) as conn:
             conn.execute("SELECT 1")
+            return unfit(conn) or "ok"
+    except Unavailable:
+        return f"unreachable: {why_unreachable(services().settings.database_url, 'sluice-web')}"
     except DatabaseError as error:
-        return f"unreachable ({error.message})"
-    return "ok"
+        return f"it refuses ({error.message})"
 
 
 def _migrations() -> str:

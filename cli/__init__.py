@@ -23,7 +23,7 @@ from cli.migrate import migrate
 from cli.tenants import tenants
 from cli.up import up
 from cli.verify import verify
-from ingest.errors import DatabaseError, SluiceError
+from ingest.errors import DatabaseError, SluiceError, Unavailable
 
 
 class _Commands(click.Group):
@@ -34,6 +34,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except SluiceError as error:
             prefix = "the database refused: " if isinstance(error, DatabaseError) else ""
+            if isinstance(error, Unavailable):
+                prefix = "the database was lost: "
             click.echo(f"Error: {prefix}{error.message}", err=True)
             ctx.exit(exit_code(error))
 

@@ -17,6 +17,7 @@ from cli.stack import embedded_urls, settings_with, urls_for
 from ingest.config import Settings
 from ingest.db.faults import ours
 from ingest.db.pool import Connection, connect
+from ingest.db.unreachable import advice_for
 from ingest.errors import Unavailable
 
 _WIDEST = 10_000  # columns
@@ -70,7 +71,9 @@ def database(data_dir: Path) -> Iterator[Connection]:
     except Unavailable as error:
         if "DATABASE_URL" in embedded_urls():
             raise StackError(f"nothing runs on {data_dir}: start it with `sluice up --data-dir {data_dir}`") from error
-        raise StackError("the server that DATABASE_URL names does not answer, or refuses") from error
+        raise StackError(
+            f"no connection to the database: {error.message}. What to do: {advice_for(error.message)}"
+        ) from error
     with ours(), connection:
         yield connection
 

@@ -14,6 +14,7 @@ SluiceError                     a code and a message that a client may read
 │   ├── PayloadTooLarge         more bytes than the server reads
 │   ├── UnsupportedMediaType    a body of a type that the call does not take
 │   └── RateLimited             too many requests in the window
+├── WrongDatabase               boot: the database cannot hold what clients send
 ├── JobUnrunnable               a job cannot be carried out, now or ever: it ends as failed
 └── DatabaseError               what Postgres said, with no row data in it
     ├── WriteRefused            the data cannot be stored: the same again would be refused again
@@ -149,6 +150,12 @@ class RateLimited(RequestError):
         self.reset_at = reset_at
 
 
+class WrongDatabase(SluiceError):
+    """The database that DATABASE_URL names cannot hold what clients send; the message says what to do."""
+
+    code = "WRONG_DATABASE"
+
+
 class JobUnrunnable(SluiceError):
     """The job as stored cannot be carried out, now or ever."""
 
@@ -161,11 +168,13 @@ class DatabaseError(SluiceError):
     Args:
         sqlstate: five characters, or None where the client library failed before the server spoke.
         constraint: the constraint's name, if one was broken.
+        reason: what happened, where that can be told without any row data, as of connections.
     """
 
-    def __init__(self, sqlstate: str | None, constraint: str | None = None) -> None:
+    def __init__(self, sqlstate: str | None, constraint: str | None = None, *, reason: str = "") -> None:
         named = f", constraint {constraint}" if constraint else ""
-        super().__init__(f"SQLSTATE {sqlstate or 'none'}{named}")
+        state = f"SQLSTATE {sqlstate}{named}" if sqlstate else ""
+        super().__init__(f"{reason} ({state})" if reason and state else reason or state or "the driver gave up")
         self.sqlstate = sqlstate
         self.constraint = constraint
 

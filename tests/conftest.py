@@ -70,6 +70,16 @@ def database_url(servers: TestServers, template_database: str) -> Iterator[str]:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@pytest.fixture
+def latin_url(servers: TestServers) -> Iterator[str]:
+    """A database that cannot hold every text."""
+    name = f"sluice_test_{secrets.token_hex(4)}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0".encode())
+        yield _named(servers, name)
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
 @pytest.fixture(scope="session")
 def shared_database_url(servers: TestServers, template_database: str) -> Iterator[str]:
     name = f"{template_database}_shared"

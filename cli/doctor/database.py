@@ -8,9 +8,11 @@ from typing import Any
 from cli.doctor.line import Line, amount, clocks, fail, ok, warn
 from ingest.config import Settings
 from ingest.db import doctor as facts
+from ingest.db.connection import unfit
 from ingest.db.faults import ours
 from ingest.db.migrate import pending
 from ingest.db.pool import Connection, connect
+from ingest.db.unreachable import advice_for
 from ingest.errors import DatabaseError, Unavailable
 from ingest.ids import JOB, spell
 
@@ -45,16 +47,14 @@ def look(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
     try:
         with connect(settings.database_url, "sluice-cli") as conn:
             yield from _looked(conn, settings)
-    except Unavailable:
-        if embedded_in is None:
-            advice = "See to the server that DATABASE_URL names, and that the URL, user and password are right"
-        else:
-            advice = f"Start it with `sluice up --data-dir {embedded_in}`"
-        yield fail("database", "it does not answer, or refuses; nothing in it was looked at", advice)
+    except Unavailable as error:
+        advice = f"Start it with `sluice up --data-dir {embedded_in}`" if embedded_in else advice_for(error.message)
+        yield fail("database", f"no connection, so nothing in it was looked at: {error.message}", advice)
 
 
 def _looked(conn: Connection, settings: Settings) -> Iterator[Line]:
     yield version(conn.info.server_version)
+    yield encoding(unfit(conn))
     with ours(), conn.transaction():
         facts.bound(conn, seconds=_STATEMENT_SECONDS, lock_seconds=_LOCK_SECONDS)
     checks: tuple[tuple[str, Callable[[Connection], Any], Callable[[Any], Line]], ...] = (
@@ -98,6 +98,18 @@ def version(number: int) -> Line:
     if number < _OLDEST_VERSION:
         return fail("database", found, "Sluice needs PostgreSQL 15 or newer")
     return ok("database", found)
+
+
+def encoding(refusal: str | None) -> Line:
+    """Whether the database can hold every text.
+
+    Args:
+        refusal: why it cannot, and after a colon what to do.
+    """
+    if refusal is None:
+        return ok("encoding", "UTF8 holds every text")
+    found, _, advice = refusal.partition(": ")
+    return fail("encoding", found, f"{advice[0].upper()}{advice[1:]}")
 
 
 def migrations(missing: list[str]) -> Line:

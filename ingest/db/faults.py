@@ -1,7 +1,8 @@
 """Driver errors become ours, here and nowhere else. What leaves has a SQLSTATE and a constraint, never a row.
 
-Postgres writes row data into its messages (`DETAIL: Key (email)=…`), so no message of the driver is kept: each of our
-errors is raised `from None`.
+Postgres writes row data into its messages (`DETAIL: Key (email)=…`), so none about a statement is kept: each of our
+errors is raised `from None`. Messages about connections hold neither rows nor passwords, and say what to mend: those
+are kept.
 """
 
 from collections.abc import Iterator
@@ -50,13 +51,22 @@ def translate(error: psycopg.Error) -> DatabaseError:
     if state.startswith(_PASSING):
         return TryAgain(state, constraint)
     if state.startswith(_GONE):
-        return Unavailable(state)
+        return Unavailable(state, reason=_one_line(error.diag.message_primary or ""))
     return DatabaseError(state, constraint)
 
 
 def _without_state(error: psycopg.Error) -> DatabaseError:
     """The client library failed before the server spoke: no connection, or a value that has no wire form."""
     if isinstance(error, psycopg.DataError):
-        return WriteRefused(None)
-    lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return Unavailable(None) if lost else DatabaseError(None)
+        return WriteRefused(None, reason="a value has no form that Postgres takes")
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return Unavailable(None, reason=_one_line(str(error)))
+    return DatabaseError(None)
+
+
+_LONGEST_REASON = 500
+
+
+def _one_line(text: str) -> str:
+    text = " ".join(text.split()).removeprefix("connection failed: ")
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"

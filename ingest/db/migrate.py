@@ -3,9 +3,9 @@
 import time
 from importlib.resources import files
 
+from ingest.db.connection import Connection, unfit
 from ingest.db.faults import ours
-from ingest.db.pool import Connection
-from ingest.errors import TryAgain
+from ingest.errors import TryAgain, WrongDatabase
 
 # Any number, so long as nothing else on the server takes the same advisory lock.
 _LOCK = 5_748_309_261
@@ -34,48 +34,47 @@ def pending(conn: Connection) -> list[str]:
 def migrate(conn: Connection) -> list[str]:
     """Bring the schema up to date. Run twice, or by two at once, it is harmless.
 
-    The one function of this package that commits: a migration and its record are one transaction.
+    The one function of this package that commits: a migration and its record are one transaction, and the lock that
+    keeps other runners out ends with it. So a pooler may lend each of these transactions another session.
 
     Args:
-        conn: a connection with no transaction open.
+        conn: a connection; a transaction that is open on it is committed first.
 
     Returns:
         The names of the migrations that this call applied.
 
     Raises:
+        WrongDatabase: it cannot hold what clients send.
         TryAgain: another runner held the lock for two minutes.
         DatabaseError: a migration was refused; those before it stand, nothing of it does.
     """
-    _lock(conn)
-    try:
-        with ours(), conn.transaction():
-            conn.execute(_CREATE_TABLE)
-        names = pending(conn)
-        conn.rollback()
-        for name in names:
-            with ours(), conn.transaction():
-                conn.execute(_sql(name))
-                conn.execute("INSERT INTO sluice_migrations (name) VALUES (%s)", (name,))
-        return names
-    finally:
-        with ours():
-            conn.rollback()
-            conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
-            conn.commit()
-
-
-def _lock(conn: Connection) -> None:
-    """Poll for the lock: a blocking pg_advisory_lock deadlocks with another runner's CREATE INDEX CONCURRENTLY."""
+    if refusal := unfit(conn):
+        raise WrongDatabase(refusal)
+    with ours():
+        conn.commit()
+    applied: list[str] = []
     deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
     while True:
-        with ours():
-            row = conn.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
-            conn.commit()
-        if row and row[0]:
-            return
-        if time.monotonic() > deadline:
-            raise TryAgain("55P03")
-        time.sleep(_LOCK_INTERVAL_SECONDS)
+        with ours(), conn.transaction():
+            if locked := _lock(conn):
+                conn.execute(_CREATE_TABLE)
+                missing = pending(conn)
+                if not missing:
+                    return applied
+                conn.execute(_sql(missing[0]))
+                conn.execute("INSERT INTO sluice_migrations (name) VALUES (%s)", (missing[0],))
+        if locked:
+            applied.append(missing[0])
+            deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        elif time.monotonic() > deadline:
+            raise TryAgain("55P03", reason="another `sluice migrate` has held its lock for two minutes")
+        else:
+            time.sleep(_LOCK_INTERVAL_SECONDS)
+
+
+def _lock(conn: Connection) -> bool:
+    """Try for the lock: to wait for it in the server deadlocks with another runner's CREATE INDEX CONCURRENTLY."""
+    return conn.execute("SELECT pg_try_advisory_xact_lock(%s)", (_LOCK,)).fetchone() == (True,)
 
 
 def _all() -> list[str]:

@@ -7,16 +7,15 @@ what it may prepare, and waits in Python.
 import struct
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
+from psycopg.pq import DiagnosticField, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-_Connection: TypeAlias = psycopg.Connection[Any]
+from ingest.db.connection import Connection, checked
 
 # The type of a parameter, and its value in PostgreSQL's binary format, by the type that it has in Python.
 _TYPES: dict[type, tuple[str, Callable[[Any], bytes]]] = {
@@ -28,7 +27,7 @@ _TYPES: dict[type, tuple[str, Callable[[Any], bytes]]] = {
 }
 
 # The statements that each connection is known to have.
-_known: WeakKeyDictionary[_Connection, set[bytes]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
 
 _IS_PREPARED = "SELECT FROM pg_prepared_statements WHERE name = %s"
 _UNKNOWN_STATEMENT = b"26000"  # invalid_sql_statement_name (PostgreSQL documentation, appendix A)
@@ -50,7 +49,7 @@ class Prepared:
         self._encoders = [(parameter, _TYPES[each][1]) for parameter, each in parameters.items()]
         self._formats = [Format.BINARY] * len(parameters)
 
-    def execute(self, conn: _Connection, values: Mapping[str, Any]) -> int:
+    def execute(self, conn: Connection, values: Mapping[str, Any]) -> int:
         """Execute it.
 
         Args:
@@ -64,6 +63,11 @@ class Prepared:
             psycopg.Error: as the driver would.
         """
         encoded = [None if (value := values[name]) is None else encode(value) for name, encode in self._encoders]
+        if conn.opening:
+            # A statement that a lent session was given would be unknown to the next one.
+            with conn.begun():
+                result = conn.pgconn.exec_params(self._text, encoded, self._oids, self._formats, Format.BINARY)
+                return checked(conn, result).command_tuples or 0
         known = _known.setdefault(conn, set())
         # A transaction would be aborted by a statement that is unknown, so there it is looked for each time; which has
         # psycopg begin it, too.
@@ -75,27 +79,19 @@ class Prepared:
         if result.error_field(DiagnosticField.SQLSTATE) == _UNKNOWN_STATEMENT:
             self._prepare(conn)
             result = self._execute(conn, encoded)
-        return _checked(conn, result).command_tuples or 0
+        return checked(conn, result).command_tuples or 0
 
-    def _prepare(self, conn: _Connection) -> None:
+    def _prepare(self, conn: Connection) -> None:
         if not conn.execute(_IS_PREPARED, (self._name.decode(),)).rowcount:
-            _checked(conn, conn.pgconn.prepare(self._name, self._text, self._oids))
+            checked(conn, conn.pgconn.prepare(self._name, self._text, self._oids))
 
-    def _execute(self, conn: _Connection, encoded: list[bytes | None]) -> PGresult:
+    def _execute(self, conn: Connection, encoded: list[bytes | None]) -> PGresult:
         return conn.pgconn.exec_prepared(self._name, encoded, self._formats, Format.BINARY)  # type: ignore[arg-type] # None is NULL
 
 
-def forget(conn: _Connection) -> None:
+def forget(conn: Connection) -> None:
     """Say that a connection may have lost its statements: psycopg has the server drop all of them at a ROLLBACK.
 
     After one that is not told of, the next use costs an error in the server's log, and is tried again.
     """
     _known.pop(conn, None)
-
-
-def _checked(conn: _Connection, result: PGresult) -> PGresult:
-    if conn.pgconn.status == ConnStatus.BAD:
-        raise psycopg.OperationalError(conn.pgconn.get_error_message())
-    if result.status != ExecStatus.COMMAND_OK:
-        raise error_from_result(result)
-    return result

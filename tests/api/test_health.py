@@ -20,20 +20,26 @@ def test_readyz_says_that_all_is_well(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gone", "named"),
+    ("gone", "named", "told"),
     [
-        ({"redis_url": "redis://127.0.0.1:1/0"}, {"broker"}),
-        ({"database_url": "postgresql://nobody@127.0.0.1:1/none"}, {"database", "migrations"}),
+        ({"redis_url": "redis://127.0.0.1:1/0"}, {"broker"}, ["unreachable"]),
+        (
+            {"database_url": "postgresql://nobody:hunter2@127.0.0.1:1/none"},
+            {"database", "migrations"},
+            ["port 1 failed: Connection refused", "Start the server"],
+        ),
     ],
 )
 def test_readyz_names_what_is_away_while_healthz_is_well(
-    settings: Settings, gone: dict[str, str], named: set[str]
+    settings: Settings, gone: dict[str, str], named: set[str], told: list[str]
 ) -> None:
     app = create_app(replace(settings, **gone))
     answer = app.test_client().get("/readyz")
     checks = answer.get_json()["checks"]
     assert answer.status_code == 503
     assert {name for name, result in checks.items() if result != "ok"} == named
+    assert all(text in answer.text for text in told)
+    assert "hunter2" not in answer.text
     assert app.test_client().get("/healthz").get_json() == {"status": "ok"}
     app.extensions["sluice"].close()
 
@@ -44,3 +50,11 @@ def test_readyz_names_the_migrations_that_are_missing(app: Flask, pool: Pool) ->
     answer = app.test_client().get("/readyz")
     assert answer.status_code == 503
     assert "0001_first_schema" in answer.get_json()["checks"]["migrations"]
+
+
+def test_readyz_refuses_a_database_that_cannot_hold_every_text(settings: Settings, latin_url: str) -> None:
+    app = create_app(replace(settings, database_url=latin_url))
+    answer = app.test_client().get("/readyz")
+    assert answer.status_code == 503
+    assert "LATIN1" in answer.get_json()["checks"]["database"]
+    app.extensions["sluice"].close()

@@ -8,12 +8,12 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
-from ingest.db.pool import Pool
+from ingest.db.pool import Connection, Pool
 
 PASSES, LANDS, IS_LOST = "the answer comes", "it lands and the answer is lost", "it is lost on its way"
 
 
-class Lossy(psycopg.Connection[tuple[object, ...]]):
+class Lossy(Connection):
     """Each COMMIT, of whichever connection, ends as the next word of the plan says; then all pass."""
 
     plan: ClassVar[list[str]] = []

@@ -89,7 +89,6 @@ def test_two_at_once_apply_each_migration_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(2) as threads:
         first, second = (future.result() for future in [threads.submit(run), threads.submit(run)])
     assert sorted([*first, *second]) == migrations._all()
-    assert [] in (first, second)
 
 
 def test_a_runner_that_cannot_have_the_lock_gives_up_and_changes_nothing(
@@ -111,7 +110,7 @@ def test_a_migration_that_is_refused_leaves_nothing_of_itself_and_the_lock_is_fr
         conn.commit()
         with pytest.raises(DatabaseError):
             migrate(conn)
-        assert tables(empty_database_url) == {"states", "sluice_migrations"}
+        assert tables(empty_database_url) == {"states"}
         assert conn.info.transaction_status is TransactionStatus.IDLE
         conn.execute("DROP TABLE states")
         conn.commit()

@@ -35,6 +35,21 @@ def test_migrating_again_applies_nothing(run):
     assert run("migrate") == {"applied": []}
 
 
+def test_migrate_says_why_there_is_no_connection_and_what_to_do():
+    done = sluice("migrate", DATABASE_URL="postgresql://u:geheim@127.0.0.1:1/sluice", REDIS_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 1
+    assert "port 1 failed: Connection refused" in done.stderr
+    assert "What to do: Start the server" in done.stderr
+    assert "geheim" not in done.stderr
+
+
+def test_migrate_refuses_a_database_that_cannot_hold_every_text(latin_url):
+    done = sluice("migrate", DATABASE_URL=latin_url, REDIS_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 1
+    assert "encoded in LATIN1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_key_opens_its_tenant_until_it_is_revoked(stack, run, tenant):
     first = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live", "--label", "first")
     second = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live")

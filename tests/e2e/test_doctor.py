@@ -83,7 +83,17 @@ def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
     seen = doctor()
     assert seen.names("ok") == set(seen.lines)
     assert set(seen.lines) == {
-        *("python", "packages", "settings", "database", "migrations", "durability", "connections", "database clock"),
+        *(
+            "python",
+            "packages",
+            "settings",
+            "database",
+            "encoding",
+            "migrations",
+            "durability",
+            "connections",
+            "database clock",
+        ),
         *("size", "vacuum", "transactions", "sweep", "workers", "waiting", "jobs"),
         *("broker", "broker memory", "broker clock", "queue"),
     }
@@ -134,6 +144,18 @@ def test_no_password_is_ever_shown(doctor):
     seen = doctor(DATABASE_URL="postgresql://u:geheim@127.0.0.1:1/sluice", REDIS_URL="redis://:geheim@127.0.0.1:1/0")
     assert seen.names("fail") == {"database", "broker"}
     assert "geheim" not in json.dumps(seen.document)
+
+
+def test_a_database_that_is_away_is_told_in_libpqs_words(doctor):
+    found = doctor(DATABASE_URL="postgresql://u@127.0.0.1:1/sluice").lines["database"]
+    assert "port 1 failed: Connection refused" in found["found"]
+    assert "Start the server" in found["advice"]
+
+
+def test_an_encoding_that_cannot_hold_every_text_is_a_fail(doctor, latin_url):
+    seen = doctor(DATABASE_URL=latin_url)
+    assert seen["encoding"] == ("fail", "the database is encoded in LATIN1, which cannot hold every text")
+    assert "ENCODING 'UTF8'" in seen.lines["encoding"]["advice"]
 
 
 def test_a_missing_migration_is_a_fail(doctor, execute):

@@ -36,7 +36,7 @@ def test_every_class_has_a_public_code_in_capitals() -> None:
     [
         ("23505", "entities_external_id_key", "SQLSTATE 23505, constraint entities_external_id_key"),
         ("40P01", None, "SQLSTATE 40P01"),
-        (None, None, "SQLSTATE none"),
+        (None, None, "the driver gave up"),
     ],
 )
 def test_a_database_error_says_state_and_constraint(sqlstate: str | None, constraint: str | None, message: str) -> None:

@@ -1,0 +1,220 @@
+"""A connection to Postgres with the settings that Sluice relies on, whatever its database, role, URL or user say.
+
+A session of our own gets them once, right after it was opened. A pooler such as PgBouncer lends a session for one
+transaction only, so there each transaction begins with them, in the message that begins it.
+
+The guards are what makes a row lock a lease (DESIGN.md section 3): a worker that dies or hangs loses its transaction
+whatever its own clock or code does.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Self
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+
+# How the sweeper knows a worker's sessions in pg_stat_activity; a block that was delivered before adds `:seconds`.
+WORKER = "sluice-worker"
+
+TRANSACTION_TIMEOUT_SINCE = 170000  # the server version that first has it
+
+# What our SQL, and psycopg in reading values, take for granted. `search_path` stays the user's.
+_NEEDED = {
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    # In any other zone the first or the last hours of the years 1 to 9999 cannot be read back.
+    "TimeZone": "UTC",
+    "standard_conforming_strings": "on",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    # Every write waits for the row that it found locked, and then looks again; stricter levels refuse it instead.
+    "default_transaction_isolation": "read committed",
+}
+_KEEPALIVES = {
+    # A peer that vanished without a word is noticed within about 6 s, by both ends.
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "5s",
+}
+# Everything is looked up by a key here. A plan that was made while a table was empty, and is kept, would read all of it
+# for each key once it has grown: 20 times slower, and worse by the hour. To plan each time costs a small job a third.
+_PLANS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+_GUARDS = {
+    WORKER: {
+        "idle_in_transaction_session_timeout": "5s",  # a worker that hangs between two statements
+        "statement_timeout": "8s",
+        "lock_timeout": "3s",
+        "transaction_timeout": "9s",
+        "client_connection_check_interval": "1s",  # a worker that died while its statement runs
+        **_PLANS,
+    },
+    "sluice-web": {
+        # A request must end well inside a client's 30 s.
+        "idle_in_transaction_session_timeout": "5s",
+        "statement_timeout": "15s",
+        "lock_timeout": "5s",
+        "transaction_timeout": "0",
+        "client_connection_check_interval": "1s",
+        **_PLANS,
+    },
+    "sluice-sweep": {
+        "idle_in_transaction_session_timeout": "5s",
+        "statement_timeout": "10s",
+        "lock_timeout": "1s",  # it comes again in a second
+        "transaction_timeout": "0",
+    },
+    # A migration or a check of all rows may take hours.
+    "sluice-cli": {
+        "idle_in_transaction_session_timeout": "0",
+        "statement_timeout": "0",
+        "lock_timeout": "0",
+        "transaction_timeout": "0",
+    },
+}
+
+# The session is lent where the process that serves it is not the one that answered the connection. Then nothing must
+# stay behind in it, so the settings end with this statement.
+_SET_UP = """
+SELECT pg_backend_pid() <> %(pid)s, set_config(name, value, pg_backend_pid() <> %(pid)s)
+FROM unnest(%(names)s::text[], %(values)s::text[]) AS s (name, value)
+"""
+
+
+class Connection(psycopg.Connection[tuple[object, ...]]):
+    """A connection whose every transaction has our settings.
+
+    Attributes:
+        opening: the message that begins a transaction where a pooler lends the session; empty where it is our own.
+    """
+
+    opening: bytes = b""
+
+    def begin(self) -> None:
+        """Begin a transaction in a lent session, with our settings in it.
+
+        Raises:
+            psycopg.Error: as the driver would.
+        """
+        checked(self, self.pgconn.exec_(self.opening))
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Give one statement its transaction: the open one, or one of its own where the connection autocommits."""
+        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+            yield
+        elif self.autocommit:
+            with self.transaction():
+                yield
+        else:
+            self.begin()
+            yield
+
+    @contextmanager
+    def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> Iterator[Any]:  # noqa: FBT001, FBT002 # psycopg's signature
+        """As of psycopg."""
+        if not self.opening or self.pgconn.transaction_status != TransactionStatus.IDLE:
+            with super().transaction(savepoint_name, force_rollback) as transaction:
+                yield transaction
+            return
+        try:
+            self.begin()
+            yield None
+        except BaseException:
+            with suppress(psycopg.Error):  # the connection may be what was lost
+                self.rollback()
+            raise
+        if force_rollback:
+            self.rollback()
+        else:
+            self.commit()
+
+
+class _Cursor(psycopg.Cursor[Any]):
+    """Begins transactions as a lent session needs it."""
+
+    def execute(self, *args: Any, **options: Any) -> Self:
+        connection: Any = self.connection
+        with connection.begun():
+            return super().execute(*args, **options)
+
+
+def conninfo(url: str, process: str) -> str:
+    """What libpq needs to connect: all that the URL says, its `options` included, and what only libpq can set.
+
+    Args:
+        url: libpq URL.
+        process: WORKER, `sluice-web`, `sluice-sweep` or `sluice-cli`.
+    """
+    return make_conninfo(url, application_name=process, client_encoding="UTF8", connect_timeout=5)
+
+
+def settings_of(process: str, server_version: int) -> Mapping[str, str]:
+    """The settings that each transaction of a process has, as Postgres spells them.
+
+    Args:
+        process: as for `conninfo`.
+        server_version: as libpq has it, such as 150004.
+    """
+    settings = {"application_name": process, **_NEEDED, **_GUARDS[process]}
+    if server_version < TRANSACTION_TIMEOUT_SINCE:
+        del settings["transaction_timeout"]
+    return settings
+
+
+def set_up(connection: Connection, process: str) -> None:
+    """Give a new connection its settings.
+
+    Args:
+        connection: fresh, with no transaction open.
+        process: as for `conninfo`.
+
+    Raises:
+        psycopg.Error: the server refuses one of them.
+    """
+    settings = settings_of(process, connection.info.server_version)
+    of_session = {**settings, **_KEEPALIVES}
+    connection.autocommit = True
+    values = {"pid": connection.info.backend_pid, "names": list(of_session), "values": list(of_session.values())}
+    lent = connection.execute(_SET_UP, values).fetchall()[0][0]
+    connection.autocommit = False
+    if lent:
+        connection.opening = _opening(settings)
+        connection.cursor_factory = _Cursor
+        # psycopg would look for its prepared statements in a session that may be another one by then.
+        connection.prepare_threshold = None
+
+
+def _opening(settings: Mapping[str, str]) -> bytes:
+    # SET and not set_config: nothing that takes a snapshot may come before a transaction's own SET TRANSACTION.
+    begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+    return "; ".join([begin, *(f"SET LOCAL {name} = '{value}'" for name, value in settings.items())]).encode()
+
+
+def checked(connection: psycopg.Connection[Any], result: PGresult) -> PGresult:
+    """The result of what libpq executed.
+
+    Raises:
+        psycopg.Error: as the driver would, where it is an error.
+    """
+    if connection.pgconn.status == ConnStatus.BAD:
+        raise psycopg.OperationalError(connection.pgconn.get_error_message())
+    if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
+        raise error_from_result(result)
+    return result
+
+
+def unfit(connection: Connection) -> str | None:
+    """Why a database cannot hold what clients send, and what to do; None where it can."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding == "UTF8":
+        return None
+    return (
+        f"the database is encoded in {encoding}, which cannot hold every text: make another one by "
+        "CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0, and name it in DATABASE_URL"
+    )
