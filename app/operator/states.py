@@ -24,7 +24,7 @@ bp.before_request(scopes.scope("ingest:states"))
 
 @bp.put("/entities/<text:external_id>/state/<text:key>")
 @describe(
-    'Set a state, to the value or to the member `value` of `{"value": …}`',
+    'Set a state, to the value of the body; an object of one member, `{"value": …}`, is the value of that member',
     body="StateValue",
     answers={200: "WrittenState"},
     faults=(404,),
@@ -61,12 +61,12 @@ def get(external_id: str, key: str) -> Response:
 
 
 def _unwrapped(sent: msgspec.Raw) -> msgspec.Raw:
-    """The value: an object that has a member `value` is the wrapped form."""
+    """The value: an object whose only member is `value` is the wrapped form, any other one is itself the value."""
     try:
         members = rawjson.split_object(sent)
     except rawjson.NotAnObject:
         return sent
-    return members.get("value", sent)
+    return members["value"] if members.keys() == {"value"} else sent
 
 
 def _shape(state: StateRow) -> dict[str, object]:

@@ -53,8 +53,18 @@ def test_section_3_an_unknown_state_key_is_refused(player: Api) -> None:
     refused(player.put(f"{PATH}/balence", 1), 400, "VALIDATION_FAILED", 'Unknown state key: "balence"')
 
 
-def test_section_3_an_object_that_has_a_member_value_counts_as_wrapped(player: Api) -> None:
-    assert data(player.put(f"{PATH}/balance", {"value": 1, "currency": "EUR"})) == {"stateKey": "balance", "value": 1}
+@pytest.mark.parametrize(
+    "value",
+    [{"value": 145.50, "currency": "EUR"}, {"value": None, "": 0}, {"Value": 1}, {"value": {"value": 1}, "a": 1}],
+)
+def test_section_3_an_object_with_more_than_a_value_is_itself_the_value(player: Api, value: Any) -> None:
+    assert data(player.put(f"{PATH}/balance", value)) == {"stateKey": "balance", "value": value}
+    assert data(player.get(f"{PATH}/balance"))["value"] == value
+
+
+def test_section_3_only_one_wrapping_is_taken_off(player: Api) -> None:
+    player.put(f"{PATH}/balance", {"value": {"value": 1}})
+    assert data(player.get(f"{PATH}/balance"))["value"] == {"value": 1}
 
 
 @pytest.mark.parametrize("number", [b"145.50", b"1234567890123456789012345678901234567890", b"-0.10"])
