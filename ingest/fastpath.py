@@ -185,20 +185,23 @@ def _names(schema: ItemSchema) -> dict[str, str]:
 def _type_of(field: fields.Field[Any]) -> Any | None:
     """The msgspec type that takes no more than the field does; a subclass may do anything, so exact types count.
 
-    It takes no null, whatever an optional field does with it: nulls are rare, and marshmallow's.
+    Of fields that take null a timestamp alone is known; the others take none, whatever an optional field does with it:
+    nulls are rare, and marshmallow's.
     """
-    if field.validators or field.allow_none or not (field.required or field.load_default is not marshmallow.missing):
+    takes_null = type(field) in {Timestamp, When}
+    has_default = field.load_default is not marshmallow.missing
+    if field.validators or not (field.required or has_default) or (field.allow_none and not takes_null):
         return None
     match field:
         case Items() if type(field) is Items:
             inner = _item(field.schema, None)
             return None if inner is None else Annotated[list[inner], msgspec.Meta(min_length=1)]  # type: ignore[valid-type] # made at run time
         case Text() | public.Text() if type(field) in {Text, public.Text}:
-            return Annotated[str, msgspec.Meta(min_length=1, max_length=field.longest)]
+            return Annotated[str, msgspec.Meta(min_length=int(field.required), max_length=field.longest)]
         case Document() if type(field) in {Document, *_OBJECTS}:
             return msgspec.Raw
-        case Timestamp() if type(field) in {Timestamp, When}:
-            return str
+        case Timestamp() if takes_null:
+            return str | None if field.allow_none else str
     return None
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import marshmallow
@@ -91,8 +91,11 @@ class ObjectDocument(Document):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-# ISO 8601 with `T`; `Z`, an offset or none; 0 to 9 fraction digits (contracts/public.md section 3).
-_TIMESTAMP = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+# ISO 8601 with `T`, seconds or none, 0 to 9 fraction digits of a second; `Z`, an offset or none (contracts/public.md
+# section 3). Lower case is RFC 3339's, no seconds are Java's, an offset without a colon is that of many a strftime.
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?([Zz]|[+-]\d{2}(?::?[0-5]\d)?)?", re.ASCII
+)
 
 
 def moment_of(text: str) -> datetime | None:
@@ -103,26 +106,24 @@ def moment_of(text: str) -> datetime | None:
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
         return None
-    moment, fraction, zone = match.groups()
+    zone = match[1]
     try:
-        whole = datetime.fromisoformat(moment + (zone or "Z"))
-        if zone not in {None, "Z"}:
-            whole = whole.astimezone(UTC)
+        if zone == "Z":
+            return datetime.fromisoformat(text)
+        if zone is None or zone == "z":
+            return datetime.fromisoformat(f"{text.removesuffix('z')}Z")
+        return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return whole if fraction is None else whole + timedelta(microseconds=int(fraction.ljust(6, "0")[:6]))
 
 
 class Timestamp(Named):
-    """A moment; None where it is absent."""
+    """A moment; None where it is absent or null."""
 
-    default_error_messages = {
-        "invalid": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"',
-        "null": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"',
-    }
+    default_error_messages = {"invalid": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"'}
 
     def __init__(self, *, attribute: str) -> None:
-        super().__init__(attribute=attribute, load_default=None, allow_none=False)
+        super().__init__(attribute=attribute, load_default=None, allow_none=True)
 
     def _deserialize(
         self,

@@ -86,12 +86,12 @@ class _Told(fields.Field[Any]):
 
 
 class Text(_Told):
-    """A string, 1 to `longest` characters, that Postgres can store.
+    """A string of at most `longest` characters that Postgres can store.
 
     Args:
         label: what a sentence calls it.
         longest: the most characters.
-        required: whether it must be there; it is empty where it need not and is not.
+        required: whether it must be there and not be empty; an empty one is as absent where it need not.
         attribute: of the loaded item.
     """
 
@@ -109,10 +109,9 @@ class Text(_Told):
     ) -> str:
         if not isinstance(value, str):
             raise self.fault("str type expected", "type_error.str", f"{self.label} must be a string")
-        if not value:
+        if not value and self.required:
             msg = "ensure this value has at least 1 characters"
-            text = self.wanted if self.required else f"{self.label} is empty"
-            raise self.fault(msg, "value_error.any_str.min_length", text)
+            raise self.fault(msg, "value_error.any_str.min_length", self.wanted)
         if len(value) > self.longest:
             msg = f"ensure this value has at most {self.longest} characters"
             text = f"{self.label} exceeds {self.longest} characters"

@@ -33,11 +33,11 @@ SHAPES: dict[str, Shape] = {
     "Document": {"type": "object"},
     # What is sent, one by one and in batches.
     "Entity": closed(entityType=_NAME, externalId=ID, data=DOCUMENT),
-    "Event": closed(("timestamp",), eventType=_NAME, data=DOCUMENT, timestamp=TIME),
+    "Event": closed(("timestamp",), eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME)),
     "StateValue": _ANYTHING,
     "EntityBatch": array(ref("Entity"), minItems=1, maxItems=KINDS["entities"].limit),
     "EventBatch": array(
-        closed(("timestamp",), externalId=ID, eventType=_NAME, data=DOCUMENT, timestamp=TIME),
+        closed(("timestamp",), externalId=ID, eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME)),
         minItems=1,
         maxItems=KINDS["events"].limit,
     ),

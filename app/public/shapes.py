@@ -30,7 +30,7 @@ SHAPES: dict[str, Shape] = {
         type=_TYPE_NAME,
         id=_OBJECT_ID,
         properties=_OPTIONAL_DOCUMENT,
-        qualifier=or_null(_text(LONGEST_QUALIFIER)),
+        qualifier=or_null({"type": "string", "maxLength": LONGEST_QUALIFIER}),
     ),
     "ObjectEvent": record(
         ("timestamp", "properties"),

@@ -98,6 +98,21 @@ def test_section_3_a_bad_event_is_refused(player: Api, item: object, code: str, 
     assert data(player.get(PATH)) == []
 
 
+@pytest.mark.parametrize("time", ["2024-01-15T10:00Z", "2024-01-15T10:00:00+0000", "2024-01-15t10:00:00z"])
+def test_a_timestamp_may_be_spelt_as_java_and_rfc_3339_do(player: Api, run_jobs: Callable[[], None], time: str) -> None:
+    player.post(PATH, sent(timestamp=time))
+    player.post("/batch/events", [event(timestamp=time)])
+    run_jobs()
+    assert [event["timestamp"] for event in data(player.get(PATH))] == ["2024-01-15T10:00:00.000Z"] * 2
+
+
+def test_a_timestamp_of_null_is_as_absent(player: Api, run_jobs: Callable[[], None]) -> None:
+    assert player.post(PATH, sent(timestamp=None)).status_code == 201
+    player.post("/batch/events", [event(timestamp=None)])
+    run_jobs()
+    assert len(data(player.get(PATH))) == 2
+
+
 def test_section_3_numbers_of_events_read_back_with_the_same_value(player: Api) -> None:
     body = b'{"eventType":"session","data":{"a":145.50,"b":' + b"7" * 40 + b"}}"
     player.call("POST", PATH, body=body)
