@@ -1,8 +1,11 @@
-"""Reading a request's body: of the right type, bounded while it is read, and one JSON text."""
+"""Reading a request's body: of the right type, bounded while it is read, whole, and one JSON text."""
+
+import codecs
 
 import msgspec
 from flask import request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] # it has no types
+from werkzeug.exceptions import BadRequest, RequestTimeout
 from werkzeug.http import parse_options_header
 
 from app.services import services
@@ -11,6 +14,8 @@ from ingest.errors import InvalidInput, PayloadTooLarge, UnsupportedMediaType
 
 _JSON = "application/json"
 _CHUNK_BYTES = 64 * 1024
+_UTF_8 = {"utf-8", "utf8", "us-ascii", "ascii"}  # ASCII is UTF-8
+_MARKS = {codecs.BOM_UTF8: "EF BB BF", codecs.BOM_UTF16_LE: "FF FE, of UTF-16", codecs.BOM_UTF16_BE: "FE FF, of UTF-16"}
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -22,12 +27,15 @@ def read() -> bytes:
     Raises:
         UnsupportedMediaType: it says that it is not JSON, not UTF-8, or compressed.
         PayloadTooLarge: it is over the byte limit; no more than the limit was read.
-        InvalidInput: it broke off.
+        BadRequest: it broke off, so what came is not what was sent (RFC 9112 section 8), or its chunks are malformed.
+        RequestTimeout: it came too slowly.
+        InvalidInput: it is empty, or begins with a byte order mark.
     """
     _check_type()
     most = services().settings.max_body_bytes
     # A length that is stated is judged before anything is read; a chunked body has none, and is counted as it comes.
-    if (request.content_length or 0) > most:
+    announced = request.content_length
+    if (announced or 0) > most:
         raise _too_large(most)
     body = bytearray()
     try:
@@ -35,9 +43,22 @@ def read() -> bytes:
             body += chunk
             if len(body) > most:
                 raise _too_large(most)
+    except TimeoutError:
+        raise RequestTimeout("The body came too slowly; nothing was stored, send the request again") from None
     except (OSError, ParseException):
-        raise InvalidInput("The body broke off, or its chunks are malformed") from None
+        raise BadRequest("The body ended before its last chunk, or its chunks are malformed") from None
+    if announced is not None and len(body) != announced:
+        raise BadRequest(f"The body ended after {len(body)} of the {announced} bytes that Content-Length announced")
+    _check_start(body)
     return bytes(body)
+
+
+def _check_start(body: bytearray) -> None:
+    if not body:
+        raise InvalidInput("The body is empty; send JSON, and its length in Content-Length or as chunks")
+    for mark, name in _MARKS.items():
+        if body.startswith(mark):
+            raise InvalidInput(f"The body begins with a byte order mark ({name}); send JSON in UTF-8, without one")
 
 
 def read_json() -> msgspec.Raw:
@@ -66,10 +87,16 @@ def _check_type() -> None:
         media_type, options = parse_options_header(sent)
         if media_type.lower() not in {"", _JSON}:
             raise UnsupportedMediaType("Send the body as application/json")
-        if options.get("charset", "utf-8").lower() not in {"utf-8", "utf8"}:
+        if options.get("charset", "utf-8").strip("'").lower() not in _UTF_8:
             raise UnsupportedMediaType("Send the body in UTF-8: JSON has no other character set (RFC 8259)")
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("Send the body uncompressed")
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    if coding in _UTF_8:
+        raise UnsupportedMediaType(
+            f'Leave "Content-Encoding: {coding}" out: it is for compression. A character set belongs into '
+            "Content-Type, and JSON is UTF-8 without being told so"
+        )
+    if coding not in {"", "identity"}:
+        raise UnsupportedMediaType("Send the body uncompressed, without Content-Encoding")
 
 
 def _too_large(most: int) -> PayloadTooLarge:

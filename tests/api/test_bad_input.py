@@ -14,7 +14,7 @@ from tests.factories import entity, event, state
 DEEP = 100_000
 
 NO_BATCHES: dict[str, tuple[bytes, str]] = {
-    "empty": (b"", "JSON"),
+    "empty": (b"", "body is empty"),
     "space": (b" \n", "JSON"),
     "half": (b'[{"externalId": "x"', "JSON"),
     "trailing": (b"[{}] x", "JSON"),
@@ -29,8 +29,8 @@ NO_BATCHES: dict[str, tuple[bytes, str]] = {
     "cut UTF-8": (b'[{"a": "\xf0\x9f"}]', "UTF-8"),
     "encoded surrogate": (b'[{"a": "\xed\xa0\x80"}]', "UTF-8"),
     "latin-1": ('[{"a": "é"}]'.encode("latin-1"), "UTF-8"),
-    "byte order mark": (b"\xef\xbb\xbf[{}]", "JSON"),
-    "UTF-16": ("[{}]".encode("utf-16"), "UTF-8"),
+    "byte order mark": (b"\xef\xbb\xbf[{}]", "byte order mark (EF BB BF)"),
+    "UTF-16": ("[{}]".encode("utf-16"), "byte order mark (FF FE, of UTF-16)"),
     "UTF-16 without mark": ("[{}]".encode("utf-16-le"), "JSON"),
     "control character": (b'[{"a": "\x01"}]', "JSON"),
     "bare NUL": (b"[{}]\0", "JSON"),
@@ -149,15 +149,26 @@ def test_a_wrong_content_type_is_415(api: Api, method: str, path: str) -> None:
         ("Content_Type", "application/json", 202),
         ("Content_Type", "Application/JSON; charset=UTF-8", 202),
         ("Content_Type", "", 202),
+        ("Content_Type", 'application/json; charset="utf-8"', 202),
+        ("Content_Type", "application/json; charset='utf-8'", 202),
+        ("Content_Type", "application/json; charset=us-ascii", 202),
         ("Content_Type", "application/json; charset=utf-16", 415),
         ("Content_Type", "application/json; charset=latin-1", 415),
         ("Content_Encoding", "identity", 202),
+        ("Content_Encoding", "", 202),
+        ("Content_Encoding", "utf-8", 415),
         ("Content_Encoding", "gzip", 415),
         ("Content_Encoding", "zstd", 415),
     ],
 )
 def test_json_in_utf_8_and_uncompressed_is_what_is_taken(api: Api, header: str, value: str, status: int) -> None:
     assert api.post("/batch/entities", [entity()], **{header: value}).status_code == status
+
+
+def test_a_character_set_in_content_encoding_is_told_where_it_belongs(api: Api) -> None:
+    for coding in ("utf-8", "UTF8", "us-ascii"):
+        answer = api.post("/batch/entities", [entity()], Content_Encoding=coding)
+        refused(answer, 415, "UNSUPPORTED_MEDIA_TYPE", "belongs into Content-Type")
 
 
 def test_a_body_over_the_byte_limit_is_413_and_stores_nothing(app: Flask, api: Api, pool: Pool) -> None:

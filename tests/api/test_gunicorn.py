@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ingest.db import keys
 from ingest.db.pool import Pool, transaction
 from tests.api.conftest import BASE, ROOT
 from tests.factories import entity, make_tenant
@@ -33,14 +34,19 @@ def send(gunicorn: str, key: str) -> Send:
             connection.settimeout(20)
             connection.connect(gunicorn)
             connection.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body)
-            answer = b""
-            while part := connection.recv(65536):
-                answer += part
-        head_text, _, content = answer.partition(b"\r\n\r\n")
-        status, *lines = head_text.decode().split("\r\n")
-        return int(status.split()[1]), dict(each.split(": ", 1) for each in lines), content and json.loads(content)
+            return read_answer(connection)
 
     return send
+
+
+def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], Any]:
+    """All that comes until the server closes: status, headers and JSON."""
+    answer = b""
+    while part := connection.recv(65536):
+        answer += part
+    head, _, content = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    return int(status.split()[1]), dict(line.split(": ", 1) for line in lines), content and json.loads(content)
 
 
 def chunked(body: bytes, size: int) -> bytes:
@@ -149,3 +155,41 @@ def test_a_malformed_request_leaves_no_key_in_the_log(gunicorn: str) -> None:
         client.connect(gunicorn)
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization Bearer oh_live_secret\r\n\r\n")
         assert client.recv(1000).startswith(b"HTTP/1.1 400")
+
+
+WRITES = [
+    ("PUT", f"{BASE}/entities/known/state/balance", b"14", b"5.50"),
+    ("POST", f"{BASE}/entities", b'{"entityType": "game", "externalId": "known", "data": {}}', b" "),
+    ("POST", f"{BASE}/entities/known/events", b'{"eventType": "session", "data": {}}', b"\n"),
+    ("PUT", f"{BASE}/settings", b'{"batchWaitSeconds": 1}', b" "),
+    ("POST", f"{BASE}/batch/entities", b'[{"entityType": "game", "externalId": "known", "data": {}}]', b" "),
+    ("POST", f"{BASE}/batch/states", b'[{"externalId": "known", "stateKey": "balance", "value": 14}]', b" "),
+    ("POST", "/v1/event", b'{"event": "e", "objects": [{"type": "t", "id": "known"}]}', b" "),
+    ("POST", "/v1/object/upsert", b'{"type": "t", "id": "known"}', b" "),
+    ("POST", "/v1/event/batch", b'{"events": [{"event": "e", "objects": [{"type": "t", "id": "known"}]}]}', b" "),
+    ("POST", "/v1/object/batch", b'{"objects": [{"type": "t", "id": "known"}]}', b" "),
+]
+
+
+@pytest.mark.parametrize("framing", ["Content-Length", "chunks"])
+def test_a_body_that_ends_early_is_400_and_changes_nothing(gunicorn: str, pool: Pool, framing: str) -> None:
+    with transaction(pool) as conn:
+        tenant, operator_key = make_tenant(conn)
+        _, public_key = keys.create(conn, tenant.id, "fm_live", "test")
+    for method, path, part, rest in WRITES:
+        sized, body = f"Content-Length: {len(part + rest)}", part
+        if framing == "chunks":  # whole, but for the last of them
+            sized, body = "Transfer-Encoding: chunked", b"%x\r\n%s\r\n" % (len(part), part)
+        key = public_key if path.startswith("/v1/") else operator_key
+        head = [f"{method} {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {key}", "Connection: close", sized]
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(20)
+            client.connect(gunicorn)
+            client.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+            client.shutdown(socket.SHUT_WR)
+            status, _, answer = read_answer(client)
+        assert status == 400, (path, answer)
+        assert "ended" in (answer["error"]["message"] if "error" in answer else answer["detail"])
+    with transaction(pool) as conn:
+        for table in ("jobs", "entities", "events", "states"):
+            assert conn.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
