@@ -97,7 +97,7 @@ class Kind:
         block_items: the most items of one transaction.
         schema: what an item must be.
         key: what two items must share to be writes of the same row; None where every item is a row of its own.
-        write: stores items, of which no two share a key, and says what became of them.
+        write: stores items as if they had come one after the other, and says what became of them.
         keeps_results: whether the id of each item that was taken can be read from its job.
     """
 

@@ -1,4 +1,4 @@
-"""Writing a block: equal keys in turn, and whatever the database refuses narrowed down to the one item."""
+"""Writing a block, and narrowing down whatever the database refuses to the one item."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -26,28 +26,9 @@ def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any], *,
     Raises:
         WriteRefused: the database cannot store one of them, and nothing was to be halved.
     """
-    layers = _layers(kind, items)
-    one = partial(_write_or_halve if halving else _write_at_once, conn, kind, target)
-    return one(items) if len(layers) == 1 else _in_parts(one, items, layers)
-
-
-def _layers(kind: Kind, items: Sequence[Any]) -> Sequence[Sequence[int]]:
-    """The places of the first item of each key, of the second of each, and so on: a statement a layer, and mostly one.
-
-    The database alone judges what a repeated key changes, so effects are those of single writes in order.
-    """
-    if kind.key is None or len(set(map(kind.key, items))) == len(items):
-        return [range(len(items))] if items else []
-    layers: list[list[int]] = []
-    seen: dict[object, int] = {}
-    for place, item in enumerate(items):
-        key = kind.key(item)
-        layer = seen.get(key, 0)
-        seen[key] = layer + 1
-        if layer == len(layers):
-            layers.append([])
-        layers[layer].append(place)
-    return layers
+    if not items:
+        return Outcomes([])
+    return (_write_or_halve if halving else _write_at_once)(conn, kind, target, items)
 
 
 def _in_parts(one: Write, items: Sequence[Any], parts: Iterable[Sequence[int]]) -> Outcomes:
@@ -69,7 +50,8 @@ def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequenc
     except WriteRefused as refusal:
         if len(items) == 1:
             return refused(_why(items[0], refusal))
-    # Halves must stay in the order in which rows are locked, or two writers who both halve can deadlock.
+    # Halves must stay in the order in which rows are locked, or two writers who both halve can deadlock; and items of
+    # one key in the order sent.
     places: Sequence[int] = range(len(items))
     if kind.key is not None:
         keys = list(map(kind.key, items))

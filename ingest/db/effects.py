@@ -17,6 +17,15 @@ CROSS JOIN LATERAL (
 """
 
 
+def differs(one: LiteralString, other: LiteralString) -> LiteralString:
+    """SQL for whether two values of jsonb would read back as different texts.
+
+    To jsonb 145.5 equals 145.50; their images, which this compares, hold the scale of each number too. It also costs
+    less than `<>`.
+    """
+    return f"ROW({one})::record *<> ROW({other})::record"
+
+
 def counted(upsert: LiteralString) -> LiteralString:
     """The statement for `effects`.
 

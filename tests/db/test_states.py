@@ -34,7 +34,7 @@ def stored(conn: Connection, tenant: Tenant, external_id: str = "p1", **options:
 
 def test_a_state_is_created_then_unchanged_then_updated(conn: Connection, tenant: Tenant) -> None:
     assert put(conn, tenant, ("p1", "balance", b"1")) == [Effect.CREATED]
-    assert put(conn, tenant, ("p1", "balance", b"1.0")) == [Effect.UNCHANGED]
+    assert put(conn, tenant, ("p1", "balance", b" 1e0")) == [Effect.UNCHANGED]
     assert put(conn, tenant, ("p1", "balance", b"2")) == [Effect.UPDATED]
     assert put(conn, tenant, ("p1", "balance", b"1")) == [Effect.UPDATED]
     assert stored(conn, tenant) == {"balance": 1}

@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from threading import Barrier
 from typing import Any
 
@@ -119,6 +120,75 @@ def test_equal_state_keys_in_a_block_end_as_if_sent_one_after_the_other(
     assert (found, stored) == (expected, last)
 
 
+# Numbers that are equal to jsonb, and texts that are not.
+_NUMBERS = st.sampled_from(["null", "0", "0.0", "1", "1.0", "1e0", "[1.50]", "[1.5]", '{"n": 1.0, "m": null}', '"1"'])
+_VERSIONS = st.lists(
+    st.tuples(_IDS, st.sampled_from(["operator", "game"]), st.dictionaries(st.sampled_from(["", "x"]), _NUMBERS)),
+    max_size=10,
+)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+@on_one_connection
+@given(before=_VERSIONS, deleted=st.sets(_IDS), sent=_VERSIONS)
+def test_a_batch_over_rows_of_every_kind_does_what_single_writes_do(
+    conn: Connection,
+    *,
+    merge: bool,
+    before: list[tuple[str, str, dict[str, str]]],
+    deleted: set[str],
+    sent: list[tuple[str, str, dict[str, str]]],
+) -> None:
+    def version(key: str, entity_type: str, members: dict[str, str]) -> Entity:
+        text = ",".join(f'"{name}":{value}' for name, value in members.items())
+        return an_entity(key, f"{{{text}}}".encode(), entity_type)
+
+    def end(*, at_once: bool) -> object:
+        tenant = make_tenant(conn)[0]
+        for one in before:
+            effects(conn, tenant, "entities", [version(*one)], merge=merge)
+        for key in deleted:
+            entities.delete(conn, tenant.id, key)
+        parts = [sent] if at_once else [[one] for one in sent]
+        found = [effects(conn, tenant, "entities", [version(*one) for one in part], merge=merge) for part in parts]
+        rows = [entities.read(conn, tenant.id, key) for key in "abc"]
+        return [*chain(*found)], [row and (row.type, row.properties) for row in rows]
+
+    with conn.transaction(force_rollback=True):
+        assert end(at_once=True) == end(at_once=False)
+
+
+@on_one_connection
+@given(before=st.lists(st.tuples(_IDS, _NUMBERS)), sent=st.lists(st.tuples(_IDS, _NUMBERS), max_size=12))
+def test_a_batch_of_states_does_what_single_writes_do(
+    conn: Connection, before: list[tuple[str, str]], sent: list[tuple[str, str]]
+) -> None:
+    def end(*, at_once: bool) -> object:
+        tenant = make_tenant(conn)[0]
+        effects(conn, tenant, "entities", [an_entity(key, {}) for key in "abc"])
+        items = [State(key, "balance", msgspec.Raw(value.encode())) for key, value in before + sent]
+        parts = [[item] for item in items[: len(before)]]
+        parts += [items[len(before) :]] if at_once else [[item] for item in items[len(before) :]]
+        found = [effects(conn, tenant, "states", part) for part in parts]
+        return [*chain(*found)], [row.value for key in "abc" for row in states.of_entity(conn, tenant.id, key)]
+
+    with conn.transaction(force_rollback=True):
+        assert end(at_once=True) == end(at_once=False)
+
+
+def test_many_writes_of_one_key_write_its_row_once(pool: Pool, owner: Tenant) -> None:
+    sent = [an_entity("p", {f"field{n}": n}) for n in range(100)]
+    values = [State("p", "balance", msgspec.Raw(str(n).encode())) for n in range(100)]
+    with transaction(pool) as conn:
+        effects(conn, owner, "entities", [an_entity("p", {})])
+        effects(conn, owner, "states", values[:1])
+    counted = "SELECT pg_stat_get_xact_tuples_updated(%s::text::regclass)"
+    with transaction(pool) as conn:
+        assert effects(conn, owner, "entities", sent, merge=True) == [Effect.UPDATED] * 100
+        assert effects(conn, owner, "states", values) == [Effect.UNCHANGED, *[Effect.UPDATED] * 99]
+        assert [conn.execute(counted, (table,)).fetchone() for table in ("entities", "states")] == [(1,), (1,)]
+
+
 def test_a_key_sent_a_thousand_times_counts_a_thousand_times(conn: Connection, tenant: Tenant) -> None:
     found = effects(conn, tenant, "entities", [an_entity("same", {"n": n // 2}) for n in range(1_000)])
     assert found == [Effect.CREATED, Effect.UNCHANGED, *[Effect.UPDATED, Effect.UNCHANGED] * 499]
@@ -209,4 +279,43 @@ def test_two_writers_who_both_halve_never_deadlock(pool: Pool, owner: Tenant) ->
     keys = [f"p{number:03}" for number in range(64)]
     with ThreadPoolExecutor(2) as threads:
         for writer in [threads.submit(halve, keys, "up"), threads.submit(halve, keys[::-1], "down")]:
+            writer.result()
+
+
+@pytest.mark.parametrize("kind", ["entities", "states"])
+def test_the_first_of_a_repeated_key_is_compared_with_what_another_writer_just_wrote(
+    pool: Pool, other: Connection, owner: Tenant, until_blocked: Callable[[Connection], None], kind: str
+) -> None:
+    def version(number: int) -> Any:
+        text = str(number).encode()
+        return State("p", "balance", msgspec.Raw(text)) if kind == "states" else an_entity("p", b'{"n": %s}' % text)
+
+    with transaction(pool) as conn:
+        effects(conn, owner, "entities", [an_entity("p", {})])
+        effects(conn, owner, kind, [version(1)])
+    other.execute("BEGIN")
+    effects(other, owner, kind, [version(2)])
+    with ThreadPoolExecutor(1) as threads, transaction(pool) as conn:
+        found = threads.submit(effects, conn, owner, kind, [version(2), version(3)])
+        until_blocked(conn)
+        other.commit()
+        assert found.result() == [Effect.UNCHANGED, Effect.UPDATED]
+
+
+def test_two_writers_of_the_same_repeated_keys_never_deadlock(pool: Pool, owner: Tenant) -> None:
+    rounds, ready = 8, Barrier(2, timeout=30)
+    with transaction(pool) as conn:
+        effects(conn, owner, "entities", [an_entity(f"old{number:03}", {}) for number in range(0, 64, 2)])
+
+    def repeat(keys: list[str], name: str) -> None:
+        for number in range(rounds):
+            items = [an_entity(f"{key}{number}", {name: value}) for key in keys for value in range(3)]
+            items += [an_entity(key, {name: f"{number}.{value}"}) for value in range(3) for key in keys]
+            ready.wait()
+            with transaction(pool) as conn:
+                assert effects(conn, owner, "entities", items, merge=True).count(Effect.UPDATED) >= 2 * len(keys)
+
+    keys = [f"old{number:03}" for number in range(64)]
+    with ThreadPoolExecutor(2) as threads:
+        for writer in [threads.submit(repeat, keys, "up"), threads.submit(repeat, keys[::-1], "down")]:
             writer.result()
