@@ -8,7 +8,8 @@
     batches.py   accepting a batch          jobs.py               the job resource, for every face
     connections.py  gunicorn's worker: connections, before and after the app
     operator/    the operator face          public/               the public face
-    health.py, docs.py    for operators and developers             services.py  the connections of the process
+    health.py    is it well?                services.py           the connections of the process
+    docs.py      the OpenAPI document, from describe.py, shapes.py and examples.py
 
 Imports `ingest` only. `create_app` is what gunicorn serves; `gunicorn.py` holds its settings.
 """

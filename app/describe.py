@@ -16,6 +16,7 @@ class Description:
 
     Attributes:
         summary: a line for people.
+        operation: the name of the call in generated clients; once published, it stays.
         answers: status of success to the name of the shape that comes with it.
         faults: statuses of errors beside those that every call may answer.
         body: the name of the shape that the call takes; None where it takes no body.
@@ -26,6 +27,7 @@ class Description:
     """
 
     summary: str
+    operation: str
     answers: Mapping[int, str]
     faults: tuple[int, ...] = ()
     body: str | None = None

@@ -14,6 +14,7 @@ from werkzeug.routing import Rule
 
 from app import public
 from app.describe import Description, describe, description_of
+from app.examples import EXAMPLES
 from app.operator import forms
 from app.operator import shapes as operator_shapes
 from app.public import shapes as public_shapes
@@ -40,6 +41,18 @@ _FAULTS = {
     500: "A fault of the server's; nothing was stored",
     503: "The database is away or too busy; nothing was stored",
 }
+_TAGS = {
+    "batch": "Many items at once: each batch becomes a job",
+    "jobs": "How far a batch is, and what became of its items",
+    "entities": "One entity",
+    "events": "The events of an entity",
+    "states": "The states of an entity",
+    "templates": "What may be sent",
+    "settings": "What the tenant has chosen",
+    "keys": "Who may call",
+    "public": "Events that link objects, and objects; the same calls are served below /v1",
+    "service": "For those who run Sluice",
+}
 _FORMS = (forms.TemplateForm, forms.SettingsForm, forms.NewKeyForm, forms.RelabelForm)
 
 
@@ -48,7 +61,8 @@ class _Face:
     """What the calls of a face have in common.
 
     Attributes:
-        bases: where the same calls are served; the document shows them below the first.
+        bases: where the same calls are served; the document shows them below the first, since generated clients look at
+            a path alone.
         keys: names of security schemes, of which one will do.
         bad_query: the status of a query that a call does not know, which every call may meet.
         with_a_body: statuses of errors of calls that take a body.
@@ -76,7 +90,7 @@ def mount(app: Flask) -> None:
 
 
 @bp.get("/openapi.json")
-@describe("This document", answers={200: "Document"}, public=True)
+@describe("This document", operation="getDocument", answers={200: "Document"}, public=True)
 def openapi() -> Response:
     """The document."""
     return as_json(document(current_app._get_current_object()), 200)  # type: ignore[attr-defined] # noqa: SLF001 # Flask's own way
@@ -91,6 +105,8 @@ def document(app: Flask) -> dict[str, Any]:
         "3.1.0",
         plugins=[MarshmallowPlugin()],
         info={"description": "Batches of entities, events, states and objects in; jobs to poll out."},
+        servers=[{"url": "/"}],
+        tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
     )
     spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
     spec.components.security_scheme("header", {"type": "apiKey", "in": "header", "name": "X-FlowMyna-Api-Key"})
@@ -102,13 +118,9 @@ def document(app: Flask) -> dict[str, Any]:
         description = description_of(app.view_functions[rule.endpoint])
         if description is None:
             continue
-        if description.public:
-            spec.path(rule.rule, operations=_operations(rule, description, None))
-            continue
-        face, base = _face_of(rule)
-        if base == face.bases[0]:
-            path = _ARGUMENT.sub(r"{\1}", rule.rule.removeprefix(base))
-            spec.path(path, operations=_operations(rule, description, face))
+        face, base = (None, "") if description.public else _face_of(rule)
+        if face is None or base == face.bases[0]:
+            spec.path(_ARGUMENT.sub(r"{\1}", rule.rule), operations=_operations(rule, description, face))
     return spec.to_dict()
 
 
@@ -124,21 +136,34 @@ def _face_of(rule: Rule) -> tuple[_Face, str]:
 def _operations(rule: Rule, description: Description, face: _Face | None) -> dict[str, Any]:
     methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
     operation: dict[str, Any] = {
+        "operationId": description.operation,
+        "tags": [_tag(rule, face)],
         "summary": description.summary,
         "parameters": list(_parameters(rule, description)),
         "responses": _responses(description, face),
         "security": [{name: []} for name in face.keys] if face else [],
     }
-    if face:
-        operation["servers"] = [{"url": base or "/"} for base in face.bases]
     if description.body:
-        operation["requestBody"] = {"required": True, "content": _json(ref(description.body))}
+        content = _json(ref(description.body), EXAMPLES[description.body])
+        operation["requestBody"] = {"required": True, "content": content}
     return {method.lower(): operation for method in methods}
+
+
+def _tag(rule: Rule, face: _Face | None) -> str:
+    """The noun of the operator face that a call belongs to; the public face has few calls, and one tag."""
+    if face is _OPERATOR:
+        return str(rule.endpoint).split(".")[-2]
+    return "public" if face else "service"
 
 
 def _parameters(rule: Rule, description: Description) -> Iterable[dict[str, Any]]:
     for name in sorted(rule.arguments):
-        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "maxLength": 500}}
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 500},
+        }
     for place, parameters in (("query", description.query), ("header", description.headers)):
         for name, text in parameters.items():
             yield {"name": name, "in": place, "description": text, "schema": {"type": "string"}}
@@ -147,15 +172,17 @@ def _parameters(rule: Rule, description: Description) -> Iterable[dict[str, Any]
 def _responses(description: Description, face: _Face | None) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status, shape in description.answers.items():
-        body = ref(shape) if description.bare or face is None else success(ref(shape))
-        answers[str(status)] = {"description": shape, "content": _json(body)}
+        body, example = ref(shape), EXAMPLES[shape]
+        if face is not None and not description.bare:
+            body, example = success(body), {"success": True, "data": example}
+        answers[str(status)] = {"description": shape, "content": _json(body, example)}
     if face is not None:
         faults = {*_EVERY_CALL, face.bad_query, *description.faults, *(face.with_a_body if description.body else ())}
         for status in sorted(faults):
-            failure = ref(face.failures.get(status, face.failure))
-            answers[str(status)] = {"description": _FAULTS[status], "content": _json(failure)}
+            failure = face.failures.get(status, face.failure)
+            answers[str(status)] = {"description": _FAULTS[status], "content": _json(ref(failure), EXAMPLES[failure])}
     return answers
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"application/json": {"schema": schema}}
+def _json(schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    return {"application/json": {"schema": schema, "example": example}}

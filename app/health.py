@@ -20,7 +20,7 @@ _PATIENCE_SECONDS = 1.0
 
 
 @bp.get("/healthz")
-@describe("Whether this process answers", answers={200: "Health"}, public=True)
+@describe("Whether this process answers", operation="getHealth", answers={200: "Health"}, public=True)
 def healthz() -> Response:
     """Look at nothing else, so that a database that is away does not get the process restarted."""
     return as_json({"status": "ok"}, 200)
@@ -28,7 +28,10 @@ def healthz() -> Response:
 
 @bp.get("/readyz")
 @describe(
-    "Whether database, migrations and broker are ready", answers={200: "Readiness", 503: "Readiness"}, public=True
+    "Whether database, migrations and broker are ready",
+    operation="getReadiness",
+    answers={200: "Readiness", 503: "Readiness"},
+    public=True,
 )
 def readyz() -> Response:
     """Ask each, and name what fails."""

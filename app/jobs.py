@@ -30,17 +30,18 @@ Reply = Callable[[Any, int, Mapping[str, str]], Response]
 _Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
-def blueprint(reply: Reply) -> Blueprint:
+def blueprint(reply: Reply, noun: str) -> Blueprint:
     """The job resource in a face's envelope; its caller is known by `app.auth.caller`.
 
     Args:
         reply: makes an answer of data, a status and headers.
+        noun: what the names of the face's operations call a job.
     """
     bp = Blueprint("jobs", __name__)
     bp.before_request(scopes.scope("read"))
 
     @bp.get("/batch/jobs/<text:job_id>")
-    @describe("Where a job stands", answers={200: "Job"}, faults=(404,))
+    @describe("Where a job stands", operation=f"get{noun}", answers={200: "Job"}, faults=(404,))
     def job(job_id: str) -> Response:
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
@@ -50,6 +51,7 @@ def blueprint(reply: Reply) -> Blueprint:
     @bp.get("/batch/jobs/<text:job_id>/errors")
     @describe(
         "What was wrong with a job's bad items, in the order of their indexes",
+        operation=f"list{noun}Errors",
         answers={200: "ItemErrors"},
         faults=(400, 404),
         query={"limit": f"1 to {INLINE_ERRORS}, default {_ERRORS_A_PAGE}", "cursor": "as the Link header gives it"},

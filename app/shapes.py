@@ -8,7 +8,7 @@ TEXT: Shape = {"type": "string"}
 COUNT: Shape = {"type": "integer", "minimum": 0}
 TIME: Shape = {"type": "string", "format": "date-time", "examples": ["2026-04-06T12:00:01.500Z"]}
 ID: Shape = {"type": "string", "minLength": 1, "maxLength": 500}
-DOCUMENT: Shape = {"type": "object"}
+DOCUMENT: Shape = {"type": "object", "additionalProperties": True}  # without it, TypeScript takes it for empty
 
 
 def record(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
@@ -30,6 +30,11 @@ def closed(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
 def array(items: Shape, **bounds: int) -> Shape:
     """An array; `bounds` as in `maxItems=100`."""
     return {"type": "array", "items": items, **bounds}
+
+
+def choice(*words: str) -> Shape:
+    """One of a few words."""
+    return {"type": "string", "enum": list(words)}
 
 
 def ref(name: str) -> Shape:

@@ -16,7 +16,8 @@ _face = Blueprint("operator", __name__)
 _face.before_request(auth.operator)
 _face.after_request(scopes.tell(lambda verdict: verdict.headers))
 
-for _noun in (batch.bp, entities.bp, events.bp, states.bp, templates.bp, settings.bp, jobs.blueprint(envelope.success)):
+_jobs = jobs.blueprint(envelope.success, "Job")
+for _noun in (batch.bp, entities.bp, events.bp, states.bp, templates.bp, settings.bp, _jobs):
     _face.register_blueprint(_noun, url_prefix=_DATA_API)
 _face.register_blueprint(keys.bp, url_prefix=_KEYS_API)
 

@@ -27,6 +27,7 @@ _PREFER = {"Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds) and r
 @by_storing
 @describe(
     "Write 1 to 1,000 entities",
+    operation="writeEntities",
     body="EntityBatch",
     answers=_ANSWERS,
     faults=(404,),
@@ -40,7 +41,15 @@ def entities() -> Response:
 
 @bp.post("/batch/events")
 @by_storing
-@describe("Append 1 to 5,000 events", body="EventBatch", answers=_ANSWERS, faults=(404,), query=_AFTER, headers=_PREFER)
+@describe(
+    "Append 1 to 5,000 events",
+    operation="writeEvents",
+    body="EventBatch",
+    answers=_ANSWERS,
+    faults=(404,),
+    query=_AFTER,
+    headers=_PREFER,
+)
 def events() -> Response:
     """Append events to entities that exist."""
     return _batch(KINDS["events"])
@@ -48,7 +57,15 @@ def events() -> Response:
 
 @bp.post("/batch/states")
 @by_storing
-@describe("Set 1 to 1,000 states", body="StateBatch", answers=_ANSWERS, faults=(404,), query=_AFTER, headers=_PREFER)
+@describe(
+    "Set 1 to 1,000 states",
+    operation="writeStates",
+    body="StateBatch",
+    answers=_ANSWERS,
+    faults=(404,),
+    query=_AFTER,
+    headers=_PREFER,
+)
 def states() -> Response:
     """Set states of entities that exist."""
     return _batch(KINDS["states"])

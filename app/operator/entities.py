@@ -24,6 +24,7 @@ bp.before_request(scopes.scope("ingest:entities"))
 @bp.post("/entities")
 @describe(
     "Create or change an entity",
+    operation="upsertEntity",
     body="Entity",
     answers={201: "WrittenEntity"},
     query={"mode": "replace (default) or merge"},
@@ -45,7 +46,7 @@ def post() -> Response:
 
 
 @bp.get("/entities/<text:external_id>")
-@describe("Read an entity", answers={200: "StoredEntity"}, faults=(400, 404))
+@describe("Read an entity", operation="getEntity", answers={200: "StoredEntity"}, faults=(400, 404))
 def get(external_id: str) -> Response:
     """One entity, its numbers as they were sent."""
     with transaction(services().pool) as conn:
@@ -62,7 +63,9 @@ def get(external_id: str) -> Response:
 
 
 @bp.delete("/entities/<text:external_id>")
-@describe("Delete an entity; its events stay", answers={200: "DeletedEntity"}, faults=(400, 404))
+@describe(
+    "Delete an entity; its events stay", operation="deleteEntity", answers={200: "DeletedEntity"}, faults=(400, 404)
+)
 def delete(external_id: str) -> Response:
     """Delete softly; a later POST revives it."""
     with committed(services().pool) as conn:

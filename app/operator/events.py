@@ -35,7 +35,9 @@ _Place = tuple[Annotated[int, msgspec.Meta(ge=_FIRST, le=_LAST)], Annotated[int,
 
 
 @bp.post("/entities/<text:external_id>/events")
-@describe("Append an event to an entity", body="Event", answers={201: "WrittenEvent"}, faults=(404,))
+@describe(
+    "Append an event to an entity", operation="appendEvent", body="Event", answers={201: "WrittenEvent"}, faults=(404,)
+)
 def post(external_id: str) -> Response:
     """Append one event; its entity must exist."""
     item = singles.with_members(body.read_json(), externalId=external_id)
@@ -47,6 +49,7 @@ def post(external_id: str) -> Response:
 @bp.get("/entities/<text:external_id>/events")
 @describe(
     "Read an entity's events, newest first",
+    operation="listEvents",
     answers={200: "StoredEvents"},
     faults=(400, 404),
     query={

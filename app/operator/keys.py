@@ -22,7 +22,13 @@ _SHOWN_DIGITS = 8
 
 
 @bp.post("")
-@describe("Make a key; it is shown this once", body="NewKeyForm", answers={201: "NewKey"}, faults=(404,))
+@describe(
+    "Make a key; it is shown this once",
+    operation="createKey",
+    body="NewKeyForm",
+    answers={201: "NewKey"},
+    faults=(404,),
+)
 def post() -> Response:
     """A new operator key of the tenant's."""
     form = forms.read(forms.NewKeyForm)
@@ -35,7 +41,7 @@ def post() -> Response:
 
 
 @bp.get("")
-@describe("The tenant's keys, revoked ones included", answers={200: "Keys"})
+@describe("The tenant's keys, revoked ones included", operation="listKeys", answers={200: "Keys"})
 def get() -> Response:
     """All keys, without what opens anything."""
     with transaction(services().pool) as conn:
@@ -44,7 +50,7 @@ def get() -> Response:
 
 
 @bp.patch("")
-@describe("Give a key another label", body="RelabelForm", answers={200: "Key"}, faults=(404,))
+@describe("Give a key another label", operation="relabelKey", body="RelabelForm", answers={200: "Key"}, faults=(404,))
 def patch() -> Response:
     """Relabel one key."""
     form = forms.read(forms.RelabelForm)
@@ -58,6 +64,7 @@ def patch() -> Response:
 @bp.delete("")
 @describe(
     "Revoke a key; not the last active one",
+    operation="revokeKey",
     answers={200: "Key"},
     faults=(400, 404, 409),
     query={"id": "the key's UUID"},

@@ -18,7 +18,7 @@ bp.before_request(scopes.scope("read"))  # it writes none of the data that the o
 
 
 @bp.get("/settings")
-@describe("The tenant's settings", answers={200: "Settings"})
+@describe("The tenant's settings", operation="getSettings", answers={200: "Settings"})
 def get() -> Response:
     """All settings."""
     with transaction(services().pool) as conn:
@@ -26,7 +26,13 @@ def get() -> Response:
 
 
 @bp.put("/settings")
-@describe("Change some of the tenant's settings", body="SettingsForm", answers={200: "Settings"}, faults=(404,))
+@describe(
+    "Change some of the tenant's settings",
+    operation="changeSettings",
+    body="SettingsForm",
+    answers={200: "Settings"},
+    faults=(404,),
+)
 def put() -> Response:
     """Change the settings that the body names, all of them or none."""
     changes = forms.read(forms.SettingsForm)

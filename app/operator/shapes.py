@@ -1,6 +1,6 @@
 """The shapes of the operator face as JSON Schema, for the OpenAPI document. contracts/operator.md is the law."""
 
-from app.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, closed, or_null, record, ref
+from app.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, closed, or_null, record, ref
 from ingest.jobs import Effect, JobState
 from ingest.kinds import KINDS
 
@@ -29,8 +29,8 @@ SHAPES: dict[str, Shape] = {
         resetAt=TIME,
     ),
     "Health": record(status={"const": "ok"}),
-    "Readiness": record(status={"enum": ["ok", "unready"]}, checks={"type": "object", "additionalProperties": TEXT}),
-    "Document": {"type": "object"},
+    "Readiness": record(status=choice("ok", "unready"), checks={"type": "object", "additionalProperties": TEXT}),
+    "Document": DOCUMENT,
     # What is sent, one by one and in batches.
     "Entity": closed(entityType=_NAME, externalId=ID, data=DOCUMENT),
     "Event": closed(("timestamp",), eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME)),
@@ -45,12 +45,12 @@ SHAPES: dict[str, Shape] = {
         closed(externalId=ID, stateKey=_NAME, value=_ANYTHING), minItems=1, maxItems=KINDS["states"].limit
     ),
     # Jobs.
-    "JobState": {"enum": [state.value for state in JobState]},
+    "JobState": choice(*(state.value for state in JobState)),
     "Progress": {"type": "integer", "minimum": 0, "maximum": 100},
     "ItemError": record(
         index=COUNT,
         externalId={"type": ["string", "null"]},
-        code={"enum": ["VALIDATION_FAILED", "NOT_FOUND", "WRITE_FAILED"]},
+        code=choice("VALIDATION_FAILED", "NOT_FOUND", "WRITE_FAILED"),
         message=TEXT,
     ),
     "ItemErrors": array(ref("ItemError")),
@@ -58,7 +58,7 @@ SHAPES: dict[str, Shape] = {
     "EndedBatch": record(("error",), **_SEEN_JOB, error=or_null(_FAULT)),
     "Job": record(
         id=TEXT,
-        type={"enum": [kind.job_type for kind in KINDS.values()]},
+        type=choice(*(kind.job_type for kind in KINDS.values())),
         status=ref("JobState"),
         progress=ref("Progress"),
         output=record(succeeded=COUNT, failed=COUNT, errors=ref("ItemErrors")),
@@ -76,9 +76,7 @@ SHAPES: dict[str, Shape] = {
         links=record(self=TEXT, errors=TEXT),
     ),
     # What is read back.
-    "WrittenEntity": record(
-        id=TEXT, externalId=ID, entityType=_NAME, action={"enum": ["created", "updated", "unchanged"]}
-    ),
+    "WrittenEntity": record(id=TEXT, externalId=ID, entityType=_NAME, action=choice("created", "updated", "unchanged")),
     "StoredEntity": record(id=TEXT, entityType=_NAME, externalId=ID, data=DOCUMENT, createdAt=TIME, updatedAt=TIME),
     "DeletedEntity": record(externalId=ID, deleted={"const": True}),
     "WrittenEvent": record(id=TEXT),
@@ -103,7 +101,7 @@ SHAPES: dict[str, Shape] = {
     "Settings": record(
         template=or_null(record(id=TEXT, name=_NAME, version=TEXT)),
         dataRetentionDays={"type": ["integer", "null"]},
-        retentionPolicy={"type": ["object", "null"]},
+        retentionPolicy=or_null(DOCUMENT),
         batchWaitSeconds=COUNT,
     ),
     "NewKey": record(id=TEXT, key=TEXT, label=_NAME, createdAt=TIME),

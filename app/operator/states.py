@@ -25,6 +25,7 @@ bp.before_request(scopes.scope("ingest:states"))
 @bp.put("/entities/<text:external_id>/state/<text:key>")
 @describe(
     'Set a state, to the value of the body; an object of one member, `{"value": …}`, is the value of that member',
+    operation="setState",
     body="StateValue",
     answers={200: "WrittenState"},
     faults=(404,),
@@ -39,7 +40,7 @@ def put(external_id: str, key: str) -> Response:
 
 
 @bp.get("/entities/<text:external_id>/state")
-@describe("Read all states of an entity", answers={200: "StoredStates"}, faults=(400, 404))
+@describe("Read all states of an entity", operation="listStates", answers={200: "StoredStates"}, faults=(400, 404))
 def get_all(external_id: str) -> Response:
     """Every state that was set, in the order of their keys."""
     with transaction(services().pool) as conn:
@@ -49,7 +50,7 @@ def get_all(external_id: str) -> Response:
 
 
 @bp.get("/entities/<text:external_id>/state/<text:key>")
-@describe("Read a state of an entity", answers={200: "StoredState"}, faults=(400, 404))
+@describe("Read a state of an entity", operation="getState", answers={200: "StoredState"}, faults=(400, 404))
 def get(external_id: str, key: str) -> Response:
     """One state."""
     with transaction(services().pool) as conn:

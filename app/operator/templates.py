@@ -25,7 +25,7 @@ _SLUG = re.compile(r"tpl_[a-z0-9_-]{1,100}", re.ASCII)
 
 
 @bp.get("/templates")
-@describe("The templates that the tenant can choose", answers={200: "Templates"})
+@describe("The templates that the tenant can choose", operation="listTemplates", answers={200: "Templates"})
 def get() -> Response:
     """The newest edition of each template."""
     with transaction(services().pool) as conn:
@@ -34,7 +34,9 @@ def get() -> Response:
 
 
 @bp.put("/templates/<text:slug>")
-@describe("Store a template of the tenant's own", body="TemplateForm", answers={200: "Template"})
+@describe(
+    "Store a template of the tenant's own", operation="storeTemplate", body="TemplateForm", answers={200: "Template"}
+)
 def put(slug: str) -> Response:
     """A new edition, in force for new writes if the tenant has chosen this template."""
     if not _SLUG.fullmatch(slug):

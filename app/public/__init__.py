@@ -16,7 +16,7 @@ _face = Blueprint("public", __name__)
 _face.before_request(auth.public)
 _face.after_request(scopes.tell(envelope.limits))
 
-for _noun in (events.bp, objects.bp, batch.bp, health.bp, jobs.blueprint(envelope.job)):
+for _noun in (events.bp, objects.bp, batch.bp, health.bp, jobs.blueprint(envelope.job, "PublicJob")):
     _face.register_blueprint(_noun)
 
 

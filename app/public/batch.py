@@ -26,6 +26,7 @@ _PREFER = {"Prefer": f"{_ASYNC}: answer 202 with a job to poll, as in RFC 7240"}
 @bp.post("/event/batch")
 @describe(
     "Record 0 to 100 events",
+    operation="recordEvents",
     body="ObjectEventBatch",
     answers={200: "RecordedEvents", 202: "AcceptedObjectBatch"},
     bare=True,
@@ -44,6 +45,7 @@ def events() -> Response:
 @bp.post("/object/batch")
 @describe(
     "Upsert 0 to 100 objects",
+    operation="upsertObjects",
     body="ObjectBatch",
     answers={200: "UpsertedObjects", 202: "AcceptedObjectBatch"},
     bare=True,

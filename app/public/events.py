@@ -19,6 +19,7 @@ _SCHEMA = ObjectEventSchema()
 @bp.post("/event")
 @describe(
     "Record an event, and create the objects that it names",
+    operation="recordEvent",
     body="ObjectEvent",
     answers={200: "RecordedEvent"},
     bare=True,

@@ -12,7 +12,7 @@ bp.before_request(scopes.scope("read"))
 
 
 @bp.get("/health")
-@describe("Whose key it is", answers={200: "KeyHealth"}, bare=True)
+@describe("Whose key it is", operation="getKeyHealth", answers={200: "KeyHealth"}, bare=True)
 def get() -> Response:
     """The key's name, its dataset and its workspace."""
     return success(

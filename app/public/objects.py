@@ -23,7 +23,13 @@ _SCHEMA = ObjectSchema()
 
 
 @bp.post("/object/upsert")
-@describe("Create an object, or merge properties into it", body="Object", answers={200: "UpsertedObject"}, bare=True)
+@describe(
+    "Create an object, or merge properties into it",
+    operation="upsertObject",
+    body="Object",
+    answers={200: "UpsertedObject"},
+    bare=True,
+)
 def upsert() -> Response:
     """Upsert one object; null removes a property."""
     item: Entity = _SCHEMA.require(bodies.item())
@@ -42,7 +48,7 @@ def upsert() -> Response:
 
 
 @bp.get("/object/<text:object_type>/<text:external_id>")
-@describe("Read an object", answers={200: "StoredObject"}, bare=True, faults=(400, 404))
+@describe("Read an object", operation="getObject", answers={200: "StoredObject"}, bare=True, faults=(400, 404))
 def get(object_type: str, external_id: str) -> Response:
     """One object, its numbers as they were sent."""
     with transaction(services().pool) as conn:

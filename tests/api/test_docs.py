@@ -21,8 +21,8 @@ def test_every_route_stands_in_the_document_and_nothing_else(app: Flask) -> None
     described = {
         (path, method)
         for path, item in docs.document(app)["paths"].items()
-        for method, operation in item.items()
-        if {"url": public.BASES[0]} not in operation.get("servers", [])
+        for method in item
+        if not path.startswith(public.BASES)
     }
     assert described == served
 

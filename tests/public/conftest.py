@@ -85,9 +85,8 @@ class Face:
         except HTTPException:  # a path that no route takes is no part of the document
             return
         base = next(each for each in public.BASES if rule.rule.startswith(each))
-        spelled = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.removeprefix(base))
+        spelled = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", BASE + rule.rule.removeprefix(base))
         operation = self.document["paths"][spelled][method.lower()]
-        assert {"url": base} in operation["servers"]
         assert str(answer.status_code) in operation["responses"], (rule.rule, answer.status_code)
 
 

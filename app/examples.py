@@ -1,0 +1,176 @@
+"""What bodies and answers look like, for the OpenAPI document: an example each, which a test holds to its shape."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_JOB_ID = "job_01985f0cf2d27b5c8d6a1f0e2b3c4d5e"
+_UUID = "4f0f8a6e-4f57-4a52-9d6e-2b8d1a9c7e31"
+_TIME = "2026-04-06T12:00:01.500Z"
+_ENTITY = {"entityType": "player", "externalId": "p1", "data": {"email": "ada@example.com", "vip_level": 3}}
+_EVENT = {
+    "eventType": "transaction",
+    "data": {"type": "deposit", "amount": 145.5, "currency": "EUR"},
+    "timestamp": _TIME,
+}
+_OBJECT = {"type": "Order", "id": "ORD-123", "properties": {"total": 149.99}}
+_OBJECT_EVENT = {
+    "event": "Order Placed",
+    "timestamp": "2024-01-15T10:30:00Z",
+    "objects": [{"type": "Order", "id": "ORD-123"}, {"type": "Customer", "id": "CUST-456", "qualifier": "buyer"}],
+    "properties": {"total": 149.99},
+}
+_ERROR = {
+    "index": 1,
+    "externalId": "p2",
+    "code": "VALIDATION_FAILED",
+    "message": 'Missing required field: "email"',
+}
+_ACCEPTED = {"jobId": _JOB_ID, "status": "pending", "progress": 0, "succeeded": 0, "failed": 0, "errors": []}
+_STORED_STATE = {"stateKey": "balance", "value": 145.5, "updatedAt": _TIME}
+_TEMPLATE_SCHEMA = {
+    "entity_types": {"customer": {"required": ["email"], "optional": ["name"]}},
+    "event_types": {"order": {"required": ["total"], "optional": []}},
+    "state_keys": ["basket"],
+    "pii_fields": {},
+}
+_TEMPLATE = {"id": "tpl_shop", "name": "Shop", "version": "1.0", "schema": _TEMPLATE_SCHEMA, "created_at": _TIME}
+_KEY = {
+    "id": _UUID,
+    "operatorId": "0d6f2f0e-95c1-4b44-8d8a-7f3c1f6f4f10",
+    "keyHash": "9f86d081…",
+    "label": "importer",
+    "createdAt": _TIME,
+    "lastUsedAt": None,
+    "revoked": False,
+}
+_NAMED = {"object_id": _UUID, "object_type": "Order", "external_id": "ORD-123"}
+
+EXAMPLES: Mapping[str, Any] = {
+    # What is sent.
+    "Entity": _ENTITY,
+    "Event": _EVENT,
+    "StateValue": 145.5,
+    "EntityBatch": [_ENTITY],
+    "EventBatch": [{"externalId": "p1", **_EVENT}],
+    "StateBatch": [{"externalId": "p1", "stateKey": "balance", "value": 145.5}],
+    "TemplateForm": {"name": "Shop", "version": "1.0", "schema": _TEMPLATE_SCHEMA},
+    "SettingsForm": {"templateId": "tpl_igaming", "batchWaitSeconds": 5},
+    "NewKeyForm": {"label": "importer"},
+    "RelabelForm": {"id": _UUID, "label": "importer of the night"},
+    "Object": _OBJECT,
+    "ObjectEvent": _OBJECT_EVENT,
+    "ObjectBatch": {"objects": [_OBJECT]},
+    "ObjectEventBatch": {"events": [_OBJECT_EVENT]},
+    # What became of it.
+    "AcceptedBatch": _ACCEPTED,
+    "AcceptedObjectBatch": {"success": True, "data": _ACCEPTED},
+    "EndedBatch": {
+        **_ACCEPTED,
+        "status": "completed",
+        "progress": 100,
+        "succeeded": 1,
+        "failed": 1,
+        "errors": [_ERROR],
+    },
+    "Job": {
+        "id": _JOB_ID,
+        "type": "batch_ingest_entities",
+        "status": "completed",
+        "progress": 100,
+        "output": {"succeeded": 1, "failed": 1, "errors": [_ERROR]},
+        "error": None,
+        "created_at": _TIME,
+        "completed_at": "2026-04-06T12:00:01.612Z",
+        "total": 2,
+        "processed": 2,
+        "effects": {"created": 1, "updated": 0, "unchanged": 0, "duplicate": 0, "failed": 1, "unprocessed": 0},
+        "started_at": "2026-04-06T12:00:01.541Z",
+        "rate": 28.2,
+        "eta_seconds": 0.0,
+        "attempts": 1,
+        "errors_truncated": False,
+        "links": {
+            "self": f"/operator-data-api/batch/jobs/{_JOB_ID}",
+            "errors": f"/operator-data-api/batch/jobs/{_JOB_ID}/errors",
+        },
+    },
+    "ItemErrors": [_ERROR],
+    "WrittenEntity": {
+        "id": "ent_0d6f2f0e95c14b448d8a7f3c1f6f4f10",
+        "externalId": "p1",
+        "entityType": "player",
+        "action": "created",
+    },
+    "WrittenEvent": {"id": "eev_01985f0cf2d27b5c8d6a1f0e2b3c4d5f"},
+    "WrittenState": {"stateKey": "balance", "value": 145.5},
+    "RecordedEvent": {
+        "success": True,
+        "event_id": _UUID,
+        "event_type": "Order Placed",
+        "timestamp": "2024-01-15T10:30:00Z",
+        "objects_count": 2,
+        "message": "Event 'Order Placed' recorded successfully",
+    },
+    "RecordedEvents": {
+        "success": False,
+        "processed": 1,
+        "failed": 1,
+        "event_ids": [_UUID],
+        "errors": ["Event 1: Invalid timestamp format 'Jan 15 2024'"],
+    },
+    "UpsertedObject": {
+        "success": True,
+        **_NAMED,
+        "created": True,
+        "message": "Object 'Order/ORD-123' created successfully",
+    },
+    "UpsertedObjects": {
+        "success": True,
+        "processed": 1,
+        "failed": 0,
+        "objects": [{**_NAMED, "created": True}],
+        "errors": [],
+    },
+    # What is read back.
+    "StoredEntity": {"id": "ent_0d6f2f0e95c14b448d8a7f3c1f6f4f10", **_ENTITY, "createdAt": _TIME, "updatedAt": _TIME},
+    "DeletedEntity": {"externalId": "p1", "deleted": True},
+    "StoredEvents": [{"id": "eev_01985f0cf2d27b5c8d6a1f0e2b3c4d5f", **_EVENT, "createdAt": _TIME}],
+    "StoredState": _STORED_STATE,
+    "StoredStates": [_STORED_STATE],
+    "StoredObject": {
+        **_NAMED,
+        "properties": {"total": 149.99},
+        "created_at": "2024-01-15T10:30:00Z",
+        "updated_at": "2024-01-15T10:30:00Z",
+    },
+    "Template": _TEMPLATE,
+    "Templates": [_TEMPLATE],
+    "Settings": {
+        "template": {"id": "tpl_igaming", "name": "iGaming", "version": "1.0"},
+        "dataRetentionDays": None,
+        "retentionPolicy": None,
+        "batchWaitSeconds": 0,
+    },
+    "NewKey": {"id": _UUID, "key": f"oh_live_{'0123456789abcdef' * 4}", "label": "importer", "createdAt": _TIME},
+    "Key": _KEY,
+    "Keys": [_KEY],
+    "KeyHealth": {
+        "status": "healthy",
+        "workspace_id": _UUID,
+        "workspace_name": "Acme",
+        "dataset_id": "0d6f2f0e-95c1-4b44-8d8a-7f3c1f6f4f10",
+        "dataset_name": "Order desk",
+        "api_key_name": "importer",
+    },
+    "Health": {"status": "ok"},
+    "Readiness": {"status": "ok", "checks": {"database": "ok", "migrations": "ok", "broker": "ok"}},
+    "Document": {"openapi": "3.1.0"},
+    "Failure": {
+        "success": False,
+        "error": {"code": "INVALID_INPUT", "message": "limit must be a whole number from 1 to 500"},
+    },
+    "Detail": {"detail": "Invalid API key"},
+    "FaultyBody": {
+        "detail": [{"loc": ["body", "objects", 0, "type"], "msg": "field required", "type": "value_error.missing"}]
+    },
+}
