@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.running import SLUICE, environment
 
 README = Path(__file__).parents[2] / "README.md"
@@ -26,7 +27,7 @@ def pasted(stack):
     script = script.replace("curl -sS", "curl -sSw '\\n'").replace(".venv/bin/sluice", str(SLUICE))
     own = f'$({SLUICE} keys create --prefix oh_live --tenant $({SLUICE} tenants create "Acme" --template tpl_igaming))'
     return subprocess.run(
-        ["bash", "-euo", "pipefail"],
+        ["/bin/bash", "-euo", "pipefail"],
         input=script.replace("$(cat .sluice/key)", own),
         env=environment(SLUICE_DATA_DIR=str(stack.data_dir)),
         capture_output=True,
