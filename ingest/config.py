@@ -3,12 +3,12 @@
 import sys
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from environs import EnvValidationError, FileAwareEnv
 from marshmallow import ValidationError, validate
 
 from ingest.errors import SettingsError
+from ingest.urls import wrong_database_url, wrong_redis_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +110,13 @@ def _between(low: int, high: int) -> validate.Range:
 
 
 def _database_url(url: str) -> None:
-    if _split(url).scheme not in {"postgresql", "postgres"}:
-        raise ValidationError("must start with postgresql://, as in postgresql://user:password@host:5432/sluice")
+    if wrong := wrong_database_url(url):
+        raise ValidationError(wrong)
 
 
 def _redis_url(url: str) -> None:
-    parts = _split(url)
-    try:
-        whole = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0
-    except ValueError:  # the port is no number, or over 65535
-        whole = False
-    if parts.scheme not in {"redis", "rediss", "unix"} or not whole:
-        raise ValidationError("must be redis://host:6379/0, rediss://host:6380/0 or unix:///path/to/socket")
-
-
-def _split(url: str) -> SplitResult:
-    """The parts of a URL; none of them where it cannot be one, such as `redis://[cache`."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
+    if wrong := wrong_redis_url(url):
+        raise ValidationError(wrong)
 
 
 def _rate(text: str) -> None:
