@@ -6,10 +6,16 @@ Where it listens: `SLUICE_BIND` (`host:port` or `unix:path`) if set, else `0.0.0
 
 import logging
 import os
+import sys
 from typing import Any
 
 from ingest import logs
 from ingest.config import Settings
+from ingest.environment import drop_strays
+
+if "GUNICORN_CMD_ARGS" in drop_strays():
+    # gunicorn has read it by now, and would set it over what stands here: begin again without it.
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 # itself, as it was started
 
 _settings = Settings.from_env_or_exit()
 logs.configure(_settings.log_level, "web")

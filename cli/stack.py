@@ -160,7 +160,10 @@ def running_stack(
         key = local_key(data, settings.database_url)
         for name in _PROGRAMS:
             supervisor.start(programs[name])
-        supervisor.tend_until(lambda: _is_ready(port), "the API does not become ready", _READY_SECONDS)
+        try:
+            supervisor.tend_until(lambda: _readiness(port)[0], "the API does not become ready", _READY_SECONDS)
+        except StackError as error:
+            raise StackError(f"{error.message}: {_readiness(port)[1]}") from None
         yield Stack(procfile.address(port), key, procfile.address(flower_port), settings, data.log, supervisor)
 
 
@@ -181,10 +184,12 @@ def _start_servers(exits: ExitStack, data: DataDir, embedded: frozenset[str], lo
     return supervisor
 
 
-def _is_ready(port: int) -> bool:
+def _readiness(port: int) -> tuple[bool, str]:
+    """Whether the API is ready, and what it says of that."""
     with closing(http.client.HTTPConnection(procfile.LOCALHOST, port, timeout=5)) as connection:
         try:
             connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
+            answer = connection.getresponse()
+            return answer.status == http.HTTPStatus.OK, answer.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            return False, f"it does not answer ({type(error).__name__})"

@@ -7,6 +7,7 @@ from typing import Any
 from environs import EnvValidationError, FileAwareEnv
 from marshmallow import ValidationError, validate
 
+from ingest.environment import drop_strays
 from ingest.errors import SettingsError
 from ingest.urls import wrong_database_url, wrong_redis_url
 
@@ -47,7 +48,8 @@ class Settings:
     def from_env(cls) -> "Settings":
         """Read and check all settings from the process's environment.
 
-        `NAME_FILE` may hold the path of a file to read `NAME` from, as container secrets do.
+        `NAME_FILE` may hold the path of a file to read `NAME` from, as container secrets do. From here on libraries
+        find none of the variables that they would read past these settings.
 
         Returns:
             The settings, with every default filled in.
@@ -55,6 +57,7 @@ class Settings:
         Raises:
             SettingsError: one or more variables are missing or wrong; the message names each and what it should be.
         """
+        drop_strays()
         env = _Environment(eager=False, strip_whitespace=True)  # a secret's file mostly ends in a newline
         values: dict[str, Any] = {
             "database_url": env.str("DATABASE_URL", validate=_database_url),

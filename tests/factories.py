@@ -22,6 +22,22 @@ from ingest.wakeups import Wakeups
 TOO_LARGE = b"9" * 140_000
 
 
+# Each of them, read by a library past our settings, once kept the stack from starting or its workers from hearing.
+STRAYS = {
+    "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+    "CELERY_CONFIG_MODULE": "no_such_module",
+    "BROKER_URL": "redis://127.0.0.1:1/0",
+    "GUNICORN_CMD_ARGS": "--bind 127.0.0.1:1",
+    "FLASK_DEBUG": "1",
+    "PGSERVICE": "no_such_service",
+    "PGHOSTADDR": "127.0.0.1",
+    "PGPORT": "1",
+    "PGCLIENTENCODING": "LATIN1",
+    "PGDATESTYLE": "SQL, DMY",
+    "PGTZ": "Asia/Tokyo",
+}
+
+
 def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settings:
     values: dict[str, Any] = {
         "database_url": database_url,

@@ -20,7 +20,7 @@ from ingest.config import Settings
 from ingest.db import retention, upkeep
 from ingest.db.blocks import patience_seconds
 from ingest.db.faults import ours
-from ingest.db.pool import WORKER, Connection, connect, open_pool
+from ingest.db.pool import WORKER, Connection, connect, open_pool, transaction
 from ingest.db.templates import Editions
 from ingest.db.upkeep import Need
 from ingest.errors import DatabaseError, Unavailable
@@ -92,6 +92,8 @@ class Hands:
             faultpoints.passing("hands.begun")
             for job_id in job_ids:
                 executor.run(job_id, seconds=max(0.0, until - time.monotonic()))
+                with transaction(pool) as conn:
+                    upkeep.mark_swept(conn, job_id)
                 if time.monotonic() > until:
                     break
         except BaseException:

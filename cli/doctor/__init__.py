@@ -57,6 +57,7 @@ def look(data_dir: Path) -> Iterator[Line]:
     """
     yield machine.python()
     yield machine.packages()
+    yield machine.environment()
     try:
         settings = settings_here(data_dir)
     except SettingsError as error:

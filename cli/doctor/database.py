@@ -66,7 +66,11 @@ def _looked(conn: Connection, settings: Settings) -> Iterator[Line]:
         ("vacuum", lambda conn: (facts.autovacuum(conn), facts.tables(conn)), lambda found: vacuum(*found)),
         ("transactions", facts.oldest_transaction, transactions),
         ("sweep", lambda conn: (facts.sessions(conn), facts.look_lag(conn)), lambda found: sweep(*found)),
-        ("workers", lambda conn: (facts.sessions(conn), facts.waiting(conn)), lambda found: workers(*found)),
+        (
+            "workers",
+            lambda conn: (facts.sessions(conn), facts.waiting(conn), facts.swept(conn)),
+            lambda found: workers(*found),
+        ),
         ("waiting", facts.waiting, waiting),
         ("jobs", facts.jobs_by_state, jobs),
     )
@@ -197,8 +201,11 @@ def sweep(sessions: facts.Sessions, lag: float | None) -> Line:
     return ok("sweep", f"{sessions.sweeps} connected, and no job waits for its look")
 
 
-def workers(sessions: facts.Sessions, waits: facts.Waiting | None) -> Line:
-    """Whether somebody carries jobs out. An idle worker cannot be seen here: it holds no connection."""
+def workers(sessions: facts.Sessions, waits: facts.Waiting | None, swept: int) -> Line:
+    """Whether workers carry jobs out. An idle worker cannot be seen here: it holds no connection."""
+    if swept:
+        found = f"no worker came for {swept:,} jobs of the last 10 minutes: the sweeper carried them out, seconds late"
+        return fail("workers", found, "Start workers; if they run, see that their REDIS_URL is this one, and their log")
     if sessions.workers:
         return ok("workers", f"{sessions.workers} connected")
     if waits is None:

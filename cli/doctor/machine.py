@@ -1,5 +1,6 @@
 """This machine: Python, the packages, and room on the disk of an embedded database."""
 
+import os
 import platform
 import shutil
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from cli.doctor.line import Line, amount, fail, ok, warn
+from ingest.environment import strays
 
 _OLDEST_PYTHON = (3, 11)
 _NAMED = ("sluice", "celery", "flask", "gunicorn", "psycopg", "redis")
@@ -52,6 +54,14 @@ def compared(needed: Sequence[Requirement]) -> Line:
     if wrong:
         return fail("packages", "; ".join(wrong), "Install what requirements.txt names: `make setup`")
     return ok("packages", ", ".join(f"{name} {version(name)}" for name in _NAMED))
+
+
+def environment() -> Line:
+    """Whether variables are set that somebody may take for settings of Sluice's."""
+    if found := strays(os.environ):
+        advice = "Unset them, and say what they should do by Sluice's own settings (.env.example)"
+        return warn("environment", f"these do not count: {', '.join(found)}", advice)
+    return ok("environment", "nothing in it contradicts the settings")
 
 
 def disk(data_dir: Path) -> Iterator[Line]:

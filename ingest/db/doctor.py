@@ -160,6 +160,20 @@ def waiting(conn: Connection) -> Waiting | None:
         return cursor.execute(_WAITING).fetchone()
 
 
+_SWEPT = """
+SELECT count(*) FILTER (WHERE swept) FROM (
+    SELECT swept, first_value(swept) OVER (ORDER BY ended_at DESC) AS still FROM (
+        SELECT swept, ended_at FROM jobs WHERE ended_at > now() - interval '10 minutes'
+        ORDER BY ended_at DESC LIMIT 1000) AS newest
+) AS judged WHERE still
+"""
+
+
+def swept(conn: Connection) -> int:
+    """How many jobs of the last ten minutes the sweeper carried out; 0 where workers did the newest one again."""
+    return conn.execute(_SWEPT).fetchall()[0][0]  # type: ignore[return-value] # a bigint
+
+
 _LOOK_LAG = """
 SELECT extract(epoch FROM now() - min(look_at))::float FROM jobs WHERE status IN ('pending', 'processing')
 """

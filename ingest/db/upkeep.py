@@ -144,3 +144,11 @@ def look(conn: Connection, *, limit: int) -> list[Looked]:
     """
     rows = conn.execute(_LOOK, {"limit": limit})
     return [Looked(job_id, Need(need)) for job_id, need in rows]  # type: ignore[arg-type] # (uuid, text)
+
+
+_MARK_SWEPT = "UPDATE jobs SET swept = true WHERE id = %s AND ended_at IS NOT NULL AND NOT swept"
+
+
+def mark_swept(conn: Connection, job_id: UUID) -> None:
+    """Note of a job that has ended that the sweeper had to carry it out."""
+    conn.execute(_MARK_SWEPT, (job_id,))

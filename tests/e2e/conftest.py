@@ -3,6 +3,7 @@
 import pytest
 
 from tests.e2e.running import Up
+from tests.factories import STRAYS
 
 
 @pytest.fixture
@@ -21,8 +22,8 @@ def up(tmp_path):
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
-    """One that is ready, for the tests that only look at it."""
-    running = Up(tmp_path_factory.mktemp("stack") / "data", "--workers", "1")
+    """One that is ready, for the tests that only look at it; variables of other programs change nothing about it."""
+    running = Up(tmp_path_factory.mktemp("stack") / "data", "--workers", "1", **STRAYS)
     try:
         yield running.ready()
     finally:

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -86,6 +87,7 @@ def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
         *(
             "python",
             "packages",
+            "environment",
             "settings",
             "database",
             "encoding",
@@ -156,6 +158,45 @@ def test_an_encoding_that_cannot_hold_every_text_is_a_fail(doctor, latin_url):
     seen = doctor(DATABASE_URL=latin_url)
     assert seen["encoding"] == ("fail", "the database is encoded in LATIN1, which cannot hold every text")
     assert "ENCODING 'UTF8'" in seen.lines["encoding"]["advice"]
+
+
+@pytest.fixture
+def ended(database_url):
+    """Makes jobs that ended as many minutes ago, carried out by the sweeper or not."""
+
+    def make(*jobs):
+        with connect(database_url, "sluice-web") as conn:
+            tenant = make_tenant(conn)[0]
+            for minutes, swept in jobs:
+                job_id = accept(conn, tenant, "entities", [entity()])
+                ended_at = datetime.now(UTC) - timedelta(minutes=minutes)
+                update = "UPDATE jobs SET status = 'cancelled', ended_at = %s, swept = %s WHERE id = %s"
+                conn.execute(update, (ended_at, swept, job_id))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("jobs", "level"),
+    [
+        ([(1, True), (2, True), (3, False)], "fail"),
+        ([(1, False), (2, True)], "ok"),  # workers are back
+        ([(11, True)], "ok"),
+    ],
+)
+def test_where_the_sweeper_does_the_workers_work_it_is_a_fail(doctor, ended, jobs, level):
+    ended(*jobs)
+    seen = doctor()
+    assert seen.level("workers") == level
+    if level == "fail":
+        assert "no worker came for 2 jobs" in seen["workers"][1]
+        assert "REDIS_URL" in seen.lines["workers"]["advice"]
+
+
+def test_variables_that_do_not_count_are_named(doctor, monkeypatch):
+    for name in ("PGHOST", "CELERY_BROKER_URL"):
+        monkeypatch.setenv(name, "nowhere")
+    assert doctor()["environment"] == ("warn", "these do not count: CELERY_BROKER_URL, PGHOST")
 
 
 def test_a_missing_migration_is_a_fail(doctor, execute):

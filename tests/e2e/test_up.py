@@ -12,7 +12,10 @@ from socket import socket
 import httpx2
 import pytest
 
+from cli.datadir import DataDir
 from cli.stack import running_servers
+from ingest.db.pool import connect
+from ingest.ids import JOB, parse
 from tests.e2e.running import SLUICE, all_gone, descendants, environment, free_port, run_pasted, sluice
 
 PLAYERS = [{"entityType": "player", "externalId": f"p{n}", "data": {"email": f"p{n}@example.com"}} for n in range(1000)]
@@ -22,6 +25,13 @@ def test_the_printed_curl_does_a_batch_when_pasted(stack):
     job = run_pasted(stack.curl)["data"]
     assert (job["status"], job["succeeded"], job["failed"]) == ("completed", 2, 1)
     assert job["errors"][0]["message"] == 'Missing required field: "email"'
+
+
+def test_a_worker_does_the_work_whatever_variables_of_other_programs_are_set(stack):
+    done = run_pasted(stack.curl)["data"]
+    with connect(DataDir(stack.data_dir).database_url, "sluice-cli") as conn:
+        found = conn.execute("SELECT status, swept FROM jobs WHERE id = %s", (parse(JOB, done["jobId"]),)).fetchone()
+    assert found == ("completed", False)
 
 
 def test_flower_answers_where_it_says(stack):
@@ -45,6 +55,14 @@ def test_the_lines_of_every_process_carry_its_name(stack):
 def test_the_key_is_kept_for_its_owner_only(stack):
     assert (stack.data_dir / "key").read_text().strip() == stack.key
     assert (stack.data_dir / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_database_that_is_away_is_told_in_libpqs_words(tmp_path):
+    urls = {"DATABASE_URL": "postgresql://u:geheim@127.0.0.1:1/sluice", "REDIS_URL": "redis://127.0.0.1:1/0"}
+    done = sluice("up", "--data-dir", tmp_path / "data", "--port", str(free_port()), **urls)
+    assert done.returncode == 1
+    assert "port 1 failed: Connection refused" in done.stdout
+    assert "geheim" not in done.stdout + done.stderr
 
 
 def test_a_second_one_on_the_same_data_says_so_and_exits_75(stack):

@@ -51,7 +51,7 @@ class Watch:
 
     def until_ended(self, job_ids: Iterable[UUID]) -> None:
         wanted = list(job_ids)
-        self.until(lambda: self._count("ended_at IS NOT NULL", wanted) == len(wanted), "the jobs to end")
+        self.until(lambda: self.count("ended_at IS NOT NULL", wanted) == len(wanted), "the jobs to end")
 
     def until_begun(self, job_id: UUID, *, blocks_done: int = 1) -> None:
         def begun() -> bool:
@@ -62,7 +62,7 @@ class Watch:
 
         self.until(begun, f"{blocks_done} blocks of the job")
 
-    def _count(self, condition: str, job_ids: list[UUID]) -> int:
+    def count(self, condition: str, job_ids: list[UUID]) -> int:
         query = f"SELECT count(*) FROM jobs WHERE id = ANY(%s) AND {condition}"
         return self.conn.execute(query, (job_ids,)).fetchall()[0][0]
 

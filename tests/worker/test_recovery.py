@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 from uuid import UUID
 
+import httpx2
 import pytest
 import redis
 
@@ -13,8 +14,8 @@ from ingest.db import jobs
 from ingest.db.pool import Pool, transaction
 from ingest.jobs import JobState
 from ingest.queue import RUN_JOB, celery_app
-from tests.factories import accept, entity, event, make_tenant, run_pending
-from tests.worker.conftest import Start, Watch
+from tests.factories import STRAYS, accept, entity, event, make_tenant, run_pending
+from tests.worker.conftest import PATIENCE_SECONDS, Start, Watch
 
 BLOCKS = 20
 
@@ -114,6 +115,18 @@ def test_jobs_end_with_no_worker_at_all(pool: Pool, start: Start, watch: Watch) 
     watch.until_ended(job_ids)
 
     assert {status_of(pool, job_id) for job_id in job_ids} == {JobState.COMPLETED}
+    watch.until(lambda: watch.count("swept", job_ids) == len(job_ids), "the sweeper to note that it did them")
+
+
+def test_web_and_worker_meet_on_our_broker_whatever_variables_libraries_are_set(pool: Pool, start: Start) -> None:
+    with transaction(pool) as conn:
+        _, key = make_tenant(conn)
+    api = start.web(**STRAYS)
+    start.worker(**STRAYS)
+    headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=20"}
+    with httpx2.Client(headers=headers, timeout=PATIENCE_SECONDS) as client:
+        answer = client.post(f"{api}/operator-data-api/batch/entities", json=[entity()])
+    assert answer.status_code == 200, "no sweeper runs: the worker has heard of it"
 
 
 def test_two_workers_and_20_jobs_over_the_same_500_keys_do_not_deadlock(
