@@ -2,18 +2,20 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from threading import Barrier
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.db import entities, states
+from ingest.db.entity_repeats import upsert_in_turn
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
@@ -282,24 +284,21 @@ def test_two_writers_who_both_halve_never_deadlock(pool: Pool, owner: Tenant) ->
             writer.result()
 
 
-@pytest.mark.parametrize("kind", ["entities", "states"])
-def test_the_first_of_a_repeated_key_is_compared_with_what_another_writer_just_wrote(
-    pool: Pool, other: Connection, owner: Tenant, until_blocked: Callable[[Connection], None], kind: str
+def test_the_rows_of_repeated_keys_stay_locked_once_they_were_compared(
+    pool: Pool, observer: Connection, owner: Tenant
 ) -> None:
-    def version(number: int) -> Any:
-        text = str(number).encode()
-        return State("p", "balance", msgspec.Raw(text)) if kind == "states" else an_entity("p", b'{"n": %s}' % text)
-
     with transaction(pool) as conn:
-        effects(conn, owner, "entities", [an_entity("p", {})])
-        effects(conn, owner, kind, [version(1)])
-    other.execute("BEGIN")
-    effects(other, owner, kind, [version(2)])
-    with ThreadPoolExecutor(1) as threads, transaction(pool) as conn:
-        found = threads.submit(effects, conn, owner, kind, [version(2), version(3)])
-        until_blocked(conn)
-        other.commit()
-        assert found.result() == [Effect.UNCHANGED, Effect.UPDATED]
+        effects(conn, owner, "entities", [an_entity("p", {}), an_entity("q", {})])
+
+    def still_locked(last: Sequence[Entity]) -> list[Effect]:
+        for entity in last:
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                observer.execute("SELECT FROM entities WHERE external_id = %s FOR UPDATE NOWAIT", (entity.external_id,))
+        return [Effect.UPDATED] * len(last)
+
+    sent = [an_entity("p", {"n": 1}), an_entity("q", {"n": 1}), an_entity("p", {"n": 2})]
+    with transaction(pool) as conn:
+        upsert_in_turn(conn, owner.id, sent, merge=False, upsert=still_locked)
 
 
 def test_two_writers_of_the_same_repeated_keys_never_deadlock(pool: Pool, owner: Tenant) -> None:
