@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from app.auth import prove
+from ingest.db import growth
 from ingest.errors import (
     DatabaseError,
     FaultyBody,
@@ -22,6 +23,7 @@ from ingest.errors import (
     RateLimited,
     SluiceError,
     TemplateNotConfigured,
+    TooLarge,
     TryAgain,
     Unauthorized,
     Unavailable,
@@ -40,6 +42,7 @@ STATUS: Mapping[type[SluiceError], int] = {
     NotFound: 404,
     LastKey: 409,
     PayloadTooLarge: 413,
+    TooLarge: 413,
     UnsupportedMediaType: 415,
     FaultyBody: 422,
     TryAgain: 503,
@@ -49,6 +52,7 @@ STATUS: Mapping[type[SluiceError], int] = {
 # What the database says of itself is for the log; these are for the client.
 _DATABASE_MESSAGES: Mapping[type[SluiceError], str] = {
     WriteRefused: "The database cannot store this, a number of extreme size for instance",
+    TooLarge: growth.MESSAGE,
     TryAgain: "The database was too busy for this request; nothing of it was stored, send it again",
     Unavailable: "The database cannot be reached at the moment; send the request again",
 }

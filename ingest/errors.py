@@ -18,6 +18,7 @@ SluiceError                     a code and a message that a client may read
 ├── JobUnrunnable               a job cannot be carried out, now or ever: it ends as failed
 └── DatabaseError               what Postgres said, with no row data in it
     ├── WriteRefused            the data cannot be stored: the same again would be refused again
+    │   └── TooLarge            a merge would let an entity grow over its limit
     ├── TryAgain                a deadlock, a timeout, a serialization failure: the same again may pass
     └── Unavailable             no connection, or it was lost: what was under way may or may not stand
 """
@@ -183,6 +184,12 @@ class WriteRefused(DatabaseError):
     """The data cannot be stored: SQLSTATE classes 22 (data), 23 (constraints) and 54 (limits)."""
 
     code = "WRITE_FAILED"
+
+
+class TooLarge(WriteRefused):
+    """A merge would let an entity grow over 4 times the limit of an item (contracts/jobs.md section 1)."""
+
+    code = "TOO_LARGE"
 
 
 class TryAgain(DatabaseError):

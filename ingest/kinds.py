@@ -98,6 +98,7 @@ class Kind:
         schema: what an item must be.
         key: what two items must share to be writes of the same row; None where every item is a row of its own.
         write: stores items as if they had come one after the other, and says what became of them.
+        merges: what an item merges into which entities, where its data is to be merged.
         keeps_results: whether the id of each item that was taken can be read from its job.
     """
 
@@ -108,6 +109,7 @@ class Kind:
     schema: type[ItemSchema]
     key: Callable[[Any], Any] | None
     write: Callable[[Connection, Target, Sequence[Any]], Outcomes]
+    merges: Callable[[Any], Sequence[Entity]] = lambda _item: ()
     keeps_results: bool = False
 
 
@@ -189,6 +191,7 @@ KINDS: dict[str, Kind] = {
             schema=EntitySchema,
             key=attrgetter("external_id"),
             write=_write_entities,
+            merges=lambda item: (item,),
         ),
         Kind(
             name="events",
@@ -217,6 +220,7 @@ KINDS: dict[str, Kind] = {
             schema=ObjectSchema,
             key=attrgetter("scope", "external_id"),
             write=_write_objects,
+            merges=lambda item: (item,),
             keeps_results=True,
         ),
         Kind(
@@ -227,6 +231,7 @@ KINDS: dict[str, Kind] = {
             schema=ObjectEventSchema,
             key=None,
             write=_write_object_events,
+            merges=attrgetter("links"),
             keeps_results=True,
         ),
     )

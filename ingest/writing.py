@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from ingest.db import growth
 from ingest.db.faults import ours
 from ingest.db.pool import Connection
-from ingest.errors import WriteRefused
+from ingest.errors import TooLarge, WriteRefused
 from ingest.kinds import Kind, Outcomes, Refusal, Target, gathered, refused
 
 Write = Callable[[Sequence[Any]], Outcomes]
@@ -47,9 +48,17 @@ def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequenc
     try:
         with ours(), conn.transaction():
             return kind.write(conn, target, items)
-    except WriteRefused as refusal:
-        if len(items) == 1:
-            return refused(_why(items[0], refusal))
+    except WriteRefused as error:
+        refusal = error
+    if len(items) == 1:
+        return refused(_why(items[0], refusal))
+    one = partial(_write_or_halve, conn, kind, target)
+    if isinstance(refusal, TooLarge) and (large := _too_large(conn, kind, target, items)):
+        rest = sorted(set(range(len(items))).difference(large))
+        parts = [(large, refused(*(_why(items[place], refusal) for place in large)))]
+        if rest:
+            parts.append((rest, one([items[place] for place in rest])))
+        return gathered(len(items), parts)
     # Halves must stay in the order in which rows are locked, or two writers who both halve can deadlock; and items of
     # one key in the order sent.
     places: Sequence[int] = range(len(items))
@@ -57,7 +66,16 @@ def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequenc
         keys = list(map(kind.key, items))
         places = sorted(places, key=keys.__getitem__)
     middle = len(places) // 2
-    return _in_parts(partial(_write_or_halve, conn, kind, target), items, [places[:middle], places[middle:]])
+    return _in_parts(one, items, [places[:middle], places[middle:]])
+
+
+def _too_large(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> list[int]:
+    """The places of items that let an entity grow too large; none where they cannot be told before others are."""
+    try:
+        with ours(), conn.transaction():
+            return growth.too_large(conn, target.tenant_id, list(map(kind.merges, items)))
+    except WriteRefused:
+        return []
 
 
 # What an item can bring that no schema looks at. The server's own words may hold row data, so they stay there.
@@ -69,6 +87,8 @@ _REASONS = {
 
 
 def _why(item: Any, refusal: WriteRefused) -> Refusal:
+    if isinstance(refusal, TooLarge):
+        return Refusal(item.external_id, refusal.code, growth.MESSAGE)
     reason = _REASONS.get(refusal.sqlstate or "", "its data cannot be stored")
     message = f"The database refused this item: {reason} ({refusal.message})"
     return Refusal(item.external_id, "WRITE_FAILED", message)

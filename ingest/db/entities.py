@@ -14,7 +14,7 @@ import msgspec
 from psycopg.rows import class_row
 
 from ingest import rawjson
-from ingest.db import binary, erasure
+from ingest.db import binary, erasure, growth
 from ingest.db.arrivals import arrived
 from ingest.db.binary import Field, JsonbArray, TextArray, UuidArray
 from ingest.db.effects import counted, differs, effects
@@ -68,20 +68,24 @@ ON CONFLICT ON CONSTRAINT entities_external_id_key DO UPDATE
 SET type = excluded.type, properties = {new}, updated_at = now(), deleted_at = NULL,
     revision = CASE WHEN e.deleted_at IS NULL THEN e.revision + 1 ELSE 0 END,
     created_at = CASE WHEN e.deleted_at IS NULL THEN e.created_at ELSE now() END
-WHERE e.deleted_at IS NOT NULL OR e.type <> excluded.type OR {differs}
+WHERE (e.deleted_at IS NOT NULL OR e.type <> excluded.type OR {differs}){guard}
 RETURNING e.scope AS first, e.external_id AS second, e.revision = 0 AS created
 """
 
 
-def _upserting(new: LiteralString) -> LiteralString:
+def _upserting(new: LiteralString, guard: LiteralString = "") -> LiteralString:
     """The statement that gives a row that is there these properties."""
-    return counted(_UPSERT.format(new=new, differs=differs("e.properties", new)))
+    return counted(_UPSERT.format(new=new, differs=differs("e.properties", new), guard=guard))
+
+
+def _merging(new: LiteralString) -> LiteralString:
+    return _upserting(new, f" AND {growth.guard('e.properties', 'excluded.properties', new)}")
 
 
 _REPLACE = _upserting("excluded.properties")
-_MERGE = _upserting("(e.properties || excluded.properties)")
+_MERGE = _merging("(e.properties || excluded.properties)")
 # Top level only: a null inside of a value is data. Taken only where a block has nulls, since it costs 29 %.
-_MERGE_REMOVING = _upserting(
+_MERGE_REMOVING = _merging(
     "((e.properties || excluded.properties)"
     " - ARRAY(SELECT key FROM jsonb_each(excluded.properties) WHERE value = 'null'))"
 )
@@ -231,15 +235,19 @@ def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> list
 
 
 def _changing(entities: Sequence[Entity], known: Mapping[str, Mapping[str, int]]) -> list[Entity]:
-    """One for each that is to be created or merged: with all data that is sent for it, in the order given."""
+    """Those that are to be created or merged, mostly one for each: with all that is sent for it, in the order given."""
     merges: dict[tuple[str, str], list[Entity]] = {}
     for entity in entities:
         if _says_something(entity) or entity.external_id not in known[entity.scope]:
             merges.setdefault(_key(entity), []).append(entity)
-    return [
-        group[0] if len(group) == 1 else msgspec.structs.replace(group[0], data=overlaid(one.data for one in group))
-        for group in merges.values()
-    ]
+    return list(chain.from_iterable(map(_folded, merges.values())))
+
+
+def _folded(merges: list[Entity]) -> list[Entity]:
+    """Merges of one entity as one, unless that may be too large: then each but the first meets the guard."""
+    if len(merges) == 1 or sum(len(merge.data) for merge in merges) > growth.HARMLESS_BYTES:
+        return merges
+    return [msgspec.structs.replace(merges[0], data=overlaid(merge.data for merge in merges))]
 
 
 def _says_something(entity: Entity) -> bool:

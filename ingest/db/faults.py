@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from ingest.errors import DatabaseError, TryAgain, Unavailable, WriteRefused
+from ingest.db.growth import TOO_LARGE_STATE
+from ingest.errors import DatabaseError, TooLarge, TryAgain, Unavailable, WriteRefused
 
 # SQLSTATE classes (PostgreSQL documentation, appendix A): data exception, integrity constraint violation, and program
 # limit exceeded. The same data would be refused again.
@@ -30,7 +31,7 @@ def ours() -> Iterator[None]:
     """Turn every driver error that is raised inside into one of ours.
 
     Raises:
-        WriteRefused: the data cannot be stored.
+        WriteRefused: the data cannot be stored; TooLarge, which is one, where a merge grows too large.
         TryAgain: the same again may pass.
         Unavailable: there is no connection, or it was lost.
         DatabaseError: anything else, which is a fault of Sluice's own.
@@ -46,6 +47,8 @@ def translate(error: psycopg.Error) -> DatabaseError:
     state, constraint = error.sqlstate, error.diag.constraint_name
     if state is None:
         return _without_state(error)
+    if state == TOO_LARGE_STATE:
+        return TooLarge(state)
     if state.startswith(_REFUSED):
         return WriteRefused(state, constraint)
     if state.startswith(_PASSING):

@@ -148,3 +148,14 @@ def test_a_number_that_the_database_cannot_hold_is_refused(api: Api) -> None:
     body = b'{"entityType":"player","externalId":"n","data":{"email":%s}}' % TOO_LARGE
     refused(api.call("POST", "/entities", body=body), 400, "WRITE_FAILED", "cannot store")
     refused(api.get("/entities/n"), 404, "NOT_FOUND")
+
+
+def test_section_3_a_merge_that_lets_an_entity_grow_too_large_is_413(api: Api) -> None:
+    for number in range(4):
+        assert (
+            api.post("/entities?mode=merge", entity(data={"email": "", f"n{number}": "x" * 1_000_000})).status_code
+            == 201
+        )
+    more = api.post("/entities?mode=merge", entity(data={"email": "", "more": "x" * 1_000_000}))
+    refused(more, 413, "TOO_LARGE", "remove fields")
+    assert "more" not in data(api.get("/entities/player_000001"))["data"]

@@ -9,7 +9,7 @@ from psycopg import errors as driver
 
 from ingest.db.faults import ours, translate
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, open_pool, transaction
-from ingest.errors import DatabaseError, TryAgain, Unavailable, WriteRefused
+from ingest.errors import DatabaseError, TooLarge, TryAgain, Unavailable, WriteRefused
 
 _PRIVATE = "hunter2"
 
@@ -43,7 +43,6 @@ def people(conn: Connection) -> Connection:
         ("INSERT INTO people SELECT NULL WHERE 'hunter2' <> ''", "23502", None),
         ("INSERT INTO states VALUES (1, 'hunter2', '1e200000')", "22003", None),
         ("INSERT INTO states VALUES (1, 'hunter2', '{hunter2')", "22P02", None),
-        ("SELECT 1 / 0 AS hunter2", "22012", None),
         ("SELECT (repeat('[', 200000) || 'hunter2')::jsonb", "54001", None),
     ],
 )
@@ -53,6 +52,10 @@ def test_data_that_cannot_be_stored_is_refused(
     error = fault(people, statement)
     assert type(error) is WriteRefused
     assert (error.sqlstate, error.constraint) == (sqlstate, constraint)
+
+
+def test_a_division_by_zero_says_that_a_merge_grew_too_large(people: Connection) -> None:
+    assert type(fault(people, "SELECT 1 / 0 AS hunter2")) is TooLarge
 
 
 def test_a_value_that_has_no_wire_form_is_refused(people: Connection) -> None:
@@ -190,6 +193,8 @@ def test_every_sqlstate_that_the_driver_knows_is_placed() -> None:
         prefix: {kind for state, kind in placed.items() if state[:2] == prefix} for prefix in {s[:2] for s in placed}
     }
     assert len(placed) > 200
+    assert [state for state in placed if placed[state] is TooLarge] == ["22012"]
+    of_class["22"] -= {TooLarge}
     assert [prefix for prefix in sorted(of_class) if of_class[prefix] == {WriteRefused}] == ["22", "23", "54"]
     assert [prefix for prefix in sorted(of_class) if of_class[prefix] == {TryAgain}] == ["40", "53", "55"]
     assert [prefix for prefix in sorted(of_class) if of_class[prefix] == {Unavailable}] == ["08"]

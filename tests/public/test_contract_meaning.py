@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from tests.factories import TOO_LARGE
 from tests.public.conftest import Face
@@ -198,3 +199,16 @@ def test_an_empty_qualifier_is_as_absent_singly_and_in_batches(face: Face, event
     assert face.post("/event", sent).status_code == 200
     assert answer_of(face, "/event/batch", {"events": [sent]})["failed"] == 0
     assert [row[3] for row in events_of()] == [[["a", "1", ""]]] * 2
+
+
+@pytest.mark.parametrize("path", ["/object/upsert", "/event"])
+def test_an_object_that_would_grow_too_large_is_413(face: Face, path: str) -> None:
+    def grow(name: str) -> TestResponse:
+        thing = {"type": "a", "id": "1", "properties": {name: "x" * 1_000_000}}
+        return face.post(path, {"event": "e", "objects": [thing]} if path == "/event" else thing)
+
+    assert [grow(f"n{number}").status_code for number in range(4)] == [200] * 4
+    answer = grow("more")
+    assert (answer.status_code, list(answer.get_json())) == (413, ["detail"])
+    assert "remove fields" in answer.get_json()["detail"]
+    assert "more" not in face.object("a", "1")
