@@ -6,7 +6,7 @@
     body.py      reading bodies             replies.py            writing JSON
     errors.py    every error to one answer  query.py, pages.py, prefer.py  query parameters, Prefer
     batches.py   accepting a batch          jobs.py               the job resource, for every face
-    connections.py  gunicorn's worker: connections, before and after the app
+    connections.py, parsing.py  gunicorn's worker: connections and messages, before and after the app
     operator/    the operator face          public/               the public face
     health.py    is it well?                services.py           the connections of the process
     docs.py      the OpenAPI document, from describe.py, shapes.py and examples.py
@@ -21,6 +21,8 @@ from flask import Flask
 
 from app import docs, errors, health, operator, paths, public, requests, services
 from ingest.config import Settings
+
+ENVELOPES = errors.Envelopes(dict.fromkeys(public.BASES, public.failure), elsewhere=operator.failure)
 
 
 class _App(Flask):
@@ -42,7 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     services.attach(app, settings or Settings.from_env())
     paths.prepare(app)
     requests.follow(app)
-    errors.handle(app, operator.failure, dict.fromkeys(public.BASES, public.failure))
+    errors.handle(app, ENVELOPES)
     operator.mount(app)
     public.mount(app)
     app.register_blueprint(health.bp)

@@ -1,21 +1,122 @@
 """The worker of gunicorn that serves the API: gthread, but for what gthread leaves to a proxy in front of it.
 
-gunicorn runs `Worker` in each web process; it is the one place that knows gunicorn's insides (version 27).
+gunicorn runs `Worker` in each web process. This file and `parsing.py` alone know gunicorn's insides (version 27).
+
+A thread is given to a connection when there is something to read, and not before: it takes the head of a request as far
+as it is there, and gives the connection back to the poller where the head is not whole. Only a body is waited for in a
+thread. An answer to a request whose body was not read is followed by a while in which the poller throws away what still
+comes: a connection that is closed on unread bytes is reset, and its client never reads the answer.
 """
 
+import re
+import selectors
 import signal
+import socket
+import struct
+import time
+from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from types import FrameType
+from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped] # it has no types
+from gunicorn.http import errors as http  # type: ignore[import-untyped] # it has no types
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped]
 
+from app import parsing
 from ingest.parent import die_with_parent
 
 # Beyond the time for requests under way, for a process that nobody is left to kill.
 _SLACK_SECONDS = 5
 
+# How long the head of a request may take from its first byte, and how long it may be.
+_HEAD_SECONDS = 10.0
+_HEAD_BYTES = 64 * 1024
+# A line feed alone ends nothing, and the parser says so.
+_WHOLE_HEAD = re.compile(rb"\r\n\r\n|(?<!\r)\n")
+
+# How long a thread waits for the next bytes of a body, and for a client to take some of its answer: struct timeval.
+_RECEIVE_TIMEOUT = struct.pack("ll", 10, 0)
+_SEND_TIMEOUT = struct.pack("ll", 30, 0)
+
+# What a client may still send after its answer: well over the largest body, so that one that is too large hears of it.
+_LINGER_SECONDS = 10.0
+_LINGER_BYTES = 64 * 1024 * 1024
+_DISCARDED_AT_ONCE = 256 * 1024
+
+_NOT_WHOLE = object()  # what `handle` returns of a head of which more must come
+
+
+class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
+    """A connection.
+
+    Attributes:
+        received: what has come of the next request, as long as its head is not whole.
+        head_until: when its head must be whole; None while nothing has come.
+        discarded: bytes that came after the last answer.
+    """
+
+    def __init__(self, cfg: object, sock: socket.socket, client: object, server: object) -> None:
+        super().__init__(cfg, sock, client, server)
+        self.parser = parsing.Parser(cfg, sock, client)
+        self.received = bytearray()
+        self.head_until: float | None = None
+        self.discarded = 0
+        sock.setblocking(True)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+
+    def take_head(self) -> bytes | None:
+        """Take what has come of a request, without waiting. Return it if its head is whole.
+
+        Raises:
+            NoMoreData: the client has left.
+            LimitRequestLine, LimitRequestHeaders: the head is too long.
+        """
+        if not _WHOLE_HEAD.search(self.received):  # else it came together with the request before
+            seen = max(0, len(self.received) - 3)
+            data = self.receive(_HEAD_BYTES)
+            if data == b"":
+                raise http.NoMoreData
+            self.received += data or b""
+            if not _WHOLE_HEAD.search(self.received, seen):
+                if len(self.received) > _HEAD_BYTES:
+                    raise http.LimitRequestHeaders("") if b"\r\n" in self.received else http.LimitRequestLine(0)
+                return None
+        head = bytes(self.received)
+        self.received.clear()
+        self.head_until = None
+        return head
+
+    def receive(self, most: int) -> bytes | None:
+        """Return what has come, without waiting: None if nothing has, empty if the client has left."""
+        try:
+            return bytes(self.sock.recv(most, socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def send(self, answer: bytes) -> None:
+        """Send a last answer, without waiting: a client that has not taken those before gets none."""
+        with suppress(OSError):
+            self.sock.send(answer, socket.MSG_DONTWAIT)
+
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     """A web process: it ends with its parent, and gives its port back as soon as it is to end."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.lingering: deque[_Connection] = deque()  # in the order in which their time ends
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """As of gunicorn; TLS is a proxy's."""
+        super().check_config(cfg, log)
+        if cfg.is_ssl:
+            raise SystemExit("Sluice speaks plain HTTP: let a proxy in front of it speak TLS, and leave certfile out")
 
     def init_signals(self) -> None:
         """As of gunicorn; and a parent that was killed asks this process to end, as one that is alive does."""
@@ -35,11 +136,106 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         super().set_accept_enabled(enabled)
         if not self.alive:
             for listener in self.sockets:
-                self._accept_all(listener)
+                while self.accept(listener):
+                    pass
                 listener.close()
 
-    def _accept_all(self, listener: object) -> None:
-        before = -1
-        while before < self.nr_conns:
-            before = self.nr_conns
-            self.accept(listener)
+    def accept(self, listener: Any) -> bool:
+        """Take in a connection, in the poller until it says something. Return True if there was one."""
+        try:
+            sock, client = listener.accept()
+        except OSError:  # nobody, or one that has left already
+            return False
+        self.nr_conns += 1
+        if self.nr_conns >= self.worker_connections:
+            self._drop_the_longest_silent()
+        self._await_request(_Connection(self.cfg, sock, client, listener.getsockname()))
+        return True
+
+    def handle(self, conn: _Connection) -> object:
+        """In a thread: handle a request, if its head is whole.
+
+        Returns:
+            True to keep the connection for the next request, False to close it, `_NOT_WHOLE`.
+        """
+        head: bytes | None = None
+        try:
+            if (head := conn.take_head()) is None:
+                return _NOT_WHOLE
+            conn.parser.unreader.unread(head)
+            return self.handle_request(next(conn.parser), conn)
+        except (StopIteration, http.NoMoreData, OSError) as error:
+            self.log.debug("Connection ended: %s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 # whatever it is, the client is answered
+            conn.send(parsing.answer(head or bytes(conn.received), error))
+        return False
+
+    def finish_request(self, conn: _Connection, handled: "Future[object]") -> None:
+        """In the main thread: do with a connection what `handle` said."""
+        result = handled.exception() is None and handled.result()
+        if result is _NOT_WHOLE:
+            self._await_head(conn)
+        elif result:
+            conn.received += conn.parser.unreader.take_buffered()
+            if conn.received:
+                self.enqueue_req(conn)
+            else:
+                self._await_request(conn)
+        else:
+            self._linger(conn)
+
+    def murder_pending(self) -> None:
+        """Refuse the heads, and close the connections, whose time is over."""
+        now = time.monotonic()
+        for conn in [conn for conn in self.pending_conns if conn.timeout < now]:
+            self.pending_conns.remove(conn)
+            self.poller.unregister(conn.sock)
+            conn.send(parsing.answer(bytes(conn.received), TimeoutError()))
+            self._linger(conn)
+        while self.lingering and self.lingering[0].timeout < now:
+            self._end(self.lingering[0])
+
+    def _await_request(self, conn: _Connection) -> None:
+        conn.set_timeout()
+        if not self.alive:
+            conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
+        self.keepalived_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+
+    def _await_head(self, conn: _Connection) -> None:
+        """The time of a head runs from its first bytes on, and does not begin anew with the next ones."""
+        conn.head_until = conn.timeout = conn.head_until or time.monotonic() + _HEAD_SECONDS
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def _linger(self, conn: _Connection) -> None:
+        """Say that nothing more will be said, and throw away what comes until the client leaves."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # it has left
+            self._forget(conn)
+            return
+        conn.timeout = time.monotonic() + _LINGER_SECONDS
+        self.lingering.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._discard, conn))
+
+    def _discard(self, conn: _Connection, _sock: object) -> None:
+        data = conn.receive(_DISCARDED_AT_ONCE)
+        conn.discarded += len(data or b"")
+        if data == b"" or conn.discarded > _LINGER_BYTES:
+            self._end(conn)
+
+    def _end(self, conn: _Connection) -> None:
+        self.lingering.remove(conn)
+        self.poller.unregister(conn.sock)
+        self._forget(conn)
+
+    def _forget(self, conn: _Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def _drop_the_longest_silent(self) -> None:
+        if self.keepalived_conns:
+            conn = self.keepalived_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._forget(conn)

@@ -58,7 +58,13 @@ _DATABASE_MESSAGES: Mapping[type[SluiceError], str] = {
 }
 
 # What HTTP itself finds wrong: the routing, mostly.
-_HTTP_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE"}
+_HTTP_CODES = {
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    501: "NOT_IMPLEMENTED",
+}
 _HTTP_MESSAGES = {
     404: "There is no such address; /docs lists them all",
     405: "This address does not take this method; the Allow header names those it takes",
@@ -89,13 +95,29 @@ class Fault:
 Envelope: TypeAlias = Callable[[Fault], Response]
 
 
-def handle(app: Flask, envelope: Envelope, faces: Mapping[str, Envelope]) -> None:
-    """Answer every error of a request in the envelope of its face, addresses that do not exist included.
+@dataclass(frozen=True, slots=True)
+class Envelopes:
+    """What makes the answers.
+
+    Attributes:
+        of_bases: by base path of an API.
+        elsewhere: at all other addresses.
+    """
+
+    of_bases: Mapping[str, Envelope]
+    elsewhere: Envelope
+
+    def at(self, path: str) -> Envelope:
+        """Return what makes the answers at an address, which need not exist."""
+        return next((make for base, make in self.of_bases.items() if f"{path}/".startswith(f"{base}/")), self.elsewhere)
+
+
+def handle(app: Flask, envelopes: Envelopes) -> None:
+    """Answer every error of a request in the envelope of its API, addresses that do not exist included.
 
     Args:
         app: whose requests.
-        envelope: makes the answer where no face does.
-        faces: base path to what makes the answers under it.
+        envelopes: make the answers.
     """
 
     def answer(error: Exception) -> Response:
@@ -104,21 +126,23 @@ def handle(app: Flask, envelope: Envelope, faces: Mapping[str, Envelope]) -> Non
         except SluiceError as refusal:
             error = refusal
         fault = of_http(error) if isinstance(error, HTTPException) else of(error)
-        return next((make for base, make in faces.items() if _is_under(base)), envelope)(fault)
+        return envelopes.at(request.path)(fault)
 
     app.register_error_handler(Exception, answer)
-
-
-def _is_under(base: str) -> bool:
-    return f"{request.path}/".startswith(f"{base}/")
 
 
 def of_http(error: HTTPException) -> Fault:
     """What to answer where HTTP itself went wrong: no such address or method, a malformed request."""
     status = error.code or _INTERNAL
-    code = _HTTP_CODES.get(status, "INVALID_INPUT" if status < _INTERNAL else "INTERNAL_ERROR")
     message = _HTTP_MESSAGES.get(status) or error.description or error.name
-    return Fault(status, code, message, {"Allow": allow} if (allow := dict(error.get_headers()).get("Allow")) else {})
+    allow = dict(error.get_headers()).get("Allow")
+    return of_status(status, message, {"Allow": allow} if allow else {})
+
+
+def of_status(status: int, message: str, headers: Mapping[str, str] | None = None) -> Fault:
+    """What to answer with a status of HTTP's own."""
+    code = _HTTP_CODES.get(status, "INVALID_INPUT" if status < _INTERNAL else "INTERNAL_ERROR")
+    return Fault(status, code, message, headers or {})
 
 
 def of(error: Exception) -> Fault:

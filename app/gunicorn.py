@@ -6,6 +6,7 @@ Where it listens: `SLUICE_BIND` (`host:port` or `unix:path`) if set, else `0.0.0
 
 import logging
 import os
+import resource
 import sys
 from typing import Any
 
@@ -34,6 +35,14 @@ limit_request_line = 8190
 # A client that polls comes again within seconds, and finds its connection open.
 keepalive = 15
 
+# Connections of a process, silent ones included; beyond them the longest silent one is closed. Half of the files that
+# it may have open, since requests need some too.
+worker_connections = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+# Nobody's header says where Sluice lies, or how it was reached: it makes no absolute address of its own.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+
 # Longer than the longest wait for a job: a request that waits is answered before its process ends.
 graceful_timeout = 33
 
@@ -46,9 +55,9 @@ errorlog = None
 
 
 def _without_what_was_sent(record: logging.LogRecord) -> bool:
-    """Gunicorn quotes a malformed request in its own line: a key or an id may stand in it."""
-    if str(record.msg).startswith(("Invalid request from", "Error handling request")):
-        record.msg, record.args = "Invalid request", ()
+    """An error that comes past the app may quote the request: a key or an id may stand in it."""
+    if str(record.msg).startswith("Error handling request"):
+        record.msg, record.args = "Error handling request", ()
         record.exc_info = record.exc_text = None
     return True
 

@@ -199,6 +199,12 @@ def at_the_bell(redis_url: str, run_jobs: Callable[[], None]) -> Iterator[Callab
 
 
 @pytest.fixture
+def key(pool: Pool) -> str:
+    with transaction(pool) as conn:
+        return make_tenant(conn)[1]
+
+
+@pytest.fixture
 def gunicorn(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real server; the path of its socket."""
     socket_path = str(tmp_path_factory.mktemp("g") / "s")

@@ -19,12 +19,6 @@ Send = Callable[..., tuple[int, dict[str, str], Any]]
 
 
 @pytest.fixture
-def key(pool: Pool) -> str:
-    with transaction(pool) as conn:
-        return make_tenant(conn)[1]
-
-
-@pytest.fixture
 def send(gunicorn: str, key: str) -> Send:
     """Send bytes as they are, over a connection of their own."""
 

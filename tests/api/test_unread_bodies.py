@@ -1,0 +1,128 @@
+"""A refusal reaches its client whatever that one still sends; and nobody else waits for clients that send nothing."""
+
+import json
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import product
+
+import pytest
+
+from tests.api.conftest import BASE
+from tests.api.test_malformed import read_answer
+
+_FORTY_MEGABYTES = 40 * 1024 * 1024
+_REFUSED = (
+    ("Authorization: Bearer oh_live_none", 401),
+    ("Authorization: Bearer {key}", 413),
+    ("Authorization: Bearer {key}\r\nContent-Type: text/plain", 415),
+)
+
+
+@pytest.fixture
+def connect(gunicorn: str) -> Callable[[], socket.socket]:
+    def connect() -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(30)
+        client.connect(gunicorn)
+        return client
+
+    return connect
+
+
+def head(*headers: str, line: str = f"POST {BASE}/batch/entities") -> bytes:
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: x", *headers]).encode() + b"\r\n\r\n"
+
+
+_STAY = {
+    "nothing": b"",
+    "half a head": head(line="GET /healthz")[:-2],
+    "no body": head("Content-Length: 90000"),
+    "half a body": head("Content-Length: 90000") + b"x",
+    "no chunk": head("Transfer-Encoding: chunked"),
+    "a malformed head, and nothing after it": head("Host: y"),
+}.values()
+
+
+@pytest.mark.parametrize("framing", ["Content-Length", "chunks"])
+def test_a_client_that_sends_40_mb_before_it_reads_is_told_why_it_is_refused(
+    connect: Callable[[], socket.socket], key: str, framing: str
+) -> None:
+    sized, body = f"Content-Length: {_FORTY_MEGABYTES}", b" " * _FORTY_MEGABYTES
+    if framing == "chunks":
+        sized, body = "Transfer-Encoding: chunked", b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    for (authorized, expected), connection in product(_REFUSED, ("close", "keep-alive")):
+        with connect() as client:
+            client.sendall(head(authorized.format(key=key), sized, f"Connection: {connection}") + body)
+            status, headers, content = read_answer(client)
+            assert (status, json.loads(content)["success"]) == (expected, False)
+            assert headers["connection"] == "close"
+            assert client.recv(1) == b"", "the server says that it has said all"
+
+
+def test_the_answer_to_a_malformed_request_reaches_a_client_that_sends_on(
+    connect: Callable[[], socket.socket],
+) -> None:
+    with connect() as client:
+        client.sendall(head("Host: y", f"Content-Length: {_FORTY_MEGABYTES}") + b" " * _FORTY_MEGABYTES)
+        assert read_answer(client)[0] == 400
+
+
+def test_a_small_body_that_nobody_read_does_not_cost_the_connection(connect: Callable[[], socket.socket]) -> None:
+    with connect() as client:
+        for _ in range(3):
+            client.sendall(head("Content-Length: 20000") + b" " * 20_000)
+            status, headers, _ = read_answer(client)
+            assert (status, headers["connection"]) == (401, "keep-alive")
+            client.sendall(head("Transfer-Encoding: chunked") + b"5\r\n     \r\n0\r\n\r\n")
+            assert read_answer(client)[0] == 401
+
+
+def test_requests_may_come_together_and_in_pieces(connect: Callable[[], socket.socket]) -> None:
+    request = head(line="GET /healthz")
+    with connect() as client:
+        client.sendall(request + request + request[:10])
+        assert [read_one(client) for _ in range(2)] == [200, 200]
+        for byte in request[10:]:
+            client.sendall(bytes([byte]))
+        assert read_one(client) == 200
+
+
+def read_one(client: socket.socket) -> int:
+    """The status of the next answer to `GET /healthz`, and no byte of the one after it."""
+    received = b""
+    while not received.rstrip().endswith(b"}"):
+        received += client.recv(1)
+    return int(received.split()[1])
+
+
+def test_a_client_that_waits_for_100_is_refused_without_it(connect: Callable[[], socket.socket], key: str) -> None:
+    with connect() as client:
+        client.sendall(head("Content-Length: 90000", "Expect: 100-continue"))
+        assert read_answer(client)[0] == 401
+    with connect() as client:
+        client.sendall(head("Content-Length: 9", "Expect: 100-continue", f"Authorization: Bearer {key}"))
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"[1, 2, 3]")
+        assert read_answer(client)[0] == 202
+
+
+def test_nobody_waits_for_clients_without_a_key(connect: Callable[[], socket.socket]) -> None:
+    """Each way ten times as many as the server has threads; all of them stay."""
+    with ExitStack() as exits:
+        for sent in _STAY:
+            for _ in range(40):
+                client = exits.enter_context(connect())
+                client.sendall(sent)
+        other = exits.enter_context(connect())
+        other.sendall(head(line="GET /healthz"))
+        assert read_answer(other)[0] == 200
+
+
+def test_half_a_head_and_half_a_body_are_408_in_the_end(connect: Callable[[], socket.socket], key: str) -> None:
+    with connect() as one, connect() as other:
+        one.sendall(b"GET /v1/health HTTP/1.1\r\nHost: x\r\n")
+        other.sendall(head("Content-Length: 9", f"Authorization: Bearer {key}") + b"[1")
+        status, _, content = read_answer(one)
+        assert (status, json.loads(content)) == (408, {"detail": "The head of the request came too slowly"})
+        assert read_answer(other)[0] == 408
