@@ -10,9 +10,12 @@ import resource
 import sys
 from typing import Any
 
+import structlog
+
 from ingest import logs
 from ingest.config import Settings
 from ingest.environment import drop_strays
+from ingest.listening import open_addresses
 
 if "GUNICORN_CMD_ARGS" in drop_strays():
     # gunicorn has read it by now, and would set it over what stands here: begin again without it.
@@ -32,8 +35,9 @@ preload_app = False  # connections and threads do not survive a fork
 # An id of 500 characters may take 6,000 bytes in a path, 12 for each emoji (contracts/operator.md section 3).
 limit_request_line = 8190
 
-# A client that polls comes again within seconds, and finds its connection open.
-keepalive = 15
+# Longer than a balancer in front keeps its own end open, which is 60 s mostly: a request that is sent down a connection
+# while it is closed is lost, and a POST is not sent again.
+keepalive = _settings.keepalive_seconds
 
 # Connections of a process, silent ones included; beyond them the longest silent one is closed. Half of the files that
 # it may have open, since requests need some too.
@@ -63,6 +67,8 @@ def _without_what_was_sent(record: logging.LogRecord) -> bool:
 
 
 def on_starting(server: Any) -> None:  # noqa: ARG001 # gunicorn passes it
-    """Let gunicorn's log lines through to the root logger, which writes JSON."""
+    """Let gunicorn's log lines through to the root logger, which writes JSON; warn where keys travel in the clear."""
     logging.getLogger("gunicorn.error").propagate = True
     logging.getLogger("gunicorn.error").addFilter(_without_what_was_sent)
+    if not _settings.behind_proxy and (addresses := open_addresses(os.environ)):
+        structlog.get_logger("app.gunicorn").warning("open_without_proxy", addresses=addresses)

@@ -22,6 +22,8 @@ class Settings:
         max_body_bytes: the largest request body, in bytes, that is read.
         web_workers: gunicorn processes.
         web_threads: request threads in each of them.
+        keepalive_seconds: how long a silent connection to the API stays open.
+        behind_proxy: a proxy stands in front of the API, so that nobody is warned where it listens for other machines.
         worker_processes: children of one Celery worker.
         job_deadline_seconds: how long a job may be tried without any progress before it is ended as failed.
         job_retention_days: how long ended jobs and their item errors can still be read.
@@ -34,6 +36,8 @@ class Settings:
     max_body_bytes: int
     web_workers: int
     web_threads: int
+    keepalive_seconds: int
+    behind_proxy: bool
     worker_processes: int
     job_deadline_seconds: int
     job_retention_days: int
@@ -65,6 +69,8 @@ class Settings:
             "max_body_bytes": env.int("SLUICE_MAX_BODY_BYTES", 32 * 1024 * 1024, validate=_between(1024, 1024**3)),
             "web_workers": env.int("SLUICE_WEB_WORKERS", 2, validate=_between(1, 256)),
             "web_threads": env.int("SLUICE_WEB_THREADS", 16, validate=_between(1, 256)),
+            "keepalive_seconds": env.int("SLUICE_KEEPALIVE_SECONDS", 75, validate=_between(1, 3600)),
+            "behind_proxy": env.bool("SLUICE_BEHIND_PROXY", False),
             "worker_processes": env.int("SLUICE_WORKER_PROCESSES", 2, validate=_between(1, 256)),
             "job_deadline_seconds": env.int("SLUICE_JOB_DEADLINE_SECONDS", 3600, validate=_between(10, 30 * 86400)),
             "job_retention_days": env.int("SLUICE_JOB_RETENTION_DAYS", 30, validate=_between(1, 3650)),

@@ -44,6 +44,8 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "redis_url": redis_url,
         "max_body_bytes": 32 * 1024 * 1024,
         "web_workers": 1,
+        "keepalive_seconds": 75,
+        "behind_proxy": False,
         "web_threads": 8,
         "worker_processes": 2,
         "job_deadline_seconds": 3600,

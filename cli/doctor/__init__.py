@@ -6,6 +6,7 @@ line                       a line: how it stands, what was found, what to do
 Facts about the database come from `ingest.db.doctor`; how much of anything is too much is judged here.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def look(data_dir: Path) -> Iterator[Line]:
         yield fail("settings", found, "Mend them (.env.example explains each), then run this again for all the rest")
         return
     yield ok("settings", "all are right")
+    yield machine.door(os.environ, behind_proxy=settings.behind_proxy)
     embedded = embedded_urls()
     if "DATABASE_URL" in embedded:
         yield from machine.disk(DataDir(data_dir).path)

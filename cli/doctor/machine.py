@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 
 from cli.doctor.line import Line, amount, fail, ok, warn
 from ingest.environment import strays
+from ingest.listening import open_addresses
 
 _OLDEST_PYTHON = (3, 11)
 _NAMED = ("sluice", "celery", "flask", "gunicorn", "psycopg", "redis")
@@ -62,6 +63,17 @@ def environment() -> Line:
         advice = "Unset them, and say what they should do by Sluice's own settings (.env.example)"
         return warn("environment", f"these do not count: {', '.join(found)}", advice)
     return ok("environment", "nothing in it contradicts the settings")
+
+
+def door(environ: Mapping[str, str], *, behind_proxy: bool) -> Line:
+    """Whether other machines reach the API with nothing in front of it."""
+    addresses = open_addresses(environ)
+    if addresses and not behind_proxy:
+        advice = (
+            "Put a proxy that speaks TLS in front and set SLUICE_BEHIND_PROXY=true, or let SLUICE_BIND name loopback"
+        )
+        return warn("door", f"web listens at {', '.join(addresses)} with no proxy: keys travel in the clear", advice)
+    return ok("door", "web listens behind a proxy" if addresses else "web listens on this machine alone")
 
 
 def disk(data_dir: Path) -> Iterator[Line]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ingest.config import Settings
 from ingest.db import keys
 from ingest.db.pool import Pool, transaction
 from tests.api.conftest import BASE, ROOT
@@ -187,3 +188,13 @@ def test_a_body_that_ends_early_is_400_and_changes_nothing(gunicorn: str, pool: 
     with transaction(pool) as conn:
         for table in ("jobs", "entities", "events", "states"):
             assert conn.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+
+
+def test_an_idle_connection_is_kept_as_long_as_the_setting_says(settings: Settings) -> None:
+    """Read by gunicorn itself; a server that listens for other machines says so."""
+    environment = {**os.environ, "DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    environment |= {"SLUICE_KEEPALIVE_SECONDS": "61", "SLUICE_BIND": "0.0.0.0:0"}
+    program = "from app import gunicorn; gunicorn.on_starting(None); print(gunicorn.keepalive)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert done.stdout == b"61\n"
+    assert json.loads(done.stderr)["event"] == "open_without_proxy"

@@ -89,6 +89,7 @@ def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
             "packages",
             "environment",
             "settings",
+            "door",
             "database",
             "encoding",
             "migrations",
@@ -120,6 +121,21 @@ def test_wrong_settings_are_all_named(doctor):
     assert "DATABASE_URL: must start with postgresql://" in found
     assert "SLUICE_WEB_WORKERS" in found
     assert seen.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "level"),
+    [
+        ({"SLUICE_BIND": "0.0.0.0:8000"}, "warn"),
+        ({"PORT": "8000"}, "warn"),
+        ({"PORT": "8000", "SLUICE_BEHIND_PROXY": "true"}, "ok"),
+        ({"PORT": "8000", "SLUICE_BIND": "127.0.0.1:8000"}, "ok"),
+    ],
+)
+def test_listening_for_other_machines_without_a_proxy_is_a_warning(doctor, variables, level):
+    found, text = doctor(**variables)["door"]
+    assert found == level
+    assert ("keys travel in the clear" in text) == (level == "warn")
 
 
 def test_servers_that_are_down_are_findings_and_the_rest_is_looked_at(doctor):

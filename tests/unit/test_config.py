@@ -31,6 +31,8 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         max_body_bytes=33_554_432,
         web_workers=2,
         web_threads=16,
+        keepalive_seconds=75,
+        behind_proxy=False,
         worker_processes=2,
         job_deadline_seconds=3600,
         job_retention_days=30,

@@ -129,6 +129,13 @@ def test_no_password_stands_outside_the_example():
         assert not re.search(r"^\s*\w*PASSWORD:\s*(?!\$\{[A-Z_]+:\?)\S", text, re.MULTILINE), f"{name}: a password"
 
 
+def test_nginx_keeps_connections_as_long_as_the_api_does():
+    default = DOCUMENTED["SLUICE_KEEPALIVE_SECONDS"]
+    for name in ("nginx", "web"):
+        assert COMPOSE[name]["environment"]["SLUICE_KEEPALIVE_SECONDS"] == f"${{SLUICE_KEEPALIVE_SECONDS:-{default}}}"
+    assert "keepalive_timeout ${SLUICE_KEEPALIVE_SECONDS}s;" in (ROOT / "deploy" / "nginx.conf.template").read_text()
+
+
 def test_nginx_takes_bodies_as_large_as_the_api_does():
     default = DOCUMENTED["SLUICE_MAX_BODY_BYTES"]
     for name in ("nginx", "web"):
