@@ -32,6 +32,11 @@ class ObjectEvent(msgspec.Struct, frozen=True, gc=False):
         """The first object that it names."""
         return self.links[0].external_id
 
+    @property
+    def links_count(self) -> int:
+        """How many links are stored: the same object twice in the same part is one."""
+        return len({(link.scope, link.external_id, link.qualifier) for link in self.links})
+
 
 class LinkedObjectSchema(ObjectSchema):
     """The shape of an object in an event: what it is, and in which part it takes part."""

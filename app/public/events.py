@@ -34,7 +34,7 @@ def post() -> Response:
             "event_id": written.public_id,
             "event_type": event.type,
             "timestamp": moment(event.occurred_at or written.now or datetime.now(UTC)),
-            "objects_count": len(event.links),
+            "objects_count": event.links_count,
             "message": f"Event '{event.type}' recorded successfully",
         }
     )
