@@ -11,6 +11,8 @@ from flask import Flask
 from werkzeug.exceptions import BadRequest
 from werkzeug.routing import BaseConverter
 
+from ingest.addresses import UNADDRESSABLE
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -57,7 +59,7 @@ class TextConverter(BaseConverter):
             raise BadRequest(f"A part of the path is {len(text)} characters long; the most is {_LONGEST_ID}")
         if "\0" in text:
             raise BadRequest("A part of the path holds a NUL character (%00), which cannot be stored")
-        if text in {".", ".."}:
+        if text in UNADDRESSABLE:
             raise BadRequest('"." and ".." cannot be parts of a path: proxies and clients resolve them')
         return text
 

@@ -57,7 +57,7 @@ class ItemError:
     Attributes:
         index: 0-based, in the whole batch.
         external_id: the item's, where one could be read.
-        code: `VALIDATION_FAILED`, `NOT_FOUND` or `WRITE_FAILED`.
+        code: `VALIDATION_FAILED`, `NOT_FOUND`, `TOO_LARGE` or `WRITE_FAILED`.
         message: what is wrong, and with which field.
         malformed: the item is not of the call's shape, as against its template's; a single call answers the two apart.
     """

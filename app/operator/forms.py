@@ -10,6 +10,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 from app import body
 from app.prefer import LONGEST_WAIT_SECONDS
 from ingest import rawjson
+from ingest.addresses import MOST_ENCODED_BYTES, UNADDRESSABLE, UNADDRESSABLE_REASON, encoded_bytes
 from ingest.errors import InvalidInput
 
 _LONGEST_NAME = 200
@@ -41,8 +42,23 @@ def _distinct(names: list[str]) -> None:
         raise ValidationError(f"Named twice: {', '.join(twice)}.")
 
 
-def _names() -> fields.List[Any]:
-    return fields.List(Name(), load_default=list, validate=[validate.Length(max=_MOST_FIELDS), _distinct])
+def _addressable(text: str) -> None:
+    if text in UNADDRESSABLE:
+        raise ValidationError(f"A name {UNADDRESSABLE_REASON}.")
+    if (size := encoded_bytes(text)) > MOST_ENCODED_BYTES:
+        raise ValidationError(f"Takes {size} bytes in a URL; the most is {MOST_ENCODED_BYTES}.")
+
+
+class AddressedName(Name):
+    """A name that stands in URLs too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.validators.append(_addressable)
+
+
+def _names(name: type[Name] = Name) -> fields.List[Any]:
+    return fields.List(name(), load_default=list, validate=[validate.Length(max=_MOST_FIELDS), _distinct])
 
 
 class Form(Schema):
@@ -64,9 +80,9 @@ class TypeForm(Form):
             raise ValidationError(f"Both required and optional: {', '.join(twice)}.")
 
 
-def _types(**options: Any) -> fields.Dict:
+def _types(name: type[Name] = Name, **options: Any) -> fields.Dict:
     return fields.Dict(
-        keys=Name(), values=fields.Nested(TypeForm), validate=validate.Length(max=_MOST_TYPES), **options
+        keys=name(), values=fields.Nested(TypeForm), validate=validate.Length(max=_MOST_TYPES), **options
     )
 
 
@@ -74,8 +90,8 @@ class TemplateSchemaForm(Form):
     """What a template says (contracts/operator.md section 2)."""
 
     entity_types = _types(required=True)
-    event_types = _types(load_default=dict)
-    state_keys = _names()
+    event_types = _types(AddressedName, load_default=dict)
+    state_keys = _names(AddressedName)
     pii_fields = fields.Dict(keys=Name(), values=_names(), load_default=dict)
 
     @validates_schema

@@ -50,7 +50,7 @@ SHAPES: dict[str, Shape] = {
     "ItemError": record(
         index=COUNT,
         externalId={"type": ["string", "null"]},
-        code=choice("VALIDATION_FAILED", "NOT_FOUND", "WRITE_FAILED"),
+        code=choice("VALIDATION_FAILED", "NOT_FOUND", "TOO_LARGE", "WRITE_FAILED"),
         message=TEXT,
     ),
     "ItemErrors": array(ref("ItemError")),

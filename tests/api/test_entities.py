@@ -7,7 +7,27 @@ import pytest
 from tests.api.conftest import TIME, Api, data, refused
 from tests.factories import TOO_LARGE, entity, event
 
-ODD_IDS = ["a/b", "a b", "😀" * 500, "100%", "a?b#c", "%2F", "é" * 500, "..x", "a\\b", '"', "\u202e", "a;b", " ", "/"]
+ODD_IDS = [
+    *(
+        "batch",
+        "state",
+        "...",
+        "a/../b",
+        "../../../x",
+        "//",
+        "a/",
+        " a ",
+        "a\n",
+        "\r",
+        "\x01",
+        "\x7f",
+        "\x85",
+        "+",
+        "*",
+    ),
+    *("e\u0301", "\ufeff", "\uffff", "%2E", "%"),
+    *["a/b", "a b", "😀" * 500, "100%", "a?b#c", "%2F", "é" * 500, "..x", "a\\b", '"', "\u202e", "a;b", " ", "/"],
+]
 
 
 def encoded(text: str) -> str:
@@ -127,6 +147,8 @@ def test_section_3_an_id_that_cannot_be_is_refused(api: Api, path: str, text: st
         (entity(externalId=1), "INVALID_INPUT", '"externalId" must be a string'),
         (entity(externalId=""), "INVALID_INPUT", "1 to 500"),
         (entity(externalId="x" * 501), "INVALID_INPUT", "1 to 500"),
+        (entity(externalId="."), "INVALID_INPUT", 'must not be "."'),
+        (entity(externalId=".."), "INVALID_INPUT", "no URL can hold it"),
         (entity(extra=1), "INVALID_INPUT", 'Unknown field: "extra"'),
         (event(), "INVALID_INPUT", 'Missing required field: "entityType"'),
         ([entity()], "INVALID_INPUT", "object"),
@@ -136,6 +158,18 @@ def test_section_3_an_id_that_cannot_be_is_refused(api: Api, path: str, text: st
 )
 def test_section_3_a_bad_entity_is_refused(api: Api, item: object, code: str, text: str) -> None:
     refused(api.post("/entities", item), 400, code, text)
+
+
+def test_an_id_that_no_url_can_hold_is_an_error_in_batches_too(api: Api, run_jobs: Callable[[], None]) -> None:
+    accepted = api.post("/batch/entities", [entity(externalId=external_id) for external_id in (".", "..", "...")])
+    run_jobs()
+    errors = api.job(accepted)["output"]["errors"]
+    assert [(error["index"], error["externalId"], error["code"]) for error in errors] == [
+        (0, ".", "VALIDATION_FAILED"),
+        (1, "..", "VALIDATION_FAILED"),
+    ]
+    assert 'must not be "." or ".."' in errors[0]["message"]
+    assert api.get("/entities/...").status_code == 200
 
 
 def test_section_3_without_a_template_nothing_is_written(new_api: Callable[..., Api]) -> None:

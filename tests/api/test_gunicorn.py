@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -70,6 +71,28 @@ def test_section_3_ids_are_taken_apart_before_decoding(send: Send, external_id: 
     assert post(send, entity(externalId=external_id))[0] == 201
     status, _, answer = send(f"GET {BASE}/entities/{path}")
     assert (status, answer["data"]["externalId"]) == (200, external_id)
+
+
+def test_the_longest_names_can_be_written_and_read_again(send: Send) -> None:
+    external_id, name = "😀" * 500, "😀" * 166
+    schema = {"entity_types": {"player": {}}, "event_types": {name: {}}, "state_keys": [name]}
+    for path, form in {
+        "/templates/tpl_own": {"name": "Own", "schema": schema},
+        "/settings": {"templateId": "tpl_own"},
+    }.items():
+        body = json.dumps(form).encode()
+        assert send(f"PUT {BASE}{path}", f"Content-Length: {len(body)}", body=body)[0] == 200
+    assert post(send, entity(externalId=external_id))[0] == 201
+    path = f"/functions/v1{BASE}/entities/{quote(external_id)}"
+    assert send(f"PUT {path}/state/{quote(name)}", "Content-Length: 1", body=b"1")[0] == 200
+    assert send(f"GET {path}/state/{quote(name)}")[0] == 200
+    body = json.dumps({"eventType": name, "data": {}}).encode()
+    for _ in range(3):
+        assert send(f"POST {path}/events", f"Content-Length: {len(body)}", body=body)[0] == 201
+    status, headers, _ = send(f"GET {path}/events?eventType={quote(name)}&limit=1")
+    assert status == 200
+    status, _, answer = send(f"GET {headers['Link'].partition('<')[2].partition('>')[0]}")
+    assert (status, len(answer["data"])) == (200, 1)
 
 
 def test_a_path_in_absolute_form_is_the_same_path(send: Send) -> None:

@@ -121,3 +121,16 @@ def test_section_2_a_bad_template_is_refused_with_every_mistake_named(
 ) -> None:
     refused(api.put("/templates/tpl_x", template), 400, "INVALID_INPUT", *texts)
     assert len(data(api.get("/templates"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"state_keys": ["."]}, "no URL can hold it"),
+        ({"state_keys": ["position", ".."]}, "no URL can hold it"),
+        ({"state_keys": ["😀" * 167]}, "2004 bytes in a URL; the most is 2000"),
+        ({"event_types": {"😀" * 200: {}}}, "2400 bytes in a URL"),
+    ],
+)
+def test_a_name_that_no_url_can_hold_is_refused(api: Api, schema: dict[str, Any], text: str) -> None:
+    refused(api.put("/templates/tpl_flights", own(**schema)), 400, "INVALID_INPUT", text)

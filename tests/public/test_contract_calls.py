@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -231,3 +232,25 @@ def test_an_object_is_read_back(face: Face) -> None:
 def test_an_object_of_another_dataset_is_not_there(face: Face, new_dataset: Callable[[], Dataset]) -> None:
     answer_of(face, "/object/upsert", {"type": "a", "id": "1"})
     assert Face(face.app, new_dataset()).get("/object/a/1").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["batch", "...", "a/../b", "\n", " ", "%2F", "?", "#", "😀" * 100])
+def test_any_text_is_a_type_and_an_id_percent_encoded_in_paths(face: Face, name: str) -> None:
+    answer_of(face, "/object/upsert", {"type": name, "id": name})
+    answer = face.get(f"/object/{quote(name, safe='')}/{quote(name, safe='')}")
+    assert (answer.status_code, answer.get_json()["external_id"]) == (200, name)
+
+
+@pytest.mark.parametrize("bad", [{"type": ".", "id": "1"}, {"type": "a", "id": ".."}])
+def test_a_name_that_no_url_can_hold_is_refused(face: Face, bad: dict[str, str]) -> None:
+    place = ["body", next(member for member, name in bad.items() if name in {".", ".."})]
+    [fault] = face.post("/object/upsert", bad).get_json()["detail"]
+    assert (fault["loc"], fault["type"]) == (place, "value_error.any_str.path")
+    assert face.post("/event", {"event": "e", "objects": [bad]}).status_code == 422
+    for path, items in {
+        "/object/batch": {"objects": [bad]},
+        "/event/batch": {"events": [{"event": "e", "objects": [bad]}]},
+    }.items():
+        answer = answer_of(face, path, items)
+        assert answer["failed"] == 1
+        assert "no URL can hold it" in answer["errors"][0]

@@ -27,7 +27,7 @@ from tests.factories import told
 SCHEMAS: list[type[ItemSchema]] = [EntitySchema, EventSchema, StateSchema, ObjectSchema, ObjectEventSchema]
 
 _names = st.sampled_from(
-    ["player", "a", "", "ü", "data", "x" * 200, "x" * 201, "a\0b", "first-name", "1", "class", "type"]
+    ["player", "a", "", "ü", "data", "x" * 200, "x" * 201, "a\0b", "first-name", "1", "class", "type", "."]
 )
 _rules = st.dictionaries(
     _names, st.lists(_names, max_size=3).map(lambda names: TypeRules(tuple(names), ())), max_size=4
@@ -47,6 +47,7 @@ _scalars = st.sampled_from(
         *("null", "true", "0", "-0.0", "145.50", "1e400", "1E5", "1e1000", "9" * 40, "9" * 5_000),
         *('""', '"a"', '"ü"', '"1e1000"', r'"\u0000"', r'"\\u0000"', r'"\ud800"', r'"\ud83d\ude00"'),
         *('"' + "x" * 500 + '"', '"' + "x" * 501 + '"'),
+        *('"."', '".."', r'"\u002e."', '"..."'),
     ]
 )
 _moments = st.sampled_from(
