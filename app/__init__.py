@@ -9,6 +9,7 @@
     connections.py, parsing.py  gunicorn's worker: connections and messages, before and after the app
     operator/    the operator face          public/               the public face
     health.py    is it well?                services.py           the connections of the process
+    front.py     the page at `/`
     docs.py      the OpenAPI document, from describe.py, shapes.py and examples.py
 
 Imports `ingest` only. `create_app` is what gunicorn serves; `gunicorn.py` holds its settings.
@@ -19,7 +20,7 @@ from typing import Any
 
 from flask import Flask
 
-from app import docs, errors, health, operator, paths, public, requests, services
+from app import docs, errors, front, health, operator, paths, public, requests, services
 from ingest.config import Settings
 
 ENVELOPES = errors.Envelopes(dict.fromkeys(public.BASES, public.failure), elsewhere=operator.failure)
@@ -47,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.handle(app, ENVELOPES)
     operator.mount(app)
     public.mount(app)
+    app.register_blueprint(front.bp)
     app.register_blueprint(health.bp)
     docs.mount(app)
     return app

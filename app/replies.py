@@ -26,7 +26,7 @@ def as_json(value: Any, status: int, headers: Mapping[str, str] | None = None) -
         status: of HTTP.
         headers: further ones.
     """
-    text = msgspec.json.encode(value)
+    text = msgspec.json.encode(value) + b"\n"  # for terminals: the prompt begins a line of its own
     response = Reply(text, status, headers, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Length"] = str(len(text))

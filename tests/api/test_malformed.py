@@ -59,7 +59,6 @@ MALFORMED: dict[str, tuple[bytes, int]] = {
     "an asterisk": (b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "CONNECT": (b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", 404),
     "a URL that is none": (b"GET http://[x/healthz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    "a URL without a path": (b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", 404),
     "two slashes": (b"GET /healthz//x HTTP/1.1\r\nHost: x\r\n\r\n", 404),
     "two slashes and a bracket": (b"GET //[healthz HTTP/1.1\r\nHost: x\r\n\r\n", 404),
     "no percent-encoding": (f"GET {BASE}/entities/%zz HTTP/1.1\r\nHost: x\r\n\r\n".encode(), 401),
