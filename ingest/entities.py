@@ -29,7 +29,7 @@ class EntitySchema(ItemSchema):
     item = Entity
 
     entityType = name_field(attribute="type")  # noqa: N815 # the wire's spelling
-    externalId = external_id_field(addressable=True)  # noqa: N815 # the wire's spelling
+    externalId = external_id_field()  # noqa: N815 # the wire's spelling
     data = ObjectDocument(required=True)
 
     @cached_property

@@ -18,7 +18,8 @@ SluiceError                     a code and a message that a client may read
 ├── JobUnrunnable               a job cannot be carried out, now or ever: it ends as failed
 └── DatabaseError               what Postgres said, with no row data in it
     ├── WriteRefused            the data cannot be stored: the same again would be refused again
-    │   └── TooLarge            a merge would let an entity grow over its limit
+    │   ├── TooLarge            a merge would let an entity grow over its limit
+    │   └── Unaddressable       an entity would have a name that no URL can hold
     ├── TryAgain                a deadlock, a timeout, a serialization failure: the same again may pass
     └── Unavailable             no connection, or it was lost: what was under way may or may not stand
 """
@@ -190,6 +191,12 @@ class TooLarge(WriteRefused):
     """A merge would let an entity grow over 4 times the limit of an item (contracts/jobs.md section 1)."""
 
     code = "TOO_LARGE"
+
+
+class Unaddressable(WriteRefused):
+    """An entity would have an id or a type that no URL can hold, and could be read and deleted by none."""
+
+    code = "VALIDATION_FAILED"
 
 
 class TryAgain(DatabaseError):

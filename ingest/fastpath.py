@@ -7,11 +7,8 @@ verdict against an item, and every message, is marshmallow's. A schema that it c
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
-from itertools import chain
-from operator import attrgetter
 from typing import Annotated, Any, Literal, Union
 
 import marshmallow
@@ -19,7 +16,6 @@ import msgspec
 from marshmallow import fields
 
 from ingest import faultpoints, public, rawjson
-from ingest.addresses import UNADDRESSABLE
 from ingest.checking import DEEPEST, ItemSchema, Vocabulary
 from ingest.fields import Document, ObjectDocument, Text, Timestamp, moment_of
 from ingest.public import Items, Properties, When
@@ -34,10 +30,6 @@ _FEW = 8
 _NotNull = bool | int | float | str | list[msgspec.Raw] | dict[str, msgspec.Raw]
 
 
-# Finds names in items.
-_Names = Callable[[Iterable[Any]], Iterable[str]]
-
-
 class FastPath:
     """Checks items by decoders alone.
 
@@ -45,15 +37,13 @@ class FastPath:
         item: the type of an item; its timestamps are still text.
         rules: the type that holds an item to the template; None where the other says it all.
         moments: the attributes that are timestamps.
-        names: each finds in items the names that a path must be able to hold.
     """
 
-    def __init__(self, item: Any, rules: Any | None, moments: tuple[str, ...], names: Sequence[_Names]) -> None:
+    def __init__(self, item: Any, rules: Any | None, moments: tuple[str, ...]) -> None:
         types = [item] if rules is None else [rules, item]
         self._of_all = [msgspec.json.Decoder(list[each]).decode for each in types]  # type: ignore[valid-type] # made at run time
         self._of_one = [msgspec.json.Decoder(each).decode for each in types]
         self._moments = moments
-        self._names = names
 
     def check(self, texts: list[msgspec.Raw]) -> list[Any]:
         """Give the verdict on good items.
@@ -83,17 +73,11 @@ class FastPath:
     def _take_all(self, whole: bytes) -> list[Any] | None:
         """All of the items, or None where any of them is not for the fast path."""
         items: list[Any] | None = _decoded(self._of_all, whole)
-        return items if items is not None and self._finish(items) else None
+        return items if items is not None and self._tell_moments(items) else None
 
     def _take_one(self, text: msgspec.Raw) -> Any | None:
         item = _decoded(self._of_one, text)
-        return item if item is not None and self._finish([item]) else None
-
-    def _finish(self, items: list[Any]) -> bool:
-        """Put moments in the place of their text; return whether marshmallow would take the items."""
-        # It takes 0.02 µs a name, and looking for them in the text four times as much.
-        addressable = all(UNADDRESSABLE.isdisjoint(names(items)) for names in self._names)
-        return addressable and self._tell_moments(items)
+        return item if item is not None and self._tell_moments([item]) else None
 
     def _tell_moments(self, items: list[Any]) -> bool:
         """Put moments in the place of their text; whether all of them are moments."""
@@ -146,21 +130,7 @@ def derive(schema: ItemSchema) -> FastPath | None:
         return None
     moments = tuple(field.attribute or name for name, field in schema.fields.items() if isinstance(field, Timestamp))
     rules = _documents(schema, ()) if vocabulary is None else _rules(schema, vocabulary)
-    return FastPath(item, rules, moments, list(_names_to_address(schema)))
-
-
-def _names_to_address(schema: ItemSchema) -> Iterator[_Names]:
-    """What finds the names in a schema's items that a path must be able to hold."""
-    for name, field in schema.fields.items():
-        attribute = attrgetter(field.attribute or name)
-        if isinstance(field, Text | public.Text) and field.addressable:
-            yield partial(map, attribute)
-        elif isinstance(field, Items):
-            yield from (partial(_inner, names, attribute) for names in _names_to_address(field.schema))
-
-
-def _inner(names: _Names, inner: Callable[[Any], Iterable[Any]], items: Iterable[Any]) -> Iterable[str]:
-    return names(chain.from_iterable(map(inner, items)))
+    return FastPath(item, rules, moments)
 
 
 # Names that msgspec takes for a struct's member, and that a Text field takes for a value, whatever its length.

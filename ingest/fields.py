@@ -10,7 +10,6 @@ import msgspec
 from marshmallow import fields
 
 from ingest import rawjson
-from ingest.addresses import UNADDRESSABLE, UNADDRESSABLE_REASON
 
 # A type's or a key's name may be as long as the public face allows an event's (contracts/public.md section 2).
 _LONGEST_NAME = 200
@@ -37,19 +36,16 @@ class Text(Named, fields.String):
     Args:
         longest: the most characters.
         attribute: of the loaded item.
-        addressable: a path must be able to hold it.
     """
 
     default_error_messages = {
-        "dots": f'Field "{{field}}" {UNADDRESSABLE_REASON}',
         "invalid": 'Field "{field}" must be a string',
         "length": 'Field "{field}" must be 1 to {longest} characters long',
     }
 
-    def __init__(self, longest: int, *, attribute: str, addressable: bool = False) -> None:
+    def __init__(self, longest: int, *, attribute: str) -> None:
         super().__init__(required=True, attribute=attribute)
         self.longest = longest
-        self.addressable = addressable
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
@@ -57,8 +53,6 @@ class Text(Named, fields.String):
             raise self.make_error("length", longest=self.longest)
         if "\0" in text:
             raise self.make_error("nul")
-        if self.addressable and text in UNADDRESSABLE:
-            raise self.make_error("dots")
         return text
 
 
@@ -144,13 +138,9 @@ class Timestamp(Named):
         return moment
 
 
-def external_id_field(*, addressable: bool = False) -> Text:
-    """The id of an entity, as its sender knows it.
-
-    Args:
-        addressable: refuse an id that no path can hold, where the item creates the entity.
-    """
-    return Text(_LONGEST_ID, attribute="external_id", addressable=addressable)
+def external_id_field() -> Text:
+    """The id of an entity, as its sender knows it."""
+    return Text(_LONGEST_ID, attribute="external_id")
 
 
 def name_field(*, attribute: str) -> Text:

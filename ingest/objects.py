@@ -21,6 +21,6 @@ class ObjectSchema(PublicSchema):
     item: ClassVar[type[msgspec.Struct]] = Object
     id_member: ClassVar[str | None] = "id"
 
-    type = Text("Object type name", LONGEST_TYPE_NAME, addressable=True)
-    id = Text("Object id", LONGEST_ID, attribute="external_id", addressable=True)
+    type = Text("Object type name", LONGEST_TYPE_NAME)
+    id = Text("Object id", LONGEST_ID, attribute="external_id")
     properties = Properties("Object properties")

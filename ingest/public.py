@@ -13,7 +13,6 @@ import msgspec
 from marshmallow import fields
 
 from ingest import rawjson
-from ingest.addresses import UNADDRESSABLE, UNADDRESSABLE_REASON
 from ingest.checking import ItemSchema, why_unreadable
 from ingest.errors import FaultyBody
 from ingest.fields import Document, RawMember, Timestamp
@@ -94,22 +93,12 @@ class Text(_Told):
         longest: the most characters.
         required: whether it must be there and not be empty; an empty one is as absent where it need not.
         attribute: of the loaded item.
-        addressable: a path must be able to hold it.
     """
 
-    def __init__(
-        self,
-        label: str,
-        longest: int,
-        *,
-        required: bool = True,
-        attribute: str | None = None,
-        addressable: bool = False,
-    ) -> None:
+    def __init__(self, label: str, longest: int, *, required: bool = True, attribute: str | None = None) -> None:
         super().__init__(required=required, attribute=attribute, load_default=marshmallow.missing if required else "")
         self.label = label
         self.longest = longest
-        self.addressable = addressable
 
     def _deserialize(
         self,
@@ -130,9 +119,6 @@ class Text(_Told):
         if "\0" in value:
             text = f"{self.label} holds a NUL character, which cannot be stored"
             raise self.fault("NUL characters cannot be stored", "value_error.any_str.nul", text)
-        if self.addressable and value in UNADDRESSABLE:
-            msg = 'ensure this value is not "." or ".."'
-            raise self.fault(msg, "value_error.any_str.path", f"{self.label} {UNADDRESSABLE_REASON}")
         return value
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ingest.db import growth
 from ingest.db.faults import ours
 from ingest.db.pool import Connection
-from ingest.errors import TooLarge, WriteRefused
+from ingest.errors import TooLarge, Unaddressable, WriteRefused
 from ingest.kinds import Kind, Outcomes, Refusal, Target, gathered, refused
 
 Write = Callable[[Sequence[Any]], Outcomes]
@@ -89,6 +89,8 @@ _REASONS = {
 def _why(item: Any, refusal: WriteRefused) -> Refusal:
     if isinstance(refusal, TooLarge):
         return Refusal(item.external_id, refusal.code, growth.MESSAGE)
+    if isinstance(refusal, Unaddressable):
+        return Refusal(item.external_id, refusal.code, refusal.message)
     reason = _REASONS.get(refusal.sqlstate or "", "its data cannot be stored")
     message = f"The database refused this item: {reason} ({refusal.message})"
     return Refusal(item.external_id, "WRITE_FAILED", message)

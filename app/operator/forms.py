@@ -44,7 +44,7 @@ def _distinct(names: list[str]) -> None:
 
 def _addressable(text: str) -> None:
     if text in UNADDRESSABLE:
-        raise ValidationError(f"A name {UNADDRESSABLE_REASON}.")
+        raise ValidationError(f"{UNADDRESSABLE_REASON}.")
     if (size := encoded_bytes(text)) > MOST_ENCODED_BYTES:
         raise ValidationError(f"Takes {size} bytes in a URL; the most is {MOST_ENCODED_BYTES}.")
 

@@ -14,6 +14,7 @@ import msgspec
 from psycopg.rows import class_row
 
 from ingest import rawjson
+from ingest.addresses import UNADDRESSABLE, UNADDRESSABLE_REASON
 from ingest.db import binary, erasure, growth
 from ingest.db.arrivals import arrived
 from ingest.db.binary import Field, JsonbArray, TextArray, UuidArray
@@ -21,6 +22,7 @@ from ingest.db.effects import counted, differs, effects
 from ingest.db.entity_repeats import overlaid, upsert_in_turn
 from ingest.db.pool import Connection
 from ingest.entities import Entity
+from ingest.errors import Unaddressable
 from ingest.ids import uuid7s
 from ingest.jobs import Effect
 
@@ -107,8 +109,15 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
 
     Returns:
         What became of each, in the order given.
+
+    Raises:
+        Unaddressable: no URL can hold the id or the scope of one.
+        TooLarge: a merge would let one grow too large.
     """
-    distinct = len(set(map(_external_id, entities))) == len(entities) or len(set(map(_key, entities))) == len(entities)
+    external_ids = set(map(_external_id, entities))
+    if not (UNADDRESSABLE.isdisjoint(external_ids) and UNADDRESSABLE.isdisjoint(map(_scope, entities))):
+        raise Unaddressable(None, reason=UNADDRESSABLE_REASON)
+    distinct = len(external_ids) == len(entities) or len(set(map(_key, entities))) == len(entities)
     upsert_distinct = partial(_upsert, conn, tenant_id, merge=merge)
     if distinct:
         return upsert_distinct(entities)

@@ -243,9 +243,9 @@ def test_any_text_is_a_type_and_an_id_percent_encoded_in_paths(face: Face, name:
 
 @pytest.mark.parametrize("bad", [{"type": ".", "id": "1"}, {"type": "a", "id": ".."}])
 def test_a_name_that_no_url_can_hold_is_refused(face: Face, bad: dict[str, str]) -> None:
-    place = ["body", next(member for member, name in bad.items() if name in {".", ".."})]
     [fault] = face.post("/object/upsert", bad).get_json()["detail"]
-    assert (fault["loc"], fault["type"]) == (place, "value_error.any_str.path")
+    assert (fault["loc"], fault["type"]) == (["body"], "value_error.write_failed")
+    assert "no URL can hold it" in fault["msg"]
     assert face.post("/event", {"event": "e", "objects": [bad]}).status_code == 422
     for path, items in {
         "/object/batch": {"objects": [bad]},
