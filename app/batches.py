@@ -29,8 +29,10 @@ from ingest.kinds import KINDS, Kind
 # A request that carries out its own batch begins no further block after this long; a block may take 9 s, and twice.
 _SLICE_SECONDS = 5
 
-# What such a request may take in all, so that it is answered well inside a client's 30 s.
+# What such a request may take in all, so that it is answered well inside a client's 30 s; and of that, what the jobs
+# may take that its own has to wait for.
 _LONGEST_SECONDS = 24
+_LONGEST_TURN_SECONDS = 10
 
 _RETRY_AFTER_SECONDS = "1"
 
@@ -51,6 +53,21 @@ class Ended:
     results: list[Result]
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Which jobs a job waits for (contracts/jobs.md section 1).
+
+    Attributes:
+        after: the public id of a job that must end before this one begins.
+        after_any: whatever becomes of that one; otherwise this one fails unless that one completes.
+        ordered: it waits for the tenant's earlier jobs too, and runs its blocks in their order.
+    """
+
+    after: str | None = None
+    after_any: bool = False
+    ordered: bool = True
+
+
 def require_template(caller: Caller) -> int:
     """The edition of the tenant's template that new writes are checked by.
 
@@ -62,7 +79,7 @@ def require_template(caller: Caller) -> int:
     return caller.template_id
 
 
-def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str | None, wait: int) -> UUID | Ended:
+def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, order: Order, wait: int) -> UUID | Ended:
     """Store a batch as a job, ring for it, and wait for its end if asked to. What is stored stays stored.
 
     Args:
@@ -70,7 +87,7 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str |
         kind: of its items.
         body: a JSON array of them.
         merge: entities: merge top-level fields instead of replacing all of `data`.
-        after: the public id of a job that must end before this one begins.
+        order: which jobs it waits for.
         wait: seconds to wait for the end of the job, 0 to 30; where too many requests wait already, this one does not.
 
     Returns:
@@ -79,7 +96,7 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str |
     Raises:
         InvalidInput: the body is no batch.
         TemplateNotConfigured: the tenant has chosen no template.
-        NotFound: `after` names no job of this tenant.
+        NotFound: the job that it is to come after is none of this tenant's.
         CallerChanged: the caller was only remembered, and nothing was stored.
         DatabaseError: nothing was stored.
     """
@@ -88,7 +105,7 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, after: str |
     places = services().waiting_places
     waits = wait > 0 and places.acquire(blocking=False)
     try:
-        job_id = store(caller, kind, cut, template_id=template_id, merge=merge, after=after, awaited=waits)
+        job_id = store(caller, kind, cut, template_id=template_id, merge=merge, order=order, awaited=waits)
         services().bell.ring(job_id)
         faultpoints.passing("accept.rung")
         return _await(job_id, wait) if waits else job_id
@@ -105,7 +122,7 @@ def store(
     merge: bool,
     awaited: bool,
     template_id: int | None = None,
-    after: str | None = None,
+    order: Order | None = None,
 ) -> UUID:
     """Store a batch as a job. Once this returns, it is safe, and no error may leave its request any more.
 
@@ -116,17 +133,18 @@ def store(
         merge: entities: merge top-level fields instead of replacing all of `data`.
         awaited: the request waits for the end, and wants to be woken.
         template_id: the edition that the items are checked by; None for kinds that have none.
-        after: the public id of a job that must end before this one begins.
+        order: which jobs it waits for; None for the default.
 
     Returns:
         The job's id.
 
     Raises:
-        NotFound: `after` names no job of this tenant.
+        NotFound: the job that it is to come after is none of this tenant's.
         CallerChanged: the caller was only remembered, and nothing was stored.
         DatabaseError: nothing was stored.
     """
     job_id = _job_id()
+    order = order or Order()
     faultpoints.passing("accept.begun")
     new_job = NewJob(
         id=job_id,
@@ -134,7 +152,9 @@ def store(
         kind=kind.name,
         merge=merge,
         template_id=template_id,
-        after_job_id=None if after is None else _own_job(caller, after),
+        after_job_id=None if order.after is None else _own_job(caller, order.after),
+        after_any=order.after_any,
+        ordered=order.ordered,
         request_id=request_id(),
         awaited=awaited,
         unproven=unproven(),
@@ -160,20 +180,26 @@ def _own_job(caller: Caller, spelling: str) -> UUID:
         return own_job(conn, caller.tenant_id, spelling).id
 
 
-def carry_out(job_id: UUID) -> UUID | Ended:
+def carry_out(caller: Caller, job_id: UUID) -> UUID | Ended:
     """Carry out a job in this request, by the code that workers run, so that it needs no worker to be up.
 
     Where another process has taken it, this waits for that one. The batch is stored: no error may leave here.
 
     Args:
+        caller: whose job it is.
         job_id: of a job that was stored as awaited.
 
     Returns:
         The job, or its id where it has not ended in time.
     """
     until = time.monotonic() + _LONGEST_SECONDS
+    turn = services().turn(caller.tenant_id)
     try:
-        services().executor.run(job_id, seconds=_SLICE_SECONDS)
+        if turn.acquire(timeout=_LONGEST_TURN_SECONDS):
+            try:
+                services().executor.run_in_turn(job_id, seconds=_SLICE_SECONDS, longest=_LONGEST_TURN_SECONDS)
+            finally:
+                turn.release()
     except Exception:  # whatever it was, sweep takes the job up again
         log.exception("job_crashed", job_id=job_id.hex)
     ended = _look(job_id)

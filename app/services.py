@@ -2,6 +2,7 @@
 
 import threading
 from functools import cached_property
+from weakref import WeakValueDictionary
 
 from flask import Flask, current_app
 
@@ -38,6 +39,18 @@ class Services:
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
         self.waiting_places = threading.Semaphore(settings.web_threads - free)
         self._lock = threading.Lock()
+        self._turns: WeakValueDictionary[int, threading.Lock] = WeakValueDictionary()
+
+    def turn(self, tenant_id: int) -> threading.Lock:
+        """The lock of a tenant: one request of this process at a time runs its jobs, since they wait for one another.
+
+        The request that holds it runs the jobs of those behind it too, where they come first.
+        """
+        with self._lock:
+            lock = self._turns.get(tenant_id)
+            if lock is None:
+                lock = self._turns[tenant_id] = threading.Lock()
+            return lock
 
     @property
     def pool(self) -> Pool:

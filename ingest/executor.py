@@ -1,13 +1,13 @@
-"""Jobs, haul by haul: begin, carry out, tell; and whatever else waits, once awake.
+"""Jobs from their claim to their end: claim, run block by block, announce; and whatever else is queued, once awake.
 
-What one transaction carries out is `ingest.hauls`: here is which jobs, when, and what if something stands in the way.
+One transaction's work is `ingest.hauls`; here is which jobs run, when, and what happens if something is in their way.
 """
 
 import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 from uuid import UUID
@@ -16,16 +16,16 @@ import structlog
 
 from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
-from ingest.db import blocks, jobs, turns
+from ingest.db import blocks, claims, jobs
 from ingest.db.blocks import OpenBlock
+from ingest.db.claims import Claim
 from ingest.db.faults import ours
 from ingest.db.jobs import Ended
 from ingest.db.pool import Connection, Pool, session
 from ingest.db.templates import Editions
-from ingest.db.turns import Begun
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.hauls import Done, Haul, JobEnded, carry_out
-from ingest.jobs import Job
+from ingest.jobs import WAITS_FOR, Job, JobState
 from ingest.kinds import KINDS, schema_of
 from ingest.queue import Bell
 from ingest.wakeups import Ear, Wakeups
@@ -33,48 +33,68 @@ from ingest.wakeups import Ear, Wakeups
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
 _SUSPICIOUS_DELIVERIES = 3
 
-# Who hears of jobs and finds that others have begun them, time and again, is not needed.
-_MOST_IN_VAIN = 20
+# Stop after this many failed claims in a row: other workers are taking the jobs first.
+_MOST_EMPTY_CLAIMS = 20
 
-# So long after its transaction must be over, a process that is still at a block hangs.
-_SLACK_SECONDS = 5
+# Grace after the block's transaction timeout. A process still in the block by then is hung and is killed.
+_GRACE_SECONDS = 5
+
+# Between two looks of a request at a job of another process that its own job waits for.
+_PAUSE_SECONDS = 0.005
 
 # So many bytes of items are carried out together at most: each is held several times over while it is written. Stored,
 # they may have been a thousandth of that.
 _MOST_BYTES = 16 * 1024 * 1024
 
-# Small jobs that come while others are carried out come in numbers, and a transaction costs as much as some twenty of
-# them. So who has carried out a few together lets the next ones gather; not after a job that came alone, nor where a
-# client waited for one of them: it may be about to send the next.
+# Group commit. A transaction costs as much as about 20 small jobs, so after a small group wait 50 ms for more to
+# arrive. Do not wait after a single job, or if a client is waiting for one of these: it may be about to send the next.
 _GATHERING_SECONDS = 0.05
 _MANY_JOBS = 20
 _MANY_ITEMS = 500
 
+# The end of a job of these kinds may let several jobs begin at once.
+_AWAITED_BY_OTHER_KINDS = {earlier for kind, kinds in WAITS_FOR.items() for earlier in kinds if earlier != kind}
+
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.executor")
 
 
-class _Left(Enum):
-    """Why this delivery is done with a job."""
+class Delivery(Enum):
+    """How a delivery ended.
 
-    ENDED = auto()  # by this delivery or another
-    SOMEONE_ELSE = auto()  # another worker holds its first open block
-    TIME_IS_UP = auto()  # it was rung for again
-    NOT_BEGUN = auto()  # there was nothing to do
-    TROUBLE = auto()  # the database was lost, or made it wait, too often: sweep rings again
+    Attributes:
+        DONE: the job has ended, or other workers hold it.
+        YIELDED: the job was put down, and any worker may go on with it.
+        NOTHING: there was no job to claim.
+        TROUBLE: the database was lost, or made it wait, too often. The sweeper notifies again.
+    """
+
+    DONE = auto()
+    YIELDED = auto()
+    NOTHING = auto()
+    TROUBLE = auto()
+
+
+@dataclass(slots=True)
+class LastRun:
+    """What a process ran last: the tenant after that one is next, and jobs of other kinds may have waited for it."""
+
+    tenant_id: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Carries out jobs.
+    """Runs jobs.
 
     Attributes:
         pool: of worker connections, opened in this process.
-        bell: rings for what is left to do.
-        wakeups: wakes the requests that wait for a job; None in a request that carries out its own.
+        bell: notifies workers of jobs that are left.
+        wakeups: wakes the requests that wait for a job; None in a request that runs its own.
         editions: the templates that were read.
-        tries: how often one delivery looks again after the database lost it, or made it wait too long. Beyond that,
-            sweep rings.
-        leash: given seconds, ends this process where it is not left in time; for processes that may end.
+        tries: how often one delivery tries again after the database lost it, or made it wait too long. Beyond that, the
+            sweeper notifies.
+        leash: given seconds, ends this process if it is not left in time; for processes that may end.
+        last: what this process ran last.
     """
 
     pool: Pool
@@ -83,180 +103,233 @@ class Executor:
     editions: Editions
     tries: int = 3
     leash: Callable[[int], AbstractContextManager[object]] = nullcontext
+    last: LastRun = field(default_factory=LastRun)
 
-    def run(self, job_id: UUID, *, seconds: float) -> None:
-        """Carry out a job as far as it goes in the time.
+    def run(self, job_id: UUID, *, seconds: float) -> Delivery:
+        """Run a job as far as it goes in the time.
 
         Delivered twice, late, or for a job that ended long ago, this is harmless.
 
         Args:
             job_id: as the message named it.
-            seconds: after which it rings for the job and leaves it to the next worker, so that a long job does not hold
-                short ones up; at least one block is done.
+            seconds: after which it leaves the job to the next worker, which it notifies, so that a long job does not
+                hold short ones up; at least one block is done.
         """
+        until = time.monotonic() + seconds
+        claim = partial(claims.claim, job_id=job_id)
         with structlog.contextvars.bound_contextvars(job_id=job_id.hex):
-            self._deliver(lambda conn: turns.begin(conn, job_id), time.monotonic() + seconds)
+            delivery = self._deliver(claim, until)
+            while delivery is Delivery.YIELDED and time.monotonic() < until:
+                delivery = self._deliver(claim, until)
+            if delivery is Delivery.YIELDED:
+                self.bell.ring(job_id)
+            if delivery is Delivery.DONE:
+                self._notify_freed(job_id)
+        return delivery
 
-    def serve(self, job_id: UUID | None, ear: Ear, *, seconds: float) -> None:
-        """Carry out a job, and then, being awake, whatever else waits.
+    def run_in_turn(self, job_id: UUID, *, seconds: float, longest: float) -> None:
+        """Run a job in the request that accepted it, once the earlier jobs that it waits for have ended.
+
+        Those that no worker has begun are run here too, so that the request needs no worker to be up.
+
+        Args:
+            job_id: of a job that was stored.
+            seconds: as of `run`.
+            longest: seconds that the earlier jobs may take.
+        """
+        until = time.monotonic() + longest
+        while self.run(job_id, seconds=seconds) is Delivery.NOTHING and time.monotonic() < until:
+            with session(self.pool) as conn:
+                blocker = claims.blocker(conn, job_id)
+                if blocker is None and jobs.ended(conn, [job_id]):
+                    return
+            first = blocker.id if blocker and blocker.status is JobState.PENDING else None
+            if first is None or self.run(first, seconds=seconds) is Delivery.NOTHING:
+                time.sleep(_PAUSE_SECONDS)  # another process runs it
+
+    def serve(self, job_id: UUID | None, ear: Ear | None, *, seconds: float) -> None:
+        """Run a job, and then, being awake, whatever else is queued.
 
         Args:
             job_id: as the message named it; None where it named none.
-            ear: hears of jobs that come while there is nothing to do.
-            seconds: after which it begins no further job, and leaves the one that it is at to the next worker.
+            ear: listens for jobs that arrive while there is nothing to do; None to return then.
+            seconds: after which it claims no further job, and leaves the one that it is at to the next worker.
         """
         until = time.monotonic() + seconds
-        self._wake_another(job_id)
-        if job_id is not None:
-            self.run(job_id, seconds=seconds)
-        begun_nothing = 0
-        while time.monotonic() < until and begun_nothing < _MOST_IN_VAIN:
-            left = self._deliver(turns.begin_next, until)
-            if left is _Left.TROUBLE:
+        named, empty_claims, wakes_another = job_id, 0, True
+        while time.monotonic() < until and empty_claims < _MOST_EMPTY_CLAIMS:
+            claim = self._claim_next if named is None else partial(claims.claim, job_id=named)
+            delivery = self._deliver(claim, until, fair=True, wakes_another=wakes_another)
+            if delivery is Delivery.TROUBLE:
                 break
-            if left is not _Left.NOT_BEGUN:
-                begun_nothing = 0
-                continue
-            begun_nothing += 1
-            if not self._something_comes(ear):
-                return
-            self._wake_another(None)
-        # It goes, and what it has heard of last may have no message.
-        for waits in self._waiting()[:1]:
-            self.bell.ring(waits)
+            if delivery is not Delivery.NOTHING:
+                empty_claims, wakes_another = 0, self.last.kind in _AWAITED_BY_OTHER_KINDS
+            elif named is None:
+                empty_claims, wakes_another = empty_claims + 1, True
+                if ear is None or not self._something_comes(ear):
+                    return
+            named = None
+        # The last notification that this worker heard may have no message.
+        self._wake_another()
 
-    def _wake_another(self, mine: UUID | None) -> None:
-        """Rings are spared while one is on its way or heard: who goes to work while more waits therefore wakes another.
-
-        Args:
-            mine: what this process begins with; None where that is what has waited longest.
-        """
-        waiting = self._waiting()
-        others = waiting[1:] if mine is None else [each for each in waiting if each != mine]
-        for another in others[:1]:
-            self.bell.ring(another)
+    def _claim_next(self, conn: Connection) -> list[Claim]:
+        return claims.claim_next(conn, after_tenant=self.last.tenant_id)
 
     def _something_comes(self, ear: Ear) -> bool:
-        """Stay awake for a moment: whether there is something to do again."""
+        """Listen for a moment. Return True if a job may be queued."""
         with ear.open():
-            # From here on rings count on this process; what was rung for just before would be heard by nobody.
-            return bool(self._waiting()) or ear.hears()
+            # From here on notifications rely on this process; those just before may have reached no worker.
+            return self._next_queued() is not None or ear.hears()
 
-    def _waiting(self) -> list[UUID]:
-        """The two that have waited longest."""
+    def _wake_another(self) -> None:
+        """Wake a second worker if a job is queued: senders skip notifications while one is in flight or heard."""
+        if (job_id := self._next_queued()) is not None:
+            self.bell.ring(job_id)
+
+    def _next_queued(self) -> UUID | None:
+        """Return the job that would be claimed next; None if no job is queued, or the database cannot be asked."""
         try:
             with session(self.pool) as conn:
-                return turns.waiting(conn, limit=2)
+                return claims.next_head(conn, after_tenant=self.last.tenant_id)
         except (TryAgain, Unavailable) as error:
             log.warning("waiting_unknown", error=error.message)
-            return []
+            return None
 
-    def _deliver(self, begin: Callable[[Connection], Haul], until: float) -> _Left:
-        """Begin a job and carry it out until the time is up; or several together, tried once, and else one by one."""
-        haul: Haul = []
-        block: OpenBlock | None
-        tries = 0
-        while len(haul) <= 1:
+    def _notify_freed(self, job_id: UUID) -> None:
+        """Notify of the jobs that waited for one which this process ran without looking for the next."""
+        try:
+            with session(self.pool) as conn:
+                freed = claims.freed_by(conn, job_id)
+        except (TryAgain, Unavailable) as error:
+            log.warning("waiting_unknown", error=error.message)
+            return
+        for waiting in freed:
+            self.bell.ring(waiting)
+
+    def _deliver(
+        self, claim: Callable[[Connection], Haul], until: float, *, fair: bool = False, wakes_another: bool = False
+    ) -> Delivery:
+        """Claim a job and run it until the time is up; or several together, and each by itself if that fails."""
+        haul = self._claimed(claim)
+        if haul is None:
+            return Delivery.TROUBLE
+        if not haul:
+            return Delivery.NOTHING
+        self.last.tenant_id, self.last.kind = haul[0].job.tenant_id, haul[0].job.kind
+        faultpoints.passing("job.begun")
+        if wakes_another:
+            self._wake_another()
+        if len(haul) == 1:
+            return self._run_job(haul[0], until, fair=fair)
+        return Delivery.DONE if self._run_together(haul) else self._run_one_by_one(haul, until, fair=fair)
+
+    def _claimed(self, claim: Callable[[Connection], Haul]) -> Haul | None:
+        """Claim, over another connection if the first is broken. None if the database is in trouble."""
+        for tries in range(1, self.tries + 1):
             try:
                 with session(self.pool) as conn:
-                    if not haul:
-                        haul = begin(conn)
-                        if not haul:
-                            return _Left.NOT_BEGUN
-                        faultpoints.passing("job.begun")
-                        if len(haul) > 1:
-                            if self._together(conn, haul):
-                                return _Left.ENDED
-                            break
-                        block = haul[0].block
-                    else:
-                        block = blocks.next_open(conn, haul[0].job.id)
-                    job = haul[0].job
-                    with structlog.contextvars.bound_contextvars(job_id=job.id.hex, request_id=job.request_id):
+                    return claim(conn)
+            except (TryAgain, Unavailable) as error:
+                self._note_trouble(error, tries)
+        return None
+
+    def _note_trouble(self, error: TryAgain | Unavailable, tries: int, **named: object) -> None:
+        log.warning("block_again", error=error.message, tries=tries, **named)
+        if tries < self.tries:
+            self.pool.check()
+
+    def _run_job(self, claimed: Claim, until: float, *, fair: bool) -> Delivery:
+        """Run the blocks of a job, one transaction each."""
+        job = claimed.job
+        block: OpenBlock | None = claimed.block
+        tries = 0
+        with structlog.contextvars.bound_contextvars(job_id=job.id.hex, request_id=job.request_id):
+            while tries < self.tries:
+                try:
+                    with session(self.pool) as conn:
+                        if tries:  # a COMMIT whose answer was lost may have landed
+                            block = _read_again(conn, claimed)
                         while block is not None:
-                            left = self._step(conn, Begun(job, block), until)
+                            left = self._step(conn, Claim(job, block), until, fair=fair)
                             tries = 0
                             if left is not None:
                                 return left
                             block = blocks.next_open(conn, job.id)
-                        return self._tell(conn, haul)
-            except (TryAgain, Unavailable) as error:
-                # A COMMIT whose answer was lost may have landed: look again, over another connection.
-                tries += 1
-                named = _named(haul[0].job) if len(haul) == 1 else {"jobs": len(haul)}
-                log.warning("block_again", error=error.message, tries=tries, **named)
-                if tries == self.tries:
-                    return _Left.TROUBLE
-                self.pool.check()
-        return self._one_by_one(haul, until)
+                        self._announce_ended(conn, [claimed])
+                        return Delivery.DONE
+                except (TryAgain, Unavailable) as error:
+                    tries += 1
+                    self._note_trouble(error, tries)
+        return Delivery.TROUBLE
 
-    def _together(self, conn: Connection, haul: Haul) -> bool:
-        """Carry out several jobs in one transaction; False where anything stands in the way of any of them."""
-        if sum(intake.decoded_bytes(each.block.payload) for each in haul) > _MOST_BYTES:
+    def _run_together(self, haul: Haul) -> bool:
+        """Run several jobs in one transaction. False if that fails for any of them."""
+        if sum(intake.decoded_bytes(claim.block.payload) for claim in haul) > _MOST_BYTES:
             return False
         try:
-            if self._carry_out(conn, haul, math.inf) is None:
-                return False
-        except (TryAgain, Unavailable):
-            raise
+            with session(self.pool) as conn:
+                if self._carry_out(conn, haul, math.inf) is None:
+                    return False
+                self._announce_ended(conn, haul)
+        except (TryAgain, Unavailable) as error:
+            self._note_trouble(error, 1, jobs=len(haul))
+            return False
         except Exception as error:  # noqa: BLE001 # one of them brings it, whatever it is, and no other shall suffer
             log.info("jobs_disagree", jobs=len(haul), error=type(error).__name__)
             return False
-        self._tell(conn, haul)
         if next_may_gather(haul):
             time.sleep(_GATHERING_SECONDS)
         return True
 
-    def _one_by_one(self, haul: Haul, until: float) -> _Left:
-        """Whatever several jobs met together, each is delivered by itself now."""
+    def _run_one_by_one(self, haul: Haul, until: float, *, fair: bool) -> Delivery:
+        """Run each of several jobs by itself, in their order."""
         log.info("jobs_one_by_one", jobs=len(haul))
-        left = _Left.NOT_BEGUN
-        for each in haul:
+        for claimed in haul:
+            delivery = Delivery.DONE
             try:
-                left = self._deliver(partial(self._begin_again, begun=each), until)
+                delivery = self._deliver(partial(self._claim_again, claimed=claimed), until, fair=fair)
             except Exception:
-                log.exception("job_crashed", **_named(each.job))
-            if left is _Left.TROUBLE:
-                break
-        return left
+                log.exception("job_crashed", **_named(claimed.job))
+            if delivery is Delivery.TROUBLE:
+                return delivery
+        return Delivery.DONE
 
-    def _begin_again(self, conn: Connection, *, begun: Begun) -> Haul:
-        again = turns.begin(conn, begun.job.id)
+    def _claim_again(self, conn: Connection, *, claimed: Claim) -> Haul:
+        again = claims.claim(conn, claimed.job.id)
         if not again:
-            self._tell(conn, [begun])  # a COMMIT whose answer was lost may have landed
+            self._announce_ended(conn, [claimed])  # a COMMIT whose answer was lost may have landed
         return again
 
-    def _step(self, conn: Connection, begun: Begun, until: float) -> _Left | None:
-        """Carry out a block of a job; None where there may be more to do."""
+    def _step(self, conn: Connection, claimed: Claim, until: float, *, fair: bool) -> Delivery | None:
+        """Run a block of a job. None if this process goes on with the next block."""
+        job = claimed.job
         try:
-            done = self._carry_out(conn, [begun], until)
+            done = self._carry_out(conn, [claimed], until, fair=fair)
         except JobEnded:
-            return self._tell(conn, [begun])
+            done = Done({}, yielded=False)
         except JobUnrunnable as error:
-            if jobs.fail(conn, begun.job.id, error.code, error.message):
+            if jobs.fail(conn, job.id, error.code, error.message):
                 log.error("job_failed", code=error.code, message=error.message)  # noqa: TRY400 # it says all
-            return self._tell(conn, [begun])
+            done = Done({}, yielded=False)
         if done is None:
-            return _Left.SOMEONE_ELSE
-        if done.states[begun.job.id].ended:
-            return self._tell(conn, [begun])
-        if done.makes_room:
-            self.bell.ring(begun.job.id)
-            return _Left.TIME_IS_UP
-        return None
+            return Delivery.DONE
+        if done.states.get(job.id) is JobState.PROCESSING:
+            return Delivery.YIELDED if done.yielded else None
+        self._announce_ended(conn, [claimed])
+        return Delivery.DONE
 
-    def _carry_out(self, conn: Connection, haul: Haul, until: float) -> Done | None:
-        """A haul in a transaction of its own; None where another worker holds a block or has closed it."""
+    def _carry_out(self, conn: Connection, haul: Haul, until: float, *, fair: bool = False) -> Done | None:
+        """Run a block of a job, or several jobs. None if another worker holds a block, or has closed it."""
         faultpoints.passing("block.read")
         job, block = haul[0].job, haul[0].block
         template = None if job.template_id is None else self.editions.get(conn, job.template_id)
         schema = schema_of(KINDS[job.kind], template)
         poison = _poison(schema, block)
-        longest = blocks.patience_seconds(block.deliveries) + _SLACK_SECONDS
+        longest = blocks.patience_seconds(block.deliveries) + _GRACE_SECONDS
 
         def carried_out(*, halving: bool) -> Done | None:
             with self.leash(longest), ours(), conn.transaction():
-                return carry_out(conn, haul, schema, poison, until=until, halving=halving)
+                return carry_out(conn, haul, schema, poison, until=until, fair=fair, halving=halving)
 
         try:
             done = carried_out(halving=False)
@@ -266,24 +339,29 @@ class Executor:
             faultpoints.passing("block.committed")
         return done
 
-    def _tell(self, conn: Connection, haul: Haul) -> _Left:
-        """Tell those who waited for the end of jobs; harmless where they have been told."""
-        ends = jobs.ended(conn, [each.job.id for each in haul])
+    def _announce_ended(self, conn: Connection, haul: Haul) -> None:
+        """Announce those of the jobs that have ended to the requests and jobs that wait for them; twice is harmless."""
+        ends = jobs.ended(conn, [claim.job.id for claim in haul])
         for job in ends:
             faultpoints.passing("job.ended")
             log.info("job_ended", status=job.status, total=job.total, failed=job.failed, **_named(job))
-            for behind in job.behind:
-                self.bell.ring(behind)
+            for dependent in job.behind:
+                self.bell.ring(dependent)
         awaited = [job.id for job in ends if job.awaited]
         if awaited and self.wakeups is not None:
             self.wakeups.wake(awaited)
-        return _Left.ENDED if len(ends) == len(haul) else _Left.SOMEONE_ELSE
 
 
 def next_may_gather(haul: Haul) -> bool:
-    """Whether the jobs that come after these, which were carried out together, may wait a moment for each other."""
-    few = len(haul) < _MANY_JOBS and sum(each.block.items for each in haul) < _MANY_ITEMS
-    return few and not any(each.job.awaited for each in haul)
+    """True if the jobs that come after these, which ran together, may wait a moment for each other."""
+    few = len(haul) < _MANY_JOBS and sum(claim.block.items for claim in haul) < _MANY_ITEMS
+    return few and not any(claim.job.awaited for claim in haul)
+
+
+def _read_again(conn: Connection, claimed: Claim) -> OpenBlock | None:
+    """The block to go on with: of an unordered job none but the claimed one, since other workers hold the rest."""
+    job, block = claimed
+    return blocks.next_open(conn, job.id) if job.ordered else blocks.still_open(conn, job.id, block.no)
 
 
 def _named(job: Job | Ended) -> dict[str, str]:

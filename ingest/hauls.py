@@ -21,10 +21,11 @@ import structlog
 
 from ingest import faultpoints, intake
 from ingest.checking import ItemSchema
-from ingest.db import blocks, turns
+from ingest.db import blocks, completion
 from ingest.db.blocks import Results
+from ingest.db.claims import Claim
+from ingest.db.completion import BlockOutcome, Yields
 from ingest.db.pool import Connection
-from ingest.db.turns import Begun, Closing
 from ingest.fastpath import FastPath, derive
 from ingest.jobs import Effect, ItemError, JobState
 from ingest.kinds import KINDS, Outcomes, Target
@@ -33,7 +34,7 @@ from ingest.writing import write
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.hauls")
 
 # Jobs that are alike, each with its first open block.
-Haul = Sequence[Begun]
+Haul = Sequence[Claim]
 
 
 class JobEnded(Exception):
@@ -45,11 +46,11 @@ class Done(NamedTuple):
 
     Attributes:
         states: that they are in now.
-        makes_room: this delivery leaves them to the next one.
+        yielded: the worker puts them down, so that other jobs come first.
     """
 
     states: dict[UUID, JobState]
-    makes_room: bool
+    yielded: bool
 
 
 def carry_out(
@@ -59,6 +60,7 @@ def carry_out(
     poison: Collection[int] = (),
     *,
     until: float = math.inf,
+    fair: bool = False,
     halving: bool = True,
 ) -> Done | None:
     """Lock, check, write, record and close, in the caller's transaction.
@@ -68,7 +70,8 @@ def carry_out(
         haul: one job, or several of the same tenant, kind, mode and template.
         schema: theirs.
         poison: indexes in the batch of a single job that must not be checked: each is an error.
-        until: on the monotonic clock; who has blocks left then makes room for others.
+        until: on the monotonic clock; a job with blocks left then is put down.
+        fair: a job with blocks left is put down as soon as another tenant waits.
         halving: narrow down what the database refuses.
 
     Returns:
@@ -79,10 +82,12 @@ def carry_out(
         JobUnrunnable: the payload of one cannot be read; likewise.
         WriteRefused: the database cannot store one of the items, and nothing was to be halved; likewise.
     """
-    if not blocks.lock(conn, [(each.job.id, each.block.no) for each in haul]):
+    job, block = haul[0].job, haul[0].block
+    # Jobs that run together have a single block each, so the order of blocks is that of a job which runs alone.
+    wanted = [(claim.job.id, claim.block.no) for claim in haul]
+    if not blocks.lock(conn, wanted, in_order=job.ordered or len(haul) > 1):
         return None
     faultpoints.passing("block.locked")
-    job, block = haul[0].job, haul[0].block
     blocks.extend_patience(conn, block.deliveries)
     texts = [intake.items_of(each.block.payload) for each in haul]
     checked = _check(schema, block.first_index, list(chain.from_iterable(texts)), poison)
@@ -90,13 +95,26 @@ def carry_out(
     outcomes = write(conn, KINDS[job.kind], Target(job.tenant_id, job.merge), checked.good, halving=halving)
     faultpoints.passing("block.written")
     shares = list(_shares(haul, [len(each) for each in texts], checked, outcomes))
-    blocks.record_errors(conn, [(share.closing.job_id, error) for share in shares for error in share.errors])
-    makes_room = time.monotonic() > until
-    states = turns.move_on(conn, [share.closing for share in shares], makes_room=makes_room)
-    if len(states) < len(haul):
+    blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
+    yields = _yields(haul, until, fair=fair)
+    advanced = completion.close_blocks(
+        conn, [share.outcome for share in shares], tenant_id=job.tenant_id, yields=yields
+    )
+    if len(advanced) < len(haul):
         raise JobEnded
     faultpoints.passing("block.closed")
-    return Done(states, makes_room)
+    states = {job_id: job.state for job_id, job in advanced.items()}
+    return Done(states, any(job.yielded for job in advanced.values()))
+
+
+def _yields(haul: Haul, until: float, *, fair: bool) -> Yields:
+    """Whether a job is put down after this block. An unordered one always is: any worker may take its next block."""
+    [(job, block), *others] = haul
+    if others or (job.ordered and block.first_index + block.items == job.total):
+        return Yields.NEVER
+    if not job.ordered or time.monotonic() > until:
+        return Yields.NOW
+    return Yields.TO_OTHER_TENANTS if fair else Yields.NEVER
 
 
 class _Checked(NamedTuple):
@@ -141,7 +159,7 @@ def fast_path(schema: ItemSchema) -> FastPath | None:
 class _Share(NamedTuple):
     """What became of the items of one of the jobs, by their indexes in its own batch."""
 
-    closing: Closing
+    outcome: BlockOutcome
     errors: list[ItemError]
 
 
@@ -161,7 +179,7 @@ def _shares(haul: Haul, sizes: Sequence[int], checked: _Checked, outcomes: Outco
         results = None
         if KINDS[job.kind].keeps_results:
             results = _results(shift, indexes[first:last], outcomes.effects[first:last], outcomes.ids[first:last])
-        yield _Share(Closing(job.id, block.no, effects, results), mine)
+        yield _Share(BlockOutcome(job.id, block.no, effects, results), mine)
 
 
 def _results(shift: int, indexes: Sequence[int], effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:

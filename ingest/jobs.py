@@ -30,6 +30,17 @@ class JobState(StrEnum):
         return self in {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
 
 
+# The kinds of earlier jobs of its tenant that an ordered job waits for, by its own kind (contracts/operator.md section
+# 4, "Order between jobs"). An event of the public API merges the objects that it names, as an object does.
+WAITS_FOR: Mapping[str, tuple[str, ...]] = {
+    "entities": ("entities",),
+    "events": ("entities",),
+    "states": ("entities", "states"),
+    "objects": ("objects", "object_events"),
+    "object_events": ("objects", "object_events"),
+}
+
+
 class Effect(StrEnum):
     """What became of one item; a job counts each item under exactly one.
 
@@ -77,6 +88,9 @@ class Job:
         kind: a name of the table of kinds.
         merge: entities: merge top-level fields instead of replacing them all.
         effects: a count each; they sum to `total`.
+        after_job_id: the job that must have ended before this one begins.
+        after_any: it begins whatever became of that one; otherwise only where that one has completed.
+        ordered: it takes effect after the earlier jobs that WAITS_FOR names, and its blocks in their order.
         attempts: deliveries that found work, the first included.
         error_code: why it failed, where it did; likewise `error_message`.
     """
@@ -87,6 +101,8 @@ class Job:
     merge: bool
     template_id: int | None
     after_job_id: UUID | None
+    after_any: bool
+    ordered: bool
     request_id: str
     awaited: bool
     status: JobState

@@ -35,6 +35,7 @@ _ROUND_SECONDS = 1.0
 # A round's bounds: what is over them waits for the next one, a second later.
 _MOST_LOOKED_AT = 500
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
+_MOST_BLOCKS_EMPTIED = 500
 _PAGES_A_ROUND = 256
 
 # Hands of its own: few, since they share the machine with whatever keeps the workers from working.
@@ -91,7 +92,8 @@ class Hands:
             until = time.monotonic() + _HANDS_SECONDS
             faultpoints.passing("hands.begun")
             for job_id in job_ids:
-                executor.run(job_id, seconds=max(0.0, until - time.monotonic()))
+                # The jobs that waited for this one have no worker either.
+                executor.serve(job_id, None, seconds=max(0.0, until - time.monotonic()))
                 with transaction(pool) as conn:
                     upkeep.mark_swept(conn, job_id)
                 if time.monotonic() > until:
@@ -138,6 +140,7 @@ class Sweep:
         self._hands = Hands(settings)
         self._crawl = Crawl()
         self._seen_since = time.monotonic()
+        self._last_tenant = 0
 
     def lost_the_database(self) -> None:
         """From now on nothing can be carried out, so nothing is overdue either."""
@@ -152,6 +155,7 @@ class Sweep:
         counts = {"sessions_ended": upkeep.end_overdue_sessions(conn, seconds=patience_seconds(1))}
         conn.commit()
         counts["jobs_failed"] = len(self._fail(conn))
+        self._look_at_heads_again(conn)
         looked = upkeep.look(conn, limit=_MOST_LOOKED_AT)
         conn.commit()
         if looked:
@@ -169,12 +173,19 @@ class Sweep:
             conn, days=self._settings.job_retention_days, limit=_MOST_JOBS_PURGED
         )
         conn.commit()
+        counts["payloads_purged"] = retention.purge_cancelled_payloads(conn, limit=_MOST_BLOCKS_EMPTIED)
+        conn.commit()
         counts["rows_purged"] = self._crawl.step(conn)
         conn.commit()
         return counts
 
+    def _look_at_heads_again(self, conn: Connection) -> None:
+        """See to the tenants' next jobs, some tenants a round."""
+        self._last_tenant = upkeep.look_at_heads_again(conn, after_tenant=self._last_tenant)
+        conn.commit()
+
     def _fail(self, conn: Connection) -> list[UUID]:
-        failed = upkeep.fail_hollow(conn)
+        failed = upkeep.fail_hollow(conn) + upkeep.fail_after_failed(conn)
         # What was down together with sweep was not tried: only time that sweep itself has seen counts.
         deadline = self._settings.job_deadline_seconds
         if time.monotonic() - self._seen_since > deadline:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 
 from app import body, jobs, pages, prefer, scopes
 from app.auth import CallerChanged, by_storing, caller, prove
-from app.batches import Ended, accept, accepted, require_template, where_to_poll
+from app.batches import Ended, Order, accept, accepted, require_template, where_to_poll
 from app.describe import describe
 from app.operator.envelope import success
 from ingest import ids
@@ -19,7 +19,11 @@ bp = Blueprint("batch", __name__)
 bp.before_request(scopes.scope("ingest:batch"))
 
 _ANSWERS = {202: "AcceptedBatch", 200: "EndedBatch"}
-_AFTER = {"after": "a job that must end before this one begins, as in job_…"}
+_ORDER = {
+    "ordered": "true (default): after the tenant's earlier jobs, items in their order; false: at once, in any order",
+    "after": "a job that must complete before this one begins, as in job_…",
+    "afterAny": "true: this one begins whatever became of that job; false (default): it fails unless that completed",
+}
 _PREFER = {"Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds) and respond-async, as in RFC 7240"}
 
 
@@ -31,7 +35,7 @@ _PREFER = {"Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds) and r
     body="EntityBatch",
     answers=_ANSWERS,
     faults=(404,),
-    query={"mode": "replace (default) or merge", **_AFTER},
+    query={"mode": "replace (default) or merge", **_ORDER},
     headers=_PREFER,
 )
 def entities() -> Response:
@@ -47,7 +51,7 @@ def entities() -> Response:
     body="EventBatch",
     answers=_ANSWERS,
     faults=(404,),
-    query=_AFTER,
+    query=_ORDER,
     headers=_PREFER,
 )
 def events() -> Response:
@@ -63,7 +67,7 @@ def events() -> Response:
     body="StateBatch",
     answers=_ANSWERS,
     faults=(404,),
-    query=_AFTER,
+    query=_ORDER,
     headers=_PREFER,
 )
 def states() -> Response:
@@ -74,10 +78,15 @@ def states() -> Response:
 def _batch(kind: Kind, *, merge: bool = False) -> Response:
     require_template(caller())
     preference, sent = prefer.parse([request.headers.get("Prefer", "")]), body.read()
+    order = Order(
+        after=request.args.get("after"),
+        after_any=pages.choice("afterAny", "false", "true") == "true",
+        ordered=pages.choice("ordered", "true", "false") == "true",
+    )
 
     def accepted_for(caller: Caller) -> UUID | Ended:
         wait = preference.seconds(caller.batch_wait_seconds)
-        return accept(caller, kind, sent, merge=merge, after=request.args.get("after"), wait=wait)
+        return accept(caller, kind, sent, merge=merge, order=order, wait=wait)
 
     try:
         outcome = accepted_for(caller())

@@ -82,7 +82,7 @@ def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
     if later:
         services().bell.ring(job_id)
     else:
-        outcome = batches.carry_out(job_id)
+        outcome = batches.carry_out(caller(), job_id)
         if isinstance(outcome, Ended):
             return outcome
     applied = {"Preference-Applied": _ASYNC} if later else {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -35,22 +35,40 @@ def next_open(conn: Connection, job_id: UUID) -> OpenBlock | None:
         return cursor.execute(_NEXT, (job_id,)).fetchone()
 
 
-# The subquery pins each block to the first open one of its job: a plain ORDER BY no LIMIT 1 SKIP LOCKED would jump over
-# a block that another worker holds, and break the order.
-_LOCK = """
-SELECT FROM unnest(%(job_ids)b, %(nos)b) AS w (job_id, no)
-JOIN job_blocks b ON b.job_id = ANY (ARRAY[w.job_id]) AND b.no = w.no
-WHERE b.open AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = w.job_id AND open)
-FOR UPDATE OF b SKIP LOCKED
+_STILL_OPEN = """
+SELECT no, first_index, items, payload, deliveries FROM job_blocks WHERE job_id = %s AND no = %s AND open
 """
 
 
-def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]]) -> bool:
+def still_open(conn: Connection, job_id: UUID, no: int) -> OpenBlock | None:
+    """A block of a job, without a lock; None where it is closed."""
+    with conn.cursor(row_factory=class_row(OpenBlock)) as cursor:
+        return cursor.execute(_STILL_OPEN, (job_id, no)).fetchone()
+
+
+# The subquery pins each block to the first open one of its job: a plain ORDER BY no LIMIT 1 SKIP LOCKED would jump over
+# a block that another worker holds, and break the order.
+_LOCK: LiteralString = """
+SELECT FROM unnest(%(job_ids)b, %(nos)b) AS w (job_id, no)
+JOIN job_blocks b ON b.job_id = ANY (ARRAY[w.job_id]) AND b.no = w.no
+WHERE b.open {in_order}
+FOR UPDATE OF b {skip}
+"""
+_LOCK_IN_ORDER = _LOCK.format(
+    in_order="AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = w.job_id AND open)", skip="SKIP LOCKED"
+)
+# Wait for the lock: a claim of another worker that has just lost this block to us may hold it for its statement, since
+# Postgres keeps a lock on a row that a recheck then rejects.
+_LOCK_ANY = _LOCK.format(in_order="", skip="")
+
+
+def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]], *, in_order: bool = True) -> bool:
     """Take the lease on blocks until this transaction ends, however it ends.
 
     Args:
         conn: an open transaction.
         wanted: the job and the number of each, no two of the same job.
+        in_order: only the first open block of a job may be locked.
 
     Returns:
         False where another worker holds one of them, or has closed it; the others may be held all the same.
@@ -59,7 +77,7 @@ def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]]) -> bool:
         "job_ids": binary.uuid_array(job_id for job_id, _ in wanted),
         "nos": binary.integer_array(no for _, no in wanted),
     }
-    return conn.execute(_LOCK, values).rowcount == len(wanted)
+    return conn.execute(_LOCK_IN_ORDER if in_order else _LOCK_ANY, values).rowcount == len(wanted)
 
 
 # Each delivery that brought no progress doubles the patience, up to four minutes: a block that is merely slow gets its

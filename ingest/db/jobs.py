@@ -1,4 +1,4 @@
-"""Jobs in Postgres: accepted, read, failed and cancelled; begun, moved on and completed by `turns.py`.
+"""Jobs in Postgres: accepted, read, failed and cancelled; `claims.py` claims, `completion.py` completes them.
 
 A finishing write names the state that it expects.
 """
@@ -18,9 +18,9 @@ from ingest.db.prepared import Prepared
 from ingest.intake import Block
 from ingest.jobs import Effect, Job, JobState
 
-COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, j.request_id, j.awaited, j.status,
-       j.total, j.created, j.updated, j.unchanged, j.duplicate, j.failed, j.unprocessed, j.attempts, j.error_code,
-       j.error_message, j.created_at, j.started_at, j.progressed_at, j.ended_at"""
+COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, j.after_any, j.ordered, j.request_id,
+       j.awaited, j.status, j.total, j.created, j.updated, j.unchanged, j.duplicate, j.failed, j.unprocessed,
+       j.attempts, j.error_code, j.error_message, j.created_at, j.started_at, j.progressed_at, j.ended_at"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class NewJob:
     request_id: str
     awaited: bool
     unproven: Caller | None = None
+    after_any: bool = False
+    ordered: bool = True
 
 
 _OF_JOB = {
@@ -49,6 +51,8 @@ _OF_JOB = {
     "merge": bool,
     "template_id": int,
     "after_job_id": UUID,
+    "after_any": bool,
+    "ordered": bool,
     "request_id": str,
     "awaited": bool,
     "total": int,
@@ -64,10 +68,10 @@ _OF_BLOCK = {"first_index": int, "items": int, "payload": bytes}
 # the same as before, neither is closed, and both are in all else what the request took them for.
 _ACCEPT = """
 WITH job AS (
-    INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, request_id, awaited, total, unprocessed,
-                      blocks_open)
-    SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(request_id)s, %(awaited)s,
-           %(total)s, %(total)s, %(blocks)s
+    INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
+                      total, unprocessed, blocks_open)
+    SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(after_any)s, %(ordered)s,
+           %(request_id)s, %(awaited)s, %(total)s, %(total)s, %(blocks)s
     WHERE %(key_id)s IS NULL OR (
         SELECT k.xmin::text = %(key_version)s AND t.xmin::text = %(tenant_version)s
                AND (k.expires_at > now()) IS NOT FALSE
@@ -114,6 +118,8 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
         "merge": job.merge,
         "template_id": job.template_id,
         "after_job_id": job.after_job_id,
+        "after_any": job.after_any,
+        "ordered": job.ordered,
         "request_id": job.request_id,
         "awaited": job.awaited,
         "total": sum(block.items for block in blocks),

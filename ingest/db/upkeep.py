@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from ingest.db import claims
+from ingest.db.claims import BLOCKED, HELD_BACK
 from ingest.db.pool import WORKER, Connection
 
 # A worker's session carries the seconds that its block has earned behind a colon; a first delivery carries none.
@@ -102,34 +104,37 @@ class Looked:
 
 
 # Looks at the jobs whose time has come, and says when to look again: 1.5 s after the last progress, then 1.5 times
-# later with each ring, up to 30 s. Only a ring moves the back-off on, and progress sets it back.
-# The lateral lock tells a free block from a held one. A delivery that meets it just then leaves, and the ring makes up.
-_LOOK = """
+# later with each ring, up to 30 s. Only a ring moves the back-off on, and progress sets it back. A job that waits for
+# others may do so for long, and they may be many, so its next look is put off: `look_at_heads_again` brings it forward
+# once nothing is before it. The lateral lock tells a free block from a held one. A delivery that meets it just then
+# leaves, and the ring makes up.
+_LOOK = f"""
 WITH due AS (
-    SELECT id, rings, progressed_at, after_job_id FROM jobs
+    SELECT * FROM jobs
     WHERE status IN ('pending', 'processing') AND look_at <= now()
     ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), looked AS (
-    SELECT due.id,
-           CASE WHEN due.progressed_at > now() - interval '1.5 seconds' THEN 'moving'
-                WHEN waits.id IS NOT NULL THEN 'waiting'
+    SELECT j.id,
+           CASE WHEN j.progressed_at > now() - interval '1.5 seconds' THEN 'moving'
+                WHEN {HELD_BACK} THEN 'held back'
+                WHEN {BLOCKED} THEN 'waiting'
                 WHEN free.no IS NULL THEN 'held'
-                WHEN due.rings >= 2 THEN 'hands'
+                WHEN j.rings >= 2 THEN 'hands'
                 ELSE 'ring' END AS finding
-    FROM due
-    LEFT JOIN jobs waits ON waits.id = due.after_job_id AND waits.status IN ('pending', 'processing')
+    FROM due j
     LEFT JOIN LATERAL (
         SELECT b.no FROM job_blocks b
-        WHERE b.job_id = due.id AND b.open AND waits.id IS NULL
-          AND due.progressed_at <= now() - interval '1.5 seconds'
-          AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = due.id AND open)
-        FOR UPDATE SKIP LOCKED) free ON true
+        WHERE b.job_id = j.id AND b.open AND j.progressed_at <= now() - interval '1.5 seconds'
+          AND (NOT j.ordered OR b.no = (SELECT min(no) FROM job_blocks WHERE job_id = j.id AND open))
+          AND NOT {BLOCKED} AND NOT {HELD_BACK}
+        LIMIT 1 FOR UPDATE SKIP LOCKED) free ON true
 )
 UPDATE jobs
-SET rings = CASE finding WHEN 'moving' THEN 0 WHEN 'ring' THEN rings + 1 WHEN 'hands' THEN rings + 1 ELSE rings END,
-    look_at = CASE WHEN finding IN ('ring', 'hands')
-                   THEN now() + least(30, 1.5 * 1.5 ^ least(rings + 1, 20)) * interval '1 second'
-                   ELSE now() + interval '1.5 seconds' END
+SET rings = CASE WHEN finding IN ('ring', 'hands') THEN rings + 1 WHEN finding = 'held' THEN rings ELSE 0 END,
+    look_at = now() + interval '1 second' * CASE
+        WHEN finding IN ('ring', 'hands') THEN least(30, 1.5 * 1.5 ^ least(rings + 1, 20))
+        WHEN finding = 'waiting' AND status = 'pending' THEN 30
+        ELSE 1.5 END
 FROM looked WHERE jobs.id = looked.id AND jobs.status IN ('pending', 'processing')
 RETURNING jobs.id, CASE WHEN finding IN ('ring', 'hands') THEN finding ELSE 'nothing' END AS need
 """
@@ -152,3 +157,46 @@ _MARK_SWEPT = "UPDATE jobs SET swept = true WHERE id = %s AND ended_at IS NOT NU
 def mark_swept(conn: Connection, job_id: UUID) -> None:
     """Note of a job that has ended that the sweeper had to carry it out."""
     conn.execute(_MARK_SWEPT, (job_id,))
+
+
+_LOOK_AT_HEADS_AGAIN = """
+UPDATE jobs SET look_at = now() + interval '1.5 seconds'
+WHERE id = ANY (%s) AND status = 'pending' AND rings = 0 AND look_at > now() + interval '1.5 seconds'
+"""
+
+
+def look_at_heads_again(conn: Connection, *, after_tenant: int) -> int:
+    """Bring forward the look at jobs that were put off while they waited for others, and could begin now.
+
+    Args:
+        conn: an open transaction.
+        after_tenant: at most MOST_HEADS tenants in turn, from the next one on.
+
+    Returns:
+        The last tenant that was seen to.
+    """
+    heads = claims.heads(conn, after_tenant=after_tenant)
+    conn.execute(_LOOK_AT_HEADS_AGAIN, ([head.job_id for head in heads],))
+    return heads[-1].tenant_id if heads else after_tenant
+
+
+# A chain of jobs, each after the one before it, fails from its head on: one link a statement.
+_FAIL_AFTER_FAILED = """
+UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'PREDECESSOR_FAILED',
+    error_message = 'The job that this one comes after has not completed (?after=); ?afterAny=true runs it all the same'
+WHERE id IN (
+    SELECT j.id FROM jobs j JOIN jobs a ON a.id = ANY (ARRAY[j.after_job_id])
+    WHERE j.status = 'pending' AND j.look_at <= now() AND NOT j.after_any AND a.status IN ('failed', 'cancelled')
+    ORDER BY j.look_at LIMIT 100 FOR UPDATE OF j SKIP LOCKED)
+  AND status = 'pending'
+RETURNING id
+"""
+
+
+def fail_after_failed(conn: Connection) -> list[UUID]:
+    """PENDING to FAILED, for jobs that come after one that failed or was cancelled (contracts/jobs.md section 1).
+
+    Returns:
+        Their ids, at most 100.
+    """
+    return [row[0] for row in conn.execute(_FAIL_AFTER_FAILED)]  # type: ignore[misc] # a uuid column

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
 
 from app import create_app
 from ingest.config import Settings
-from ingest.db import blocks
+from ingest.db import blocks, claims, jobs, upkeep
 from ingest.db.pool import Pool, transaction
 from ingest.ids import parse
 from tests.api.conftest import BASE, Api, data, refused
@@ -191,6 +192,46 @@ def test_section_4_after_names_a_job_of_the_tenants(
     refused(new_api().post(f"/batch/events?after={first}", [event()]), 404, "NOT_FOUND")
     run_jobs()
     assert api.job(second)["output"]["succeeded"] == 1
+
+
+def test_section_4_events_sent_right_behind_their_entities_find_them(
+    api: Api, run_jobs: Callable[[], None], pool: Pool
+) -> None:
+    for kind, items in (("entities", [entity()]), ("events", [event()]), ("states", [state()])):
+        assert api.post(f"/batch/{kind}", items).status_code == 202
+    last = api.post("/batch/entities?ordered=false", [entity(2)])
+    with transaction(pool) as conn:
+        waits = [
+            (row[0], claims.blocker(conn, row[1]) is not None)  # type: ignore[arg-type] # a uuid column
+            for row in conn.execute("SELECT kind, id FROM jobs ORDER BY seq")
+        ]
+    assert waits == [("entities", False), ("events", True), ("states", True), ("entities", False)]
+    run_jobs()
+    assert api.job(last)["output"]["succeeded"] == 1
+    with transaction(pool) as conn:
+        assert conn.execute("SELECT DISTINCT failed, status FROM jobs").fetchall() == [(0, "completed")]
+
+
+@pytest.mark.parametrize(("any_end", "status"), [("false", "failed"), ("true", "completed")])
+def test_a_job_after_a_cancelled_one_fails_unless_any_end_will_do(
+    api: Api, pool: Pool, run_jobs: Callable[[], None], any_end: str, status: str
+) -> None:
+    api.post("/entities", entity())
+    first = data(api.post("/batch/entities", [entity()]))["jobId"]
+    second = api.post(f"/batch/events?after={first}&afterAny={any_end}", [event()])
+    with transaction(pool) as conn:
+        assert jobs.cancel(conn, UUID(first.removeprefix("job_")))
+        conn.execute("UPDATE jobs SET look_at = now()")
+        upkeep.fail_after_failed(conn)
+    run_jobs()
+    job = api.job(second)
+    assert job["status"] == status
+    assert (job["error"] or {}).get("code") == (None if status == "completed" else "PREDECESSOR_FAILED")
+
+
+@pytest.mark.parametrize("query", ["ordered=no", "ordered=", "afterAny=1"])
+def test_what_a_batch_waits_for_is_said_by_true_or_false(api: Api, query: str) -> None:
+    refused(api.post(f"/batch/entities?{query}", [entity()]), 400, "INVALID_INPUT", query.partition("=")[0], "true")
 
 
 def test_section_4_without_a_template_nothing_is_accepted(new_api: Callable[..., Api]) -> None:

@@ -42,7 +42,7 @@ _WRITTEN = 'faultpoints.passing("block.written")'
 MUTANTS = (
     Mutant(
         "the block lock",
-        (("ingest/db/blocks.py", "FOR UPDATE OF b SKIP LOCKED", ""),),
+        (("ingest/db/blocks.py", "FOR UPDATE OF b {skip}", ""),),
         (
             "tests/chaos/test_deliveries.py::test_a_second_delivery_leaves_a_block_alone_that_is_held",
             f"{_RACES}::test_a_second_delivery_in_the_middle_of_a_block_leaves_at_once",
@@ -76,8 +76,16 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "the order between jobs",
+        (("ingest/db/claims.py", "e.kind = w.earlier AND e.seq < j.seq", "false"),),
+        (
+            "tests/db/test_order.py::test_two_workers_leave_what_a_model_of_one_after_the_other_says",
+            "tests/db/test_order.py::test_a_job_waits_for_an_earlier_one_just_if_its_kind_does",
+        ),
+    ),
+    Mutant(
         "the finish guard",
-        (("ingest/db/turns.py", "j.status || '' = 'processing'", "true"),),
+        (("ingest/db/completion.py", "j.status || '' = 'processing'", "true"),),
         (
             "tests/chaos/test_deliveries.py::test_a_job_cancelled_in_its_last_block_stays_cancelled",
             f"{_RACES}::test_a_job_cancelled_while_a_block_is_under_way_keeps_nothing_of_that_block",

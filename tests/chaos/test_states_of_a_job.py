@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from ingest.db import blocks, jobs, turns
+from ingest.db import blocks, claims, jobs
+from ingest.db.claims import Claim
 from ingest.db.pool import Connection, Pool, transaction
-from ingest.db.turns import Begun
 from ingest.hauls import JobEnded, carry_out
 from ingest.jobs import JobState
 from ingest.kinds import KINDS, schema_of
@@ -125,7 +125,7 @@ class Jobs(RuleBasedStateMachine):
 
     def _begin(self, job_id: UUID) -> None:
         with transaction(self.pool) as conn:
-            begun = turns.begin(conn, job_id)
+            begun = claims.claim(conn, job_id)
         modelled = self.jobs[job_id]
         assert (not begun) is modelled.status.ended
         if begun:
@@ -136,7 +136,7 @@ class Jobs(RuleBasedStateMachine):
         if job is None or block is None or (self.jobs[job_id].status.ended):
             return False
         schema = schema_of(KINDS[job.kind], self.executor.editions.get(conn, job.template_id))
-        return carry_out(conn, [Begun(job, block)], schema) is not None
+        return carry_out(conn, [Claim(job, block)], schema) is not None
 
     def _expect_block(self, job_id: UUID) -> None:
         modelled = self.jobs[job_id]

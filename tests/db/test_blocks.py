@@ -1,14 +1,16 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from ingest.db import blocks, turns
+from ingest.db import blocks, completion
 from ingest.db.blocks import extend_patience, patience_seconds
+from ingest.db.completion import BlockOutcome
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
-from ingest.db.turns import Closing
 from ingest.intake import items_of
 from ingest.jobs import ItemError
 from tests.factories import accept, entity
@@ -30,17 +32,17 @@ def test_the_first_open_block_comes_next(conn: Connection, tenant: Tenant) -> No
     assert first is not None
     assert (first.no, first.first_index, first.items, first.deliveries) == (0, 0, 3, 0)
     assert len(items_of(first.payload)) == 3
-    turns.move_on(conn, [Closing(job_id, 0, {})])
+    completion.close_blocks(conn, [BlockOutcome(job_id, 0, {})])
     second = blocks.next_open(conn, job_id)
     assert second is not None
     assert (second.no, second.first_index, second.items) == (1, 3, 1)
-    turns.move_on(conn, [Closing(job_id, 1, {})])
+    completion.close_blocks(conn, [BlockOutcome(job_id, 1, {})])
     assert blocks.next_open(conn, job_id) is None
 
 
 def test_a_closed_block_forgets_its_payload(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _FOUR, block_items=2)
-    turns.move_on(conn, [Closing(job_id, 0, {})])
+    completion.close_blocks(conn, [BlockOutcome(job_id, 0, {})])
     kept = conn.execute("SELECT payload <> '' FROM job_blocks WHERE job_id = %s ORDER BY no", (job_id,)).fetchall()
     assert kept == [(False,), (True,)]
 
@@ -61,7 +63,7 @@ def test_nobody_takes_a_block_before_those_ahead_of_it_are_closed(job: UUID, poo
     with transaction(pool) as conn:
         assert not blocks.lock(conn, [(job, 1)])
         assert blocks.lock(conn, [(job, 0)])
-        turns.move_on(conn, [Closing(job, 0, {})])
+        completion.close_blocks(conn, [BlockOutcome(job, 0, {})])
         assert not blocks.lock(conn, [(job, 0)])
         assert not blocks.lock(conn, [(job, 2)])
         assert blocks.lock(conn, [(job, 1)])
@@ -71,7 +73,7 @@ def test_a_block_that_was_closed_meanwhile_is_not_locked(job: UUID, other: Conne
     other.execute("SELECT 1")
     with transaction(pool) as conn:
         assert blocks.lock(conn, [(job, 0)])
-        turns.move_on(conn, [Closing(job, 0, {})])
+        completion.close_blocks(conn, [BlockOutcome(job, 0, {})])
         assert not blocks.lock(other, [(job, 0)])
     assert not blocks.lock(other, [(job, 0)])
     assert blocks.lock(other, [(job, 1)])
@@ -94,7 +96,7 @@ def test_the_lease_is_gone_when_its_holder_dies_and_the_holder_cannot_commit_lat
     job: UUID, other: Connection, pool: Pool, observer: Connection
 ) -> None:
     assert blocks.lock(other, [(job, 0)])
-    turns.move_on(other, [Closing(job, 0, {})])
+    completion.close_blocks(other, [BlockOutcome(job, 0, {})])
     observer.execute("SELECT pg_terminate_backend(%s, 10000)", (other.info.backend_pid,))
     with transaction(pool) as conn:
         assert blocks.lock(conn, [(job, 0)])
@@ -189,3 +191,16 @@ def test_an_item_has_one_error_at_most(conn: Connection, tenant: Tenant) -> None
     blocks.record_errors(conn, [(job_id, an_error(0))])
     with pytest.raises(psycopg.IntegrityError):
         blocks.record_errors(conn, [(job_id, an_error(0))])
+
+
+def test_a_block_of_an_unordered_job_is_waited_for_while_a_claim_looks_at_it(
+    pool: Pool, owner: Tenant, other: Connection, until_blocked: Callable[[Connection], None]
+) -> None:
+    with transaction(pool) as conn:
+        job_id = accept(conn, owner, "entities", _FOUR, ordered=False)
+    other.execute("SELECT FROM job_blocks FOR UPDATE")
+    with transaction(pool) as conn, ThreadPoolExecutor(1) as thread:
+        locking = thread.submit(blocks.lock, conn, [(job_id, 0)], in_order=False)
+        until_blocked(conn)
+        other.rollback()
+        assert locking.result()

@@ -93,7 +93,11 @@ def test_jobs_over_the_same_keys_at_once_all_complete(
 ) -> None:
     keys = range(100)
     made = [
-        submit("entities", [entity(key, data={"email": str(job)}) for key in (keys if job % 2 else reversed(keys))])
+        submit(
+            "entities",
+            [entity(key, data={"email": str(job)}) for key in (keys if job % 2 else reversed(keys))],
+            ordered=False,
+        )
         for job in range(10)
     ]
     with capture_logs() as lines, ThreadPoolExecutor(2) as threads:

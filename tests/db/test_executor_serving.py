@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import redis
 
-from ingest.db import turns
+from ingest.db import claims
 from ingest.db.pool import Connection, Pool, open_pool, transaction
 from ingest.executor import Executor
 from ingest.ids import uuid7
@@ -17,9 +17,14 @@ from ingest.jobs import JobState
 from ingest.queue import Bell, celery_app
 from ingest.wakeups import Ear, rings
 from tests.db.seen import deposits, job_of
-from tests.factories import entity
+from tests.factories import accept, entity, event, make_tenant, state
 
 _QUEUE = "sluice.jobs"
+_OBJECTS = [{"type": "Order", "id": "1"}]
+
+
+def heads(conn: Connection, *, limit: int) -> list[UUID]:
+    return [head.job_id for head in claims.heads(conn)][:limit]
 
 
 class Rung(Bell):
@@ -33,10 +38,11 @@ class Rung(Bell):
         self.jobs.append(job_id)
 
 
+@pytest.mark.usefixtures("players")
 def test_whatever_waits_is_taken_along_in_the_order_it_came(
     submit: Callable[..., UUID], executor: Executor, ear: Ear, observer: Connection
 ) -> None:
-    waiting = [submit("entities", [entity(number)]) for number in range(5)]
+    waiting = [submit("events", [event(number)]) for number in range(5)]
     executor.serve(waiting[3], ear, seconds=60)
     ended = [job_of(observer, job_id) for job_id in waiting]
     assert {job.status for job in ended} == {JobState.COMPLETED}
@@ -60,7 +66,7 @@ def test_a_job_that_waits_for_another_is_not_taken_along_before_it(
     second = submit("entities", [entity(1)], after_job_id=first)
     with transaction(executor.pool) as conn:
         conn.execute("UPDATE jobs SET queued_at = now() + interval '1 day' WHERE id = %s", (first,))
-        assert turns.waiting(conn, limit=2) == [first]
+        assert heads(conn, limit=2) == [first]
     executor.serve(None, ear, seconds=60)
     ended = [job_of(observer, job_id).ended_at for job_id in (first, second)]
     assert None not in ended
@@ -77,27 +83,39 @@ def test_a_long_job_goes_to_the_end_of_those_that_wait(
     replace(executor, bell=bell).run(long, seconds=0)
     assert bell.jobs == [long]
     with transaction(executor.pool) as conn:
-        assert turns.waiting(conn, limit=3) == [short, long]
-        taken = [*turns.begin_next(conn), *turns.begin_next(conn)]
+        assert heads(conn, limit=3) == [short]
+        taken = [*claims.claim_next(conn), *claims.claim_next(conn)]
         assert [begun.job.id for begun in taken] == [short, long]
         conn.rollback()
     assert job_of(observer, long).status is JobState.PROCESSING
 
 
+@pytest.mark.usefixtures("players")
 @pytest.mark.parametrize("mine", [0, 1])
-def test_who_wakes_to_more_than_its_own_job_wakes_another_first(
+def test_a_worker_wakes_another_before_its_own_job_if_more_are_queued(
     mine: int, submit: Callable[..., UUID], executor: Executor, ear: Ear, observer: Connection
 ) -> None:
     class Noting(Rung):
         def ring(self, job_id: UUID, *, by_message: bool = False) -> None:
-            begun.append(job_of(observer, both[mine]).status)
+            processed.append(job_of(observer, both[mine]).processed)
             super().ring(job_id, by_message=by_message)
 
-    both = [submit("entities", [entity(number)]) for number in range(2)]
-    begun: list[JobState] = []
+    both = [submit("events", [event(number)]) for number in range(2)]
+    processed: list[int] = []
     bell = Noting()
     replace(executor, bell=bell).serve(both[mine], ear, seconds=60)
-    assert (bell.jobs, begun) == ([both[1 - mine]], [JobState.PENDING])
+    assert (bell.jobs, processed) == ([both[1 - mine]], [0])
+
+
+def test_a_worker_wakes_another_once_the_end_of_its_job_frees_several(
+    submit: Callable[..., UUID], executor: Executor, ear: Ear
+) -> None:
+    first = submit("entities", [entity(1)])
+    states = submit("states", [state(1)])
+    events = submit("events", [event(1)])
+    bell = Rung()
+    replace(executor, bell=bell).serve(first, ear, seconds=60)
+    assert (states, bell.jobs) == (states, [events])
 
 
 def test_who_wakes_to_its_own_job_alone_wakes_nobody(submit: Callable[..., UUID], executor: Executor, ear: Ear) -> None:
@@ -106,13 +124,13 @@ def test_who_wakes_to_its_own_job_alone_wakes_nobody(submit: Callable[..., UUID]
     assert bell.jobs == []
 
 
-def test_who_hears_of_more_than_one_job_wakes_another(
+def test_a_worker_that_hears_of_more_than_one_job_wakes_another(
     submit: Callable[..., UUID], executor: Executor, redis_url: str
 ) -> None:
     class Late(Ear):
         def hears(self) -> bool:
             if not come:
-                come.extend(submit("entities", [entity(number)]) for number in range(2))
+                come.extend([submit("entities", [entity(1)]), submit("objects", _OBJECTS, template_id=None)])
                 return True
             return super().hears()
 
@@ -142,9 +160,9 @@ def test_what_is_heard_when_the_time_is_up_is_rung_for(
 def test_a_job_that_somebody_began_and_left_is_left_to_sweep(
     submit: Callable[..., UUID], executor: Executor, ear: Ear, observer: Connection
 ) -> None:
-    left, other = (submit("entities", [entity(number)]) for number in range(2))
+    left, other = submit("objects", _OBJECTS, template_id=None), submit("entities", [entity(1)])
     with transaction(executor.pool) as conn:
-        assert turns.begin(conn, left)
+        assert claims.claim(conn, left)
     executor.serve(other, ear, seconds=60)
     assert job_of(observer, other).status is JobState.COMPLETED
     assert (job_of(observer, left).status, job_of(observer, left).attempts) == (JobState.PROCESSING, 1)
@@ -159,10 +177,10 @@ def test_a_job_that_made_room_and_was_begun_again_and_left_is_left_to_sweep(
     long = submit("events", deposits(10), block_items=5)
     executor.run(long, seconds=0)
     with transaction(executor.pool) as conn:
-        assert turns.begin(conn, long)
+        assert claims.claim(conn, long)
     with transaction(executor.pool) as conn:
-        assert turns.begin_next(conn) == []
-        assert turns.waiting(conn, limit=1) == []
+        assert claims.claim_next(conn) == []
+        assert heads(conn, limit=1) == []
 
 
 @pytest.mark.usefixtures("players")
@@ -173,15 +191,19 @@ def test_a_job_that_somebody_is_in_the_middle_of_is_not_taken_from_them(
     executor.run(long, seconds=0)
     with transaction(pool) as conn:  # as it stands between two blocks, where nobody has asked it to make room
         conn.execute("UPDATE jobs SET queued_at = created_at WHERE id = %s", (long,))
-        assert turns.begin_next(conn) == []
-        assert turns.waiting(conn, limit=1) == []
+        assert claims.claim_next(conn) == []
+        assert heads(conn, limit=1) == []
 
 
-def test_a_job_that_somebody_is_at_is_passed_over(submit: Callable[..., UUID], pool: Pool, other: Connection) -> None:
-    held, free = (submit("entities", [entity(1), entity(2)], block_items=1) for _ in range(2))
+def test_a_job_that_another_worker_claims_is_passed_over(
+    submit: Callable[..., UUID], pool: Pool, other: Connection
+) -> None:
+    held = submit("events", [event(1), event(2)], block_items=1)
+    with transaction(pool) as conn:
+        free = accept(conn, make_tenant(conn, name="Other")[0], "events", [event(1), event(2)], block_items=1)
 
     def next_of(conn: Connection) -> list[UUID]:
-        return [begun.job.id for begun in turns.begin_next(conn)]
+        return [begun.job.id for begun in claims.claim_next(conn)]
 
     assert next_of(other) == [held]
     with transaction(pool) as conn:

@@ -10,7 +10,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from ingest.db import blocks, jobs, turns
+from ingest.db import blocks, claims, jobs
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.templates import Editions
 from ingest.executor import Executor, next_may_gather
@@ -39,7 +39,7 @@ def serve(executor: Executor, redis_url: str) -> Callable[..., list[dict[str, An
 def next_of(pool: Pool) -> list[UUID]:
     """What would be begun together now."""
     with transaction(pool) as conn:
-        begun = [each.job.id for each in turns.begin_next(conn)]
+        begun = [each.job.id for each in claims.claim_next(conn)]
         conn.rollback()
     return begun
 
@@ -69,17 +69,28 @@ def test_what_is_alike_is_begun_together_in_the_order_it_came(submit: Submit, po
     with transaction(pool) as conn:
         stranger, _ = make_tenant(conn, name="Stranger")
     first = submit("entities", [entity(1)])
-    submit("entities", [entity(1)], merge=True)
     submit("events", [event(1)])
-    submit("entities", [entity(1), entity(2)], block_items=1)
-    submit("entities", [entity(1)], after_job_id=first)
     with transaction(pool) as conn:
         accept(conn, stranger, "entities", [entity(1)])
         assert conn.execute("UPDATE tenants SET template_id = NULL WHERE id = %s", (stranger.id,)).rowcount == 1
     second = submit("entities", [entity(1)])
     submit("objects", [{"type": "player", "id": "1"}], template_id=None)
-    third = submit("entities", [entity(1)])
+    third = submit("entities", [entity(1)], ordered=False)
     assert next_of(pool) == [first, second, third]
+
+
+@pytest.mark.parametrize(
+    "unlike", [{"merge": True}, {"after_job_id": True}, {"items": [entity(1), entity(2)], "block_items": 1}]
+)
+def test_a_job_that_is_unlike_ends_the_group_since_none_overtakes_it(
+    submit: Submit, pool: Pool, unlike: dict[str, Any]
+) -> None:
+    first, second = (submit("entities", [entity(1)]) for _ in range(2))
+    if "after_job_id" in unlike:
+        unlike = {"after_job_id": second}
+    submit("entities", **{"items": [entity(1)], **unlike})
+    submit("entities", [entity(1)])
+    assert next_of(pool) == [first, second]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +109,7 @@ def test_the_next_jobs_gather_after_few_small_ones_for_which_no_client_waited(
     for size in batches:
         submit("entities", [entity(n) for n in range(size)])
     with transaction(pool) as conn:
-        [*others, last] = turns.begin_next(conn)
+        [*others, last] = claims.claim_next(conn)
     assert len(others) == len(batches) - 1
     assert next_may_gather([*others, last._replace(job=replace(last.job, awaited=awaited))]) is gather
 
@@ -116,24 +127,24 @@ def test_another_edition_of_the_template_is_another_haul(submit: Submit, pool: P
 def test_what_was_begun_before_or_has_several_blocks_is_carried_out_by_itself(submit: Submit, pool: Pool) -> None:
     long = submit("entities", [entity(1), entity(2)], block_items=1)
     short, begun = submit("entities", [entity(3)]), submit("entities", [entity(4)])
-    with transaction(pool) as conn:
-        assert turns.begin(conn, begun)
     assert next_of(pool) == [long]
     with transaction(pool) as conn:
         assert jobs.cancel(conn, long)
+        assert claims.claim(conn, begun) == [], "it waits for an earlier one"
+        conn.execute("UPDATE jobs SET status = 'processing' WHERE id = %s", (begun,))
     assert next_of(pool) == [short]
 
 
 def test_a_haul_has_a_bound_of_items_of_bytes_and_of_jobs(submit: Submit, pool: Pool, observer: Connection) -> None:
     made = [submit("events", [event(n % 10)] * 1_000) for n in range(7)]
-    assert next_of(pool) == made[: turns.MOST_ITEMS // 1_000]
+    assert next_of(pool) == made[: claims.MOST_ITEMS // 1_000]
     observer.execute("DELETE FROM jobs")
     noise = [{"entityType": "game", "externalId": f"g{n}", "data": {"x": os.urandom(200_000).hex()}} for n in range(9)]
     made = [submit("entities", [item]) for item in noise]
     assert 1 < len(next_of(pool)) < len(made)
     observer.execute("DELETE FROM jobs")
     made = [submit("entities", [entity(n)]) for n in range(60)]
-    assert next_of(pool) == made[: turns.MOST_JOBS]
+    assert next_of(pool) == made[: claims.MOST_JOBS]
 
 
 @pytest.mark.usefixtures("players")
@@ -230,8 +241,8 @@ def test_jobs_of_which_one_meets_what_nobody_expects_are_done_but_for_that_one(
         "CREATE TRIGGER stumble BEFORE INSERT ON job_errors FOR EACH ROW EXECUTE FUNCTION stumble()"
     )
     lines = serve()
-    states = [JobState.COMPLETED, JobState.PROCESSING, JobState.COMPLETED]
-    assert [job_of(observer, job_id).status for job_id in made] == states
+    states = [JobState.COMPLETED, JobState.PROCESSING, JobState.PROCESSING]
+    assert [job_of(observer, job_id).status for job_id in made] == states, "the third waits for the second"
     assert [line["job_id"] for line in lines if line["event"] == "job_crashed"] == [made[1].hex]
 
 

@@ -6,12 +6,12 @@ import psycopg
 import pytest
 from psycopg import errors as driver
 
-from ingest.db import blocks, jobs, turns
+from ingest.db import blocks, claims, completion, jobs
+from ingest.db.completion import BlockOutcome
 from ingest.db.faults import ours
 from ingest.db.jobs import NewJob
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
-from ingest.db.turns import Closing
 from ingest.errors import WriteRefused
 from ingest.ids import uuid7
 from ingest.intake import Block, items_of
@@ -31,7 +31,7 @@ def end(conn: Connection, job_id: UUID, status: JobState) -> None:
     """Bring a job of one block of three items to its end, as the engine does."""
     match status:
         case JobState.COMPLETED:
-            turns.begin(conn, job_id)
+            claims.claim(conn, job_id)
             assert closed(conn, job_id, {Effect.CREATED: 3}) is JobState.COMPLETED
         case JobState.FAILED:
             assert jobs.fail(conn, job_id, "SOME_CODE", "some message")
@@ -40,7 +40,8 @@ def end(conn: Connection, job_id: UUID, status: JobState) -> None:
 
 
 def closed(conn: Connection, job_id: UUID, effects: dict[Effect, int], no: int = 0) -> JobState | None:
-    return turns.move_on(conn, [Closing(job_id, no, effects)]).get(job_id)
+    advanced = completion.close_blocks(conn, [BlockOutcome(job_id, no, effects)]).get(job_id)
+    return advanced and advanced.state
 
 
 def deliveries(conn: Connection, job_id: UUID) -> list[Any]:
@@ -82,7 +83,7 @@ def test_accepting_is_all_or_nothing(conn: Connection, tenant: Tenant) -> None:
 
 def test_of_an_unknown_id_there_is_no_job_to_get_begin_or_end(conn: Connection) -> None:
     assert jobs.get(conn, uuid7()) is None
-    assert turns.begin(conn, uuid7()) == []
+    assert claims.claim(conn, uuid7()) == []
     assert closed(conn, uuid7(), {Effect.CREATED: 1}) is None
     assert not jobs.fail(conn, uuid7(), "X", "x")
     assert not jobs.cancel(conn, uuid7())
@@ -90,11 +91,11 @@ def test_of_an_unknown_id_there_is_no_job_to_get_begin_or_end(conn: Connection) 
 
 def test_the_first_delivery_begins_and_every_one_is_counted(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE, block_items=2)
-    [first] = turns.begin(conn, job_id)
+    [first] = claims.claim(conn, job_id)
     assert (first.job.status, first.job.attempts) == (JobState.PROCESSING, 1)
     assert first.job.started_at is not None
     assert first.block == blocks.next_open(conn, job_id)
-    [again] = turns.begin(conn, job_id)
+    [again] = claims.claim(conn, job_id)
     assert (again.job.status, again.job.attempts) == (JobState.PROCESSING, 2)
     assert again.job.started_at == first.job.started_at
     assert deliveries(conn, job_id) == [2, 0]
@@ -105,30 +106,30 @@ def test_a_delivery_leaves_where_someone_is_at_the_first_open_block(
 ) -> None:
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", _THREE, block_items=2)
-    assert turns.begin(other, job_id)
+    assert claims.claim(other, job_id)
     other.commit()
     assert blocks.lock(other, [(job_id, 0)])
     with transaction(pool) as conn:
-        assert turns.begin(conn, job_id) == []
+        assert claims.claim(conn, job_id) == []
         assert (get(conn, job_id).attempts, deliveries(conn, job_id)) == (1, [1, 0])
     other.rollback()
     with transaction(pool) as conn:
-        assert turns.begin(conn, job_id)
+        assert claims.claim(conn, job_id)
 
 
 def test_a_job_that_waits_for_another_is_not_begun_before_that_has_ended(conn: Connection, tenant: Tenant) -> None:
     first = accept(conn, tenant, "entities", _THREE)
     second = accept(conn, tenant, "entities", _THREE, after_job_id=first)
-    assert turns.begin(conn, second) == []
-    assert turns.begin(conn, first)
-    assert turns.begin(conn, second) == []
+    assert claims.claim(conn, second) == []
+    assert claims.claim(conn, first)
+    assert claims.claim(conn, second) == []
     assert (get(conn, second).status, deliveries(conn, second)) == (JobState.PENDING, [0])
-    assert jobs.cancel(conn, first)
-    assert turns.begin(conn, second)
+    end(conn, first, JobState.COMPLETED)
+    assert claims.claim(conn, second)
 
 
 def test_a_job_that_waits_for_one_that_is_gone_is_begun(conn: Connection, tenant: Tenant) -> None:
-    assert turns.begin(conn, accept(conn, tenant, "entities", _THREE, after_job_id=uuid7()))
+    assert claims.claim(conn, accept(conn, tenant, "entities", _THREE, after_job_id=uuid7()))
 
 
 def test_the_end_of_a_job_names_those_that_wait_for_it(conn: Connection, tenant: Tenant) -> None:
@@ -144,7 +145,7 @@ def test_the_end_of_a_job_names_those_that_wait_for_it(conn: Connection, tenant:
 
 def test_every_closed_block_moves_the_job_on_and_the_last_completes_it(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE, block_items=2)
-    turns.begin(conn, job_id)
+    claims.claim(conn, job_id)
     assert closed(conn, job_id, {Effect.CREATED: 1, Effect.FAILED: 1}) is JobState.PROCESSING
     half = get(conn, job_id)
     assert (half.progress, half.processed, half.succeeded, half.ended_at) == (66, 2, 1, None)
@@ -175,7 +176,7 @@ def test_an_ended_job_never_changes_again(conn: Connection, tenant: Tenant, stat
     ended = get(conn, job_id)
     assert ended.status is status
     assert ended.ended_at is not None
-    assert turns.begin(conn, job_id) == []
+    assert claims.claim(conn, job_id) == []
     assert closed(conn, job_id, {Effect.CREATED: 3}) is None
     assert not jobs.fail(conn, job_id, "OTHER", "other")
     assert not jobs.cancel(conn, job_id)
@@ -216,14 +217,14 @@ def test_the_database_itself_refuses_a_job_that_does_not_add_up(
 
 def test_a_block_cannot_count_more_items_than_are_left(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE)
-    turns.begin(conn, job_id)
+    claims.claim(conn, job_id)
     with pytest.raises(psycopg.IntegrityError):
         closed(conn, job_id, {Effect.CREATED: 4})
 
 
 def test_the_last_block_cannot_leave_items_uncounted(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE)
-    turns.begin(conn, job_id)
+    claims.claim(conn, job_id)
     with pytest.raises(psycopg.IntegrityError):
         closed(conn, job_id, {Effect.CREATED: 2})
 
@@ -236,7 +237,7 @@ def test_progress_is_a_hot_update(pool: Pool, owner: Tenant, observer: Connectio
     columns = {str(name) for (name,) in indexed}
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", _THREE, block_items=2)
-        turns.begin(conn, job_id)
+        claims.claim(conn, job_id)
 
     def row() -> dict[str, Any]:
         [(text,)] = observer.execute("SELECT to_jsonb(j)::text FROM jobs j").fetchall()
@@ -264,16 +265,16 @@ def test_closing_blocks_looks_up_their_jobs_alone_whatever_the_backlog(
     observer.execute("VACUUM ANALYZE jobs")
     with transaction(pool) as conn:
         made = [accept(conn, owner, "entities", _THREE) for _ in range(20)]
-        assert len(turns.begin_next(conn)) == len(made)
+        assert len(claims.claim_next(conn)) == len(made)
     backlog = {"tenant": owner.id, "left": 1, "status": "pending", "end": None, "count": 5_000}
     observer.execute(many, backlog)
     read = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'jobs'"
     other.execute("SELECT pg_stat_force_next_flush()")
     other.commit()
     [(before,)] = observer.execute(read).fetchall()
-    states = turns.move_on(other, [Closing(job_id, 0, {Effect.CREATED: 3}) for job_id in made])
+    states = completion.close_blocks(other, [BlockOutcome(job_id, 0, {Effect.CREATED: 3}) for job_id in made])
     other.execute("SELECT pg_stat_force_next_flush()")
     other.commit()
     [(after,)] = observer.execute(read).fetchall()
-    assert states == dict.fromkeys(made, JobState.COMPLETED)
+    assert {job_id: job.state for job_id, job in states.items()} == dict.fromkeys(made, JobState.COMPLETED)
     assert int(str(after)) - int(str(before)) < 500

@@ -12,8 +12,9 @@ from ingest.db import migrate as migrations
 from ingest.db.migrate import migrate, pending
 from ingest.db.pool import connect
 from ingest.errors import DatabaseError, TryAgain
+from ingest.ids import uuid7
 from ingest.jobs import Effect
-from tests.factories import accept, make_tenant
+from tests.factories import accept, entity, make_tenant
 
 
 def tables(url: str) -> set[object]:
@@ -44,8 +45,18 @@ def test_results_that_were_kept_before_can_still_be_read(
             before.setattr(migrations, "_all", lambda: earlier)
             migrate(conn)
         tenant, _ = make_tenant(conn)
-        values = {"template_id": None, "merge": True, "block_items": 2}
-        job_id, other = (accept(conn, tenant, "objects", [{}] * 4, **values) for _ in range(2))
+        job_id, other = uuid7(), uuid7()
+        for made in (job_id, other):
+            conn.execute(
+                "INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, unprocessed, blocks_open)"
+                " VALUES (%s, %s, 'objects', true, 'test', false, 4, 4, 2)",
+                (made, tenant.id),
+            )
+            conn.execute(
+                "INSERT INTO job_blocks (job_id, no, first_index, items, payload)"
+                " VALUES (%(id)s, 0, 0, 2, ''), (%(id)s, 1, 2, 2, '')",
+                {"id": made},
+            )
         kept = [f'[[0, "created", "{ids[0]}"], [1, "unchanged", "{ids[1]}"]]', f'[[3, "updated", "{ids[2]}"]]']
         for no, text in enumerate(kept):
             conn.execute("UPDATE job_blocks SET results = %s WHERE job_id = %s AND no = %s", (text, job_id, no))
@@ -68,7 +79,7 @@ INSERT INTO states (entity_id, key, value) SELECT id, 'balance', '1' FROM entiti
 def test_states_that_were_erased_before_are_gone(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(connect(empty_database_url, "sluice-cli")) as conn:
         with monkeypatch.context() as before:
-            earlier = [name for name in migrations._all() if name < "0008"]
+            earlier = [name for name in migrations._all() if name < "0010"]
             before.setattr(migrations, "_all", lambda: earlier)
             migrate(conn)
         conn.execute(_ERASED_AND_NOT)
@@ -122,3 +133,26 @@ def test_a_migration_is_plain_sql_that_any_client_can_run(empty_database_url: st
     with psycopg.connect(empty_database_url) as conn:
         for name in migrations._all():
             conn.execute(migrations._sql(name))
+
+
+def test_jobs_that_were_accepted_before_keep_their_order(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        with monkeypatch.context() as before:
+            earlier = [name for name in migrations._all() if name < "0010"]
+            before.setattr(migrations, "_all", lambda: earlier)
+            migrate(conn)
+        tenant, _ = make_tenant(conn)
+        made = [uuid7() for _ in range(3)]
+        for age, job_id in enumerate(made):
+            conn.execute(
+                "INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, unprocessed, blocks_open,"
+                " created_at)"
+                " VALUES (%s, %s, 'entities', true, 'test', false, 1, 1, 1, now() - make_interval(days => %s))",
+                (job_id, tenant.id, age),
+            )
+        conn.commit()
+        migrate(conn)
+        made.insert(0, accept(conn, tenant, "entities", [entity(1)]))
+        assert [row[0] for row in conn.execute("SELECT id FROM jobs ORDER BY seq")] == made[::-1]

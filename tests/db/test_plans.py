@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ingest.db import blocks, jobs, turns
+from ingest.db import blocks, claims, completion, jobs
 from ingest.db.pool import Connection, Pool, session, transaction
 from ingest.db.templates import Editions
 from ingest.db.tenants import Tenant
@@ -16,7 +16,7 @@ from tests.factories import accept, entity, event, state
 _ENOUGH = 12  # executions, after which psycopg has prepared a statement and Postgres has settled on a plan
 _BACKLOG = 2_000
 _PLAYERS = 10
-_FEW_ROWS = 20 * turns.MOST_JOBS  # a dozen a job
+_FEW_ROWS = 20 * claims.MOST_JOBS  # a dozen a job
 
 _ITEMS = {
     "entities": lambda n: entity(_PLAYERS + n),
@@ -27,7 +27,7 @@ _ITEMS = {
 
 def _haul(conn: Connection) -> int:
     """Carry out whatever is next; how many jobs that was."""
-    begun = turns.begin_next(conn)
+    begun = claims.claim_next(conn)
     job = begun[0].job
     assert job.template_id is not None
     assert carry_out(conn, begun, schema_of(KINDS[job.kind], Editions().get(conn, job.template_id))) is not None
@@ -55,9 +55,9 @@ def test_a_backlog_is_looked_up_job_by_job(pool: Pool, owner: Tenant, observer: 
     observer.execute("VACUUM ANALYZE")
     with transaction(pool) as conn:
         for _ in range(_ENOUGH):
-            assert turns.begin_next(conn) == []
+            assert claims.claim_next(conn) == []
             assert blocks.lock(conn, [])
-            assert turns.move_on(conn, []) == {}
+            assert completion.close_blocks(conn, []) == {}
     for number in range(_ENOUGH):
         with transaction(pool) as conn:
             submit(number)
@@ -70,7 +70,7 @@ def test_a_backlog_is_looked_up_job_by_job(pool: Pool, owner: Tenant, observer: 
             submit(number)
         conn.execute("SELECT pg_stat_force_next_flush()")  # or this would be counted as the next transaction's
     with transaction(pool) as conn:
-        assert _haul(conn) == turns.MOST_JOBS
+        assert _haul(conn) == claims.MOST_JOBS
         assert _rows_read(conn) < _FEW_ROWS
 
 
@@ -86,7 +86,7 @@ def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
     unknown = uuid7()
     for _ in range(_ENOUGH):
         with session(pool) as conn:
-            assert turns.begin(conn, unknown) == []
+            assert claims.claim(conn, unknown) == []
             assert not jobs.cancel(conn, unknown)
             assert jobs.ended(conn, [unknown]) == []
     with transaction(pool) as conn:
@@ -94,7 +94,7 @@ def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
         behind = accept(conn, owner, "entities", [entity()], after_job_id=second)
         conn.execute("SELECT pg_stat_force_next_flush()")
     with transaction(pool) as conn:
-        assert len(turns.begin(conn, first)) == 1
+        assert len(claims.claim(conn, first)) == 1
         assert jobs.cancel(conn, second)
         assert [job.behind for job in jobs.ended(conn, [second])] == [[behind]]
         assert _rows_read(conn) < _FEW_ROWS

@@ -6,11 +6,11 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from ingest.db import entities, events, jobs, retention, states, tenants
+from ingest.db import blocks, entities, events, jobs, retention, states, tenants
 from ingest.db.blocks import record_errors
 from ingest.db.entities import SCOPE
 from ingest.db.events import Links
-from ingest.db.pool import Connection
+from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
 from ingest.events import Event
@@ -179,3 +179,29 @@ def test_a_crawl_does_nothing_where_no_tenant_wants_it(conn: Connection, tenant:
     assert [crawl.step(conn) for _ in range(10)] == [0] * 10
     tenants.configure(conn, tenant.id, {"data_retention_days": 30})
     assert crawl.step(conn) > 0
+
+
+def test_what_was_sent_with_a_cancelled_job_is_forgotten_a_bounded_step_at_a_time(
+    pool: Pool, owner: Tenant, other: Connection
+) -> None:
+    with transaction(pool) as conn:
+        cancelled, open_job = (
+            accept(conn, owner, "entities", [entity(n) for n in range(3)], block_items=1) for _ in range(2)
+        )
+        assert retention.purge_cancelled_payloads(conn, limit=10) == 0
+        jobs.cancel(conn, cancelled)
+    assert blocks.lock(other, [(cancelled, 0)])
+
+    def purge(limit: int) -> int:
+        with transaction(pool) as conn:
+            return retention.purge_cancelled_payloads(conn, limit=limit)
+
+    def kept(job_id: UUID) -> int:
+        with transaction(pool) as conn:
+            query = "SELECT FROM job_blocks WHERE job_id = %s AND octet_length(payload) > 0"
+            return conn.execute(query, (job_id,)).rowcount
+
+    assert (purge(2), purge(2), kept(cancelled)) == (1, 1, 1), "the block that is held is left"
+    other.rollback()
+    assert (purge(2), purge(2), kept(cancelled)) == (1, 0, 0)
+    assert kept(open_job) == 3

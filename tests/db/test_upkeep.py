@@ -1,14 +1,15 @@
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from ingest.db import blocks, jobs, turns, upkeep
+from ingest.db import blocks, claims, completion, jobs, upkeep
+from ingest.db.completion import BlockOutcome
 from ingest.db.pool import WORKER, Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
-from ingest.db.turns import Closing
 from ingest.db.upkeep import Need
 from ingest.jobs import JobState
 from tests.factories import accept, entity
@@ -16,11 +17,11 @@ from tests.factories import accept, entity
 _TWO = [entity(number) for number in range(2)]
 
 
-def a_job(conn: Connection, tenant: Tenant, *, idle: int = 60, begun: bool = False, after: UUID | None = None) -> UUID:
+def a_job(conn: Connection, tenant: Tenant, *, idle: int = 60, begun: bool = False, **overrides: Any) -> UUID:
     """A job of two blocks that sweep is due to look at, and that did not move for so many seconds."""
-    job_id = accept(conn, tenant, "entities", _TWO, block_items=1, after_job_id=after)
+    job_id = accept(conn, tenant, "entities", _TWO, block_items=1, **overrides)
     if begun:
-        assert turns.begin(conn, job_id)
+        assert claims.claim(conn, job_id)
     be_due(conn, job_id)
     conn.execute("UPDATE jobs SET progressed_at = now() - make_interval(secs => %s) WHERE id = %s", (idle, job_id))
     return job_id
@@ -97,12 +98,20 @@ def test_a_job_whose_block_is_held_needs_nothing_and_keeps_its_back_off(
         assert next_look(conn, job_id) == (2, 3.375)
 
 
-def test_a_job_that_waits_for_another_needs_nothing_until_that_has_ended(conn: Connection, tenant: Tenant) -> None:
+@pytest.mark.parametrize("waits", [{}, {"after_any": True, "ordered": False}])
+def test_a_job_that_waits_for_another_needs_nothing_until_that_has_ended(
+    conn: Connection, tenant: Tenant, waits: dict[str, bool]
+) -> None:
     first = a_job(conn, tenant)
-    second = a_job(conn, tenant, after=first)
+    second = a_job(conn, tenant, after_job_id=first if waits else None, **waits)
+    put_off = (0, 1.5 if waits else 30)
     assert look(conn) == {first: Need.RING, second: Need.NOTHING}
-    assert next_look(conn, second) == (0, 1.5)
+    assert next_look(conn, second) == put_off
+    upkeep.look_at_heads_again(conn, after_tenant=0)
+    assert next_look(conn, second) == put_off, "it waits still"
     jobs.cancel(conn, first)
+    assert upkeep.look_at_heads_again(conn, after_tenant=0) == tenant.id
+    assert next_look(conn, second) == (0, 1.5)
     be_due(conn, second)
     assert look(conn) == {second: Need.RING}
 
@@ -182,13 +191,13 @@ def test_time_alone_fails_no_job(
 def test_a_closed_blocks_deliveries_fail_no_job(conn: Connection, tenant: Tenant) -> None:
     job_id = a_job(conn, tenant, idle=3601, begun=True)
     be_tried(conn, job_id, 5)
-    turns.move_on(conn, [Closing(job_id, 0, {})])
+    completion.close_blocks(conn, [BlockOutcome(job_id, 0, {})])
     assert upkeep.fail_stuck(conn, seconds=3600) == []
 
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_job_of_which_no_block_is_left_fails(conn: Connection, tenant: Tenant, *, begun: bool) -> None:
-    job_id, whole = a_job(conn, tenant, begun=begun), a_job(conn, tenant, begun=begun)
+    job_id, whole = (a_job(conn, tenant, begun=begun, ordered=False) for _ in range(2))
     conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (job_id,))
     assert upkeep.fail_hollow(conn) == [job_id]
     job = jobs.get(conn, job_id)
@@ -264,3 +273,23 @@ def test_a_sessions_end_gives_its_block_back(
     until_gone(other)
     with transaction(pool) as conn:
         assert look(conn) == {job_id: Need.RING}
+
+
+def test_a_job_after_one_that_did_not_complete_fails_and_says_so(conn: Connection, tenant: Tenant) -> None:
+    first = accept(conn, tenant, "entities", _TWO)
+    second = accept(conn, tenant, "events", _TWO, after_job_id=first)
+    third = accept(conn, tenant, "events", _TWO, after_job_id=second)
+    any_way = accept(conn, tenant, "events", _TWO, after_job_id=first, after_any=True)
+
+    def fail() -> list[UUID]:
+        conn.execute("UPDATE jobs SET look_at = now()")
+        return upkeep.fail_after_failed(conn)
+
+    assert fail() == []
+    jobs.cancel(conn, first)
+    assert [fail(), fail(), fail()] == [[second], [third], []]
+    job = jobs.get(conn, third)
+    assert job is not None
+    assert (job.status, job.error_code) == (JobState.FAILED, "PREDECESSOR_FAILED")
+    assert status(conn, any_way) is JobState.PENDING
+    assert claims.claim(conn, any_way)

@@ -7,10 +7,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from ingest.db import blocks, entities, jobs, tenants, turns, verify
+from ingest.db import blocks, completion, entities, jobs, tenants, verify
+from ingest.db.completion import BlockOutcome
 from ingest.db.pool import Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
-from ingest.db.turns import Closing
 from ingest.db.verify import CHECKS, Result
 from ingest.executor import Executor
 from ingest.ids import spell, uuid7
@@ -313,7 +313,7 @@ def test_a_job_whose_block_somebody_holds_is_not_stuck(
     aged(half, 600)
     assert blocks.lock(other, [(half, 1)])
     assert found(database_url, stuck_after_seconds=300) == {}
-    turns.move_on(other, [Closing(half, 1, {})])
+    completion.close_blocks(other, [BlockOutcome(half, 1, {})])
     assert found(database_url, stuck_after_seconds=300) == {}
     other.rollback()
     assert found(database_url, stuck_after_seconds=300) == {"job_stuck": 1}
