@@ -147,12 +147,12 @@ class Executor:
             if first is None or self.run(first, seconds=seconds) is Delivery.NOTHING:
                 time.sleep(_PAUSE_SECONDS)  # another process runs it
 
-    def serve(self, job_id: UUID | None, ear: Ear | None, *, seconds: float) -> None:
+    def serve(self, job_id: UUID | None, ear: Ear, *, seconds: float) -> None:
         """Run a job, and then, being awake, whatever else is queued.
 
         Args:
             job_id: as the message named it; None where it named none.
-            ear: listens for jobs that arrive while there is nothing to do; None to return then.
+            ear: listens for jobs that arrive while there is nothing to do.
             seconds: after which it claims no further job, and leaves the one that it is at to the next worker.
         """
         until = time.monotonic() + seconds
@@ -166,7 +166,7 @@ class Executor:
                 empty_claims, wakes_another = 0, self.last.kind in _AWAITED_BY_OTHER_KINDS
             elif named is None:
                 empty_claims, wakes_another = empty_claims + 1, True
-                if ear is None or not self._something_comes(ear):
+                if not self._something_comes(ear):
                     return
             named = None
         # The last notification that this worker heard may have no message.

@@ -8,7 +8,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from types import FrameType
 from typing import NoReturn
 from uuid import UUID
@@ -17,10 +18,10 @@ import structlog
 
 from ingest import faultpoints, logs
 from ingest.config import Settings
-from ingest.db import retention, upkeep
+from ingest.db import claims, retention, upkeep
 from ingest.db.blocks import patience_seconds
 from ingest.db.faults import ours
-from ingest.db.pool import WORKER, Connection, connect, open_pool, transaction
+from ingest.db.pool import WORKER, Connection, Pool, connect, open_pool, transaction
 from ingest.db.templates import Editions
 from ingest.db.upkeep import Need
 from ingest.errors import DatabaseError, Unavailable
@@ -91,9 +92,8 @@ class Hands:
             executor = Executor(pool, bell, Wakeups(self._settings.redis_url), Editions(), leash=leash)
             until = time.monotonic() + _HANDS_SECONDS
             faultpoints.passing("hands.begun")
-            for job_id in job_ids:
-                # The jobs that waited for this one have no worker either.
-                executor.serve(job_id, None, seconds=max(0.0, until - time.monotonic()))
+            for job_id in chain(job_ids, _heads(pool)):
+                executor.run(job_id, seconds=max(0.0, until - time.monotonic()))
                 with transaction(pool) as conn:
                     upkeep.mark_swept(conn, job_id)
                 if time.monotonic() > until:
@@ -102,6 +102,18 @@ class Hands:
             log.exception("hands_crashed")
             os._exit(1)
         os._exit(0)
+
+
+def _heads(pool: Pool) -> Iterator[UUID]:
+    """The jobs that waited for those that no worker took: none comes for these either."""
+    last = None
+    while True:
+        with transaction(pool) as conn:
+            head = claims.next_head(conn)
+        if head is None or head == last:
+            return
+        yield head
+        last = head
 
 
 class Crawl:

@@ -45,7 +45,7 @@ def test_with_redis_gone_a_post_is_still_202_and_its_job_ends(
     with httpx2.Client(headers=headers, timeout=5) as client:
         answers = [client.post(f"{api}/operator-data-api/batch/entities", json=[entity(number)]) for number in range(5)]
 
-    assert [answer.status_code for answer in answers] == [202] * 5
+    assert {answer.status_code for answer in answers} <= {200, 202}, "200: the sweeper was quick"
     watch.until_ended([parse(JOB, answer.json()["data"]["jobId"]) for answer in answers])
 
 
