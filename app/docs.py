@@ -39,7 +39,7 @@ _FAULTS = {
     422: "The body or the query is not what the call takes; every fault is listed",
     429: "Too many requests; Retry-After says when to come again",
     500: "A fault of the server's; nothing was stored",
-    503: "The database is away or too busy; nothing was stored",
+    503: "The database is away, too busy or out of room (`INSUFFICIENT_STORAGE`); nothing was stored",
 }
 _TAGS = {
     "batch": "Many items at once: each batch becomes a job",

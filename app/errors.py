@@ -14,6 +14,7 @@ from app.auth import prove
 from ingest.db import growth
 from ingest.errors import (
     DatabaseError,
+    DiskFull,
     FaultyBody,
     InvalidInput,
     InvalidParameter,
@@ -48,6 +49,7 @@ STATUS: Mapping[type[SluiceError], int] = {
     UnsupportedMediaType: 415,
     FaultyBody: 422,
     TryAgain: 503,
+    DiskFull: 503,
     Unavailable: 503,
 }
 
@@ -56,6 +58,7 @@ _DATABASE_MESSAGES: Mapping[type[SluiceError], str] = {
     WriteRefused: "The database cannot store this, a number of extreme size for instance",
     TooLarge: growth.MESSAGE,
     TryAgain: "The database was too busy for this request; nothing of it was stored, send it again",
+    DiskFull: "The database has no room left for new data; nothing of this was stored, send it again later",
     Unavailable: "The database cannot be reached at the moment; send the request again",
 }
 
@@ -72,6 +75,7 @@ _HTTP_MESSAGES = {
     405: "This address does not take this method; the Allow header names those it takes",
 }
 _RETRY_AFTER_SECONDS = 1
+_DISK_FULL_RETRY_AFTER_SECONDS = 30  # somebody has to make room
 _INTERNAL = 500
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.errors")
@@ -171,6 +175,8 @@ def _message(error: SluiceError) -> str:
 def _headers(error: SluiceError) -> dict[str, str]:
     if isinstance(error, Unauthorized):
         return {"WWW-Authenticate": 'Bearer realm="sluice"'}
+    if isinstance(error, DiskFull):
+        return {"Retry-After": str(_DISK_FULL_RETRY_AFTER_SECONDS)}
     return {"Retry-After": str(_RETRY_AFTER_SECONDS)} if isinstance(error, TryAgain | Unavailable) else {}
 
 

@@ -1,4 +1,7 @@
-"""Which calls count against which rate limit, and what the client is told of it on every answer."""
+"""Which calls count against which rate limit, and what the client is told of it on every answer.
+
+Calls that bring new data also need room on the database's disk; those that delete do not.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -7,7 +10,10 @@ from flask import Response, g, request
 from app.auth import caller
 from app.limits import Verdict
 from app.services import services
+from ingest.disk import require_room
 from ingest.errors import RateLimited
+
+_BRING_DATA = frozenset({"POST", "PUT", "PATCH"})
 
 
 def scope(name: str) -> Callable[[], None]:
@@ -27,6 +33,9 @@ def scope(name: str) -> Callable[[], None]:
                 f'More than {verdict.rate.amount} requests in {verdict.rate.get_expiry()} seconds under "{counted}"'
             )
             raise RateLimited(message, retry_after=verdict.wait, reset_at=verdict.reset_at)
+        if request.method in _BRING_DATA:
+            settings = services().settings
+            require_room(settings.database_dir, settings.min_free_disk_bytes)
 
     return count
 

@@ -13,13 +13,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from cli.errors import DataDirInUse, StackError
 from cli.servant import Servant
+from ingest.disk import room
 
+# Postgres ends when it cannot make the next 16 MiB of its log, and then gives back what it had of them.
+_HARDLY_ANY_BYTES = 32 * 1024**2
 _SOCKET_PATH_BYTES = 107  # sockaddr_un holds 108 with the final NUL
 _POSTGRES_SOCKET = ".s.PGSQL.5432"
 _VALKEY_SOCKET = "valkey.sock"
@@ -54,6 +57,13 @@ class DataDir:
     def redis_url(self) -> str:
         """URL of the embedded Valkey."""
         return f"unix://{quote(str(self.valkey_socket))}"
+
+    def shortage(self) -> str | None:
+        """Say so if hardly anything can be written here any more: where that is, it is what ends the servers."""
+        with suppress(OSError):
+            if (free := room(self.path).free) < _HARDLY_ANY_BYTES:
+                return f"no space left on device: {free // 2**20} MiB are free for {self.path}"
+        return None
 
     @contextmanager
     def held(self) -> Iterator[None]:

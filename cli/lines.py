@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -53,7 +54,8 @@ class Lines:
     def say(self, text: str) -> None:
         """A line of the supervisor's own."""
         if self._log is not None:
-            self._log.write(f"sluice: {text}\n".encode())
+            with suppress(OSError):  # of a full disk the programs' ends matter more than a line about them
+                self._log.write(f"sluice: {text}\n".encode())
         else:
             self._print("sluice", text)
 

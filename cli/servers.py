@@ -18,6 +18,7 @@ from cli.datadir import DataDir
 from cli.errors import StackError
 from cli.servant import Servant
 from ingest.db.pool import connect
+from ingest.disk import Room, room
 from ingest.errors import Unavailable
 
 # For a laptop's two cores. Durability stays as it comes: fsync and synchronous_commit are on, as promise 1 needs.
@@ -28,7 +29,6 @@ _POSTGRES_SETTINGS = {
     "shared_buffers": "512MB",  # holds the keys of some ten million entities: each that is not there costs microseconds
     "effective_cache_size": "1GB",
     "maintenance_work_mem": "128MB",
-    "max_wal_size": "2GB",  # bulk writes: fewer checkpoints, each of which doubles the WAL after it
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "jit": "off",  # costs more than it saves on statements of milliseconds
@@ -37,6 +37,9 @@ _POSTGRES_SETTINGS = {
     "log_checkpoints": "off",
     "log_line_prefix": "",
 }
+# Bulk writes: the more WAL may stand between two checkpoints, each of which doubles the WAL after it, the better. On a
+# small disk an eighth of it, or the WAL alone would fill the disk; Postgres takes no less than two segments of 16 MB.
+_MOST_WAL_MEGABYTES, _LEAST_WAL_MEGABYTES, _WAL_SHARE = 2048, 64, 8
 _STALE_POSTGRES_SECONDS = 15.0
 
 
@@ -59,7 +62,10 @@ def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard) -> Pr
     if not data.postgres.exists():
         _make_cluster(data, servant, guard)
     _bury_former_postmaster(data.postgres / "postmaster.pid")
-    settings = _POSTGRES_SETTINGS | {"unix_socket_directories": f'"{data.sockets}"'}
+    settings = _POSTGRES_SETTINGS | {
+        "max_wal_size": _wal_size(room(data.path)),
+        "unix_socket_directories": f'"{data.sockets}"',
+    }
     argv = [str(_postgres_bin() / "postgres"), "-D", str(data.postgres)]
     argv += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return Program(
@@ -71,6 +77,10 @@ def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard) -> Pr
         death=signal.SIGQUIT,  # immediate shutdown: like a crash for the data, but the server ends its own children
         guarded=False,
     )
+
+
+def _wal_size(disk: Room) -> str:
+    return f"{min(max(disk.total // _WAL_SHARE // 2**20, _LEAST_WAL_MEGABYTES), _MOST_WAL_MEGABYTES)}MB"
 
 
 def postgres_answers(data: DataDir) -> bool:

@@ -118,6 +118,7 @@ def running_servers(data_dir: Path) -> Iterator[Servers]:
     data = DataDir(data_dir)
     with ExitStack() as exits:
         exits.enter_context(data.held())
+        exits.enter_context(_naming_shortage(data))
         _start_servers(exits, data, frozenset(_URLS), data.log)
         yield Servers(data.database_url, data.redis_url)
 
@@ -150,9 +151,12 @@ def running_stack(
     with ExitStack() as exits:
         exits.enter_context(orderly_end())
         exits.enter_context(data.held())
+        exits.enter_context(_naming_shortage(data))
         port, flower_port = procfile.free(port), procfile.free(flower_port)
         supervisor = _start_servers(exits, data, embedded, None if show else data.log)
         extra |= urls_for(data, embedded)
+        if "DATABASE_URL" in embedded and not os.environ.get("SLUICE_DATABASE_DIR"):
+            extra["SLUICE_DATABASE_DIR"] = str(data.path)
         settings = settings_with(extra)
         programs = procfile.programs(port, flower_port, extra)
         if supervisor.run(programs["release"], _RELEASE_SECONDS) != 0:
@@ -164,16 +168,29 @@ def running_stack(
             supervisor.tend_until(lambda: _readiness(port)[0], "the API does not become ready", _READY_SECONDS)
         except StackError as error:
             raise StackError(f"{error.message}: {_readiness(port)[1]}") from None
+        supervisor.gives_up = False  # it has worked, so whatever ends it now may pass: a full disk, for one
         yield Stack(procfile.address(port), key, procfile.address(flower_port), settings, data.log, supervisor)
+
+
+@contextmanager
+def _naming_shortage(data: DataDir) -> Iterator[None]:
+    """Let the last line of what fails name a full disk, whichever part met it."""
+    try:
+        yield
+    except (StackError, OSError) as error:
+        reason = error.message if isinstance(error, StackError) else str(error)
+        if (shortage := data.shortage()) and not reason.endswith(shortage):
+            raise StackError(f"{reason.rstrip()}\n{shortage}") from error
+        raise
 
 
 def _start_servers(exits: ExitStack, data: DataDir, embedded: frozenset[str], log: Path | None) -> Supervisor:
     """A supervisor that runs the embedded servers, which answer; all ends with `exits`."""
     if not embedded:
-        return exits.enter_context(Supervisor(log))
+        return exits.enter_context(Supervisor(log, data.shortage))
     servant = servers.servant_for(data)
     exits.enter_context(data.socket_dir(servant))
-    supervisor = exits.enter_context(Supervisor(log))
+    supervisor = exits.enter_context(Supervisor(log, data.shortage))
     if "DATABASE_URL" in embedded:
         supervisor.start(servers.prepare_postgres(data, servant, supervisor.guard))
     if "REDIS_URL" in embedded:

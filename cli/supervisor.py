@@ -24,6 +24,8 @@ _STEADY_SECONDS = 10.0
 # 0.5, 1, 2 and 4 s between five short lives: a fault that passes by itself has passed by then.
 _FIRST_PAUSE_SECONDS = 0.5
 _SHORT_LIVES = 5
+# A full disk is emptied by somebody: work goes on so soon after that.
+_LONGEST_PAUSE_SECONDS = 30.0
 _KILL_SECONDS = 5.0  # for the kernel to end what got SIGKILL, which only a hanging disk delays
 
 
@@ -42,9 +44,15 @@ class Supervisor:
 
     Args:
         log: the file that takes the programs' lines; None: they are printed, each with its program's label.
+        cause: says what may have ended a program, if anything is known; asked when one has died.
+
+    Attributes:
+        gives_up: what keeps dying soon after its start ends all; else it is tried again and again, with growing pauses.
     """
 
-    def __init__(self, log: Path | None) -> None:
+    def __init__(self, log: Path | None, cause: Callable[[], str | None] = lambda: None) -> None:
+        self.gives_up = True
+        self._cause = cause
         self._lines = Lines(log)
         self.guard = Guard()
         self._selector = selectors.DefaultSelector()
@@ -183,10 +191,11 @@ class Supervisor:
             if code < 0
             else f"{program.name} ended with {code}"
         )
-        if short_lives == _SHORT_LIVES:
-            raise StackError(f"{ended}, {short_lives} times in a row soon after its start")
-        pause = _FIRST_PAUSE_SECONDS * 2 ** (short_lives - 1)
-        self._lines.say(f"{ended} and is started again in {pause} s")
+        cause = f": {known}" if (known := self._cause()) else ""
+        if self.gives_up and short_lives == _SHORT_LIVES:
+            raise StackError(f"{ended}, {short_lives} times in a row soon after its start{cause}")
+        pause = min(_FIRST_PAUSE_SECONDS * 2 ** min(short_lives - 1, 10), _LONGEST_PAUSE_SECONDS)
+        self._lines.say(f"{ended} and is started again in {pause:g} s{cause}")
         self._due.append((time.monotonic() + pause, program, short_lives))
 
     def _relay(self, name: str, pipe: IO[bytes]) -> None:

@@ -1,5 +1,6 @@
 """Settings: one frozen object, read once from the environment, wrong values all named at once."""
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,8 @@ class Settings:
         job_retention_days: how long ended jobs and their item errors can still be read.
         rate_entities: requests per tenant for single entity writes, such as `6000/minute`; the other rates likewise.
         log_level: the lowest level that is logged.
+        database_dir: a directory of this machine on the file system of the database; empty: it is elsewhere.
+        min_free_disk_bytes: with less free there new data are refused; at most a quarter of that file system.
     """
 
     database_url: str
@@ -47,6 +50,8 @@ class Settings:
     rate_batch: str
     rate_read: str
     log_level: str
+    database_dir: str
+    min_free_disk_bytes: int
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -80,6 +85,8 @@ class Settings:
             "rate_batch": env.str("SLUICE_RATE_BATCH", "6000/minute", validate=_rate),
             "rate_read": env.str("SLUICE_RATE_READ", "60000/minute", validate=_rate),
             "log_level": env.str("SLUICE_LOG_LEVEL", "INFO", validate=validate.OneOf(_LOG_LEVELS)),
+            "database_dir": env.str("SLUICE_DATABASE_DIR", "", validate=_directory),
+            "min_free_disk_bytes": env.int("SLUICE_MIN_FREE_DISK_BYTES", 2 * 1024**3, validate=_between(0, 1024**5)),
         }
         try:
             env.seal()
@@ -126,6 +133,14 @@ def _database_url(url: str) -> None:
 def _redis_url(url: str) -> None:
     if wrong := wrong_redis_url(url):
         raise ValidationError(wrong)
+
+
+def _directory(path: str) -> None:
+    try:
+        if path:
+            os.statvfs(path)
+    except OSError as error:
+        raise ValidationError(f"must be a directory of this machine: {error.strerror}") from None
 
 
 def _rate(text: str) -> None:

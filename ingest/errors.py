@@ -21,6 +21,7 @@ SluiceError                     a code and a message that a client may read
     │   ├── TooLarge            a merge would let an entity grow over its limit
     │   └── Unaddressable       an entity would have a name that no URL can hold
     ├── TryAgain                a deadlock, a timeout, a serialization failure: the same again may pass
+    │   └── DiskFull            the database has no room, or hardly any: the same again may pass once there is some
     └── Unavailable             no connection, or it was lost: what was under way may or may not stand
 """
 
@@ -203,6 +204,12 @@ class TryAgain(DatabaseError):
     """A deadlock, a timeout, a serialization failure: the same again may pass."""
 
     code = "UNAVAILABLE"
+
+
+class DiskFull(TryAgain):
+    """The database has no room left (SQLSTATE 53100), or less than the low-water mark: nothing was stored."""
+
+    code = "INSUFFICIENT_STORAGE"
 
 
 class Unavailable(DatabaseError):

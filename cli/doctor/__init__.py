@@ -69,8 +69,8 @@ def look(data_dir: Path) -> Iterator[Line]:
     yield ok("settings", "all are right")
     yield machine.door(os.environ, behind_proxy=settings.behind_proxy)
     embedded = embedded_urls()
-    if "DATABASE_URL" in embedded:
-        yield from machine.disk(DataDir(data_dir).path)
+    if directory := settings.database_dir or ("DATABASE_URL" in embedded and DataDir(data_dir).path):
+        yield from machine.disk(Path(directory), settings.min_free_disk_bytes)
     yield from database.look(settings, data_dir if "DATABASE_URL" in embedded else None)
     yield from broker.look(settings.redis_url, embedded="REDIS_URL" in embedded)
 

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -11,15 +10,15 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from cli.doctor.line import Line, amount, fail, ok, warn
+from ingest.disk import Room, room
 from ingest.environment import strays
 from ingest.listening import open_addresses
 
 _OLDEST_PYTHON = (3, 11)
 _NAMED = ("sluice", "celery", "flask", "gunicorn", "psycopg", "redis")
 
-# Postgres stops all writing when its disk is full. Two GiB is what its WAL alone may take (cli/servers.py).
-_FEW_BYTES = 2 * 1024**3
-_TOO_FEW_BYTES = 256 * 1024**2
+# Times the low-water mark: there is time to make room before batches are refused.
+_FEW = 3
 
 
 def python() -> Line:
@@ -76,21 +75,27 @@ def door(environ: Mapping[str, str], *, behind_proxy: bool) -> Line:
     return ok("door", "web listens behind a proxy" if addresses else "web listens on this machine alone")
 
 
-def disk(data_dir: Path) -> Iterator[Line]:
-    """Whether an embedded database has room to grow; no line where there is none yet."""
+def disk(directory: Path, wanted: int) -> Iterator[Line]:
+    """Whether the database has room to grow; no line where there is none yet.
+
+    Args:
+        directory: where it is on this machine.
+        wanted: SLUICE_MIN_FREE_DISK_BYTES.
+    """
     try:
-        yield room(data_dir, shutil.disk_usage(data_dir).free)
+        yield enough(directory, room(directory), wanted)
     except FileNotFoundError:
         return
     except OSError as error:
-        yield fail("disk", f"{data_dir}: {error.strerror}", "Run this as the user who runs the stack")
+        yield fail("disk", f"{directory}: {error.strerror}", "Run this as the user who runs the stack")
 
 
-def room(data_dir: Path, free: int) -> Line:
-    """Whether so many free bytes are enough."""
-    found = f"{amount(free)} are free for {data_dir}"
-    if free < _TOO_FEW_BYTES:
-        return fail("disk", found, "Make room now: when the disk is full, nothing can be accepted")
-    if free < _FEW_BYTES:
-        return warn("disk", found, "Make room: when the disk is full, nothing can be accepted")
-    return ok("disk", found)
+def enough(directory: Path, found: Room, wanted: int) -> Line:
+    """Whether there is enough room; arguments as of `disk`."""
+    least = found.least(wanted)
+    text = f"{amount(found.free)} are free for {directory}; below {amount(least)} new data are refused"
+    if found.free < least:
+        return fail("disk", text, "Make room now: writes get 503 INSUFFICIENT_STORAGE; workers finish what is there")
+    if found.free < _FEW * least:
+        return warn("disk", text, "Make room before new data are refused")
+    return ok("disk", text)

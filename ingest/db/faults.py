@@ -5,13 +5,13 @@ errors is raised `from None`. Messages about connections hold neither rows nor p
 are kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
 
 from ingest.db.growth import TOO_LARGE_STATE
-from ingest.errors import DatabaseError, TooLarge, TryAgain, Unavailable, WriteRefused
+from ingest.errors import DatabaseError, DiskFull, TooLarge, TryAgain, Unavailable, WriteRefused
 
 # SQLSTATE classes (PostgreSQL documentation, appendix A): data exception, integrity constraint violation, and program
 # limit exceeded. The same data would be refused again.
@@ -20,6 +20,9 @@ _REFUSED = ("22", "23", "54")
 # The same statement may pass: transaction rollback such as a deadlock (class 40), insufficient resources (53), object
 # not in the wanted state, such as a lock that was not to be had (55), and a statement's timeout (57014).
 _PASSING = ("40", "53", "55", "57014")
+
+# SQLSTATEs that clients hear of by a code of their own.
+_NAMED: Mapping[str, type[DatabaseError]] = {TOO_LARGE_STATE: TooLarge, "53100": DiskFull}
 
 # The session is over: connection exceptions (class 08), the server's shutdown, its crash, or its refusal to start one
 # (57P01 to 57P05), and the timeouts that end sessions (25P03, 25P04).
@@ -32,7 +35,7 @@ def ours() -> Iterator[None]:
 
     Raises:
         WriteRefused: the data cannot be stored; TooLarge, which is one, where a merge grows too large.
-        TryAgain: the same again may pass.
+        TryAgain: the same again may pass; as DiskFull, once the database has room.
         Unavailable: there is no connection, or it was lost.
         DatabaseError: anything else, which is a fault of Sluice's own.
     """
@@ -47,8 +50,8 @@ def translate(error: psycopg.Error) -> DatabaseError:
     state, constraint = error.sqlstate, error.diag.constraint_name
     if state is None:
         return _without_state(error)
-    if state == TOO_LARGE_STATE:
-        return TooLarge(state)
+    if named := _NAMED.get(state):
+        return named(state)
     if state.startswith(_REFUSED):
         return WriteRefused(state, constraint)
     if state.startswith(_PASSING):

@@ -88,6 +88,7 @@ def test_every_request_error_has_a_status() -> None:
     [
         (tree.Unavailable(None), 503, "UNAVAILABLE"),
         (tree.TryAgain("40P01"), 503, "UNAVAILABLE"),
+        (tree.DiskFull("53100"), 503, "INSUFFICIENT_STORAGE"),
         (tree.DatabaseError("42P01"), 500, "INTERNAL_ERROR"),
         (RuntimeError("secret of the client"), 500, "INTERNAL_ERROR"),
     ],

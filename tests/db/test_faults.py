@@ -9,7 +9,7 @@ from psycopg import errors as driver
 
 from ingest.db.faults import ours, translate
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, open_pool, transaction
-from ingest.errors import DatabaseError, TooLarge, TryAgain, Unavailable, WriteRefused
+from ingest.errors import DatabaseError, DiskFull, TooLarge, TryAgain, Unavailable, WriteRefused
 
 _PRIVATE = "hunter2"
 
@@ -196,7 +196,9 @@ def test_every_sqlstate_that_the_driver_knows_is_placed() -> None:
     assert [state for state in placed if placed[state] is TooLarge] == ["22012"]
     of_class["22"] -= {TooLarge}
     assert [prefix for prefix in sorted(of_class) if of_class[prefix] == {WriteRefused}] == ["22", "23", "54"]
-    assert [prefix for prefix in sorted(of_class) if of_class[prefix] == {TryAgain}] == ["40", "53", "55"]
+    assert [prefix for prefix in sorted(of_class) if of_class[prefix] == {TryAgain}] == ["40", "55"]
+    assert of_class["53"] == {TryAgain, DiskFull}
+    assert placed["53100"] is DiskFull
     assert [prefix for prefix in sorted(of_class) if of_class[prefix] == {Unavailable}] == ["08"]
     assert sorted(state for state in placed if state[:2] == "57" and placed[state] is Unavailable) == [
         "57P01",

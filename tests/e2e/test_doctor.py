@@ -17,6 +17,7 @@ from cli.stack import running_servers
 from ingest.db import doctor as facts
 from ingest.db.migrate import migrate
 from ingest.db.pool import WORKER, connect, transaction
+from ingest.disk import Room
 from ingest.ids import spell, uuid7
 from ingest.queue import Bell, celery_app
 from tests.factories import accept, entity, make_tenant, run_pending
@@ -387,8 +388,8 @@ def test_clocks_that_differ_by_more_than_two_seconds_are_a_warning(ahead, level)
 
 
 def test_a_disk_that_is_nearly_full_is_a_warning_and_then_a_fail(tmp_path):
-    levels = [machine.room(tmp_path, free).level for free in (3 * 1024**3, 1024**3, 1024**2)]
-    assert levels == [Level.OK, Level.WARN, Level.FAIL]
+    levels = [machine.enough(tmp_path, Room(free, total=100), wanted=10).level for free in (30, 29, 10, 9)]
+    assert levels == [Level.OK, Level.WARN, Level.WARN, Level.FAIL]
 
 
 def test_packages_that_are_missing_or_of_another_version_are_a_fail():

@@ -60,6 +60,20 @@ def test_what_keeps_dying_is_given_up_by_name(log):
             supervisor.tend_until(lambda: False, "it lives", 30)
 
 
+def test_what_keeps_dying_after_all_was_well_is_tried_again_and_again(log, tmp_path, forever, monkeypatch):
+    monkeypatch.setattr("cli.supervisor._FIRST_PAUSE_SECONDS", 0.01)
+    script = f"echo life >> {tmp_path}/lives; test $(wc -l < {tmp_path}/lives) -gt 7 || exit 3; {forever}"
+    with Supervisor(log, lambda: "it is full") as supervisor:
+        supervisor.gives_up = False
+        supervisor.start(shell("moth", script))
+        lives = tmp_path / "lives"
+        supervisor.tend_until(lambda: lives.exists() and lives.read_text().count("life") == 8, "it was given up", 30)
+    pauses = ["0.01", "0.02", "0.04", "0.08", "0.16", "0.32", "0.64"]
+    assert log.read_text().splitlines() == [
+        f"sluice: moth ended with 3 and is started again in {pause} s: it is full" for pause in pauses
+    ]
+
+
 def test_the_last_started_is_stopped_first(log, forever):
     with Supervisor(log) as supervisor:
         for name in ("first", "second", "third"):
