@@ -14,7 +14,7 @@ from typing import Any, Self
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 # How the sweeper knows a worker's sessions in pg_stat_activity; a block that was delivered before adds `:seconds`.
@@ -205,6 +205,8 @@ def checked(connection: psycopg.Connection[Any], result: PGresult) -> PGresult:
     if connection.pgconn.status == ConnStatus.BAD:
         raise psycopg.OperationalError(connection.pgconn.get_error_message())
     if result.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
+        if result.error_field(DiagnosticField.SQLSTATE) is None:  # libpq says it, not the server: the connection breaks
+            raise psycopg.OperationalError(result.get_error_message())
         raise error_from_result(result)
     return result
 

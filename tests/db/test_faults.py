@@ -6,7 +6,9 @@ from contextlib import closing
 import psycopg
 import pytest
 from psycopg import errors as driver
+from psycopg.pq import ExecStatus
 
+from ingest.db.connection import checked
 from ingest.db.faults import ours, translate
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, open_pool, transaction
 from ingest.errors import DatabaseError, DiskFull, TooLarge, TryAgain, Unavailable, WriteRefused
@@ -176,6 +178,12 @@ def test_a_pool_that_was_closed_is_unavailable(database_url: str) -> None:
         pass
     with pytest.raises(Unavailable), transaction(pool):
         pass
+
+
+def test_an_error_of_libpqs_own_is_a_lost_connection(conn: Connection) -> None:
+    result = conn.pgconn.make_empty_result(ExecStatus.FATAL_ERROR)
+    with pytest.raises(Unavailable), ours():
+        checked(conn, result)
 
 
 def test_a_commit_that_is_refused_is_translated_too(pool: Pool) -> None:
