@@ -7,7 +7,7 @@ Shape: TypeAlias = dict[str, Any]
 TEXT: Shape = {"type": "string"}
 COUNT: Shape = {"type": "integer", "minimum": 0}
 TIME: Shape = {"type": "string", "format": "date-time", "examples": ["2026-04-06T12:00:01.500Z"]}
-ID: Shape = {"type": "string", "minLength": 1, "maxLength": 500}
+ID: Shape = {"type": "string", "minLength": 1, "maxLength": 500, "description": 'Any text but "." and ".."'}
 DOCUMENT: Shape = {"type": "object", "additionalProperties": True}  # without it, TypeScript takes it for empty
 
 

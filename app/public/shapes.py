@@ -14,7 +14,9 @@ def _text(longest: int) -> Shape:
     return {"type": "string", "minLength": 1, "maxLength": longest}
 
 
-_EVENT_NAME, _TYPE_NAME, _OBJECT_ID = _text(LONGEST_EVENT_NAME), _text(LONGEST_TYPE_NAME), _text(LONGEST_ID)
+_ADDRESSED: Shape = {"description": 'Any text but "." and ".."'}
+_EVENT_NAME = _text(LONGEST_EVENT_NAME)
+_TYPE_NAME, _OBJECT_ID = {**_text(LONGEST_TYPE_NAME), **_ADDRESSED}, {**_text(LONGEST_ID), **_ADDRESSED}
 _OPTIONAL_DOCUMENT = or_null(DOCUMENT)
 _NAMED = {"object_id": _UUID, "object_type": _TYPE_NAME, "external_id": _OBJECT_ID}
 

@@ -84,6 +84,33 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "the lock that keeps erasures out",
+        (("ingest/kinds.py", "    erasure.keep_out(conn, target.tenant_id)\n", ""),),
+        ("tests/db/test_erasure.py::test_no_erased_state_is_back_once_its_entity_is_revived",),
+    ),
+    Mutant(
+        "the scale of numbers",
+        (
+            (
+                "ingest/db/effects.py",
+                'f"ROW({one})::record *<> ROW({other})::record"',
+                'f"{one} IS DISTINCT FROM {other}"',
+            ),
+        ),
+        (
+            "tests/db/test_scale.py::test_a_number_that_differs_by_its_scale_alone_is_written",
+            "tests/db/test_scale.py::test_a_merge_writes_a_member_that_differs_by_its_scale_alone",
+        ),
+    ),
+    Mutant(
+        "the bound of merges",
+        (("ingest/db/entities.py", "{guard}", ""),),
+        (
+            "tests/db/test_growth.py::test_the_merges_that_would_let_a_row_grow_too_large_are_refused",
+            "tests/db/test_growth.py::test_a_row_that_is_too_large_already_can_only_be_made_smaller",
+        ),
+    ),
+    Mutant(
         "the finish guard",
         (("ingest/db/completion.py", "j.status || '' = 'processing'", "true"),),
         (
