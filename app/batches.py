@@ -10,7 +10,7 @@ import structlog
 from flask import g
 
 from app.auth import CallerChanged, proved, unproven
-from app.jobs import INLINE_ERRORS, address, own_job
+from app.jobs import INLINE_ERRORS, address, first_warnings, own_job
 from app.requests import request_id
 from app.services import services
 from ingest import faultpoints, ids, intake
@@ -23,7 +23,7 @@ from ingest.db.pool import session, transaction
 from ingest.errors import DatabaseError, TemplateNotConfigured
 from ingest.ids import uuid7
 from ingest.intake import Block
-from ingest.jobs import ItemError, Job, JobState
+from ingest.jobs import ItemError, ItemWarning, Job, JobState
 from ingest.kinds import KINDS, Kind
 
 # A request that carries out its own batch begins no further block after this long; a block may take 9 s, and twice.
@@ -46,11 +46,13 @@ class Ended:
     Attributes:
         errors: at most INLINE_ERRORS.
         results: of the items that were taken; empty where the kind keeps none.
+        warnings: at most INLINE_WARNINGS.
     """
 
     job: Job
     errors: list[ItemError]
     results: list[Result]
+    warnings: list[ItemWarning]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ def require_template(caller: Caller) -> int:
     return caller.template_id
 
 
-def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, order: Order, wait: int) -> UUID | Ended:
+def accept(
+    caller: Caller, kind: Kind, body: bytes, *, merge: bool, order: Order, wait: int, strict: bool
+) -> UUID | Ended:
     """Store a batch as a job, ring for it, and wait for its end if asked to. What is stored stays stored.
 
     Args:
@@ -89,6 +93,7 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, order: Order
         merge: entities: merge top-level fields instead of replacing all of `data`.
         order: which jobs it waits for.
         wait: seconds to wait for the end of the job, 0 to 30; where too many requests wait already, this one does not.
+        strict: members that an item should not have are errors.
 
     Returns:
         The job's id, or the job itself where it has ended in time.
@@ -105,7 +110,9 @@ def accept(caller: Caller, kind: Kind, body: bytes, *, merge: bool, order: Order
     places = services().waiting_places
     waits = wait > 0 and places.acquire(blocking=False)
     try:
-        job_id = store(caller, kind, cut, template_id=template_id, merge=merge, order=order, awaited=waits)
+        job_id = store(
+            caller, kind, cut, template_id=template_id, merge=merge, order=order, awaited=waits, strict=strict
+        )
         services().bell.ring(job_id)
         faultpoints.passing("accept.rung")
         return _await(job_id, wait) if waits else job_id
@@ -121,6 +128,7 @@ def store(
     *,
     merge: bool,
     awaited: bool,
+    strict: bool,
     template_id: int | None = None,
     order: Order | None = None,
 ) -> UUID:
@@ -132,6 +140,7 @@ def store(
         items: all of them.
         merge: entities: merge top-level fields instead of replacing all of `data`.
         awaited: the request waits for the end, and wants to be woken.
+        strict: members that an item should not have are errors.
         template_id: the edition that the items are checked by; None for kinds that have none.
         order: which jobs it waits for; None for the default.
 
@@ -158,6 +167,7 @@ def store(
         request_id=request_id(),
         awaited=awaited,
         unproven=unproven(),
+        strict=strict,
     )
     if not surely(services().pool, lambda conn: jobs.accept(conn, new_job, items)):
         raise CallerChanged
@@ -244,6 +254,7 @@ def _look(job_id: UUID) -> UUID | Ended:
             if job is None or not job.status.ended:
                 return job_id
             errors = blocks.errors_of(conn, job_id, limit=INLINE_ERRORS)
-            return Ended(job, errors, blocks.results_of(conn, job_id) if KINDS[job.kind].keeps_results else [])
+            results = blocks.results_of(conn, job_id) if KINDS[job.kind].keeps_results else []
+            return Ended(job, errors, results, first_warnings(conn, job))
     except DatabaseError:
         return job_id

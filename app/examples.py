@@ -25,6 +25,13 @@ _ERROR = {
     "code": "VALIDATION_FAILED",
     "message": 'Missing required field: "email"',
 }
+_WARNING = {
+    "index": 0,
+    "line": None,
+    "code": "UNKNOWN_FIELD",
+    "message": 'Unknown field: "timestmp" (did you mean "timestamp"?)',
+    "field": "/timestmp",
+}
 _ACCEPTED = {"jobId": _JOB_ID, "status": "pending", "progress": 0, "succeeded": 0, "failed": 0, "errors": []}
 _STORED_STATE = {"stateKey": "balance", "value": 145.5, "updatedAt": _TIME}
 _TEMPLATE_SCHEMA = {
@@ -89,12 +96,15 @@ EXAMPLES: Mapping[str, Any] = {
         "eta_seconds": 0.0,
         "attempts": 1,
         "errors_truncated": False,
+        "warnings": {"count": 1, "first": [_WARNING]},
         "links": {
             "self": f"/operator-data-api/batch/jobs/{_JOB_ID}",
             "errors": f"/operator-data-api/batch/jobs/{_JOB_ID}/errors",
+            "warnings": f"/operator-data-api/batch/jobs/{_JOB_ID}/warnings",
         },
     },
     "ItemErrors": [_ERROR],
+    "ItemWarnings": [_WARNING],
     "WrittenEntity": {
         "id": "ent_0d6f2f0e95c14b448d8a7f3c1f6f4f10",
         "externalId": "p1",

@@ -17,17 +17,21 @@ from ingest import ids
 from ingest.db import blocks, jobs
 from ingest.db.pool import Connection, transaction
 from ingest.errors import NotFound
-from ingest.jobs import Effect, ItemError, Job
+from ingest.jobs import Effect, ItemError, ItemWarning, Job
 from ingest.kinds import KINDS
 
 # So many item errors come with the job itself; all of them can be paged through.
 INLINE_ERRORS = 1_000
 _ERRORS_A_PAGE = 100
 
+# So many warnings come with the job.
+INLINE_WARNINGS = 10
+
 _ANY_JOB = "job_any"
 
 Reply = Callable[[Any, int, Mapping[str, str]], Response]
 _Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+_Place = tuple[_Index, _Index]  # an item's index, and which of its warnings
 
 
 def blueprint(reply: Reply, noun: str) -> Blueprint:
@@ -45,8 +49,8 @@ def blueprint(reply: Reply, noun: str) -> Blueprint:
     def job(job_id: str) -> Response:
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
-            errors = inline_errors(conn, found)
-        return reply(_shape(found, errors), 200, {})
+            errors, warnings = inline_errors(conn, found), first_warnings(conn, found)
+        return reply(_shape(found, errors, warnings), 200, {})
 
     @bp.get("/batch/jobs/<text:job_id>/errors")
     @describe(
@@ -64,6 +68,23 @@ def blueprint(reply: Reply, noun: str) -> Blueprint:
             page = blocks.errors_of(conn, found.id, limit=most + 1, after=-1 if after is None else after)
         more = pages.next_link(page[most - 1].index) if len(page) > most else {}
         return reply(error_list(page[:most]), 200, more)
+
+    @bp.get("/batch/jobs/<text:job_id>/warnings")
+    @describe(
+        "What the sender of a job's items should know, in the order of their indexes",
+        operation=f"list{noun}Warnings",
+        answers={200: "ItemWarnings"},
+        faults=(400, 404),
+        query={"limit": f"1 to {INLINE_ERRORS}, default {_ERRORS_A_PAGE}", "cursor": "as the Link header gives it"},
+    )
+    def warnings(job_id: str) -> Response:
+        most = pages.limit(_ERRORS_A_PAGE, INLINE_ERRORS)
+        after = pages.cursor(_Place)
+        with transaction(services().pool) as conn:
+            found = own_job(conn, caller().tenant_id, job_id)
+            page = blocks.warnings_of(conn, found.id, limit=most + 1, after=after or (-1, -1))
+        more = pages.next_link(page[most - 1][0]) if len(page) > most else {}
+        return reply(warning_list([warning for _, warning in page[:most]]), 200, more)
 
     return bp
 
@@ -99,6 +120,31 @@ def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:
     ]
 
 
+def first_warnings(conn: Connection, job: Job) -> list[ItemWarning]:
+    """The warnings that come with a job: not more than it counts, though another block may just have ended."""
+    most = min(job.warnings, INLINE_WARNINGS)
+    return [warning for _, warning in blocks.warnings_of(conn, job.id, limit=most)] if most else []
+
+
+def warning_list(warnings: Sequence[ItemWarning]) -> list[dict[str, Any]]:
+    """Warnings as the wire shows them (contracts/jobs.md section 1); a JSON array's items stand on no lines."""
+    return [
+        {
+            "index": warning.index,
+            "line": None,
+            "code": warning.code,
+            "message": warning.message,
+            "field": warning.field,
+        }
+        for warning in warnings
+    ]
+
+
+def warning_summary(count: int, first: Sequence[ItemWarning]) -> dict[str, Any]:
+    """How many warnings there are, and the first of them (contracts/jobs.md section 3)."""
+    return {"count": count, "first": warning_list(first[:INLINE_WARNINGS])}
+
+
 def address(job_id: UUID) -> str:
     """The path of a job, under the base path that this request came by."""
     return _address(job_id, "job")
@@ -121,7 +167,7 @@ def fault_of(job: Job) -> dict[str, str | None] | None:
     return None if job.error_code is None else {"code": job.error_code, "message": job.error_message}
 
 
-def _shape(job: Job, errors: list[ItemError]) -> dict[str, Any]:
+def _shape(job: Job, errors: list[ItemError], warnings: list[ItemWarning]) -> dict[str, Any]:
     """Section 5's object; from `total` on, ours."""
     return {
         "id": ids.spell(ids.JOB, job.id),
@@ -144,5 +190,10 @@ def _shape(job: Job, errors: list[ItemError]) -> dict[str, Any]:
         "eta_seconds": None if job.eta_seconds is None else round(job.eta_seconds, 1),
         "attempts": job.attempts,
         "errors_truncated": len(errors) < job.effects[Effect.FAILED],
-        "links": {"self": address(job.id), "errors": _address(job.id, "errors")},
+        "warnings": warning_summary(job.warnings, warnings),
+        "links": {
+            "self": address(job.id),
+            "errors": _address(job.id, "errors"),
+            "warnings": _address(job.id, "warnings"),
+        },
     }

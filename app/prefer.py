@@ -1,7 +1,12 @@
-"""The Prefer header (RFC 7240): how long the client would wait for its job. What is malformed is ignored."""
+"""The Prefer header (RFC 7240): waiting for a job, and strictness. What is malformed or unknown is ignored."""
 
 import re
 from dataclasses import dataclass
+
+from flask import request
+
+# What descriptions of calls say of it.
+HANDLING = "handling=strict (members that an item should not have are errors) or lenient (warnings, default)"
 
 # What contracts/operator.md section 4 allows; clients and proxies give up not long after.
 LONGEST_WAIT_SECONDS = 30
@@ -22,10 +27,17 @@ class Preference:
     Attributes:
         wait: seconds that it would wait, 30 at most; None where it does not say.
         respond_async: it would rather not wait. Together with `wait` this means: not longer than that (section 4.1).
+        handling: `strict` or `lenient` (section 4.4): whether members that an item should not have are errors.
     """
 
     wait: int | None = None
     respond_async: bool = False
+    handling: str | None = None
+
+    @property
+    def strict(self) -> bool:
+        """Whether members that an item should not have are errors."""
+        return self.handling == "strict"
 
     def seconds(self, default: int) -> int:
         """How long to wait for the job.
@@ -36,6 +48,20 @@ class Preference:
         if self.wait is not None:
             return self.wait
         return 0 if self.respond_async else default
+
+
+def applied(**preferences: str | int | None) -> dict[str, str]:
+    """The header that says which preferences were honoured (section 3).
+
+    Args:
+        preferences: by their names, hyphens as underscores; of those that were not, None; of those without a value, "".
+    """
+    said = [
+        name.replace("_", "-") + (f"={value}" if value != "" else "")
+        for name, value in preferences.items()
+        if value is not None
+    ]
+    return {"Preference-Applied": ", ".join(said)} if said else {}
 
 
 def parse(headers: list[str]) -> Preference:
@@ -54,7 +80,17 @@ def parse(headers: list[str]) -> Preference:
                 continue
             stated.setdefault(match["name"].lower(), (match["value"] or "").strip('"'))
             position = match.end()
-    return Preference(wait=_seconds(stated.get("wait", "")), respond_async="respond-async" in stated)
+    handling = stated.get("handling", "").lower()
+    return Preference(
+        wait=_seconds(stated.get("wait", "")),
+        respond_async="respond-async" in stated,
+        handling=handling if handling in {"strict", "lenient"} else None,
+    )
+
+
+def stated() -> Preference:
+    """What the client of this request prefers."""
+    return parse([request.headers.get("Prefer", "")])
 
 
 def _seconds(text: str) -> int | None:

@@ -22,11 +22,6 @@ def record(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
     return {"type": "object", "properties": properties, "required": required}
 
 
-def closed(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
-    """An object that clients send: what it does not list is refused."""
-    return {**record(optional, **properties), "additionalProperties": False}
-
-
 def array(items: Shape, **bounds: int) -> Shape:
     """An array; `bounds` as in `maxItems=100`."""
     return {"type": "array", "items": items, **bounds}

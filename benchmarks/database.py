@@ -16,7 +16,7 @@ from ingest.db.pool import WORKER, Pool, connect, open_pool, transaction
 from ingest.db.tenants import Tenant
 from tests.factories import make_tenant
 
-_DATA = ("entities", "events", "event_entities", "states", "job_errors", "job_blocks", "jobs")
+_DATA = ("entities", "events", "event_entities", "states", "job_errors", "job_warnings", "job_blocks", "jobs")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ own text throughout, so that numbers are stored as they were sent.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import marshmallow
@@ -16,14 +16,19 @@ import msgspec
 from ingest import faultpoints, rawjson
 from ingest.errors import JobUnrunnable
 from ingest.fields import RawMember
-from ingest.jobs import ItemError
+from ingest.jobs import ItemError, ItemWarning
 from ingest.templates import Template, TypeRules, unknown
 
 # Levels of arrays and objects in an item, itself included. Far more than people nest, and far less than would exhaust a
 # stack wherever the item is looked at later: the verdict is the same in every process.
 DEEPEST = 500
 
-_UNKNOWN = "Unknown field"
+# So many unknown members of an item, of so many characters, are compared with the known ones, to name the nearest.
+_MOST_COMPARED = 3
+_LONGEST_COMPARED = 40
+
+# The way to a member of an item: names, and places in arrays.
+Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +49,15 @@ class Vocabulary:
 class ItemSchema(marshmallow.Schema):
     """What every kind's schema shares; a kind adds its fields and the type of its items.
 
-    Unless it says otherwise, unknown members are refused, since nothing is silently dropped.
+    Unknown members are no part of an item: its sender is warned of them, or it is refused, since nothing is dropped
+    silently.
 
     Args:
         template: by which types, fields and keys are judged; None for kinds that have none.
     """
 
     class Meta:
-        unknown = marshmallow.RAISE
-
-    error_messages = {"unknown": _UNKNOWN}
+        unknown = marshmallow.EXCLUDE
 
     # What a good item becomes: a type with the attributes of the loaded fields, and no others.
     item: ClassVar[type[msgspec.Struct]]
@@ -64,6 +68,7 @@ class ItemSchema(marshmallow.Schema):
     def __init__(self, template: Template | None = None) -> None:
         super().__init__()
         self._template = template
+        self._known = tuple(field.data_key or name for name, field in self.fields.items())
         self._raw = frozenset(
             field.data_key or name for name, field in self.fields.items() if isinstance(field, RawMember)
         )
@@ -79,12 +84,16 @@ class ItemSchema(marshmallow.Schema):
             raise JobUnrunnable("The job has no template to check its items by")
         return self._template
 
-    def check(self, index: int, text: msgspec.Raw) -> Any:
+    def check(
+        self, index: int, text: msgspec.Raw, warnings: list[ItemWarning] | None = None, *, strict: bool = False
+    ) -> Any:
         """Give the verdict on one item.
 
         Args:
             index: 0-based, in the whole batch.
             text: the item as it was sent.
+            warnings: takes up what the sender of a good item should know.
+            strict: refuse members that the item should not have.
 
         Returns:
             An item, or an ItemError that says all that is wrong with it.
@@ -101,10 +110,33 @@ class ItemSchema(marshmallow.Schema):
         try:
             loaded = self.load(values)
         except marshmallow.ValidationError as error:
-            return self._malformed(index, known_id, "; ".join(sentences(error.messages_dict)))
+            messages = [*sentences(error.messages_dict), *(text for _, text in self.unknown_members(values))]
+            return self._malformed(index, known_id, "; ".join(messages))
+        strangers = self.strangers(values)
         if faults := self.faults(loaded):
-            return ItemError(index, known_id, "VALIDATION_FAILED", "; ".join(faults))
+            message = "; ".join([*faults, *(text for _, text in strangers)])
+            return ItemError(index, known_id, "VALIDATION_FAILED", message)
+        if strict and strangers:
+            return ItemError(index, known_id, "UNKNOWN_FIELD", "; ".join(text for _, text in strangers))
+        if warnings is not None:
+            warnings += warnings_of(index, strangers)
         return self.item(**loaded)
+
+    def strangers(self, values: Mapping[str, Any]) -> list[tuple[Path, str]]:
+        """The members that a good item should not have: the way to each, and what to say of it.
+
+        Args:
+            values: its members.
+        """
+        return self.unknown_members(values)
+
+    def unknown_members(self, values: Mapping[str, Any]) -> list[tuple[Path, str]]:
+        """Likewise, of its own members alone, which may be those of a bad item."""
+        names = [name for name in values if name not in self._known]
+        return [
+            ((name,), _unknown_field(name, self._known if place < _MOST_COMPARED else ()))
+            for place, name in enumerate(names)
+        ]
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
         """An item's members, decoded but for documents.
@@ -145,17 +177,33 @@ class ItemSchema(marshmallow.Schema):
 
 
 def sentences(messages: Any) -> list[str]:
-    """All messages of marshmallow, which may be nested, as a flat list: by the order of the fields, unknown last."""
+    """All messages of marshmallow, which may be nested, as a flat list in the order of the fields."""
     match messages:
         case dict():
-            # marshmallow finds unknown members by a set, whose order changes from process to process.
-            strangers = sorted(name for name, inner in messages.items() if inner == [_UNKNOWN])
-            known = [text for name, inner in messages.items() if name not in strangers for text in sentences(inner)]
-            return known + [f'Unknown field: "{name}"' for name in strangers]
+            return [text for inner in messages.values() for text in sentences(inner)]
         case list():
             return [text for inner in messages for text in sentences(inner)]
         case _:
             return [str(messages)]
+
+
+def warnings_of(index: int, strangers: Sequence[tuple[Path, str]]) -> list[ItemWarning]:
+    """What to tell the sender of an item that was taken without some of its members."""
+    return [ItemWarning(index, "UNKNOWN_FIELD", text, _pointer(path)) for path, text in strangers]
+
+
+def _pointer(path: Path) -> str:
+    """The way to a member as a JSON Pointer (RFC 6901 section 3)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _unknown_field(name: str, known: tuple[str, ...]) -> str:
+    return _compared(name, known) if known and len(name) <= _LONGEST_COMPARED else f'Unknown field: "{name}"'
+
+
+@lru_cache(10_000)  # to compare costs more than all else that an item does, and a sender's items mostly are alike
+def _compared(name: str, known: tuple[str, ...]) -> str:
+    return unknown("field", name, known)
 
 
 def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:

@@ -7,6 +7,7 @@ SluiceError                     a code and a message that a client may read
 │   │   └── InvalidParameter    a query parameter is unknown, stands twice, or has a value that it may not have
 │   ├── FaultyBody              likewise, with the place of each fault in the body (public face)
 │   ├── ValidationFailed        a single item breaks its template
+│   ├── UnknownField            a single item has a member that it should not have, and its sender asked to be told so
 │   ├── TemplateNotConfigured   the tenant has chosen no template yet
 │   ├── Unauthorized            no key, or one that opens nothing
 │   ├── NotFound                not there, or another tenant's: the two look alike
@@ -98,6 +99,12 @@ class ValidationFailed(RequestError):
     """A single item breaks its template: an unknown type or key, or a required field is missing."""
 
     code = "VALIDATION_FAILED"
+
+
+class UnknownField(RequestError):
+    """A single item has a member that it should not have, under `Prefer: handling=strict`."""
+
+    code = "UNKNOWN_FIELD"
 
 
 class TemplateNotConfigured(RequestError):

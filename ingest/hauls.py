@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate, chain, pairwise
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -27,11 +27,13 @@ from ingest.db.claims import Claim
 from ingest.db.completion import BlockOutcome, Yields
 from ingest.db.pool import Connection
 from ingest.fastpath import FastPath, derive
-from ingest.jobs import Effect, ItemError, JobState
-from ingest.kinds import KINDS, Outcomes, Target
+from ingest.jobs import Effect, ItemError, ItemWarning, JobState
+from ingest.kinds import KINDS, Outcomes, Target, late
 from ingest.writing import write
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.hauls")
+
+_Told = TypeVar("_Told", ItemError, ItemWarning)
 
 # Jobs that are alike, each with its first open block.
 Haul = Sequence[Claim]
@@ -90,11 +92,18 @@ def carry_out(
     faultpoints.passing("block.locked")
     blocks.extend_patience(conn, block.deliveries)
     texts = [intake.items_of(each.block.payload) for each in haul]
-    checked = _check(schema, block.first_index, list(chain.from_iterable(texts)), poison)
+    strict = (
+        [each.job.strict for each, items in zip(haul, texts, strict=True) for _ in items] if _any_strict(haul) else None
+    )
+    checked = _check(schema, block.first_index, list(chain.from_iterable(texts)), poison, strict)
     faultpoints.passing("block.checked")
-    outcomes = write(conn, KINDS[job.kind], Target(job.tenant_id, job.merge), checked.good, halving=halving)
+    kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge)
+    outcomes = write(conn, kind, target, checked.good, halving=halving)
     faultpoints.passing("block.written")
-    shares = list(_shares(haul, [len(each) for each in texts], checked, outcomes))
+    warnings = _of_taken(
+        [*checked.warnings, *late(conn, kind, target, checked.good, checked.indexes)], checked, outcomes
+    )
+    shares = list(_shares(haul, [len(each) for each in texts], checked, outcomes, warnings))
     blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
     yields = _yields(haul, until, fair=fair)
     advanced = completion.close_blocks(
@@ -102,6 +111,7 @@ def carry_out(
     )
     if len(advanced) < len(haul):
         raise JobEnded
+    blocks.record_warnings(conn, {share.outcome.job_id: share.warnings for share in shares if share.warnings})
     faultpoints.passing("block.closed")
     states = {job_id: job.state for job_id, job in advanced.items()}
     return Done(states, any(job.yielded for job in advanced.values()))
@@ -118,29 +128,53 @@ def _yields(haul: Haul, until: float, *, fair: bool) -> Yields:
 
 
 class _Checked(NamedTuple):
-    """The good items in the order sent, their indexes, and an error for each of the others."""
+    """The good items in the order sent, their indexes and warnings, and an error for each of the others."""
 
     good: list[Any]
     indexes: Sequence[int]
     errors: list[ItemError]
+    warnings: list[ItemWarning]
 
 
-def _check(schema: ItemSchema, first_index: int, texts: list[msgspec.Raw], poison: Collection[int]) -> _Checked:
+def _any_strict(haul: Haul) -> bool:
+    return any(each.job.strict for each in haul)
+
+
+def _check(
+    schema: ItemSchema,
+    first_index: int,
+    texts: list[msgspec.Raw],
+    poison: Collection[int],
+    strict: Sequence[bool] | None,
+) -> _Checked:
+    """Check items, good ones by the fast path.
+
+    Args:
+        schema: theirs.
+        first_index: of the first one.
+        texts: as they were sent.
+        poison: indexes of those that must not be checked.
+        strict: for each, whether members that it should not have are errors; None: for none.
+    """
     fast = fast_path(schema)
     items: list[Any] = [None] * len(texts) if fast is None or poison else fast.check(texts)
     indexes = range(first_index, first_index + len(items))
     errors: list[ItemError] = []
+    warnings: list[ItemWarning] = []
     for place in [place for place, item in enumerate(items) if item is None]:
         index = indexes[place]
-        judged = _poisoned(index) if index in poison else schema.check(index, texts[place])
+        if index in poison:
+            judged = _poisoned(index)
+        else:
+            judged = schema.check(index, texts[place], warnings, strict=strict is not None and strict[place])
         if isinstance(judged, ItemError):
             errors.append(judged)
         else:
             items[place] = judged
     if not errors:
-        return _Checked(items, indexes, errors)
+        return _Checked(items, indexes, errors, warnings)
     good = [place for place, item in enumerate(items) if item is not None]
-    return _Checked([items[place] for place in good], [indexes[place] for place in good], errors)
+    return _Checked([items[place] for place in good], [indexes[place] for place in good], errors, warnings)
 
 
 def _poisoned(index: int) -> ItemError:
@@ -161,9 +195,20 @@ class _Share(NamedTuple):
 
     outcome: BlockOutcome
     errors: list[ItemError]
+    warnings: list[ItemWarning]
 
 
-def _shares(haul: Haul, sizes: Sequence[int], checked: _Checked, outcomes: Outcomes) -> Iterator[_Share]:
+def _of_taken(warnings: list[ItemWarning], checked: _Checked, outcomes: Outcomes) -> list[ItemWarning]:
+    """The warnings of the items that were written, in the order of their indexes."""
+    if not warnings:
+        return []
+    refused = {checked.indexes[place] for place in outcomes.refusals}
+    return sorted((warning for warning in warnings if warning.index not in refused), key=_INDEX)
+
+
+def _shares(
+    haul: Haul, sizes: Sequence[int], checked: _Checked, outcomes: Outcomes, warnings: list[ItemWarning]
+) -> Iterator[_Share]:
     """Each job's share of what became of all: of several, the indexes count on from one to the next."""
     indexes = checked.indexes
     refused = [ItemError(indexes[place], *refusal) for place, refusal in outcomes.refusals.items()]
@@ -171,15 +216,20 @@ def _shares(haul: Haul, sizes: Sequence[int], checked: _Checked, outcomes: Outco
     bounds = accumulate(sizes, initial=haul[0].block.first_index)
     for (job, block), (start, end) in zip(haul, pairwise(bounds), strict=True):
         first, last = bisect_left(indexes, start), bisect_left(indexes, end)
-        mine = errors[bisect_left(errors, start, key=_INDEX) : bisect_left(errors, end, key=_INDEX)]
-        if shift := block.first_index - start:
-            mine = [replace(error, index=error.index + shift) for error in mine]
+        shift = block.first_index - start
+        mine = _between(errors, start, end, shift)
         effects = Counter(outcomes.effects[first:last])
         effects[Effect.FAILED] = len(mine)
         results = None
         if KINDS[job.kind].keeps_results:
             results = _results(shift, indexes[first:last], outcomes.effects[first:last], outcomes.ids[first:last])
-        yield _Share(BlockOutcome(job.id, block.no, effects, results), mine)
+        yield _Share(BlockOutcome(job.id, block.no, effects, results), mine, _between(warnings, start, end, shift))
+
+
+def _between(told: list[_Told], start: int, end: int, shift: int) -> list[_Told]:
+    """What is told of the items from `start` on and before `end`, their indexes shifted."""
+    mine = told[bisect_left(told, start, key=_INDEX) : bisect_left(told, end, key=_INDEX)]
+    return [replace(one, index=one.index + shift) for one in mine] if shift else mine
 
 
 def _results(shift: int, indexes: Sequence[int], effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:

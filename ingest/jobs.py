@@ -68,7 +68,7 @@ class ItemError:
     Attributes:
         index: 0-based, in the whole batch.
         external_id: the item's, where one could be read.
-        code: `VALIDATION_FAILED`, `NOT_FOUND`, `TOO_LARGE` or `WRITE_FAILED`.
+        code: `VALIDATION_FAILED`, `UNKNOWN_FIELD`, `NOT_FOUND`, `TOO_LARGE` or `WRITE_FAILED`.
         message: what is wrong, and with which field.
         malformed: the item is not of the call's shape, as against its template's; a single call answers the two apart.
     """
@@ -78,6 +78,23 @@ class ItemError:
     code: str
     message: str
     malformed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ItemWarning:
+    """What the sender of an item that was taken should know.
+
+    Attributes:
+        index: 0-based, in the whole batch.
+        code: `UNKNOWN_FIELD` or `PAST_RETENTION`.
+        message: what it is about, and what becomes of it.
+        field: a JSON Pointer (RFC 6901) into the item.
+    """
+
+    index: int
+    code: str
+    message: str
+    field: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,8 @@ class Job:
         after_any: it begins whatever became of that one; otherwise only where that one has completed.
         ordered: it takes effect after the earlier jobs that WAITS_FOR names, and its blocks in their order.
         attempts: deliveries that found work, the first included.
+        strict: members that an item should not have are errors, as against warnings.
+        warnings: how many there are of the items that were taken.
         error_code: why it failed, where it did; likewise `error_message`.
     """
 
@@ -115,6 +134,8 @@ class Job:
     started_at: datetime | None
     progressed_at: datetime
     ended_at: datetime | None
+    strict: bool = False
+    warnings: int = 0
 
     @property
     def processed(self) -> int:

@@ -19,9 +19,10 @@ from ingest.db.entities import SCOPE
 from ingest.db.events import Links
 from ingest.db.pool import Connection
 from ingest.entities import Entity, EntitySchema
-from ingest.errors import InvalidInput, NotFound, ValidationFailed
+from ingest.errors import InvalidInput, NotFound, RequestError, UnknownField, ValidationFailed
 from ingest.events import Event, EventSchema
-from ingest.jobs import Effect, ItemError
+from ingest.jobs import Effect, ItemError, ItemWarning
+from ingest.late import past_retention
 from ingest.object_events import ObjectEvent, ObjectEventSchema
 from ingest.objects import Object, ObjectSchema
 from ingest.states import State, StateSchema
@@ -100,6 +101,7 @@ class Kind:
         write: stores items as if they had come one after the other, and says what became of them.
         merges: what an item merges into which entities, where its data is to be merged.
         keeps_results: whether the id of each item that was taken can be read from its job.
+        occurred_at: when an item happened, as its sender says; None for kinds that happen when they are written.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Kind:
     write: Callable[[Connection, Target, Sequence[Any]], Outcomes]
     merges: Callable[[Any], Sequence[Entity]] = lambda _item: ()
     keeps_results: bool = False
+    occurred_at: Callable[[Any], datetime | None] | None = None
 
 
 def _write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -> Outcomes:
@@ -201,6 +204,7 @@ KINDS: dict[str, Kind] = {
             schema=EventSchema,
             key=None,
             write=_write_events,
+            occurred_at=attrgetter("occurred_at"),
         ),
         Kind(
             name="states",
@@ -233,6 +237,7 @@ KINDS: dict[str, Kind] = {
             write=_write_object_events,
             merges=attrgetter("links"),
             keeps_results=True,
+            occurred_at=attrgetter("occurred_at"),
         ),
     )
 }
@@ -250,11 +255,13 @@ class Written(NamedTuple):
     Attributes:
         public_id: as the wire shows it; None where nobody asks for it.
         now: when it occurred, if it is an event whose sender left that to us.
+        warnings: what its sender should know.
     """
 
     effect: Effect
     public_id: UUID | None
     now: datetime | None
+    warnings: Sequence[ItemWarning] = ()
 
 
 def alone(outcomes: Outcomes) -> Written | Refusal:
@@ -265,7 +272,18 @@ def alone(outcomes: Outcomes) -> Written | Refusal:
     return Written(effect, UUID(bytes=outcomes.ids[0]) if outcomes.ids else None, outcomes.now)
 
 
-def write_one(conn: Connection, kind: Kind, target: Target, template: Template | None, text: msgspec.Raw) -> Written:
+def late(
+    conn: Connection, kind: Kind, target: Target, items: Sequence[Any], indexes: Sequence[int]
+) -> list[ItemWarning]:
+    """Warn of the items whose time is already past the tenant's retention."""
+    if kind.occurred_at is None:
+        return []
+    return past_retention(conn, target.tenant_id, list(map(kind.occurred_at, items)), indexes)
+
+
+def write_one(
+    conn: Connection, kind: Kind, target: Target, template: Template | None, text: msgspec.Raw, *, strict: bool = False
+) -> Written:
     """A single call: the same check and write as a batch of one.
 
     Args:
@@ -274,6 +292,7 @@ def write_one(conn: Connection, kind: Kind, target: Target, template: Template |
         target: where and how.
         template: by which to check; None for kinds that have none.
         text: the item, of the shape that it has in a batch.
+        strict: refuse members that the item should not have.
 
     Returns:
         What became of it.
@@ -281,13 +300,21 @@ def write_one(conn: Connection, kind: Kind, target: Target, template: Template |
     Raises:
         InvalidInput: it is not of the kind's shape.
         ValidationFailed: it breaks the template.
+        UnknownField: it has a member that it should not have, and this is strict.
         NotFound: its entity does not exist.
         WriteRefused: the database cannot store it.
     """
-    item = schema_of(kind, template).check(0, text)
+    warnings: list[ItemWarning] = []
+    item = schema_of(kind, template).check(0, text, warnings, strict=strict)
     if isinstance(item, ItemError):
-        raise InvalidInput(item.message) if item.malformed else ValidationFailed(item.message)
+        raise _refusal(item)
     outcome = alone(kind.write(conn, target, [item]))
     if isinstance(outcome, Refusal):
         raise NotFound(outcome.message)
-    return outcome
+    return outcome._replace(warnings=[*warnings, *late(conn, kind, target, [item], [0])])
+
+
+def _refusal(error: ItemError) -> RequestError:
+    if error.malformed:
+        return InvalidInput(error.message)
+    return UnknownField(error.message) if error.code == UnknownField.code else ValidationFailed(error.message)

@@ -1,7 +1,7 @@
 """What the kinds of the public face share: strict fields whose faults are told in two spellings (contracts/public.md).
 
-A single call lists them as FastAPI with pydantic 1 does, a batch as one English sentence an item. Unknown members are
-ignored, and an optional member that is null is as if absent.
+A single call lists them as FastAPI with pydantic 1 does, a batch as one English sentence an item. An optional member
+that is null is as if absent.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,10 @@ import msgspec
 from marshmallow import fields
 
 from ingest import rawjson
-from ingest.checking import ItemSchema, why_unreadable
+from ingest.checking import ItemSchema, Path, warnings_of, why_unreadable
 from ingest.errors import FaultyBody
 from ingest.fields import Document, RawMember, Timestamp
+from ingest.jobs import ItemWarning
 
 LONGEST_EVENT_NAME = 200
 LONGEST_TYPE_NAME = 100
@@ -215,9 +216,6 @@ class Items(_Told, RawMember):
 class PublicSchema(ItemSchema):
     """What the kinds of the public face share."""
 
-    class Meta:
-        unknown = marshmallow.EXCLUDE
-
     def load_text(self, text: msgspec.Raw) -> dict[str, Any]:
         """Load an object from its text.
 
@@ -236,8 +234,13 @@ class PublicSchema(ItemSchema):
             return loaded
         raise marshmallow.ValidationError([fault])
 
-    def require(self, text: msgspec.Raw) -> Any:
+    def require(self, text: msgspec.Raw, warnings: list[ItemWarning], *, strict: bool) -> Any:
         """The item of a single call.
+
+        Args:
+            text: as it was sent.
+            warnings: takes up what the sender should know.
+            strict: refuse members that the item should not have.
 
         Raises:
             FaultyBody: it lists every fault.
@@ -250,13 +253,28 @@ class PublicSchema(ItemSchema):
                 for place, fault in located(error.messages)
             ]
             raise FaultyBody(faults) from None
+        strangers = self.strangers(self.members(text))
+        if strict and strangers:
+            msg, kind = "extra fields not permitted", "value_error.extra"
+            raise FaultyBody([{"loc": ["body", *path], "msg": msg, "type": kind} for path, _ in strangers])
+        warnings += warnings_of(0, strangers)
         return self.item(**loaded)
+
+    def strangers(self, values: Mapping[str, Any]) -> list[tuple[Path, str]]:
+        """As for every kind, those of the objects in it included."""
+        found = self.unknown_members(values)
+        for name, field in self.fields.items():
+            if isinstance(field, Items):
+                for place, text in enumerate(rawjson.split_array(bytes(values[name]))):
+                    inner = field.schema.strangers(field.schema.members(text))
+                    found += [((name, place, *path), said) for path, said in inner]
+        return found
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
         """As for every kind, but for optional members that are null: those are as if absent."""
-        required = {name for name, field in self.fields.items() if field.required}
+        optional = {name for name, field in self.fields.items() if not field.required}
         return {
             name: value
             for name, value in super().members(text).items()
-            if name in required or (value is not None and value != _NULL)
+            if name not in optional or (value is not None and value != _NULL)
         }

@@ -24,7 +24,9 @@ _ORDER = {
     "after": "a job that must complete before this one begins, as in job_…",
     "afterAny": "true: this one begins whatever became of that job; false (default): it fails unless that completed",
 }
-_PREFER = {"Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds) and respond-async, as in RFC 7240"}
+_PREFER = {
+    "Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds); respond-async; {prefer.HANDLING}: as in RFC 7240"
+}
 
 
 @bp.post("/batch/entities")
@@ -77,7 +79,7 @@ def states() -> Response:
 
 def _batch(kind: Kind, *, merge: bool = False) -> Response:
     require_template(caller())
-    preference, sent = prefer.parse([request.headers.get("Prefer", "")]), body.read()
+    preference, sent = prefer.stated(), body.read()
     order = Order(
         after=request.args.get("after"),
         after_any=pages.choice("afterAny", "false", "true") == "true",
@@ -86,7 +88,7 @@ def _batch(kind: Kind, *, merge: bool = False) -> Response:
 
     def accepted_for(caller: Caller) -> UUID | Ended:
         wait = preference.seconds(caller.batch_wait_seconds)
-        return accept(caller, kind, sent, merge=merge, order=order, wait=wait)
+        return accept(caller, kind, sent, merge=merge, order=order, wait=wait, strict=preference.strict)
 
     try:
         outcome = accepted_for(caller())
@@ -94,9 +96,9 @@ def _batch(kind: Kind, *, merge: bool = False) -> Response:
         prove()
         outcome = accepted_for(caller())
     if isinstance(outcome, Ended):
-        return success(_ended(outcome), 200, _applied(preference.wait and f"wait={preference.wait}"))
-    asked = "respond-async" if preference.respond_async else None
-    return success(accepted(outcome), 202, {**where_to_poll(outcome), **_applied(asked)})
+        return success(_ended(outcome), 200, prefer.applied(wait=preference.wait or None, handling=preference.handling))
+    told = prefer.applied(respond_async="" if preference.respond_async else None, handling=preference.handling)
+    return success(accepted(outcome), 202, {**where_to_poll(outcome), **told})
 
 
 def _ended(ended: Ended) -> dict[str, Any]:
@@ -109,9 +111,7 @@ def _ended(ended: Ended) -> dict[str, Any]:
         "failed": job.effects[Effect.FAILED],
         "errors": jobs.error_list(ended.errors),
     }
-    # Only a job that could not be carried out has more to say than the contract's fields.
+    # Beyond the contract's fields there is only what the client would else not know.
+    if job.warnings:
+        data["warnings"] = jobs.warning_summary(job.warnings, ended.warnings)
     return data if job.status is JobState.COMPLETED else {**data, "error": jobs.fault_of(job)}
-
-
-def _applied(preference: str | int | None) -> dict[str, str]:
-    return {"Preference-Applied": str(preference)} if preference else {}

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from app import body, pages, scopes
+from app import body, pages, prefer, scopes
 from app.auth import caller
 from app.describe import describe
 from app.operator import singles
@@ -28,6 +28,7 @@ bp.before_request(scopes.scope("ingest:entities"))
     body="Entity",
     answers={201: "WrittenEntity"},
     query={"mode": "replace (default) or merge"},
+    headers={"Prefer": prefer.HANDLING},
 )
 def post() -> Response:
     """Upsert one entity, `data` replaced as a whole or merged."""
@@ -42,7 +43,7 @@ def post() -> Response:
         "entityType": stored.type,
         "action": written.effect,
     }
-    return success(data, 201)
+    return singles.answered(written, data)
 
 
 @bp.get("/entities/<text:external_id>")

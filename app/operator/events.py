@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from flask import Blueprint, Response, request
 
-from app import body, pages, scopes
+from app import body, pages, prefer, scopes
 from app.auth import caller
 from app.describe import describe
 from app.operator import singles
@@ -36,14 +36,19 @@ _Place = tuple[Annotated[int, msgspec.Meta(ge=_FIRST, le=_LAST)], Annotated[int,
 
 @bp.post("/entities/<text:external_id>/events")
 @describe(
-    "Append an event to an entity", operation="appendEvent", body="Event", answers={201: "WrittenEvent"}, faults=(404,)
+    "Append an event to an entity",
+    operation="appendEvent",
+    body="Event",
+    answers={201: "WrittenEvent"},
+    headers={"Prefer": prefer.HANDLING},
+    faults=(404,),
 )
 def post(external_id: str) -> Response:
     """Append one event; its entity must exist."""
     item = singles.with_members(body.read_json(), externalId=external_id)
     with committed(services().pool) as conn:
         written = singles.write(conn, KINDS["events"], item)
-    return success({"id": written.public_id and ids.spell(ids.EVENT, written.public_id)}, 201)
+    return singles.answered(written, {"id": written.public_id and ids.spell(ids.EVENT, written.public_id)})
 
 
 @bp.get("/entities/<text:external_id>/events")

@@ -1,6 +1,6 @@
 """The shapes of the operator face as JSON Schema, for the OpenAPI document. contracts/operator.md is the law."""
 
-from app.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, closed, or_null, record, ref
+from app.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
 from ingest.jobs import Effect, JobState
 from ingest.kinds import KINDS
 
@@ -32,17 +32,17 @@ SHAPES: dict[str, Shape] = {
     "Readiness": record(status=choice("ok", "unready"), checks={"type": "object", "additionalProperties": TEXT}),
     "Document": DOCUMENT,
     # What is sent, one by one and in batches.
-    "Entity": closed(entityType=_NAME, externalId=ID, data=DOCUMENT),
-    "Event": closed(("timestamp",), eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME)),
+    "Entity": record(entityType=_NAME, externalId=ID, data=DOCUMENT),
+    "Event": record(("timestamp",), eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME)),
     "StateValue": _ANYTHING,
     "EntityBatch": array(ref("Entity"), minItems=1, maxItems=KINDS["entities"].limit),
     "EventBatch": array(
-        closed(("timestamp",), externalId=ID, eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME)),
+        record(("timestamp",), externalId=ID, eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME)),
         minItems=1,
         maxItems=KINDS["events"].limit,
     ),
     "StateBatch": array(
-        closed(externalId=ID, stateKey=_NAME, value=_ANYTHING), minItems=1, maxItems=KINDS["states"].limit
+        record(externalId=ID, stateKey=_NAME, value=_ANYTHING), minItems=1, maxItems=KINDS["states"].limit
     ),
     # Jobs.
     "JobState": choice(*(state.value for state in JobState)),
@@ -50,12 +50,21 @@ SHAPES: dict[str, Shape] = {
     "ItemError": record(
         index=COUNT,
         externalId={"type": ["string", "null"]},
-        code=choice("VALIDATION_FAILED", "NOT_FOUND", "TOO_LARGE", "WRITE_FAILED"),
+        code=choice("VALIDATION_FAILED", "UNKNOWN_FIELD", "NOT_FOUND", "TOO_LARGE", "WRITE_FAILED"),
         message=TEXT,
     ),
     "ItemErrors": array(ref("ItemError")),
+    "ItemWarning": record(
+        index=COUNT,
+        line={"type": ["integer", "null"]},
+        code=choice("UNKNOWN_FIELD", "PAST_RETENTION"),
+        message=TEXT,
+        field={"type": ["string", "null"], "description": "a JSON Pointer (RFC 6901) into the item"},
+    ),
+    "ItemWarnings": array(ref("ItemWarning")),
+    "Warnings": record(count=COUNT, first=array(ref("ItemWarning"), maxItems=10)),
     "AcceptedBatch": record(**_SEEN_JOB),
-    "EndedBatch": record(("error",), **_SEEN_JOB, error=or_null(_FAULT)),
+    "EndedBatch": record(("error", "warnings"), **_SEEN_JOB, error=or_null(_FAULT), warnings=ref("Warnings")),
     "Job": record(
         id=TEXT,
         type=choice(*(kind.job_type for kind in KINDS.values())),
@@ -73,13 +82,21 @@ SHAPES: dict[str, Shape] = {
         eta_seconds=_NUMBER_OR_NULL,
         attempts=COUNT,
         errors_truncated={"type": "boolean"},
-        links=record(self=TEXT, errors=TEXT),
+        warnings=ref("Warnings"),
+        links=record(self=TEXT, errors=TEXT, warnings=TEXT),
     ),
     # What is read back.
-    "WrittenEntity": record(id=TEXT, externalId=ID, entityType=_NAME, action=choice("created", "updated", "unchanged")),
+    "WrittenEntity": record(
+        ("warnings",),
+        id=TEXT,
+        externalId=ID,
+        entityType=_NAME,
+        action=choice("created", "updated", "unchanged"),
+        warnings=ref("Warnings"),
+    ),
     "StoredEntity": record(id=TEXT, entityType=_NAME, externalId=ID, data=DOCUMENT, createdAt=TIME, updatedAt=TIME),
     "DeletedEntity": record(externalId=ID, deleted={"const": True}),
-    "WrittenEvent": record(id=TEXT),
+    "WrittenEvent": record(("warnings",), id=TEXT, warnings=ref("Warnings")),
     "StoredEvents": array(record(id=TEXT, eventType=_NAME, data=DOCUMENT, timestamp=TIME, createdAt=TIME)),
     "WrittenState": record(stateKey=_NAME, value=_ANYTHING),
     "StoredState": record(stateKey=_NAME, value=_ANYTHING, updatedAt=TIME),

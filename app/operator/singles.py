@@ -1,9 +1,15 @@
 """Single writes: the same kind, check and write as a batch of one, under the caller's template."""
 
-import msgspec
+from typing import Any
 
+import msgspec
+from flask import Response
+
+from app import prefer
 from app.auth import caller
 from app.batches import require_template
+from app.jobs import warning_summary
+from app.operator.envelope import success
 from app.services import services
 from ingest import rawjson
 from ingest.db import entities
@@ -25,7 +31,15 @@ def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = Fals
         TemplateNotConfigured: the tenant has chosen no template; and all that `write_one` raises.
     """
     template = services().editions.get(conn, require_template(caller()))
-    return write_one(conn, kind, Target(caller().tenant_id, merge), template, item)
+    target = Target(caller().tenant_id, merge)
+    return write_one(conn, kind, target, template, item, strict=prefer.stated().strict)
+
+
+def answered(written: Written, data: dict[str, Any]) -> Response:
+    """The answer to a write that made something: beyond the contract's fields, warnings where there are any."""
+    if written.warnings:
+        data["warnings"] = warning_summary(len(written.warnings), written.warnings)
+    return success(data, 201, prefer.applied(handling=prefer.stated().handling))
 
 
 def with_members(item: msgspec.Raw, **members: str) -> msgspec.Raw:
@@ -33,19 +47,19 @@ def with_members(item: msgspec.Raw, **members: str) -> msgspec.Raw:
 
     Args:
         item: the body.
-        members: what the path says; the body must not say it again.
+        members: what the path says; the body must not say otherwise.
 
     Raises:
-        InvalidInput: the body is no object, or names such a member.
+        InvalidInput: the body is no object, or has another value for such a member.
     """
     try:
         sent = rawjson.split_object(item)
     except rawjson.NotAnObject:
         raise InvalidInput("The body must be a JSON object") from None
-    for name in members:
-        if name in sent:
-            raise InvalidInput(f'Unknown field: "{name}" (the path says it already)')
-    return msgspec.Raw(msgspec.json.encode({**members, **sent}))
+    for name, value in members.items():
+        if name in sent and rawjson.decode(sent[name]) != value:
+            raise InvalidInput(f'Field "{name}" is not what the path says; leave it out')
+    return msgspec.Raw(msgspec.json.encode({**sent, **members}))
 
 
 def require_entity(conn: Connection, external_id: str) -> int:

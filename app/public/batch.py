@@ -1,14 +1,16 @@
 """`POST /event/batch` and `/object/batch`: jobs like any other, as a rule carried out in the request itself."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from app import batches, prefer, scopes
 from app.auth import caller
 from app.batches import Ended
 from app.describe import describe
+from app.jobs import warning_summary
 from app.public import bodies
 from app.public.envelope import job, success
 from app.services import services
@@ -20,7 +22,7 @@ bp = Blueprint("batch", __name__)
 bp.before_request(scopes.scope("ingest:batch"))
 
 _ASYNC = "respond-async"
-_PREFER = {"Prefer": f"{_ASYNC}: answer 202 with a job to poll, as in RFC 7240"}
+_PREFER = {"Prefer": f"{_ASYNC}: answer 202 with a job to poll; {prefer.HANDLING}: as in RFC 7240"}
 
 
 @bp.post("/event/batch")
@@ -39,7 +41,7 @@ def events() -> Response:
     if isinstance(outcome, Response):
         return outcome
     ids = [result.public_id for result in outcome.results] if outcome else []
-    return success(_shape(outcome, "Event", event_ids=ids))
+    return _answered(_shape(outcome, "Event", event_ids=ids))
 
 
 @bp.post("/object/batch")
@@ -65,7 +67,7 @@ def objects() -> Response:
         }
         for result in (outcome.results if outcome else [])
     ]
-    return success(_shape(outcome, "Object", objects=written))
+    return _answered(_shape(outcome, "Object", objects=written))
 
 
 def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
@@ -76,17 +78,18 @@ def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
     """
     if not items:
         return None
-    later = prefer.parse([request.headers.get("Prefer", "")]).respond_async
+    preference = prefer.stated()
+    later = preference.respond_async
     blocks = intake.pack(items, KINDS[kind].block_items)
-    job_id = batches.store(caller(), KINDS[kind], blocks, merge=True, awaited=not later)
+    job_id = batches.store(caller(), KINDS[kind], blocks, merge=True, awaited=not later, strict=preference.strict)
     if later:
         services().bell.ring(job_id)
     else:
         outcome = batches.carry_out(caller(), job_id)
         if isinstance(outcome, Ended):
             return outcome
-    applied = {"Preference-Applied": _ASYNC} if later else {}
-    return job(batches.accepted(job_id), 202, {**batches.where_to_poll(job_id), **applied})
+    told = prefer.applied(respond_async="" if later else None, handling=preference.handling)
+    return job(batches.accepted(job_id), 202, {**batches.where_to_poll(job_id), **told})
 
 
 def _named(item: msgspec.Raw) -> dict[str, Any]:
@@ -98,7 +101,15 @@ def _shape(ended: Ended | None, noun: str, **written: list[Any]) -> dict[str, An
     """The answer to a batch. What its job never came to, since it was ended before, has failed."""
     errors = _errors(ended, noun) if ended else []
     processed = ended.job.succeeded if ended else 0
-    return {"success": not errors, "processed": processed, "failed": len(errors), **written, "errors": errors}
+    shape = {"success": not errors, "processed": processed, "failed": len(errors), **written, "errors": errors}
+    # Beyond the contract's fields there is only what the client would else not know.
+    if ended and ended.job.warnings:
+        shape["warnings"] = warning_summary(ended.job.warnings, ended.warnings)
+    return shape
+
+
+def _answered(shape: Mapping[str, Any]) -> Response:
+    return success(shape, prefer.applied(handling=prefer.stated().handling))
 
 
 def _errors(ended: Ended, noun: str) -> list[str]:

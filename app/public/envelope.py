@@ -15,9 +15,9 @@ from app.replies import as_json
 _MICROSECONDS_A_MILLISECOND = 1_000
 
 
-def success(shape: Mapping[str, Any]) -> Response:
+def success(shape: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """Always 200: the SDK takes any other 2xx for a failure."""
-    return as_json(shape, 200)
+    return as_json(shape, 200, headers)
 
 
 def job(data: Any, status: int, headers: Mapping[str, str]) -> Response:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response
 
-from app import scopes
+from app import prefer, scopes
 from app.describe import describe
-from app.public import bodies, singles
-from app.public.envelope import moment, success
+from app.public import singles
+from app.public.envelope import moment
 from ingest.object_events import ObjectEvent, ObjectEventSchema
 
 bp = Blueprint("events", __name__)
@@ -23,12 +23,15 @@ _SCHEMA = ObjectEventSchema()
     body="ObjectEvent",
     answers={200: "RecordedEvent"},
     bare=True,
+    headers={"Prefer": prefer.HANDLING},
 )
 def post() -> Response:
     """Append one event; the properties that it brings are merged into its objects."""
-    event: ObjectEvent = _SCHEMA.require(bodies.item())
-    written = singles.write("object_events", event)
-    return success(
+    event: ObjectEvent
+    event, warnings = singles.read(_SCHEMA)
+    written = singles.write("object_events", event, warnings)
+    return singles.answered(
+        written,
         {
             "success": True,
             "event_id": written.public_id,
@@ -36,5 +39,5 @@ def post() -> Response:
             "timestamp": moment(event.occurred_at or written.now or datetime.now(UTC)),
             "objects_count": event.links_count,
             "message": f"Event '{event.type}' recorded successfully",
-        }
+        },
     )

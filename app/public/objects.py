@@ -2,10 +2,10 @@
 
 from flask import Blueprint, Response
 
-from app import scopes
+from app import prefer, scopes
 from app.auth import caller
 from app.describe import describe
-from app.public import bodies, singles
+from app.public import singles
 from app.public.envelope import moment, success
 from app.replies import document
 from app.services import services
@@ -29,13 +29,16 @@ _SCHEMA = ObjectSchema()
     body="Object",
     answers={200: "UpsertedObject"},
     bare=True,
+    headers={"Prefer": prefer.HANDLING},
 )
 def upsert() -> Response:
     """Upsert one object; null removes a property."""
-    item: Entity = _SCHEMA.require(bodies.item())
-    written = singles.write("objects", item)
+    item: Entity
+    item, warnings = singles.read(_SCHEMA)
+    written = singles.write("objects", item, warnings)
     created = written.effect is Effect.CREATED
-    return success(
+    return singles.answered(
+        written,
         {
             "success": True,
             "object_id": written.public_id,
@@ -43,7 +46,7 @@ def upsert() -> Response:
             "external_id": item.external_id,
             "created": created,
             "message": f"Object '{item.type}/{item.external_id}' {'created' if created else 'updated'} successfully",
-        }
+        },
     )
 
 

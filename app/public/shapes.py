@@ -18,6 +18,7 @@ _ADDRESSED: Shape = {"description": 'Any text but "." and ".."'}
 _EVENT_NAME = _text(LONGEST_EVENT_NAME)
 _TYPE_NAME, _OBJECT_ID = {**_text(LONGEST_TYPE_NAME), **_ADDRESSED}, {**_text(LONGEST_ID), **_ADDRESSED}
 _OPTIONAL_DOCUMENT = or_null(DOCUMENT)
+_WARNED, _WARNINGS = ("warnings",), {"warnings": ref("Warnings")}
 _NAMED = {"object_id": _UUID, "object_type": _TYPE_NAME, "external_id": _OBJECT_ID}
 
 SHAPES: dict[str, Shape] = {
@@ -45,11 +46,22 @@ SHAPES: dict[str, Shape] = {
     "ObjectEventBatch": record(events=array(ref("ObjectEvent"), maxItems=KINDS["object_events"].limit)),
     # What became of it.
     "RecordedEvent": record(
-        success=_DONE, event_id=_UUID, event_type=_EVENT_NAME, timestamp=TIME, objects_count=COUNT, message=TEXT
+        _WARNED,
+        **_WARNINGS,
+        success=_DONE,
+        event_id=_UUID,
+        event_type=_EVENT_NAME,
+        timestamp=TIME,
+        objects_count=COUNT,
+        message=TEXT,
     ),
-    "RecordedEvents": record(success=_BOOLEAN, processed=COUNT, failed=COUNT, event_ids=array(_UUID), errors=_ERRORS),
-    "UpsertedObject": record(success=_DONE, **_NAMED, created=_BOOLEAN, message=TEXT),
+    "RecordedEvents": record(
+        _WARNED, **_WARNINGS, success=_BOOLEAN, processed=COUNT, failed=COUNT, event_ids=array(_UUID), errors=_ERRORS
+    ),
+    "UpsertedObject": record(_WARNED, **_WARNINGS, success=_DONE, **_NAMED, created=_BOOLEAN, message=TEXT),
     "UpsertedObjects": record(
+        _WARNED,
+        **_WARNINGS,
         success=_BOOLEAN,
         processed=COUNT,
         failed=COUNT,

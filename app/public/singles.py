@@ -2,20 +2,39 @@
 
 from typing import Any
 
+from flask import Response
+
+from app import prefer
 from app.auth import caller
+from app.jobs import warning_summary
+from app.public import bodies
+from app.public.envelope import success
 from app.services import services
 from ingest.db.commits import committed
 from ingest.errors import FaultyBody, PayloadTooLarge, TooLarge
-from ingest.kinds import KINDS, Target, Written, alone
+from ingest.jobs import ItemWarning
+from ingest.kinds import KINDS, Target, Written, alone, late
+from ingest.public import PublicSchema
 from ingest.writing import write as write_block
 
 
-def write(kind: str, item: Any) -> Written:
+def read(schema: PublicSchema) -> tuple[Any, list[ItemWarning]]:
+    """The item of this request, and what its sender should know of it.
+
+    Raises:
+        FaultyBody: it lists every fault.
+    """
+    warnings: list[ItemWarning] = []
+    return schema.require(bodies.item(), warnings, strict=prefer.stated().strict), warnings
+
+
+def write(kind: str, item: Any, warnings: list[ItemWarning]) -> Written:
     """Write one item of the caller's.
 
     Args:
         kind: its name in the table of kinds.
         item: checked.
+        warnings: what checking it found.
 
     Returns:
         What became of it, once it is durable.
@@ -25,10 +44,20 @@ def write(kind: str, item: Any) -> Written:
         PayloadTooLarge: it would let an object grow too large.
         DatabaseError: nothing was stored.
     """
+    target = Target(caller().tenant_id, merge=True)
     with committed(services().pool) as conn:
-        outcome = alone(write_block(conn, KINDS[kind], Target(caller().tenant_id, merge=True), [item]))
+        outcome = alone(write_block(conn, KINDS[kind], target, [item]))
+        if isinstance(outcome, Written):
+            outcome = outcome._replace(warnings=[*warnings, *late(conn, KINDS[kind], target, [item], [0])])
     if isinstance(outcome, Written):
         return outcome
     if outcome.code == TooLarge.code:
         raise PayloadTooLarge(outcome.message)
     raise FaultyBody.at([], outcome.message, "value_error.write_failed")
+
+
+def answered(written: Written, shape: dict[str, Any]) -> Response:
+    """The answer to a write: beyond the contract's fields, warnings where there are any."""
+    if written.warnings:
+        shape["warnings"] = warning_summary(len(written.warnings), written.warnings)
+    return success(shape, prefer.applied(handling=prefer.stated().handling))

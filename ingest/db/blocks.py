@@ -1,6 +1,6 @@
 """Blocks: the row lock on a block is the lease on its work."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
 from uuid import UUID
@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from ingest.db import binary
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
-from ingest.jobs import Effect, ItemError
+from ingest.jobs import Effect, ItemError, ItemWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +183,78 @@ def errors_of(conn: Connection, job_id: UUID, *, limit: int, after: int = -1) ->
     """
     with conn.cursor(row_factory=class_row(ItemError)) as cursor:
         return cursor.execute(_ERRORS, {"job_id": job_id, "after": after, "limit": limit}).fetchall()
+
+
+# So many warnings of a job can be read; all are counted. More tell a sender no more, and a batch may bring millions.
+MOST_WARNINGS_KEPT = 10_000
+
+# The rows of the jobs are this transaction's already.
+_WARN = f"""
+WITH counted AS (
+    UPDATE jobs j SET warnings = j.warnings + c.count
+    FROM unnest(%(counted)b::uuid[], %(counts)b::integer[]) AS c (job_id, count) WHERE j.id = ANY (ARRAY[c.job_id])
+    RETURNING j.id, j.warnings - c.count AS before
+)
+INSERT INTO job_warnings (job_id, index, no, code, message, field)
+SELECT w.job_id, w.index, row_number() OVER (PARTITION BY w.job_id, w.index ORDER BY w.place) - 1, w.code, w.message,
+       w.field
+FROM unnest(%(job_ids)b::uuid[], %(places)b::integer[], %(indexes)b::integer[], %(codes)b::text[], %(messages)b::text[],
+            %(fields)b::text[]) AS w (job_id, place, index, code, message, field)
+JOIN counted ON counted.id = w.job_id
+WHERE counted.before + w.place <= {MOST_WARNINGS_KEPT}
+"""
+
+
+def record_warnings(conn: Connection, warnings: Mapping[UUID, Sequence[ItemWarning]]) -> None:
+    """Count what the senders of good items should know, and keep the first of it.
+
+    Args:
+        conn: the transaction that moved the jobs on.
+        warnings: of each job, in the order of their indexes.
+    """
+    if not any(warnings.values()):
+        return
+    kept = [
+        (job_id, place, warning)
+        for job_id, found in warnings.items()
+        for place, warning in enumerate(found[:MOST_WARNINGS_KEPT], 1)
+    ]
+    columns = {
+        "counted": list(warnings),
+        "counts": [len(found) for found in warnings.values()],
+        "job_ids": [job_id for job_id, _, _ in kept],
+        "places": [place for _, place, _ in kept],
+        "indexes": [warning.index for _, _, warning in kept],
+        "codes": [warning.code for _, _, warning in kept],
+        "messages": [_storable(warning.message) for _, _, warning in kept],
+        "fields": [None if warning.field is None else _storable(warning.field) for _, _, warning in kept],
+    }
+    conn.execute(_WARN, columns)
+
+
+_WARNINGS = """
+SELECT no, index, code, message, field FROM job_warnings
+WHERE job_id = %(job_id)s AND (index, no) > (%(index)s, %(no)s) ORDER BY index, no LIMIT %(limit)s
+"""
+
+# Where a page of warnings ended: an index, and which of the item's warnings it was.
+Place = tuple[int, int]
+
+
+def warnings_of(
+    conn: Connection, job_id: UUID, *, limit: int, after: Place = (-1, -1)
+) -> list[tuple[Place, ItemWarning]]:
+    """A page of a job's warnings, in index order, each with its place.
+
+    Args:
+        conn: an open transaction.
+        job_id: whose.
+        limit: the most to return.
+        after: only those with a greater place.
+    """
+    values = {"job_id": job_id, "index": after[0], "no": after[1], "limit": limit}
+    rows = conn.execute(_WARNINGS, values)
+    return [((warning[0], no), ItemWarning(*warning)) for no, *warning in rows]  # type: ignore[misc,arg-type] # as selected
 
 
 # Postgres stores no NUL and no lone surrogate. The item that had one was refused for it; here it is only told apart.

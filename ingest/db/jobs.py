@@ -20,7 +20,8 @@ from ingest.jobs import Effect, Job, JobState
 
 COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, j.after_any, j.ordered, j.request_id,
        j.awaited, j.status, j.total, j.created, j.updated, j.unchanged, j.duplicate, j.failed, j.unprocessed,
-       j.attempts, j.error_code, j.error_message, j.created_at, j.started_at, j.progressed_at, j.ended_at"""
+       j.attempts, j.error_code, j.error_message, j.created_at, j.started_at, j.progressed_at, j.ended_at, j.strict,
+       j.warnings"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class NewJob:
     unproven: Caller | None = None
     after_any: bool = False
     ordered: bool = True
+    strict: bool = False
 
 
 _OF_JOB = {
@@ -55,6 +57,7 @@ _OF_JOB = {
     "ordered": bool,
     "request_id": str,
     "awaited": bool,
+    "strict": bool,
     "total": int,
     "blocks": int,
     "key_id": UUID,
@@ -69,9 +72,9 @@ _OF_BLOCK = {"first_index": int, "items": int, "payload": bytes}
 _ACCEPT = """
 WITH job AS (
     INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
-                      total, unprocessed, blocks_open)
+                      strict, total, unprocessed, blocks_open)
     SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(after_any)s, %(ordered)s,
-           %(request_id)s, %(awaited)s, %(total)s, %(total)s, %(blocks)s
+           %(request_id)s, %(awaited)s, %(strict)s, %(total)s, %(total)s, %(blocks)s
     WHERE %(key_id)s IS NULL OR (
         SELECT k.xmin::text = %(key_version)s AND t.xmin::text = %(tenant_version)s
                AND (k.expires_at > now()) IS NOT FALSE
@@ -122,6 +125,7 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
         "ordered": job.ordered,
         "request_id": job.request_id,
         "awaited": job.awaited,
+        "strict": job.strict,
         "total": sum(block.items for block in blocks),
         "blocks": len(blocks),
         "key_id": caller and caller.key_id,

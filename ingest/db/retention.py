@@ -1,5 +1,7 @@
 """Retention: what is past its time is deleted, a bounded piece at a time."""
 
+from datetime import datetime
+
 from ingest.db.pool import Connection
 
 _PURGE_JOBS = """
@@ -60,6 +62,15 @@ def wanted(conn: Connection) -> bool:
 # What a tenant's row `t` says of how long its events, and its states, are kept; NULL: for ever.
 EVENT_DAYS = "coalesce((t.retention_policy #>> '{entity_events,archive_days}')::integer, t.data_retention_days)"
 STATE_DAYS = "coalesce((t.retention_policy #>> '{entity_states,archive_days}')::integer, t.data_retention_days)"
+
+_EVENTS_KEPT = f"SELECT {EVENT_DAYS}, now() - make_interval(days => {EVENT_DAYS}) FROM tenants t WHERE t.id = %s"
+
+
+def events_kept(conn: Connection, tenant_id: int) -> tuple[int, datetime] | None:
+    """For how many days a tenant's events are kept, and since when therefore; None: for ever."""
+    row = conn.execute(_EVENTS_KEPT, (tenant_id,)).fetchone()
+    return None if row is None or row[0] is None else row  # type: ignore[return-value] # (integer, timestamptz)
+
 
 # A range of pages needs no index, which every write would pay for: a purge may take its time, a write may not.
 _PURGE_PAGES = {

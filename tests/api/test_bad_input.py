@@ -80,7 +80,10 @@ BAD_ENTITIES: dict[str, tuple[str, str]] = {
     "string": ('"player"', "must be a JSON object"),
     "list": ("[]", "must be a JSON object"),
     "no fields": ("{}", "Missing required field"),
-    "extra field": (json.dumps(entity(extra=1)), 'Unknown field: "extra"'),
+    "misspelt field": (
+        json.dumps({"entityType": "player", "externalID": "x", "data": {}}),
+        'Missing required field: "externalId"; Unknown field: "externalID" (did you mean "externalId"?)',
+    ),
     "data null": (json.dumps(entity(data=None)), "data"),
     "data list": (json.dumps(entity(data=[])), '"data" must be an object'),
     "number as id": (json.dumps(entity(externalId=5)), '"externalId" must be a string'),

@@ -12,12 +12,12 @@ from app import docs
 
 # Once published, a name stays: it is a function in somebody's program.
 OPERATIONS = {
-    *("writeEntities", "writeEvents", "writeStates", "getJob", "listJobErrors"),
+    *("writeEntities", "writeEvents", "writeStates", "getJob", "listJobErrors", "listJobWarnings"),
     *("upsertEntity", "getEntity", "deleteEntity", "appendEvent", "listEvents", "setState", "listStates", "getState"),
     *("listTemplates", "storeTemplate", "getSettings", "changeSettings"),
     *("createKey", "listKeys", "relabelKey", "revokeKey"),
     *("recordEvent", "recordEvents", "upsertObject", "upsertObjects", "getObject", "getKeyHealth"),
-    *("getPublicJob", "listPublicJobErrors", "getHealth", "getReadiness", "getDocument"),
+    *("getPublicJob", "listPublicJobErrors", "listPublicJobWarnings", "getHealth", "getReadiness", "getDocument"),
 }
 
 

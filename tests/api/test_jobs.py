@@ -58,7 +58,8 @@ def test_section_5_the_fields_that_are_ours(api: Api, run_jobs: Callable[[], Non
     assert job["rate"] > 0
     assert job["eta_seconds"] == 0
     path = f"{BASE}/batch/jobs/{job['id']}"
-    assert job["links"] == {"self": path, "errors": f"{path}/errors"}
+    assert job["links"] == {"self": path, "errors": f"{path}/errors", "warnings": f"{path}/warnings"}
+    assert job["warnings"] == {"count": 0, "first": []}
 
 
 def test_section_5_a_pending_job_has_done_nothing_yet(api: Api) -> None:

@@ -39,7 +39,7 @@ _BAD = {
         (b'{"entityType": "ship", "externalId": "x", "data": {}}', "VALIDATION_FAILED"),
         (b'{"entityType": "game", "externalId": "x", "data": {"a": "\\u0000"}}', "VALIDATION_FAILED"),
         (b'{"entityType": "game", "externalId": "x", "data": {"a": "\\udfff"}}', "VALIDATION_FAILED"),
-        (b'{"entityType": "game", "externalId": "x", "data": {}, "data2": {}}', "VALIDATION_FAILED"),
+        (b'{"entityType": "game", "externalId": "x", "data2": {}}', "VALIDATION_FAILED"),
         (b'{"entityType": "game", "externalId": "x", "data": {"n": %s}}' % TOO_LARGE, "WRITE_FAILED"),
         (b'{"entityType": "game", "externalId": "x", "data": {"n": -1E1000000000000000000000}}', "VALIDATION_FAILED"),
     ],

@@ -34,10 +34,10 @@ def test_the_table_of_kinds_is_the_contracts() -> None:
 
 
 def test_a_single_write_has_its_effect_and_an_event_its_public_id(conn: Connection, tenant: Tenant) -> None:
-    assert put(conn, tenant, "entities", entity()) == Written(Effect.CREATED, None, None)
-    assert put(conn, tenant, "entities", entity()) == Written(Effect.UNCHANGED, None, None)
+    assert put(conn, tenant, "entities", entity()) == Written(Effect.CREATED, None, None, [])
+    assert put(conn, tenant, "entities", entity()) == Written(Effect.UNCHANGED, None, None, [])
     assert put(conn, tenant, "events", event()).public_id is not None
-    assert put(conn, tenant, "states", state()) == Written(Effect.CREATED, None, None)
+    assert put(conn, tenant, "states", state()) == Written(Effect.CREATED, None, None, [])
 
 
 def test_a_single_entity_is_replaced_or_merged_as_asked(conn: Connection, tenant: Tenant) -> None:

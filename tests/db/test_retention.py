@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from ingest.db import blocks, entities, events, jobs, retention, states, tenants
-from ingest.db.blocks import record_errors
+from ingest.db.blocks import record_errors, record_warnings
 from ingest.db.entities import SCOPE
 from ingest.db.events import Links
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
 from ingest.events import Event
-from ingest.jobs import Effect, ItemError
+from ingest.jobs import Effect, ItemError, ItemWarning
 from ingest.states import State
 from tests.factories import accept, entity, make_tenant
 from worker.sweep import Crawl
@@ -122,17 +122,18 @@ def test_nothing_is_looked_through_where_no_tenant_wants_it(conn: Connection, te
 def an_ended_job(conn: Connection, tenant: Tenant, days: int) -> UUID:
     job_id = accept(conn, tenant, "entities", [entity()])
     record_errors(conn, [(job_id, ItemError(0, "p", "VALIDATION_FAILED", "wrong"))])
+    record_warnings(conn, {job_id: [ItemWarning(0, "UNKNOWN_FIELD", "strange", "/x")]})
     jobs.cancel(conn, job_id)
     conn.execute("UPDATE jobs SET ended_at = now() - make_interval(days => %s) WHERE id = %s", (days, job_id))
     return job_id
 
 
-def test_jobs_that_ended_long_ago_are_purged_with_their_blocks_and_errors(conn: Connection, tenant: Tenant) -> None:
+def test_jobs_that_ended_long_ago_are_purged_with_all_that_is_theirs(conn: Connection, tenant: Tenant) -> None:
     old, young = an_ended_job(conn, tenant, 31), an_ended_job(conn, tenant, 29)
     assert retention.purge_jobs(conn, days=30, limit=100) == 1
     assert jobs.get(conn, old) is None
     assert jobs.get(conn, young) is not None
-    for table in ("job_blocks", "job_errors"):
+    for table in ("job_blocks", "job_errors", "job_warnings"):
         assert conn.execute(f"SELECT DISTINCT job_id FROM {table}".encode()).fetchall() == [(young,)]
 
 

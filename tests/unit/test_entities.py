@@ -6,7 +6,7 @@ import pytest
 
 from ingest import rawjson
 from ingest.entities import Entity, EntitySchema
-from ingest.jobs import ItemError
+from ingest.jobs import ItemError, ItemWarning
 from ingest.templates import Template
 
 
@@ -64,10 +64,13 @@ def test_an_unknown_type_is_refused_with_a_hint_where_one_is_near(template: Temp
 
 
 def test_members_of_other_kinds_are_unknown(template: Template) -> None:
-    refused = check(template, item(eventType="session", timestamp=None))
-    assert refused.message == 'Unknown field: "eventType"; Unknown field: "timestamp"'
-    assert refused.malformed
-    assert refused.external_id == "p1"
+    warnings: list[ItemWarning] = []
+    text = msgspec.Raw(json.dumps(item(eventType="session", timestamp=None)).encode())
+    assert isinstance(EntitySchema(template).check(7, text, warnings), Entity)
+    assert warnings == [
+        ItemWarning(7, "UNKNOWN_FIELD", 'Unknown field: "eventType" (did you mean "entityType"?)', "/eventType"),
+        ItemWarning(7, "UNKNOWN_FIELD", 'Unknown field: "timestamp"', "/timestamp"),
+    ]
 
 
 @pytest.mark.parametrize(

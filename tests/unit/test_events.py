@@ -39,4 +39,6 @@ def test_an_unknown_type_is_refused_dotted_ones_included(template: Template, nam
 
 
 def test_members_of_other_kinds_are_unknown(template: Template) -> None:
-    assert check(template, entityType="player").message == 'Unknown field: "entityType"'
+    text = msgspec.Raw(b'{"externalId": "p1", "eventType": "session", "data": {}, "entityType": "player"}')
+    refused = EventSchema(template).check(7, text, strict=True)
+    assert refused == ItemError(7, "p1", "UNKNOWN_FIELD", 'Unknown field: "entityType" (did you mean "eventType"?)')

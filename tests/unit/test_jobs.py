@@ -19,6 +19,8 @@ def a_job(effects: dict[Effect, int], **overrides: Any) -> Job:
         "merge": False,
         "template_id": 1,
         "after_job_id": None,
+        "after_any": False,
+        "ordered": True,
         "request_id": "r",
         "awaited": False,
         "status": JobState.PROCESSING,

@@ -1,13 +1,20 @@
+from typing import Any
+
 import msgspec
 import pytest
 
 from ingest.checking import DEEPEST
 from ingest.errors import FaultyBody
-from ingest.jobs import ItemError
+from ingest.jobs import ItemError, ItemWarning
 from ingest.object_events import ObjectEventSchema
 from ingest.objects import ObjectSchema
+from ingest.public import PublicSchema
 
 OBJECT, EVENT = ObjectSchema(), ObjectEventSchema()
+
+
+def require(schema: PublicSchema, text: msgspec.Raw, warnings: list[ItemWarning] | None = None) -> Any:
+    return schema.require(text, [] if warnings is None else warnings, strict=warnings is None)
 
 
 def nested(levels: int) -> bytes:
@@ -18,7 +25,9 @@ def nested(levels: int) -> bytes:
 
 def test_a_single_call_lists_each_fault_with_its_place() -> None:
     with pytest.raises(FaultyBody) as refused:
-        EVENT.require(msgspec.Raw(b'{"event": "e", "objects": [{"type": "a", "id": "1"}, {"id": 2}], "timestamp": ""}'))
+        require(
+            EVENT, msgspec.Raw(b'{"event": "e", "objects": [{"type": "a", "id": "1"}, {"id": 2}], "timestamp": ""}')
+        )
     assert refused.value.faults == [
         {"loc": ["body", "objects", 1, "type"], "msg": "field required", "type": "value_error.missing"},
         {"loc": ["body", "objects", 1, "id"], "msg": "str type expected", "type": "type_error.str"},
@@ -40,12 +49,12 @@ def test_a_batch_says_the_same_in_one_sentence() -> None:
 def test_a_fault_of_the_whole_has_no_place() -> None:
     for text in (b"[]", b'"a"', b'{"type": "\\ud800", "id": "1"}', nested(DEEPEST + 1)):
         with pytest.raises(FaultyBody) as refused:
-            OBJECT.require(msgspec.Raw(text))
+            require(OBJECT, msgspec.Raw(text))
         assert [fault["loc"] for fault in refused.value.faults] == [["body"]]
 
 
 def test_depth_has_one_limit_whatever_the_stack() -> None:
-    assert OBJECT.require(msgspec.Raw(nested(DEEPEST))).external_id == "1"
+    assert require(OBJECT, msgspec.Raw(nested(DEEPEST))).external_id == "1"
     refused = OBJECT.check(0, msgspec.Raw(nested(DEEPEST + 1)))
     assert refused.message == f"The item cannot be read: it is nested over {DEEPEST} levels deep"
 
@@ -53,3 +62,33 @@ def test_depth_has_one_limit_whatever_the_stack() -> None:
 def test_a_shown_timestamp_is_cut_short() -> None:
     text = b'{"event": "e", "objects": [{"type": "a", "id": "1"}], "timestamp": "' + b"x" * 10_000 + b'"}'
     assert EVENT.check(0, msgspec.Raw(text)).message == f"Invalid timestamp format '{'x' * 100}'"
+
+
+STRANGE = msgspec.Raw(
+    b'{"event": "e", "a/b~": null, "objects": [{"type": "a", "id": "1"}, {"type": "a", "id": "2", "Qualifier": 1}]}'
+)
+
+
+def test_members_that_an_event_should_not_have_are_warned_of_wherever_they_stand() -> None:
+    warnings: list[ItemWarning] = []
+    assert len(require(EVENT, STRANGE, warnings).links) == 2
+    assert [(warning.field, warning.code) for warning in warnings] == [
+        ("/a~1b~0", "UNKNOWN_FIELD"),
+        ("/objects/1/Qualifier", "UNKNOWN_FIELD"),
+    ]
+    assert warnings[1].message == 'Unknown field: "Qualifier" (did you mean "qualifier"?)'
+    told: list[ItemWarning] = []
+    EVENT.check(0, STRANGE, told)
+    assert told == warnings
+
+
+def test_a_strict_call_lists_them_as_faults() -> None:
+    with pytest.raises(FaultyBody) as refused:
+        require(EVENT, STRANGE)
+    extra = {"msg": "extra fields not permitted", "type": "value_error.extra"}
+    assert refused.value.faults == [
+        {"loc": ["body", "a/b~"], **extra},
+        {"loc": ["body", "objects", 1, "Qualifier"], **extra},
+    ]
+    strict = EVENT.check(0, STRANGE, strict=True)
+    assert (strict.code, strict.malformed) == ("UNKNOWN_FIELD", False)

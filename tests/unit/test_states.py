@@ -49,5 +49,6 @@ def test_a_key_that_the_template_does_not_list_is_refused(template: Template, ke
 
 
 def test_members_of_other_kinds_are_unknown(template: Template) -> None:
-    refused = check(template, {"externalId": "p1", "stateKey": "balance", "value": 1, "data": {}})
-    assert refused.message == 'Unknown field: "data"'
+    members = {"externalId": "p1", "stateKey": "balance", "value": 1, "data": {}}
+    refused = StateSchema(template).check(7, msgspec.Raw(json.dumps(members).encode()), strict=True)
+    assert refused == ItemError(7, "p1", "UNKNOWN_FIELD", 'Unknown field: "data"')

@@ -1,5 +1,6 @@
 """Invariants of jobs, their blocks and their item errors: promises 2 and 4, as they stand in the tables."""
 
+from ingest.db.blocks import MOST_WARNINGS_KEPT
 from ingest.db.verify.check import Check
 from ingest.ids import JOB
 
@@ -7,7 +8,7 @@ _RECOUNT = (
     "What was written stands in entities, events and states, but do not trust this job's counts. Have its client "
     "send the batch again: entities and states then end as sent; for events, compare them with what is stored first"
 )
-_REPORT = "keep a copy of the job's rows (jobs, job_blocks, job_errors) and report it"
+_REPORT = "keep a copy of the job's rows (jobs, job_blocks, job_errors, job_warnings) and report it"
 
 EFFECTS_SUM = Check(
     name="job_effects_sum",
@@ -109,6 +110,20 @@ SELECT j.id, concat('index ', min(e.index), ' to ', max(e.index), ', total ', j.
 FROM job_errors e JOIN jobs j ON j.id = e.job_id
 WHERE e.index NOT BETWEEN 0 AND j.total - 1
 GROUP BY j.id, j.total
+""",
+)
+
+WARNINGS_KEPT = Check(
+    name="job_warnings_kept",
+    invariant=f"A job has as many warnings as it counts, or the first {MOST_WARNINGS_KEPT:,}",
+    wrong="jobs that have fewer or more warnings than they count",
+    advice="Its client was not told of all that it should know, or of something twice: " + _REPORT,
+    prefix=JOB,
+    query=f"""
+SELECT j.id, concat('counted ', j.warnings, ', kept ', coalesce(w.kept, 0))
+FROM jobs j
+LEFT JOIN (SELECT job_id, count(*) AS kept FROM job_warnings GROUP BY job_id) w ON w.job_id = j.id
+WHERE coalesce(w.kept, 0) > j.warnings OR coalesce(w.kept, 0) < least(j.warnings, {MOST_WARNINGS_KEPT})
 """,
 )
 
@@ -221,6 +236,7 @@ CHECKS = (
     CLOSED_PROCESSED,
     ERRORS_FAILED,
     ERRORS_WITHIN,
+    WARNINGS_KEPT,
     COMPLETED,
     UNFINISHED,
     ENDED_AT,

@@ -1,0 +1,38 @@
+"""Items that come too late: their time is already past the tenant's retention, so they are taken, and soon deleted."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from ingest.db import retention
+from ingest.db.pool import Connection
+from ingest.jobs import ItemWarning
+
+# No retention is shorter (contracts/operator.md section 2), less a day by which the clocks may differ: most blocks hold
+# nothing older, and the database is not asked.
+_KEPT_AT_LEAST = timedelta(days=29)
+
+
+def past_retention(
+    conn: Connection, tenant_id: int, moments: Sequence[datetime | None], indexes: Sequence[int]
+) -> list[ItemWarning]:
+    """A warning for each item whose time is past the retention, in the order given.
+
+    Args:
+        conn: the transaction that writes them.
+        tenant_id: whose they are.
+        moments: when each happened; None: now.
+        indexes: of the items in their batch.
+    """
+    oldest = min(filter(None, moments), default=None)
+    if oldest is None or oldest > datetime.now(UTC) - _KEPT_AT_LEAST:
+        return []
+    kept = retention.events_kept(conn, tenant_id)
+    if kept is None:
+        return []
+    days, since = kept
+    message = f"Its time is past the retention of {days} days: it is stored, and deleted again soon"
+    return [
+        ItemWarning(index, "PAST_RETENTION", message, "/timestamp")
+        for index, moment in zip(indexes, moments, strict=True)
+        if moment is not None and moment < since
+    ]
