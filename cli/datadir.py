@@ -3,6 +3,8 @@
 .sluice/
   lock        held by the process that runs the stack
   postgres/   the database; its own user's where the stack is run by root
+  pg_hba.conf pg_ident.conf   who may come into the database
+  flower      the login of flower, as USER:PASSWORD
   run/        Unix sockets; a link to a short path elsewhere where this one is too deep
   key         a key of the tenant `local`, for the commands of this user
   stack.log   the lines of all processes, where they are not printed
@@ -10,6 +12,7 @@
 
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -36,7 +39,10 @@ class DataDir:
         self.postgres = self.path / "postgres"
         self.log = self.path / "stack.log"
         self._run = self.path / "run"
+        self.hba = self.path / "pg_hba.conf"
+        self.ident = self.path / "pg_ident.conf"
         self._key = self.path / "key"
+        self._flower = self.path / "flower"
 
     @property
     def sockets(self) -> Path:
@@ -135,6 +141,16 @@ class DataDir:
 
     def write_key(self, secret: str) -> None:
         """Keep a key in the clear, readable by this user only: it opens this machine's stack and nothing else."""
-        self._key.unlink(missing_ok=True)
-        with os.fdopen(os.open(self._key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secret + "\n")
+        _write_secret(self._key, secret)
+
+    def flower_login(self) -> str:
+        """Return the login of flower, as USER:PASSWORD: the one of the last run, or a new one."""
+        if not self._flower.exists():
+            _write_secret(self._flower, f"sluice:{secrets.token_hex(16)}")
+        return self._flower.read_text(encoding="ascii").strip()
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secret + "\n")

@@ -44,7 +44,11 @@ def demo() -> None:
     week = _read_examples()
     with _fresh_stack(console) as stack:
         console.print(f"[green]Ready[/green] after {time.monotonic() - begun:.1f} s; to look at, as long as this runs:")
-        for name, address in {"API": stack.api + FACE, "docs": f"{stack.api}/docs", "flower": stack.flower}.items():
+        for name, address in {
+            "API": stack.api + FACE,
+            "docs": f"{stack.api}/docs",
+            "flower": f"{stack.flower} (login {stack.flower_login})",
+        }.items():
             console.print(f"  {name:7} {address}")
         with _own_tenant(stack) as key, Client(stack.api, key) as client:
             _Play(console, stack, client, week).run()

@@ -4,6 +4,7 @@ Not the wheels' launchers: those change the modes of parent directories and trus
 """
 
 import os
+import pwd
 import select
 import shutil
 import signal
@@ -48,13 +49,14 @@ def servant_for(data: DataDir) -> Servant | None:
     return Servant.for_paths(_postgres_bin() / "postgres", valkey_binary(), data.postgres)
 
 
-def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard) -> Program:
+def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard, *, ours_alone: bool) -> Program:
     """Make the database cluster where there is none, clear what a crash left, and say how to start the server.
 
     Args:
         data: the data directory, held by this process.
         servant: whom Postgres runs as.
         guard: the guard of this process.
+        ours_alone: let only this process's user in, where any process of the servers' own user could be superuser.
 
     Raises:
         StackError: the cluster cannot be made, or an earlier server on it does not end.
@@ -66,6 +68,8 @@ def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard) -> Pr
         "max_wal_size": _wal_size(room(data.path)),
         "unix_socket_directories": f'"{data.sockets}"',
     }
+    if ours_alone:
+        settings |= _door(data)
     argv = [str(_postgres_bin() / "postgres"), "-D", str(data.postgres)]
     argv += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return Program(
@@ -77,6 +81,19 @@ def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard) -> Pr
         death=signal.SIGQUIT,  # immediate shutdown: like a crash for the data, but the server ends its own children
         guarded=False,
     )
+
+
+def _door(data: DataDir) -> dict[str, str]:
+    """Say who may come in, in files that Postgres can read and its user cannot change."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    for file, text in (
+        (data.hba, "local all sluice peer map=sluice\n"),
+        (data.ident, f'sluice "{user}" sluice\n'),
+    ):
+        file.unlink(missing_ok=True)
+        file.write_text(text, encoding="utf-8")
+        file.chmod(0o644)
+    return {"hba_file": str(data.hba), "ident_file": str(data.ident)}
 
 
 def _wal_size(disk: Room) -> str:
@@ -123,7 +140,8 @@ def _make_cluster(data: DataDir, servant: Servant | None, guard: Guard) -> None:
     new.mkdir(mode=0o700)
     if servant is not None:
         os.chown(new, servant.uid, servant.gid)
-    # Trust: the modes of the cluster and of the sockets let only their owner, and root, come near.
+    # Trust: the modes of the cluster and of the sockets let only their owner, and root, come near. `_door`
+    # lets in fewer.
     options = ("--username=sluice", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-instructions")
     _run_to_end(Program("initdb", (str(_postgres_bin() / "initdb"), "-D", str(new), *options), servant=servant), guard)
     single = (str(_postgres_bin() / "postgres"), "--single", "-D", str(new), "template1")

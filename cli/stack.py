@@ -4,6 +4,7 @@
         stack.api        # "http://127.0.0.1:8000", answering: /readyz has said 200
         stack.key        # a key of the tenant `local` (template tpl_igaming), the same at every start
         stack.flower     # "http://127.0.0.1:5555"
+        stack.flower_login  # what flower asks for: "sluice, password …", the same at every start
         stack.settings   # ingest.config.Settings: what the processes run with (database_url, redis_url, …)
         stack.log        # Path of the file that holds every process's lines, where they are not printed
         stack.tend(0.1)  # one turn of supervision, 0.1 s at most: restarts what died; call it in a polling loop
@@ -55,6 +56,7 @@ class Stack:
     api: str
     key: str
     flower: str
+    flower_login: str
     settings: Settings
     log: Path
     supervisor: Supervisor
@@ -119,7 +121,7 @@ def running_servers(data_dir: Path) -> Iterator[Servers]:
     with ExitStack() as exits:
         exits.enter_context(data.held())
         exits.enter_context(_naming_shortage(data))
-        _start_servers(exits, data, frozenset(_URLS), data.log)
+        _start_servers(exits, data, frozenset(_URLS), data.log, ours_alone=False)
         yield Servers(data.database_url, data.redis_url)
 
 
@@ -153,12 +155,16 @@ def running_stack(
         exits.enter_context(data.held())
         exits.enter_context(_naming_shortage(data))
         port, flower_port = procfile.free(port), procfile.free(flower_port)
-        supervisor = _start_servers(exits, data, embedded, None if show else data.log)
+        supervisor = _start_servers(exits, data, embedded, None if show else data.log, ours_alone=True)
         extra |= urls_for(data, embedded)
         if "DATABASE_URL" in embedded and not os.environ.get("SLUICE_DATABASE_DIR"):
             extra["SLUICE_DATABASE_DIR"] = str(data.path)
         settings = settings_with(extra)
-        programs = procfile.programs(port, flower_port, extra)
+        # On loopback it takes any Host, so a page that a browser here has open could reach it and end workers.
+        login = os.environ.get("FLOWER_BASIC_AUTH", "")
+        shown = "as FLOWER_BASIC_AUTH says" if login else data.flower_login().replace(":", ", password ")
+        login = login or data.flower_login()
+        programs = procfile.programs(port, flower_port, extra | {"FLOWER_BASIC_AUTH": login})
         if supervisor.run(programs["release"], _RELEASE_SECONDS) != 0:
             raise StackError("the database could not be brought up to date" + ("" if show else f": see {data.log}"))
         key = local_key(data, settings.database_url)
@@ -169,7 +175,7 @@ def running_stack(
         except StackError as error:
             raise StackError(f"{error.message}: {_readiness(port)[1]}") from None
         supervisor.gives_up = False  # it has worked, so whatever ends it now may pass: a full disk, for one
-        yield Stack(procfile.address(port), key, procfile.address(flower_port), settings, data.log, supervisor)
+        yield Stack(procfile.address(port), key, procfile.address(flower_port), shown, settings, data.log, supervisor)
 
 
 @contextmanager
@@ -184,7 +190,9 @@ def _naming_shortage(data: DataDir) -> Iterator[None]:
         raise
 
 
-def _start_servers(exits: ExitStack, data: DataDir, embedded: frozenset[str], log: Path | None) -> Supervisor:
+def _start_servers(
+    exits: ExitStack, data: DataDir, embedded: frozenset[str], log: Path | None, *, ours_alone: bool
+) -> Supervisor:
     """A supervisor that runs the embedded servers, which answer; all ends with `exits`."""
     if not embedded:
         return exits.enter_context(Supervisor(log, data.shortage))
@@ -192,7 +200,7 @@ def _start_servers(exits: ExitStack, data: DataDir, embedded: frozenset[str], lo
     exits.enter_context(data.socket_dir(servant))
     supervisor = exits.enter_context(Supervisor(log, data.shortage))
     if "DATABASE_URL" in embedded:
-        supervisor.start(servers.prepare_postgres(data, servant, supervisor.guard))
+        supervisor.start(servers.prepare_postgres(data, servant, supervisor.guard, ours_alone=ours_alone))
     if "REDIS_URL" in embedded:
         supervisor.start(servers.valkey(data, servant))
         supervisor.tend_until(lambda: servers.valkey_answers(data), "Valkey does not answer", _SERVER_SECONDS)

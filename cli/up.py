@@ -57,7 +57,7 @@ ready
 
   API     {api}
   key     {stack.key}   (kept in {data_dir / "key"})
-  flower  {stack.flower}
+  flower  {stack.flower}   (login {stack.flower_login})
   docs    {stack.api}/docs
 
 Try it:

@@ -82,7 +82,7 @@ class Up:
         self.line("ready")
         self.api = self.line(r"  API     (\S+)")[1]
         self.key = self.line(r"  key     (\S+) .*")[1]
-        self.flower = self.line(r"  flower  (\S+)")[1]
+        self.flower, *self.flower_login = self.line(r"  flower  (\S+)   \(login (\S+), password (\S+)\)").groups()
         lines = [self.line(r"curl .* \\")[0]]
         while lines[-1].endswith("\\"):
             lines.append(self.line(".*")[0])

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -13,6 +14,7 @@ import httpx2
 import pytest
 
 from cli.datadir import DataDir
+from cli.servant import Servant
 from cli.stack import running_servers
 from ingest.db.pool import connect
 from ingest.ids import JOB, parse
@@ -34,8 +36,23 @@ def test_a_worker_does_the_work_whatever_variables_of_other_programs_are_set(sta
     assert found == ("completed", False)
 
 
-def test_flower_answers_where_it_says(stack):
-    assert httpx2.get(stack.flower, follow_redirects=True).status_code == 200
+def test_flower_answers_where_it_says_to_those_who_have_its_login(stack):
+    assert httpx2.get(f"{stack.flower}/workers").status_code == 401
+    assert httpx2.get(f"{stack.flower}/workers", auth=tuple(stack.flower_login)).status_code == 200
+    assert (stack.data_dir / "flower").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs its servers as another user")
+def test_another_process_of_the_servers_own_user_does_not_come_into_the_database(stack):
+    intruder = Servant.for_paths(stack.data_dir / "postgres")
+    argv = [
+        sys.executable,
+        "-c",
+        "import psycopg, sys; psycopg.connect(sys.argv[1])",
+        DataDir(stack.data_dir).database_url,
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, preexec_fn=intruder.become)
+    assert 'Peer authentication failed for user "sluice"' in done.stderr
 
 
 def test_only_this_machine_can_reach_it(stack):

@@ -21,7 +21,7 @@ COMPOSE = yaml.safe_load(COMPOSE_TEXT)["services"]
 DOCUMENTED = dict(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
 # Read by the processes, but by no line of ours: flower's own settings.
-FLOWERS = {"FLOWER_ADDRESS", "FLOWER_PORT"}
+FLOWERS = {"FLOWER_ADDRESS", "FLOWER_PORT", "FLOWER_BASIC_AUTH"}
 
 # They kill the process that has them: for tests/chaos, and no operator should set them (ingest/faultpoints.py).
 FAULTS = {"SLUICE_FAULT", "SLUICE_FAULT_ITEM"}
