@@ -173,7 +173,8 @@ def store(
         raise CallerChanged
     proved()
     faultpoints.passing("accept.committed")
-    structlog.contextvars.bind_contextvars(job_id=job_id.hex)  # the request's own line names the job, too
+    # The request's own line names the job, too.
+    structlog.contextvars.bind_contextvars(job_id=ids.spell(ids.JOB, job_id))
     return job_id
 
 
@@ -211,7 +212,7 @@ def carry_out(caller: Caller, job_id: UUID) -> UUID | Ended:
             finally:
                 turn.release()
     except Exception:  # whatever it was, sweep takes the job up again
-        log.exception("job_crashed", job_id=job_id.hex)
+        log.exception("job_crashed", job_id=ids.spell(ids.JOB, job_id))
     ended = _look(job_id)
     left = int(until - time.monotonic())
     places = services().waiting_places

@@ -7,7 +7,7 @@ import click
 from cli.options import data_dir_option, database, json_option, print_json
 from ingest.db import jobs as db
 from ingest.errors import NotFound, ValidationFailed
-from ingest.ids import JOB, parse
+from ingest.ids import JOB, parse_any, spell
 
 
 @click.group()
@@ -23,11 +23,14 @@ def jobs() -> None:
 @data_dir_option
 @json_option
 def cancel(job: str, data_dir: Path, *, as_json: bool) -> None:
-    """End JOB (its id) now. What it has done stands and is counted; the rest of its items stay unprocessed.
+    """End JOB now. What it has done stands and is counted; the rest of its items stay unprocessed.
+
+    JOB is its id as the API and the log spell it, or its UUID as the database does.
 
     Example: sluice jobs cancel job_0198c2a45f1e7cc398c4dc0c0c07398f
     """
-    job_id = parse(JOB, job)
+    job_id = parse_any(JOB, job)
+    job = spell(JOB, job_id)
     with database(data_dir) as conn:
         if not db.cancel(conn, job_id):
             found = db.get(conn, job_id)

@@ -20,7 +20,7 @@ def _checked_name(context: click.Context, parameter: click.Parameter, name: str)
 
 @click.group()
 def tenants() -> None:
-    """Create, list and suspend tenants. A tenant is a dataset, which its keys open.
+    """Create, list, suspend and resume tenants. A tenant is a dataset, which its keys open.
 
     Example: sluice tenants create "Acme Games"
     """
@@ -91,3 +91,21 @@ def suspend(tenant: UUID, data_dir: Path, *, as_json: bool) -> None:
         print_json({"id": tenant})
     else:
         click.echo(f"suspended {tenant}")
+
+
+@tenants.command()
+@click.argument("tenant", type=click.UUID)
+@data_dir_option
+@json_option
+def resume(tenant: UUID, data_dir: Path, *, as_json: bool) -> None:
+    """Let the keys of TENANT (its id) open it again, but for those that are revoked.
+
+    Example: sluice tenants resume 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f
+    """
+    with database(data_dir) as conn:
+        if not db.resume(conn, tenant):
+            raise NotFound(f"There is no tenant {tenant}")
+    if as_json:
+        print_json({"id": tenant})
+    else:
+        click.echo(f"resumed {tenant}")

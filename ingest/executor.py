@@ -25,6 +25,7 @@ from ingest.db.pool import Connection, Pool, session
 from ingest.db.templates import Editions
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.hauls import Done, Haul, JobEnded, carry_out
+from ingest.ids import JOB, spell
 from ingest.jobs import WAITS_FOR, Job, JobState
 from ingest.kinds import KINDS, schema_of
 from ingest.queue import Bell
@@ -117,7 +118,7 @@ class Executor:
         """
         until = time.monotonic() + seconds
         claim = partial(claims.claim, job_id=job_id)
-        with structlog.contextvars.bound_contextvars(job_id=job_id.hex):
+        with structlog.contextvars.bound_contextvars(job_id=spell(JOB, job_id)):
             delivery = self._deliver(claim, until)
             while delivery is Delivery.YIELDED and time.monotonic() < until:
                 delivery = self._deliver(claim, until)
@@ -243,7 +244,7 @@ class Executor:
         job = claimed.job
         block: OpenBlock | None = claimed.block
         tries = 0
-        with structlog.contextvars.bound_contextvars(job_id=job.id.hex, request_id=job.request_id):
+        with structlog.contextvars.bound_contextvars(job_id=spell(JOB, job.id), request_id=job.request_id):
             while tries < self.tries:
                 try:
                     with session(self.pool) as conn:
@@ -365,7 +366,7 @@ def _read_again(conn: Connection, claimed: Claim) -> OpenBlock | None:
 
 
 def _named(job: Job | Ended) -> dict[str, str]:
-    return {"job_id": job.id.hex, "request_id": job.request_id}
+    return {"job_id": spell(JOB, job.id), "request_id": job.request_id}
 
 
 def _poison(schema: ItemSchema, block: OpenBlock) -> set[int]:

@@ -8,10 +8,13 @@ from uuid_utils.compat import uuid7
 
 from ingest.errors import NotFound
 
-__all__ = ["ENTITY", "EVENT", "JOB", "parse", "spell", "uuid7", "uuid7s"]
+__all__ = ["ENTITY", "EVENT", "JOB", "parse", "parse_any", "spell", "uuid7", "uuid7s"]
 
 ENTITY, EVENT, JOB = "ent", "eev", "job"
 
+_ANY_SPELLING = re.compile(
+    r"([a-z]{3}_)?([0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})", re.ASCII
+)
 _SPELLING = re.compile(r"([a-z]{3})_([0-9a-f]{32})", re.ASCII)
 
 
@@ -48,6 +51,22 @@ def parse(prefix: str, text: str) -> UUID:
     """
     match = _SPELLING.fullmatch(text)
     if match is None or match[1] != prefix:
+        raise NotFound(f"There is no {_NOUNS[prefix]} {text[:50]!r}")
+    return UUID(match[2])
+
+
+def parse_any(prefix: str, text: str) -> UUID:
+    """Return the UUID behind any spelling that people meet: the public one, and the UUID with dashes or without.
+
+    Args:
+        prefix: ENTITY, EVENT or JOB.
+        text: as typed, or as it stands in a message.
+
+    Raises:
+        NotFound: the text is none of these spellings.
+    """
+    match = _ANY_SPELLING.fullmatch(text.strip().lower())
+    if match is None or match[1] not in {None, f"{prefix}_"}:
         raise NotFound(f"There is no {_NOUNS[prefix]} {text[:50]!r}")
     return UUID(match[2])
 

@@ -18,6 +18,7 @@ from kombu import Queue
 from kombu.transport.redis import Channel
 
 from ingest import faultpoints, wakeups
+from ingest.ids import JOB, spell
 
 RUN_JOB = "sluice.run_job"
 _JOBS = "sluice.jobs"
@@ -159,7 +160,7 @@ class Bell:
         others = [ring for ring in rings if not ring[1]]
         for job_id, by_message in [*others[:1], *(ring for ring in rings if ring[1])]:
             if not self._is_heard(by_message=by_message):
-                self._app.send_task(RUN_JOB, args=[str(job_id)], queue=_JOBS, retry=False)
+                self._app.send_task(RUN_JOB, args=[spell(JOB, job_id)], queue=_JOBS, retry=False)
 
     def _is_heard(self, *, by_message: bool = False) -> bool:
         """Whether a worker that is awake has heard it, or a message is on its way; where it must be one, many are."""

@@ -14,6 +14,8 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from ingest.ids import JOB, spell
+
 # A wake-up that nobody fetched, since the waiting request is gone, is forgotten.
 _KEPT_SECONDS = 60
 _SLACK_SECONDS = 1.0
@@ -57,7 +59,7 @@ class Wakeups:
         try:
             self._patient[seconds].blpop([_key(job_id)], timeout=seconds)
         except redis.RedisError as error:
-            log.warning("wait_failed", job_id=str(job_id), error=type(error).__name__)
+            log.warning("wait_failed", job_id=spell(JOB, job_id), error=type(error).__name__)
 
 
 def rings(of: redis.Redis) -> str:

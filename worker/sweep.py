@@ -26,6 +26,7 @@ from ingest.db.templates import Editions
 from ingest.db.upkeep import Need
 from ingest.errors import DatabaseError, Unavailable
 from ingest.executor import Executor
+from ingest.ids import JOB, spell
 from ingest.parent import die_with_parent
 from ingest.queue import Bell, celery_app
 from ingest.wakeups import Wakeups
@@ -204,7 +205,7 @@ class Sweep:
             failed += upkeep.fail_stuck(conn, seconds=deadline)
         conn.commit()
         for job_id in failed:
-            log.error("job_failed", job_id=job_id.hex)
+            log.error("job_failed", job_id=spell(JOB, job_id))
         return failed
 
 

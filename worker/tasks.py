@@ -11,7 +11,9 @@ from celery import signals
 from ingest import garbage
 from ingest.db.pool import WORKER, open_pool
 from ingest.db.templates import Editions
+from ingest.errors import NotFound
 from ingest.executor import Executor
+from ingest.ids import JOB, parse_any
 from ingest.queue import RUN_JOB, Bell
 from ingest.wakeups import Ear, Wakeups
 from worker.celery import app, settings
@@ -52,21 +54,21 @@ def run_job(job_id: str) -> None:
     """Carry out a job as far as it goes, and whatever else waits. Any message is harmless, garbage included.
 
     Args:
-        job_id: the job's UUID.
+        job_id: the job's, in any spelling: an older web process sends the UUID.
     """
     try:
         executor().serve(_parsed(job_id), ear(), seconds=_SLICE_SECONDS)
     except MemoryError:
         # One that left the task would end the whole worker, not this child alone.
-        log.error("job_out_of_memory", rung_for=str(job_id)[:_LONGEST_ID])  # noqa: TRY400 # a traceback wants memory too
+        log.error("job_out_of_memory", job_id=str(job_id)[:_LONGEST_ID])  # noqa: TRY400 # a traceback wants memory too
     except Exception:
-        log.exception("job_crashed", rung_for=str(job_id)[:_LONGEST_ID])
+        log.exception("job_crashed", job_id=str(job_id)[:_LONGEST_ID])
 
 
 def _parsed(job_id: object) -> UUID | None:
     """The job's UUID; None where it is none: other rings may have been spared for this one, so somebody may wait."""
     try:
-        return UUID(str(job_id))
-    except ValueError:
+        return parse_any(JOB, str(job_id))
+    except NotFound:
         log.warning("job_unknown", job_id=str(job_id)[:_LONGEST_ID])
         return None

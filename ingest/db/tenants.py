@@ -75,6 +75,15 @@ def suspend(conn: Connection, public_id: UUID) -> bool:
     return conn.execute(_SUSPEND, (public_id,)).rowcount == 1
 
 
+def resume(conn: Connection, public_id: UUID) -> bool:
+    """Open a suspended tenant to its keys again.
+
+    Returns:
+        True if there is such a tenant, suspended or not.
+    """
+    return conn.execute("UPDATE tenants SET suspended_at = NULL WHERE public_id = %s", (public_id,)).rowcount == 1
+
+
 _CHOOSE_TEMPLATE = """
 UPDATE tenants SET template_id = newest.id
 FROM (SELECT id FROM templates WHERE slug = %(slug)s AND (tenant_id = %(tenant_id)s OR tenant_id IS NULL)

@@ -9,6 +9,7 @@ import redis
 
 from ingest.db.pool import Connection
 from ingest.executor import Executor
+from ingest.ids import JOB, spell
 from ingest.jobs import Effect, JobState
 from tests.db.seen import counted, deposits, job_of, numbers
 from tests.factories import entity
@@ -70,7 +71,7 @@ def test_a_slice_does_one_block_at_least_and_rings_for_the_rest(
     job_id = submit("entities", [entity(number) for number in range(4)], block_items=2)
     executor.run(job_id, seconds=0)
     assert counted(observer, job_id) == {Effect.CREATED: 2, Effect.UNPROCESSED: 2}
-    assert str(job_id) in rung(broker)
+    assert spell(JOB, job_id) in rung(broker)
     executor.run(job_id, seconds=0)
     assert job_of(observer, job_id).status is JobState.COMPLETED
 
@@ -90,7 +91,7 @@ def test_a_job_that_waits_for_another_runs_after_it_and_is_rung_for(
     executor.run(second, seconds=60)
     assert job_of(observer, second).status is JobState.PENDING
     executor.run(first, seconds=60)
-    assert str(second) in rung(broker)
+    assert spell(JOB, second) in rung(broker)
     executor.run(second, seconds=60)
     assert counted(observer, second) == {Effect.UPDATED: 1}
     assert observer.execute("SELECT properties::text FROM entities").fetchall() == [('{"email": "second"}',)]
@@ -119,7 +120,7 @@ def test_a_job_whose_payload_was_changed_fails_and_what_was_done_stands(
     assert (job.error_message or "").startswith("The stored batch cannot be read")
     assert counted(observer, job_id) == {Effect.CREATED: 1, Effect.UNPROCESSED: 2}
     assert broker.exists(f"sluice:ended:{job_id.hex}")
-    assert str(waiting) in rung(broker)
+    assert spell(JOB, waiting) in rung(broker)
 
 
 def test_a_job_that_nobody_knows_is_nothing_to_do(executor: Executor) -> None:

@@ -14,6 +14,7 @@ from ingest.db import blocks, claims, jobs
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.templates import Editions
 from ingest.executor import Executor, next_may_gather
+from ingest.ids import JOB, spell
 from ingest.jobs import Effect, JobState
 from ingest.wakeups import Ear
 from tests.db.lossy import IS_LOST, LANDS, PASSES, lossy_pool
@@ -59,7 +60,7 @@ def test_jobs_that_wait_are_carried_out_in_one_transaction_and_each_ends(
         assert (job_of(observer, job_id).status, job_of(observer, job_id).attempts) == (JobState.COMPLETED, 1)
         assert counted(observer, job_id) == {Effect.CREATED: 2}
     assert transactions(observer, "entities") == 1
-    assert [(line["event"], line["job_id"]) for line in lines] == [("job_ended", job_id.hex) for job_id in made]
+    assert [(line["event"], line["job_id"]) for line in lines] == [("job_ended", spell(JOB, job_id)) for job_id in made]
     with redis.Redis.from_url(redis_url) as broker:
         assert [broker.exists(f"sluice:ended:{job_id.hex}") for job_id in made] == [0, 1, 0]
 
@@ -243,7 +244,7 @@ def test_jobs_of_which_one_meets_what_nobody_expects_are_done_but_for_that_one(
     lines = serve()
     states = [JobState.COMPLETED, JobState.PROCESSING, JobState.PROCESSING]
     assert [job_of(observer, job_id).status for job_id in made] == states, "the third waits for the second"
-    assert [line["job_id"] for line in lines if line["event"] == "job_crashed"] == [made[1].hex]
+    assert [line["job_id"] for line in lines if line["event"] == "job_crashed"] == [spell(JOB, made[1])]
 
 
 def test_jobs_whose_items_are_many_bytes_are_done_one_by_one_however_small_they_are_stored(

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
+from ingest.ids import JOB, parse
 from tests.e2e.running import sluice
 
 
@@ -72,13 +73,25 @@ def test_the_last_key_of_a_tenant_stays(stack, run, tenant):
     assert status(stack, only["key"]) == 200
 
 
-def test_a_suspended_tenant_is_shut_out(stack, run, tenant):
+@pytest.mark.parametrize("respell", [str, lambda job: job.removeprefix("job_"), lambda job: str(parse(JOB, job))])
+def test_a_job_is_cancelled_by_each_spelling_and_named_as_in_the_api(stack, run, respell):
+    with stack.client() as client:
+        entities = [{"entityType": "game", "externalId": "g1", "data": {}}]
+        answer = client.post("/batch/entities", json=entities, headers={"Prefer": "wait=20"})
+    job = answer.json()["data"]["jobId"]
+    assert run("jobs", "cancel", respell(job)) == (1, f"Error: {job} has ended already: completed\n")
+    assert f'"job_id": "{job}"' in "\n".join(stack.output)
+
+
+def test_a_suspended_tenant_is_shut_out_until_it_is_resumed(stack, run, tenant):
     key = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live")["key"]
     assert run("tenants", "suspend", tenant) == {"id": tenant}
     assert status(stack, key) == 401
     (listed,) = [each for each in run("tenants", "list") if each["id"] == tenant]
     assert listed["name"] == "Acme Games"
     assert listed["suspendedAt"] is not None
+    assert run("tenants", "resume", tenant) == {"id": tenant}
+    assert status(stack, key) == 200
 
 
 def test_keys_of_the_public_face_have_its_prefix(run, tenant):
@@ -94,6 +107,7 @@ def test_for_people_ids_are_never_cut(stack, tenant):
     "arguments",
     [
         ("tenants", "suspend", "01a2013a-a573-757d-a7a1-732dbb0e0c47"),
+        ("tenants", "resume", "01a2013a-a573-757d-a7a1-732dbb0e0c47"),
         ("keys", "create", "--tenant", "01a2013a-a573-757d-a7a1-732dbb0e0c47", "--prefix", "oh_live"),
         ("keys", "list", "--tenant", "01a2013a-a573-757d-a7a1-732dbb0e0c47"),
         ("keys", "revoke", "01a2013a-a573-757d-a7a1-732dbb0e0c47"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.errors import NotFound
-from ingest.ids import ENTITY, EVENT, JOB, parse, spell, uuid7
+from ingest.ids import ENTITY, EVENT, JOB, parse, parse_any, spell, uuid7
 
 _SOME = UUID("0198c2a4-0000-7000-8000-0123456789ab")
 
@@ -40,6 +40,17 @@ def test_a_spelling_is_read_back(prefix: str, uuid: UUID) -> None:
 def test_any_other_spelling_names_nothing(text: str) -> None:
     with pytest.raises(NotFound):
         parse(JOB, text)
+
+
+@pytest.mark.parametrize("text", [f"job_{_SOME.hex}", _SOME.hex, str(_SOME), str(_SOME).upper(), f" job_{_SOME}\n"])
+def test_for_people_each_spelling_of_an_id_names_the_same(text: str) -> None:
+    assert parse_any(JOB, text) == _SOME
+
+
+@pytest.mark.parametrize("text", ["", f"ent_{_SOME.hex}", f"job_{_SOME.hex}0", "nonsense"])
+def test_for_people_too_what_is_no_id_names_nothing(text: str) -> None:
+    with pytest.raises(NotFound, match="There is no job"):
+        parse_any(JOB, text)
 
 
 def test_what_is_not_found_is_named_but_not_at_any_length() -> None:
