@@ -16,7 +16,7 @@ from ingest.entities import Entity, EntitySchema
 from ingest.events import EventSchema
 from ingest.fastpath import derive
 from ingest.fields import Text
-from ingest.jobs import ItemError
+from ingest.jobs import ItemError, ItemWarning
 from ingest.kinds import KINDS
 from ingest.object_events import LinkedObjectSchema, ObjectEventSchema
 from ingest.objects import ObjectSchema
@@ -114,7 +114,7 @@ def _items(draw: st.DrawFn, schema: type[ItemSchema]) -> bytes:
 @pytest.mark.parametrize("kind", SCHEMAS)
 @settings(deadline=None, max_examples=400)
 @given(data=st.data())
-def test_what_the_fast_path_takes_marshmallow_takes_with_an_equal_value(
+def test_what_the_fast_path_takes_marshmallow_takes_alike_and_unwarned(
     kind: type[ItemSchema], data: st.DataObject
 ) -> None:
     schema = kind(data.draw(_templates))
@@ -124,10 +124,12 @@ def test_what_the_fast_path_takes_marshmallow_takes_with_an_equal_value(
     if fast is None:
         return  # no name of this template can be sent: nothing is good
     for index, (item, text) in enumerate(zip(fast.check(items), items, strict=True)):
-        judged = schema.check(index, text)
+        warnings: list[ItemWarning] = []
+        judged = schema.check(index, text, warnings)
         if item is not None:
             assert told(item) == told(judged), text
             assert isinstance(item, type(judged))
+            assert not warnings, text
 
 
 @pytest.fixture
