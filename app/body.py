@@ -1,6 +1,7 @@
 """Reading a request's body: of the right type, bounded while it is read, whole, and one JSON text."""
 
 import codecs
+from typing import NamedTuple
 
 import msgspec
 from flask import request
@@ -10,39 +11,52 @@ from werkzeug.http import parse_options_header
 
 from app.services import services
 from ingest import rawjson
-from ingest.errors import InvalidInput, PayloadTooLarge, UnsupportedMediaType
+from ingest.errors import InvalidInput, ItemTooLarge, PayloadTooLarge, SluiceError, UnsupportedMediaType
 
 _JSON = "application/json"
 _CHUNK_BYTES = 64 * 1024
 _UTF_8 = {"utf-8", "utf8", "us-ascii", "ascii"}  # ASCII is UTF-8
 _MARKS = {codecs.BOM_UTF8: "EF BB BF", codecs.BOM_UTF16_LE: "FF FE, of UTF-16", codecs.BOM_UTF16_BE: "FE FF, of UTF-16"}
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
+_MOST_FORM_BYTES = 256 * 1024
 
 
-def read() -> bytes:
+class _Bound(NamedTuple):
+    """How many bytes a body may have, and what to say of one that has more."""
+
+    bytes: int
+    refusal: SluiceError
+
+
+def read(narrower: _Bound | None = None) -> bytes:
     """The body as it was sent, of a call that takes JSON.
+
+    Args:
+        narrower: for bodies of a kind that may have fewer bytes than others.
 
     Without a Content-Type it is taken for JSON, since no call takes anything else.
 
     Raises:
         UnsupportedMediaType: it says that it is not JSON, not UTF-8, or compressed.
-        PayloadTooLarge: it is over the byte limit; no more than the limit was read.
+        PayloadTooLarge: it is over the byte limit, or the bound's own; no more than the limit was read.
         BadRequest: it broke off, so what came is not what was sent (RFC 9112 section 8), or its chunks are malformed.
         RequestTimeout: it came too slowly.
         InvalidInput: it is empty, or begins with a byte order mark.
     """
     _check_type()
-    most = services().settings.max_body_bytes
+    of_all = _of_all()
+    bound = of_all if narrower is None or narrower.bytes > of_all.bytes else narrower
     # A length that is stated is judged before anything is read; a chunked body has none, and is counted as it comes.
     announced = request.content_length
-    if (announced or 0) > most:
-        raise _too_large(most)
+    for limit in (of_all, bound):
+        if (announced or 0) > limit.bytes:
+            raise limit.refusal
     body = bytearray()
     try:
         while chunk := request.stream.read(_CHUNK_BYTES):
             body += chunk
-            if len(body) > most:
-                raise _too_large(most)
+            if len(body) > bound.bytes:
+                raise bound.refusal
     except TimeoutError:
         raise RequestTimeout("The body came too slowly; nothing was stored, send the request again") from None
     except (OSError, ParseException):
@@ -61,13 +75,35 @@ def _check_start(body: bytearray) -> None:
             raise InvalidInput(f"The body begins with a byte order mark ({name}); send JSON in UTF-8, without one")
 
 
-def read_json() -> msgspec.Raw:
+def read_item() -> msgspec.Raw:
+    """The body of a call that writes one item.
+
+    Raises:
+        ItemTooLarge: it has more bytes than an item may have; and all that `read_json` raises.
+    """
+    most = services().settings.max_item_bytes
+    return read_json(_Bound(most, ItemTooLarge(f"The body has more bytes than an item may have: {most}")))
+
+
+def read_form() -> msgspec.Raw:
+    """The body of a call that says how the server is to work, rather than one with data.
+
+    Raises:
+        PayloadTooLarge: it has over 256 kB; and all that `read_json` raises.
+    """
+    return read_json(_Bound(_MOST_FORM_BYTES, PayloadTooLarge(f"The body is over {_MOST_FORM_BYTES} bytes")))
+
+
+def read_json(narrower: _Bound | None = None) -> msgspec.Raw:
     """The body, known to be one JSON text in UTF-8, without the space around it.
+
+    Args:
+        narrower: for bodies of a kind that may have fewer bytes than others.
 
     Raises:
         InvalidInput: it is not, or holds a lone surrogate; and all that `read` raises.
     """
-    body = read()
+    body = read(narrower)
     try:
         body.decode()  # msgspec does not look inside of what it hands out raw
         return _WHOLE.decode(body)
@@ -99,5 +135,6 @@ def _check_type() -> None:
         raise UnsupportedMediaType("Send the body uncompressed, without Content-Encoding")
 
 
-def _too_large(most: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"The body is over {most} bytes; send it in several requests")
+def _of_all() -> _Bound:
+    most = services().settings.max_body_bytes
+    return _Bound(most, PayloadTooLarge(f"The body is over {most} bytes; send it in several requests"))

@@ -18,6 +18,7 @@ from ingest.errors import (
     FaultyBody,
     InvalidInput,
     InvalidParameter,
+    ItemTooLarge,
     LastKey,
     NotFound,
     PayloadTooLarge,
@@ -46,6 +47,7 @@ STATUS: Mapping[type[SluiceError], int] = {
     NotFound: 404,
     LastKey: 409,
     PayloadTooLarge: 413,
+    ItemTooLarge: 413,
     TooLarge: 413,
     Unaddressable: 400,
     UnsupportedMediaType: 415,
@@ -79,6 +81,8 @@ _HTTP_MESSAGES = {
 _RETRY_AFTER_SECONDS = 1
 _DISK_FULL_RETRY_AFTER_SECONDS = 30  # somebody has to make room
 _INTERNAL = 500
+_READS = {"GET", "HEAD"}
+_UNREADABLE = "Something that is stored cannot be read; the server's log has it under the request id"
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.errors")
 
@@ -162,6 +166,10 @@ def of(error: Exception) -> Fault:
     if isinstance(error, InvalidParameter):
         place = {"loc": ["query", error.name], "msg": error.message, "type": "value_error.query"}
         return Fault(STATUS[InvalidParameter], error.code, error.message, places=[place])
+    if isinstance(error, WriteRefused) and request.method in _READS:
+        # A row that is stored cannot be read, about which its client can do nothing. `sluice verify` finds such rows.
+        _log_unexpected(error)
+        return Fault(_INTERNAL, "INTERNAL_ERROR", _UNREADABLE)
     if isinstance(error, SluiceError) and (status := STATUS.get(type(error))):
         return Fault(status, error.code, _message(error), _headers(error))
     _log_unexpected(error)

@@ -71,7 +71,14 @@ class Services:
     @cached_property
     def _executor(self) -> Executor:
         pool = open_pool(self.settings.database_url, WORKER, size=self.settings.web_threads)
-        return Executor(pool, self.bell, None, self.editions, tries=_TRIES_IN_REQUEST)
+        return Executor(
+            pool,
+            self.bell,
+            None,
+            self.editions,
+            tries=_TRIES_IN_REQUEST,
+            max_item_bytes=self.settings.max_item_bytes,
+        )
 
     def drop_dead_connections(self) -> None:
         """Look at every idle connection, and replace those whose server is gone."""

@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import marshmallow
 import msgspec
 
-from ingest import faultpoints, rawjson
-from ingest.errors import JobUnrunnable
+from ingest import exponents, faultpoints, rawjson
+from ingest.config import MOST_ITEM_BYTES
+from ingest.errors import ItemTooLarge, JobUnrunnable
 from ingest.fields import RawMember
 from ingest.jobs import ItemError, ItemWarning
 from ingest.templates import Template, TypeRules, unknown
@@ -22,6 +23,11 @@ from ingest.templates import Template, TypeRules, unknown
 # Levels of arrays and objects in an item, itself included. Far more than people nest, and far less than would exhaust a
 # stack wherever the item is looked at later: the verdict is the same in every process.
 DEEPEST = 500
+
+# A member that is no document is a short text. Of a longer array or object it counts alone that it is one.
+_MOST_DECODED_BYTES = 64 * 1024
+
+_LONGEST_ID_TOLD = 500
 
 # So many unknown members of an item, of so many characters, are compared with the known ones, to name the nearest.
 _MOST_COMPARED = 3
@@ -54,6 +60,7 @@ class ItemSchema(marshmallow.Schema):
 
     Args:
         template: by which types, fields and keys are judged; None for kinds that have none.
+        most_bytes: of an item.
     """
 
     class Meta:
@@ -65,10 +72,11 @@ class ItemSchema(marshmallow.Schema):
     # The member that tells a bad item apart for its sender, where there is one.
     id_member: ClassVar[str | None] = "externalId"
 
-    def __init__(self, template: Template | None = None) -> None:
+    def __init__(self, template: Template | None = None, most_bytes: int = MOST_ITEM_BYTES) -> None:
         super().__init__()
         self._template = template
         self._known = tuple(field.data_key or name for name, field in self.fields.items())
+        self.most_bytes = most_bytes
         self._raw = frozenset(
             field.data_key or name for name, field in self.fields.items() if isinstance(field, RawMember)
         )
@@ -99,6 +107,11 @@ class ItemSchema(marshmallow.Schema):
             An item, or an ItemError that says all that is wrong with it.
         """
         faultpoints.meeting(text)
+        if too_large := self.too_large(text):
+            return ItemError(index, self._id_of(text), ItemTooLarge.code, too_large)
+        return self._check_members(index, text, warnings, strict=strict)
+
+    def _check_members(self, index: int, text: msgspec.Raw, warnings: list[ItemWarning] | None, *, strict: bool) -> Any:
         try:
             values = self.members(text)
         except rawjson.NotAnObject:
@@ -138,6 +151,32 @@ class ItemSchema(marshmallow.Schema):
             for place, name in enumerate(names)
         ]
 
+    def too_large(self, text: msgspec.Raw) -> str | None:
+        """Say why an item is too large (contracts/jobs.md section 1), looking at its bytes alone; None where it is not.
+
+        Args:
+            text: the item as it was sent.
+        """
+        if len(text) > self.most_bytes:
+            return f"The item has {len(text)} bytes; the most is {self.most_bytes}"
+        if exponents.grows(text):
+            return "The numbers of the item would read back as more than 4 times its bytes and 64 kB"
+        return None
+
+    def _id_of(self, text: msgspec.Raw) -> str | None:
+        """The id of an item that is too large to be taken apart; None where it has none that could be stored."""
+        try:
+            found: str | None = self._id_decoder.decode(text).id
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        return found
+
+    @cached_property
+    def _id_decoder(self) -> msgspec.json.Decoder[Any]:
+        longest = Annotated[str, msgspec.Meta(max_length=_LONGEST_ID_TOLD)]
+        names = {"id": self.id_member or ""}
+        return msgspec.json.Decoder(msgspec.defstruct("Named", [("id", longest | None, None)], rename=names))
+
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
         """An item's members, decoded but for documents.
 
@@ -148,7 +187,7 @@ class ItemSchema(marshmallow.Schema):
         if rawjson.is_deep(text, DEEPEST):
             raise rawjson.TooDeep(f"it is nested over {DEEPEST} levels deep")
         members = rawjson.split_object(text)
-        return {name: value if name in self._raw else rawjson.decode(value) for name, value in members.items()}
+        return {name: value if name in self._raw else _decoded(value) for name, value in members.items()}
 
     @cached_property
     def vocabulary(self) -> Vocabulary | None:
@@ -174,6 +213,12 @@ class ItemSchema(marshmallow.Schema):
 
     def _malformed(self, index: int, external_id: str | None, message: str) -> ItemError:
         return ItemError(index, external_id, "VALIDATION_FAILED", message, malformed=True)
+
+
+def _decoded(text: msgspec.Raw) -> Any:
+    if len(text) > _MOST_DECODED_BYTES and (first := bytes(text)[:1]) in {b"[", b"{"}:
+        return [] if first == b"[" else {}
+    return rawjson.decode(text)
 
 
 def sentences(messages: Any) -> list[str]:

@@ -12,6 +12,9 @@ from ingest.environment import drop_strays
 from ingest.errors import SettingsError
 from ingest.urls import wrong_database_url, wrong_redis_url
 
+# Postgres takes some 70 bytes of memory for one of JSON while it writes an item.
+MOST_ITEM_BYTES = 1024**2
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -21,6 +24,7 @@ class Settings:
         database_url: libpq URL of Postgres 15 or newer.
         redis_url: `redis://`, `rediss://` or `unix://` URL of Redis 6 or newer, or of Valkey.
         max_body_bytes: the largest request body, in bytes, that is read.
+        max_item_bytes: the largest item, in bytes, that is taken.
         web_workers: gunicorn processes.
         web_threads: request threads in each of them.
         keepalive_seconds: how long a silent connection to the API stays open.
@@ -37,6 +41,7 @@ class Settings:
     database_url: str
     redis_url: str
     max_body_bytes: int
+    max_item_bytes: int
     web_workers: int
     web_threads: int
     keepalive_seconds: int
@@ -72,6 +77,7 @@ class Settings:
             "database_url": env.str("DATABASE_URL", validate=_database_url),
             "redis_url": env.str("REDIS_URL", validate=_redis_url),
             "max_body_bytes": env.int("SLUICE_MAX_BODY_BYTES", 32 * 1024 * 1024, validate=_between(1024, 1024**3)),
+            "max_item_bytes": env.int("SLUICE_MAX_ITEM_BYTES", MOST_ITEM_BYTES, validate=_between(1024, 4 * 1024**2)),
             "web_workers": env.int("SLUICE_WEB_WORKERS", 2, validate=_between(1, 256)),
             "web_threads": env.int("SLUICE_WEB_THREADS", 16, validate=_between(1, 256)),
             "keepalive_seconds": env.int("SLUICE_KEEPALIVE_SECONDS", 75, validate=_between(1, 3600)),

@@ -13,6 +13,7 @@ SluiceError                     a code and a message that a client may read
 │   ├── NotFound                not there, or another tenant's: the two look alike
 │   ├── LastKey                 the last active key of a tenant cannot be revoked
 │   ├── PayloadTooLarge         more bytes than the server reads
+│   ├── ItemTooLarge            an item of more bytes than one may have, or of numbers that read back as too many
 │   ├── UnsupportedMediaType    a body of a type that the call does not take
 │   └── RateLimited             too many requests in the window
 ├── WrongDatabase               boot: the database cannot hold what clients send
@@ -135,6 +136,12 @@ class PayloadTooLarge(RequestError):
     """The body is over the byte limit."""
 
     code = "PAYLOAD_TOO_LARGE"
+
+
+class ItemTooLarge(RequestError):
+    """An item has more bytes than one may have, or its numbers would read back as too many."""
+
+    code = "ITEM_TOO_LARGE"
 
 
 class UnsupportedMediaType(RequestError):

@@ -16,6 +16,7 @@ import structlog
 
 from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
+from ingest.config import MOST_ITEM_BYTES
 from ingest.db import blocks, claims, jobs
 from ingest.db.blocks import OpenBlock
 from ingest.db.claims import Claim
@@ -96,6 +97,7 @@ class Executor:
             sweeper notifies.
         leash: given seconds, ends this process if it is not left in time; for processes that may end.
         last: what this process ran last.
+        max_item_bytes: the setting of that name.
     """
 
     pool: Pool
@@ -105,6 +107,7 @@ class Executor:
     tries: int = 3
     leash: Callable[[int], AbstractContextManager[object]] = nullcontext
     last: LastRun = field(default_factory=LastRun)
+    max_item_bytes: int = MOST_ITEM_BYTES
 
     def run(self, job_id: UUID, *, seconds: float) -> Delivery:
         """Run a job as far as it goes in the time.
@@ -324,7 +327,7 @@ class Executor:
         faultpoints.passing("block.read")
         job, block = haul[0].job, haul[0].block
         template = None if job.template_id is None else self.editions.get(conn, job.template_id)
-        schema = schema_of(KINDS[job.kind], template)
+        schema = schema_of(KINDS[job.kind], template, self.max_item_bytes)
         poison = _poison(schema, block)
         longest = blocks.patience_seconds(block.deliveries) + _GRACE_SECONDS
 

@@ -15,7 +15,7 @@ import marshmallow
 import msgspec
 from marshmallow import fields
 
-from ingest import faultpoints, public, rawjson
+from ingest import exponents, faultpoints, public, rawjson
 from ingest.checking import DEEPEST, ItemSchema, Vocabulary
 from ingest.fields import Document, ObjectDocument, Text, Timestamp, moment_of
 from ingest.public import Items, Properties, When
@@ -37,13 +37,15 @@ class FastPath:
         item: the type of an item; its timestamps are still text.
         rules: the type that holds an item to the template; None where the other says it all.
         moments: the attributes that are timestamps.
+        most_bytes: of an item; longer ones are marshmallow's to refuse.
     """
 
-    def __init__(self, item: Any, rules: Any | None, moments: tuple[str, ...]) -> None:
+    def __init__(self, item: Any, rules: Any | None, moments: tuple[str, ...], most_bytes: int) -> None:
         types = [item] if rules is None else [rules, item]
         self._of_all = [msgspec.json.Decoder(list[each]).decode for each in types]  # type: ignore[valid-type] # made at run time
         self._of_one = [msgspec.json.Decoder(each).decode for each in types]
         self._moments = moments
+        self._most_bytes = most_bytes
 
     def check(self, texts: list[msgspec.Raw]) -> list[Any]:
         """Give the verdict on good items.
@@ -56,10 +58,14 @@ class FastPath:
         """
         whole = _joined(texts)
         faultpoints.meeting(msgspec.Raw(whole))
-        if not _is_harmless(whole, texts):
-            return [self._take_one(text) if _is_harmless(bytes(text), [text]) else None for text in texts]
+        longest = max(map(len, texts))
+        if longest > self._most_bytes or not _is_harmless(whole, longest, texts):
+            return [self._take_one(text) if self._is_harmless(text) else None for text in texts]
         items = self._take_all(whole)
         return items if items is not None else self._take_most(texts)
+
+    def _is_harmless(self, text: msgspec.Raw) -> bool:
+        return len(text) <= self._most_bytes and _is_harmless(bytes(text), len(text), [text])
 
     def _take_most(self, texts: list[msgspec.Raw]) -> list[Any]:
         """An item each, or None: some are not for the fast path, and only those beside them are taken one by one."""
@@ -105,14 +111,14 @@ def _decoded(decoders: Sequence[Callable[[Any], Any]], text: bytes | msgspec.Raw
     return made
 
 
-def _is_harmless(whole: bytes, texts: list[msgspec.Raw]) -> bool:
+def _is_harmless(whole: bytes, longest: int, texts: list[msgspec.Raw]) -> bool:
     """Whether it holds nothing that a decoder takes and marshmallow may refuse: then no part of it does."""
     if b"\\" in whole and _NUL in whole:
         return False
-    if rawjson.may_have_huge_exponent(whole):
+    if exponents.may_grow(whole):
         return False
     # Each level takes two brackets.
-    may_be_deep = max(map(len, texts)) > 2 * DEEPEST and rawjson.may_be_deep(whole)
+    may_be_deep = longest > 2 * DEEPEST and rawjson.may_be_deep(whole)
     return not (may_be_deep and any(rawjson.is_deep(each, DEEPEST) for each in texts))
 
 
@@ -130,7 +136,7 @@ def derive(schema: ItemSchema) -> FastPath | None:
         return None
     moments = tuple(field.attribute or name for name, field in schema.fields.items() if isinstance(field, Timestamp))
     rules = _documents(schema, ()) if vocabulary is None else _rules(schema, vocabulary)
-    return FastPath(item, rules, moments)
+    return FastPath(item, rules, moments, schema.most_bytes)
 
 
 # Names that msgspec takes for a struct's member, and that a Text field takes for a value, whatever its length.

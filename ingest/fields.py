@@ -9,7 +9,7 @@ import marshmallow
 import msgspec
 from marshmallow import fields
 
-from ingest import rawjson
+from ingest import exponents, rawjson
 
 # A type's or a key's name may be as long as the public face allows an event's (contracts/public.md section 2).
 _LONGEST_NAME = 200
@@ -71,7 +71,7 @@ class Document(Named, RawMember, fields.Raw):
         text: msgspec.Raw = super()._deserialize(value, attr, data, **kwargs)
         if rawjson.has_nul(text):
             raise self.make_error("nul")
-        if rawjson.has_huge_exponent(text):
+        if exponents.has_huge(text):
             raise self.make_error("exponent")
         return text
 

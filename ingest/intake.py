@@ -58,17 +58,17 @@ def cut(body: bytes, *, limit: int, block_items: int) -> list[Block]:
         InvalidInput: the body is not JSON, not an array, empty, or over the limit.
     """
     try:
-        items = rawjson.split_array(body)
+        items = rawjson.split_array(body, most=limit)
     except rawjson.NotAnArray:
         raise InvalidInput("The body must be a JSON array of items") from None
+    except rawjson.TooMany as error:
+        raise InvalidInput(f"The array has {error.count} items; the most in one request is {limit}") from None
     except UnicodeDecodeError as error:
         raise InvalidInput(f"The body is not valid UTF-8 (byte {error.start})") from None
     except ValueError as error:
         raise InvalidInput(f"The body is not valid JSON: {error}") from None
     if not items:
         raise InvalidInput("The array is empty; send at least 1 item")
-    if len(items) > limit:
-        raise InvalidInput(f"The array has {len(items)} items; the most in one request is {limit}")
     if len(items) <= block_items and len(body) <= _BLOCK_BYTES:
         return [Block(first_index=0, items=len(items), payload=_zstd.compress(body))]
     return pack(items, block_items)

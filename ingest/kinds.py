@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from ingest.checking import ItemSchema
+from ingest.config import MOST_ITEM_BYTES
 from ingest.db import entities as stored_entities
 from ingest.db import erasure
 from ingest.db import events as stored_events
@@ -19,7 +20,7 @@ from ingest.db.entities import SCOPE
 from ingest.db.events import Links
 from ingest.db.pool import Connection
 from ingest.entities import Entity, EntitySchema
-from ingest.errors import InvalidInput, NotFound, RequestError, UnknownField, ValidationFailed
+from ingest.errors import InvalidInput, ItemTooLarge, NotFound, RequestError, UnknownField, ValidationFailed
 from ingest.events import Event, EventSchema
 from ingest.jobs import Effect, ItemError, ItemWarning
 from ingest.late import past_retention
@@ -244,9 +245,15 @@ KINDS: dict[str, Kind] = {
 
 
 @lru_cache(maxsize=1_000)
-def schema_of(kind: Kind, template: Template | None) -> ItemSchema:
-    """The kind's schema under a template, or under none. Building one costs as much as ten checks: it is kept."""
-    return kind.schema(template)
+def schema_of(kind: Kind, template: Template | None, most_bytes: int = MOST_ITEM_BYTES) -> ItemSchema:
+    """The kind's schema under a template, or under none. Building one costs as much as ten checks: it is kept.
+
+    Args:
+        kind: of the items.
+        template: None for kinds that have none.
+        most_bytes: of an item.
+    """
+    return kind.schema(template, most_bytes)
 
 
 class Written(NamedTuple):
@@ -282,7 +289,7 @@ def late(
 
 
 def write_one(
-    conn: Connection, kind: Kind, target: Target, template: Template | None, text: msgspec.Raw, *, strict: bool = False
+    conn: Connection, kind: Kind, target: Target, schema: ItemSchema, text: msgspec.Raw, *, strict: bool = False
 ) -> Written:
     """A single call: the same check and write as a batch of one.
 
@@ -290,7 +297,7 @@ def write_one(
         conn: an open transaction.
         kind: of the table above.
         target: where and how.
-        template: by which to check; None for kinds that have none.
+        schema: the kind's, by which to check.
         text: the item, of the shape that it has in a batch.
         strict: refuse members that the item should not have.
 
@@ -301,11 +308,12 @@ def write_one(
         InvalidInput: it is not of the kind's shape.
         ValidationFailed: it breaks the template.
         UnknownField: it has a member that it should not have, and this is strict.
+        ItemTooLarge: it has too many bytes, or its numbers would read back as too many.
         NotFound: its entity does not exist.
         WriteRefused: the database cannot store it.
     """
     warnings: list[ItemWarning] = []
-    item = schema_of(kind, template).check(0, text, warnings, strict=strict)
+    item = schema.check(0, text, warnings, strict=strict)
     if isinstance(item, ItemError):
         raise _refusal(item)
     outcome = alone(kind.write(conn, target, [item]))
@@ -317,4 +325,5 @@ def write_one(
 def _refusal(error: ItemError) -> RequestError:
     if error.malformed:
         return InvalidInput(error.message)
-    return UnknownField(error.message) if error.code == UnknownField.code else ValidationFailed(error.message)
+    kinds: tuple[type[RequestError], ...] = (UnknownField, ItemTooLarge)
+    return next((kind for kind in kinds if kind.code == error.code), ValidationFailed)(error.message)

@@ -12,9 +12,9 @@ import marshmallow
 import msgspec
 from marshmallow import fields
 
-from ingest import rawjson
+from ingest import exponents, rawjson
 from ingest.checking import ItemSchema, Path, warnings_of, why_unreadable
-from ingest.errors import FaultyBody
+from ingest.errors import FaultyBody, ItemTooLarge
 from ingest.fields import Document, RawMember, Timestamp
 from ingest.jobs import ItemWarning
 
@@ -147,7 +147,7 @@ class Properties(_Told, Document):
         if rawjson.has_nul(value):
             text = f"{self.label} hold a NUL character, which cannot be stored"
             raise self.fault("NUL characters cannot be stored", "value_error.any_str.nul", text)
-        if rawjson.has_huge_exponent(value):
+        if exponents.has_huge(value):
             msg = "ensure this value has no number with an exponent beyond 999"
             text = f"{self.label} hold a number whose exponent is beyond 999"
             raise self.fault(msg, "value_error.number.exponent", text)
@@ -243,8 +243,11 @@ class PublicSchema(ItemSchema):
             strict: refuse members that the item should not have.
 
         Raises:
+            ItemTooLarge: it has too many bytes, or its numbers would read back as too many.
             FaultyBody: it lists every fault.
         """
+        if too_large := self.too_large(text):
+            raise ItemTooLarge(too_large)
         try:
             loaded = self.load_text(text)
         except marshmallow.ValidationError as error:

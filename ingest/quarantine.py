@@ -14,9 +14,9 @@ from ingest.parent import die_with_parent
 # A child that dies at the same item so often, with nobody else's hand in it, was killed by that item.
 _DEATHS = 3
 
-# The child ends by itself after so long at one item, and may grow by so much: an item that never ends, or eats memory,
-# dies too.
-# Three deaths by the alarm fit into the time that sweep's hands have (worker/sweep.py).
+# The child may compute for so long at one item, and grow by so much: an item that never ends, or eats memory, dies too.
+# It is the child's own processor time, since an item is no worse on a machine that is busy; an item of the largest size
+# takes a fraction of a second of it.
 _SECONDS = 5
 _GROWTH_BYTES = 1024**3
 
@@ -68,11 +68,11 @@ def _check_all(
 ) -> NoReturn:
     """The child: say each index before its check, and leave without any of the parent's clean-up."""
     try:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
         _limit_growth()
         for index, text in items:
             os.write(writer, _INDEX.pack(index))
-            signal.alarm(_SECONDS)
+            signal.setitimer(signal.ITIMER_PROF, _SECONDS)
             check(index, text)
         os.write(writer, _INDEX.pack(_THROUGH))
     except BaseException:  # noqa: BLE001 # whatever it is, it is the item's doing, and the parent counts it

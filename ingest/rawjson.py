@@ -1,15 +1,15 @@
 """JSON as data: split without being decoded, so that what was sent is what is stored.
 
 msgspec checks RFC 8259 strictly and hands out the sender's own bytes; it refuses lone surrogates and great depth, and
-with them their whole batch, so those few texts are cut at their brackets and commas instead, and fail alone.
+with them their whole batch, so those few texts are cut in another way, and fail alone. All of it is done by compiled
+code: a loop of Python's over a text would take seconds of a process.
 """
 
 import json
 import re
-from collections.abc import Iterator
 from decimal import Decimal
-from itertools import pairwise
-from typing import Any
+from itertools import accumulate, pairwise
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,20 +20,22 @@ _OBJECT = msgspec.json.Decoder(RawObject)
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # either half
-_NO_SURROGATE = rb"\\uff"  # what stands in for it while the rest is checked
-_EXPONENT = re.compile(rb"[0-9][eE][+-]?0*[1-9][0-9]{3}")
-_DIGITS_ALIKE = bytes.maketrans(b"123456789+-E", b"00000000000e")  # signs too
-_HUGE = b"0e0000"  # among digits alike; a sign and three digits look the same
+_NO_SURROGATE = rb"\\uff"  # stands in for it, as long as it is, while the rest is checked
 # Backslashes stand in strings alone, and in pairs where they mean themselves.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+# One level deeper, one less deep, and no level: as signed bytes.
+_STEPS = bytes({ord("["): 1, ord("{"): 1, ord("]"): 255, ord("}"): 255}.get(byte, 0) for byte in range(256))
 _SHALLOW = 10
 _SPACE = b" \t\n\r"
+_COMMA = ord(",")
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_STRINGS = re.compile(_STRING, re.DOTALL)
-_NAME = re.compile(rb"(" + _STRING + rb")[ \t\n\r]*:", re.DOTALL)
+STRINGS = re.compile(_STRING, re.DOTALL)
 # A string that is not closed reaches to the end, so that none of its characters is looked at twice.
-_MARK = re.compile(_STRING + rb"?|[\[\]{},]", re.DOTALL)
+_STRINGS_OR_REST = re.compile(_STRING + rb"?", re.DOTALL)
+_NAME = re.compile(rb"(" + _STRING + rb")[ \t\n\r]*:[ \t\n\r]*", re.DOTALL)
+_GAP = re.compile(rb"[ \t\n\r]*,?[ \t\n\r]*")
 
 
 class NotAnArray(ValueError):
@@ -48,34 +50,53 @@ class TooDeep(ValueError):
     """The text nests arrays and objects beyond what is taken."""
 
 
-def split_array(text: bytes, *, deep: bool = False) -> list[msgspec.Raw]:
+class TooMany(ValueError):
+    """The array has more items than are taken.
+
+    Args:
+        count: how many it has.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"it has {count} items")
+        self.count = count
+
+
+def split_array(text: bytes, *, deep: bool = False, most: int | None = None) -> list[msgspec.Raw]:
     """The items of a JSON array, each as the bytes that were sent.
 
     Args:
         text: UTF-8.
         deep: keep an item that is nested too deeply to be looked into, for whoever reads it to refuse.
+        most: how many items are taken.
 
     Returns:
         One an item; an item may hold a lone surrogate, and nothing else that RFC 8259 refuses.
 
     Raises:
         NotAnArray: it is JSON of another type.
+        TooMany: it has more items.
         ValueError: it is not JSON, or nested too deeply; the message says where.
     """
     text.decode()  # msgspec does not look inside of what it hands out raw
+    cut = True
+    items: list[msgspec.Raw] | None
     try:
-        return _ARRAY.decode(text)
+        items = _ARRAY.decode(text)
     except msgspec.ValidationError:
         raise NotAnArray("not a JSON array") from None
     except RecursionError:
-        if not deep:
-            raise ValueError("nested too deeply") from None
+        items = None
     except msgspec.DecodeError as error:
-        if not holds_surrogate(text):
-            raise ValueError(str(error)) from None
-    if not text.lstrip(_SPACE).startswith(b"["):
-        raise NotAnArray("not a JSON array")
-    return [_judged(part, deep=deep) for part in _parts(text, b"]")]
+        items = _stand_ins(_ARRAY, text, error)
+        cut = False
+    if items is None:
+        if not deep:
+            raise ValueError("nested too deeply")
+        return _deep_array(text)
+    if most is not None and len(items) > most:
+        raise TooMany(len(items))
+    return items if cut else _cut_like(items, text)
 
 
 def split_batch(text: bytes) -> RawObject:
@@ -98,10 +119,11 @@ def split_batch(text: bytes) -> RawObject:
     except msgspec.ValidationError:
         raise NotAnObject("not a JSON object") from None
     except RecursionError:
-        pass
+        members = None
     except msgspec.DecodeError as error:
-        if not holds_surrogate(text):
-            raise ValueError(str(error)) from None
+        members = _stand_ins(_OBJECT, text, error)
+    if members is not None and (named := _named_like(members, text)) is not None:
+        return named
     if not text.lstrip(_SPACE).startswith(b"{"):
         raise NotAnObject("not a JSON object")
     return dict(_member(part) for part in _parts(text, b"}"))
@@ -150,40 +172,23 @@ def holds_surrogate(text: bytes | bytearray | msgspec.Raw) -> bool:
     return _SURROGATE.search(bytes(text)) is not None
 
 
-def has_huge_exponent(text: msgspec.Raw) -> bool:
-    """Whether a number in it has an exponent beyond 999: a few bytes that would read back as megabytes of digits."""
-    return may_have_huge_exponent(bytes(text)) and _EXPONENT.search(_STRINGS.sub(b"", bytes(text))) is not None
-
-
-def may_have_huge_exponent(text: bytes) -> bool:
-    """Whether anything in it, be it inside a string, looks like such a number: cheap enough for a whole block."""
-    alike = text.translate(_DIGITS_ALIKE)
-    place = alike.find(_HUGE)
-    while place >= 0:
-        if _EXPONENT.match(text, place) and _ends_number(alike, place):
-            return True
-        place = alike.find(_HUGE, place + 1)
-    return False
-
-
-def _ends_number(alike: bytes, place: int) -> bool:
-    """Whether the digit there is the last of a whole number; those of a hexadecimal id follow a quote or a letter."""
-    while place >= 0 and alike[place] in b"0.":
-        place -= 1
-    return place < 0 or alike[place] in b"[:, \t\n\r"
-
-
 def has_null_member(text: msgspec.Raw) -> bool:
     """Whether any top-level member of this object is null."""
     return b"null" in bytes(text) and any(bytes(value) == b"null" for value in split_object(text).values())
 
 
 def is_deep(text: msgspec.Raw, levels: int) -> bool:
-    """Whether arrays and objects are nested over so many levels in it, the outermost included."""
+    """True if arrays and objects are nested over so many levels in it, the outermost included.
+
+    Args:
+        text: valid JSON, but for lone surrogates, or so deep that nothing could read it.
+        levels: the most that are taken.
+    """
     whole = bytes(text)
     if whole.count(b"[") + whole.count(b"{") <= levels:
         return False
-    return any(depth > levels for _, _, depth in _marks(whole))
+    steps = _STRINGS_OR_REST.sub(b"", whole).translate(_STEPS, _NO_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > levels
 
 
 def may_be_deep(text: bytes) -> bool:
@@ -199,30 +204,88 @@ def may_be_deep(text: bytes) -> bool:
     return marks != b""
 
 
-def _marks(text: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Brackets and commas: where each stands, what it is, and how deep it is; a bracket is as deep as what it holds."""
-    depth = 0
-    for mark in _MARK.finditer(text):
-        sign = text[mark.start() : mark.start() + 1]
-        if sign in {b"[", b"{"}:
-            depth += 1
-        if sign != b'"':
-            yield mark.start(), sign, depth
-        if sign in {b"]", b"}"}:
-            depth -= 1
+_Split = TypeVar("_Split", list[msgspec.Raw], RawObject)
+
+
+def _stand_ins(decoder: msgspec.json.Decoder[_Split], text: bytes, error: msgspec.DecodeError) -> _Split | None:
+    """The parts of a text with other characters in the place of its surrogates, each as long as it is in the text.
+
+    Args:
+        decoder: of the text.
+        text: the decoder has refused it.
+        error: with which.
+
+    Returns:
+        None where the text is nested too deeply for the decoder.
+
+    Raises:
+        NotAnArray: it is JSON of another type; for objects NotAnObject.
+        ValueError: it is not JSON for another reason than surrogates.
+    """
+    if not holds_surrogate(text):
+        raise ValueError(str(error)) from None
+    try:
+        return decoder.decode(_SURROGATE.sub(_NO_SURROGATE, text))
+    except msgspec.ValidationError:
+        raise (NotAnArray if decoder is _ARRAY else NotAnObject)("not of the type") from None
+    except RecursionError:
+        return None
+    except msgspec.DecodeError as other:
+        raise ValueError(str(other)) from None
+
+
+def _cut_like(items: list[msgspec.Raw], text: bytes) -> list[msgspec.Raw]:
+    """Cut an array into items that are as long as these."""
+    place = text.index(b"[") + 1
+    cut: list[msgspec.Raw] = []
+    for item in items:
+        gap = _GAP.match(text, place)
+        start = gap.end() if gap else place
+        place = start + len(item)
+        cut.append(msgspec.Raw(text[start:place]))
+    return cut
+
+
+def _named_like(members: RawObject, text: bytes) -> RawObject | None:
+    """Cut an object into members whose values are as long as these; None where a name stands twice."""
+    place = text.index(b"{") + 1
+    cut: RawObject = {}
+    for value in members.values():
+        gap = _GAP.match(text, place)
+        name = _NAME.match(text, gap.end() if gap else place)
+        if name is None:
+            return None
+        place = name.end() + len(value)
+        part = text[name.end() : place]
+        if _SURROGATE.sub(_NO_SURROGATE, part) != bytes(value):
+            return None
+        cut[str(json.loads(name[1]))] = msgspec.Raw(part)
+    return cut if text[place:].strip(_SPACE) == b"}" else None
+
+
+def _deep_array(text: bytes) -> list[msgspec.Raw]:
+    if not text.lstrip(_SPACE).startswith(b"["):
+        raise NotAnArray("not a JSON array")
+    return [_judged(part) for part in _parts(text, b"]")]
 
 
 def _parts(text: bytes, closing: bytes) -> list[bytes]:
-    """What stands between the outermost brackets and the commas there; nothing of it is judged yet."""
-    cuts: list[int] = []
-    for place, sign, depth in _marks(text):
-        if depth == 1:
+    """What stands between the outermost brackets and the commas there; nothing of it is judged yet.
+
+    This looks at one byte after the other, and is for texts that nothing else can cut.
+    """
+    whole = text.strip(_SPACE)
+    bare = _STRINGS_OR_REST.sub(lambda string: b"0" * len(string[0]), whole)
+    cuts = [0]
+    for place, depth in enumerate(accumulate(memoryview(bare.translate(_STEPS)).cast("b"))):
+        if depth == 1 and bare[place] == _COMMA:
             cuts.append(place)
-            if sign in {b"]", b"}"}:
-                break
-    if len(cuts) == 1 or text[cuts[-1] :].rstrip(_SPACE) != closing:
+        elif depth == 0:
+            cuts.append(place)
+            break
+    if whole[cuts[-1] :] != closing:
         raise ValueError("not closed, or something stands behind its end")
-    parts = [text[before + 1 : after].strip(_SPACE) for before, after in pairwise(cuts)]
+    parts = [whole[before + 1 : after].strip(_SPACE) for before, after in pairwise(cuts)]
     return [] if parts == [b""] else parts
 
 
@@ -230,15 +293,14 @@ def _member(part: bytes) -> tuple[str, msgspec.Raw]:
     name = _NAME.match(part)
     if name is None:
         raise ValueError("expected a name and a colon")
-    return str(json.loads(name[1])), _judged(part[name.end() :].lstrip(_SPACE), deep=True)
+    return str(json.loads(name[1])), _judged(part[name.end() :])
 
 
-def _judged(part: bytes, *, deep: bool) -> msgspec.Raw:
+def _judged(part: bytes) -> msgspec.Raw:
     try:
         _WHOLE.decode(_SURROGATE.sub(_NO_SURROGATE, part))
     except RecursionError:
-        if not deep:
-            raise ValueError("nested too deeply") from None
+        pass
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from None
     return msgspec.Raw(part)

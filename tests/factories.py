@@ -43,6 +43,7 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "database_url": database_url,
         "redis_url": redis_url,
         "max_body_bytes": 32 * 1024 * 1024,
+        "max_item_bytes": 1024 * 1024,
         "web_workers": 1,
         "keepalive_seconds": 75,
         "behind_proxy": False,

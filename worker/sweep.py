@@ -90,7 +90,14 @@ class Hands:
         try:
             pool = open_pool(self._settings.database_url, WORKER, size=1)
             bell = Bell(celery_app(self._settings.redis_url), self._settings.redis_url)
-            executor = Executor(pool, bell, Wakeups(self._settings.redis_url), Editions(), leash=leash)
+            executor = Executor(
+                pool,
+                bell,
+                Wakeups(self._settings.redis_url),
+                Editions(),
+                leash=leash,
+                max_item_bytes=self._settings.max_item_bytes,
+            )
             until = time.monotonic() + _HANDS_SECONDS
             faultpoints.passing("hands.begun")
             for job_id in chain(job_ids, _heads(pool)):

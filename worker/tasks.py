@@ -32,7 +32,14 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.tasks"
 def executor() -> Executor:
     """This process's executor, made at its first task: after the fork, never before."""
     pool = open_pool(settings.database_url, WORKER, size=1)
-    return Executor(pool, Bell(app, settings.redis_url), Wakeups(settings.redis_url), Editions(), leash=leash)
+    return Executor(
+        pool,
+        Bell(app, settings.redis_url),
+        Wakeups(settings.redis_url),
+        Editions(),
+        leash=leash,
+        max_item_bytes=settings.max_item_bytes,
+    )
 
 
 @lru_cache(maxsize=1)

@@ -33,7 +33,7 @@ bp.before_request(scopes.scope("ingest:entities"))
 def post() -> Response:
     """Upsert one entity, `data` replaced as a whole or merged."""
     merge = pages.choice("mode", "replace", "merge") == "merge"
-    item = body.read_json()
+    item = body.read_item()
     with committed(services().pool) as conn:
         written = singles.write(conn, KINDS["entities"], item, merge=merge)
         stored = _read(conn, rawjson.decode(rawjson.split_object(item)["externalId"]))

@@ -45,7 +45,7 @@ _Place = tuple[Annotated[int, msgspec.Meta(ge=_FIRST, le=_LAST)], Annotated[int,
 )
 def post(external_id: str) -> Response:
     """Append one event; its entity must exist."""
-    item = singles.with_members(body.read_json(), externalId=external_id)
+    item = singles.with_members(body.read_item(), externalId=external_id)
     with committed(services().pool) as conn:
         written = singles.write(conn, KINDS["events"], item)
     return singles.answered(written, {"id": written.public_id and ids.spell(ids.EVENT, written.public_id)})

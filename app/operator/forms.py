@@ -188,7 +188,7 @@ def read(form: type[Form]) -> dict[str, Any]:
     Raises:
         InvalidInput: the body is no JSON object of that form; the message names every mistake.
     """
-    text = body.read_json()
+    text = body.read_form()
     try:
         value = rawjson.decode(text)
     except ValueError as error:

@@ -15,7 +15,7 @@ from ingest import rawjson
 from ingest.db import entities
 from ingest.db.pool import Connection
 from ingest.errors import InvalidInput, NotFound
-from ingest.kinds import Kind, Target, Written, write_one
+from ingest.kinds import Kind, Target, Written, schema_of, write_one
 
 
 def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = False) -> Written:
@@ -31,8 +31,9 @@ def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = Fals
         TemplateNotConfigured: the tenant has chosen no template; and all that `write_one` raises.
     """
     template = services().editions.get(conn, require_template(caller()))
+    schema = schema_of(kind, template, services().settings.max_item_bytes)
     target = Target(caller().tenant_id, merge)
-    return write_one(conn, kind, target, template, item, strict=prefer.stated().strict)
+    return write_one(conn, kind, target, schema, item, strict=prefer.stated().strict)
 
 
 def answered(written: Written, data: dict[str, Any]) -> Response:

@@ -32,7 +32,7 @@ bp.before_request(scopes.scope("ingest:states"))
 )
 def put(external_id: str, key: str) -> Response:
     """Set one state; its entity must exist."""
-    value = _unwrapped(body.read_json())
+    value = _unwrapped(body.read_item())
     item = msgspec.Raw(msgspec.json.encode({"externalId": external_id, "stateKey": key, "value": value}))
     with committed(services().pool) as conn:
         singles.write(conn, KINDS["states"], item)

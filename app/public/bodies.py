@@ -11,10 +11,11 @@ def item() -> msgspec.Raw:
     """The body of a single call: one JSON text.
 
     Raises:
+        ItemTooLarge: it has more bytes.
         FaultyBody: it is none; and what `app.body.read` raises of types and sizes.
     """
     try:
-        return body.read_json()
+        return body.read_item()
     except InvalidInput as error:
         raise _malformed(error.message) from None
 

@@ -8,12 +8,10 @@ from app import prefer, scopes
 from app.describe import describe
 from app.public import singles
 from app.public.envelope import moment
-from ingest.object_events import ObjectEvent, ObjectEventSchema
+from ingest.object_events import ObjectEvent
 
 bp = Blueprint("events", __name__)
 bp.before_request(scopes.scope("ingest:events"))
-
-_SCHEMA = ObjectEventSchema()
 
 
 @bp.post("/event")
@@ -28,7 +26,7 @@ _SCHEMA = ObjectEventSchema()
 def post() -> Response:
     """Append one event; the properties that it brings are merged into its objects."""
     event: ObjectEvent
-    event, warnings = singles.read(_SCHEMA)
+    event, warnings = singles.read("object_events")
     written = singles.write("object_events", event, warnings)
     return singles.answered(
         written,

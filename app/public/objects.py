@@ -14,12 +14,9 @@ from ingest.db.pool import transaction
 from ingest.entities import Entity
 from ingest.errors import NotFound
 from ingest.jobs import Effect
-from ingest.objects import ObjectSchema
 
 bp = Blueprint("objects", __name__)
 bp.before_request(scopes.scope("ingest:entities"))
-
-_SCHEMA = ObjectSchema()
 
 
 @bp.post("/object/upsert")
@@ -34,7 +31,7 @@ _SCHEMA = ObjectSchema()
 def upsert() -> Response:
     """Upsert one object; null removes a property."""
     item: Entity
-    item, warnings = singles.read(_SCHEMA)
+    item, warnings = singles.read("objects")
     written = singles.write("objects", item, warnings)
     created = written.effect is Effect.CREATED
     return singles.answered(

@@ -13,17 +13,23 @@ from app.services import services
 from ingest.db.commits import committed
 from ingest.errors import FaultyBody, PayloadTooLarge, TooLarge
 from ingest.jobs import ItemWarning
-from ingest.kinds import KINDS, Target, Written, alone, late
+from ingest.kinds import KINDS, Target, Written, alone, late, schema_of
 from ingest.public import PublicSchema
 from ingest.writing import write as write_block
 
 
-def read(schema: PublicSchema) -> tuple[Any, list[ItemWarning]]:
+def read(kind: str) -> tuple[Any, list[ItemWarning]]:
     """The item of this request, and what its sender should know of it.
+
+    Args:
+        kind: its name in the table of kinds, of the public face.
 
     Raises:
         FaultyBody: it lists every fault.
+        ItemTooLarge: it has too many bytes, or its numbers would read back as too many.
     """
+    schema = schema_of(KINDS[kind], None, services().settings.max_item_bytes)
+    assert isinstance(schema, PublicSchema)  # noqa: S101 # for the type checker
     warnings: list[ItemWarning] = []
     return schema.require(bodies.item(), warnings, strict=prefer.stated().strict), warnings
 

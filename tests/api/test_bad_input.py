@@ -11,7 +11,7 @@ from ingest.db.pool import Pool, transaction
 from tests.api.conftest import BASE, Api, refused
 from tests.factories import entity, event, state
 
-DEEP = 100_000
+DEEP = 30_000
 
 NO_BATCHES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "body is empty"),
@@ -178,7 +178,7 @@ def test_a_body_over_the_byte_limit_is_413_and_stores_nothing(app: Flask, api: A
     most = app.extensions["sluice"].settings.max_body_bytes
     for path in ("/batch/entities", "/entities"):
         refused(api.call("POST", path, body=b" " * (most + 1)), 413, "PAYLOAD_TOO_LARGE", str(most))
-    refused(api.call("POST", "/entities", body=b" " * most), 400, "INVALID_INPUT")
+    refused(api.call("POST", "/entities", body=b" " * most), 413, "ITEM_TOO_LARGE")
     with transaction(pool) as conn:
         assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
 

@@ -16,7 +16,7 @@ from ingest.entities import Entity
 from ingest.errors import NotFound
 from ingest.events import Event
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, Target, write_one
+from ingest.kinds import KINDS, Target, schema_of, write_one
 from ingest.states import State
 from ingest.writing import write
 from tests.factories import make_tenant
@@ -43,7 +43,7 @@ def set_state(request: pytest.FixtureRequest, pool: Pool, owner: Tenant) -> SetS
     def single(conn: Connection) -> bool:
         item = json.dumps({"externalId": "p1", "stateKey": "balance", "value": 1})
         try:
-            write_one(conn, kind, target, template, msgspec.Raw(item.encode()))
+            write_one(conn, kind, target, schema_of(kind, template), msgspec.Raw(item.encode()))
         except NotFound:
             return False
         return True

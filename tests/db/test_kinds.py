@@ -20,7 +20,7 @@ def put(conn: Connection, tenant: Tenant, kind: str, item: Any, *, merge: bool =
     template = Editions().get(conn, tenant.template_id)
     text = msgspec.Raw(item if isinstance(item, bytes) else json.dumps(item).encode())
     with ours():
-        return write_one(conn, KINDS[kind], Target(tenant.id, merge), template, text)
+        return write_one(conn, KINDS[kind], Target(tenant.id, merge), schema_of(KINDS[kind], template), text)
 
 
 def test_the_table_of_kinds_is_the_contracts() -> None:

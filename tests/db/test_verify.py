@@ -144,6 +144,7 @@ def test_a_check_that_takes_too_long_is_given_up_and_the_others_go_on(
             "job_errors_within": 1,
             "state_entity": None,
             "state_erased": None,
+            "state_readable": None,
         }
 
 
@@ -153,6 +154,9 @@ def test_nothing_can_be_written_by_a_check(database_url: str) -> None:
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             conn.execute("DELETE FROM jobs")
 
+
+# 75 MB of digits in a megabyte, of which compression leaves some 10 kB.
+_ENDLESS = "jsonb_build_object('a', (SELECT jsonb_agg('1e999'::jsonb) FROM generate_series(1, 75000)))"
 
 # What breaks one invariant and no other. `job` is the done job of entities, `half` the half done one.
 _BREAKS: Mapping[str, tuple[str, ...]] = {
@@ -201,6 +205,9 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
         # Its entity too, or the link would join two tenants' rows.
         "UPDATE entities SET tenant_id = 77 WHERE id = (SELECT min(entity_id) FROM event_entities)",
     ),
+    "entity_readable": (f"UPDATE entities SET properties = {_ENDLESS} WHERE id = (SELECT min(id) FROM entities)",),
+    "event_readable": (f"UPDATE events SET properties = {_ENDLESS} WHERE id = (SELECT min(id) FROM events)",),
+    "state_readable": (f"UPDATE states SET value = {_ENDLESS} WHERE entity_id = (SELECT min(entity_id) FROM states)",),
     "sweep_runs": ("UPDATE jobs SET look_at = now() - interval '2 minutes' WHERE id = %(half)s",),
     "sweep_look_ahead": ("UPDATE jobs SET look_at = now() + interval '3 minutes' WHERE id = %(half)s",),
 }

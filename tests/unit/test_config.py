@@ -29,6 +29,7 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         database_url="postgresql://db/sluice",
         redis_url="redis://cache:6379/0",
         max_body_bytes=33_554_432,
+        max_item_bytes=1_048_576,
         web_workers=2,
         web_threads=16,
         keepalive_seconds=75,

@@ -29,7 +29,7 @@ def be_killed() -> None:
 
 
 def run_out_of_time() -> None:
-    signal.raise_signal(signal.SIGALRM)
+    signal.raise_signal(signal.SIGPROF)
 
 
 def eat_memory() -> None:
@@ -101,18 +101,18 @@ def test_two_deaths_at_an_item_do_not_name_it_yet(tmp_path_factory: pytest.TempP
     assert poisonous(check, _ITEMS) == set()
 
 
-def test_a_check_that_never_ends_is_ended_by_an_alarm() -> None:
+def test_a_check_ends_by_its_own_processor_time_and_never_by_the_clock() -> None:
     def check(_index: int, _text: msgspec.Raw) -> None:
-        seconds, _ = signal.getitimer(signal.ITIMER_REAL)
-        caught = signal.getsignal(signal.SIGALRM) != signal.SIG_DFL
-        if caught or not 0 < seconds <= 60:
+        seconds, _ = signal.getitimer(signal.ITIMER_PROF)
+        caught = signal.getsignal(signal.SIGPROF) != signal.SIG_DFL
+        if caught or not 0 < seconds <= 60 or signal.getitimer(signal.ITIMER_REAL) != (0, 0):
             be_killed()
 
-    previous = signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    previous = signal.signal(signal.SIGPROF, signal.SIG_IGN)
     try:
         assert poisonous(check, _ITEMS) == set()
     finally:
-        signal.signal(signal.SIGALRM, previous)
+        signal.signal(signal.SIGPROF, previous)
 
 
 def test_limits_that_the_child_is_refused_blame_nobody_and_let_no_second_worker_loose(

@@ -347,3 +347,37 @@ def test_depth_counts_brackets_outside_of_strings(text: bytes, levels: int) -> N
     assert rawjson.is_deep(msgspec.Raw(text), levels) is False
     if levels:
         assert rawjson.is_deep(msgspec.Raw(text), levels - 1) is True
+
+
+def test_an_object_with_lone_surrogates_and_equal_names_is_cut_at_its_members() -> None:
+    sent = b' {"a" : "\\ud800" , "b":[ {"}":1} ,"\\udfff"], "\\ud800": {"c": "\\\\\\""}, "d" :-1.50e3 } '
+    expected = {"a": b'"\\ud800"', "b": b'[ {"}":1} ,"\\udfff"]', "\ud800": b'{"c": "\\\\\\""}', "d": b"-1.50e3"}
+    assert {name: bytes(value) for name, value in rawjson.split_batch(sent).items()} == expected
+    twice = rawjson.split_batch(b'{"a": 1, "b": "\\ud800", "a": 1234}')
+    assert {name: bytes(value) for name, value in twice.items()} == {"a": b"1234", "b": b'"\\ud800"'}
+
+
+@given(value=_JSON)
+def test_what_is_too_deep_to_be_read_changes_no_neighbour(value: Any) -> None:
+    deep, sent = b"[" * 5_000 + b'"]\\"[,"' + b"]" * 5_000, json.dumps(value).encode()
+    items = rawjson.split_array(b" [" + deep + b" ,\t" + sent + b"\r\n]", deep=True)
+    assert texts(items) == [deep, sent]
+    members = rawjson.split_batch(b'{"a" : ' + deep + b' , "b":' + sent + b"}\n")
+    assert {name: bytes(text) for name, text in members.items()} == {"a": deep, "b": sent}
+
+
+@pytest.mark.parametrize("filling", [b"[],", b'{"":0},', b'"[",', b'"\\"[",', b'"\\ud800[[[",'])
+def test_depth_counts_brackets_outside_of_strings_alone(filling: bytes) -> None:
+    shallow = filling * 2_000
+    for levels in (1, 10, 500):
+        text = b"[" * levels + shallow + b"0" + b"]" * levels
+        deepest = levels + (filling[:1] in b"[{")
+        assert not rawjson.is_deep(msgspec.Raw(text), deepest)
+        assert rawjson.is_deep(msgspec.Raw(text), deepest - 1)
+
+
+def test_an_array_of_too_many_items_is_counted_and_not_cut() -> None:
+    for first in (b"0", b'"\\ud800"'):
+        with pytest.raises(rawjson.TooMany) as refused:
+            rawjson.split_array(b"[%s%s]" % (first, b",0" * 10), most=10)
+        assert refused.value.count == 11

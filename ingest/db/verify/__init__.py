@@ -2,6 +2,7 @@
 
     check              what a check is
     jobs rows stuck    the checks: a job's sums, what belongs together, and what does not move
+    text               likewise: JSON that could not be read back
 
 Read-only and in one snapshot, so that work under way is no false alarm. Each check is bounded, in time and in what
 it finds.
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from ingest.db.faults import ours
 from ingest.db.pool import Connection
-from ingest.db.verify import jobs, rows, stuck
+from ingest.db.verify import jobs, rows, stuck, text
 from ingest.db.verify.check import Check
 from ingest.errors import TryAgain
 from ingest.ids import spell
@@ -22,7 +23,7 @@ from ingest.ids import spell
 __all__ = ["CHECKS", "MOST_FOUND", "OPERATIONAL", "Check", "Example", "Result", "verify"]
 
 # First what does not move: those checks ask pg_stat_activity, which shows the moment and not the snapshot's.
-CHECKS = (*stuck.CHECKS, *jobs.CHECKS, *rows.CHECKS)
+CHECKS = (*stuck.CHECKS, *jobs.CHECKS, *rows.CHECKS, *text.CHECKS)
 
 # What may be wrong without any row of Sluice's being at fault: a process that does not run, or too much work.
 OPERATIONAL = frozenset(check.name for check in stuck.CHECKS)

@@ -1,0 +1,91 @@
+"""Numbers that are short as sent and long as read back: jsonb keeps `1e999` as a thousand digits.
+
+An exponent beyond 999 is refused wherever it stands. Many smaller ones are refused where the item that holds them would
+read back as far more text than was sent (contracts/jobs.md section 1). A screen for whole blocks comes first, since
+almost no block holds any exponent.
+"""
+
+import re
+from collections import Counter
+
+import msgspec
+
+from ingest.rawjson import STRINGS
+
+# What the numbers of an item may read back as, beside 4 times the bytes of the item.
+_SPARE_BYTES = 64 * 1024
+_GROWTH = 4
+
+_MOST = 999  # the largest exponent that is taken
+_FEW = _SPARE_BYTES // (_MOST + 1)  # so many exponents expand to less than what is spare
+
+_HUGE = re.compile(rb"[0-9][eE][+-]?0*[1-9][0-9]{3}")
+_ENDED = re.compile(rb"[0-9][eE][+-]?[0-9]+(?=[\]}, \t\n\r]|\Z)")
+_TAKEN = re.compile(rb"[0-9][eE][+-]?0*([0-9]{1,3})(?![0-9])")
+_NUMBERS = re.compile(rb"-?[0-9.]+(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(rb"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
+
+# Signs are digits here, too, and whatever may end a number is a comma.
+_ALIKE = bytes.maketrans(b"123456789+-E]} \t\n\r", b"00000000000e,,,,,,")
+_ANY = b"0e0"
+_LONG = b"0e0000"  # a sign and three digits look like four digits
+_MOST_LOOKS = 10_000  # at what looks so; hexadecimal ids do, now and then
+_SHORT = (b"0e00,", b"0e000,")  # one digit alone never makes a number four times as long
+
+
+def has_huge(text: msgspec.Raw) -> bool:
+    """True if a number in it has an exponent beyond 999: a few bytes that would read back as megabytes of digits."""
+    return may_grow(bytes(text)) and _HUGE.search(STRINGS.sub(b"", bytes(text))) is not None
+
+
+def may_grow(text: bytes) -> bool:
+    """True if any item in it may have a huge exponent, or read back as too many digits; cheap enough for a block."""
+    alike = text.translate(_ALIKE)
+    place = alike.find(_ANY)
+    if place < 0:
+        return False
+    found = sum(alike.count(short, place) for short in _SHORT)
+    looks = 0
+    place = alike.find(_LONG, place)
+    while place >= 0 and found <= _FEW and looks < _MOST_LOOKS:
+        looks += 1
+        if _ENDED.match(text, place) and _ends_number(alike, place):
+            if _HUGE.match(text, place):
+                return True
+            found += 1
+        place = alike.find(_LONG, place + 1)
+    return found > _FEW or place >= 0
+
+
+def _ends_number(alike: bytes, place: int) -> bool:
+    """True if the digit there is the last of a whole number; those of a hexadecimal id follow a quote or a letter."""
+    while place >= 0 and alike[place] in b"0.":
+        place -= 1
+    return place < 0 or alike[place] in b"[:,"
+
+
+def grows(text: msgspec.Raw) -> bool:
+    """True if the numbers of an item would read back as more than 4 times its bytes and 64 kB.
+
+    Args:
+        text: valid JSON, but for lone surrogates; exponents beyond 999 in it are not counted.
+    """
+    whole = bytes(text)
+    if not may_grow(whole):
+        return False
+    most = _GROWTH * len(whole) + _SPARE_BYTES
+    bare = STRINGS.sub(b"", whole)
+    if len(bare) + sum(map(int, _TAKEN.findall(bare))) <= most:
+        return False
+    return sum(times * _length(number) for number, times in Counter(_NUMBERS.findall(bare)).items()) > most
+
+
+def _length(number: bytes) -> int:
+    """How many characters a number takes that Postgres has stored as `numeric`, which keeps its scale."""
+    match = _NUMBER.match(number)
+    sign, whole, fraction, exponent = match.groups(b"") if match else (b"", number, b"", b"")
+    power = int(exponent) if 0 < len(exponent.lstrip(b"+-0")) <= len(str(_MOST)) else 0
+    significant = len((whole + fraction).lstrip(b"0"))
+    scale = max(0, len(fraction) - power)
+    before_point = max(1, significant + power - len(fraction)) if significant else 1
+    return len(sign) + before_point + (scale + 1 if scale else 0)
