@@ -17,6 +17,7 @@ COPY ingest ingest
 COPY app app
 COPY worker worker
 COPY cli cli
+COPY sluice_command.py ./
 RUN pip install --no-deps --editable . \
     && useradd --system --create-home --uid 10001 sluice
 

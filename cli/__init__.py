@@ -7,7 +7,7 @@ Beneath them:
     supervisor lines       keeps programs running, and shows what they write
     datadir localkey       the directory that they share, and the key that is kept there
     child servant signals  processes that end with their parent, run as nobody, and stop in order
-    options errors         what the commands share: options, and exit codes
+    options errors terminal  what the commands share: options, exit codes, and output without control characters
 """
 
 from typing import Any
@@ -21,6 +21,7 @@ from cli.jobs import jobs
 from cli.keys import keys
 from cli.migrate import migrate
 from cli.tenants import tenants
+from cli.terminal import careful_output, complain
 from cli.up import up
 from cli.verify import verify
 from ingest.errors import DatabaseError, SluiceError, Unavailable
@@ -29,6 +30,10 @@ from ingest.errors import DatabaseError, SluiceError, Unavailable
 class _Commands(click.Group):
     """Turns an error of ours into a message and its exit code, for every command at once."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with careful_output():
+            return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -36,7 +41,7 @@ class _Commands(click.Group):
             prefix = "the database refused: " if isinstance(error, DatabaseError) else ""
             if isinstance(error, Unavailable):
                 prefix = "the database was lost: "
-            click.echo(f"Error: {prefix}{error.message}", err=True)
+            complain(f"{prefix}{error.message}")
             ctx.exit(exit_code(error))
 
 

@@ -5,13 +5,14 @@
   postgres/   the database; its own user's where the stack is run by root
   pg_hba.conf pg_ident.conf   who may come into the database
   flower      the login of flower, as USER:PASSWORD
-  run/        Unix sockets; a link to a short path elsewhere where this one is too deep
+  run/        Unix sockets; a link to a short plain path elsewhere where this one is too deep or has odd characters
   key         a key of the tenant `local`, for the commands of this user
   stack.log   the lines of all processes, where they are not printed
 """
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -27,6 +28,7 @@ from ingest.disk import room
 # Postgres ends when it cannot make the next 16 MiB of its log, and then gives back what it had of them.
 _HARDLY_ANY_BYTES = 32 * 1024**2
 _SOCKET_PATH_BYTES = 107  # sockaddr_un holds 108 with the final NUL
+_PLAIN_PATH = re.compile(rb"[A-Za-z0-9._/+-]+")
 _POSTGRES_SOCKET = ".s.PGSQL.5432"
 _VALKEY_SOCKET = "valkey.sock"
 
@@ -106,14 +108,17 @@ class DataDir:
         """
         self._remove_sockets()
         deepest = self._run / _POSTGRES_SOCKET
-        if len(os.fsencode(deepest)) <= _SOCKET_PATH_BYTES:
+        if _holds_sockets(self._run):
             self._run.mkdir(mode=0o700)
         else:
             short = tempfile.mkdtemp(prefix="sluice-")
             self._run.symlink_to(short)
-            if len(os.fsencode(self.sockets / _POSTGRES_SOCKET)) > _SOCKET_PATH_BYTES:
+            if not _holds_sockets(self.sockets):
                 self._remove_sockets()
-                raise StackError(f"the path {deepest} is too long for a socket, and so is TMPDIR: set a shorter one")
+                raise StackError(
+                    f"{deepest} cannot be the path of a socket, nor can a path in TMPDIR: set TMPDIR to a short "
+                    "path of letters, digits and the characters . _ - / +"
+                )
         if servant is not None:
             os.chown(self.sockets, servant.uid, servant.gid)
         try:
@@ -148,6 +153,12 @@ class DataDir:
         if not self._flower.exists():
             _write_secret(self._flower, f"sluice:{secrets.token_hex(16)}")
         return self._flower.read_text(encoding="ascii").strip()
+
+
+def _holds_sockets(folder: Path) -> bool:
+    """True if every client can name a socket there: libpq splits a host at commas, others decode what is no code."""
+    path = os.fsencode(folder / _POSTGRES_SOCKET)
+    return len(path) <= _SOCKET_PATH_BYTES and _PLAIN_PATH.fullmatch(path) is not None
 
 
 def _write_secret(path: Path, secret: str) -> None:

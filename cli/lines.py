@@ -8,6 +8,8 @@ from typing import IO
 
 import click
 
+from cli.terminal import printable
+
 _COLOURS = ("blue", "red", "white", "green", "yellow", "magenta", "cyan")  # click drops them where there is no terminal
 _LABEL_WIDTH = 9
 
@@ -67,4 +69,4 @@ class Lines:
     def _print(self, name: str, text: str) -> None:
         colour = _COLOURS[len(self._labels) % len(_COLOURS)]
         label = self._labels.setdefault(name, click.style(f"{name:{_LABEL_WIDTH}}|", fg=colour))
-        click.echo(f"{label} {text}")
+        click.echo(f"{label} {printable(text)}")

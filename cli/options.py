@@ -14,6 +14,7 @@ from rich.table import Table
 from cli.datadir import DataDir
 from cli.errors import StackError
 from cli.stack import embedded_urls, settings_with, urls_for
+from cli.terminal import printable
 from ingest.config import Settings
 from ingest.db.faults import ours
 from ingest.db.pool import Connection, connect
@@ -94,4 +95,4 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 def _text(cell: object) -> str:
     if isinstance(cell, datetime):
         return f"{cell.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
-    return "" if cell is None else str(cell)
+    return "" if cell is None else printable(str(cell))

@@ -37,6 +37,8 @@ def programs(port: int, flower_port: int, extra: Mapping[str, str]) -> dict[str,
         **os.environ,
         **extra,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        # Before anything that the user's path calls `worker` or `ingest`; Python must not leave the folder out either.
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH")))),
         "PYTHONUNBUFFERED": "1",
         "SLUICE_BIND": f"{LOCALHOST}:{port}",
         "FLOWER_ADDRESS": LOCALHOST,

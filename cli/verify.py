@@ -8,6 +8,7 @@ import click
 
 from cli.errors import StackError
 from cli.options import data_dir_option, database, json_option, print_json, settings_here
+from cli.terminal import printable
 from ingest.db.migrate import pending
 from ingest.db.verify import CHECKS, MOST_FOUND, OPERATIONAL, Result
 from ingest.db.verify import verify as run
@@ -77,7 +78,7 @@ def _shown(results: Iterable[Result]) -> Iterator[Result]:
         else:
             click.echo(f"{click.style('WRONG', fg='red')}    {result.check.wrong}: {_many(result.found)}")
             for example in result.examples:
-                click.echo(f"         {_line(example.id, example.detail)}")
+                click.echo(f"         {printable(_line(example.id, example.detail))}")
             click.echo(f"         What to do: {result.check.advice}.")
         yield result
 

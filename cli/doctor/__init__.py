@@ -17,6 +17,7 @@ from cli.doctor import broker, database, machine
 from cli.doctor.line import Level, Line, fail, ok
 from cli.options import data_dir_option, json_option, print_json, settings_here
 from cli.stack import embedded_urls
+from cli.terminal import printable
 from ingest.errors import SettingsError
 
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
@@ -79,9 +80,9 @@ def _shown(lines: Iterator[Line]) -> Iterator[Line]:
     """Print each as it comes: a server that does not answer takes seconds."""
     for line in lines:
         level = click.style(f"{line.level:<4}", fg=_COLOURS[line.level])
-        click.echo(f"{level}  {line.name:<{_NAME_WIDTH}} {line.found}")
+        click.echo(f"{level}  {line.name:<{_NAME_WIDTH}} {printable(line.found)}")
         if line.advice:
-            click.echo(f"{_INDENT}What to do: {line.advice}.")
+            click.echo(f"{_INDENT}What to do: {printable(line.advice)}.")
         yield line
 
 

@@ -22,8 +22,16 @@ def up(tmp_path):
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
-    """One that is ready, for the tests that only look at it; variables of other programs change nothing about it."""
-    running = Up(tmp_path_factory.mktemp("stack") / "data", "--workers", "1", **STRAYS)
+    """One that is ready, for the tests that only look at it.
+
+    Nothing changes about it for variables of other programs, for modules of our names on the path, and for odd
+    characters in the path of its data.
+    """
+    shadows = tmp_path_factory.mktemp("shadows")
+    for name in ("app", "cli", "ingest", "worker"):
+        (shadows / f"{name}.py").write_text("raise SystemExit('this is not Sluice')")
+    data_dir = tmp_path_factory.mktemp("stack") / 'da,ta "o\'dd" é %41'
+    running = Up(data_dir, "--workers", "1", **STRAYS, PYTHONPATH=str(shadows))
     try:
         yield running.ready()
     finally:

@@ -1,7 +1,9 @@
 """`sluice migrate`, `tenants` and `keys`: what they print, change and exit with."""
 
 import json
+import os
 import re
+import subprocess
 
 import httpx2
 import pytest
@@ -9,7 +11,7 @@ from click.testing import CliRunner
 
 from cli import main
 from ingest.ids import JOB, parse
-from tests.e2e.running import sluice
+from tests.e2e.running import SLUICE, environment, sluice
 
 
 @pytest.fixture
@@ -101,6 +103,48 @@ def test_keys_of_the_public_face_have_its_prefix(run, tenant):
 def test_for_people_ids_are_never_cut(stack, tenant):
     done = sluice("tenants", "list", "--data-dir", stack.data_dir)
     assert f"{tenant}  Acme Games" in done.stdout
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(stack, run):
+    run("tenants", "create", "Ac\x1b[31mme\nrow \u202egnp.exe \x9b")
+    shown = sluice("tenants", "list", "--data-dir", stack.data_dir).stdout
+    assert r"Ac\x1b[31mme\nrow \u202egnp.exe \x9b" in shown
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
+
+
+def test_an_error_that_quotes_what_was_typed_holds_no_control_characters(run):
+    _, message = run("tenants", "create", "x", "--template", "tpl_\x1b[2J")
+    assert message == "Error: There is no built-in template tpl_\\x1b[2J\n"
+
+
+def test_an_ascii_locale_gets_escapes(stack, run):
+    run("tenants", "create", "Zoë 🎲")
+    done = sluice("tenants", "list", "--data-dir", stack.data_dir, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"Zo\xeb \U0001f3b2" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [("tenants", "list"), ("doctor", "--json"), ("verify",), ("--help",)], ids=" ".join
+)
+def test_output_that_cannot_be_written_is_a_sentence(stack, arguments):
+    with open("/dev/full", "w") as full:  # noqa: PTH123 # a device
+        done = _sluice_into(full, stack, *arguments)
+    assert (done.returncode, done.stderr) == (1, "Error: the output cannot be written: No space left on device\n")
+
+
+def test_output_that_nobody_reads_any_more_is_no_error_to_speak_of(stack):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as pipe:  # noqa: PTH123 # a descriptor
+        done = _sluice_into(pipe, stack, "tenants", "list")
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def _sluice_into(output, stack, *arguments):
+    argv = [SLUICE, *arguments]
+    env = environment(SLUICE_DATA_DIR=str(stack.data_dir))
+    return subprocess.run(argv, env=env, stdout=output, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize(
