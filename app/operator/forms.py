@@ -1,6 +1,7 @@
 """Forms: the bodies of settings, templates and keys, as marshmallow schemas that name all mistakes at once."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -38,7 +39,7 @@ def _no_nul(text: str) -> None:
 
 
 def _distinct(names: list[str]) -> None:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := sorted(name for name, times in Counter(names).items() if times > 1):
         raise ValidationError(f"Named twice: {', '.join(twice)}.")
 
 
@@ -57,8 +58,34 @@ class AddressedName(Name):
         self.validators.append(_addressable)
 
 
-def _names(name: type[Name] = Name) -> fields.List[Any]:
-    return fields.List(name(), load_default=list, validate=[validate.Length(max=_MOST_FIELDS), _distinct])
+class _Bounded(fields.Field[Any]):
+    """A list or an object whose length is looked at before anything that is in it.
+
+    Args:
+        inner: as marshmallow's field takes it; likewise `options`.
+        most: how many it may hold.
+    """
+
+    def __init__(self, *inner: Any, most: int, **options: Any) -> None:
+        super().__init__(*inner, **options)
+        self._length = validate.Length(max=most)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        if isinstance(value, list | dict):
+            self._length(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class BoundedList(_Bounded, fields.List[Any]):
+    """A list of at most so many."""
+
+
+class BoundedDict(_Bounded, fields.Dict):
+    """An object of at most so many members."""
+
+
+def _names(name: type[Name] = Name) -> BoundedList:
+    return BoundedList(name(), most=_MOST_FIELDS, load_default=list, validate=_distinct)
 
 
 class Form(Schema):
@@ -80,10 +107,8 @@ class TypeForm(Form):
             raise ValidationError(f"Both required and optional: {', '.join(twice)}.")
 
 
-def _types(name: type[Name] = Name, **options: Any) -> fields.Dict:
-    return fields.Dict(
-        keys=name(), values=fields.Nested(TypeForm), validate=validate.Length(max=_MOST_TYPES), **options
-    )
+def _types(name: type[Name] = Name, **options: Any) -> BoundedDict:
+    return BoundedDict(most=_MOST_TYPES, keys=name(), values=fields.Nested(TypeForm), **options)
 
 
 class TemplateSchemaForm(Form):
@@ -92,7 +117,7 @@ class TemplateSchemaForm(Form):
     entity_types = _types(required=True)
     event_types = _types(AddressedName, load_default=dict)
     state_keys = _names(AddressedName)
-    pii_fields = fields.Dict(keys=Name(), values=_names(), load_default=dict)
+    pii_fields = BoundedDict(most=_MOST_TYPES, keys=Name(), values=_names(), load_default=dict)
 
     @validates_schema
     def _known(self, data: Mapping[str, Any], **_: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import TIME, Api, data, refused
+from tests.api.conftest import BASE, TIME, Api, data, refused
 from tests.factories import entity
 
 OWN: dict[str, Any] = {
@@ -134,3 +134,18 @@ def test_section_2_a_bad_template_is_refused_with_every_mistake_named(
 )
 def test_a_name_that_no_url_can_hold_is_refused(api: Api, schema: dict[str, Any], text: str) -> None:
     refused(api.put("/templates/tpl_flights", own(**schema)), 400, "INVALID_INPUT", text)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "base"),
+    [
+        ("PUT", "/templates/tpl_x", BASE),
+        ("PUT", "/settings", BASE),
+        ("POST", "", "/api-keys"),
+        ("PATCH", "", "/api-keys"),
+    ],
+)
+def test_a_form_over_256_kb_is_413(api: Api, method: str, path: str, base: str) -> None:
+    body = b'{"name": "%s"}' % (b"x" * 256 * 1024)
+    refused(api.call(method, path, body=body, base=base), 413, "PAYLOAD_TOO_LARGE", "262144")
+    refused(api.call(method, path, body=b'{"name": "x"' + b" " * 200_000 + b"}", base=base), 400, "INVALID_INPUT")
