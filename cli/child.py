@@ -30,6 +30,7 @@ class Program:
         stop: the signal that asks it to end in order.
         patience: seconds that it may take for that before SIGKILL.
         death: the signal that it gets when this process dies.
+        noise: a line that it is in says nothing worth printing; empty: every line does.
         guarded: whether the guard may kill its group at once. Not Postgres: its own children are ended by itself only.
     """
 
@@ -41,6 +42,7 @@ class Program:
     stop: signal.Signals = signal.SIGTERM
     patience: float = 10.0
     death: signal.Signals = signal.SIGKILL
+    noise: str = ""
     guarded: bool = field(default=True)
 
 

@@ -33,12 +33,13 @@ class Lines:
         """What a program gets for its outputs: the file, or a pipe of its own to `relay` from."""
         return self._log or subprocess.PIPE
 
-    def relay(self, name: str, pipe: IO[bytes]) -> bool:
+    def relay(self, name: str, pipe: IO[bytes], noise: str = "") -> bool:
         """Print what a program has written.
 
         Args:
             name: the program's.
             pipe: known to be readable.
+            noise: lines that it is in are left out; empty: none are.
 
         Returns:
             False at the end: the last process that could write to the pipe is gone.
@@ -50,7 +51,9 @@ class Lines:
         elif rest:
             lines.append(rest)
         for line in lines:
-            self._print(name, line.decode(errors="replace"))
+            text = line.decode(errors="replace")
+            if not noise or noise not in text:
+                self._print(name, text)
         return bool(data)
 
     def say(self, text: str) -> None:

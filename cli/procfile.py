@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = {"worker": 20.0}
 
 
 def programs(port: int, flower_port: int, extra: Mapping[str, str]) -> dict[str, Program]:
-    """The programs by their names.
+    """The programs by their names, and `migrate`, which ends.
 
     Args:
         port: where the API shall listen.
@@ -45,6 +45,7 @@ def programs(port: int, flower_port: int, extra: Mapping[str, str]) -> dict[str,
         "FLOWER_PORT": str(flower_port),
     }
     lines = [line.partition(":") for line in procfile.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines.append(("migrate", ":", "sluice migrate"))  # no line of the file: a foreman stops all when one of them ends
     return {
         name: Program(
             name,

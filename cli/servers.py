@@ -120,7 +120,10 @@ def valkey(data: DataDir, servant: Servant | None) -> Program:
         "--loglevel": "warning",
     }
     argv = [str(valkey_binary()), *(part for option in options.items() for part in option)]
-    return Program("valkey", tuple(argv), servant=servant, patience=5.0)
+    # It saves nothing, so it never forks, which is what overcommitting memory would be for.
+    return Program(
+        "valkey", tuple(argv), servant=servant, patience=5.0, noise="WARNING Memory overcommit must be enabled"
+    )
 
 
 def valkey_answers(data: DataDir) -> bool:

@@ -37,7 +37,7 @@ _URLS = ("DATABASE_URL", "REDIS_URL")
 # Started in this order and stopped in the opposite one: first nothing comes in, then the work is put down.
 _PROGRAMS = ("worker", "sweep", "flower", "web")
 _SERVER_SECONDS = 120.0  # Postgres may have the WAL of a crash to replay
-_RELEASE_SECONDS = 300.0
+_MIGRATE_SECONDS = 300.0
 _READY_SECONDS = 60.0
 
 
@@ -165,7 +165,7 @@ def running_stack(
         shown = "as FLOWER_BASIC_AUTH says" if login else data.flower_login().replace(":", ", password ")
         login = login or data.flower_login()
         programs = procfile.programs(port, flower_port, extra | {"FLOWER_BASIC_AUTH": login})
-        if supervisor.run(programs["release"], _RELEASE_SECONDS) != 0:
+        if supervisor.run(programs["migrate"], _MIGRATE_SECONDS) != 0:
             raise StackError("the database could not be brought up to date" + ("" if show else f": see {data.log}"))
         key = local_key(data, settings.database_url)
         for name in _PROGRAMS:

@@ -85,8 +85,8 @@ class Supervisor:
         self._running[program.name] = running
         self._selector.register(running.pidfd, selectors.EVENT_READ, lambda: self._bury(running))
         if process.stdout is not None:
-            name, pipe = program.name, process.stdout
-            self._selector.register(pipe, selectors.EVENT_READ, lambda: self._relay(name, pipe))
+            pipe = process.stdout
+            self._selector.register(pipe, selectors.EVENT_READ, lambda: self._relay(program, pipe))
 
     def run(self, program: Program, seconds: float) -> int:
         """Run a program to its end.
@@ -198,7 +198,7 @@ class Supervisor:
         self._lines.say(f"{ended} and is started again in {pause:g} s{cause}")
         self._due.append((time.monotonic() + pause, program, short_lives))
 
-    def _relay(self, name: str, pipe: IO[bytes]) -> None:
-        if not self._lines.relay(name, pipe):
+    def _relay(self, program: Program, pipe: IO[bytes]) -> None:
+        if not self._lines.relay(program.name, pipe, program.noise):
             self._selector.unregister(pipe)
             pipe.close()

@@ -108,8 +108,13 @@ def test_compose_runs_the_whole_house():
 
 def test_compose_and_the_procfile_start_each_process_by_the_same_command():
     procfile = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line)
-    procfile["migrate"] = procfile.pop("release")
+    assert COMPOSE["migrate"]["command"] == "sluice migrate"
     assert {name: COMPOSE[name]["command"] for name in procfile} == procfile
+
+
+def test_no_line_of_the_procfile_ends_by_itself_since_a_foreman_would_stop_all_then():
+    lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line)
+    assert set(lines) == {"web", "worker", "sweep", "flower"}
 
 
 def test_whoever_waits_for_a_healthy_service_waits_for_one_that_has_a_health_check():

@@ -105,6 +105,12 @@ def test_printed_lines_carry_their_programs_label_unfinished_ones_too(capsys):
     assert capsys.readouterr().out.splitlines() == ["poet     | one", "poet     | two", "poet     | and a half"]
 
 
+def test_lines_that_say_nothing_are_not_printed(capsys):
+    with Supervisor(None) as supervisor:
+        supervisor.run(shell("poet", "echo WARNING: verse ahead; echo verse", noise="WARNING: verse"), 10)
+    assert capsys.readouterr().out == "poet     | verse\n"
+
+
 def test_a_program_that_cannot_be_run_is_named(log):
     with Supervisor(log) as supervisor, pytest.raises(StackError, match="cannot start ghost"):
         supervisor.start(Program("ghost", ("/nowhere/ghost",)))
