@@ -1,7 +1,8 @@
 # One word for everything that is done here; `make` alone lists the words.
 
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
+	$$each -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$each && break; done)
 BIN := .venv/bin
 UV ?= $(BIN)/uv
 # Hashes pin every file; no index address is written, so that each machine's own settings say where files come from.
@@ -12,7 +13,7 @@ ROUNDS ?= 5
 BACKEND := setuptools>=77
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test chaos chaos-mutants bench requirements
+.PHONY: help setup venv demo up test chaos chaos-mutants bench requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
@@ -49,11 +50,17 @@ requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade 
 		-c requirements-embedded.txt -o requirements-dev.txt
 	$(COMPILE) --group peers -c requirements-dev.txt -o requirements-peers.txt
 
+# An install that was cut off, or was made by an older Python, is begun anew.
+venv:
+	@$(BIN)/python -c '$(NEW_ENOUGH)' 2>/dev/null && $(BIN)/pip --version >/dev/null 2>&1 || { \
+		$(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "Sluice needs Python 3.11 or newer;" \
+			"PYTHON=/path/to/python3 says where it is" >&2; exit 1; }; \
+		rm -rf .venv; $(PYTHON) -m venv .venv; }
+
 # requirements-embedded.txt holds the build backend too, hashed like the rest: hence no isolated build.
 .venv/installed: requirements.txt requirements-embedded.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Sluice needs Python 3.11 or newer; PYTHON=/path/to/python3 says where it is" >&2; exit 1; }
+	@$(MAKE) --no-print-directory venv
 	@echo "Installing into .venv ..."
-	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-embedded.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
