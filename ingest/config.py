@@ -124,6 +124,8 @@ class _Environment(FileAwareEnv):
 # sysexits.h: something was found in an unconfigured or misconfigured state.
 EX_CONFIG = 78
 
+_PLACEHOLDER = "change-me"
+
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -134,6 +136,8 @@ def _between(low: int, high: int) -> validate.Range:
 def _database_url(url: str) -> None:
     if wrong := wrong_database_url(url):
         raise ValidationError(wrong)
+    if _PLACEHOLDER in url or os.environ.get("PGPASSWORD") == _PLACEHOLDER:
+        raise ValidationError(f'its password is "{_PLACEHOLDER}", which everybody knows: set one of your own')
 
 
 def _redis_url(url: str) -> None:

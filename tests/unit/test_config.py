@@ -99,6 +99,17 @@ def test_missing_urls_are_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "  REDIS_URL: " in refused.value.message
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [{"DATABASE_URL": "postgresql://sluice:change-me@db/sluice"}, {"PGPASSWORD": "change-me"}],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_the_password_of_an_example_is_refused(environment: Environment, variables: dict[str, str]) -> None:
+    environment(**variables)
+    with pytest.raises(SettingsError, match="which everybody knows"):
+        Settings.from_env()
+
+
 def test_a_mistake_never_repeats_the_password_in_a_url(environment: Environment) -> None:
     environment(DATABASE_URL="mysql://sluice:hunter2@db/sluice", REDIS_URL="http://:hunter2@cache")
     with pytest.raises(SettingsError) as refused:

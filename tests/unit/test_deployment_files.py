@@ -23,6 +23,8 @@ DOCUMENTED = dict(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=(.*)$", (ROOT / ".env.exam
 # Read by the processes, but by no line of ours: flower's own settings.
 FLOWERS = {"FLOWER_ADDRESS", "FLOWER_PORT", "FLOWER_BASIC_AUTH"}
 
+PASSWORDS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "FLOWER_BASIC_AUTH")
+
 # They kill the process that has them: for tests/chaos, and no operator should set them (ingest/faultpoints.py).
 FAULTS = {"SLUICE_FAULT", "SLUICE_FAULT_ITEM"}
 
@@ -126,10 +128,10 @@ def test_whoever_waits_for_a_healthy_service_waits_for_one_that_has_a_health_che
 
 
 def test_no_password_stands_outside_the_example():
-    assert DOCUMENTED["POSTGRES_PASSWORD"]
+    assert {name: DOCUMENTED[name] for name in PASSWORDS} == dict.fromkeys(PASSWORDS, "")
     for name in ("docker-compose.yml", "Dockerfile", "deploy/nginx.conf.template", "Procfile", "pyproject.toml"):
         text = (ROOT / name).read_text()
-        assert DOCUMENTED["POSTGRES_PASSWORD"] not in text
+        text = re.sub(r":\$\{[A-Z_]+:\?[^}]+\}@", "@", text)  # what compose takes from the environment, or refuses
         assert not re.search(r"://[^\s/@]*:[^\s/@]+@", text), f"{name}: a URL with a password"
         assert not re.search(r"^\s*\w*PASSWORD:\s*(?!\$\{[A-Z_]+:\?)\S", text, re.MULTILINE), f"{name}: a password"
 
@@ -139,6 +141,28 @@ def test_nginx_keeps_connections_as_long_as_the_api_does():
     for name in ("nginx", "web"):
         assert COMPOSE[name]["environment"]["SLUICE_KEEPALIVE_SECONDS"] == f"${{SLUICE_KEEPALIVE_SECONDS:-{default}}}"
     assert "keepalive_timeout ${SLUICE_KEEPALIVE_SECONDS}s;" in (ROOT / "deploy" / "nginx.conf.template").read_text()
+
+
+def test_compose_does_not_start_without_each_password():
+    for name in PASSWORDS:
+        uses = re.findall(rf"\$\{{{name}(.*?)\}}", COMPOSE_TEXT)
+        assert uses
+        assert all(re.fullmatch(r":\?.+", use) for use in uses)
+
+
+@pytest.mark.parametrize("name", COMPOSE)
+def test_no_service_can_gain_rights_or_change_its_own_programs(name):
+    service = COMPOSE[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert set(service.get("cap_add", [])) <= {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+
+
+def test_compose_opens_ports_on_loopback_alone_unless_told_otherwise():
+    ports = [port for service in COMPOSE.values() for port in service.get("ports", [])]
+    assert len(ports) == 2
+    assert all(port.startswith(("127.0.0.1:", "${SLUICE_ADDRESS:-127.0.0.1}:")) for port in ports)
 
 
 def test_nginx_takes_bodies_as_large_as_the_api_does():
