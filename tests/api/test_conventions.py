@@ -14,7 +14,7 @@ from ingest.config import Settings
 from tests.api.conftest import BASE, Api, data, refused
 from tests.factories import entity
 
-NO_SUCH_PATHS = ["/", "/none", f"{BASE}", f"{BASE}/none", f"{BASE}/entities/a/b", f"{BASE}//settings", "//settings"]
+NO_SUCH_PATHS = ["/none", f"{BASE}", f"{BASE}/none", f"{BASE}/entities/a/b", f"{BASE}//settings", "/settings"]
 
 
 @pytest.mark.parametrize("path", NO_SUCH_PATHS)
