@@ -23,9 +23,9 @@ class Customer(NamedTuple):
 
 
 class Lane:
-    """A client of the operator face; each batch of it begins when the one before has ended.
+    """A client of the operator API, which sends the next batch as soon as the one before is accepted.
 
-    A batch whose answer was lost is its last one: it may have become a job or not, and nothing may depend on which.
+    Entities and states take effect in that order by themselves; events say which events they come after. A batch whose answer was lost is its last one: it may have become a job or not, and nothing may depend on which.
 
     Args:
         customer: as whom it calls.
@@ -47,7 +47,7 @@ class Lane:
     def request(self, batch: Batch) -> dict[str, Any]:
         """Its path, query, headers and body."""
         query = {"mode": "merge"} if batch.merge else {}
-        if (after := self.job_before_last()) is not None:
+        if (after := self.events_before(batch)) is not None:
             query["after"] = f"job_{after.hex}"
         headers = {"Authorization": f"Bearer {self.key}", "X-Request-Id": batch.request_id}
         url = f"/operator-data-api/batch/{batch.kind}"
@@ -58,9 +58,10 @@ class Lane:
         entity = f"/operator-data-api/entities/{self.entity(0)}"
         return [entity, f"{entity}/events", f"{entity}/state"]
 
-    def job_before_last(self) -> UUID | None:
-        """The job that the last batch must wait for."""
-        return self.batches[-2].job_id if len(self.batches) > 1 else None
+    def events_before(self, batch: Batch) -> UUID | None:
+        """The job that the last batch must wait for, if it is one of events."""
+        earlier = [before.job_id for before in self.batches[:-1] if before.kind == batch.kind == "events"]
+        return earlier[-1] if earlier else None
 
     def entity(self, number: int) -> str:
         return f"{NEEDLE}-{self.name}-{number}"
@@ -100,10 +101,7 @@ class Lane:
 
 
 class PublicLane(Lane):
-    """A client of the public face: its batches merge, and events create what they name.
-
-    A 200 says that the batch is done; after a 202 nobody holds the next one back, so that it is the lane's last.
-    """
+    """A client of the public API: its batches merge, and events create what they name."""
 
     def __init__(self, customer: Customer, name: str, seed: object) -> None:
         super().__init__(customer, name, seed)
@@ -111,7 +109,7 @@ class PublicLane(Lane):
 
     @property
     def over(self) -> bool:
-        return bool(self.batches) and self.batches[-1].answered != 200
+        return bool(self.batches) and self.batches[-1].answered not in {200, 202}
 
     def request(self, batch: Batch) -> dict[str, Any]:
         url, member = {"objects": ("/v1/object/batch", "objects"), "object_events": ("/v1/event/batch", "events")}[

@@ -138,7 +138,7 @@ class Site:
                 block_items=block_items,
                 merge=batch.merge,
                 request_id=batch.request_id,
-                after_job_id=lane.job_before_last(),
+                after_job_id=lane.events_before(batch),
             )
         batch.answered = 202
         return batch.job_id
