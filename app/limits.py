@@ -93,6 +93,7 @@ class Limits:
             "ingest:events": parse(settings.rate_events),
             "ingest:states": parse(settings.rate_states),
             "ingest:batch": parse(settings.rate_batch),
+            "settings": parse(settings.rate_settings),
             "read": parse(settings.rate_read),
         }
         storage = RedisStorage(

@@ -53,6 +53,7 @@ class Settings:
     rate_events: str
     rate_states: str
     rate_batch: str
+    rate_settings: str
     rate_read: str
     log_level: str
     database_dir: str
@@ -89,6 +90,7 @@ class Settings:
             "rate_events": env.str("SLUICE_RATE_EVENTS", "60000/minute", validate=_rate),
             "rate_states": env.str("SLUICE_RATE_STATES", "30000/minute", validate=_rate),
             "rate_batch": env.str("SLUICE_RATE_BATCH", "6000/minute", validate=_rate),
+            "rate_settings": env.str("SLUICE_RATE_SETTINGS", "300/minute", validate=_rate),
             "rate_read": env.str("SLUICE_RATE_READ", "60000/minute", validate=_rate),
             "log_level": env.str("SLUICE_LOG_LEVEL", "INFO", validate=validate.OneOf(_LOG_LEVELS)),
             "database_dir": env.str("SLUICE_DATABASE_DIR", "", validate=_directory),

@@ -12,6 +12,7 @@ SluiceError                     a code and a message that a client may read
 │   ├── Unauthorized            no key, or one that opens nothing
 │   ├── NotFound                not there, or another tenant's: the two look alike
 │   ├── LastKey                 the last active key of a tenant cannot be revoked
+│   ├── LimitReached            a tenant has as many of these as it may have
 │   ├── PayloadTooLarge         more bytes than the server reads
 │   ├── ItemTooLarge            an item of more bytes than one may have, or of numbers that read back as too many
 │   ├── UnsupportedMediaType    a body of a type that the call does not take
@@ -130,6 +131,12 @@ class LastKey(RequestError):
     """Revoking the last active key would lock the tenant out."""
 
     code = "LAST_KEY"
+
+
+class LimitReached(RequestError):
+    """A tenant has as many of these as it may have."""
+
+    code = "LIMIT_REACHED"
 
 
 class PayloadTooLarge(RequestError):

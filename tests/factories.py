@@ -55,6 +55,7 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "rate_events": "60000/minute",
         "rate_states": "30000/minute",
         "rate_batch": "6000/minute",
+        "rate_settings": "300/minute",
         "rate_read": "60000/minute",
         "log_level": "INFO",
         "database_dir": "",

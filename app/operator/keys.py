@@ -16,7 +16,7 @@ from ingest.db.pool import transaction
 from ingest.errors import InvalidParameter, NotFound
 
 bp = Blueprint("keys", __name__)
-bp.before_request(scopes.scope("read"))  # it writes none of the data that the other scopes guard
+bp.before_request(scopes.scope("settings"))
 
 _SHOWN_DIGITS = 8
 
@@ -27,7 +27,7 @@ _SHOWN_DIGITS = 8
     operation="createKey",
     body="NewKeyForm",
     answers={201: "NewKey"},
-    faults=(404,),
+    faults=(404, 409),
 )
 def post() -> Response:
     """A new operator key of the tenant's."""

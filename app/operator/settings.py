@@ -14,7 +14,7 @@ from ingest.db.pool import Connection, transaction
 from ingest.errors import NotFound
 
 bp = Blueprint("settings", __name__)
-bp.before_request(scopes.scope("read"))  # it writes none of the data that the other scopes guard
+bp.before_request(scopes.scope("settings"))
 
 
 @bp.get("/settings")

@@ -19,7 +19,7 @@ from ingest.errors import InvalidInput
 from ingest.templates import Template
 
 bp = Blueprint("templates", __name__)
-bp.before_request(scopes.scope("read"))  # it writes none of the data that the other scopes guard
+bp.before_request(scopes.scope("settings"))
 
 _SLUG = re.compile(r"tpl_[a-z0-9_-]{1,100}", re.ASCII)
 
@@ -35,7 +35,11 @@ def get() -> Response:
 
 @bp.put("/templates/<text:slug>")
 @describe(
-    "Store a template of the tenant's own", operation="storeTemplate", body="TemplateForm", answers={200: "Template"}
+    "Store a template of the tenant's own",
+    operation="storeTemplate",
+    body="TemplateForm",
+    answers={200: "Template"},
+    faults=(409,),
 )
 def put(slug: str) -> Response:
     """A new edition, in force for new writes if the tenant has chosen this template."""

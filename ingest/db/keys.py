@@ -8,8 +8,9 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ingest.db import tenants
 from ingest.db.pool import Connection
-from ingest.errors import LastKey
+from ingest.errors import LastKey, LimitReached
 from ingest.ids import uuid7
 
 
@@ -56,6 +57,19 @@ class Caller:
 
 _COLUMNS = """k.id, k.tenant_id, k.hash, k.prefix, k.label, k.created_at, k.last_used_at, k.expires_at, k.revoked_at"""
 
+# Of the active ones, of both APIs. Keys are for programs to tell apart, and far fewer are in use.
+MOST = 100
+_ACTIVE = """
+SELECT count(*) FROM api_keys
+WHERE tenant_id = %s AND revoked_at IS NULL AND coalesce(expires_at > now(), true)
+"""
+# Those that open nothing any more are shown, but not all of them for ever.
+_MOST_CLOSED = 1_000
+_FORGET = """
+DELETE FROM api_keys WHERE id IN (
+    SELECT id FROM api_keys WHERE tenant_id = %(tenant_id)s AND (revoked_at IS NOT NULL OR expires_at <= now())
+    ORDER BY id DESC OFFSET %(most)s)
+"""
 _CREATE = f"""
 INSERT INTO api_keys AS k (id, tenant_id, hash, prefix, label)
 VALUES (%(id)s, %(tenant_id)s, %(hash)s, %(prefix)s, %(label)s)
@@ -64,7 +78,7 @@ RETURNING {_COLUMNS}
 
 
 def create(conn: Connection, tenant_id: int, prefix: str, label: str) -> tuple[Key, str]:
-    """A new key.
+    """A new key. Of those that were revoked, or have expired, the oldest are forgotten where they are very many.
 
     Args:
         conn: an open transaction.
@@ -74,7 +88,15 @@ def create(conn: Connection, tenant_id: int, prefix: str, label: str) -> tuple[K
 
     Returns:
         The key's row, and the key itself, which is kept nowhere.
+
+    Raises:
+        LimitReached: the tenant has as many active keys as it may have.
     """
+    tenants.lock(conn, tenant_id)
+    active = conn.execute(_ACTIVE, (tenant_id,)).fetchall()[0][0]
+    if active >= MOST:  # type: ignore[operator] # a bigint
+        raise LimitReached(f"This tenant has {active} active API keys, the most that it may have; revoke one first")
+    conn.execute(_FORGET, {"tenant_id": tenant_id, "most": _MOST_CLOSED})
     secret = f"{prefix}_{secrets.token_hex(32) if prefix == 'oh_live' else secrets.token_urlsafe(24)}"
     values = {"id": uuid7(), "tenant_id": tenant_id, "hash": digest(secret), "prefix": prefix, "label": label}
     with conn.cursor(row_factory=class_row(Key)) as cursor:

@@ -50,6 +50,28 @@ def purge_cancelled_payloads(conn: Connection, *, limit: int) -> int:
     return conn.execute(_PURGE_CANCELLED_PAYLOADS, {"limit": limit}).rowcount
 
 
+# A request that has just read the tenant may still accept a job under an edition that is not in force any more; ten
+# minutes are far more than any request takes.
+_PURGE_EDITIONS = """
+DELETE FROM templates WHERE id IN (
+    SELECT t.id FROM templates t
+    WHERE EXISTS (SELECT FROM templates newer WHERE newer.tenant_id = t.tenant_id AND newer.slug = t.slug
+                  AND newer.id > t.id AND newer.created_at < now() - interval '10 minutes')
+      AND NOT EXISTS (SELECT FROM tenants c WHERE c.id = t.tenant_id AND c.template_id = t.id)
+      AND NOT EXISTS (SELECT FROM jobs j WHERE j.template_id = t.id)
+    ORDER BY t.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+"""
+
+
+def purge_editions(conn: Connection, *, limit: int) -> int:
+    """Delete editions of templates that a newer one has replaced, and that no tenant and no job names.
+
+    Returns:
+        How many were deleted, at most `limit`.
+    """
+    return conn.execute(_PURGE_EDITIONS, {"limit": limit}).rowcount
+
+
 _WANTED = "SELECT EXISTS (SELECT FROM tenants WHERE data_retention_days IS NOT NULL OR retention_policy IS NOT NULL)"
 
 

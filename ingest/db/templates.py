@@ -5,7 +5,9 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from ingest.db import tenants
 from ingest.db.pool import Connection
+from ingest.errors import LimitReached
 from ingest.templates import Template
 
 _COLUMNS = "id, slug, name, version, schema, created_at"
@@ -54,6 +56,9 @@ def is_built_in(conn: Connection, slug: str) -> bool:
     return row is not None and bool(row[0])
 
 
+# Each with as many editions as are made of it: the sweeper purges those that nothing names any more.
+MOST = 50
+_OTHERS = "SELECT count(DISTINCT slug) FROM templates WHERE tenant_id = %(tenant_id)s AND slug <> %(slug)s"
 _STORE = f"""
 INSERT INTO templates (tenant_id, slug, name, version, schema)
 VALUES (%(tenant_id)s, %(slug)s, %(name)s, %(version)s, %(schema)s)
@@ -77,7 +82,17 @@ def store(conn: Connection, tenant_id: int, slug: str, *, name: str, version: st
         name: for people.
         version: for people.
         schema: checked before, of the contract's shape (section 2).
+
+    Raises:
+        LimitReached: the tenant has as many other templates as it may have.
     """
+    tenants.lock(conn, tenant_id)
+    others = conn.execute(_OTHERS, {"tenant_id": tenant_id, "slug": slug}).fetchall()[0][0]
+    if others >= MOST:  # type: ignore[operator] # a bigint
+        raise LimitReached(
+            f"This tenant has {others} templates of its own, the most that it may have; store this one under the id of "
+            "one that is not needed any more"
+        )
     values = {"tenant_id": tenant_id, "slug": slug, "name": name, "version": version, "schema": Jsonb(schema)}
     with conn.cursor(row_factory=dict_row) as cursor:
         template = Template.from_row(cursor.execute(_STORE, values).fetchall()[0])

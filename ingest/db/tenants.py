@@ -63,6 +63,14 @@ def get(conn: Connection, public_id: UUID) -> Tenant | None:
         return cursor.execute(f"SELECT {_COLUMNS} FROM tenants t WHERE t.public_id = %s", (public_id,)).fetchone()
 
 
+def lock(conn: Connection, tenant_id: int) -> None:
+    """Have what a tenant has counted and added to by one transaction at a time, until this one ends.
+
+    Nothing waits for it but others that call this, and changes of the tenant's settings.
+    """
+    conn.execute("SELECT FROM tenants WHERE id = %s FOR NO KEY UPDATE", (tenant_id,))
+
+
 _SUSPEND = "UPDATE tenants SET suspended_at = coalesce(suspended_at, now()) WHERE public_id = %s"
 
 

@@ -106,3 +106,9 @@ def test_section_8_a_bad_form_is_refused_with_every_mistake_named(
     api: Api, method: str, form: object, texts: list[str]
 ) -> None:
     refused(api.call(method, "", form, **PATH), 400, "INVALID_INPUT", *texts)
+
+
+def test_the_hundred_and_first_key_is_409_and_says_what_to_do(api: Api) -> None:
+    for _ in range(99):
+        assert api.post("", {"label": "x"}, **PATH).status_code == 201
+    refused(api.post("", {"label": "x"}, **PATH), 409, "LIMIT_REACHED", "100", "revoke one")

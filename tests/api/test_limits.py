@@ -16,7 +16,7 @@ from app import create_app
 from app.limits import Limits
 from ingest.config import Settings
 from ingest.db.pool import Pool, transaction
-from tests.api.conftest import TIME, Api, data, refused
+from tests.api.conftest import BASE, TIME, Api, data, refused
 from tests.factories import entity, event, make_tenant, state
 
 
@@ -71,7 +71,7 @@ CALLS: list[tuple[str, str, str, Any]] = [
     ("read", "GET", "/entities/player_000001/state", None),
     ("read", "GET", "/batch/jobs/job_x", None),
     ("read", "GET", "/settings", None),
-    ("read", "PUT", "/settings", {}),
+    ("settings", "PUT", "/settings", {}),
 ]
 
 
@@ -148,3 +148,23 @@ def test_section_9_where_few_are_left_each_request_is_asked_for(settings: Settin
     processes = [Limits(settings), Limits(settings)]
     lefts = [each.count(UUID(int=1), "read").left for _ in range(50) for each in processes]
     assert lefts == [*range(98, -1, -1), 0]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "base"),
+    [
+        ("PUT", "/settings", BASE),
+        ("PUT", "/templates/tpl_x", BASE),
+        ("POST", "", "/api-keys"),
+        ("PATCH", "", "/api-keys"),
+        ("DELETE", "", "/api-keys"),
+    ],
+)
+def test_writes_of_settings_templates_and_keys_have_a_rate_of_their_own(
+    settings: Settings, pool: Pool, method: str, path: str, base: str
+) -> None:
+    with limited(settings, pool, rate_settings="1/hour") as new_api:
+        api = new_api()
+        assert api.put("/settings", {}).status_code == 200
+        refused(api.call(method, path, {}, base=base), 429, "RATE_LIMITED", '"settings"')
+        assert api.get("/settings").status_code == 200

@@ -149,3 +149,10 @@ def test_a_form_over_256_kb_is_413(api: Api, method: str, path: str, base: str) 
     body = b'{"name": "%s"}' % (b"x" * 256 * 1024)
     refused(api.call(method, path, body=body, base=base), 413, "PAYLOAD_TOO_LARGE", "262144")
     refused(api.call(method, path, body=b'{"name": "x"' + b" " * 200_000 + b"}", base=base), 400, "INVALID_INPUT")
+
+
+def test_the_fifty_first_template_is_409_and_says_what_to_do(api: Api) -> None:
+    for number in range(50):
+        assert api.put(f"/templates/tpl_{number}", OWN).status_code == 200
+    refused(api.put("/templates/tpl_more", OWN), 409, "LIMIT_REACHED", "50", "under the id of one")
+    assert api.put("/templates/tpl_7", OWN).status_code == 200

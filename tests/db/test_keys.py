@@ -8,7 +8,7 @@ from ingest.db import keys, tenants
 from ingest.db.keys import Caller, Key
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
-from ingest.errors import LastKey
+from ingest.errors import LastKey, LimitReached
 from ingest.ids import uuid7
 from tests.factories import make_tenant
 
@@ -165,3 +165,41 @@ def test_two_at_once_cannot_each_revoke_the_others_last_but_one(
             until_blocked(other)
         with pytest.raises(LastKey):
             blocked.result()
+
+
+def test_a_tenant_has_a_hundred_active_keys_at_most(conn: Connection) -> None:
+    tenant, _ = make_tenant(conn)
+    made = [keys.create(conn, tenant.id, prefix, "")[0] for prefix in ["oh_live", "fm_live"] * 49 + ["oh_live"]]
+    with pytest.raises(LimitReached, match="100 active API keys"):
+        keys.create(conn, tenant.id, "oh_live", "one too many")
+    keys.create(conn, make_tenant(conn)[0].id, "oh_live", "another tenant's")
+    keys.revoke(conn, tenant.id, made[0].id)
+    keys.create(conn, tenant.id, "oh_live", "there is room again")
+    conn.execute("UPDATE api_keys SET expires_at = now() WHERE id = %s", (made[1].id,))
+    keys.create(conn, tenant.id, "oh_live", "and again")
+
+
+def test_of_keys_that_open_nothing_the_oldest_are_forgotten(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "_MOST_CLOSED", 3)
+    tenant, _ = make_tenant(conn)
+    made = [keys.create(conn, tenant.id, "oh_live", str(number))[0] for number in range(6)]
+    for key in made:
+        keys.revoke(conn, tenant.id, key.id)
+    keys.create(conn, tenant.id, "oh_live", "new")
+    assert [key.label for key in keys.of_tenant(conn, tenant.id)] == ["test", "3", "4", "5", "new"]
+
+
+def test_two_at_once_make_no_key_too_many(
+    pool: Pool, until_blocked: Callable[[Connection], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "MOST", 2)
+    with transaction(pool) as conn:
+        tenant, _ = make_tenant(conn)
+
+    with ThreadPoolExecutor(1) as thread, transaction(pool) as first, transaction(pool) as second:
+        keys.create(first, tenant.id, "oh_live", "first")
+        made = thread.submit(keys.create, second, tenant.id, "oh_live", "second")
+        until_blocked(second)
+        first.commit()
+        with pytest.raises(LimitReached):
+            made.result()

@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from ingest.db import templates, tenants
+from ingest.db import retention, templates, tenants
 from ingest.db.faults import ours
 from ingest.db.pool import Connection
 from ingest.db.templates import Editions
 from ingest.db.tenants import Tenant
-from ingest.errors import WriteRefused
+from ingest.errors import LimitReached, WriteRefused
 from ingest.templates import Template
 from tests.factories import accept, make_tenant, state
 
@@ -113,3 +113,33 @@ def test_a_slug_is_plain(conn: Connection, tenant: Tenant, slug: str) -> None:
     with pytest.raises(WriteRefused) as refused, ours():
         store(conn, tenant, slug=slug)
     assert refused.value.constraint == "templates_slug_check"
+
+
+def test_a_tenant_has_fifty_templates_at_most_and_each_may_change(conn: Connection, tenant: Tenant) -> None:
+    for number in range(50):
+        store(conn, tenant, slug=f"tpl_{number}")
+    with pytest.raises(LimitReached, match="50 templates"):
+        store(conn, tenant, slug="tpl_one_too_many")
+    store(conn, tenant, "balance", slug="tpl_7", version="2")
+    store(conn, make_tenant(conn)[0], slug="tpl_of_another")
+
+
+def test_editions_that_nothing_names_any_more_are_purged_a_few_at_a_time(conn: Connection, tenant: Tenant) -> None:
+    chosen_one = store(conn, tenant, slug="tpl_chosen")
+    conn.execute("UPDATE tenants SET template_id = %s WHERE id = %s", (chosen_one.id, tenant.id))
+    conn.execute(
+        "INSERT INTO templates (tenant_id, slug, name, version, schema) SELECT tenant_id, slug, name, '2', schema "
+        "FROM templates WHERE id = %s",
+        (chosen_one.id,),
+    )
+    of_a_job = store(conn, tenant, "a")
+    accept(conn, tenant, "states", [state()], template_id=of_a_job.id)
+    for number in range(4):
+        store(conn, tenant, "b", version=str(number))
+    newest = store(conn, tenant, "c", version="newest")
+    assert retention.purge_editions(conn, limit=100) == 0  # a request may be about to name one
+    conn.execute("UPDATE templates SET created_at = now() - interval '11 minutes' WHERE tenant_id = %s", (tenant.id,))
+    assert [retention.purge_editions(conn, limit=3) for _ in range(3)] == [3, 1, 0]
+    kept = conn.execute("SELECT id FROM templates WHERE slug = 'tpl_own' ORDER BY id").fetchall()
+    assert kept == [(of_a_job.id,), (newest.id,)]
+    assert conn.execute("SELECT count(*) FROM templates WHERE slug IN ('tpl_chosen', 'tpl_igaming')").fetchone() == (3,)

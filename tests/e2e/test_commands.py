@@ -215,3 +215,14 @@ def test_the_help_of_every_command_has_an_example(path):
     done = CliRunner().invoke(main, [*path, "--help"])
     assert done.exit_code == 0
     assert re.search(r"Example: .*sluice " + " ".join(path), " ".join(done.output.split()))
+
+
+def test_one_key_too_many_is_refused_and_says_what_to_do(run, stack, tenant):
+    key = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live")["key"]
+    with httpx2.Client(headers={"Authorization": f"Bearer {key}"}) as client:
+        for _ in range(99):
+            made = client.post(stack.api.replace("operator-data-api", "api-keys"), json={"label": "x"})
+            assert made.status_code == 201
+    code, message = run("keys", "create", "--tenant", tenant, "--prefix", "fm_live")
+    assert code == 1
+    assert "revoke one first" in message

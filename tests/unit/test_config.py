@@ -41,6 +41,7 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         rate_events="60000/minute",
         rate_states="30000/minute",
         rate_batch="6000/minute",
+        rate_settings="300/minute",
         rate_read="60000/minute",
         log_level="INFO",
         database_dir="",
