@@ -1,5 +1,6 @@
 """Plans are kept: what was planned while the tables were empty must look up by key once they have grown."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.factories import accept, entity, event, state
 
 _ENOUGH = 12  # executions, after which psycopg has prepared a statement and Postgres has settled on a plan
 _BACKLOG = 2_000
+_A_TRANSACTION = 100
 _PLAYERS = 10
 _FEW_ROWS = 20 * claims.MOST_JOBS  # a dozen a job
 
@@ -42,12 +44,21 @@ def _rows_read(conn: Connection) -> int:
     return int(str(rows))
 
 
+def _item(kind: str, number: int) -> Any:
+    return _ITEMS[kind](number)
+
+
+def _short_transactions(pool: Pool, count: int) -> Iterator[tuple[Connection, int]]:
+    """A connection for each number: a worker's, whose transactions are ended after 9 s, however busy the machine."""
+    for start in range(0, count, _A_TRANSACTION):
+        with transaction(pool) as conn:
+            for number in range(start, min(start + _A_TRANSACTION, count)):
+                yield conn, number
+            conn.execute("SELECT pg_stat_force_next_flush()")  # or this would be counted as a later transaction's
+
+
 @pytest.mark.parametrize("kind", _ITEMS)
 def test_a_backlog_is_looked_up_job_by_job(pool: Pool, owner: Tenant, observer: Connection, kind: str) -> None:
-    def submit(number: int) -> None:
-        item: Any = _ITEMS[kind](number)
-        accept(conn, owner, kind, [item], after_job_id=gone)
-
     with transaction(pool) as conn:
         gone = accept(conn, owner, "entities", [entity(number) for number in range(_PLAYERS)])
         _haul(conn)
@@ -60,15 +71,14 @@ def test_a_backlog_is_looked_up_job_by_job(pool: Pool, owner: Tenant, observer: 
             assert completion.close_blocks(conn, []) == {}
     for number in range(_ENOUGH):
         with transaction(pool) as conn:
-            submit(number)
+            accept(conn, owner, kind, [_item(kind, number)], after_job_id=gone)
             _haul(conn)
     with transaction(pool) as conn:
         for first in (1, 2):
             accept(conn, owner, "entities", [entity(1_000_000 * first + number) for number in range(_BACKLOG // 2)])
             _haul(conn)
-        for number in range(_BACKLOG):
-            submit(number)
-        conn.execute("SELECT pg_stat_force_next_flush()")  # or this would be counted as the next transaction's
+    for conn, number in _short_transactions(pool, _BACKLOG):
+        accept(conn, owner, kind, [_item(kind, number)], after_job_id=gone)
     with transaction(pool) as conn:
         assert _haul(conn) == claims.MOST_JOBS
         assert _rows_read(conn) < _FEW_ROWS
@@ -78,9 +88,8 @@ def test_a_backlog_is_looked_up_job_by_job(pool: Pool, owner: Tenant, observer: 
 def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
     pool: Pool, owner: Tenant, observer: Connection, history: int
 ) -> None:
-    with transaction(pool) as conn:
-        for _ in range(history):
-            accept(conn, owner, "entities", [entity()])
+    for conn, _ in _short_transactions(pool, history):
+        accept(conn, owner, "entities", [entity()])
     observer.execute("UPDATE jobs SET status = 'cancelled', ended_at = now()")
     observer.execute("VACUUM ANALYZE")
     unknown = uuid7()
@@ -89,10 +98,10 @@ def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
             assert claims.claim(conn, unknown) == []
             assert not jobs.cancel(conn, unknown)
             assert jobs.ended(conn, [unknown]) == []
-    with transaction(pool) as conn:
-        first, second, *_ = [accept(conn, owner, "entities", [entity()]) for _ in range(_BACKLOG)]
+    made = [accept(conn, owner, "entities", [entity()]) for conn, _ in _short_transactions(pool, _BACKLOG)]
+    first, second, *_ = made
+    for conn, _ in _short_transactions(pool, 1):
         behind = accept(conn, owner, "entities", [entity()], after_job_id=second)
-        conn.execute("SELECT pg_stat_force_next_flush()")
     with transaction(pool) as conn:
         assert len(claims.claim(conn, first)) == 1
         assert jobs.cancel(conn, second)
