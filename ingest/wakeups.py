@@ -44,7 +44,7 @@ class Wakeups:
                     pipeline.expire(key, _KEPT_SECONDS)
                 pipeline.execute()
         except redis.RedisError as error:
-            log.warning("wake_failed", jobs=list(map(str, job_ids)), error=type(error).__name__)
+            log.warning("wake_failed", jobs=[spell(JOB, job_id) for job_id in job_ids], error=type(error).__name__)
 
     def wait(self, job_id: UUID, seconds: int) -> None:
         """Return when the job has ended, the time is up, or Redis is away: the caller looks at the job itself.

@@ -5,7 +5,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from ingest.ids import uuid7
+from ingest.ids import JOB, spell, uuid7
 from ingest.wakeups import Wakeups
 
 
@@ -46,4 +46,4 @@ def test_where_redis_is_away_both_return_and_say_so(url: str, refusing: str) -> 
         wakeups.wake([job_id])
         wakeups.wait(job_id, 30)
     named = [(line["event"], line.get("jobs") or line["job_id"], line["log_level"]) for line in lines]
-    assert named == [("wake_failed", [str(job_id)], "warning"), ("wait_failed", str(job_id), "warning")]
+    assert named == [("wake_failed", [spell(JOB, job_id)], "warning"), ("wait_failed", spell(JOB, job_id), "warning")]
