@@ -25,7 +25,8 @@ class Customer(NamedTuple):
 class Lane:
     """A client of the operator API, which sends the next batch as soon as the one before is accepted.
 
-    Entities and states take effect in that order by themselves; events say which events they come after. A batch whose answer was lost is its last one: it may have become a job or not, and nothing may depend on which.
+    Entities and states take effect in that order by themselves; events say which events they come after. A batch whose
+    answer was lost is its last one: it may have become a job or not, and nothing may depend on which.
 
     Args:
         customer: as whom it calls.
