@@ -44,9 +44,9 @@ _GRACE_SECONDS = 5
 # Between two looks of a request at a job of another process that its own job waits for.
 _PAUSE_SECONDS = 0.005
 
-# So many bytes of items are carried out together at most: each is held several times over while it is written. Stored,
-# they may have been a thousandth of that.
-_MOST_BYTES = 16 * 1024 * 1024
+# So many bytes of items are carried out together at most, as many as a block may have: Postgres takes 70 bytes for each
+# while it writes them. Stored, they may have been a thousandth of that.
+_MOST_BYTES = 4 * 1024 * 1024
 
 # Group commit. A transaction costs as much as about 20 small jobs, so after a small group wait 50 ms for more to
 # arrive. Do not wait after a single job, or if a client is waiting for one of these: it may be about to send the next.

@@ -75,12 +75,12 @@ def get(external_id: str) -> Response:
             conn,
             caller().tenant_id,
             external_id,
-            limit=most + 1,
+            limit=most,
             event_type=event_type,
             before=place and (_EPOCH + place[0] * _MICROSECOND, place[1]),
         )
-    more = pages.next_link(_place(page[most - 1])) if len(page) > most else {}
-    return success([_shape(event) for event in page[:most]], 200, more)
+    more = pages.next_link(_place(page[-1])) if page and page[-1].more else {}
+    return success([_shape(event) for event in page], 200, more)
 
 
 def _place(event: EventRow) -> tuple[int, int]:

@@ -105,7 +105,12 @@ def _each_once(links: Links) -> Links:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """An event as it is read back; `properties` is its JSON text, numbers as they were sent."""
+    """An event as it is read back.
+
+    Attributes:
+        properties: its JSON text, numbers as they were sent.
+        more: the entity has older ones.
+    """
 
     id: int
     public_id: UUID
@@ -113,20 +118,38 @@ class EventRow:
     properties: str
     occurred_at: datetime
     created_at: datetime
+    more: bool
 
 
-# The links come first: their primary key holds an entity's events in just this order.
-_OF_ENTITY = """
-SELECT v.id, v.public_id, v.type, v.properties::text, v.occurred_at, v.created_at
-FROM entities e
-JOIN event_entities l ON l.entity_id = e.id
-JOIN events v ON v.id = l.event_id
-WHERE e.tenant_id = %(tenant_id)s AND e.scope = %(scope)s AND e.external_id = %(external_id)s
-  AND e.deleted_at IS NULL
-  AND (%(type)s::text IS NULL OR v.type = %(type)s)
-  AND (%(occurred_at)s::timestamptz IS NULL OR (l.occurred_at, l.event_id) < (%(occurred_at)s, %(id)s::bigint))
-ORDER BY l.occurred_at DESC, l.event_id DESC
-LIMIT %(limit)s
+# A page ends behind the event with which it has so many bytes of JSON: 500 of the largest would take gigabytes of the
+# processes that hand them on.
+_MOST_BYTES = 8 * 1024 * 1024
+
+# The links come first: their primary key holds an entity's events in just this order. The text of a small row is not
+# measured, since that would cost as much as to read it.
+_OF_ENTITY = f"""
+WITH page AS (
+    SELECT v.id, v.public_id, v.type, v.properties, v.occurred_at, v.created_at,
+           CASE WHEN pg_column_compression(v.properties) IS NULL AND pg_column_size(v.properties) < 2000
+                THEN pg_column_size(v.properties) ELSE octet_length(v.properties::text) END AS size
+    FROM entities e
+    JOIN event_entities l ON l.entity_id = e.id
+    JOIN events v ON v.id = l.event_id
+    WHERE e.tenant_id = %(tenant_id)s AND e.scope = %(scope)s AND e.external_id = %(external_id)s
+      AND e.deleted_at IS NULL
+      AND (%(type)s::text IS NULL OR v.type = %(type)s)
+      AND (%(occurred_at)s::timestamptz IS NULL OR (l.occurred_at, l.event_id) < (%(occurred_at)s, %(id)s::bigint))
+    ORDER BY l.occurred_at DESC, l.event_id DESC
+    LIMIT %(limit)s + 1
+), measured AS (
+    SELECT page.*, row_number() OVER newest AS place, sum(size) OVER newest - size AS before,
+           lead(id) OVER newest IS NOT NULL AS more
+    FROM page
+    WINDOW newest AS (ORDER BY occurred_at DESC, id DESC ROWS UNBOUNDED PRECEDING)
+)
+SELECT id, public_id, type, properties::text, occurred_at, created_at, more
+FROM measured WHERE before < {_MOST_BYTES} AND place <= %(limit)s
+ORDER BY occurred_at DESC, id DESC
 """
 
 
@@ -145,7 +168,7 @@ def of_entity(
         conn: an open transaction.
         tenant_id: whose.
         external_id: the entity's; of one that does not exist, or was deleted, there are no events.
-        limit: the most to return.
+        limit: the most to return; fewer where they are large.
         event_type: only those of this type.
         before: `(occurred_at, id)` of the last event of the page before.
     """

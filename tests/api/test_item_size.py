@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest.db.pool import Pool, transaction
-from tests.api.conftest import Api, data, refused
+from tests.api.conftest import BASE, Api, data, refused, walk
 from tests.factories import entity, event, state
 
 MOST = 1024 * 1024
@@ -94,3 +94,15 @@ def test_a_row_that_cannot_be_read_is_a_logged_500_and_no_refused_write(api: Api
         refused(api.get(path), 500, "INTERNAL_ERROR", "cannot be read")
     [line] = [line for line in lines if line["log_level"] == "error"]
     assert (line["event"], line["error"], line["sqlstate"]) == ("unexpected_error", "WriteRefused", "54000")
+
+
+def test_a_page_of_large_events_ends_early_and_names_the_next(api: Api, run_jobs: Callable[[], None]) -> None:
+    api.post("/entities", entity())
+    for _ in range(4):
+        large = [event(data={"type": "x", "amount": number, "currency": "x" * 900_000}) for number in range(5)]
+        api.post("/batch/events", large)
+    api.post("/batch/events", [event(number=1) for _ in range(30)])
+    run_jobs()
+    pages = walk(api, f"{BASE}/entities/player_000001/events?limit=500")
+    assert [len(page) for page in pages] == [40, 10]
+    assert len({each["id"] for page in pages for each in page}) == 50

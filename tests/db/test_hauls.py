@@ -250,7 +250,7 @@ def test_jobs_of_which_one_meets_what_nobody_expects_are_done_but_for_that_one(
 def test_jobs_whose_items_are_many_bytes_are_done_one_by_one_however_small_they_are_stored(
     submit: Submit, serve: Callable[..., list[dict[str, Any]]], observer: Connection
 ) -> None:
-    long = {"entityType": "game", "externalId": "g", "data": {"x": "x" * 3_900_000}}
+    long = {"entityType": "game", "externalId": "g", "data": {"x": "x" * 1_000_000}}
     made = [submit("entities", [{**long, "externalId": f"g{n}"}]) for n in range(5)]
     assert "jobs_one_by_one" in [line["event"] for line in serve()]
     assert [counted(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 5
