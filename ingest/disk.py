@@ -45,7 +45,7 @@ def room(directory: str | os.PathLike[str]) -> Room:
 
 
 def require_room(directory: str, wanted: int) -> None:
-    """Refuse new data where the database's disk is nearly full. It costs a microsecond.
+    """Refuse new data where the database's disk is nearly full. It costs 5 µs.
 
     Args:
         directory: SLUICE_DATABASE_DIR; empty: the database is elsewhere, and says itself when it is full.
