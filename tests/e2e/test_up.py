@@ -148,6 +148,14 @@ def test_a_process_that_dies_is_started_again(up):
     assert run_pasted(running.curl)["data"]["status"] == "completed"
 
 
+def test_what_keeps_dying_once_all_was_ready_does_not_end_the_rest(up):
+    running = up().ready()
+    for pause in ("0.5", "1", "2", "4", "8"):
+        _kill_child(running, b"valkey-server")
+        running.line(rf"sluice +\| valkey was ended by SIGKILL and is started again in {pause} s")
+    assert running.end() == 0
+
+
 def test_servers_that_are_named_are_used_and_none_is_started_for_them(up, tmp_path):
     with running_servers(tmp_path / "servers") as servers:
         running = up(DATABASE_URL=servers.database_url, REDIS_URL=servers.redis_url).ready()
@@ -197,6 +205,14 @@ def _ended(client, job):
 
 def _children(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _kill_child(running, name):
+    deadline = time.monotonic() + 60
+    while not (found := [pid for pid in _children(running.process.pid) if name in _command(pid)]):
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.05)
+    os.kill(found[0], signal.SIGKILL)
 
 
 def _command(pid):
