@@ -23,10 +23,19 @@ from ingest.errors import Unavailable
 
 _WIDEST = 10_000  # columns
 
+
+def _in_utf8(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
+    """Refuse a path that no URL of a server could name."""
+    if any("\ud800" <= character <= "\udfff" for character in str(path)):
+        raise click.BadParameter("must be a path in UTF-8")
+    return path
+
+
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="SLUICE_DATA_DIR",
+    callback=_in_utf8,
     default=Path(".sluice"),
     show_default=True,
     show_envvar=True,

@@ -176,6 +176,7 @@ def test_what_is_not_there_is_named_and_exits_1(run, arguments):
         ("keys", "create", "--tenant", "acme", "--prefix", "oh_live"),
         ("keys", "create", "--tenant", "01a2013a-a573-757d-a7a1-732dbb0e0c47", "--prefix", "sk_live"),
         ("up", "--port", "0"),
+        ("up", "--data-dir", "\udcff"),
         ("nonsense",),
     ],
 )
