@@ -7,6 +7,7 @@ almost no block holds any exponent.
 
 import re
 from collections import Counter
+from itertools import islice
 
 import msgspec
 
@@ -20,7 +21,6 @@ _MOST = 999  # the largest exponent that is taken
 _FEW = _SPARE_BYTES // (_MOST + 1)  # so many exponents expand to less than what is spare
 
 _HUGE = re.compile(rb"[0-9][eE][+-]?0*[1-9][0-9]{3}")
-_ENDED = re.compile(rb"[0-9][eE][+-]?[0-9]+(?=[\]}, \t\n\r]|\Z)")
 _TAKEN = re.compile(rb"[0-9][eE][+-]?0*([0-9]{1,3})(?![0-9])")
 _NUMBERS = re.compile(rb"-?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 _NUMBER = re.compile(rb"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
@@ -28,9 +28,9 @@ _NUMBER = re.compile(rb"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 # Signs are digits here, too, and whatever may end a number is a comma.
 _ALIKE = bytes.maketrans(b"123456789+-E]} \t\n\r", b"00000000000e,,,,,,")
 _ANY = b"0e0"
-_LONG = b"0e0000"  # a sign and three digits look like four digits
-_MOST_LOOKS = 10_000  # at what looks so; hexadecimal ids do, now and then
-_SHORT = (b"0e00,", b"0e000,")  # one digit alone never makes a number four times as long
+# As such, with two digits or more; one alone never makes a number four times as long.
+# It begins with one certain byte, which is three times as fast to look for as anything else.
+_ENDED = re.compile(rb"e00+(?:,|\Z)")
 
 
 def has_huge(text: msgspec.Raw) -> bool:
@@ -44,17 +44,9 @@ def may_grow(text: bytes) -> bool:
     place = alike.find(_ANY)
     if place < 0:
         return False
-    found = sum(alike.count(short, place) for short in _SHORT)
-    looks = 0
-    place = alike.find(_LONG, place)
-    while place >= 0 and found <= _FEW and looks < _MOST_LOOKS:
-        looks += 1
-        if _ENDED.match(text, place) and _ends_number(alike, place):
-            if _HUGE.match(text, place):
-                return True
-            found += 1
-        place = alike.find(_LONG, place + 1)
-    return found > _FEW or place >= 0
+    ends = (match.start() - 1 for match in _ENDED.finditer(alike, place))
+    numbers = list(islice((end for end in ends if _ends_number(alike, end)), _FEW + 1))
+    return len(numbers) > _FEW or any(_HUGE.match(text, end) for end in numbers)
 
 
 def _ends_number(alike: bytes, place: int) -> bool:

@@ -26,6 +26,7 @@ LONGEST_QUALIFIER = 100
 _EMPTY = msgspec.Raw(b"{}")
 _NULL = msgspec.Raw(b"null")
 _MOST_SHOWN = 100
+_MOST_BAD = 100  # objects of an event; those behind them are not looked at, since an item may hold half a million
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,8 @@ class Items(_Told, RawMember):
                 loaded.append(self.schema.item(**self.schema.load_text(each)))
             except marshmallow.ValidationError as error:
                 errors[index] = error.messages
+                if len(errors) == _MOST_BAD:
+                    break
         if errors:
             raise marshmallow.ValidationError(errors)
         return loaded

@@ -30,10 +30,7 @@ def items(name: str, most: int) -> list[msgspec.Raw]:
     Raises:
         FaultyBody: the body is no JSON object, or has no such list of at most so many items.
     """
-    texts = _list(name, _member(name))
-    if len(texts) > most:
-        raise FaultyBody.at([name], f"ensure this value has at most {most} items", "value_error.list.max_items")
-    return texts
+    return _list(name, _member(name), most)
 
 
 def _member(name: str) -> msgspec.Raw:
@@ -52,9 +49,12 @@ def _member(name: str) -> msgspec.Raw:
     return members[name]
 
 
-def _list(name: str, text: msgspec.Raw) -> list[msgspec.Raw]:
+def _list(name: str, text: msgspec.Raw, most: int) -> list[msgspec.Raw]:
     try:
-        return rawjson.split_array(bytes(text), deep=True)
+        return rawjson.split_array(bytes(text), deep=True, most=most)
+    except rawjson.TooMany:
+        msg = f"ensure this value has at most {most} items"
+        raise FaultyBody.at([name], msg, "value_error.list.max_items") from None
     except rawjson.NotAnArray:
         raise FaultyBody.at([name], "value is not a valid list", "type_error.list") from None
     except ValueError as error:

@@ -92,3 +92,14 @@ def test_a_strict_call_lists_them_as_faults() -> None:
     ]
     strict = EVENT.check(0, STRANGE, strict=True)
     assert (strict.code, strict.malformed) == ("UNKNOWN_FIELD", False)
+
+
+def test_behind_a_hundred_bad_objects_of_an_event_none_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[msgspec.Raw] = []
+    schema = ObjectEventSchema()
+    links = schema.fields["links" if "links" in schema.fields else "objects"]
+    load_text = links.schema.load_text
+    monkeypatch.setattr(links.schema, "load_text", lambda text: looked.append(text) or load_text(text))
+    error = schema.check(0, msgspec.Raw(b'{"event": "a", "objects": [%s0]}' % (b"0," * 5_000)))
+    assert error.code == "VALIDATION_FAILED"
+    assert len(looked) == 100

@@ -1,5 +1,6 @@
 import json
 import math
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -380,4 +381,19 @@ def test_an_array_of_too_many_items_is_counted_and_not_cut() -> None:
     for first in (b"0", b'"\\ud800"'):
         with pytest.raises(rawjson.TooMany) as refused:
             rawjson.split_array(b"[%s%s]" % (first, b",0" * 10), most=10)
-        assert refused.value.count == 11
+        assert refused.value.count == "11"
+
+
+@pytest.mark.parametrize("first", [b"0", b'"\\ud800"'])
+def test_very_many_items_are_refused_before_they_take_memory(first: bytes) -> None:
+    text = b"[%s%s]" % (first, b",0" * 1_000_001)
+    tracemalloc.start()
+    try:
+        with pytest.raises(rawjson.TooMany, match="over 1000 items"):
+            rawjson.split_array(text, most=1_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(text)
+    nested = b"[[0%s]]" % (b",0" * 1_000_001)
+    assert rawjson.split_array(nested, most=1) == [msgspec.Raw(nested[1:-1])]
