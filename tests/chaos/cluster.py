@@ -40,7 +40,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start it and wait until it takes connections."""
-        program = servers.prepare_postgres(self._data, self._servant, self._guard)
+        program = servers.prepare_postgres(self._data, self._servant, self._guard, ours_alone=False)
         self._process = spawn(program, self._guard, subprocess.DEVNULL)
         waiting = threading.Event()
         for _ in range(int(_PATIENCE_SECONDS / _INTERVAL_SECONDS)):

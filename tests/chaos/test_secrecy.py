@@ -67,7 +67,7 @@ def test_no_payload_and_no_key_is_ever_logged_or_sent_to_redis(site: Site, broke
         nothing_is_told_outside(site)
     assert any('"level": "debug"' in line for line in site.lines())
     messages = [_in_clear(command) for command in commands if "sluice.run_job" in command]
-    assert any(re.search(r'\[\["[0-9a-f-]{36}"\]', message) for message in messages), "messages are unpacked"
+    assert any(re.search(r'\[\["job_[0-9a-f]{32}"\]', message) for message in messages), "messages are unpacked"
     told = [command for command in commands if any(secret in _in_clear(command) for secret in secrets_of(site))]
     assert told == []
 
