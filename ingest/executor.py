@@ -64,13 +64,15 @@ class Delivery(Enum):
     """How a delivery ended.
 
     Attributes:
-        DONE: the job has ended, or other workers hold it.
+        DONE: the job has ended.
+        HELD: another worker holds its block, or has just closed it.
         YIELDED: the job was put down, and any worker may go on with it.
         NOTHING: there was no job to claim.
         TROUBLE: the database was lost, or made it wait, too often. The sweeper notifies again.
     """
 
     DONE = auto()
+    HELD = auto()
     YIELDED = auto()
     NOTHING = auto()
     TROUBLE = auto()
@@ -142,13 +144,14 @@ class Executor:
             longest: seconds that the earlier jobs may take.
         """
         until = time.monotonic() + longest
-        while self.run(job_id, seconds=seconds) is Delivery.NOTHING and time.monotonic() < until:
+        elsewhere = {Delivery.NOTHING, Delivery.HELD}
+        while self.run(job_id, seconds=seconds) in elsewhere and time.monotonic() < until:
             with session(self.pool) as conn:
                 blocker = claims.blocker(conn, job_id)
                 if blocker is None and jobs.ended(conn, [job_id]):
                     return
             first = blocker.id if blocker and blocker.status is JobState.PENDING else None
-            if first is None or self.run(first, seconds=seconds) is Delivery.NOTHING:
+            if first is None or self.run(first, seconds=seconds) in elsewhere:
                 time.sleep(_PAUSE_SECONDS)  # another process runs it
 
     def serve(self, job_id: UUID | None, ear: Ear, *, seconds: float) -> None:
@@ -316,7 +319,7 @@ class Executor:
                 log.error("job_failed", code=error.code, message=error.message)  # noqa: TRY400 # it says all
             done = Done({}, yielded=False)
         if done is None:
-            return Delivery.DONE
+            return Delivery.HELD
         if done.states.get(job.id) is JobState.PROCESSING:
             return Delivery.YIELDED if done.yielded else None
         self._announce_ended(conn, [claimed])

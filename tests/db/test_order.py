@@ -307,3 +307,23 @@ def test_a_job_of_a_request_runs_the_earlier_ones_that_it_waits_for(
     executor.run_in_turn(made[-1], seconds=60, longest=60)
     assert {job_of(observer, job_id).status for job_id in made} == {JobState.COMPLETED}
     assert observer.execute("SELECT properties::text FROM entities").fetchall() == [('{"n": 2}',)]
+
+
+def test_requests_that_run_one_anothers_jobs_return_once_their_own_has_ended(
+    database_url: str, redis_url: str, pool: Pool, owner: Tenant
+) -> None:
+    with transaction(pool) as conn:
+        made = [accept(conn, owner, "objects", [{"type": "T", "id": "1"}], template_id=None) for _ in range(60)]
+
+    def run(own: Sequence[UUID]) -> list[UUID]:
+        """Returns those that had not ended."""
+        with open_pool(database_url, WORKER, size=1) as connections:
+            executor, left = make_executor(connections, redis_url), []
+            for job_id in own:
+                executor.run_in_turn(job_id, seconds=60, longest=60)
+                with transaction(pool) as conn:
+                    left += [] if job_of(conn, job_id).status.ended else [job_id]
+        return left
+
+    with ThreadPoolExecutor(3) as threads:
+        assert [left for left in threads.map(run, [made[0::3], made[1::3], made[2::3]]) if left] == []
