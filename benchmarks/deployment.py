@@ -12,6 +12,8 @@ from unittest.mock import patch  # of the environment, for the processes that st
 from benchmarks.clients import post
 from benchmarks.database import Database
 from cli.stack import Stack, running_stack
+from ingest.db import keys, tenants
+from ingest.db.pool import connect
 
 RATE = "100000000/minute"  # what is measured is the work, not its limit
 RATES = {f"SLUICE_RATE_{scope}": RATE for scope in ("ENTITIES", "EVENTS", "STATES", "BATCH", "READ")}
@@ -31,6 +33,13 @@ class Deployment:
     def batch(self, kind: str, items: Any, query: str = "") -> bytes:
         """The request that sends a batch."""
         return batch(self.stack.api, self.stack.key, kind, items, query)
+
+    def another_key(self, tenant: str) -> str:
+        """The key of a new tenant, which sends what the first one may."""
+        with connect(self.database.url, "sluice-cli") as conn, conn.transaction():
+            made = tenants.create(conn, tenant)
+            tenants.choose_template(conn, made.id, "tpl_igaming")
+            return keys.create(conn, made.id, "oh_live", "bench")[1]
 
     def until_done(self, jobs: int) -> None:
         """Return once so many jobs are there and all have ended."""

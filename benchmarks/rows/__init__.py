@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 
 from benchmarks.measure import Row
 from benchmarks.place import Place
@@ -16,6 +17,8 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "checking-good": checking.all_good,
     "checking-bad": checking.some_bad,
     "end-to-end-entities": end_to_end.entities,
+    "end-to-end-entities-unordered": partial(end_to_end.entities, query=end_to_end.UNORDERED, goal=end_to_end.BEFORE),
+    "end-to-end-entities-tenants": end_to_end.entities_of_tenants,
     "end-to-end-events": end_to_end.events,
     "dlt": peers.dlt,
     "celery": peers.celery,
