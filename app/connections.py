@@ -4,8 +4,9 @@ gunicorn runs `Worker` in each web process. This file and `parsing.py` alone kno
 
 A thread is given to a connection when there is something to read, and not before: it takes the head of a request as far
 as it is there, and gives the connection back to the poller where the head is not whole. Only a body is waited for in a
-thread. An answer to a request whose body was not read is followed by a while in which the poller throws away what still
-comes: a connection that is closed on unread bytes is reset, and its client never reads the answer.
+thread: what a client does not take of an answer, the poller sends on. An answer to a request whose body was not read is
+followed by a while in which the poller throws away what still comes: a connection that is closed on unread bytes is
+reset, and its client never reads the answer.
 """
 
 import re
@@ -25,6 +26,7 @@ from gunicorn.http import errors as http  # type: ignore[import-untyped] # it ha
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped]
 
 from app import parsing
+from app.sockets import PatientSocket
 from ingest.parent import die_with_parent
 
 # Beyond the time for requests under way, for a process that nobody is left to kill.
@@ -36,9 +38,14 @@ _HEAD_BYTES = 64 * 1024
 # A line feed alone ends nothing, and the parser says so.
 _WHOLE_HEAD = re.compile(rb"\r\n\r\n|(?<!\r)\n")
 
-# How long a thread waits for the next bytes of a body, and for a client to take some of its answer: struct timeval.
+# How long a thread waits for the next bytes of a body, and how long a client may take nothing of an answer; for the
+# kernel as struct timeval.
 _RECEIVE_TIMEOUT = struct.pack("ll", 10, 0)
-_SEND_TIMEOUT = struct.pack("ll", 30, 0)
+_UNSENT_SECONDS = 30
+_SEND_TIMEOUT = struct.pack("ll", _UNSENT_SECONDS, 0)
+
+# What a process keeps of answers that clients do not take; beyond it, the one that has taken none for longest is left.
+_MOST_UNSENT = 64 * 1024 * 1024
 
 # What a client may still send after its answer: well over the largest body, so that one that is too large hears of it.
 _LINGER_SECONDS = 10.0
@@ -54,14 +61,17 @@ class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
     Attributes:
         received: what has come of the next request, as long as its head is not whole.
         head_until: when its head must be whole; None while nothing has come.
+        keep: the connection is for further requests.
         discarded: bytes that came after the last answer.
     """
 
     def __init__(self, cfg: object, sock: socket.socket, client: object, server: object) -> None:
+        sock = PatientSocket(sock)
         super().__init__(cfg, sock, client, server)
         self.parser = parsing.Parser(cfg, sock, client)
         self.received = bytearray()
         self.head_until: float | None = None
+        self.keep = False
         self.discarded = 0
         sock.setblocking(True)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT)
@@ -109,7 +119,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.lingering: deque[_Connection] = deque()  # in the order in which their time ends
+        # In the order in which their time ends.
+        self.lingering: deque[_Connection] = deque()
+        self.sending: deque[_Connection] = deque()
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -163,7 +175,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             if (head := conn.take_head()) is None:
                 return _NOT_WHOLE
             conn.parser.unreader.unread(head)
-            return self.handle_request(next(conn.parser), conn)
+            keep = self.handle_request(next(conn.parser), conn)
+            conn.sock.end_answer()
+            return keep  # noqa: TRY300 # what it may raise is no fault of `keep`
         except (StopIteration, http.NoMoreData, OSError) as error:
             self.log.debug("Connection ended: %s", type(error).__name__)
         except Exception as error:  # noqa: BLE001 # whatever it is, the client is answered
@@ -175,7 +189,15 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         result = handled.exception() is None and handled.result()
         if result is _NOT_WHOLE:
             self._await_head(conn)
-        elif result:
+            return
+        conn.keep = bool(result)
+        if conn.sock.unsent and conn.sock.fileno() >= 0:
+            self._await_room(conn)
+        else:
+            self._answered(conn)
+
+    def _answered(self, conn: _Connection) -> None:
+        if conn.keep:
             conn.received += conn.parser.unreader.take_buffered()
             if conn.received:
                 self.enqueue_req(conn)
@@ -192,8 +214,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             self.poller.unregister(conn.sock)
             conn.send(parsing.answer(bytes(conn.received), TimeoutError()))
             self._linger(conn)
-        while self.lingering and self.lingering[0].timeout < now:
-            self._end(self.lingering[0])
+        for left in (self.lingering, self.sending):
+            while left and left[0].timeout < now:
+                self._end(left[0], left)
 
     def _await_request(self, conn: _Connection) -> None:
         conn.set_timeout()
@@ -223,10 +246,31 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         data = conn.receive(_DISCARDED_AT_ONCE)
         conn.discarded += len(data or b"")
         if data == b"" or conn.discarded > _LINGER_BYTES:
-            self._end(conn)
+            self._end(conn, self.lingering)
 
-    def _end(self, conn: _Connection) -> None:
-        self.lingering.remove(conn)
+    def _await_room(self, conn: _Connection) -> None:
+        """Send the rest of an answer as its client takes it."""
+        conn.timeout = time.monotonic() + _UNSENT_SECONDS
+        self.sending.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self._send_on, conn))
+        while sum(sending.sock.unsent_bytes for sending in self.sending) > _MOST_UNSENT and len(self.sending) > 1:
+            self._end(self.sending[0], self.sending)
+
+    def _send_on(self, conn: _Connection, _sock: object) -> None:
+        self.sending.remove(conn)
+        self.poller.unregister(conn.sock)
+        try:
+            conn.sock.flush()
+        except OSError:
+            self._forget(conn)
+            return
+        if conn.sock.unsent:
+            self._await_room(conn)
+        else:
+            self._answered(conn)
+
+    def _end(self, conn: _Connection, queue: "deque[_Connection]") -> None:
+        queue.remove(conn)
         self.poller.unregister(conn.sock)
         self._forget(conn)
 

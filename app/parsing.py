@@ -61,7 +61,7 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
             raise TimeoutError
         if self.to_continue:
             self.to_continue = False
-            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             data: bytes = super().chunk(size_hint)
         except BlockingIOError:  # the socket's own timeout

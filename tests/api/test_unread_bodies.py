@@ -119,6 +119,32 @@ def test_nobody_waits_for_clients_without_a_key(connect: Callable[[], socket.soc
         assert read_answer(other)[0] == 200
 
 
+def test_nobody_waits_for_clients_that_do_not_read(connect: Callable[[], socket.socket]) -> None:
+    """Of the largest answer that needs no key: no buffer of the kernel's takes it whole."""
+    request = head(line="GET /docs/swagger-ui-bundle.js")
+    with ExitStack() as exits:
+        clients = [exits.enter_context(connect()) for _ in range(40)]
+        for client in clients:
+            client.sendall(request)
+        other = exits.enter_context(connect())
+        other.sendall(head(line="GET /healthz"))
+        assert read_answer(other)[0] == 200
+        assert len({read_answer(client)[2] for client in clients[-2:]}) == 1, "it comes whole in the end"
+        clients[-1].sendall(head(line="GET /healthz"))
+        assert read_answer(clients[-1])[0] == 200, "and the connection is kept"
+
+
+def test_of_more_than_is_kept_the_oldest_answers_are_left(connect: Callable[[], socket.socket]) -> None:
+    request = head(line="GET /docs/swagger-ui-bundle.js")
+    with ExitStack() as exits:
+        clients = [exits.enter_context(connect()) for _ in range(80)]
+        for client in clients:
+            client.sendall(request)
+        assert len(read_answer(clients[-1])[2]) > 1_000_000, "the last one comes whole"
+        received = b"".join(iter(lambda: clients[0].recv(1 << 20), b""))
+        assert len(received) < 1_000_000, "the first is cut"
+
+
 def test_half_a_head_and_half_a_body_are_408_in_the_end(connect: Callable[[], socket.socket], key: str) -> None:
     with connect() as one, connect() as other:
         one.sendall(b"GET /v1/health HTTP/1.1\r\nHost: x\r\n")
