@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import product
 
+import httpx
 import pytest
 
 from tests.api.conftest import BASE
@@ -66,6 +67,16 @@ def test_the_answer_to_a_malformed_request_reaches_a_client_that_sends_on(
     with connect() as client:
         client.sendall(head("Host: y", f"Content-Length: {_FORTY_MEGABYTES}") + b" " * _FORTY_MEGABYTES)
         assert read_answer(client)[0] == 400
+
+
+def test_a_pooled_client_goes_on_after_a_refused_body(gunicorn: str, key: str) -> None:
+    """The next request either finds the connection open, or was told to open another one."""
+    with httpx.Client(transport=httpx.HTTPTransport(uds=gunicorn), base_url="http://x", timeout=30) as client:
+        for authorized, expected in ((key, 413), ("oh_live_none", 401)):
+            headers = {"Authorization": f"Bearer {authorized}"}
+            refused = client.post(f"{BASE}/batch/entities", content=b" " * 1_200_000, headers=headers)
+            assert refused.status_code == expected
+            assert client.get("/healthz").status_code == 200
 
 
 def test_a_small_body_that_nobody_read_does_not_cost_the_connection(connect: Callable[[], socket.socket]) -> None:
