@@ -11,7 +11,7 @@ from ingest.db import doctor as facts
 from ingest.db.connection import unfit
 from ingest.db.faults import ours
 from ingest.db.migrate import pending
-from ingest.db.pool import Connection, connect
+from ingest.db.pool import WORKER, Connection, connect
 from ingest.db.unreachable import advice_for
 from ingest.errors import DatabaseError, Unavailable
 from ingest.ids import JOB, spell
@@ -47,6 +47,8 @@ def look(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
     try:
         with connect(settings.database_url, "sluice-cli") as conn:
             yield from _looked(conn, settings)
+        with connect(settings.database_url, WORKER) as conn:
+            yield guards(facts.unheeded(conn, WORKER), lent=conn.lent)
     except Unavailable as error:
         advice = f"Start it with `sluice up --data-dir {embedded_in}`" if embedded_in else advice_for(error.message)
         yield fail("database", f"no connection, so nothing in it was looked at: {error.message}", advice)
@@ -55,17 +57,19 @@ def look(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
 def _looked(conn: Connection, settings: Settings) -> Iterator[Line]:
     yield version(conn.info.server_version)
     yield encoding(unfit(conn))
-    with ours(), conn.transaction():
-        facts.bound(conn, seconds=_STATEMENT_SECONDS, lock_seconds=_LOCK_SECONDS)
     checks: tuple[tuple[str, Callable[[Connection], Any], Callable[[Any], Line]], ...] = (
         ("migrations", pending, migrations),
         ("durability", facts.durability, durability),
-        ("connections", facts.connections, lambda found: connections(found, _wanted(settings))),
+        ("connections", facts.connections, lambda found: connections(found, _wanted(settings), lent=conn.lent)),
         ("database clock", _ahead, lambda ahead: clocks("database clock", "the database", ahead)),
         ("size", lambda conn: (facts.size(conn), facts.tables(conn)), lambda found: size(*found)),
         ("vacuum", lambda conn: (facts.autovacuum(conn), facts.tables(conn)), lambda found: vacuum(*found)),
         ("transactions", facts.oldest_transaction, transactions),
-        ("sweep", lambda conn: (facts.sessions(conn), facts.look_lag(conn)), lambda found: sweep(*found)),
+        (
+            "sweep",
+            lambda conn: (facts.sessions(conn), facts.look_lag(conn)),
+            lambda found: sweep(*found, lent=conn.lent),
+        ),
         (
             "workers",
             lambda conn: (facts.sessions(conn), facts.waiting(conn), facts.swept(conn)),
@@ -77,6 +81,7 @@ def _looked(conn: Connection, settings: Settings) -> Iterator[Line]:
     for name, read, judge in checks:
         try:
             with ours(), conn.transaction():
+                facts.bound(conn, seconds=_STATEMENT_SECONDS, lock_seconds=_LOCK_SECONDS)
                 found = read(conn)
         except Unavailable:
             raise
@@ -136,17 +141,32 @@ def _wanted(settings: Settings) -> int:
     return settings.web_workers * settings.web_threads + settings.worker_processes + _SWEEPS
 
 
-def connections(found: facts.Connections, wanted: int) -> Line:
+def guards(unheeded: dict[str, str], *, lent: bool) -> Line:
+    """Whether a worker's transaction has the settings that end it where the worker hangs or dies.
+
+    Args:
+        unheeded: those that it has not, by name, as they are.
+        lent: a pooler lends the sessions.
+    """
+    if unheeded:
+        found = f"in a worker's transaction: {', '.join(f'{name} is {value}' for name, value in unheeded.items())}"
+        return fail("guards", found, "Something undoes what each transaction sets: a pooler, or a trigger at login")
+    return ok("guards", f"a worker's transaction has them all{', through a pooler too' if lent else ''}")
+
+
+def connections(found: facts.Connections, wanted: int, *, lent: bool) -> Line:
     """Whether there are enough connections.
 
     Args:
         found: as the server says.
         wanted: what one web, one worker and one sweep may take, by the settings.
+        lent: a pooler is between, and shares the server's connections out.
     """
-    text = f"{found.used} of {found.most} in use; with these settings, one web, worker and sweep take up to {wanted}"
+    taken = f"with these settings, one web, worker and sweep take up to {wanted}"
+    text = f"{found.used} of {found.most} in use; {'a pooler shares them out' if lent else taken}"
     if found.used >= _NEARLY_ALL * found.most:
         return warn("connections", text, "They run out, and then requests get 503: raise max_connections")
-    if wanted > found.most:
+    if wanted > found.most and not lent:
         advice = "Under load they run out: raise max_connections, or lower SLUICE_WEB_WORKERS or SLUICE_WEB_THREADS"
         return warn("connections", text, advice)
     return ok("connections", text)
@@ -188,11 +208,13 @@ def transactions(oldest: facts.Transaction | None) -> Line:
     return ok("transactions", found)
 
 
-def sweep(sessions: facts.Sessions, lag: float | None) -> Line:
-    """Whether sweep runs and looks."""
+def sweep(sessions: facts.Sessions, lag: float | None, *, lent: bool) -> Line:
+    """Whether sweep runs and looks; behind a pooler its connection cannot be told from others, so its looks must do."""
     late = lag is not None and lag > _LATE_SECONDS
     due = f"; a job has waited for its look for {lag:,.0f} s" if late else ""
-    if not sessions.sweeps:
+    if lent and not late:
+        return ok("sweep", "no job waits for its look; behind a pooler, no more can be seen of it")
+    if not (sessions.sweeps or lent):
         advice = "Start it (`python -m worker.sweep`): without it, a job whose message is lost does not run"
         return fail("sweep", f"it is not running: none is connected{due}", advice)
     if late:

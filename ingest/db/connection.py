@@ -7,6 +7,7 @@ The guards are what makes a row lock a lease (DESIGN.md section 3): a worker tha
 whatever its own clock or code does.
 """
 
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Self
@@ -94,6 +95,11 @@ class Connection(psycopg.Connection[tuple[object, ...]]):
     """
 
     opening: bytes = b""
+
+    @property
+    def lent(self) -> bool:
+        """True if each transaction may have another session of the server's."""
+        return bool(self.opening)
 
     def begin(self) -> None:
         """Begin a transaction in a lent session, with our settings in it.
@@ -186,8 +192,23 @@ def set_up(connection: Connection, process: str) -> None:
     if lent:
         connection.opening = _opening(settings)
         connection.cursor_factory = _Cursor
-        # psycopg would look for its prepared statements in a session that may be another one by then.
-        connection.prepare_threshold = None
+        if not _carries_prepared_statements(connection):
+            connection.prepare_threshold = None
+
+
+def _carries_prepared_statements(connection: Connection) -> bool:
+    """True if the pooler makes a prepared statement known wherever it is executed, as PgBouncer does since 1.22.
+
+    It then gives the statement another name on the server; any other pooler passes the name on.
+    """
+    name = f"sluice_{secrets.token_hex(8)}".encode()
+    connection.begin()
+    checked(connection, connection.pgconn.prepare(name, b"SELECT 1"))
+    passed_on = connection.execute("SELECT FROM pg_prepared_statements WHERE name = %s", (name.decode(),)).rowcount == 1
+    if passed_on:
+        connection.execute(b"DEALLOCATE " + name)
+    connection.commit()
+    return not passed_on
 
 
 def _opening(settings: Mapping[str, str]) -> bytes:

@@ -6,14 +6,32 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ingest.db.connection import settings_of
 from ingest.db.pool import WORKER, Connection
 
-_BOUND = "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)"
+_BOUND = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
 
 
 def bound(conn: Connection, *, seconds: int, lock_seconds: int) -> None:
-    """Let no statement of this connection take, or wait for a lock, longer; holds once the transaction is committed."""
+    """Let no statement of this transaction take, or wait for a lock, longer."""
     conn.execute(_BOUND, (f"{seconds}s", f"{lock_seconds}s"))
+
+
+_SHOWN = "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS s (name)"
+
+
+def unheeded(conn: Connection, process: str) -> dict[str, str]:
+    """The settings of a transaction that are not as a process relies on, by name, as they are.
+
+    Args:
+        conn: an open transaction.
+        process: whose settings it should have.
+    """
+    right = dict(settings_of(process, conn.info.server_version))
+    # A transaction in a session that a pooler lends says its own; the session's default is somebody else's there.
+    right["transaction_isolation"] = right.pop("default_transaction_isolation")
+    found: dict[str, str] = dict(conn.execute(_SHOWN, (list(right),)).fetchall())  # type: ignore[arg-type] # (text, text)
+    return {name: value for name, value in found.items() if value != right[name]}
 
 
 _DURABILITY = """

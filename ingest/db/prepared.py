@@ -45,6 +45,9 @@ class Prepared:
     def __init__(self, name: str, text: str, parameters: Mapping[str, type]) -> None:
         self._name = name.encode()
         self._text = (text % {parameter: f"${place}" for place, parameter in enumerate(parameters, 1)}).encode()
+        self._plain = text % {
+            parameter: f"%({parameter})s::{_TYPES[each][0]}" for parameter, each in parameters.items()
+        }
         self._oids = [psycopg.adapters.types[_TYPES[each][0]].oid for each in parameters.values()]
         self._encoders = [(parameter, _TYPES[each][1]) for parameter, each in parameters.items()]
         self._formats = [Format.BINARY] * len(parameters)
@@ -62,12 +65,10 @@ class Prepared:
         Raises:
             psycopg.Error: as the driver would.
         """
+        if conn.lent:
+            # The driver knows whether a statement that it has prepared is known to the next session.
+            return conn.execute(self._plain, values).rowcount
         encoded = [None if (value := values[name]) is None else encode(value) for name, encode in self._encoders]
-        if conn.opening:
-            # A statement that a lent session was given would be unknown to the next one.
-            with conn.begun():
-                result = conn.pgconn.exec_params(self._text, encoded, self._oids, self._formats, Format.BINARY)
-                return checked(conn, result).command_tuples or 0
         known = _known.setdefault(conn, set())
         # A transaction would be aborted by a statement that is unknown, so there it is looked for each time; which has
         # psycopg begin it, too.

@@ -97,6 +97,7 @@ def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
             "durability",
             "connections",
             "database clock",
+            "guards",
         ),
         *("size", "vacuum", "transactions", "sweep", "workers", "waiting", "jobs"),
         *("broker", "broker memory", "broker clock", "queue"),
@@ -214,6 +215,17 @@ def test_variables_that_do_not_count_are_named(doctor, monkeypatch):
     for name in ("PGHOST", "CELERY_BROKER_URL"):
         monkeypatch.setenv(name, "nowhere")
     assert doctor()["environment"] == ("warn", "these do not count: CELERY_BROKER_URL, PGHOST")
+
+
+def test_settings_that_a_workers_transaction_has_not_are_a_fail(database_url):
+    with connect(database_url, "sluice-cli") as conn:
+        unheeded = facts.unheeded(conn, WORKER)
+    line = database.guards(unheeded, lent=False)
+    assert line.level is Level.FAIL
+    assert "lock_timeout is 0" in line.found
+    assert "statement_timeout is 0" in line.found
+    with connect(database_url, WORKER) as conn:
+        assert facts.unheeded(conn, WORKER) == {}
 
 
 def test_a_missing_migration_is_a_fail(doctor, execute):
