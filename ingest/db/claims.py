@@ -65,6 +65,11 @@ HELD_BACK: LiteralString = """(j.after_job_id IS NOT NULL AND EXISTS (
         SELECT FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id])
           AND (a.ended_at IS NULL OR NOT j.after_any AND a.status || '' <> 'completed')))"""
 
+# When the last job that `j` may have waited for has ended: the time since then is no delay of its own.
+FREE_SINCE: LiteralString = """greatest(j.created_at, (
+        SELECT e.ended_at FROM jobs e WHERE e.tenant_id = j.tenant_id AND e.seq < j.seq AND e.ended_at IS NOT NULL
+        ORDER BY e.ended_at DESC LIMIT 1))"""
+
 _HAS_OPEN_BLOCK: LiteralString = "(SELECT b.open FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1)"
 
 # A worker put the job down after a block; or it is unordered, and has blocks that no worker was given yet. A processing

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ingest.db.claims import BLOCKED, FREE_SINCE, HELD_BACK
 from ingest.db.connection import settings_of
 from ingest.db.pool import WORKER, Connection
 
@@ -163,11 +164,9 @@ class Waiting:
     seconds: float
 
 
-_WAITING = """
-SELECT count(*) OVER () AS jobs, j.id AS oldest,
-       extract(epoch FROM now() - greatest(j.created_at, a.ended_at))::float AS seconds
-FROM jobs j LEFT JOIN jobs a ON a.id = j.after_job_id
-WHERE j.status = 'pending' AND (a.id IS NULL OR a.status NOT IN ('pending', 'processing'))
+_WAITING = f"""
+SELECT count(*) OVER () AS jobs, j.id AS oldest, extract(epoch FROM now() - {FREE_SINCE})::float AS seconds
+FROM jobs j WHERE j.status = 'pending' AND NOT {HELD_BACK} AND NOT {BLOCKED}
 ORDER BY seconds DESC LIMIT 1
 """
 

@@ -327,11 +327,13 @@ def test_a_job_whose_block_somebody_holds_is_not_stuck(
     assert found(database_url, stuck_after_seconds=300) == {"job_stuck": 1}
 
 
+@pytest.mark.parametrize("waits", ["by order", "after it"])
 def test_a_job_that_waits_for_another_is_not_stuck_until_that_has_ended_for_so_long(
-    database_url: str, pool: Pool, owner: Tenant, half: UUID, aged: Callable[[UUID, int], None]
+    database_url: str, pool: Pool, owner: Tenant, half: UUID, aged: Callable[[UUID, int], None], waits: str
 ) -> None:
+    after = {"after_job_id": half, "after_any": True, "ordered": False} if waits == "after it" else {}
     with transaction(pool) as conn:
-        waiting = accept(conn, owner, "entities", [entity()], after_job_id=half)
+        waiting = accept(conn, owner, "entities", [entity()], **after)
     aged(waiting, 600)
     assert found(database_url, stuck_after_seconds=300) == {}
     with transaction(pool) as conn:

@@ -20,7 +20,7 @@ from ingest.db.pool import WORKER, connect, transaction
 from ingest.disk import Room
 from ingest.ids import spell, uuid7
 from ingest.queue import Bell, celery_app
-from tests.factories import accept, entity, make_tenant, run_pending
+from tests.factories import accept, entity, event, make_tenant, run_pending
 
 _NOWHERE = {"DATABASE_URL": "postgresql:///sluice?host=/nowhere", "REDIS_URL": "unix:///nowhere/redis"}
 
@@ -321,7 +321,8 @@ def test_a_job_that_waits_for_another_does_not_wait_for_a_worker(doctor, pool, e
         tenant = make_tenant(conn)[0]
         first = accept(conn, tenant, "entities", [entity()])
         accept(conn, tenant, "entities", [entity()], after_job_id=first)
-        accept(conn, tenant, "entities", [entity()], after_job_id=uuid7())
+        accept(conn, tenant, "entities", [entity()], after_job_id=uuid7(), ordered=False)
+        accept(conn, tenant, "events", [event()])
     execute("UPDATE jobs SET created_at = now() - interval '90 seconds'")
     assert "2 jobs wait" in doctor()["waiting"][1]
     run_pending(pool, redis_url)

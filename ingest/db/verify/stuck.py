@@ -1,5 +1,6 @@
 """Jobs that do not move though nothing keeps them: promise 4, every job ends."""
 
+from ingest.db.claims import BLOCKED, FREE_SINCE, HELD_BACK
 from ingest.db.verify.check import Check
 from ingest.ids import JOB
 
@@ -55,16 +56,14 @@ STUCK = Check(
     advice="Run `sluice doctor`: is a worker connected, does sweep run? If other jobs move meanwhile, there is more "
     "work than the workers can do: add some. If not, the workers' log says why, under the job's id",
     prefix=JOB,
-    query="""
+    query=f"""
 SELECT j.id, concat(j.status, ', no progress for ',
-                    date_trunc('second', now() - greatest(j.progressed_at, a.ended_at)), ', attempts ', j.attempts)
+                    date_trunc('second', now() - greatest(j.progressed_at, {FREE_SINCE})), ', attempts ', j.attempts)
 FROM jobs j
 JOIN job_blocks b ON b.job_id = j.id AND b.open
                  AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = j.id AND open)
-LEFT JOIN jobs a ON a.id = j.after_job_id
-WHERE j.status IN ('pending', 'processing')
-  AND (a.id IS NULL OR a.status NOT IN ('pending', 'processing'))
-  AND greatest(j.progressed_at, a.ended_at) < now() - make_interval(secs => %(stuck_after)s)
+WHERE j.status IN ('pending', 'processing') AND NOT {HELD_BACK} AND NOT {BLOCKED}
+  AND greatest(j.progressed_at, {FREE_SINCE}) < now() - make_interval(secs => %(stuck_after)s)
   AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.backend_xid = b.xmax)
 """,
 )
