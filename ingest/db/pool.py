@@ -24,17 +24,6 @@ __all__ = [
     "transaction",
 ]
 
-__all__ = [
-    "TRANSACTION_TIMEOUT_SINCE",
-    "WORKER",
-    "Connection",
-    "Pool",
-    "connect",
-    "open_pool",
-    "session",
-    "transaction",
-]
-
 Pool: TypeAlias = ConnectionPool[Connection]
 
 
