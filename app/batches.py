@@ -29,8 +29,8 @@ from ingest.kinds import KINDS, Kind
 # A request that carries out its own batch begins no further block after this long; a block may take 9 s, and twice.
 _SLICE_SECONDS = 5
 
-# What such a request may take in all, so that it is answered well inside a client's 30 s; and of that, what the jobs
-# may take that its own has to wait for.
+# Such a request may take so long in all, so that it is answered well inside a client's 30 s; and the jobs that its own
+# waits for may take so much of that.
 _LONGEST_SECONDS = 24
 _LONGEST_TURN_SECONDS = 10
 

@@ -80,7 +80,7 @@ class Delivery(Enum):
 
 @dataclass(slots=True)
 class LastRun:
-    """What a process ran last: the tenant after that one is next, and jobs of other kinds may have waited for it."""
+    """The job that a process ran last: the next tenant is next in turn, and other kinds may have waited for it."""
 
     tenant_id: int = 0
     kind: str = ""

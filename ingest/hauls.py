@@ -118,7 +118,7 @@ def carry_out(
 
 
 def _yields(haul: Haul, until: float, *, fair: bool) -> Yields:
-    """Whether a job is put down after this block. An unordered one always is: any worker may take its next block."""
+    """Return when a job is put down. An unordered one always is: any worker may take its next block."""
     [(job, block), *others] = haul
     if others or (job.ordered and block.first_index + block.items == job.total):
         return Yields.NEVER

@@ -39,7 +39,7 @@ class Batch:
 
 @dataclass
 class Model:
-    """What is stored once the batches have taken effect one after the other."""
+    """The data that is stored once the batches have taken effect one after the other."""
 
     entities: dict[int, dict[str, Any]] = field(default_factory=dict)
     states: dict[int, Any] = field(default_factory=dict)
@@ -156,7 +156,7 @@ def test_two_workers_leave_what_a_model_of_one_after_the_other_says(
 
 
 def stored(conn: Connection, tenant: Tenant) -> Model:
-    """What is there of the tenant's data."""
+    """Read the tenant's data."""
     number = "substring(e.external_id FROM '[0-9]+$')::integer"
     entities = f"SELECT {number}, e.properties FROM entities e WHERE e.tenant_id = %s"
     states = f"SELECT {number}, s.value FROM states s JOIN entities e ON e.id = s.entity_id WHERE e.tenant_id = %s"
