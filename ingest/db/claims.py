@@ -75,7 +75,7 @@ _HAS_OPEN_BLOCK: LiteralString = "(SELECT b.open FROM job_blocks b WHERE b.job_i
 # A worker put the job down after a block; or it is unordered, and has blocks that no worker was given yet. A processing
 # job whose block is unlocked was abandoned otherwise (crash or database error). Only the sweeper requeues it, or it
 # would always be claimed first.
-_TO_GO_ON: LiteralString = """(j.queued_at > j.progressed_at AND j.blocks_open > 0
+_TO_GO_ON: LiteralString = """(j.ordered AND j.queued_at > j.progressed_at AND j.blocks_open > 0
         OR NOT j.ordered AND EXISTS (
             SELECT FROM (SELECT FROM job_blocks b WHERE b.job_id = j.id AND b.open AND b.deliveries = 0 LIMIT 1) b))"""
 

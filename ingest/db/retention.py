@@ -35,7 +35,9 @@ WITH cancelled AS (
     RETURNING b.job_id
 ), done AS (
     UPDATE jobs SET payload_kept = false
-    WHERE id IN (SELECT id FROM cancelled EXCEPT SELECT job_id FROM kept)
+    WHERE id IN (
+        SELECT c.id FROM cancelled c WHERE NOT EXISTS (
+            SELECT FROM job_blocks b WHERE b.job_id = c.id AND b.open AND octet_length(b.payload) > 0))
 )
 SELECT FROM emptied
 """

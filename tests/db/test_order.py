@@ -244,6 +244,24 @@ def test_blocks_of_an_unordered_job_are_claimed_by_several_workers_at_once(
         assert claims.claim(conn, job_id)
 
 
+def test_an_unordered_job_whose_last_block_is_held_hides_no_other_job(
+    pool: Pool, redis_url: str, owner: Tenant, other: Connection
+) -> None:
+    with transaction(pool) as conn:
+        unordered = accept(conn, owner, "entities", [entity(n) for n in range(2)], block_items=1, ordered=False)
+    with transaction(pool) as conn:
+        assert [claimed.block.no for claimed in claims.claim_next(conn)] == [0]
+    with transaction(pool) as conn:
+        assert [claimed.block.no for claimed in claims.claim_next(conn)] == [1]
+    assert blocks.lock(other, [(unordered, 1)], in_order=False)
+    make_executor(pool, redis_url).run(unordered, seconds=0)
+    with transaction(pool) as conn:
+        assert claims.next_head(conn) is None
+        theirs = accept(conn, make_tenant(conn, name="Other")[0], "entities", [entity(1)])
+        assert claims.next_head(conn, after_tenant=owner.id - 1) == theirs
+        assert [claimed.job.id for claimed in claims.claim_next(conn, after_tenant=owner.id - 1)] == [theirs]
+
+
 def test_an_unordered_job_is_done_by_two_workers_once_each_item(
     database_url: str, redis_url: str, pool: Pool, owner: Tenant, observer: Connection
 ) -> None:
