@@ -206,3 +206,15 @@ def test_what_was_sent_with_a_cancelled_job_is_forgotten_a_bounded_step_at_a_tim
     other.rollback()
     assert (purge(2), purge(2), kept(cancelled)) == (1, 0, 0)
     assert kept(open_job) == 3
+
+
+def test_of_cancelled_jobs_none_is_noted_as_emptied_that_a_round_did_not_reach(pool: Pool, owner: Tenant) -> None:
+    with transaction(pool) as conn:
+        for size in (6, 2):
+            job_id = accept(conn, owner, "entities", [entity(n) for n in range(size)], block_items=1)
+            jobs.cancel(conn, job_id)
+    emptied = 0
+    for _ in range(4):
+        with transaction(pool) as conn:
+            emptied += retention.purge_cancelled_payloads(conn, limit=5)
+    assert emptied == 8
