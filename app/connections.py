@@ -44,10 +44,12 @@ _RECEIVE_TIMEOUT = struct.pack("ll", 10, 0)
 _UNSENT_SECONDS = 30
 _SEND_TIMEOUT = struct.pack("ll", _UNSENT_SECONDS, 0)
 
-# What a process keeps of answers that clients do not take; beyond it, the one that has taken none for longest is left.
+# A process keeps so many bytes of answers that clients do not take; beyond it, it drops the client that has taken none
+# for longest.
 _MOST_UNSENT = 64 * 1024 * 1024
 
-# What a client may still send after its answer: well over the largest body, so that one that is too large hears of it.
+# A client may still send so much after its answer: well over the largest body, so that the client of a body that is too
+# large reads the refusal.
 _LINGER_SECONDS = 10.0
 _LINGER_BYTES = 64 * 1024 * 1024
 _DISCARDED_AT_ONCE = 256 * 1024

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of a view, beside the view itself; of queries, the view is held to it."""
+"""Describe a view for the OpenAPI document, beside the view itself; the view takes the query parameters it lists."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ def describe(summary: str, **details: Any) -> Callable[[_View], _View]:
     def mark(view: _View) -> _View:
         @wraps(view)
         def checked(**arguments: str) -> Any:
-            # What needs no key is asked by load balancers and browsers, which add parameters of their own.
+            # Load balancers and browsers ask for what needs no key, and add parameters of their own.
             if not description.public:
                 query.check(description.query)
             return view(**arguments)

@@ -17,8 +17,8 @@ from ingest.db.jobs import COLUMNS, job_of
 from ingest.db.pool import Connection
 from ingest.jobs import WAITS_FOR, Job, JobState
 
-# The most that one claim returns: so many items are over in a tenth of a second; the payload, all of it fetched at
-# once, is counted as it is stored; and the sweeper notifies for so many jobs at once, should the worker die with them.
+# The most that one claim returns: so many items are over in a tenth of a second, and the payload, all of it fetched at
+# once, is counted as it is stored.
 MOST_ITEMS = 5_000
 MOST_JOBS = 50
 _MOST_BYTES = 1024 * 1024
