@@ -16,9 +16,9 @@ import socket
 import struct
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -225,13 +225,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         if not self.alive:
             conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
         self.keepalived_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+        self._watch(conn, selectors.EVENT_READ, self.on_client_socket_readable)
 
     def _await_head(self, conn: _Connection) -> None:
         """The time of a head runs from its first bytes on, and does not begin anew with the next ones."""
         conn.head_until = conn.timeout = conn.head_until or time.monotonic() + _HEAD_SECONDS
         self.pending_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        self._watch(conn, selectors.EVENT_READ, self.on_pending_socket_readable)
 
     def _linger(self, conn: _Connection) -> None:
         """Say that nothing more will be said, and throw away what comes until the client leaves."""
@@ -242,7 +242,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             return
         conn.timeout = time.monotonic() + _LINGER_SECONDS
         self.lingering.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._discard, conn))
+        self._watch(conn, selectors.EVENT_READ, self._discard)
 
     def _discard(self, conn: _Connection, _sock: object) -> None:
         data = conn.receive(_DISCARDED_AT_ONCE)
@@ -254,7 +254,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         """Send the rest of an answer as its client takes it."""
         conn.timeout = time.monotonic() + _UNSENT_SECONDS
         self.sending.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self._send_on, conn))
+        self._watch(conn, selectors.EVENT_WRITE, self._send_on)
         while sum(sending.sock.unsent_bytes for sending in self.sending) > _MOST_UNSENT and len(self.sending) > 1:
             self._end(self.sending[0], self.sending)
 
@@ -270,6 +270,18 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             self._await_room(conn)
         else:
             self._answered(conn)
+
+    def _watch(self, conn: _Connection, event: int, ready: Callable[[_Connection, socket.socket], None]) -> None:
+        """Have the poller call `ready` at each such event, until it is told to stop.
+
+        One look of the poller finds several events: the handler of an earlier one may have closed this connection.
+        """
+
+        def unless_closed(sock: socket.socket) -> None:
+            if sock.fileno() >= 0:
+                ready(conn, sock)
+
+        self.poller.register(conn.sock, event, unless_closed)
 
     def _end(self, conn: _Connection, queue: "deque[_Connection]") -> None:
         queue.remove(conn)

@@ -1,16 +1,22 @@
 """A refusal reaches its client whatever that one still sends; and nobody else waits for clients that send nothing."""
 
 import json
+import os
+import resource
+import signal
 import socket
+import struct
 from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import product
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.api.conftest import BASE
 from tests.api.test_malformed import read_answer
+from tests.chaos.site import children_of
 
 _FORTY_MEGABYTES = 40 * 1024 * 1024
 _REFUSED = (
@@ -154,6 +160,37 @@ def test_of_more_than_is_kept_the_oldest_answers_are_left(connect: Callable[[], 
         assert len(read_answer(clients[-1])[2]) > 1_000_000, "the last one comes whole"
         received = b"".join(iter(lambda: clients[0].recv(1 << 20), b""))
         assert len(received) < 1_000_000, "the first is cut"
+
+
+def _listener_of(client: socket.socket) -> int:
+    """Return the id of the process that opened the Unix socket at the other end."""
+    size = struct.calcsize("3i")
+    pid, _user, _group = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return int(pid)
+
+
+def test_a_connection_is_closed_for_a_new_one_though_it_asks_in_the_same_moment(
+    connect: Callable[[], socket.socket],
+) -> None:
+    request = head(line="GET /healthz")
+    most_connections = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+    with ExitStack() as exits:
+        clients = [exits.enter_context(connect()) for _ in range(most_connections - 1)]
+        clients[-1].sendall(request)
+        assert read_answer(clients[-1])[0] == 200
+        (web,) = children_of(_listener_of(clients[0]))
+        os.kill(web, signal.SIGSTOP)
+        while "State:\tT" not in Path(f"/proc/{web}/status").read_text(encoding="ascii"):
+            os.sched_yield()
+        newest = exits.enter_context(connect())
+        clients[0].sendall(request)
+        os.kill(web, signal.SIGCONT)
+        newest.sendall(request)
+        assert read_answer(newest)[0] == 200
+        with pytest.raises(ConnectionResetError):
+            clients[0].recv(1)
+        clients[1].sendall(request)
+        assert read_answer(clients[1])[0] == 200, "the process goes on"
 
 
 def test_half_a_head_and_half_a_body_are_408_in_the_end(connect: Callable[[], socket.socket], key: str) -> None:
