@@ -72,9 +72,9 @@ FREE_SINCE: LiteralString = """greatest(j.created_at, (
 
 _HAS_OPEN_BLOCK: LiteralString = "(SELECT b.open FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1)"
 
-# A worker put the job down after a block; or it is unordered, and has blocks that no worker was given yet. A processing
-# job whose block is unlocked was abandoned otherwise (crash or database error). Only the sweeper requeues it, or it
-# would always be claimed first.
+# A worker put the job down after a block, or the sweeper found it abandoned behind another one; or it is unordered, and
+# has blocks that no worker was given yet. A processing job whose block is unlocked was abandoned otherwise (crash or
+# database error). Only the sweeper requeues it, or it would always be claimed first.
 _TO_GO_ON: LiteralString = """(j.ordered AND j.queued_at > j.progressed_at AND j.blocks_open > 0
         OR NOT j.ordered AND EXISTS (
             SELECT FROM (SELECT FROM job_blocks b WHERE b.job_id = j.id AND b.open AND b.deliveries = 0 LIMIT 1) b))"""
@@ -113,7 +113,7 @@ _HEADS: LiteralString = f"""
          ORDER BY j.seq LIMIT 1)
       UNION ALL
         SELECT j.id, j.queued_at, j.seq FROM jobs j
-        WHERE j.tenant_id = t.id AND j.status = 'processing' AND {_TO_GO_ON}
+        WHERE j.tenant_id = t.id AND j.status = 'processing' AND {_TO_GO_ON} AND NOT {BLOCKED}
     ) h ORDER BY h.queued_at, h.seq LIMIT 1"""
 
 _ONE: LiteralString = f"""

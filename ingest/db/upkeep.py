@@ -108,6 +108,10 @@ class Looked:
 # others may do so for long, and they may be many, so its next look is put off: `look_at_heads_again` brings it forward
 # once nothing is before it. The lateral lock tells a free block from a held one. A delivery that meets it just then
 # leaves, and the ring makes up.
+#
+# A worker that dies leaves up to 50 jobs behind that it ran together: the first is rung for, and the others are marked
+# as put down (`claims._TO_GO_ON`), so that the worker that ends one goes on with the next. The mark does no harm where
+# the worker lives: the jobs end together, and each is blocked until then.
 _LOOK = f"""
 WITH due AS (
     SELECT * FROM jobs
@@ -134,7 +138,9 @@ SET rings = CASE WHEN finding IN ('ring', 'hands') THEN rings + 1 WHEN finding =
     look_at = now() + interval '1 second' * CASE
         WHEN finding IN ('ring', 'hands') THEN least(30, 1.5 * 1.5 ^ least(rings + 1, 20))
         WHEN finding = 'waiting' AND status = 'pending' THEN 30
-        ELSE 1.5 END
+        ELSE 1.5 END,
+    queued_at = CASE WHEN finding = 'waiting' AND status = 'processing'
+        THEN progressed_at + interval '1 millisecond' ELSE queued_at END
 FROM looked WHERE jobs.id = looked.id AND jobs.status IN ('pending', 'processing')
 RETURNING jobs.id, CASE WHEN finding IN ('ring', 'hands') THEN finding ELSE 'nothing' END AS need
 """

@@ -1,0 +1,66 @@
+"""Jobs that a dead worker has left: the sweeper finds them, however many there are, and whatever else waits."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from ingest.config import Settings
+from ingest.db import blocks, claims, upkeep
+from ingest.db.pool import Connection, Pool, connect, transaction
+from ingest.db.upkeep import Need
+from ingest.executor import Executor
+from ingest.jobs import JobState
+from ingest.wakeups import Ear
+from tests.db.seen import job_of
+from tests.factories import entity, state
+from worker.sweep import Sweep
+
+_GROUP = 20
+
+Submit = Callable[..., UUID]
+
+
+def claimed_together(pool: Pool, submit: Submit, kind: str, item: Any) -> list[UUID]:
+    """A group of jobs that one worker has claimed, and which it is time to look at."""
+    made = [submit(kind, [item]) for _ in range(_GROUP)]
+    with transaction(pool) as conn:
+        assert [claimed.job.id for claimed in claims.claim_next(conn)] == made
+        minute_ago = "now() - interval '1 minute'"
+        conn.execute(
+            f"UPDATE jobs SET look_at = now(), queued_at = {minute_ago}, progressed_at = {minute_ago}".encode()
+        )
+    return made
+
+
+@pytest.mark.usefixtures("players")
+@pytest.mark.parametrize(("kind", "item"), [("entities", entity(1)), ("states", state(1))])
+def test_one_round_brings_on_a_whole_group_of_jobs_that_its_worker_left(
+    kind: str,
+    item: Any,
+    settings: Settings,
+    pool: Pool,
+    submit: Submit,
+    executor: Executor,
+    ear: Ear,
+    observer: Connection,
+) -> None:
+    made = claimed_together(pool, submit, kind, item)
+    with connect(settings.database_url, "sluice-sweep") as conn:
+        assert Sweep(settings).run_once(conn)["rings"] == 1
+    executor.serve(made[0], ear, seconds=60)
+    ended = [job_of(observer, job_id) for job_id in made]
+    assert {(job.status, job.attempts) for job in ended} == {(JobState.COMPLETED, 2)}
+    moments = [job.ended_at for job in ended]
+    assert moments == sorted(moments)  # type: ignore[type-var] # not None
+
+
+def test_no_worker_begins_a_job_of_a_group_that_another_one_runs(pool: Pool, submit: Submit, other: Connection) -> None:
+    made = claimed_together(pool, submit, "entities", entity(1))
+    assert blocks.lock(other, [(job_id, 0) for job_id in made])
+    with transaction(pool) as conn:
+        assert {looked.need for looked in upkeep.look(conn, limit=100)} == {Need.NOTHING}
+    with transaction(pool) as conn:
+        assert claims.heads(conn) == []
+        assert claims.claim_next(conn) == []
