@@ -96,10 +96,12 @@ tenant AS (
 )"""
 
 # The jobs of tenant `t` that may begin, or go on, now: the earliest of each kind, for if that one is blocked, so are
-# the later ones; the earliest unordered one; and those that were put down. The one that has waited longest comes first.
+# the later ones; the earliest unordered one; and of those that were put down the earliest of each kind. The one that
+# has waited longest comes first. No job of several blocks begins while an earlier one is put down, or a tenant would
+# have ever more jobs begun.
 _HEADS: LiteralString = f"""
     SELECT h.id, h.queued_at FROM (
-        SELECT j.id, j.queued_at, j.seq FROM (VALUES {_KINDS}) AS k (kind)
+        SELECT j.id, j.queued_at, j.seq, j.blocks_open > 1 AS long, false AS begun FROM (VALUES {_KINDS}) AS k (kind)
         CROSS JOIN LATERAL (
             SELECT j.* FROM jobs j
             WHERE j.tenant_id = t.id AND j.status = 'pending' AND j.kind = k.kind
@@ -107,14 +109,19 @@ _HEADS: LiteralString = f"""
             ORDER BY j.seq LIMIT 1) j
         WHERE NOT {BLOCKED}
       UNION ALL
-        (SELECT j.id, j.queued_at, j.seq FROM jobs j
+        (SELECT j.id, j.queued_at, j.seq, j.blocks_open > 1, false FROM jobs j
          WHERE j.tenant_id = t.id AND j.status = 'pending' AND NOT j.ordered
            AND NOT {HELD_BACK} AND {_HAS_OPEN_BLOCK}
          ORDER BY j.seq LIMIT 1)
       UNION ALL
-        SELECT j.id, j.queued_at, j.seq FROM jobs j
-        WHERE j.tenant_id = t.id AND j.status = 'processing' AND {_TO_GO_ON} AND NOT {BLOCKED}
-    ) h ORDER BY h.queued_at, h.seq LIMIT 1"""
+        SELECT j.id, j.queued_at, j.seq, false, true FROM (VALUES {_KINDS}) AS k (kind)
+        CROSS JOIN LATERAL (
+            SELECT j.* FROM jobs j
+            WHERE j.tenant_id = t.id AND j.status = 'processing' AND j.kind = k.kind
+              AND {_TO_GO_ON} AND NOT {BLOCKED}
+            ORDER BY j.seq LIMIT 1) j
+    ) h ORDER BY h.long AND coalesce(h.seq > min(h.seq) FILTER (WHERE h.begun) OVER (), false), h.queued_at, h.seq
+    LIMIT 1"""
 
 _ONE: LiteralString = f"""
 chosen AS (

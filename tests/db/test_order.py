@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.db import blocks, claims, jobs
+from ingest.db import blocks, claims, completion, jobs
+from ingest.db.completion import BlockOutcome, Yields
 from ingest.db.pool import WORKER, Connection, Pool, open_pool, transaction
 from ingest.db.tenants import Tenant
 from ingest.executor import Executor
@@ -314,6 +315,27 @@ def test_a_long_job_is_put_down_after_a_block_once_another_tenant_waits(
     assert {job.status for job in ended.values()} == {JobState.COMPLETED}
     assert ended[long].attempts == 2, "put down once, after its first block"
     assert (ended[short].ended_at or ended[short].created_at) < (ended[long].ended_at or ended[long].created_at)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_no_long_job_begins_while_an_earlier_one_of_its_tenant_is_put_down(
+    conn: Connection, tenant: Tenant, *, ordered: bool
+) -> None:
+    long = [accept(conn, tenant, "events", [event(1)] * 3, block_items=1, ordered=ordered) for _ in range(3)]
+    short = accept(conn, tenant, "states", [state(1)])
+    other, _ = make_tenant(conn, name="Other")
+    theirs = accept(conn, other, "entities", [entity(n) for n in range(9)], block_items=1)
+    run, last = list[UUID](), other.id
+    while claimed := claims.claim_next(conn, after_tenant=last):
+        [(job, block)] = claimed
+        run.append(job.id)
+        last = job.tenant_id
+        yields = Yields.TO_OTHER_TENANTS if job.ordered else Yields.NOW
+        outcome = BlockOutcome(job.id, block.no, {Effect.CREATED: 1})
+        completion.close_blocks(conn, [outcome], tenant_id=job.tenant_id, yields=yields)
+    first, second, third = long
+    assert [job_id for job_id in run if job_id != theirs] == [first, short, *[first] * 2, *[second] * 3, *[third] * 3]
+    assert run[1::2][:9] == [theirs] * 9, "tenants take turns"
 
 
 def test_a_job_of_a_request_runs_the_earlier_ones_that_it_waits_for(

@@ -107,3 +107,14 @@ def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
         assert jobs.cancel(conn, second)
         assert [job.behind for job in jobs.ended(conn, [second])] == [[behind]]
         assert _rows_read(conn) < _FEW_ROWS
+
+
+def test_a_claim_reads_few_of_the_jobs_that_were_put_down(pool: Pool, owner: Tenant, observer: Connection) -> None:
+    for conn, _ in _short_transactions(pool, _BACKLOG):
+        accept(conn, owner, "events", [event(1)] * 2, block_items=1)
+    put_down = "status = 'processing', started_at = now(), queued_at = progressed_at + interval '1 millisecond'"
+    observer.execute(f"UPDATE jobs SET {put_down}".encode())
+    observer.execute("VACUUM ANALYZE")
+    with transaction(pool) as conn:
+        assert len(claims.claim_next(conn)) == 1
+        assert _rows_read(conn) < _FEW_ROWS
