@@ -163,7 +163,7 @@ class Sweep:
         self._crawl = Crawl()
         self._editions_due = 0.0
         self._seen_since = time.monotonic()
-        self._last_tenant = 0
+        self._last_tenant, self._last_open, self._last_held = 0, upkeep.FIRST_OPEN, upkeep.FIRST_HELD
 
     def lost_the_database(self) -> None:
         """From now on nothing can be carried out, so nothing is overdue either."""
@@ -213,7 +213,9 @@ class Sweep:
         conn.commit()
 
     def _fail(self, conn: Connection) -> list[UUID]:
-        failed = upkeep.fail_hollow(conn) + upkeep.fail_after_failed(conn)
+        hollow, self._last_open = upkeep.fail_hollow(conn, after=self._last_open)
+        after_failed, self._last_held = upkeep.fail_after_failed(conn, after=self._last_held)
+        failed = hollow + after_failed
         # What was down together with sweep was not tried: only time that sweep itself has seen counts.
         deadline = self._settings.job_deadline_seconds
         if time.monotonic() - self._seen_since > deadline:

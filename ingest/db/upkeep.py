@@ -58,27 +58,44 @@ def fail_stuck(conn: Connection, *, seconds: int) -> list[UUID]:
     return [row[0] for row in rows]  # type: ignore[misc] # a uuid column
 
 
+# A round goes through so many jobs, from where the one before it stopped: what it reads does not grow with the backlog.
+_A_ROUND = 500
+
+OpenPlace = tuple[int, str, str, int]
+FIRST_OPEN: OpenPlace = (0, "", "", 0)
+
 # No transaction of Sluice's leaves such a job behind; somebody's hand in the tables might, and every job ends.
+_OPEN_JOBS = f"""
+SELECT j.tenant_id, j.status, j.kind, j.seq, j.id,
+       (SELECT true FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1) IS NULL AS hollow
+FROM jobs j
+WHERE j.status IN ('pending', 'processing') AND (j.tenant_id, j.status, j.kind, j.seq) > (%s, %s, %s, %s)
+ORDER BY j.tenant_id, j.status, j.kind, j.seq LIMIT {_A_ROUND}
+"""
+
 _FAIL_HOLLOW = """
 UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_UNRUNNABLE',
     error_message = 'Items are left, but none of the stored batch is'
-WHERE id IN (
-    SELECT j.id FROM jobs j
-    WHERE j.status IN ('pending', 'processing') AND j.look_at <= now()
-      AND NOT EXISTS (SELECT FROM job_blocks b WHERE b.job_id = j.id AND b.open)
-    ORDER BY j.look_at LIMIT 100 FOR UPDATE OF j SKIP LOCKED)
-  AND status IN ('pending', 'processing')
+WHERE id IN (SELECT j.id FROM jobs j WHERE j.id = ANY (%s) FOR UPDATE OF j SKIP LOCKED)
+  AND status || '' IN ('pending', 'processing')
 RETURNING id
 """
 
 
-def fail_hollow(conn: Connection) -> list[UUID]:
+def fail_hollow(conn: Connection, *, after: OpenPlace = FIRST_OPEN) -> tuple[list[UUID], OpenPlace]:
     """PENDING or PROCESSING to FAILED, for jobs of which no block is left that could be carried out.
 
+    Args:
+        conn: an open transaction.
+        after: where the round before this one stopped.
+
     Returns:
-        Their ids, at most 100.
+        Their ids, and where this round stopped.
     """
-    return [row[0] for row in conn.execute(_FAIL_HOLLOW)]  # type: ignore[misc] # a uuid column
+    page = conn.execute(_OPEN_JOBS, after).fetchall()
+    hollow = [row[4] for row in page if row[5]]
+    failed = [row[0] for row in conn.execute(_FAIL_HOLLOW, (hollow,))] if hollow else []
+    return failed, page[-1][:4] if len(page) == _A_ROUND else FIRST_OPEN  # type: ignore[return-value] # as selected
 
 
 class Need(StrEnum):
@@ -186,23 +203,46 @@ def look_at_heads_again(conn: Connection, *, after_tenant: int) -> int:
     return heads[-1].tenant_id if heads else after_tenant
 
 
-# A chain of jobs, each after the one before it, fails from its head on: one link a statement.
-_FAIL_AFTER_FAILED = """
+HeldPlace = tuple[UUID, UUID]
+FIRST_HELD: HeldPlace = (UUID(int=0), UUID(int=0))
+
+_HELD_BACK_JOBS = f"""
+SELECT j.after_job_id, j.id,
+       (SELECT a.status || '' IN ('failed', 'cancelled') FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id])) AS doomed
+FROM jobs j
+WHERE j.status = 'pending' AND j.after_job_id IS NOT NULL AND NOT j.after_any AND (j.after_job_id, j.id) > (%s, %s)
+ORDER BY j.after_job_id, j.id LIMIT {_A_ROUND}
+"""
+
+# With a job fail those that come after it, and those after these. Postgres follows a chain only as far as the limit.
+_FAIL_AFTER_FAILED = f"""
+WITH RECURSIVE doomed AS (
+    SELECT unnest(%s::uuid[]) AS id
+    UNION ALL
+    SELECT j.id FROM doomed d JOIN jobs j ON j.after_job_id = ANY (ARRAY[d.id])
+    WHERE j.status = 'pending' AND j.after_job_id IS NOT NULL AND NOT j.after_any
+)
 UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'PREDECESSOR_FAILED',
     error_message = 'The job that this one comes after has not completed (?after=); ?afterAny=true runs it all the same'
 WHERE id IN (
-    SELECT j.id FROM jobs j JOIN jobs a ON a.id = ANY (ARRAY[j.after_job_id])
-    WHERE j.status = 'pending' AND j.look_at <= now() AND NOT j.after_any AND a.status IN ('failed', 'cancelled')
-    ORDER BY j.look_at LIMIT 100 FOR UPDATE OF j SKIP LOCKED)
-  AND status = 'pending'
+    SELECT j.id FROM (SELECT id FROM doomed LIMIT {_A_ROUND}) d JOIN jobs j ON j.id = ANY (ARRAY[d.id])
+    FOR UPDATE OF j SKIP LOCKED)
+  AND status || '' = 'pending'
 RETURNING id
 """
 
 
-def fail_after_failed(conn: Connection) -> list[UUID]:
+def fail_after_failed(conn: Connection, *, after: HeldPlace = FIRST_HELD) -> tuple[list[UUID], HeldPlace]:
     """PENDING to FAILED, for jobs that come after one that failed or was cancelled (contracts/jobs.md section 1).
 
+    Args:
+        conn: an open transaction.
+        after: where the round before this one stopped.
+
     Returns:
-        Their ids, at most 100.
+        Their ids, and where this round stopped.
     """
-    return [row[0] for row in conn.execute(_FAIL_AFTER_FAILED)]  # type: ignore[misc] # a uuid column
+    page = conn.execute(_HELD_BACK_JOBS, after).fetchall()
+    doomed = [row[1] for row in page if row[2]]
+    failed = [row[0] for row in conn.execute(_FAIL_AFTER_FAILED, (doomed,))] if doomed else []
+    return failed, page[-1][:2] if len(page) == _A_ROUND else FIRST_HELD  # type: ignore[return-value] # as selected

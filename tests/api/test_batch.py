@@ -221,7 +221,6 @@ def test_a_job_after_a_cancelled_one_fails_unless_any_end_will_do(
     second = api.post(f"/batch/events?after={first}&afterAny={any_end}", [event()])
     with transaction(pool) as conn:
         assert jobs.cancel(conn, UUID(first.removeprefix("job_")))
-        conn.execute("UPDATE jobs SET look_at = now()")
         upkeep.fail_after_failed(conn)
     run_jobs()
     job = api.job(second)

@@ -1,11 +1,11 @@
 """Plans are kept: what was planned while the tables were empty must look up by key once they have grown."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from ingest.db import blocks, claims, completion, jobs
+from ingest.db import blocks, claims, completion, jobs, upkeep
 from ingest.db.pool import Connection, Pool, session, transaction
 from ingest.db.templates import Editions
 from ingest.db.tenants import Tenant
@@ -118,3 +118,31 @@ def test_a_claim_reads_few_of_the_jobs_that_were_put_down(pool: Pool, owner: Ten
     with transaction(pool) as conn:
         assert len(claims.claim_next(conn)) == 1
         assert _rows_read(conn) < _FEW_ROWS
+
+
+_SWEEPS: dict[str, Callable[[Connection], object]] = {
+    "fail_hollow": upkeep.fail_hollow,
+    "fail_after_failed": upkeep.fail_after_failed,
+}
+_A_ROUND_OF_ROWS = 3 * 500
+
+
+@pytest.mark.parametrize("held_back", [False, True], ids=["in order", "held back"])
+def test_a_round_of_the_sweeper_reads_no_more_rows_the_longer_the_backlog_is(
+    pool: Pool, owner: Tenant, observer: Connection, *, held_back: bool
+) -> None:
+    for _ in range(_ENOUGH):
+        for sweep in _SWEEPS.values():
+            with transaction(pool) as conn:
+                sweep(conn)
+    with transaction(pool) as conn:
+        running = accept(conn, owner, "entities", [entity(1)])
+        assert claims.claim(conn, running)
+    for conn, _ in _short_transactions(pool, _BACKLOG):
+        accept(conn, owner, "entities", [entity(1)], after_job_id=running if held_back else None)
+    observer.execute("UPDATE jobs SET look_at = now() - interval '1 hour', progressed_at = now() - interval '1 hour'")
+    for name, sweep in _SWEEPS.items():
+        with transaction(pool) as conn:
+            sweep(conn)
+            assert _rows_read(conn) < _A_ROUND_OF_ROWS, name
+            conn.execute("SELECT pg_stat_force_next_flush()")

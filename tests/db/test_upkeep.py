@@ -199,12 +199,33 @@ def test_a_closed_blocks_deliveries_fail_no_job(conn: Connection, tenant: Tenant
 def test_a_job_of_which_no_block_is_left_fails(conn: Connection, tenant: Tenant, *, begun: bool) -> None:
     job_id, whole = (a_job(conn, tenant, begun=begun, ordered=False) for _ in range(2))
     conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (job_id,))
-    assert upkeep.fail_hollow(conn) == [job_id]
+    assert upkeep.fail_hollow(conn) == ([job_id], upkeep.FIRST_OPEN)
     job = jobs.get(conn, job_id)
     assert job is not None
     assert (job.status, job.error_code) == (JobState.FAILED, "JOB_UNRUNNABLE")
     assert status(conn, whole) is (JobState.PROCESSING if begun else JobState.PENDING)
-    assert upkeep.fail_hollow(conn) == []
+    assert upkeep.fail_hollow(conn) == ([], upkeep.FIRST_OPEN)
+
+
+_MORE_THAN_A_ROUND = 600
+
+
+def test_each_round_goes_on_where_the_one_before_it_stopped(conn: Connection, tenant: Tenant) -> None:
+    first, *_, last = (accept(conn, tenant, "entities", [entity(1)]) for _ in range(_MORE_THAN_A_ROUND))
+    held = [accept(conn, tenant, "events", [entity(1)], after_job_id=first) for _ in range(_MORE_THAN_A_ROUND)]
+    conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (last,))
+    failed, place = upkeep.fail_hollow(conn)
+    assert failed == []
+    failed, _ = upkeep.fail_hollow(conn, after=place)
+    assert failed == [last]
+    doomed = accept(conn, tenant, "events", [entity(1)], after_job_id=last)
+    failed, held_place = upkeep.fail_after_failed(conn)
+    assert (failed, held_place[0]) == ([], first)
+    assert upkeep.fail_after_failed(conn, after=held_place) == ([doomed], upkeep.FIRST_HELD)
+    jobs.cancel(conn, first)
+    rounds = [upkeep.fail_after_failed(conn)[0] for _ in range(2)]
+    assert [len(failed) for failed in rounds] == [500, _MORE_THAN_A_ROUND - 500]
+    assert sorted(rounds[0] + rounds[1]) == held
 
 
 def end_overdue(database_url: str, *, seconds: int) -> int:
@@ -280,16 +301,37 @@ def test_a_job_after_one_that_did_not_complete_fails_and_says_so(conn: Connectio
     second = accept(conn, tenant, "events", _TWO, after_job_id=first)
     third = accept(conn, tenant, "events", _TWO, after_job_id=second)
     any_way = accept(conn, tenant, "events", _TWO, after_job_id=first, after_any=True)
-
-    def fail() -> list[UUID]:
-        conn.execute("UPDATE jobs SET look_at = now()")
-        return upkeep.fail_after_failed(conn)
-
-    assert fail() == []
+    assert upkeep.fail_after_failed(conn) == ([], upkeep.FIRST_HELD)
     jobs.cancel(conn, first)
-    assert [fail(), fail(), fail()] == [[second], [third], []]
+    failed, _ = upkeep.fail_after_failed(conn)
+    assert sorted(failed) == [second, third]
+    assert upkeep.fail_after_failed(conn) == ([], upkeep.FIRST_HELD)
     job = jobs.get(conn, third)
     assert job is not None
     assert (job.status, job.error_code) == (JobState.FAILED, "PREDECESSOR_FAILED")
     assert status(conn, any_way) is JobState.PENDING
     assert claims.claim(conn, any_way)
+
+
+def test_a_long_chain_of_jobs_fails_in_few_rounds(conn: Connection, tenant: Tenant) -> None:
+    chain = [accept(conn, tenant, "events", [entity(1)])]
+    for _ in range(_MORE_THAN_A_ROUND):
+        chain.append(accept(conn, tenant, "events", [entity(1)], after_job_id=chain[-1]))
+    jobs.cancel(conn, chain[0])
+    rounds = [sorted(upkeep.fail_after_failed(conn)[0]) for _ in range(3)]
+    assert rounds == [chain[1:501], chain[501:], []]
+
+
+def test_a_round_waits_for_no_job_that_is_locked(pool: Pool, owner: Tenant, other: Connection) -> None:
+    with transaction(pool) as conn:
+        first, hollow = (accept(conn, owner, "events", [entity(1)]) for _ in range(2))
+        doomed = accept(conn, owner, "events", [entity(1)], after_job_id=first)
+        jobs.cancel(conn, first)
+        conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (hollow,))
+    other.execute("SELECT FROM jobs FOR UPDATE")
+    with transaction(pool) as conn:
+        conn.execute("SET LOCAL lock_timeout = '1ms'")
+        assert upkeep.fail_hollow(conn)[0] == upkeep.fail_after_failed(conn)[0] == []
+    other.rollback()
+    with transaction(pool) as conn:
+        assert upkeep.fail_hollow(conn)[0] + upkeep.fail_after_failed(conn)[0] == [hollow, doomed]

@@ -9,7 +9,7 @@ from ingest.config import Settings
 from ingest.db import jobs
 from ingest.db.pool import Pool, connect, transaction
 from ingest.jobs import JobState
-from tests.factories import accept, entity, make_tenant
+from tests.factories import accept, entity, event, make_tenant, state
 from worker.sweep import Sweep
 
 PATIENCE_SECONDS = 20
@@ -70,3 +70,21 @@ def test_a_job_that_was_tried_in_vain_for_too_long_ends_as_failed(
         job = jobs.get(conn, job_id)
     assert job is not None
     assert (job.status, job.error_code) == (JobState.FAILED, "JOB_DEADLINE")
+
+
+def test_rounds_go_through_a_backlog_for_jobs_that_cannot_run(settings: Settings, pool: Pool) -> None:
+    with transaction(pool) as conn:
+        tenant, _ = make_tenant(conn)
+        running, cancelled = (accept(conn, tenant, "events", [event(1)]) for _ in range(2))
+        for _ in range(600):
+            accept(conn, tenant, "events", [event(1)], after_job_id=running)
+        doomed = accept(conn, tenant, "events", [event(1)], after_job_id=cancelled)
+        hollow = accept(conn, tenant, "states", [state(1)])
+        conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (hollow,))
+        assert jobs.cancel(conn, cancelled)
+    sweep = Sweep(settings)
+    with connect(settings.database_url, "sluice-sweep") as conn:
+        assert [sweep.run_once(conn)["jobs_failed"] for _ in range(4)] == [0, 2, 0, 0]
+    with transaction(pool) as conn:
+        codes = [job.error_code for job in (jobs.get(conn, doomed), jobs.get(conn, hollow)) if job is not None]
+    assert codes == ["PREDECESSOR_FAILED", "JOB_UNRUNNABLE"]
