@@ -1,11 +1,12 @@
 """Describe a view for the OpenAPI document, beside the view itself; the view takes the query parameters it lists."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 from app import query
+from app.query import Parameter
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -20,8 +21,8 @@ class Description:
         answers: status of success to the name of the shape that comes with it.
         faults: statuses of errors beside those that every call may answer.
         body: the name of the shape that the call takes; None where it takes no body.
-        query: query parameters, each with what it may be.
-        headers: request headers that the call looks at, likewise.
+        query: query parameters that the call takes.
+        headers: request headers that the call looks at, each with what it may be.
         bare: answers of success are the shape itself, in no envelope.
         public: needs no key, and belongs to no face.
     """
@@ -31,7 +32,7 @@ class Description:
     answers: Mapping[int, str]
     faults: tuple[int, ...] = ()
     body: str | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Sequence[Parameter] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     bare: bool = False
     public: bool = False
@@ -43,13 +44,14 @@ def describe(summary: str, **details: Any) -> Callable[[_View], _View]:
     The view looks at its query after the caller was let in and counted, as at everything else that the client sent.
     """
     description = Description(summary, **details)
+    known = [parameter.name for parameter in description.query]
 
     def mark(view: _View) -> _View:
         @wraps(view)
         def checked(**arguments: str) -> Any:
             # Load balancers and browsers ask for what needs no key, and add parameters of their own.
             if not description.public:
-                query.check(description.query)
+                query.check(known)
             return view(**arguments)
 
         _DESCRIPTIONS[checked] = description

@@ -34,6 +34,7 @@ _FAULTS = {
     401: "No key, or one that opens nothing",
     404: "Not there, or another tenant's",
     409: "The tenant's last active key",
+    408: "The body came too slowly; nothing was stored",
     413: "The body is over the byte limit",
     415: "The body is not JSON in UTF-8",
     422: "The body or the query is not what the call takes; every fault is listed",
@@ -78,8 +79,8 @@ class _Face:
     failures: Mapping[int, str] = field(default_factory=dict)
 
 
-_PUBLIC = _Face(public.BASES, ("key", "header"), 422, (413, 415), "Detail", {422: "FaultyBody"})
-_OPERATOR = _Face(("", "/functions/v1"), ("key",), 400, (413, 415), "Failure")
+_PUBLIC = _Face(public.BASES, ("key", "header"), 422, (400, 408, 413, 415), "Detail", {422: "FaultyBody"})
+_OPERATOR = _Face(("", "/functions/v1"), ("key",), 400, (408, 413, 415), "Failure")
 
 
 def mount(app: Flask) -> None:
@@ -164,9 +165,17 @@ def _parameters(rule: Rule, description: Description) -> Iterable[dict[str, Any]
             "required": True,
             "schema": {"type": "string", "minLength": 1, "maxLength": 500},
         }
-    for place, parameters in (("query", description.query), ("header", description.headers)):
-        for name, text in parameters.items():
-            yield {"name": name, "in": place, "description": text, "schema": {"type": "string"}}
+    for parameter in description.query:
+        told = {"description": parameter.text} if parameter.text else {}
+        yield {
+            "name": parameter.name,
+            "in": "query",
+            "required": parameter.required,
+            **told,
+            "schema": dict(parameter.schema),
+        }
+    for name, text in description.headers.items():
+        yield {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
 
 
 def _responses(description: Description, face: _Face | None) -> dict[str, Any]:

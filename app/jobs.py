@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from flask import Blueprint, Response, request, url_for
 
-from app import pages, scopes
+from app import pages, query, scopes
 from app.auth import caller
 from app.describe import describe
 from app.replies import moment, moment_or_none
@@ -22,7 +22,7 @@ from ingest.kinds import KINDS
 
 # So many item errors come with the job itself; all of them can be paged through.
 INLINE_ERRORS = 1_000
-_ERRORS_A_PAGE = 100
+_LIMIT = query.Whole(name="limit", most=INLINE_ERRORS, default=100)
 
 # So many warnings come with the job.
 INLINE_WARNINGS = 10
@@ -58,10 +58,10 @@ def blueprint(reply: Reply, noun: str) -> Blueprint:
         operation=f"list{noun}Errors",
         answers={200: "ItemErrors"},
         faults=(400, 404),
-        query={"limit": f"1 to {INLINE_ERRORS}, default {_ERRORS_A_PAGE}", "cursor": "as the Link header gives it"},
+        query=(_LIMIT, pages.CURSOR),
     )
     def errors(job_id: str) -> Response:
-        most = pages.limit(_ERRORS_A_PAGE, INLINE_ERRORS)
+        most = _LIMIT.read()
         after = pages.cursor(_Index)
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
@@ -75,10 +75,10 @@ def blueprint(reply: Reply, noun: str) -> Blueprint:
         operation=f"list{noun}Warnings",
         answers={200: "ItemWarnings"},
         faults=(400, 404),
-        query={"limit": f"1 to {INLINE_ERRORS}, default {_ERRORS_A_PAGE}", "cursor": "as the Link header gives it"},
+        query=(_LIMIT, pages.CURSOR),
     )
     def warnings(job_id: str) -> Response:
-        most = pages.limit(_ERRORS_A_PAGE, INLINE_ERRORS)
+        most = _LIMIT.read()
         after = pages.cursor(_Place)
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)

@@ -1,11 +1,145 @@
-"""Query parameters: a call takes those that its description names, each once, and refuses all others."""
+"""Query parameters: a call takes those that its description names, each once, and refuses all others.
+
+A parameter states what the OpenAPI document shows of it and reads its own value, so that the two cannot differ.
+"""
 
 import difflib
-from collections.abc import Collection
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from flask import request
 
 from ingest.errors import InvalidParameter
+
+_MOST_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter(ABC):
+    """What every query parameter has.
+
+    Attributes:
+        name: as it stands in the query.
+        text: what it is for, where its values do not say so.
+        required: the call cannot do without.
+    """
+
+    name: str
+    text: str = ""
+    required: bool = False
+
+    @property
+    @abstractmethod
+    def schema(self) -> Mapping[str, Any]:
+        """Its values, in the JSON Schema of OpenAPI."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text(Parameter):
+    """Any text; the view looks at it further.
+
+    Attributes:
+        form: its `format` in OpenAPI's words, for people and generators.
+    """
+
+    form: str | None = None
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Its values."""
+        return {"type": "string", **({"format": self.form} if self.form else {})}
+
+    def read(self) -> str | None:
+        """Return what the query says; None where it does not."""
+        return request.args.get(self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole(Parameter):
+    """A whole number from 1 on.
+
+    Attributes:
+        most: the largest that is taken.
+        default: where it is absent.
+    """
+
+    most: int
+    default: int
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Its values."""
+        return {"type": "integer", "minimum": 1, "maximum": self.most, "default": self.default}
+
+    def read(self) -> int:
+        """Return the number.
+
+        Raises:
+            InvalidParameter: it is none, or out of bounds.
+        """
+        text = request.args.get(self.name, str(self.default))
+        good = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and 1 <= int(text) <= self.most
+        if not good:
+            raise InvalidParameter(self.name, f"{self.name} must be a whole number from 1 to {self.most}")
+        return int(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Parameter):
+    """One of a few words.
+
+    Attributes:
+        words: all of them; the first is the default.
+    """
+
+    words: tuple[str, ...]
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Its values."""
+        return {"type": "string", "enum": list(self.words), "default": self.words[0]}
+
+    def read(self) -> str:
+        """Return the word.
+
+        Raises:
+            InvalidParameter: it is another word.
+        """
+        return _one_of(self.name, self.words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag(Parameter):
+    """`true` or `false`.
+
+    Attributes:
+        default: where it is absent.
+    """
+
+    default: bool
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Its values."""
+        return {"type": "boolean", "default": self.default}
+
+    def read(self) -> bool:
+        """Return True if it is `true`.
+
+        Raises:
+            InvalidParameter: it is another word.
+        """
+        return _one_of(self.name, ("true", "false") if self.default else ("false", "true")) == "true"
+
+
+def _one_of(name: str, words: Collection[str]) -> str:
+    """Return the word that the query says, or the first one."""
+    word = request.args.get(name, next(iter(words)))
+    if word not in words:
+        raise InvalidParameter(name, f"{name} must be {' or '.join(words)}")
+    return word
 
 
 def check(known: Collection[str]) -> None:

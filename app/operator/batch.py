@@ -3,12 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from app import body, jobs, pages, prefer, scopes
+from app import body, jobs, prefer, query, scopes
 from app.auth import CallerChanged, by_storing, caller, prove
 from app.batches import Ended, Order, accept, accepted, require_template, where_to_poll
 from app.describe import describe
+from app.operator.entities import MODE
 from app.operator.envelope import success
 from ingest import ids
 from ingest.db.keys import Caller
@@ -19,11 +20,18 @@ bp = Blueprint("batch", __name__)
 bp.before_request(scopes.scope("ingest:batch"))
 
 _ANSWERS = {202: "AcceptedBatch", 200: "EndedBatch"}
-_ORDER = {
-    "ordered": "true (default): after the tenant's earlier jobs, items in their order; false: at once, in any order",
-    "after": "a job that must complete before this one begins, as in job_…",
-    "afterAny": "true: this one begins whatever became of that job; false (default): it fails unless that completed",
-}
+_ORDERED = query.Flag(
+    name="ordered",
+    default=True,
+    text="true: after the tenant's earlier jobs, items in their order; false: at once, in any order",
+)
+_AFTER = query.Text(name="after", text="a job that must complete before this one begins, as in job_…")
+_AFTER_ANY = query.Flag(
+    name="afterAny",
+    default=False,
+    text="true: this one begins whatever became of that job; false: it fails unless that completed",
+)
+_ORDER = (_ORDERED, _AFTER, _AFTER_ANY)
 _PREFER = {
     "Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds); respond-async; {prefer.HANDLING}: as in RFC 7240"
 }
@@ -37,12 +45,12 @@ _PREFER = {
     body="EntityBatch",
     answers=_ANSWERS,
     faults=(404,),
-    query={"mode": "replace (default) or merge", **_ORDER},
+    query=(MODE, *_ORDER),
     headers=_PREFER,
 )
 def entities() -> Response:
     """Upsert entities, `data` replaced as a whole or merged."""
-    return _batch(KINDS["entities"], merge=pages.choice("mode", "replace", "merge") == "merge")
+    return _batch(KINDS["entities"], merge=MODE.read() == "merge")
 
 
 @bp.post("/batch/events")
@@ -81,9 +89,9 @@ def _batch(kind: Kind, *, merge: bool = False) -> Response:
     require_template(caller())
     preference, sent = prefer.stated(), body.read()
     order = Order(
-        after=request.args.get("after"),
-        after_any=pages.choice("afterAny", "false", "true") == "true",
-        ordered=pages.choice("ordered", "true", "false") == "true",
+        after=_AFTER.read(),
+        after_any=_AFTER_ANY.read(),
+        ordered=_ORDERED.read(),
     )
 
     def accepted_for(caller: Caller) -> UUID | Ended:

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from app import body, pages, prefer, scopes
+from app import body, prefer, query, scopes
 from app.auth import caller
 from app.describe import describe
 from app.operator import singles
@@ -20,6 +20,8 @@ from ingest.kinds import KINDS
 bp = Blueprint("entities", __name__)
 bp.before_request(scopes.scope("ingest:entities"))
 
+MODE = query.Choice(name="mode", words=("replace", "merge"), text="what to do with `data` that is there")
+
 
 @bp.post("/entities")
 @describe(
@@ -27,12 +29,12 @@ bp.before_request(scopes.scope("ingest:entities"))
     operation="upsertEntity",
     body="Entity",
     answers={201: "WrittenEntity"},
-    query={"mode": "replace (default) or merge"},
+    query=(MODE,),
     headers={"Prefer": prefer.HANDLING},
 )
 def post() -> Response:
     """Upsert one entity, `data` replaced as a whole or merged."""
-    merge = pages.choice("mode", "replace", "merge") == "merge"
+    merge = MODE.read() == "merge"
     item = body.read_item()
     with committed(services().pool) as conn:
         written = singles.write(conn, KINDS["entities"], item, merge=merge)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from app import body, pages, prefer, scopes
+from app import body, pages, prefer, query, scopes
 from app.auth import caller
 from app.describe import describe
 from app.operator import singles
@@ -24,7 +24,8 @@ from ingest.kinds import KINDS
 bp = Blueprint("events", __name__)
 bp.before_request(scopes.scope("ingest:events"))
 
-_A_PAGE, _MOST = 50, 500
+_LIMIT = query.Whole(name="limit", most=500, default=50)
+_EVENT_TYPE = query.Text(name="eventType", text="only those of this type")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -57,18 +58,14 @@ def post(external_id: str) -> Response:
     operation="listEvents",
     answers={200: "StoredEvents"},
     faults=(400, 404),
-    query={
-        "limit": f"1 to {_MOST}, default {_A_PAGE}",
-        "eventType": "only those of this type",
-        "cursor": "as the Link header gives it",
-    },
+    query=(_LIMIT, _EVENT_TYPE, pages.CURSOR),
 )
 def get(external_id: str) -> Response:
     """A page of events, with a Link to the next one where there are more."""
-    most, place = pages.limit(_A_PAGE, _MOST), pages.cursor(_Place)
-    event_type = request.args.get("eventType")
+    most, place = _LIMIT.read(), pages.cursor(_Place)
+    event_type = _EVENT_TYPE.read()
     if event_type is not None and "\0" in event_type:
-        raise InvalidParameter("eventType", "eventType holds a NUL character, which no type can have")
+        raise InvalidParameter(_EVENT_TYPE.name, "eventType holds a NUL character, which no type can have")
     with transaction(services().pool) as conn:
         singles.require_entity(conn, external_id)
         page = events.of_entity(

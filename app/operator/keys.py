@@ -1,8 +1,8 @@
 """API keys, by a tenant that has one (contracts/operator.md section 8)."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from app import scopes
+from app import query, scopes
 from app.auth import caller
 from app.describe import describe
 from app.operator import forms
@@ -19,6 +19,8 @@ bp = Blueprint("keys", __name__)
 bp.before_request(scopes.scope("settings"))
 
 _SHOWN_DIGITS = 8
+
+_ID = query.Text(name="id", form="uuid", required=True, text="of the key")
 
 
 @bp.post("")
@@ -67,13 +69,13 @@ def patch() -> Response:
     operation="revokeKey",
     answers={200: "Key"},
     faults=(400, 404, 409),
-    query={"id": "the key's UUID"},
+    query=(_ID,),
 )
 def delete() -> Response:
     """Revoke one key: it opens nothing from the next request on."""
-    key_id = forms.uuid_of(request.args.get("id", ""))
+    key_id = forms.uuid_of(_ID.read() or "")
     if key_id is None:
-        raise InvalidParameter("id", "Say which key: ?id= and its UUID")
+        raise InvalidParameter(_ID.name, "Say which key: ?id= and its UUID")
     with committed(services().pool) as conn:
         if not keys.revoke(conn, caller().tenant_id, key_id):
             raise NotFound(f"There is no key {key_id}")

@@ -72,6 +72,33 @@ def test_objects_of_any_members_say_so(document: dict[str, Any]) -> None:
     assert [part for part in objects if not part.get("properties") and "additionalProperties" not in part] == []
 
 
+def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document: dict[str, Any]) -> None:
+    limit = {"type": "integer", "minimum": 1}
+    expected = {
+        "mode": [{"type": "string", "enum": ["replace", "merge"], "default": "replace"}],
+        "ordered": [{"type": "boolean", "default": True}],
+        "after": [{"type": "string"}],
+        "afterAny": [{"type": "boolean", "default": False}],
+        "limit": [{**limit, "maximum": 1_000, "default": 100}, {**limit, "maximum": 500, "default": 50}],
+        "eventType": [{"type": "string"}],
+        "cursor": [{"type": "string"}],
+        "id": [{"type": "string", "format": "uuid"}],
+    }
+    found: dict[str, list[dict[str, Any]]] = {}
+    for _, _, operation in operations(document):
+        for parameter in operation["parameters"]:
+            if parameter["in"] == "query" and parameter["schema"] not in found.setdefault(parameter["name"], []):
+                found[parameter["name"]].append(parameter["schema"])
+                assert parameter["required"] is (parameter["name"] == "id")
+    assert found == expected
+
+
+def test_every_call_with_a_body_names_what_can_be_wrong_with_its_transfer(document: dict[str, Any]) -> None:
+    for _, _, operation in operations(document):
+        if "requestBody" in operation:
+            assert {"400", "408", "413", "415"} <= set(operation["responses"]), operation["operationId"]
+
+
 def test_every_body_and_answer_has_an_example_that_is_of_its_shape(document: dict[str, Any]) -> None:
     contents = [part["application/json"] for part in parts(document["paths"]) if "application/json" in part]
     assert len(contents) > 100

@@ -47,9 +47,9 @@ def test_every_call_refuses_what_its_description_does_not_name(api: Api, app: Fl
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             refused(api.call(method, f"{path}?nope=1", base=""), 400, "INVALID_INPUT", '"nope"')
             calls += 1
-            for name in description.query:
-                answer = api.call(method, f"{path}?{name}=1&{name}=1", base="")
-                refused(answer, 400, "INVALID_INPUT", f'"{name}" stands 2 times')
+            for parameter in description.query:
+                answer = api.call(method, f"{path}?{parameter.name}=1&{parameter.name}=1", base="")
+                refused(answer, 400, "INVALID_INPUT", f'"{parameter.name}" stands 2 times')
     assert calls > 40
 
 
