@@ -5,10 +5,11 @@ own text throughout, so that numbers are stored as they were sent.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, ClassVar
+from itertools import islice
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import marshmallow
 import msgspec
@@ -17,7 +18,7 @@ from ingest import exponents, faultpoints, rawjson
 from ingest.config import MOST_ITEM_BYTES
 from ingest.errors import ItemTooLarge, JobUnrunnable
 from ingest.fields import RawMember
-from ingest.jobs import ItemError, ItemWarning
+from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning
 from ingest.templates import Template, TypeRules, unknown
 
 # Levels of arrays and objects in an item, itself included. Far more than people nest, and far less than would exhaust a
@@ -35,6 +36,23 @@ _LONGEST_COMPARED = 40
 
 # The way to a member of an item: names, and places in arrays.
 Path = tuple[str | int, ...]
+
+
+class Strangers(NamedTuple):
+    """The members that an item should not have. An item of a megabyte may hold 100,000 of them.
+
+    Attributes:
+        total: of all of them.
+        first: of at most MOST_WARNINGS_KEPT of them, the way to each, and what to say of it.
+    """
+
+    total: int
+    first: list[tuple[Path, str]]
+
+    @property
+    def texts(self) -> list[str]:
+        """What to say of the first of them."""
+        return [text for _, text in self.first]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,33 +141,34 @@ class ItemSchema(marshmallow.Schema):
         try:
             loaded = self.load(values)
         except marshmallow.ValidationError as error:
-            messages = [*sentences(error.messages_dict), *(text for _, text in self.unknown_members(values))]
+            messages = [*sentences(error.messages_dict), *self.unknown_members(values).texts]
             return self._malformed(index, known_id, "; ".join(messages))
         strangers = self.strangers(values)
         if faults := self.faults(loaded):
-            message = "; ".join([*faults, *(text for _, text in strangers)])
+            message = "; ".join([*faults, *strangers.texts])
             return ItemError(index, known_id, "VALIDATION_FAILED", message)
-        if strict and strangers:
-            return ItemError(index, known_id, "UNKNOWN_FIELD", "; ".join(text for _, text in strangers))
+        if strict and strangers.total:
+            return ItemError(index, known_id, "UNKNOWN_FIELD", "; ".join(strangers.texts))
         if warnings is not None:
             warnings += warnings_of(index, strangers)
         return self.item(**loaded)
 
-    def strangers(self, values: Mapping[str, Any]) -> list[tuple[Path, str]]:
-        """The members that a good item should not have: the way to each, and what to say of it.
+    def strangers(self, values: Mapping[str, Any]) -> Strangers:
+        """The members that a good item should not have.
 
         Args:
             values: its members.
         """
         return self.unknown_members(values)
 
-    def unknown_members(self, values: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    def unknown_members(self, values: Mapping[str, Any]) -> Strangers:
         """Likewise, of its own members alone, which may be those of a bad item."""
         names = [name for name in values if name not in self._known]
-        return [
+        first: list[tuple[Path, str]] = [
             ((name,), _unknown_field(name, self._known if place < _MOST_COMPARED else ()))
-            for place, name in enumerate(names)
+            for place, name in enumerate(islice(names, MOST_WARNINGS_KEPT))
         ]
+        return Strangers(len(names), first)
 
     def too_large(self, text: msgspec.Raw) -> str | None:
         """Say why an item is too large (contracts/jobs.md section 1), looking at its bytes alone; None where it is not.
@@ -232,9 +251,13 @@ def sentences(messages: Any) -> list[str]:
             return [str(messages)]
 
 
-def warnings_of(index: int, strangers: Sequence[tuple[Path, str]]) -> list[ItemWarning]:
-    """What to tell the sender of an item that was taken without some of its members."""
-    return [ItemWarning(index, "UNKNOWN_FIELD", text, _pointer(path)) for path, text in strangers]
+def warnings_of(index: int, strangers: Strangers) -> list[ItemWarning]:
+    """What to tell the sender of an item that was taken without some of its members: a warning for each of them.
+
+    No job keeps those behind the first, so the last of the first stands for them, and they are counted.
+    """
+    told = [ItemWarning(index, "UNKNOWN_FIELD", text, _pointer(path)) for path, text in strangers.first]
+    return told + told[-1:] * (strangers.total - len(told))
 
 
 def _pointer(path: Path) -> str:

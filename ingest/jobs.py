@@ -6,6 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+# So many warnings of a job can be read; all are counted. More tell a sender no more, and a batch may bring millions.
+MOST_WARNINGS_KEPT = 10_000
+
 
 class JobState(StrEnum):
     """Where a job stands (contracts/operator.md section 5). A row moves down this list, never up.

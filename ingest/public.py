@@ -13,10 +13,10 @@ import msgspec
 from marshmallow import fields
 
 from ingest import exponents, rawjson
-from ingest.checking import ItemSchema, Path, warnings_of, why_unreadable
+from ingest.checking import ItemSchema, Strangers, warnings_of, why_unreadable
 from ingest.errors import FaultyBody, ItemTooLarge
 from ingest.fields import Document, RawMember, Timestamp
-from ingest.jobs import ItemWarning
+from ingest.jobs import MOST_WARNINGS_KEPT, ItemWarning
 
 LONGEST_EVENT_NAME = 200
 LONGEST_TYPE_NAME = 100
@@ -247,7 +247,7 @@ class PublicSchema(ItemSchema):
 
         Raises:
             ItemTooLarge: it has too many bytes, or its numbers would read back as too many.
-            FaultyBody: it lists every fault.
+            FaultyBody: it lists every fault; of members that the item should not have, the first 10,000.
         """
         if too_large := self.too_large(text):
             raise ItemTooLarge(too_large)
@@ -260,21 +260,23 @@ class PublicSchema(ItemSchema):
             ]
             raise FaultyBody(faults) from None
         strangers = self.strangers(self.members(text))
-        if strict and strangers:
+        if strict and strangers.total:
             msg, kind = "extra fields not permitted", "value_error.extra"
-            raise FaultyBody([{"loc": ["body", *path], "msg": msg, "type": kind} for path, _ in strangers])
+            raise FaultyBody([{"loc": ["body", *path], "msg": msg, "type": kind} for path, _ in strangers.first])
         warnings += warnings_of(0, strangers)
         return self.item(**loaded)
 
-    def strangers(self, values: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    def strangers(self, values: Mapping[str, Any]) -> Strangers:
         """As for every kind, those of the objects in it included."""
-        found = self.unknown_members(values)
+        total, first = self.unknown_members(values)
         for name, field in self.fields.items():
             if isinstance(field, Items):
                 for place, text in enumerate(rawjson.split_array(bytes(values[name]))):
                     inner = field.schema.strangers(field.schema.members(text))
-                    found += [((name, place, *path), said) for path, said in inner]
-        return found
+                    total += inner.total
+                    left = MOST_WARNINGS_KEPT - len(first)
+                    first += [((name, place, *path), said) for path, said in inner.first[:left]]
+        return Strangers(total, first)
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
         """As for every kind, but for optional members that are null: those are as if absent."""

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from ingest.db import binary
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
-from ingest.jobs import Effect, ItemError, ItemWarning
+from ingest.jobs import MOST_WARNINGS_KEPT, Effect, ItemError, ItemWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +184,6 @@ def errors_of(conn: Connection, job_id: UUID, *, limit: int, after: int = -1) ->
     with conn.cursor(row_factory=class_row(ItemError)) as cursor:
         return cursor.execute(_ERRORS, {"job_id": job_id, "after": after, "limit": limit}).fetchall()
 
-
-# So many warnings of a job can be read; all are counted. More tell a sender no more, and a batch may bring millions.
-MOST_WARNINGS_KEPT = 10_000
 
 # The rows of the jobs are this transaction's already.
 _WARN = f"""

@@ -9,7 +9,7 @@ from ingest.db import blocks, jobs
 from ingest.db.pool import Connection
 from ingest.db.tenants import Tenant
 from ingest.executor import Executor
-from ingest.jobs import Effect, ItemWarning
+from ingest.jobs import MOST_WARNINGS_KEPT, Effect, ItemWarning
 from ingest.wakeups import Ear
 from tests.db.seen import job_of
 from tests.factories import accept, entity
@@ -21,7 +21,7 @@ def told(number: int) -> ItemWarning:
 
 def test_all_warnings_are_counted_and_the_first_are_kept(conn: Connection, tenant: Tenant) -> None:
     job_id, other = (accept(conn, tenant, "entities", [entity()]) for _ in range(2))
-    most = blocks.MOST_WARNINGS_KEPT
+    most = MOST_WARNINGS_KEPT
     blocks.record_warnings(conn, {job_id: [told(n) for n in range(most - 5)], other: [told(0)]})
     blocks.record_warnings(conn, {job_id: [told(n) for n in range(most, most + 20)]})
     blocks.record_warnings(conn, {job_id: [told(n) for n in range(2 * most, 4 * most)]})

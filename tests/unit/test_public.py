@@ -5,7 +5,7 @@ import pytest
 
 from ingest.checking import DEEPEST
 from ingest.errors import FaultyBody
-from ingest.jobs import ItemError, ItemWarning
+from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning
 from ingest.object_events import ObjectEventSchema
 from ingest.objects import ObjectSchema
 from ingest.public import PublicSchema
@@ -80,6 +80,33 @@ def test_members_that_an_event_should_not_have_are_warned_of_wherever_they_stand
     told: list[ItemWarning] = []
     EVENT.check(0, STRANGE, told)
     assert told == warnings
+
+
+def members(count: int) -> bytes:
+    return b", ".join(b'"m%d": 1' % n for n in range(count))
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        (OBJECT, b'{"type": "a", "id": "1", %s}' % members(12_000)),
+        (
+            EVENT,
+            b'{"event": "e", %s, "objects": [%s]}'
+            % (members(1_000), b", ".join([b'{"type": "a", "id": "1", %s}' % members(1_100)] * 10)),
+        ),
+    ],
+    ids=["object", "event"],
+)
+def test_of_very_many_such_members_all_are_counted_and_the_first_are_told(schema: PublicSchema, text: bytes) -> None:
+    warnings: list[ItemWarning] = []
+    schema.check(0, msgspec.Raw(text), warnings)
+    assert len(warnings) == 12_000
+    assert len({id(warning) for warning in warnings}) == MOST_WARNINGS_KEPT
+    assert len({warning.field for warning in warnings[:MOST_WARNINGS_KEPT]}) == MOST_WARNINGS_KEPT
+    with pytest.raises(FaultyBody) as refused:
+        require(schema, msgspec.Raw(text))
+    assert len(refused.value.faults) == MOST_WARNINGS_KEPT
 
 
 def test_a_strict_call_lists_them_as_faults() -> None:

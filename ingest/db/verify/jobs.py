@@ -1,8 +1,8 @@
 """Invariants of jobs, their blocks and their item errors: promises 2 and 4, as they stand in the tables."""
 
-from ingest.db.blocks import MOST_WARNINGS_KEPT
 from ingest.db.verify.check import Check
 from ingest.ids import JOB
+from ingest.jobs import MOST_WARNINGS_KEPT
 
 _RECOUNT = (
     "What was written stands in entities, events and states, but do not trust this job's counts. Have its client "
