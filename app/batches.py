@@ -34,6 +34,9 @@ _SLICE_SECONDS = 5
 _LONGEST_SECONDS = 24
 _LONGEST_TURN_SECONDS = 10
 
+# A worker that dies before it tells of the end of a job leaves the request asleep, which looks by itself so often.
+_LOOK_SECONDS = 3
+
 _RETRY_AFTER_SECONDS = "1"
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.batches")
@@ -242,9 +245,13 @@ def where_to_poll(job_id: UUID) -> Mapping[str, str]:
 
 
 def _await(job_id: UUID, seconds: int) -> UUID | Ended:
-    """Sleep until the job has ended or the time is up, then look once."""
-    services().wakeups.wait(job_id, seconds)
-    return _look(job_id)
+    """Sleep until the job has ended or the time is up, looking now and then."""
+    while True:
+        may_wait_on = services().wakeups.wait(job_id, min(seconds, _LOOK_SECONDS))
+        found = _look(job_id)
+        seconds -= _LOOK_SECONDS
+        if isinstance(found, Ended) or seconds <= 0 or not may_wait_on:
+            return found
 
 
 def _look(job_id: UUID) -> UUID | Ended:

@@ -1,7 +1,7 @@
-"""Wake-ups: who waits for something is woken by Redis, never by polling the database.
+"""Wake-ups: a request or a worker that waits is woken by Redis, and need not ask the database again and again.
 
 A request waits for the end of its job; a worker that has nothing to do stays awake for a moment for the next one. Redis
-may be away or forget: a wake-up that is lost only means that whoever waited looks when its time is up.
+may be away or forget: a wake-up that is lost only means that the waiting process looks later.
 """
 
 import time
@@ -46,20 +46,24 @@ class Wakeups:
         except redis.RedisError as error:
             log.warning("wake_failed", jobs=[spell(JOB, job_id) for job_id in job_ids], error=type(error).__name__)
 
-    def wait(self, job_id: UUID, seconds: int) -> None:
+    def wait(self, job_id: UUID, seconds: int) -> bool:
         """Return when the job has ended, the time is up, or Redis is away: the caller looks at the job itself.
 
         Args:
             job_id: a job that was accepted as awaited.
             seconds: 1 to 30.
+
+        Returns:
+            True if the time was up: only then is it of use to wait on.
         """
         # BLPOP is answered late by design: its socket must outlast it, but not by much, since Redis may hang.
         if seconds not in self._patient:
             self._patient[seconds] = client(self._redis_url, seconds + _SLACK_SECONDS)
         try:
-            self._patient[seconds].blpop([_key(job_id)], timeout=seconds)
+            return self._patient[seconds].blpop([_key(job_id)], timeout=seconds) is None
         except redis.RedisError as error:
             log.warning("wait_failed", job_id=spell(JOB, job_id), error=type(error).__name__)
+            return False
 
 
 def rings(of: redis.Redis) -> str:

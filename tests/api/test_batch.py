@@ -1,11 +1,13 @@
 """contracts/operator.md section 4, example by example."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
+import redis
 from flask import Flask
 
 from app import create_app
@@ -14,7 +16,7 @@ from ingest.db import blocks, claims, jobs, upkeep
 from ingest.db.pool import Pool, transaction
 from ingest.ids import parse
 from tests.api.conftest import BASE, Api, data, refused
-from tests.factories import entity, event, state
+from tests.factories import entity, event, run_pending, state
 
 
 def test_section_4_asynchronous_batch_answers_202(api: Api) -> None:
@@ -71,6 +73,17 @@ def test_section_4_prefer_wait_answers_200_with_the_ended_job(api: Api, at_the_b
             "errors": [],
         },
     }
+
+
+def test_a_waiting_request_is_answered_though_its_wake_up_is_lost(api: Api, pool: Pool, redis_url: str) -> None:
+    with ThreadPoolExecutor(1) as threads, redis.Redis.from_url(redis_url) as broker:
+        asked = threads.submit(api.post, "/batch/entities", [entity()], Prefer="wait=30")
+        assert broker.blpop(["sluice.jobs"], timeout=30)
+        with transaction(pool) as conn:
+            conn.execute("UPDATE jobs SET awaited = false")
+        run_pending(pool, redis_url)
+        answer = asked.result(timeout=20)
+    assert (answer.status_code, data(answer)["status"]) == (200, "completed")
 
 
 def test_section_4_a_wait_over_30_seconds_is_cut_to_30_and_says_so(api: Api, at_the_bell: Callable[[], None]) -> None:
