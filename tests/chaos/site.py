@@ -44,7 +44,7 @@ class Resources:
 
 
 class Site:
-    """Two tenants, their lanes, and processes as the test starts them.
+    """Tenants, two to begin with, their lanes, and processes as the test starts them.
 
     Args:
         settings: of the processes.
@@ -59,10 +59,11 @@ class Site:
     def __init__(self, settings: Settings, start: Start, seed: object = 0) -> None:
         self.settings, self.start, self.seed = settings, start, seed
         history.keep(settings.database_url)
-        with connect(settings.database_url, "sluice-cli") as conn:
-            self.customers = [_customer(conn, name) for name in ("First", "Second")]
+        self.customers: list[Customer] = []
         self.lanes: list[Lane] = []
-        self._numbers = [itertools.count() for _ in self.customers]
+        self._numbers: list[itertools.count[int]] = []
+        for _ in range(2):
+            self.new_tenant()
         self._lock = threading.Lock()
         self._witnesses: list[Witness] = []
         self.spoken: list[IO[str]] = []
@@ -70,6 +71,13 @@ class Site:
         self._port = free_port()
         self.api = f"http://127.0.0.1:{self._port}"
         self.bell = Bell(celery_app(settings.redis_url), settings.redis_url)
+
+    def new_tenant(self) -> int:
+        """Add a tenant: its jobs wait for nobody else's. Return its number."""
+        with connect(self.settings.database_url, "sluice-cli") as conn:
+            self.customers.append(_customer(conn, f"Tenant {len(self.customers)}"))
+        self._numbers.append(itertools.count())
+        return len(self.customers) - 1
 
     def web(self, **env: str) -> Process:
         self.start.web(port=self._port, **env)
@@ -101,7 +109,7 @@ class Site:
             output.close()
 
     def lane(self, tenant: int = 0) -> Lane:
-        """A new lane of the first or the second tenant."""
+        """A new lane of a tenant."""
         return self._lane(Lane, tenant)
 
     def public_lane(self, tenant: int = 0) -> PublicLane:

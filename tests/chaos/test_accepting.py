@@ -79,9 +79,13 @@ def test_kill_9_at_each_step_of_a_public_batch_stores_and_does_it_once_or_not_at
 
 
 def _killed(site: Site, kind: str) -> Batch:
-    """A batch whose request was killed: one that a worker took along, being awake just then, is answered."""
+    """A batch whose request was killed: one that a worker took along, being awake just then, is answered.
+
+    Its tenant is new: behind the job of a killed request all others of that tenant wait for the sweeper.
+    """
+    tenant = site.new_tenant()
     while True:
-        lane = site.public_lane()
+        lane = site.public_lane(tenant)
         batch = lane.batch(kind, items=60, later=False)
         site.send(lane, batch)
         if batch.answered is None:
