@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from app.services import Services
 from ingest.config import Settings
 from ingest.db.pool import Pool, transaction
 from ingest.db.tenants import Tenant
+from tests.conftest import TestServers
 from tests.factories import make_tenant, run_pending
 
 ROOT = Path(__file__).parents[2]
@@ -204,14 +207,30 @@ def key(pool: Pool) -> str:
         return make_tenant(conn)[1]
 
 
-@pytest.fixture
-def gunicorn(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real server; the path of its socket."""
+@dataclass(frozen=True)
+class _Server:
+    """A running gunicorn: the path of its socket, and the lines that it has logged."""
+
+    socket_path: str
+    lines: queue.Queue[bytes]
+
+    def check_lines(self) -> None:
+        """Look at the lines since the last look."""
+        with suppress(queue.Empty):
+            while line := self.lines.get_nowait():
+                assert msgspec.json.decode(line)["level"] != "error", line
+                assert b"oh_live" not in line, "no line may hold a key"
+
+
+@pytest.fixture(scope="session")
+def _server(
+    shared_database_url: str, servers: TestServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[_Server]:
     socket_path = str(tmp_path_factory.mktemp("g") / "s")
     environment = {
         "PATH": os.defpath,
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
+        "DATABASE_URL": shared_database_url,
+        "REDIS_URL": servers.redis_url,
         "SLUICE_BIND": f"unix:{socket_path}",
         "SLUICE_WEB_WORKERS": "1",
         "SLUICE_WEB_THREADS": "4",
@@ -226,13 +245,18 @@ def gunicorn(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
         while not seen or b"Booting worker" not in seen[-1]:
             seen.append(lines.get(timeout=PATIENCE_SECONDS))
             assert seen[-1], b"".join(seen)
-        yield socket_path
+        yield (server := _Server(socket_path, lines))
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=PATIENCE_SECONDS) == 0
         reader.join()
-    while line := lines.get_nowait():
-        assert msgspec.json.decode(line)["level"] != "error", line
-        assert b"oh_live" not in line, "no line may hold a key"
+    server.check_lines()
+
+
+@pytest.fixture
+def gunicorn(_server: _Server, settings: Settings) -> Iterator[str]:  # noqa: ARG001 # cleared before and after
+    """A real server, which the tests share: its start costs more than most of them. The path of its socket."""
+    yield _server.socket_path
+    _server.check_lines()
 
 
 def _read_lines(process: subprocess.Popen[bytes], lines: queue.Queue[bytes]) -> None:
