@@ -1,11 +1,14 @@
 """Real servers for every test: embedded ones, or those that SLUICE_TEST_DATABASE_URL and SLUICE_TEST_REDIS_URL name."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import psycopg
@@ -18,6 +21,9 @@ from ingest.config import Settings
 from ingest.db.migrate import migrate
 from ingest.db.pool import WORKER, Connection, Pool, connect, open_pool
 from tests.factories import make_settings
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 # the place is the point
+_ENOUGH_BYTES = 4 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,29 @@ def _no_settings_of_the_developer() -> None:
         del os.environ[name]
 
 
+def _has_room(memory: Path) -> bool:
+    available = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    if not available or not os.access(memory, os.W_OK):
+        return False
+    return min(int(available[1]) * 1024, disk_usage(memory).free) > _ENOUGH_BYTES
+
+
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for data of servers, in memory if there is enough: files of a database come and go with each clone."""
+    if not _has_room(_MEMORY):
+        yield tmp_path_factory.mktemp("servers")
+        return
+    with TemporaryDirectory(prefix="sluice-", dir=_MEMORY, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def servers(data_folder: Path) -> Iterator[TestServers]:
     database_url, redis_url = os.environ.get("SLUICE_TEST_DATABASE_URL"), os.environ.get("SLUICE_TEST_REDIS_URL")
     with ExitStack() as stack:
         if not (database_url and redis_url):
-            embedded = stack.enter_context(running_servers(Path(tmp_path_factory.mktemp("servers"))))
+            embedded = stack.enter_context(running_servers(data_folder / "servers"))
             database_url, redis_url = database_url or embedded.database_url, redis_url or embedded.redis_url
         yield TestServers(database_url, redis_url)
 

@@ -27,8 +27,10 @@ _SEED = os.environ.setdefault("CHAOS_SEED", secrets.token_hex(4))  # in the envi
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
+def cluster(data_folder: Path) -> Iterator[Cluster]:
+    folder = data_folder / "cluster"
+    folder.mkdir()
+    with running_cluster(folder) as running:
         yield running
 
 
