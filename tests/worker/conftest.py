@@ -136,9 +136,10 @@ class Start:
         self._settings = settings
 
     def worker(self, *, children: int = 2, until_ready: bool = True, **env: str) -> Process:
-        # The line of the Procfile, with this interpreter.
+        # The line of the Procfile, with the programs beside this interpreter.
         line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("worker:"))
-        celery = [sys.executable, "-m", *shlex.split(line.removeprefix("worker:"))]
+        program, *arguments = shlex.split(line.removeprefix("worker:"))
+        celery = [str(Path(sys.executable).with_name(program)), *arguments]
         worker = self._start("worker", celery, SLUICE_WORKER_PROCESSES=str(children), **env)
         if until_ready:
             worker.until_line("ready.")
