@@ -39,16 +39,17 @@ _MOST_LOOKED_AT = 500
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_BLOCKS_EMPTIED = 500
 _PAGES_A_ROUND = 256
-_MOST_EDITIONS_PURGED = 100
+_MOST_EDITIONS_PURGED = 10_000
 
 # Hands of its own: few, since they share the machine with whatever keeps the workers from working.
 _MOST_HANDS = 2
 _HANDS_SECONDS = 5.0
 _HANDS_ALARM_SECONDS = 60
 
-# After a whole crawl through the tables there is nothing to purge for long: days are the unit.
+# After a whole crawl through the tables there is nothing to purge for long: days are the unit. To purge editions all
+# jobs are read.
 _CRAWL_REST_SECONDS = 3600.0
-_EDITIONS_REST_SECONDS = 60.0
+_EDITIONS_REST_SECONDS = 3600.0
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.sweep")
 
@@ -199,10 +200,9 @@ class Sweep:
         counts["payloads_purged"] = retention.purge_cancelled_payloads(conn, limit=_MOST_BLOCKS_EMPTIED)
         conn.commit()
         if time.monotonic() >= self._editions_due:
-            counts["editions_purged"] = purged = retention.purge_editions(conn, limit=_MOST_EDITIONS_PURGED)
+            self._editions_due = time.monotonic() + _EDITIONS_REST_SECONDS
+            counts["editions_purged"] = retention.purge_editions(conn, limit=_MOST_EDITIONS_PURGED)
             conn.commit()
-            if purged < _MOST_EDITIONS_PURGED:
-                self._editions_due = time.monotonic() + _EDITIONS_REST_SECONDS
         counts["rows_purged"] = self._crawl.step(conn)
         conn.commit()
         return counts

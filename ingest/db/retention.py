@@ -53,15 +53,20 @@ def purge_cancelled_payloads(conn: Connection, *, limit: int) -> int:
 
 
 # A request that has just read the tenant may still accept a job under an edition that is not in force any more; ten
-# minutes are far more than any request takes.
+# minutes are far more than any request takes. All jobs are read once, and only if there is something to purge.
 _PURGE_EDITIONS = """
-DELETE FROM templates WHERE id IN (
+WITH replaced AS MATERIALIZED (
     SELECT t.id FROM templates t
     WHERE EXISTS (SELECT FROM templates newer WHERE newer.tenant_id = t.tenant_id AND newer.slug = t.slug
                   AND newer.id > t.id AND newer.created_at < now() - interval '10 minutes')
       AND NOT EXISTS (SELECT FROM tenants c WHERE c.id = t.tenant_id AND c.template_id = t.id)
-      AND NOT EXISTS (SELECT FROM jobs j WHERE j.template_id = t.id)
-    ORDER BY t.id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+), named AS MATERIALIZED (
+    SELECT DISTINCT j.template_id FROM jobs j WHERE EXISTS (SELECT FROM replaced)
+)
+DELETE FROM templates WHERE id IN (
+    SELECT t.id FROM templates t JOIN replaced USING (id)
+    WHERE t.id NOT IN (SELECT template_id FROM named WHERE template_id IS NOT NULL)
+    ORDER BY t.id LIMIT %(limit)s FOR UPDATE OF t SKIP LOCKED)
 """
 
 
