@@ -11,7 +11,7 @@ from werkzeug.http import parse_options_header
 
 from app.services import services
 from ingest import rawjson
-from ingest.errors import InvalidInput, ItemTooLarge, PayloadTooLarge, SluiceError, UnsupportedMediaType
+from ingest.errors import InvalidInput, ItemTooLarge, PayloadTooLarge, RequestError, UnsupportedMediaType
 
 _JSON = "application/json"
 _CHUNK_BYTES = 64 * 1024
@@ -22,10 +22,14 @@ _MOST_FORM_BYTES = 256 * 1024
 
 
 class _Bound(NamedTuple):
-    """How many bytes a body may have, and what to say of one that has more."""
+    """How many bytes a body may have, and what to say of one that has more: a message with a place for the bound."""
 
     bytes: int
-    refusal: SluiceError
+    error: type[RequestError]
+    message: str
+
+    def refusal(self) -> RequestError:
+        return self.error(self.message.format(self.bytes))
 
 
 def read(narrower: _Bound | None = None) -> bytes:
@@ -50,13 +54,13 @@ def read(narrower: _Bound | None = None) -> bytes:
     announced = request.content_length
     for limit in (of_all, bound):
         if (announced or 0) > limit.bytes:
-            raise limit.refusal
+            raise limit.refusal()
     body = bytearray()
     try:
         while chunk := request.stream.read(_CHUNK_BYTES):
             body += chunk
             if len(body) > bound.bytes:
-                raise bound.refusal
+                raise bound.refusal()
     except TimeoutError:
         raise RequestTimeout("The body came too slowly; nothing was stored, send the request again") from None
     except (OSError, ParseException):
@@ -70,9 +74,9 @@ def read(narrower: _Bound | None = None) -> bytes:
 def _check_start(body: bytearray) -> None:
     if not body:
         raise InvalidInput("The body is empty; send JSON, and its length in Content-Length or as chunks")
-    for mark, name in _MARKS.items():
-        if body.startswith(mark):
-            raise InvalidInput(f"The body begins with a byte order mark ({name}); send JSON in UTF-8, without one")
+    if body.startswith(tuple(_MARKS)):
+        name = next(name for mark, name in _MARKS.items() if body.startswith(mark))
+        raise InvalidInput(f"The body begins with a byte order mark ({name}); send JSON in UTF-8, without one")
 
 
 def read_item() -> msgspec.Raw:
@@ -82,7 +86,7 @@ def read_item() -> msgspec.Raw:
         ItemTooLarge: it has more bytes than an item may have; and all that `read_json` raises.
     """
     most = services().settings.max_item_bytes
-    return read_json(_Bound(most, ItemTooLarge(f"The body has more bytes than an item may have: {most}")))
+    return read_json(_Bound(most, ItemTooLarge, "The body has more bytes than an item may have: {}"))
 
 
 def read_form() -> msgspec.Raw:
@@ -91,7 +95,7 @@ def read_form() -> msgspec.Raw:
     Raises:
         PayloadTooLarge: it has over 256 kB; and all that `read_json` raises.
     """
-    return read_json(_Bound(_MOST_FORM_BYTES, PayloadTooLarge(f"The body is over {_MOST_FORM_BYTES} bytes")))
+    return read_json(_Bound(_MOST_FORM_BYTES, PayloadTooLarge, "The body is over {} bytes"))
 
 
 def read_json(narrower: _Bound | None = None) -> msgspec.Raw:
@@ -137,4 +141,4 @@ def _check_type() -> None:
 
 def _of_all() -> _Bound:
     most = services().settings.max_body_bytes
-    return _Bound(most, PayloadTooLarge(f"The body is over {most} bytes; send it in several requests"))
+    return _Bound(most, PayloadTooLarge, "The body is over {} bytes; send it in several requests")

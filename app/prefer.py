@@ -50,6 +50,9 @@ class Preference:
         return 0 if self.respond_async else default
 
 
+_NONE = Preference()
+
+
 def applied(**preferences: str | int | None) -> dict[str, str]:
     """The header that says which preferences were honoured (section 3).
 
@@ -90,7 +93,8 @@ def parse(headers: list[str]) -> Preference:
 
 def stated() -> Preference:
     """What the client of this request prefers."""
-    return parse([request.headers.get("Prefer", "")])
+    sent = request.headers.get("Prefer")
+    return parse([sent]) if sent else _NONE
 
 
 def _seconds(text: str) -> int | None:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from app import body, jobs, prefer, query, scopes
 from app.auth import CallerChanged, by_storing, caller, prove
@@ -88,11 +88,7 @@ def states() -> Response:
 def _batch(kind: Kind, *, merge: bool = False) -> Response:
     require_template(caller())
     preference, sent = prefer.stated(), body.read()
-    order = Order(
-        after=_AFTER.read(),
-        after_any=_AFTER_ANY.read(),
-        ordered=_ORDERED.read(),
-    )
+    order = _order() if request.query_string else Order()
 
     def accepted_for(caller: Caller) -> UUID | Ended:
         wait = preference.seconds(caller.batch_wait_seconds)
@@ -107,6 +103,10 @@ def _batch(kind: Kind, *, merge: bool = False) -> Response:
         return success(_ended(outcome), 200, prefer.applied(wait=preference.wait or None, handling=preference.handling))
     told = prefer.applied(respond_async="" if preference.respond_async else None, handling=preference.handling)
     return success(accepted(outcome), 202, {**where_to_poll(outcome), **told})
+
+
+def _order() -> Order:
+    return Order(after=_AFTER.read(), after_any=_AFTER_ANY.read(), ordered=_ORDERED.read())
 
 
 def _ended(ended: Ended) -> dict[str, Any]:
