@@ -179,8 +179,7 @@ class Sweep:
         counts = {"sessions_ended": upkeep.end_overdue_sessions(conn, seconds=patience_seconds(1))}
         conn.commit()
         counts["jobs_failed"] = len(self._fail(conn))
-        self._look_at_heads_again(conn)
-        looked = upkeep.look(conn, limit=_MOST_LOOKED_AT)
+        looked = upkeep.look(conn, heads=self._next_jobs(conn), limit=_MOST_LOOKED_AT)
         conn.commit()
         if looked:
             faultpoints.passing("sweep.looked")
@@ -207,10 +206,12 @@ class Sweep:
         conn.commit()
         return counts
 
-    def _look_at_heads_again(self, conn: Connection) -> None:
-        """See to the tenants' next jobs, some tenants a round."""
-        self._last_tenant = upkeep.look_at_heads_again(conn, after_tenant=self._last_tenant)
-        conn.commit()
+    def _next_jobs(self, conn: Connection) -> list[UUID]:
+        """The tenants' next jobs, of some tenants a round."""
+        heads = claims.heads(conn, after_tenant=self._last_tenant)
+        if heads:
+            self._last_tenant = heads[-1].tenant_id
+        return [head.job_id for head in heads]
 
     def _fail(self, conn: Connection) -> list[UUID]:
         hollow, self._last_open = upkeep.fail_hollow(conn, after=self._last_open)

@@ -99,7 +99,7 @@ tenant AS (
 # the later ones; the earliest unordered one; and of those that were put down the earliest of each kind. The one that
 # has waited longest comes first. No job of several blocks begins while an earlier one is put down, or a tenant would
 # have ever more jobs begun.
-_HEADS: LiteralString = f"""
+HEADS: LiteralString = f"""
     SELECT h.id, h.queued_at FROM (
         SELECT j.id, j.queued_at, j.seq, j.blocks_open > 1 AS long, false AS begun FROM (VALUES {_KINDS}) AS k (kind)
         CROSS JOIN LATERAL (
@@ -136,7 +136,7 @@ chosen AS (
 _NEXT: LiteralString = f"""
 {_TENANTS_IN_TURN}, head AS MATERIALIZED (
     SELECT h.id, row_number() OVER () AS place FROM (
-        SELECT h.id FROM tenant t CROSS JOIN LATERAL ({_HEADS}) h WHERE t.id IS NOT NULL LIMIT {_TENANTS}) h
+        SELECT h.id FROM tenant t CROSS JOIN LATERAL ({HEADS}) h WHERE t.id IS NOT NULL LIMIT {_TENANTS}) h
 ), first AS (
     SELECT j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.status, j.blocks_open, j.total, j.seq, j.ordered
     FROM head JOIN jobs j ON j.id = ANY (ARRAY[head.id])
@@ -255,7 +255,7 @@ _BLOCK_COLUMNS = tuple(field.name for field in fields(OpenBlock))
 
 _HEADS_OF_TENANTS: LiteralString = f"""
 WITH RECURSIVE {_TENANTS_IN_TURN}
-SELECT t.id, h.id FROM tenant t CROSS JOIN LATERAL ({_HEADS}) h WHERE t.id IS NOT NULL LIMIT {{limit}}
+SELECT t.id, h.id FROM tenant t CROSS JOIN LATERAL ({HEADS}) h WHERE t.id IS NOT NULL LIMIT {{limit}}
 """
 _HEAD_OF_ONE = _HEADS_OF_TENANTS.format(limit="1")
 _HEADS_OF_MANY = _HEADS_OF_TENANTS.format(limit=f"{MOST_HEADS}")
@@ -284,7 +284,7 @@ def next_head(conn: Connection, *, after_tenant: int = _NO_TENANT) -> UUID | Non
 ANOTHER_TENANT_WAITS: LiteralString = f"""
 EXISTS (
     WITH RECURSIVE {_TENANTS_IN_TURN.replace("%(after_tenant)s", "%(tenant_id)s")}
-    SELECT FROM tenant t CROSS JOIN LATERAL ({_HEADS}) h WHERE t.id <> %(tenant_id)s LIMIT 1)"""
+    SELECT FROM tenant t CROSS JOIN LATERAL ({HEADS}) h WHERE t.id <> %(tenant_id)s LIMIT 1)"""
 
 _BLOCKER: LiteralString = f"""
 SELECT b.id, b.status FROM jobs j CROSS JOIN LATERAL (

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ingest.db import claims
 from ingest.db.claims import BLOCKED, FREE_SINCE, HELD_BACK
 from ingest.db.connection import settings_of
 from ingest.db.pool import WORKER, Connection
@@ -191,14 +192,19 @@ def swept(conn: Connection) -> int:
     return conn.execute(_SWEPT).fetchall()[0][0]  # type: ignore[return-value] # a bigint
 
 
-_LOOK_LAG = """
-SELECT extract(epoch FROM now() - min(look_at))::float FROM jobs WHERE status IN ('pending', 'processing')
+# A pending job is due only since it became its tenant's next one.
+_LOOK_LAG = f"""
+SELECT extract(epoch FROM now() - least(
+    (SELECT min(look_at) FROM jobs WHERE status = 'processing'),
+    (SELECT min(greatest(j.look_at, {FREE_SINCE})) FROM jobs j WHERE j.id = ANY (%s) AND j.status || '' = 'pending')
+))::float
 """
 
 
 def look_lag(conn: Connection) -> float | None:
     """For how many seconds a job has been due for sweep's look; negative: none is due; None: no job is open."""
-    return conn.execute(_LOOK_LAG).fetchall()[0][0]  # type: ignore[return-value] # a float8
+    heads = [head.job_id for head in claims.heads(conn)]
+    return conn.execute(_LOOK_LAG, (heads,)).fetchall()[0][0]  # type: ignore[return-value] # a float8
 
 
 def jobs_by_state(conn: Connection) -> dict[str, int]:

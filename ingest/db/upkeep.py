@@ -1,11 +1,11 @@
 """What sweep asks of the database, each statement bounded, all on the database's clock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from ingest.db import claims
-from ingest.db.claims import BLOCKED, HELD_BACK
+from ingest.db.claims import BLOCKED
 from ingest.db.pool import WORKER, Connection
 
 # A worker's session carries the seconds that its block has earned behind a colon; a first delivery carries none.
@@ -120,57 +120,57 @@ class Looked:
     need: Need
 
 
-# Looks at the jobs whose time has come, and says when to look again: 1.5 s after the last progress, then 1.5 times
-# later with each ring, up to 30 s. Only a ring moves the back-off on, and progress sets it back. A job that waits for
-# others may do so for long, and they may be many, so its next look is put off: `look_at_heads_again` brings it forward
-# once nothing is before it. The lateral lock tells a free block from a held one. A delivery that meets it just then
-# leaves, and the ring makes up.
+# Looks at the begun jobs whose time has come and, of the pending ones, at the tenants' next alone: once a worker has
+# begun that one, it goes on with the others. Says when to look again: 1.5 s after the last progress, then 1.5 times
+# later with each ring, up to 30 s. Only a ring moves the back-off on, and progress sets it back. The lateral lock tells
+# a free block from a held one. A delivery that meets it just then leaves, and the ring makes up.
 #
 # A worker that dies leaves up to 50 jobs behind that it ran together: the first is rung for, and the others are marked
 # as put down (`claims._TO_GO_ON`), so that the worker that ends one goes on with the next. The mark does no harm where
 # the worker lives: the jobs end together, and each is blocked until then.
 _LOOK = f"""
-WITH due AS (
+WITH begun AS (
     SELECT * FROM jobs
-    WHERE status IN ('pending', 'processing') AND look_at <= now()
+    WHERE status = 'processing' AND look_at <= now()
     ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), head AS (
+    SELECT j.* FROM unnest(%(heads)s::uuid[]) AS h (id) JOIN jobs j ON j.id = ANY (ARRAY[h.id])
+    WHERE j.status || '' = 'pending' AND j.look_at <= now()
+    FOR UPDATE OF j SKIP LOCKED
 ), looked AS (
     SELECT j.id,
            CASE WHEN j.progressed_at > now() - interval '1.5 seconds' THEN 'moving'
-                WHEN {HELD_BACK} THEN 'held back'
                 WHEN {BLOCKED} THEN 'waiting'
                 WHEN free.no IS NULL THEN 'held'
                 WHEN j.rings >= 2 THEN 'hands'
                 ELSE 'ring' END AS finding
-    FROM due j
+    FROM (SELECT * FROM begun UNION ALL SELECT * FROM head) j
     LEFT JOIN LATERAL (
         SELECT b.no FROM job_blocks b
         WHERE b.job_id = j.id AND b.open AND j.progressed_at <= now() - interval '1.5 seconds'
           AND (NOT j.ordered OR b.no = (SELECT min(no) FROM job_blocks WHERE job_id = j.id AND open))
-          AND NOT {BLOCKED} AND NOT {HELD_BACK}
+          AND NOT {BLOCKED}
         LIMIT 1 FOR UPDATE SKIP LOCKED) free ON true
 )
 UPDATE jobs
 SET rings = CASE WHEN finding IN ('ring', 'hands') THEN rings + 1 WHEN finding = 'held' THEN rings ELSE 0 END,
     look_at = now() + interval '1 second' * CASE
-        WHEN finding IN ('ring', 'hands') THEN least(30, 1.5 * 1.5 ^ least(rings + 1, 20))
-        WHEN finding = 'waiting' AND status = 'pending' THEN 30
-        ELSE 1.5 END,
-    queued_at = CASE WHEN finding = 'waiting' AND status = 'processing'
-        THEN progressed_at + interval '1 millisecond' ELSE queued_at END
-FROM looked WHERE jobs.id = looked.id AND jobs.status IN ('pending', 'processing')
+        WHEN finding IN ('ring', 'hands') THEN least(30, 1.5 * 1.5 ^ least(rings + 1, 20)) ELSE 1.5 END,
+    queued_at = CASE WHEN finding = 'waiting' THEN progressed_at + interval '1 millisecond' ELSE queued_at END
+FROM looked WHERE jobs.id = ANY (ARRAY[looked.id]) AND jobs.status || '' IN ('pending', 'processing')
 RETURNING jobs.id, CASE WHEN finding IN ('ring', 'hands') THEN finding ELSE 'nothing' END AS need
 """
 
 
-def look(conn: Connection, *, limit: int) -> list[Looked]:
-    """Look at the jobs whose time has come, the longest waiting first, and put off the next look at each.
+def look(conn: Connection, *, heads: Sequence[UUID], limit: int) -> list[Looked]:
+    """Look at the jobs whose time has come, and put off the next look at each.
 
     Args:
         conn: an open transaction; commit before acting on what it returns.
-        limit: the most to look at.
+        heads: the tenants' next jobs.
+        limit: the most begun jobs to look at, the longest waiting first.
     """
-    rows = conn.execute(_LOOK, {"limit": limit})
+    rows = conn.execute(_LOOK, {"heads": list(heads), "limit": limit})
     return [Looked(job_id, Need(need)) for job_id, need in rows]  # type: ignore[arg-type] # (uuid, text)
 
 
@@ -180,27 +180,6 @@ _MARK_SWEPT = "UPDATE jobs SET swept = true WHERE id = %s AND ended_at IS NOT NU
 def mark_swept(conn: Connection, job_id: UUID) -> None:
     """Note of a job that has ended that the sweeper had to carry it out."""
     conn.execute(_MARK_SWEPT, (job_id,))
-
-
-_LOOK_AT_HEADS_AGAIN = """
-UPDATE jobs SET look_at = now() + interval '1.5 seconds'
-WHERE id = ANY (%s) AND status = 'pending' AND rings = 0 AND look_at > now() + interval '1.5 seconds'
-"""
-
-
-def look_at_heads_again(conn: Connection, *, after_tenant: int) -> int:
-    """Bring forward the look at jobs that were put off while they waited for others, and could begin now.
-
-    Args:
-        conn: an open transaction.
-        after_tenant: at most MOST_HEADS tenants in turn, from the next one on.
-
-    Returns:
-        The last tenant that was seen to.
-    """
-    heads = claims.heads(conn, after_tenant=after_tenant)
-    conn.execute(_LOOK_AT_HEADS_AGAIN, ([head.job_id for head in heads],))
-    return heads[-1].tenant_id if heads else after_tenant
 
 
 HeldPlace = tuple[UUID, UUID]

@@ -9,12 +9,13 @@ import pytest
 from ingest.config import Settings
 from ingest.db import blocks, claims, upkeep
 from ingest.db.pool import Connection, Pool, connect, transaction
+from ingest.db.tenants import Tenant
 from ingest.db.upkeep import Need
 from ingest.executor import Executor
 from ingest.jobs import JobState
 from ingest.wakeups import Ear
 from tests.db.seen import job_of
-from tests.factories import entity, state
+from tests.factories import accept, entity, event, make_tenant, state
 from worker.sweep import Sweep
 
 _GROUP = 20
@@ -60,7 +61,27 @@ def test_no_worker_begins_a_job_of_a_group_that_another_one_runs(pool: Pool, sub
     made = claimed_together(pool, submit, "entities", entity(1))
     assert blocks.lock(other, [(job_id, 0) for job_id in made])
     with transaction(pool) as conn:
-        assert {looked.need for looked in upkeep.look(conn, limit=100)} == {Need.NOTHING}
+        assert {looked.need for looked in upkeep.look(conn, heads=[], limit=100)} == {Need.NOTHING}
     with transaction(pool) as conn:
         assert claims.heads(conn) == []
         assert claims.claim_next(conn) == []
+
+
+def test_no_backlog_of_another_tenant_keeps_the_sweeper_from_a_job_that_was_left(pool: Pool, owner: Tenant) -> None:
+    with transaction(pool) as conn:
+        running = accept(conn, owner, "entities", [entity(1)])
+        assert claims.claim(conn, running)
+        for _ in range(300):
+            accept(conn, owner, "entities", [entity(1)])
+            accept(conn, owner, "events", [event(1)], after_job_id=running)
+        conn.execute("UPDATE jobs SET look_at = now() - interval '1 hour', progressed_at = now() - interval '1 hour'")
+    with transaction(pool) as conn:
+        other, third = (make_tenant(conn, name=name)[0] for name in ("Other", "Third"))
+        left, unheard = (accept(conn, whose, "events", [event(1)]) for whose in (other, third))
+        assert claims.claim(conn, left)
+        due = "look_at = now(), progressed_at = now() - interval '1 minute'"
+        conn.execute(f"UPDATE jobs SET {due} WHERE id = ANY (%s)".encode(), ([left, unheard],))
+    with transaction(pool) as conn:
+        heads = [head.job_id for head in claims.heads(conn)]
+        looked = {looked.id: looked.need for looked in upkeep.look(conn, heads=heads, limit=500)}
+    assert looked == {running: Need.RING, left: Need.RING, unheard: Need.RING}

@@ -121,8 +121,10 @@ def test_a_claim_reads_few_of_the_jobs_that_were_put_down(pool: Pool, owner: Ten
 
 
 _SWEEPS: dict[str, Callable[[Connection], object]] = {
+    "look": lambda conn: upkeep.look(conn, heads=[], limit=500),
     "fail_hollow": upkeep.fail_hollow,
     "fail_after_failed": upkeep.fail_after_failed,
+    "fail_stuck": lambda conn: upkeep.fail_stuck(conn, seconds=60),
 }
 _A_ROUND_OF_ROWS = 3 * 500
 

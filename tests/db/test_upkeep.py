@@ -12,7 +12,7 @@ from ingest.db.pool import WORKER, Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
 from ingest.db.upkeep import Need
 from ingest.jobs import JobState
-from tests.factories import accept, entity
+from tests.factories import accept, entity, make_tenant
 
 _TWO = [entity(number) for number in range(2)]
 
@@ -32,7 +32,8 @@ def be_due(conn: Connection, job_id: UUID) -> None:
 
 
 def look(conn: Connection) -> dict[UUID, Need]:
-    return {looked.id: looked.need for looked in upkeep.look(conn, limit=100)}
+    heads = [head.job_id for head in claims.heads(conn)]
+    return {looked.id: looked.need for looked in upkeep.look(conn, heads=heads, limit=100)}
 
 
 def next_look(conn: Connection, job_id: UUID) -> tuple[object, object]:
@@ -99,21 +100,21 @@ def test_a_job_whose_block_is_held_needs_nothing_and_keeps_its_back_off(
 
 
 @pytest.mark.parametrize("waits", [{}, {"after_any": True, "ordered": False}])
-def test_a_job_that_waits_for_another_needs_nothing_until_that_has_ended(
+def test_a_job_that_waits_for_another_is_not_looked_at_until_that_has_ended(
     conn: Connection, tenant: Tenant, waits: dict[str, bool]
 ) -> None:
     first = a_job(conn, tenant)
     second = a_job(conn, tenant, after_job_id=first if waits else None, **waits)
-    put_off = (0, 1.5 if waits else 30)
-    assert look(conn) == {first: Need.RING, second: Need.NOTHING}
-    assert next_look(conn, second) == put_off
-    upkeep.look_at_heads_again(conn, after_tenant=0)
-    assert next_look(conn, second) == put_off, "it waits still"
+    assert look(conn) == {first: Need.RING}
     jobs.cancel(conn, first)
-    assert upkeep.look_at_heads_again(conn, after_tenant=0) == tenant.id
-    assert next_look(conn, second) == (0, 1.5)
-    be_due(conn, second)
     assert look(conn) == {second: Need.RING}
+
+
+def test_of_a_tenants_pending_jobs_the_next_alone_is_looked_at(conn: Connection, tenant: Tenant) -> None:
+    first, _ = (a_job(conn, tenant, ordered=False) for _ in range(2))
+    other = a_job(conn, make_tenant(conn, name="Other")[0])
+    assert look(conn) == {first: Need.RING, other: Need.RING}
+    assert look(conn) == {}
 
 
 def test_an_ended_job_is_not_looked_at(conn: Connection, tenant: Tenant) -> None:
@@ -123,11 +124,11 @@ def test_an_ended_job_is_not_looked_at(conn: Connection, tenant: Tenant) -> None
 
 
 def test_a_look_is_bounded_and_the_longest_waiting_come_first(conn: Connection, tenant: Tenant) -> None:
-    made = [a_job(conn, tenant) for _ in range(3)]
+    made = [a_job(conn, tenant, begun=True, ordered=False) for _ in range(3)]
     for seconds, job_id in enumerate(made):
         conn.execute("UPDATE jobs SET look_at = now() - make_interval(secs => %s) WHERE id = %s", (seconds, job_id))
-    assert {looked.id for looked in upkeep.look(conn, limit=2)} == set(made[1:])
-    assert {looked.id for looked in upkeep.look(conn, limit=2)} == {made[0]}
+    assert {looked.id for looked in upkeep.look(conn, heads=[], limit=2)} == set(made[1:])
+    assert {looked.id for looked in upkeep.look(conn, heads=[], limit=2)} == {made[0]}
 
 
 def test_two_sweeps_ring_once_between_them(pool: Pool, owner: Tenant, other: Connection) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from ingest.db import blocks, completion, entities, jobs, tenants, verify
+from ingest.db import blocks, completion, doctor, entities, jobs, tenants, verify
 from ingest.db.completion import BlockOutcome
 from ingest.db.pool import Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
@@ -378,6 +378,21 @@ def test_a_sweep_that_is_connected_but_late_is_told_from_one_that_does_not_run(
     assert found(database_url) == {"sweep_runs": 1}
     with connect(database_url, "sluice-sweep"):
         assert found(database_url) == {"sweep_keeps_up": 1}
+
+
+@pytest.mark.usefixtures("done")
+def test_a_job_that_has_just_become_its_tenants_next_is_not_late_for_its_look(
+    database_url: str, observer: Connection, pool: Pool, owner: Tenant
+) -> None:
+    with transaction(pool) as conn:
+        accept(conn, owner, "entities", [entity()])
+    hour_ago = "now() - interval '1 hour'"
+    update = f"UPDATE jobs SET created_at = {hour_ago}, progressed_at = {hour_ago}, look_at = {hour_ago}"
+    observer.execute(f"{update} WHERE ended_at IS NULL".encode())
+    assert found(database_url) == {}
+    lag = doctor.look_lag(observer)
+    assert lag is not None
+    assert lag < 60
 
 
 def test_every_check_has_a_test_that_breaks_its_invariant() -> None:

@@ -7,6 +7,7 @@ import redis
 
 from ingest.config import Settings
 from ingest.db import jobs
+from ingest.db.claims import MOST_HEADS
 from ingest.db.pool import Pool, connect, transaction
 from ingest.jobs import JobState
 from tests.factories import accept, entity, event, make_tenant, state
@@ -88,3 +89,13 @@ def test_rounds_go_through_a_backlog_for_jobs_that_cannot_run(settings: Settings
     with transaction(pool) as conn:
         codes = [job.error_code for job in (jobs.get(conn, doomed), jobs.get(conn, hollow)) if job is not None]
     assert codes == ["PREDECESSOR_FAILED", "JOB_UNRUNNABLE"]
+
+
+def test_rounds_see_to_the_tenants_in_turn(settings: Settings, pool: Pool) -> None:
+    with transaction(pool) as conn:
+        for number in range(MOST_HEADS + 1):
+            accept(conn, make_tenant(conn, name=f"Tenant {number}")[0], "entities", [entity(1)])
+        conn.execute("UPDATE jobs SET look_at = now(), progressed_at = now() - interval '1 minute'")
+    sweep = Sweep(settings)
+    with connect(settings.database_url, "sluice-sweep") as conn:
+        assert [sweep.run_once(conn)["rings"] for _ in range(2)] == [MOST_HEADS, 1]

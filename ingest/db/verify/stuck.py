@@ -1,11 +1,20 @@
 """Jobs that do not move though nothing keeps them: promise 4, every job ends."""
 
-from ingest.db.claims import BLOCKED, FREE_SINCE, HELD_BACK
+from ingest.db.claims import BLOCKED, FREE_SINCE, HEADS, HELD_BACK
 from ingest.db.verify.check import Check
 from ingest.ids import JOB
 
 _SWEEP = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice-sweep'"
-_LATE = "status IN ('pending', 'processing') AND look_at < now() - interval '1 minute'"
+
+# Of the pending jobs the sweeper looks at each tenant's next one, which is due only since it became that.
+_LATE = f"""
+SELECT j.id, concat('due for ', date_trunc('second', now() - j.due)) FROM (
+    SELECT id, look_at AS due FROM jobs WHERE status = 'processing'
+    UNION ALL
+    SELECT j.id, greatest(j.look_at, {FREE_SINCE}) FROM tenants t CROSS JOIN LATERAL ({HEADS}) h
+    JOIN jobs j ON j.id = h.id AND j.status = 'pending') j
+WHERE j.due < now() - interval '1 minute'
+"""
 
 SWEEP_RUNS = Check(
     name="sweep_runs",
@@ -14,10 +23,7 @@ SWEEP_RUNS = Check(
     advice="Start it (`python -m worker.sweep`, one is enough) and read its log for why it ended. Until then a job "
     "whose message was lost does not run",
     prefix=JOB,
-    query=f"""
-SELECT id, concat('due for ', date_trunc('second', now() - look_at)) FROM jobs
-WHERE {_LATE} AND NOT EXISTS ({_SWEEP})
-""",
+    query=f"{_LATE} AND NOT EXISTS ({_SWEEP})",
 )
 
 SWEEP_KEEPS_UP = Check(
@@ -27,10 +33,7 @@ SWEEP_KEEPS_UP = Check(
     advice="Read its log. If it reports nothing, it hangs: restart it. If it works, more jobs wait than it can look "
     "at: add workers",
     prefix=JOB,
-    query=f"""
-SELECT id, concat('due for ', date_trunc('second', now() - look_at)) FROM jobs
-WHERE {_LATE} AND EXISTS ({_SWEEP})
-""",
+    query=f"{_LATE} AND EXISTS ({_SWEEP})",
 )
 
 # Sweep puts its next look off by 30 seconds at most.
