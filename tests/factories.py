@@ -138,13 +138,14 @@ def make_executor(pool: Pool, redis_url: str) -> Executor:
     return Executor(pool, Bell(celery_app(redis_url), redis_url), Wakeups(redis_url), Editions())
 
 
-def run_pending(pool: Pool, redis_url: str) -> None:
-    """Carry out every job that is not ended, in this process."""
-    executor = make_executor(pool, redis_url)
+def run_pending(pool: Pool, redis_url: str) -> int:
+    """Carry out every job that is not ended, in this process. Return how often one was."""
+    executor, runs = make_executor(pool, redis_url), 0
     while True:
         with transaction(pool) as conn:
             ids = [row[0] for row in conn.execute("SELECT id FROM jobs WHERE ended_at IS NULL ORDER BY id")]
         if not ids:
-            return
+            return runs
         for job_id in ids:
             executor.run(job_id, seconds=60)
+        runs += len(ids)
