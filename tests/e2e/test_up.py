@@ -139,17 +139,13 @@ def test_a_kill_9_leaves_nothing_running_and_loses_nothing(up):
         assert client.get("/entities/p999").json()["data"]["data"] == PLAYERS[999]["data"]
 
 
-def test_a_process_that_dies_is_started_again(up):
+def test_what_dies_is_started_again_and_ends_nothing_however_often_it_dies(up):
     running = up().ready()
     web = next(pid for pid in _children(running.process.pid) if b"gunicorn" in _command(pid))
     os.kill(web, signal.SIGKILL)
     assert running.line(r"sluice +\| web was ended by SIGKILL and is started again in 0.5 s")
     running.line(r"web +\| .*Listening at.*")
     assert run_pasted(running.curl)["data"]["status"] == "completed"
-
-
-def test_what_keeps_dying_once_all_was_ready_does_not_end_the_rest(up):
-    running = up().ready()
     for pause in ("0.5", "1", "2", "4", "8"):
         _kill_child(running, b"valkey-server")
         running.line(rf"sluice +\| valkey was ended by SIGKILL and is started again in {pause} s")
