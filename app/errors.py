@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from app.auth import prove
+from app.services import services
 from ingest.db import growth
 from ingest.errors import (
     DatabaseError,
@@ -62,7 +63,6 @@ STATUS: Mapping[type[SluiceError], int] = {
 # What the database says of itself is for the log; these are for the client.
 _DATABASE_MESSAGES: Mapping[type[SluiceError], str] = {
     WriteRefused: "The database cannot store this, a number of extreme size for instance",
-    TooLarge: growth.MESSAGE,
     TryAgain: "The database was too busy for this request; nothing of it was stored, send it again",
     DiskFull: "The database has no room left for new data; nothing of this was stored, send it again later",
     Unavailable: "The database cannot be reached at the moment; send the request again",
@@ -181,6 +181,8 @@ def of(error: Exception) -> Fault:
 def _message(error: SluiceError) -> str:
     if isinstance(error, DatabaseError):
         log.warning("database_error", error=type(error).__name__, sqlstate=error.sqlstate, reason=error.message)
+    if isinstance(error, TooLarge):
+        return growth.message(growth.most_bytes(services().settings.max_item_bytes))
     return _DATABASE_MESSAGES.get(type(error), error.message)
 
 

@@ -97,7 +97,7 @@ def carry_out(
     )
     checked = _check(schema, block.first_index, list(chain.from_iterable(texts)), poison, strict)
     faultpoints.passing("block.checked")
-    kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge)
+    kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge, schema.most_bytes)
     outcomes = write(conn, kind, target, checked.good, halving=halving)
     faultpoints.passing("block.written")
     warnings = _of_taken(

@@ -13,7 +13,7 @@ import msgspec
 from ingest.checking import ItemSchema
 from ingest.config import MOST_ITEM_BYTES
 from ingest.db import entities as stored_entities
-from ingest.db import erasure
+from ingest.db import erasure, growth
 from ingest.db import events as stored_events
 from ingest.db import states as stored_states
 from ingest.db.entities import SCOPE
@@ -32,10 +32,22 @@ from ingest.templates import Template
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where and how to write: whose data it is, and whether entities are merged or replaced."""
+    """Where and how to write.
+
+    Attributes:
+        tenant_id: whose data it is.
+        merge: entities are merged, not replaced.
+        item_bytes: the most of an item; merges may let an entity grow to 4 times as many.
+    """
 
     tenant_id: int
     merge: bool
+    item_bytes: int = MOST_ITEM_BYTES
+
+    @property
+    def most_bytes(self) -> int:
+        """The most bytes of an entity that is merged."""
+        return growth.most_bytes(self.item_bytes)
 
 
 class Refusal(NamedTuple):
@@ -118,12 +130,13 @@ class Kind:
 
 
 def _write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -> Outcomes:
-    return Outcomes(stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge))
+    effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes)
+    return Outcomes(effects)
 
 
 def _write_objects(conn: Connection, target: Target, items: Sequence[Object]) -> Outcomes:
     """As entities; and their ids are told."""
-    effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge)
+    effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes)
     names: dict[str, set[str]] = {}
     for item in items:
         names.setdefault(item.scope, set()).add(item.external_id)
@@ -143,7 +156,7 @@ def _write_events(conn: Connection, target: Target, items: Sequence[Event]) -> O
 def _write_object_events(conn: Connection, target: Target, items: Sequence[ObjectEvent]) -> Outcomes:
     """Append events, and create the objects that they name."""
     objects = [each for item in items for each in item.links]
-    ids = stored_entities.ensure(conn, target.tenant_id, objects)
+    ids = stored_entities.ensure(conn, target.tenant_id, objects, most_bytes=target.most_bytes)
     places = [place for place, item in enumerate(items) for _ in item.links]
     return _append(conn, target, items, Links(places, ids, [each.qualifier for each in objects]))
 

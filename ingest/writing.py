@@ -51,11 +51,11 @@ def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequenc
     except WriteRefused as error:
         refusal = error
     if len(items) == 1:
-        return refused(_why(items[0], refusal))
+        return refused(_why(items[0], refusal, target))
     one = partial(_write_or_halve, conn, kind, target)
     if isinstance(refusal, TooLarge) and (large := _too_large(conn, kind, target, items)):
         rest = sorted(set(range(len(items))).difference(large))
-        parts = [(large, refused(*(_why(items[place], refusal) for place in large)))]
+        parts = [(large, refused(*(_why(items[place], refusal, target) for place in large)))]
         if rest:
             parts.append((rest, one([items[place] for place in rest])))
         return gathered(len(items), parts)
@@ -73,7 +73,7 @@ def _too_large(conn: Connection, kind: Kind, target: Target, items: Sequence[Any
     """The places of items that let an entity grow too large; none where they cannot be told before others are."""
     try:
         with ours(), conn.transaction():
-            return growth.too_large(conn, target.tenant_id, list(map(kind.merges, items)))
+            return growth.too_large(conn, target.tenant_id, list(map(kind.merges, items)), most=target.most_bytes)
     except WriteRefused:
         return []
 
@@ -86,9 +86,9 @@ _REASONS = {
 }
 
 
-def _why(item: Any, refusal: WriteRefused) -> Refusal:
+def _why(item: Any, refusal: WriteRefused, target: Target) -> Refusal:
     if isinstance(refusal, TooLarge):
-        return Refusal(item.external_id, refusal.code, growth.MESSAGE)
+        return Refusal(item.external_id, refusal.code, growth.message(target.most_bytes))
     if isinstance(refusal, Unaddressable):
         return Refusal(item.external_id, refusal.code, refusal.message)
     reason = _REASONS.get(refusal.sqlstate or "", "its data cannot be stored")

@@ -31,8 +31,9 @@ def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = Fals
         TemplateNotConfigured: the tenant has chosen no template; and all that `write_one` raises.
     """
     template = services().editions.get(conn, require_template(caller()))
-    schema = schema_of(kind, template, services().settings.max_item_bytes)
-    target = Target(caller().tenant_id, merge)
+    item_bytes = services().settings.max_item_bytes
+    schema = schema_of(kind, template, item_bytes)
+    target = Target(caller().tenant_id, merge, item_bytes)
     return write_one(conn, kind, target, schema, item, strict=prefer.stated().strict)
 
 

@@ -50,7 +50,7 @@ def write(kind: str, item: Any, warnings: list[ItemWarning]) -> Written:
         PayloadTooLarge: it would let an object grow too large.
         DatabaseError: nothing was stored.
     """
-    target = Target(caller().tenant_id, merge=True)
+    target = Target(caller().tenant_id, merge=True, item_bytes=services().settings.max_item_bytes)
     with committed(services().pool) as conn:
         outcome = alone(write_block(conn, KINDS[kind], target, [item]))
         if isinstance(outcome, Written):

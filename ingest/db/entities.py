@@ -98,7 +98,9 @@ WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(extern
 """
 
 
-def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merge: bool) -> list[Effect]:
+def upsert(
+    conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merge: bool, most_bytes: int = growth.MOST_BYTES
+) -> list[Effect]:
     """Write entities as if they had come one after the other.
 
     Args:
@@ -106,6 +108,7 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
         tenant_id: whose.
         entities: in the order sent; they are locked in the order of their keys, so that two writers cannot deadlock.
         merge: merge top-level fields and remove those that are null, instead of replacing all of `data`.
+        most_bytes: of an entity, to which merges may let it grow.
 
     Returns:
         What became of each, in the order given.
@@ -118,13 +121,15 @@ def upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merg
     if not (UNADDRESSABLE.isdisjoint(external_ids) and UNADDRESSABLE.isdisjoint(map(_scope, entities))):
         raise Unaddressable(None, reason=UNADDRESSABLE_REASON)
     distinct = len(external_ids) == len(entities) or len(set(map(_key, entities))) == len(entities)
-    upsert_distinct = partial(_upsert, conn, tenant_id, merge=merge)
+    upsert_distinct = partial(_upsert, conn, tenant_id, merge=merge, most_bytes=most_bytes)
     if distinct:
         return upsert_distinct(entities)
     return upsert_in_turn(conn, tenant_id, entities, merge=merge, upsert=upsert_distinct)
 
 
-def _upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merge: bool) -> list[Effect]:
+def _upsert(
+    conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merge: bool, most_bytes: int
+) -> list[Effect]:
     """Write entities of which no two share a key."""
     rows = sorted(sorted(entities, key=_external_id), key=_scope)
     scopes = list(map(_scope, rows))
@@ -156,6 +161,7 @@ def _upsert(conn: Connection, tenant_id: int, entities: Sequence[Entity], *, mer
         "public_ids": binary.array(UuidArray, binary.uuids(public_ids)),
         "types": binary.array(TextArray, types()),
         "properties": binary.array(JsonbArray, properties()),
+        **growth.bounds(most_bytes),
     }
     statement = (_MERGE_REMOVING if with_nulls else _MERGE) if merge else _REPLACE
     found = effects(conn, statement, values, map(_key, entities))
@@ -219,13 +225,16 @@ def _resolve(conn: Connection, column: LiteralString, tenant_id: int, names: Nam
     }
 
 
-def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> list[int]:
+def ensure(
+    conn: Connection, tenant_id: int, entities: Sequence[Entity], *, most_bytes: int = growth.MOST_BYTES
+) -> list[int]:
     """The internal ids of entities, created where they do not exist, and their data merged into them where they do.
 
     Args:
         conn: an open transaction.
         tenant_id: whose.
         entities: in the order in which to merge; the same one may come several times.
+        most_bytes: of an entity, to which merges may let it grow.
 
     Returns:
         One each, in the order given.
@@ -237,24 +246,24 @@ def ensure(conn: Connection, tenant_id: int, entities: Sequence[Entity]) -> list
     known = resolve(conn, tenant_id, names)
     missing = any(len(known[scope]) < len(named) for scope, named in names.items())
     if missing or any(map(_says_something, entities)):
-        upsert(conn, tenant_id, _changing(entities, known), merge=True)
+        upsert(conn, tenant_id, _changing(entities, known, most_bytes), merge=True, most_bytes=most_bytes)
     if missing:
         known = resolve(conn, tenant_id, names)
     return [known[scope][external_id] for scope, external_id in zip(scopes, external_ids, strict=True)]
 
 
-def _changing(entities: Sequence[Entity], known: Mapping[str, Mapping[str, int]]) -> list[Entity]:
+def _changing(entities: Sequence[Entity], known: Mapping[str, Mapping[str, int]], most_bytes: int) -> list[Entity]:
     """Those that are to be created or merged, mostly one for each: with all that is sent for it, in the order given."""
     merges: dict[tuple[str, str], list[Entity]] = {}
     for entity in entities:
         if _says_something(entity) or entity.external_id not in known[entity.scope]:
             merges.setdefault(_key(entity), []).append(entity)
-    return list(chain.from_iterable(map(_folded, merges.values())))
+    return list(chain.from_iterable(_folded(each, most_bytes) for each in merges.values()))
 
 
-def _folded(merges: list[Entity]) -> list[Entity]:
+def _folded(merges: list[Entity], most_bytes: int) -> list[Entity]:
     """Merges of one entity as one, unless that may be too large: then each but the first meets the guard."""
-    if len(merges) == 1 or sum(len(merge.data) for merge in merges) > growth.HARMLESS_BYTES:
+    if len(merges) == 1 or sum(len(merge.data) for merge in merges) > growth.harmless_bytes(most_bytes):
         return merges
     return [msgspec.structs.replace(merges[0], data=overlaid(merge.data for merge in merges))]
 

@@ -9,22 +9,37 @@ from itertools import chain, islice
 from operator import attrgetter
 from typing import Any, LiteralString
 
+from ingest.config import MOST_ITEM_BYTES
 from ingest.db import binary
 from ingest.db.binary import IntegerArray, JsonbArray, TextArray
 from ingest.db.pool import Connection
 from ingest.entities import Entity
 
-# Of the JSON text that is read back.
-MOST_BYTES = 4 * 1024 * 1024
+# Of the JSON text that is read back, as many times the bytes of the largest item.
+_ITEMS = 4
+MOST_BYTES = _ITEMS * MOST_ITEM_BYTES
 
-MESSAGE = (
-    f"Merged, the data of the entity would be over {MOST_BYTES} bytes: remove fields (null removes one), "
-    "or keep less in one entity"
-)
 
-# Where jsonb takes fewer bytes than this, its text cannot be over the most: at worst a number with an exponent of 999
-# takes 12 bytes there, and 1,004 in the text. So most rows cost no look at their text.
-HARMLESS_BYTES = MOST_BYTES // 100
+def most_bytes(item_bytes: int) -> int:
+    """Return the most bytes of an entity where an item may have so many."""
+    return _ITEMS * item_bytes
+
+
+def harmless_bytes(most: int) -> int:
+    """Return below how many bytes of jsonb its text cannot be over the most: few rows cost a look at their text.
+
+    At worst a number with an exponent of 999 takes 12 bytes there, and 1,004 in the text.
+    """
+    return most // 100
+
+
+def message(most: int) -> str:
+    """Return what to say of a merge that lets an entity grow over the most bytes."""
+    return (
+        f"Merged, the data of the entity would be over {most} bytes: remove fields (null removes one), "
+        "or keep less in one entity"
+    )
+
 
 # Division by zero: no other statement of Sluice's divides (PostgreSQL documentation, appendix A).
 TOO_LARGE_STATE = "22012"
@@ -33,7 +48,8 @@ TOO_LARGE_STATE = "22012"
 def guard(old: LiteralString, sent: LiteralString, new: LiteralString) -> LiteralString:
     """A condition that is true, or ends the statement with TOO_LARGE_STATE where a merge lets a row grow too large.
 
-    A row that is too large already, as one of before may be, can still be made smaller.
+    A row that is too large already, as one of before may be, can still be made smaller. The statement needs the
+    parameters of `bounds`.
 
     Args:
         old: the properties that are stored.
@@ -42,11 +58,16 @@ def guard(old: LiteralString, sent: LiteralString, new: LiteralString) -> Litera
     """
     return f"""1 / CASE
         WHEN pg_column_compression({old}) IS NULL
-             AND pg_column_size({old}) + pg_column_size({sent}) < {HARMLESS_BYTES} THEN 1
-        WHEN pg_column_size({new}) < {HARMLESS_BYTES} THEN 1
-        WHEN octet_length({new}::text) <= {MOST_BYTES} THEN 1
+             AND pg_column_size({old}) + pg_column_size({sent}) < %(harmless_bytes)s::integer THEN 1
+        WHEN pg_column_size({new}) < %(harmless_bytes)s::integer THEN 1
+        WHEN octet_length({new}::text) <= %(most_bytes)s::integer THEN 1
         WHEN octet_length({new}::text) <= octet_length({old}::text) THEN 1
         ELSE 0 END = 1"""
+
+
+def bounds(most: int) -> dict[str, int]:
+    """Return the parameters of a statement with the guard."""
+    return {"most_bytes": most, "harmless_bytes": harmless_bytes(most)}
 
 
 # How many bytes of text the rows take, and the members that merges name: `place` 0 is the row that is there, a `key` of
@@ -76,13 +97,16 @@ SELECT no, place, key, coalesce(octet_length(to_json(key)::text) + octet_length(
 _EMPTY_BYTES = 2
 
 
-def too_large(conn: Connection, tenant_id: int, items: Sequence[Sequence[Entity]]) -> list[int]:
+def too_large(
+    conn: Connection, tenant_id: int, items: Sequence[Sequence[Entity]], *, most: int = MOST_BYTES
+) -> list[int]:
     """Find the items that would let a row grow too large if they came one after the other, each as a whole or not.
 
     Args:
         conn: an open transaction; the rows are not locked, so others may let them grow before the items are written.
         tenant_id: whose.
         items: what each of them merges.
+        most: bytes of a row.
 
     Returns:
         Their places.
@@ -115,7 +139,7 @@ def too_large(conn: Connection, tenant_id: int, items: Sequence[Sequence[Entity]
             before = changed.get((no, key), members.get((no, key), 0))
             sizes[no] = sizes.get(no, rows[no]) + size - before
             changed[no, key] = size
-        if any(size > max(MOST_BYTES, rows[no]) for no, size in sizes.items()):
+        if any(size > max(most, rows[no]) for no, size in sizes.items()):
             places.append(place)
         else:
             rows |= sizes

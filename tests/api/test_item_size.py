@@ -1,11 +1,16 @@
 """An item that is too large, or reads back as too much, is refused alone; and what is taken can be read again."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
+from app import create_app
+from app.services import Services
+from ingest.config import Settings
 from ingest.db.pool import Pool, transaction
+from ingest.ids import JOB, parse
 from tests.api.conftest import BASE, Api, data, refused, walk
 from tests.factories import entity, event, state
 
@@ -62,6 +67,22 @@ def test_the_largest_items_are_taken_and_read_back(api: Api, run_jobs: Callable[
     run_jobs()
     assert [error["index"] for error in api.job(accepted)["output"]["errors"]] == [1]
     assert data(api.get("/entities/p"))["data"] == {"a": text.decode()}
+
+
+def test_what_merges_may_grow_to_follows_the_setting(api: Api, settings: Settings) -> None:
+    app = create_app(replace(settings, max_item_bytes=20_000))
+    small = Api(app, api.tenant, api.key)
+    for number in range(5):
+        grown = entity(data={"email": "a@example.com", f"field{number}": "x" * 15_000})
+        assert small.post("/entities?mode=merge", grown).status_code == 201
+    large = entity(data={"email": "a@example.com", "more": "x" * 15_000})
+    refused(small.post("/entities?mode=merge", large), 413, "TOO_LARGE", "over 80000 bytes")
+    accepted = small.post("/batch/entities?mode=merge", [large])
+    services: Services = app.extensions["sluice"]
+    services.executor.run(parse(JOB, data(accepted)["jobId"]), seconds=60)
+    [error] = small.job(accepted)["output"]["errors"]
+    assert (error["code"], "over 80000 bytes" in error["message"]) == ("TOO_LARGE", True)
+    services.close()
 
 
 def test_whatever_is_taken_can_be_dumped(api: Api, pool: Pool) -> None:

@@ -1,4 +1,4 @@
-"""Merges let an entity grow to 4 MiB of text and no further, alone and in batches, of whatever kind."""
+"""Merges let an entity grow to 4 times the largest item and no further, alone and in batches, of whatever kind."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -74,10 +74,22 @@ def test_the_merges_that_would_let_a_row_grow_too_large_are_refused(
     failed = [effect is Effect.FAILED for part in found for effect in part.effects]
     assert failed == [False] * 4 + [True, True, False, False, False, True]
     refusals = [refusal for part in found for refusal in part.refusals.values()]
-    assert {(refusal.code, refusal.message) for refusal in refusals} == {("TOO_LARGE", growth.MESSAGE)}
+    assert {(refusal.code, refusal.message) for refusal in refusals} == {
+        ("TOO_LARGE", growth.message(growth.MOST_BYTES))
+    }
     assert set(members_of(conn, tenant, kind)) == {"field1", "field2", "field3", "small", "last"}
     stored = conn.execute("SELECT FROM events WHERE tenant_id = %s", (tenant.id,)).rowcount
     assert stored == (7 if kind == "object_events" else 0)
+
+
+@pytest.mark.parametrize("kind", ["entities", "objects", "object_events"])
+def test_the_bound_is_four_times_the_largest_item(conn: Connection, tenant: Tenant, kind: str) -> None:
+    target = Target(tenant.id, merge=True, item_bytes=20_000)
+    items = [item(kind, **{f"field{n}": b'"%s"' % (b"x" * 15_000)}) for n in range(6)]
+    found = write(conn, KINDS[kind], target, items)
+    assert [effect is Effect.FAILED for effect in found.effects] == [False] * 5 + [True]
+    assert "over 80000 bytes" in found.refusals[5].message
+    assert set(members_of(conn, tenant, kind)) == {f"field{n}" for n in range(5)}
 
 
 def test_a_row_that_is_too_large_sinks_no_other_of_its_block(conn: Connection, tenant: Tenant) -> None:
