@@ -54,7 +54,8 @@ _GATHERING_SECONDS = 0.05
 _MANY_JOBS = 20
 _MANY_ITEMS = 500
 
-# The end of a job of these kinds may let several jobs begin at once.
+# The end of a job of these kinds may let several jobs begin at once; unless the next one is of these kinds, too, since
+# then they wait for that one.
 _AWAITED_BY_OTHER_KINDS = {earlier for kind, kinds in WAITS_FOR.items() for earlier in kinds if earlier != kind}
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.executor")
@@ -170,7 +171,7 @@ class Executor:
             if delivery is Delivery.TROUBLE:
                 break
             if delivery is not Delivery.NOTHING:
-                empty_claims, wakes_another = 0, self.last.kind in _AWAITED_BY_OTHER_KINDS
+                empty_claims, wakes_another = 0, False
             elif named is None:
                 empty_claims, wakes_another = empty_claims + 1, True
                 if not self._something_comes(ear):
@@ -222,9 +223,10 @@ class Executor:
             return Delivery.TROUBLE
         if not haul:
             return Delivery.NOTHING
+        freed_others = self.last.kind in _AWAITED_BY_OTHER_KINDS and haul[0].job.kind not in _AWAITED_BY_OTHER_KINDS
         self.last.tenant_id, self.last.kind = haul[0].job.tenant_id, haul[0].job.kind
         faultpoints.passing("job.begun")
-        if wakes_another:
+        if wakes_another or (fair and freed_others):
             self._wake_another()
         if len(haul) == 1:
             return self._run_job(haul[0], until, fair=fair)

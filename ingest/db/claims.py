@@ -19,7 +19,7 @@ from ingest.jobs import WAITS_FOR, Job, JobState
 
 # The most that one claim returns: so many items are over in a tenth of a second, and the payload, all of it fetched at
 # once, is counted as it is stored.
-MOST_ITEMS = 5_000
+MOST_ITEMS = 10_000
 MOST_JOBS = 50
 _MOST_BYTES = 1024 * 1024
 
