@@ -71,7 +71,7 @@ MUTANTS = (
             ("ingest/db/entities.py", "sorted(sorted(entities, key=_external_id), key=_scope)", "list(entities)"),
         ),
         (
-            "tests/worker/test_recovery.py::test_two_workers_and_20_jobs_over_the_same_500_keys_do_not_deadlock",
+            "tests/worker/test_recovery.py::test_two_workers_and_20_unordered_jobs_over_the_same_500_keys_do_not_deadlock",
             "tests/db/test_writing.py::test_halves_are_written_in_the_order_in_which_rows_are_locked",
         ),
     ),

@@ -129,7 +129,7 @@ def test_web_and_worker_meet_on_our_broker_whatever_variables_libraries_are_set(
     assert answer.status_code == 200, "no sweeper runs: the worker has heard of it"
 
 
-def test_two_workers_and_20_jobs_over_the_same_500_keys_do_not_deadlock(
+def test_two_workers_and_20_unordered_jobs_over_the_same_500_keys_do_not_deadlock(
     settings: Settings, pool: Pool, start: Start, watch: Watch
 ) -> None:
     first, second = start.worker(until_ready=False), start.worker(until_ready=False)
@@ -142,7 +142,8 @@ def test_two_workers_and_20_jobs_over_the_same_500_keys_do_not_deadlock(
             # Every job has the keys in another order, twice, with values of its own.
             numbers = [(number * 7 + job * 13) % 500 for number in range(500)]
             items = [entity(number, data={"email": "a@b.c", "vip_level": job}) for number in numbers + numbers[::-1]]
-            job_ids.append(accept(conn, tenant, "entities", items))
+            # Unordered, or the two workers would not run them at once.
+            job_ids.append(accept(conn, tenant, "entities", items, ordered=False, block_items=250))
     ring(settings, *job_ids)
     watch.until_ended(job_ids)
 
