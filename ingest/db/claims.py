@@ -26,6 +26,10 @@ _MOST_BYTES = 1024 * 1024
 # A claim looks at the jobs of so many tenants; other workers may be claiming those of the first ones just now.
 _TENANTS = 4
 
+# A claim steps over so many jobs of a kind that wait for others by `?after=`. Those behind more of them wait, too, or
+# one tenant could make each claim of all tenants slow.
+_MOST_PASSED_OVER = 100
+
 # The sweeper sees to so many tenants a round.
 MOST_HEADS = 200
 
@@ -67,7 +71,8 @@ HELD_BACK: LiteralString = """(j.after_job_id IS NOT NULL AND EXISTS (
 
 # When the last job that `j` may have waited for has ended: the time since then is no delay of its own.
 FREE_SINCE: LiteralString = """greatest(j.created_at, (
-        SELECT e.ended_at FROM jobs e WHERE e.tenant_id = j.tenant_id AND e.seq < j.seq AND e.ended_at IS NOT NULL
+        SELECT e.ended_at FROM jobs e
+        WHERE e.tenant_id = j.tenant_id AND e.seq < j.seq AND e.ended_at IS NOT NULL AND e.ended_at > j.created_at
         ORDER BY e.ended_at DESC LIMIT 1))"""
 
 _HAS_OPEN_BLOCK: LiteralString = "(SELECT b.open FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1)"
@@ -103,15 +108,17 @@ HEADS: LiteralString = f"""
     SELECT h.id, h.queued_at FROM (
         SELECT j.id, j.queued_at, j.seq, j.blocks_open > 1 AS long, false AS begun FROM (VALUES {_KINDS}) AS k (kind)
         CROSS JOIN LATERAL (
-            SELECT j.* FROM jobs j
-            WHERE j.tenant_id = t.id AND j.status = 'pending' AND j.kind = k.kind
-              AND NOT {HELD_BACK} AND {_HAS_OPEN_BLOCK}
+            SELECT j.* FROM (
+                SELECT * FROM jobs WHERE tenant_id = t.id AND status = 'pending' AND kind = k.kind
+                ORDER BY seq LIMIT {_MOST_PASSED_OVER}) j
+            WHERE NOT {HELD_BACK} AND {_HAS_OPEN_BLOCK}
             ORDER BY j.seq LIMIT 1) j
         WHERE NOT {BLOCKED}
       UNION ALL
-        (SELECT j.id, j.queued_at, j.seq, j.blocks_open > 1, false FROM jobs j
-         WHERE j.tenant_id = t.id AND j.status = 'pending' AND NOT j.ordered
-           AND NOT {HELD_BACK} AND {_HAS_OPEN_BLOCK}
+        (SELECT j.id, j.queued_at, j.seq, j.blocks_open > 1, false FROM (
+             SELECT * FROM jobs WHERE tenant_id = t.id AND status = 'pending' AND NOT ordered
+             ORDER BY seq LIMIT {_MOST_PASSED_OVER}) j
+         WHERE NOT {HELD_BACK} AND {_HAS_OPEN_BLOCK}
          ORDER BY j.seq LIMIT 1)
       UNION ALL
         SELECT j.id, j.queued_at, j.seq, false, true FROM (VALUES {_KINDS}) AS k (kind)
@@ -200,6 +207,8 @@ WITH RECURSIVE {{chosen}}, block AS (
 UPDATE jobs j
 SET status = 'processing', attempts = attempts + 1, started_at = coalesce(started_at, now()),
     progressed_at = CASE WHEN status = 'pending' THEN now() ELSE progressed_at END,
+    -- The sweeper may have put its look at a job off that waited; one that begins is looked at soon.
+    look_at = CASE WHEN status = 'pending' THEN now() + interval '1.5 seconds' ELSE look_at END,
     queued_at = least(queued_at, progressed_at)
 FROM delivered d, set_config('synchronous_commit', 'off', true)
 WHERE j.id = ANY (ARRAY[d.job_id])

@@ -216,6 +216,18 @@ def test_an_unordered_job_waits_for_none_and_later_ones_wait_for_it(conn: Connec
     assert [claimed.job.id for claimed in claims.claim_next(conn)] == [last]
 
 
+def test_a_claim_passes_over_a_hundred_jobs_that_are_held_back_and_no_more(conn: Connection, tenant: Tenant) -> None:
+    """One that stands behind more of them is begun by its own message, or once they are fewer."""
+    earlier = accept(conn, tenant, "states", _ONE_OF["states"])
+    assert claims.claim(conn, earlier)
+    held = [accept(conn, tenant, "events", _ONE_OF["events"], after_job_id=earlier) for _ in range(100)]
+    free = accept(conn, tenant, "events", _ONE_OF["events"])
+    assert claims.claim_next(conn) == []
+    assert jobs.cancel(conn, held[0])
+    assert claims.next_head(conn) == free
+    assert claims.claim(conn, free)
+
+
 def test_another_tenants_jobs_are_not_waited_for(conn: Connection, tenant: Tenant) -> None:
     other, _ = make_tenant(conn, name="Other")
     mine, theirs = (accept(conn, whose, "entities", [entity(1)]) for whose in (tenant, other))

@@ -120,7 +120,9 @@ def test_a_claim_reads_few_of_the_jobs_that_were_put_down(pool: Pool, owner: Ten
         assert _rows_read(conn) < _FEW_ROWS
 
 
-_SWEEPS: dict[str, Callable[[Connection], object]] = {
+_OF_A_BACKLOG: dict[str, Callable[[Connection], object]] = {
+    "claim_next": claims.claim_next,
+    "heads": claims.heads,
     "look": lambda conn: upkeep.look(conn, heads=[], limit=500),
     "fail_hollow": upkeep.fail_hollow,
     "fail_after_failed": upkeep.fail_after_failed,
@@ -130,21 +132,21 @@ _A_ROUND_OF_ROWS = 3 * 500
 
 
 @pytest.mark.parametrize("held_back", [False, True], ids=["in order", "held back"])
-def test_a_round_of_the_sweeper_reads_no_more_rows_the_longer_the_backlog_is(
+def test_neither_a_claim_nor_the_sweeper_reads_more_rows_the_longer_the_backlog_is(
     pool: Pool, owner: Tenant, observer: Connection, *, held_back: bool
 ) -> None:
     for _ in range(_ENOUGH):
-        for sweep in _SWEEPS.values():
+        for statement in _OF_A_BACKLOG.values():
             with transaction(pool) as conn:
-                sweep(conn)
+                statement(conn)
     with transaction(pool) as conn:
         running = accept(conn, owner, "entities", [entity(1)])
         assert claims.claim(conn, running)
     for conn, _ in _short_transactions(pool, _BACKLOG):
         accept(conn, owner, "entities", [entity(1)], after_job_id=running if held_back else None)
     observer.execute("UPDATE jobs SET look_at = now() - interval '1 hour', progressed_at = now() - interval '1 hour'")
-    for name, sweep in _SWEEPS.items():
+    for name, statement in _OF_A_BACKLOG.items():
         with transaction(pool) as conn:
-            sweep(conn)
+            statement(conn)
             assert _rows_read(conn) < _A_ROUND_OF_ROWS, name
             conn.execute("SELECT pg_stat_force_next_flush()")

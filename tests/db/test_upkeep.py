@@ -53,6 +53,13 @@ def test_a_new_job_is_left_to_the_ring_of_its_request_at_first(conn: Connection,
     assert next_look(conn, job_id) == (0, 1.5)
 
 
+def test_a_job_that_begins_is_looked_at_soon_however_long_it_has_waited(conn: Connection, tenant: Tenant) -> None:
+    job_id = accept(conn, tenant, "entities", _TWO)
+    conn.execute("UPDATE jobs SET look_at = now() + interval '30 seconds'")
+    assert claims.claim(conn, job_id)
+    assert next_look(conn, job_id) == (0, 1.5)
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_job_that_nobody_works_on_is_rung_for(conn: Connection, tenant: Tenant, *, begun: bool) -> None:
     job_id = a_job(conn, tenant, begun=begun)
