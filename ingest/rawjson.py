@@ -81,7 +81,7 @@ def split_array(text: bytes, *, deep: bool = False, most: int | None = None) -> 
         ValueError: it is not JSON, or nested too deeply; the message says where.
     """
     text.decode()  # msgspec does not look inside of what it hands out raw
-    if most is not None and text.count(b",") > _MANY:
+    if most is not None and len(text) > _MANY and text.count(b",") > _MANY:
         _refuse_many(text, most)
     cut = True
     items: list[msgspec.Raw] | None
