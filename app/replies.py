@@ -27,10 +27,9 @@ def as_json(value: Any, status: int, headers: Mapping[str, str] | None = None) -
         headers: further ones.
     """
     text = msgspec.json.encode(value) + b"\n"  # for terminals: the prompt begins a line of its own
-    response = Reply(text, status, headers, content_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Length"] = str(len(text))
-    return response
+    usual = {"Content-Type": "application/json", "Cache-Control": "no-store", "Content-Length": str(len(text))}
+    # All at once: to set one later has werkzeug look through those that are there.
+    return Reply(text, status, {**usual, **(headers or {})})
 
 
 def document(text: str) -> msgspec.Raw:

@@ -38,7 +38,7 @@ def _name() -> None:
 
 def _tell(response: Response) -> Response:
     """The rule stands in the line, never the path or the query: those hold the clients' ids."""
-    response.headers["X-Request-Id"] = g.request_id
+    response.headers.add("X-Request-Id", g.request_id)
     say = log.debug if request.method in _READS else log.info
     say(
         "request",

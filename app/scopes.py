@@ -49,7 +49,7 @@ def tell(spell: Callable[[Verdict], Mapping[str, str]]) -> Callable[[Response], 
 
     def say(response: Response) -> Response:
         if "verdict" in g:
-            response.headers.update(spell(g.verdict))
+            response.headers.extend(spell(g.verdict))
         return response
 
     return say
