@@ -20,7 +20,7 @@ _PUBLIC_KEY = re.compile(r"fm_live_[0-9A-Za-z_-]{32}", re.ASCII)
 
 
 _View = TypeVar("_View", bound=Callable[..., Any])
-_BY_STORING: set[Callable[..., Any]] = set()
+_ON_INSERT: set[Callable[..., Any]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,43 +90,35 @@ def caller() -> Caller:
 
 
 class CallerChanged(Exception):
-    """Something about a remembered caller has changed, so that nothing was stored."""
+    """Something about a cached caller has changed, so nothing was stored."""
 
 
-def by_storing(view: _View) -> _View:
-    """Mark a view that proves its caller by storing a job: who was let in lately is not looked up before.
+def authenticates_on_insert(view: _View) -> _View:
+    """Mark a view whose statement that stores the job authenticates its caller, so that a cached one needs no look-up.
 
-    The statement that stores the job finds out whether anything about the caller has changed since (`unproven`), and no
-    error is told before `prove`. So a key that opens nothing any more gets a 401 here, as from any call.
+    What such a view refuses before it stores anything, a caller whose key was closed in the last 30 s is told, too.
     """
-    _BY_STORING.add(view)
+    _ON_INSERT.add(view)
     return view
 
 
-def unproven() -> Caller | None:
-    """Whom this request was let in for, where that is only remembered."""
-    return caller() if "unproven" in g else None
+def cached_caller() -> Caller | None:
+    """The caller of this request, if it comes from the cache: a job may be stored for it if all of it still holds."""
+    return caller() if "cached" in g else None
 
 
-def proved() -> None:
-    """Say that the caller is as remembered."""
-    g.pop("unproven", None)
-
-
-def prove() -> None:
-    """Look the caller up where it is only remembered.
+def reauthenticate() -> None:
+    """Look the caller up that came from the cache.
 
     Raises:
         Unauthorized: the key opens nothing any more.
     """
-    if "unproven" not in g:
-        return
-    key, words = g.pop("unproven")
-    services().callers.forget(key)  # or who is outside would go on to be counted in the tenant's limits
+    key, words = g.pop("cached")
+    services().callers.forget(key)  # otherwise a rejected key would keep using the tenant's rate limit
     try:
         _look_up(key, words)
     except Unauthorized:
-        g.pop("verdict", None)  # what is left of a tenant's limits is nothing for those outside
+        g.pop("verdict", None)  # do not show the tenant's remaining quota to a rejected caller
         raise
 
 
@@ -137,12 +129,12 @@ def _bearer() -> str | None:
 
 
 def _let_in(key: str, words: _Words) -> None:
-    by_storing = current_app.view_functions[request.endpoint or ""] in _BY_STORING
-    remembered = services().callers.recall(key) if by_storing else None
+    on_insert = current_app.view_functions[request.endpoint or ""] in _ON_INSERT
+    remembered = services().callers.recall(key) if on_insert else None
     if remembered is None:
         _look_up(key, words)
     else:
-        g.unproven = key, words
+        g.cached = key, words
         _is(remembered)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from flask import g
 
-from app.auth import CallerChanged, proved, unproven
+from app.auth import CallerChanged, cached_caller
 from app.jobs import INLINE_ERRORS, address, first_warnings, own_job
 from app.requests import request_id
 from app.services import services
@@ -105,7 +105,7 @@ def accept(
         InvalidInput: the body is no batch.
         TemplateNotConfigured: the tenant has chosen no template.
         NotFound: the job that it is to come after is none of this tenant's.
-        CallerChanged: the caller was only remembered, and nothing was stored.
+        CallerChanged: something about the caller, who came from the cache, has changed; nothing was stored.
         DatabaseError: nothing was stored.
     """
     template_id = require_template(caller)
@@ -152,7 +152,7 @@ def store(
 
     Raises:
         NotFound: the job that it is to come after is none of this tenant's.
-        CallerChanged: the caller was only remembered, and nothing was stored.
+        CallerChanged: something about the caller, who came from the cache, has changed; nothing was stored.
         DatabaseError: nothing was stored.
     """
     job_id = _job_id()
@@ -169,12 +169,11 @@ def store(
         ordered=order.ordered,
         request_id=request_id(),
         awaited=awaited,
-        unproven=unproven(),
+        cached_caller=cached_caller(),
         strict=strict,
     )
     if not surely(services().pool, lambda conn: jobs.accept(conn, new_job, items)):
         raise CallerChanged
-    proved()
     faultpoints.passing("accept.committed")
     # The request's own line names the job, too.
     structlog.contextvars.bind_contextvars(job_id=ids.spell(ids.JOB, job_id))

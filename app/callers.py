@@ -1,4 +1,4 @@
-"""Callers as they were when their keys were last looked up. That alone lets nobody in: see `app.auth.by_storing`."""
+"""Callers as they were when their keys were last looked up: see `app.auth.authenticates_on_insert`."""
 
 import time
 

@@ -10,7 +10,6 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from app.auth import prove
 from app.services import services
 from ingest.db import growth
 from ingest.errors import (
@@ -135,10 +134,6 @@ def handle(app: Flask, envelopes: Envelopes) -> None:
     """
 
     def answer(error: Exception) -> Response:
-        try:
-            prove()
-        except SluiceError as refusal:
-            error = refusal
         fault = of_http(error) if isinstance(error, HTTPException) else of(error)
         return envelopes.at(request.path)(fault)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 
 from app import body, jobs, prefer, query, scopes
-from app.auth import CallerChanged, by_storing, caller, prove
+from app.auth import CallerChanged, authenticates_on_insert, caller, reauthenticate
 from app.batches import Ended, Order, accept, accepted, require_template, where_to_poll
 from app.describe import describe
 from app.operator.entities import MODE
@@ -38,7 +38,7 @@ _PREFER = {
 
 
 @bp.post("/batch/entities")
-@by_storing
+@authenticates_on_insert
 @describe(
     "Write 1 to 1,000 entities",
     operation="writeEntities",
@@ -54,7 +54,7 @@ def entities() -> Response:
 
 
 @bp.post("/batch/events")
-@by_storing
+@authenticates_on_insert
 @describe(
     "Append 1 to 5,000 events",
     operation="writeEvents",
@@ -70,7 +70,7 @@ def events() -> Response:
 
 
 @bp.post("/batch/states")
-@by_storing
+@authenticates_on_insert
 @describe(
     "Set 1 to 1,000 states",
     operation="writeStates",
@@ -97,7 +97,7 @@ def _batch(kind: Kind, *, merge: bool = False) -> Response:
     try:
         outcome = accepted_for(caller())
     except CallerChanged:
-        prove()
+        reauthenticate()
         outcome = accepted_for(caller())
     if isinstance(outcome, Ended):
         return success(_ended(outcome), 200, prefer.applied(wait=preference.wait or None, handling=preference.handling))

@@ -29,7 +29,7 @@ class NewJob:
     """What a request decides of a job. See `ingest.jobs.Job`.
 
     Attributes:
-        unproven: who calls, where that was remembered: the job is stored only if it all still holds.
+        cached_caller: the caller, if it comes from a cache: the job is stored only if all of it still holds.
     """
 
     id: UUID
@@ -40,7 +40,7 @@ class NewJob:
     after_job_id: UUID | None
     request_id: str
     awaited: bool
-    unproven: Caller | None = None
+    cached_caller: Caller | None = None
     after_any: bool = False
     ordered: bool = True
     strict: bool = False
@@ -113,7 +113,7 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
         Whether the job is there. It is not where something about its caller has changed: this attempt did nothing then,
         but an earlier one of the same id may still land.
     """
-    caller = job.unproven
+    caller = job.cached_caller
     values = {
         "id": job.id,
         "tenant_id": job.tenant_id,

@@ -1,4 +1,4 @@
-"""A job is stored for a caller that is only remembered, if all about it still holds."""
+"""A job is stored for a cached caller only if all about it still holds."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +43,7 @@ _CHANGES = [
 
 
 @pytest.mark.parametrize("change", _CHANGES)
-def test_a_job_is_stored_for_an_unproven_caller_only_if_nothing_about_it_has_changed(pool: Pool, change: str) -> None:
+def test_a_job_is_stored_for_a_cached_caller_only_if_nothing_about_it_has_changed(pool: Pool, change: str) -> None:
     caller, first, second = a_caller(pool), uuid7(), uuid7()
     assert store(pool, caller, first)
     with transaction(pool) as conn:
@@ -60,8 +60,8 @@ def test_an_attempt_that_lands_late_stands_once_though_its_caller_has_changed_me
 ) -> None:
     caller, job_id = a_caller(pool), uuid7()
 
-    def attempt(conn: Connection, unproven: Caller | None) -> bool:
-        job = NewJob(job_id, caller.tenant_id, "entities", False, caller.template_id, None, "test", False, unproven)
+    def attempt(conn: Connection, cached: Caller | None) -> bool:
+        job = NewJob(job_id, caller.tenant_id, "entities", False, caller.template_id, None, "test", False, cached)
         return jobs.accept(conn, job, cut(b"[1, 2]", limit=2, block_items=1))
 
     with transaction(pool) as late, ThreadPoolExecutor(1) as thread:
@@ -79,7 +79,7 @@ def test_an_attempt_that_lands_late_stands_once_though_its_caller_has_changed_me
         assert conn.execute("SELECT job_id, no FROM job_blocks ORDER BY no").fetchall() == [(job_id, 0), (job_id, 1)]
 
 
-def test_no_job_is_stored_for_an_unproven_caller_whose_key_has_expired_since(pool: Pool) -> None:
+def test_no_job_is_stored_for_a_cached_caller_whose_key_has_expired_since(pool: Pool) -> None:
     caller = a_caller(pool)
     with transaction(pool) as conn:
         update = "UPDATE api_keys SET expires_at = now() WHERE id = %s RETURNING xmin::text"
