@@ -17,7 +17,7 @@ from cli.demo_data import Batch, Week, read_week
 from cli.demo_screen import Bars, Outcome, errors_page, outcomes_table, reasons_table
 from cli.stack import Stack, running_stack
 from ingest.db import keys, tenants
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import connect
 from ingest.errors import SluiceError
 
@@ -91,13 +91,13 @@ def _show_log(console: Console, log: Path) -> None:
 @contextmanager
 def _own_tenant(stack: Stack) -> Iterator[str]:
     """A key of a new tenant, which is shut out at the end: DATABASE_URL may name a server that outlives this."""
-    with ours(), connect(stack.settings.database_url, "sluice-cli") as conn:
+    with translated(), connect(stack.settings.database_url, "sluice-cli") as conn:
         tenant = tenants.create(conn, "demo")
         _, key = keys.create(conn, tenant.id, "oh_live", "demo")
     try:
         yield key
     finally:
-        with ours(), connect(stack.settings.database_url, "sluice-cli") as conn:
+        with translated(), connect(stack.settings.database_url, "sluice-cli") as conn:
             tenants.suspend(conn, tenant.public_id)
 
 

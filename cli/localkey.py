@@ -2,7 +2,7 @@
 
 from cli.datadir import DataDir
 from ingest.db import keys, tenants
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import connect
 
 _TENANT = "local"
@@ -19,7 +19,7 @@ def local_key(data: DataDir, database_url: str) -> str:
     Raises:
         DatabaseError: the database does not answer.
     """
-    with ours(), connect(database_url, "sluice-cli") as conn:
+    with translated(), connect(database_url, "sluice-cli") as conn:
         known = data.read_key()
         caller = keys.caller(conn, known) if known else None
         if known and caller and not (caller.revoked or caller.expired or caller.suspended):

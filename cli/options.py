@@ -16,7 +16,7 @@ from cli.errors import StackError
 from cli.stack import embedded_urls, settings_with, urls_for
 from cli.terminal import printable
 from ingest.config import Settings
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import Connection, connect
 from ingest.db.unreachable import advice_for
 from ingest.errors import Unavailable
@@ -84,7 +84,7 @@ def database(data_dir: Path) -> Iterator[Connection]:
         raise StackError(
             f"no connection to the database: {error.message}. What to do: {advice_for(error.message)}"
         ) from error
-    with ours(), connection:
+    with translated(), connection:
         yield connection
 
 

@@ -20,7 +20,7 @@ from ingest.config import MOST_ITEM_BYTES
 from ingest.db import blocks, claims, jobs
 from ingest.db.blocks import OpenBlock
 from ingest.db.claims import Claim
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.jobs import Ended
 from ingest.db.pool import Connection, Pool, session
 from ingest.db.templates import Editions
@@ -337,7 +337,7 @@ class Executor:
         longest = blocks.patience_seconds(block.deliveries) + _GRACE_SECONDS
 
         def carried_out(*, halving: bool) -> Done | None:
-            with self.leash(longest), ours(), conn.transaction():
+            with self.leash(longest), translated(), conn.transaction():
                 return carry_out(conn, haul, schema, poison, until=until, fair=fair, halving=halving)
 
         try:

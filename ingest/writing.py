@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from ingest.db import growth
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import Connection
 from ingest.errors import TooLarge, Unaddressable, WriteRefused
 from ingest.kinds import Kind, Outcomes, Refusal, Target, gathered, refused
@@ -39,14 +39,14 @@ def _in_parts(one: Write, items: Sequence[Any], parts: Iterable[Sequence[int]]) 
 
 
 def _write_at_once(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> Outcomes:
-    with ours():
+    with translated():
         return kind.write(conn, target, items)
 
 
 def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> Outcomes:
     """Write all of them, or, where the database refuses, each half on its own, down to the culprits."""
     try:
-        with ours(), conn.transaction():
+        with translated(), conn.transaction():
             return kind.write(conn, target, items)
     except WriteRefused as error:
         refusal = error
@@ -72,7 +72,7 @@ def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequenc
 def _too_large(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> list[int]:
     """The places of items that let an entity grow too large; none where they cannot be told before others are."""
     try:
-        with ours(), conn.transaction():
+        with translated(), conn.transaction():
             return growth.too_large(conn, target.tenant_id, list(map(kind.merges, items)), most=target.most_bytes)
     except WriteRefused:
         return []

@@ -20,7 +20,7 @@ from ingest import faultpoints, logs
 from ingest.config import Settings
 from ingest.db import claims, retention, upkeep
 from ingest.db.blocks import patience_seconds
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import WORKER, Connection, Pool, connect, open_pool, transaction
 from ingest.db.templates import Editions
 from ingest.db.upkeep import Need
@@ -242,7 +242,7 @@ def main() -> None:
     log.info("sweep_started")
     while not stopping.is_set():
         try:
-            with ours(), connect(settings.database_url, "sluice-sweep") as conn:
+            with translated(), connect(settings.database_url, "sluice-sweep") as conn:
                 while not stopping.is_set():
                     done = {name: count for name, count in sweep.run_once(conn).items() if count}
                     if done:

@@ -9,7 +9,7 @@ from cli.doctor.line import Line, amount, clocks, fail, ok, warn
 from ingest.config import Settings
 from ingest.db import doctor as facts
 from ingest.db.connection import unfit
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.migrate import pending
 from ingest.db.pool import WORKER, Connection, connect
 from ingest.db.unreachable import advice_for
@@ -80,7 +80,7 @@ def _looked(conn: Connection, settings: Settings) -> Iterator[Line]:
     )
     for name, read, judge in checks:
         try:
-            with ours(), conn.transaction():
+            with translated(), conn.transaction():
                 facts.bound(conn, seconds=_STATEMENT_SECONDS, lock_seconds=_LOCK_SECONDS)
                 found = read(conn)
         except Unavailable:

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from ingest.db.binary import Field
 from ingest.db.copying import copied
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import Connection
 from ingest.errors import WriteRefused
 
@@ -66,7 +66,7 @@ def arrived(
             in_a_row[tenant_id, copy] = min(before, 0)
             return False
     try:
-        with ours(), conn.transaction(), copied(conn, copy, count, columns()):
+        with translated(), conn.transaction(), copied(conn, copy, count, columns()):
             pass
     except WriteRefused as refusal:
         if refusal.sqlstate == _UNIQUE_VIOLATION:

@@ -4,7 +4,7 @@ import time
 from importlib.resources import files
 
 from ingest.db.connection import Connection, unfit
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.errors import TryAgain, WrongDatabase
 
 # Any number, so long as nothing else on the server takes the same advisory lock.
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS sluice_migrations (
 
 def pending(conn: Connection) -> list[str]:
     """The names of the migrations that the database has not had, in order."""
-    with ours():
+    with translated():
         row = conn.execute(_HAS_TABLE).fetchone()
         applied = {str(name) for (name,) in conn.execute(_APPLIED)} if row and row[0] else set[str]()
     return [name for name in _all() if name not in applied]
@@ -50,12 +50,12 @@ def migrate(conn: Connection) -> list[str]:
     """
     if refusal := unfit(conn):
         raise WrongDatabase(refusal)
-    with ours():
+    with translated():
         conn.commit()
     applied: list[str] = []
     deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
     while True:
-        with ours(), conn.transaction():
+        with translated(), conn.transaction():
             if locked := _lock(conn):
                 conn.execute(_CREATE_TABLE)
                 missing = pending(conn)

@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool
 
 from ingest.db import prepared
 from ingest.db.connection import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, conninfo, set_up
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 
 # Functions that take a connection find here all that they name of it.
 __all__ = [
@@ -37,7 +37,7 @@ def connect(url: str, process: str) -> Connection:
     Raises:
         Unavailable: the server does not answer within 5 s, or refuses.
     """
-    with ours():
+    with translated():
         connection = Connection.connect(conninfo(url, process))
         # Whoever has one looks seldom, sweep once a second, and tables grow meanwhile: each time is worth a plan.
         connection.prepare_threshold = None
@@ -79,7 +79,7 @@ def transaction(pool: Pool) -> Iterator[Connection]:
     Raises:
         DatabaseError: in its four classes, for whatever the driver says, at COMMIT too.
     """
-    with ours(), pool.connection() as connection:
+    with translated(), pool.connection() as connection:
         _have(connection, autocommit=False)
         try:
             yield connection
@@ -95,7 +95,7 @@ def session(pool: Pool) -> Iterator[Connection]:
     Raises:
         DatabaseError: in its four classes, for whatever the driver says.
     """
-    with ours():
+    with translated():
         connection = pool.getconn()
         try:
             _have(connection, autocommit=True)

@@ -8,7 +8,7 @@ from psycopg import errors as driver
 
 from ingest.db import blocks, claims, completion, jobs
 from ingest.db.completion import BlockOutcome
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.jobs import NewJob
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
@@ -76,7 +76,7 @@ def test_the_payload_is_stored_as_it_was_sent_in_blocks(conn: Connection, tenant
 def test_accepting_is_all_or_nothing(conn: Connection, tenant: Tenant) -> None:
     job_id = uuid7()
     job = NewJob(job_id, tenant.id, "entities", False, tenant.template_id, None, "test", False)
-    with pytest.raises(WriteRefused), ours(), conn.transaction():
+    with pytest.raises(WriteRefused), translated(), conn.transaction():
         jobs.accept(conn, job, [Block(0, 1, b"x"), Block(1, 0, b"refused, since it has no items")])
     assert jobs.get(conn, job_id) is None
 

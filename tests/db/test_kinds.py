@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from ingest.db import entities
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import Connection
 from ingest.db.templates import Editions
 from ingest.db.tenants import Tenant
@@ -19,7 +19,7 @@ def put(conn: Connection, tenant: Tenant, kind: str, item: Any, *, merge: bool =
     assert tenant.template_id is not None
     template = Editions().get(conn, tenant.template_id)
     text = msgspec.Raw(item if isinstance(item, bytes) else json.dumps(item).encode())
-    with ours():
+    with translated():
         return write_one(conn, KINDS[kind], Target(tenant.id, merge), schema_of(KINDS[kind], template), text)
 
 

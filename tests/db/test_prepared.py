@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import Connection, Pool, session, transaction
 from ingest.db.prepared import Prepared
 from ingest.errors import Unavailable, WriteRefused
@@ -122,7 +122,7 @@ def test_a_server_that_is_gone_is_unavailable(pool: Pool, observer: Connection, 
         if known:
             _NOTE.execute(conn, _VALUES)
         observer.execute("SELECT pg_terminate_backend(%s, 10000)", (conn.info.backend_pid,))
-        with pytest.raises(Unavailable), ours():
+        with pytest.raises(Unavailable), translated():
             _NOTE.execute(conn, _VALUES)
     with session(pool) as conn:
         assert _NOTE.execute(conn, {**_VALUES, "number": 8}) == 1

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from ingest.db import retention, templates, tenants
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import Connection
 from ingest.db.templates import Editions
 from ingest.db.tenants import Tenant
@@ -110,7 +110,7 @@ def test_editions_that_are_kept_are_bounded(conn: Connection, tenant: Tenant, mo
 
 @pytest.mark.parametrize("slug", ["own", "tpl_", "tpl_Own", "tpl_a b", "tpl_" + "x" * 101, "tpl_ä", "tpl_a\n"])
 def test_a_slug_is_plain(conn: Connection, tenant: Tenant, slug: str) -> None:
-    with pytest.raises(WriteRefused) as refused, ours():
+    with pytest.raises(WriteRefused) as refused, translated():
         store(conn, tenant, slug=slug)
     assert refused.value.constraint == "templates_slug_check"
 

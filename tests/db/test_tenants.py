@@ -1,7 +1,7 @@
 import pytest
 
 from ingest.db import templates, tenants
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import Connection
 from ingest.db.tenants import Tenant
 from ingest.errors import WriteRefused
@@ -33,7 +33,7 @@ def test_names_need_not_be_unique_and_everyone_is_listed_the_oldest_first(conn: 
 
 @pytest.mark.parametrize("name", ["", "x" * 201])
 def test_a_name_is_1_to_200_characters(conn: Connection, name: str) -> None:
-    with pytest.raises(WriteRefused) as refused, ours():
+    with pytest.raises(WriteRefused) as refused, translated():
         tenants.create(conn, name)
     assert refused.value.constraint == "tenants_name_check"
 
@@ -85,7 +85,7 @@ def test_settings_change_one_by_one_and_null_is_a_value(conn: Connection, tenant
 def test_settings_out_of_their_range_are_refused_by_the_database_too(
     conn: Connection, tenant: Tenant, changes: dict[str, int]
 ) -> None:
-    with pytest.raises(WriteRefused), ours():
+    with pytest.raises(WriteRefused), translated():
         tenants.configure(conn, tenant.id, changes)
 
 

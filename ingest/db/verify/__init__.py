@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from ingest.db.faults import ours
+from ingest.db.errors import translated
 from ingest.db.pool import Connection
 from ingest.db.verify import jobs, rows, stuck, text
 from ingest.db.verify.check import Check
@@ -74,7 +74,7 @@ def verify(
     Raises:
         DatabaseError: the connection was lost, or a query is at fault.
     """
-    with ours():
+    with translated():
         conn.execute(_SNAPSHOT)
         conn.execute(_BOUND, (f"{check_seconds}s",))
     values = {"deadline": deadline_seconds, "stuck_after": stuck_after_seconds}
@@ -92,7 +92,7 @@ def _result(conn: Connection, check: Check, values: dict[str, int]) -> Result:
     """Beneath a savepoint: a check that runs out of time takes nothing but itself along."""
     query = _FIND.format(query=check.query, most=MOST_FOUND, examples=_EXAMPLES)
     try:
-        with ours(), conn.transaction():
+        with translated(), conn.transaction():
             found = conn.execute(query, values).fetchall()
     except TryAgain:
         return Result(check, None)

@@ -9,16 +9,16 @@ from psycopg import errors as driver
 from psycopg.pq import ExecStatus
 
 from ingest.db.connection import checked
-from ingest.db.faults import ours, translate
+from ingest.db.errors import translate, translated
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, open_pool, transaction
 from ingest.errors import DatabaseError, DiskFull, TooLarge, TryAgain, Unavailable, WriteRefused
 
 _PRIVATE = "hunter2"
 
 
-def fault(conn: Connection, statement: str, *values: object) -> DatabaseError:
-    """Our error for what the server says of a statement."""
-    with pytest.raises(DatabaseError) as raised, ours():
+def error_of(conn: Connection, statement: str, *values: object) -> DatabaseError:
+    """Return our error for a statement that the server refuses."""
+    with pytest.raises(DatabaseError) as raised, translated():
         conn.execute(statement.encode(), values or None)
     error = raised.value
     assert _PRIVATE not in error.message
@@ -51,17 +51,17 @@ def people(conn: Connection) -> Connection:
 def test_data_that_cannot_be_stored_is_refused(
     people: Connection, statement: str, sqlstate: str, constraint: str | None
 ) -> None:
-    error = fault(people, statement)
+    error = error_of(people, statement)
     assert type(error) is WriteRefused
     assert (error.sqlstate, error.constraint) == (sqlstate, constraint)
 
 
 def test_a_division_by_zero_says_that_a_merge_grew_too_large(people: Connection) -> None:
-    assert type(fault(people, "SELECT 1 / 0 AS hunter2")) is TooLarge
+    assert type(error_of(people, "SELECT 1 / 0 AS hunter2")) is TooLarge
 
 
 def test_a_value_that_has_no_wire_form_is_refused(people: Connection) -> None:
-    error = fault(people, "INSERT INTO people VALUES (%s)", f"{_PRIVATE}\0")
+    error = error_of(people, "INSERT INTO people VALUES (%s)", f"{_PRIVATE}\0")
     assert type(error) is WriteRefused
     assert error.message == "a value has no form that Postgres takes"
 
@@ -71,7 +71,7 @@ def test_a_value_that_has_no_wire_form_is_refused(people: Connection) -> None:
     [("SELECT hunter2 FROM nowhere", "42P01"), ("SELEC 'hunter2'", "42601"), ("SELECT %s", None)],
 )
 def test_a_fault_of_our_own_is_none_of_the_three(conn: Connection, statement: str, sqlstate: str | None) -> None:
-    error = fault(conn, statement) if sqlstate else fault(conn, statement, 1, _PRIVATE)
+    error = error_of(conn, statement) if sqlstate else error_of(conn, statement, 1, _PRIVATE)
     assert type(error) is DatabaseError
     assert error.sqlstate == sqlstate
 
@@ -80,14 +80,14 @@ def test_a_lock_that_is_not_to_be_had_in_time_may_pass_later(conn: Connection, s
     conn.execute("SET LOCAL lock_timeout = '1ms'")
     with closing(psycopg.connect(shared_database_url)) as holder:
         holder.execute("LOCK TABLE tenants")
-        error = fault(conn, "SELECT 'hunter2' FROM tenants")
+        error = error_of(conn, "SELECT 'hunter2' FROM tenants")
     assert type(error) is TryAgain
     assert error.sqlstate == "55P03"
 
 
 def test_a_statement_that_takes_too_long_may_pass_later(conn: Connection) -> None:
     conn.execute("SET LOCAL statement_timeout = '1ms'")
-    error = fault(conn, "SELECT 'hunter2', pg_sleep(60)")
+    error = error_of(conn, "SELECT 'hunter2', pg_sleep(60)")
     assert type(error) is TryAgain
     assert error.sqlstate == "57014"
 
@@ -103,7 +103,7 @@ def test_a_deadlock_may_pass_later(pool: Pool, other: Connection, until_blocked:
         mine.execute(update, (2,))
         blocked = thread.submit(other.execute, update, (2,))
         until_blocked(other)
-        with pytest.raises(TryAgain) as raised, ours():
+        with pytest.raises(TryAgain) as raised, translated():
             mine.execute(update, (1,))
         mine.rollback()
         assert blocked.result().rowcount == 1
@@ -117,16 +117,16 @@ def test_a_serialization_failure_may_pass_later(pool: Pool, other: Connection) -
     other.execute("SELECT FROM states")
     with transaction(pool) as conn:
         conn.execute("UPDATE states SET value = '2'")
-    assert fault(other, "UPDATE states SET value = '3'").sqlstate == "40001"
+    assert error_of(other, "UPDATE states SET value = '3'").sqlstate == "40001"
 
 
 def test_a_session_that_was_ended_is_unavailable_then_and_afterwards(other: Connection, observer: Connection) -> None:
     other.execute("SELECT 1")
     observer.execute("SELECT pg_terminate_backend(%s, 10000)", (other.info.backend_pid,))
-    ended = fault(other, "SELECT 'hunter2'")
+    ended = error_of(other, "SELECT 'hunter2'")
     assert type(ended) is Unavailable
     assert ended.sqlstate == "57P01"
-    afterwards = fault(other, "SELECT 'hunter2'")
+    afterwards = error_of(other, "SELECT 'hunter2'")
     assert type(afterwards) is Unavailable
     assert afterwards.sqlstate is None
 
@@ -136,7 +136,7 @@ def test_a_session_that_idled_too_long_in_a_transaction_is_unavailable(
 ) -> None:
     other.execute("SET LOCAL idle_in_transaction_session_timeout = '1ms'")
     until_gone(other)
-    assert type(fault(other, "SELECT 'hunter2'")) is Unavailable
+    assert type(error_of(other, "SELECT 'hunter2'")) is Unavailable
 
 
 def test_a_transaction_that_takes_too_long_is_unavailable(other: Connection) -> None:
@@ -145,7 +145,7 @@ def test_a_transaction_that_takes_too_long_is_unavailable(other: Connection) -> 
     other.rollback()
     other.execute("SET transaction_timeout = '20ms'")
     other.commit()
-    error = fault(other, "SELECT 'hunter2', pg_sleep(60)")
+    error = error_of(other, "SELECT 'hunter2', pg_sleep(60)")
     assert type(error) is Unavailable
     assert error.sqlstate == "25P04"
 
@@ -182,7 +182,7 @@ def test_a_pool_that_was_closed_is_unavailable(database_url: str) -> None:
 
 def test_an_error_of_libpqs_own_is_a_lost_connection(conn: Connection) -> None:
     result = conn.pgconn.make_empty_result(ExecStatus.FATAL_ERROR)
-    with pytest.raises(Unavailable), ours():
+    with pytest.raises(Unavailable), translated():
         checked(conn, result)
 
 
@@ -221,11 +221,11 @@ def test_every_sqlstate_that_the_driver_knows_is_placed() -> None:
 
 
 def test_what_is_no_error_of_the_driver_passes_as_it_is() -> None:
-    with pytest.raises(ZeroDivisionError), ours():
+    with pytest.raises(ZeroDivisionError), translated():
         raise ZeroDivisionError
 
 
 def test_a_connection_that_was_closed_is_unavailable(database_url: str) -> None:
     with closing(connect(database_url, WORKER)) as conn:
         pass
-    assert type(fault(conn, "SELECT 1")) is Unavailable
+    assert type(error_of(conn, "SELECT 1")) is Unavailable

@@ -1,8 +1,8 @@
-"""Driver errors become ours, here and nowhere else. What leaves has a SQLSTATE and a constraint, never a row.
+"""Translate driver errors into those of `ingest.errors`, here and nowhere else.
 
-Postgres writes row data into its messages (`DETAIL: Key (email)=…`), so none about a statement is kept: each of our
-errors is raised `from None`. Messages about connections hold neither rows nor passwords, and say what to mend: those
-are kept.
+A translated error has a SQLSTATE and a constraint, never row data. Postgres writes row data into its messages (`DETAIL:
+Key (email)=…`), so messages about statements are dropped, and each error is raised `from None`. Messages about
+connections are kept, because they hold neither rows nor passwords and say what to mend.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _REFUSED = ("22", "23", "54")
 # not in the wanted state, such as a lock that was not to be had (55), and a statement's timeout (57014).
 _PASSING = ("40", "53", "55", "57014")
 
-# SQLSTATEs that clients hear of by a code of their own.
+# SQLSTATEs with an error code of their own.
 _NAMED: Mapping[str, type[DatabaseError]] = {TOO_LARGE_STATE: TooLarge, "53100": DiskFull}
 
 # The session is over: connection exceptions (class 08), the server's shutdown, its crash, or its refusal to start one
@@ -30,14 +30,14 @@ _GONE = ("08", "57P", "25P03", "25P04")
 
 
 @contextmanager
-def ours() -> Iterator[None]:
-    """Turn every driver error that is raised inside into one of ours.
+def translated() -> Iterator[None]:
+    """Translate every driver error that is raised inside the block.
 
     Raises:
-        WriteRefused: the data cannot be stored; TooLarge, which is one, where a merge grows too large.
-        TryAgain: the same again may pass; as DiskFull, once the database has room.
+        WriteRefused: the data cannot be stored; its subclass TooLarge: a merge grows too large.
+        TryAgain: a retry may succeed; its subclass DiskFull: once the database has room.
         Unavailable: there is no connection, or it was lost.
-        DatabaseError: anything else, which is a fault of Sluice's own.
+        DatabaseError: any other error, which is a bug of Sluice.
     """
     try:
         yield
@@ -46,7 +46,7 @@ def ours() -> Iterator[None]:
 
 
 def translate(error: psycopg.Error) -> DatabaseError:
-    """Our error for one of the driver's."""
+    """Return our error for a driver error."""
     state, constraint = error.sqlstate, error.diag.constraint_name
     if state is None:
         return _without_state(error)
@@ -62,7 +62,7 @@ def translate(error: psycopg.Error) -> DatabaseError:
 
 
 def _without_state(error: psycopg.Error) -> DatabaseError:
-    """The client library failed before the server spoke: no connection, or a value that has no wire form."""
+    """Return our error where the client library failed before the server answered: no connection, or no wire form."""
     if isinstance(error, psycopg.DataError):
         return WriteRefused(None, reason="a value has no form that Postgres takes")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
