@@ -16,7 +16,7 @@ from app.services import services
 from ingest import faultpoints, ids, intake
 from ingest.db import blocks, jobs
 from ingest.db.blocks import Result
-from ingest.db.commits import surely
+from ingest.db.confirmed import retry_until_known
 from ingest.db.jobs import NewJob
 from ingest.db.keys import Caller
 from ingest.db.pool import session, transaction
@@ -172,7 +172,7 @@ def store(
         cached_caller=cached_caller(),
         strict=strict,
     )
-    if not surely(services().pool, lambda conn: jobs.accept(conn, new_job, items)):
+    if not retry_until_known(services().pool, lambda conn: jobs.accept(conn, new_job, items)):
         raise CallerChanged
     faultpoints.passing("accept.committed")
     # The request's own line names the job, too.

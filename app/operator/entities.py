@@ -11,7 +11,7 @@ from app.replies import document, moment
 from app.services import services
 from ingest import ids, rawjson
 from ingest.db import entities
-from ingest.db.commits import committed
+from ingest.db.confirmed import confirmed_transaction
 from ingest.db.entities import EntityRow
 from ingest.db.pool import Connection, transaction
 from ingest.errors import NotFound
@@ -36,7 +36,7 @@ def post() -> Response:
     """Upsert one entity, `data` replaced as a whole or merged."""
     merge = MODE.read() == "merge"
     item = body.read_item()
-    with committed(services().pool) as conn:
+    with confirmed_transaction(services().pool) as conn:
         written = singles.write(conn, KINDS["entities"], item, merge=merge)
         stored = _read(conn, rawjson.decode(rawjson.split_object(item)["externalId"]))
     data = {
@@ -71,7 +71,7 @@ def get(external_id: str) -> Response:
 )
 def delete(external_id: str) -> Response:
     """Delete softly; a later POST revives it."""
-    with committed(services().pool) as conn:
+    with confirmed_transaction(services().pool) as conn:
         if not entities.delete(conn, caller().tenant_id, external_id):
             raise NotFound(f'Entity "{external_id}" does not exist')
     return success({"externalId": external_id, "deleted": True})

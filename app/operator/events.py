@@ -15,7 +15,7 @@ from app.replies import document, moment
 from app.services import services
 from ingest import ids
 from ingest.db import events
-from ingest.db.commits import committed
+from ingest.db.confirmed import confirmed_transaction
 from ingest.db.events import EventRow
 from ingest.db.pool import transaction
 from ingest.errors import InvalidParameter
@@ -47,7 +47,7 @@ _Place = tuple[Annotated[int, msgspec.Meta(ge=_FIRST, le=_LAST)], Annotated[int,
 def post(external_id: str) -> Response:
     """Append one event; its entity must exist."""
     item = singles.with_members(body.read_item(), externalId=external_id)
-    with committed(services().pool) as conn:
+    with confirmed_transaction(services().pool) as conn:
         written = singles.write(conn, KINDS["events"], item)
     return singles.answered(written, {"id": written.public_id and ids.spell(ids.EVENT, written.public_id)})
 

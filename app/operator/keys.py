@@ -10,7 +10,7 @@ from app.operator.envelope import success
 from app.replies import moment, moment_or_none
 from app.services import services
 from ingest.db import keys
-from ingest.db.commits import committed
+from ingest.db.confirmed import confirmed_transaction
 from ingest.db.keys import Key
 from ingest.db.pool import transaction
 from ingest.errors import InvalidParameter, NotFound
@@ -36,7 +36,7 @@ def post() -> Response:
     form = forms.read(forms.NewKeyForm)
     if form.get("operator_id", caller().tenant_public_id) != caller().tenant_public_id:
         raise NotFound(f"There is no operator {form['operator_id']}")
-    with committed(services().pool) as conn:
+    with confirmed_transaction(services().pool) as conn:
         key, secret = keys.create(conn, caller().tenant_id, "oh_live", form["label"])
     data = {"id": str(key.id), "key": secret, "label": key.label, "createdAt": moment(key.created_at)}
     return success(data, 201)
@@ -56,7 +56,7 @@ def get() -> Response:
 def patch() -> Response:
     """Relabel one key."""
     form = forms.read(forms.RelabelForm)
-    with committed(services().pool) as conn:
+    with confirmed_transaction(services().pool) as conn:
         key = keys.relabel(conn, caller().tenant_id, form["id"], form["label"])
     if key is None:
         raise NotFound(f"There is no key {form['id']}")
@@ -76,7 +76,7 @@ def delete() -> Response:
     key_id = forms.uuid_of(_ID.read() or "")
     if key_id is None:
         raise InvalidParameter(_ID.name, "Say which key: ?id= and its UUID")
-    with committed(services().pool) as conn:
+    with confirmed_transaction(services().pool) as conn:
         if not keys.revoke(conn, caller().tenant_id, key_id):
             raise NotFound(f"There is no key {key_id}")
         revoked = keys.get(conn, key_id)

@@ -9,7 +9,7 @@ from app.operator import forms
 from app.operator.envelope import success
 from app.services import services
 from ingest.db import tenants
-from ingest.db.commits import committed
+from ingest.db.confirmed import confirmed_transaction
 from ingest.db.pool import Connection, transaction
 from ingest.errors import NotFound
 
@@ -37,7 +37,7 @@ def put() -> Response:
     """Change the settings that the body names, all of them or none."""
     changes = forms.read(forms.SettingsForm)
     template = changes.pop("template_id", None)
-    with committed(services().pool) as conn:
+    with confirmed_transaction(services().pool) as conn:
         if template is not None and not tenants.choose_template(conn, caller().tenant_id, template):
             raise NotFound(f"There is no template {template!r}")
         tenants.configure(conn, caller().tenant_id, changes)

@@ -12,7 +12,7 @@ from app.replies import document, moment
 from app.services import services
 from ingest import rawjson
 from ingest.db import states
-from ingest.db.commits import committed
+from ingest.db.confirmed import confirmed_transaction
 from ingest.db.pool import transaction
 from ingest.db.states import StateRow
 from ingest.errors import NotFound
@@ -34,7 +34,7 @@ def put(external_id: str, key: str) -> Response:
     """Set one state; its entity must exist."""
     value = _unwrapped(body.read_item())
     item = msgspec.Raw(msgspec.json.encode({"externalId": external_id, "stateKey": key, "value": value}))
-    with committed(services().pool) as conn:
+    with confirmed_transaction(services().pool) as conn:
         singles.write(conn, KINDS["states"], item)
     return success({"stateKey": key, "value": value})
 

@@ -13,7 +13,7 @@ from app.operator.envelope import success
 from app.replies import moment
 from app.services import services
 from ingest.db import templates
-from ingest.db.commits import committed
+from ingest.db.confirmed import confirmed_transaction
 from ingest.db.pool import transaction
 from ingest.errors import InvalidInput
 from ingest.templates import Template
@@ -46,7 +46,7 @@ def put(slug: str) -> Response:
     if not _SLUG.fullmatch(slug):
         raise InvalidInput("A template's id is tpl_ and 1 to 100 lower-case letters, digits, - or _")
     form = forms.read(forms.TemplateForm)
-    with committed(services().pool) as conn:
+    with confirmed_transaction(services().pool) as conn:
         if templates.is_built_in(conn, slug):
             raise InvalidInput(f"{slug} is built in and cannot be changed; choose another id")
         stored = templates.store(conn, caller().tenant_id, slug, **form)

@@ -10,7 +10,7 @@ from app.jobs import warning_summary
 from app.public import bodies
 from app.public.envelope import success
 from app.services import services
-from ingest.db.commits import committed
+from ingest.db.confirmed import confirmed_transaction
 from ingest.errors import FaultyBody, PayloadTooLarge, TooLarge
 from ingest.jobs import ItemWarning
 from ingest.kinds import KINDS, Target, Written, alone, late, schema_of
@@ -51,7 +51,7 @@ def write(kind: str, item: Any, warnings: list[ItemWarning]) -> Written:
         DatabaseError: nothing was stored.
     """
     target = Target(caller().tenant_id, merge=True, item_bytes=services().settings.max_item_bytes)
-    with committed(services().pool) as conn:
+    with confirmed_transaction(services().pool) as conn:
         outcome = alone(write_block(conn, KINDS[kind], target, [item]))
         if isinstance(outcome, Written):
             outcome = outcome._replace(warnings=[*warnings, *late(conn, KINDS[kind], target, [item], [0])])

@@ -66,9 +66,9 @@ _OF_JOB = {
 }
 _OF_BLOCK = {"first_index": int, "items": int, "payload": bytes}
 
-# One statement, so that one round trip stores a batch. The job's id is known before, so that what is stored twice
-# stands once: see `ingest.db.commits.surely`. Every change of a row gives it another xmin: where key and tenant have
-# the same as before, neither is closed, and both are in all else what the request took them for.
+# One statement, so that one round trip stores a batch. The job's id is known before, so that a repeated statement
+# stores one job: see `ingest.db.confirmed.retry_until_known`. Every change of a row gives it another xmin: where key
+# and tenant have the same as before, neither is closed, and both are in all else what the request took them for.
 _ACCEPT = """
 WITH job AS (
     INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.db.commits import committed, surely
+from ingest.db.confirmed import confirmed_transaction, retry_until_known
 from ingest.db.pool import Connection, Pool, open_pool, transaction
 from ingest.errors import Unavailable
 from tests.relay import relay
@@ -21,7 +21,7 @@ def stored(pool: Pool) -> int:
 
 def test_a_transaction_that_landed_is_known_to_stand(pooled_url: str, pool: Pool, tmp_path: Path) -> None:
     with relay(pooled_url, tmp_path, marked=b"marked", lands=True) as between:
-        with open_pool(between.database_url, "sluice-web", size=2) as lossy, committed(lossy) as conn:
+        with open_pool(between.database_url, "sluice-web", size=2) as lossy, confirmed_transaction(lossy) as conn:
             conn.execute(_WRITE)
         assert between.cuts == 1
     assert stored(pool) == 1
@@ -32,7 +32,7 @@ def test_a_transaction_that_was_lost_is_known_not_to_stand(pooled_url: str, pool
         with (
             open_pool(between.database_url, "sluice-web", size=2) as lossy,
             pytest.raises(Unavailable),
-            committed(lossy) as conn,
+            confirmed_transaction(lossy) as conn,
         ):
             conn.execute(_WRITE)
         assert between.cuts == 1
@@ -48,6 +48,6 @@ def test_a_statement_that_can_be_done_twice_is_done_again(
 
     with relay(pooled_url, tmp_path, marked=b"marked", lands=lands) as between:
         with open_pool(between.database_url, "sluice-web", size=2) as lossy:
-            assert surely(lossy, write) == (0 if lands else 1)
+            assert retry_until_known(lossy, write) == (0 if lands else 1)
         assert between.cuts == 1
     assert stored(pool) == 1

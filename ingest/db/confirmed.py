@@ -1,4 +1,4 @@
-"""A COMMIT whose answer was lost: did it land? The server remembers, or the work is done again: no guessing."""
+"""Resolve a COMMIT whose answer was lost: ask the server whether it landed, or repeat an idempotent statement."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +20,12 @@ _STATUS = "SELECT pg_xact_status(%s::xid8)"
 
 
 @contextmanager
-def committed(pool: Pool) -> Iterator[Connection]:
-    """Like `transaction`, but where it ends without an error the work stands, and where it ends with one it does not.
+def confirmed_transaction(pool: Pool) -> Iterator[Connection]:
+    """Open a transaction whose outcome is known: no error means committed, an error means not committed.
 
     Raises:
-        Unavailable: the work does not stand; or the server stayed away too long to tell, which nothing can rule out.
-        DatabaseError: in its other classes; the work does not stand.
+        Unavailable: nothing was committed; or the server was unreachable for too long, and the outcome is unknown.
+        DatabaseError: in its other classes; nothing was committed.
     """
     name: object = None
     try:
@@ -38,20 +38,20 @@ def committed(pool: Pool) -> Iterator[Connection]:
             raise
 
 
-def surely(pool: Pool, write: Callable[[Connection], _Result]) -> _Result:
-    """Have one statement done that can be done twice and stands once: where its answer was lost, it is done again.
+def retry_until_known(pool: Pool, write: Callable[[Connection], _Result]) -> _Result:
+    """Run an idempotent statement, and repeat it where its answer was lost, until its outcome is known.
 
     Args:
         pool: of connections.
-        write: executes it. It must wait for its own first attempt where that is still under way, as an INSERT of the
-            same key does.
+        write: executes the statement. The statement must wait for its own first attempt while that is in progress, as
+            an INSERT of the same key does.
 
     Returns:
-        What it returned.
+        The result of `write`.
 
     Raises:
-        Unavailable: it was not done; or the server stayed away too long to tell, which nothing can rule out.
-        DatabaseError: in its other classes; it was not done.
+        Unavailable: nothing was committed; or the server was unreachable for too long, and the outcome is unknown.
+        DatabaseError: in its other classes; nothing was committed.
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     sent = lost = False
@@ -65,7 +65,7 @@ def surely(pool: Pool, write: Callable[[Connection], _Result]) -> _Result:
                 raise
             lost = True
         except TryAgain:
-            # It may have waited in vain for the attempt that was lost, which may still land.
+            # This attempt may have timed out behind the lost one, which may still land.
             if not lost:
                 raise
             if time.monotonic() > deadline:
@@ -75,7 +75,7 @@ def surely(pool: Pool, write: Callable[[Connection], _Result]) -> _Result:
 
 
 def _landed(pool: Pool, name: object) -> bool:
-    """Ask over another connection until the transaction has ended, one way or the other."""
+    """Ask over another connection until the transaction has ended; return True if it committed."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         with transaction(pool) as conn:
