@@ -11,7 +11,7 @@ from flask import current_app, g, request
 from app.services import services
 from ingest.db import keys
 from ingest.db.keys import Caller
-from ingest.db.pool import session
+from ingest.db.pool import autocommit
 from ingest.errors import Unauthorized, Unavailable
 
 _OPERATOR_KEY = re.compile(r"oh_live_[0-9a-f]{64}", re.ASCII)
@@ -163,9 +163,9 @@ def _is(caller: Caller) -> None:
 def _find(key: str) -> Caller | None:
     """Look the key up. Being the first to ask the database for anything, this notices when that was restarted."""
     try:
-        with session(services().pool) as conn:
+        with autocommit(services().pool) as conn:
             return keys.caller(conn, key)
     except Unavailable:
         services().drop_dead_connections()
-        with session(services().pool) as conn:
+        with autocommit(services().pool) as conn:
             return keys.caller(conn, key)

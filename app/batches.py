@@ -19,7 +19,7 @@ from ingest.db.blocks import Result
 from ingest.db.confirmed import retry_until_known
 from ingest.db.jobs import NewJob
 from ingest.db.keys import Caller
-from ingest.db.pool import session, transaction
+from ingest.db.pool import autocommit, transaction
 from ingest.errors import DatabaseError, TemplateNotConfigured
 from ingest.ids import uuid7
 from ingest.intake import Block
@@ -189,7 +189,7 @@ def _job_id() -> UUID:
 
 
 def _own_job(caller: Caller, spelling: str) -> UUID:
-    with session(services().pool) as conn:
+    with autocommit(services().pool) as conn:
         return own_job(conn, caller.tenant_id, spelling).id
 
 

@@ -22,7 +22,7 @@ from ingest.db.blocks import OpenBlock
 from ingest.db.claims import Claim
 from ingest.db.errors import translated
 from ingest.db.jobs import Ended
-from ingest.db.pool import Connection, Pool, session
+from ingest.db.pool import Connection, Pool, autocommit
 from ingest.db.templates import Editions
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.hauls import Done, Haul, JobEnded, carry_out
@@ -147,7 +147,7 @@ class Executor:
         until = time.monotonic() + longest
         elsewhere = {Delivery.NOTHING, Delivery.HELD}
         while self.run(job_id, seconds=seconds) in elsewhere and time.monotonic() < until:
-            with session(self.pool) as conn:
+            with autocommit(self.pool) as conn:
                 blocker = claims.blocker(conn, job_id)
                 if blocker is None and jobs.ended(conn, [job_id]):
                     return
@@ -197,7 +197,7 @@ class Executor:
     def _next_queued(self) -> UUID | None:
         """Return the job that would be claimed next; None if no job is queued, or the database cannot be asked."""
         try:
-            with session(self.pool) as conn:
+            with autocommit(self.pool) as conn:
                 return claims.next_head(conn, after_tenant=self.last.tenant_id)
         except (TryAgain, Unavailable) as error:
             log.warning("waiting_unknown", error=error.message)
@@ -206,7 +206,7 @@ class Executor:
     def _notify_freed(self, job_id: UUID) -> None:
         """Notify of the jobs that waited for one which this process ran without looking for the next."""
         try:
-            with session(self.pool) as conn:
+            with autocommit(self.pool) as conn:
                 freed = claims.freed_by(conn, job_id)
         except (TryAgain, Unavailable) as error:
             log.warning("waiting_unknown", error=error.message)
@@ -236,7 +236,7 @@ class Executor:
         """Claim, over another connection if the first is broken. None if the database is in trouble."""
         for tries in range(1, self.tries + 1):
             try:
-                with session(self.pool) as conn:
+                with autocommit(self.pool) as conn:
                     return claim(conn)
             except (TryAgain, Unavailable) as error:
                 self._note_trouble(error, tries)
@@ -255,7 +255,7 @@ class Executor:
         with structlog.contextvars.bound_contextvars(job_id=spell(JOB, job.id), request_id=job.request_id):
             while tries < self.tries:
                 try:
-                    with session(self.pool) as conn:
+                    with autocommit(self.pool) as conn:
                         if tries:  # a COMMIT whose answer was lost may have landed
                             block = _read_again(conn, claimed)
                         while block is not None:
@@ -276,7 +276,7 @@ class Executor:
         if sum(intake.decoded_bytes(claim.block.payload) for claim in haul) > _MOST_BYTES:
             return False
         try:
-            with session(self.pool) as conn:
+            with autocommit(self.pool) as conn:
                 if self._carry_out(conn, haul, math.inf) is None:
                     return False
                 self._announce_ended(conn, haul)

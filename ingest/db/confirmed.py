@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ingest.db.pool import Connection, Pool, session, transaction
+from ingest.db.pool import Connection, Pool, autocommit, transaction
 from ingest.errors import TryAgain, Unavailable
 
 _Result = TypeVar("_Result")
@@ -57,7 +57,7 @@ def retry_until_known(pool: Pool, write: Callable[[Connection], _Result]) -> _Re
     sent = lost = False
     while True:
         try:
-            with session(pool) as conn:
+            with autocommit(pool) as conn:
                 sent = True
                 return write(conn)
         except Unavailable:

@@ -18,9 +18,9 @@ __all__ = [
     "WORKER",
     "Connection",
     "Pool",
+    "autocommit",
     "connect",
     "open_pool",
-    "session",
     "transaction",
 ]
 
@@ -74,7 +74,7 @@ def open_pool(url: str, process: str, *, size: int) -> Pool:
 
 @contextmanager
 def transaction(pool: Pool) -> Iterator[Connection]:
-    """A connection of the pool in one transaction: committed at the end, rolled back on any error.
+    """Lend a connection of the pool in one transaction: committed at the end, rolled back on any error.
 
     Raises:
         DatabaseError: in its four classes, for whatever the driver says, at COMMIT too.
@@ -89,8 +89,8 @@ def transaction(pool: Pool) -> Iterator[Connection]:
 
 
 @contextmanager
-def session(pool: Pool) -> Iterator[Connection]:
-    """A connection of the pool on which every statement commits by itself, but for those in `conn.transaction()`.
+def autocommit(pool: Pool) -> Iterator[Connection]:
+    """Lend a connection of the pool on which each statement commits by itself, except inside `conn.transaction()`.
 
     Raises:
         DatabaseError: in its four classes, for whatever the driver says.
@@ -101,13 +101,13 @@ def session(pool: Pool) -> Iterator[Connection]:
             _have(connection, autocommit=True)
             yield connection
         finally:
-            # What was left in the middle of something nobody shall have.
+            # Close a connection that was left inside a transaction: the next borrower must not continue it.
             if connection.pgconn.transaction_status != TransactionStatus.IDLE:
                 connection.close()
             pool.putconn(connection)
 
 
 def _have(connection: Connection, *, autocommit: bool) -> None:
-    # It comes as whoever had it last has left it. To set this takes a wait, as if the server were asked.
+    # The connection is as its last borrower left it. Set the mode only if it differs: setting waits as a query does.
     if connection.autocommit is not autocommit:
         connection.autocommit = autocommit

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ingest.db import blocks, claims, completion, jobs, upkeep
-from ingest.db.pool import Connection, Pool, session, transaction
+from ingest.db.pool import Connection, Pool, autocommit, transaction
 from ingest.db.templates import Editions
 from ingest.db.tenants import Tenant
 from ingest.hauls import carry_out
@@ -94,7 +94,7 @@ def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
     observer.execute("VACUUM ANALYZE")
     unknown = uuid7()
     for _ in range(_ENOUGH):
-        with session(pool) as conn:
+        with autocommit(pool) as conn:
             assert claims.claim(conn, unknown) == []
             assert not jobs.cancel(conn, unknown)
             assert jobs.ended(conn, [unknown]) == []

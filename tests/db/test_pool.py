@@ -6,7 +6,16 @@ from typing import NoReturn
 
 import pytest
 
-from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, open_pool, session, transaction
+from ingest.db.pool import (
+    TRANSACTION_TIMEOUT_SINCE,
+    WORKER,
+    Connection,
+    Pool,
+    autocommit,
+    connect,
+    open_pool,
+    transaction,
+)
 from ingest.errors import Unavailable
 
 _ALWAYS = {"timezone": "UTC"}
@@ -136,7 +145,7 @@ def test_a_pool_whose_server_stays_away_gives_up_so_that_the_next_caller_is_trie
 
 
 def test_a_transaction_after_a_session_that_failed_is_one_again(pool: Pool) -> None:
-    with suppress(KeyError), session(pool) as conn:
+    with suppress(KeyError), autocommit(pool) as conn:
         conn.execute("CREATE TABLE stays ()")
         raise KeyError
     with suppress(KeyError), transaction(pool) as conn:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from ingest.db.errors import translated
-from ingest.db.pool import Connection, Pool, session, transaction
+from ingest.db.pool import Connection, Pool, autocommit, transaction
 from ingest.db.prepared import Prepared
 from ingest.errors import Unavailable, WriteRefused
 
@@ -33,19 +33,19 @@ def _stored(observer: Connection) -> list[tuple[object, ...]]:
 
 
 def test_values_arrive_as_they_are(pool: Pool, observer: Connection) -> None:
-    with session(pool) as conn:
+    with autocommit(pool) as conn:
         assert _NOTE.execute(conn, _VALUES) == 1
     assert _stored(observer) == [(_ID, -7, True, "naïve 🐢", b"\0\xff")]
 
 
 def test_none_is_null_and_every_row_is_counted(pool: Pool, observer: Connection) -> None:
-    with session(pool) as conn:
+    with autocommit(pool) as conn:
         assert _NOTE.execute(conn, {**dict.fromkeys(_VALUES), "rows": 3}) == 3
     assert _stored(observer) == [(None,) * 5] * 3
 
 
 def test_it_takes_part_in_a_transaction_its_first_statement_or_not(pool: Pool, observer: Connection) -> None:
-    with session(pool) as conn:
+    with autocommit(pool) as conn:
         _NOTE.execute(conn, _VALUES)
     with suppress(KeyError), transaction(pool) as conn:
         _NOTE.execute(conn, {**_VALUES, "number": 8})
@@ -59,13 +59,13 @@ def test_it_takes_part_in_a_transaction_its_first_statement_or_not(pool: Pool, o
 
 
 def test_a_rollback_at_which_the_driver_drops_all_statements_brings_no_error(pool: Pool, tmp_path: Path) -> None:
-    with session(pool) as conn:
+    with autocommit(pool) as conn:
         _NOTE.execute(conn, _VALUES)
     with suppress(KeyError), transaction(pool) as conn:
         conn.execute("SELECT 1", prepare=True)
         raise KeyError
     said = tmp_path / "said"
-    with session(pool) as conn, said.open("wb") as trace:
+    with autocommit(pool) as conn, said.open("wb") as trace:
         assert conn.execute("SELECT FROM pg_prepared_statements WHERE name = 'note'").rowcount == 0
         conn.pgconn.trace(trace.fileno())
         _NOTE.execute(conn, {**_VALUES, "number": 8})
@@ -75,7 +75,7 @@ def test_a_rollback_at_which_the_driver_drops_all_statements_brings_no_error(poo
 
 
 def test_it_outlives_a_rollback_that_nobody_tells_of(pool: Pool, observer: Connection) -> None:
-    with session(pool) as conn:
+    with autocommit(pool) as conn:
         conn.execute("SELECT 1", prepare=True)
         _NOTE.execute(conn, _VALUES)
         with conn.transaction(force_rollback=True):
@@ -100,7 +100,7 @@ def test_it_outlives_a_rollback_at_which_the_driver_has_nothing_to_drop(pool: Po
 
 
 def test_where_the_server_has_lost_it_it_is_prepared_again(pool: Pool, observer: Connection) -> None:
-    with session(pool) as conn:
+    with autocommit(pool) as conn:
         _NOTE.execute(conn, _VALUES)
         conn.execute("DEALLOCATE ALL")
         assert _NOTE.execute(conn, {**_VALUES, "number": 8}) == 1
@@ -108,21 +108,21 @@ def test_where_the_server_has_lost_it_it_is_prepared_again(pool: Pool, observer:
 
 
 def test_what_the_server_refuses_is_an_error_as_of_the_driver(pool: Pool) -> None:
-    with session(pool) as conn:
+    with autocommit(pool) as conn:
         _NOTE.execute(conn, _VALUES)
-    with pytest.raises(WriteRefused, match="23505"), session(pool) as conn:
+    with pytest.raises(WriteRefused, match="23505"), autocommit(pool) as conn:
         _NOTE.execute(conn, _VALUES)
-    with session(pool) as conn:
+    with autocommit(pool) as conn:
         assert _NOTE.execute(conn, {**_VALUES, "number": 8}) == 1
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["prepared before", "not prepared"])
 def test_a_server_that_is_gone_is_unavailable(pool: Pool, observer: Connection, *, known: bool) -> None:
-    with session(pool) as conn:
+    with autocommit(pool) as conn:
         if known:
             _NOTE.execute(conn, _VALUES)
         observer.execute("SELECT pg_terminate_backend(%s, 10000)", (conn.info.backend_pid,))
         with pytest.raises(Unavailable), translated():
             _NOTE.execute(conn, _VALUES)
-    with session(pool) as conn:
+    with autocommit(pool) as conn:
         assert _NOTE.execute(conn, {**_VALUES, "number": 8}) == 1

@@ -14,7 +14,7 @@ from psycopg.pq import TransactionStatus
 from ingest.db import blocks, upkeep
 from ingest.db.connection import settings_of
 from ingest.db.migrate import migrate, pending
-from ingest.db.pool import WORKER, Connection, Pool, connect, session, transaction
+from ingest.db.pool import WORKER, Connection, Pool, autocommit, connect, transaction
 from ingest.db.prepared import Prepared
 from ingest.db.unreachable import advice_for
 from ingest.errors import Unavailable
@@ -61,7 +61,7 @@ def test_each_transaction_has_the_settings_of_its_process(pooled_url: str, proce
 @pytest.mark.usefixtures("hostile")
 @pytest.mark.parametrize("process", _PROCESSES)
 def test_each_statement_that_commits_by_itself_has_them_too(pooled: Pools, process: str) -> None:
-    with session(pooled(process)) as conn:
+    with autocommit(pooled(process)) as conn:
         for _ in range(2):
             found, right = shown(conn, process)
             assert found == right
@@ -87,14 +87,14 @@ def test_nothing_stays_behind_in_a_session_that_was_lent(pooled: Pools, pooled_u
 
 
 def test_a_statement_that_fails_leaves_the_next_one_its_own_transaction(pooled: Pools) -> None:
-    with session(pooled()) as conn:
+    with autocommit(pooled()) as conn:
         with pytest.raises(psycopg.errors.DivisionByZero):
             conn.execute("SELECT 1 / 0")
         assert conn.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_transaction_inside_a_session_commits_or_rolls_back_as_a_whole(pooled: Pools, pool: Pool) -> None:
-    with session(pooled()) as conn:
+    with autocommit(pooled()) as conn:
         with conn.transaction():
             conn.execute("INSERT INTO states VALUES (1, 'stays', '1')")
             with pytest.raises(psycopg.errors.UniqueViolation), conn.transaction():
@@ -115,7 +115,7 @@ def test_a_statement_is_prepared_only_where_the_pooler_knows_of_it(pooled: Pools
             with transaction(mine) as conn:
                 assert note.execute(conn, {"id": number, "said": True}) == 1
                 assert conn.execute("SELECT %s::integer", (number,)).fetchone() == (number,)
-        with session(mine) as conn:
+        with autocommit(mine) as conn:
             assert note.execute(conn, {"id": 0, "said": False}) == 0
 
     use(10)
