@@ -74,7 +74,7 @@ class Order:
 
 
 def require_template(caller: Caller) -> int:
-    """The edition of the tenant's template that new writes are checked by.
+    """Return the internal id of the template version that checks the tenant's new writes.
 
     Raises:
         TemplateNotConfigured: it has chosen none.
@@ -144,7 +144,7 @@ def store(
         merge: entities: merge top-level fields instead of replacing all of `data`.
         awaited: the request waits for the end, and wants to be woken.
         strict: members that an item should not have are errors.
-        template_id: the edition that the items are checked by; None for kinds that have none.
+        template_id: internal id of the template version that checks the items; None for kinds that have none.
         order: which jobs it waits for; None for the default.
 
     Returns:

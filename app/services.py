@@ -10,7 +10,7 @@ from app.callers import Callers
 from app.limits import Limits
 from ingest.config import Settings
 from ingest.db.pool import WORKER, Pool, open_pool
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.executor import Executor
 from ingest.queue import Bell, celery_app
 from ingest.wakeups import Wakeups
@@ -34,7 +34,7 @@ class Services:
         self.limits = Limits(settings)
         self.bell = Bell(celery_app(settings.redis_url), settings.redis_url)
         self.wakeups = Wakeups(settings.redis_url)
-        self.editions = Editions()
+        self.template_cache = TemplateCache()
         self.callers = Callers()
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
         self.waiting_places = threading.Semaphore(settings.web_threads - free)
@@ -75,7 +75,7 @@ class Services:
             pool,
             self.bell,
             None,
-            self.editions,
+            self.template_cache,
             tries=_TRIES_IN_REQUEST,
             max_item_bytes=self.settings.max_item_bytes,
         )

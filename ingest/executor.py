@@ -23,7 +23,7 @@ from ingest.db.claims import Claim
 from ingest.db.errors import translated
 from ingest.db.jobs import Ended
 from ingest.db.pool import Connection, Pool, autocommit
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.hauls import Done, Haul, JobEnded, carry_out
 from ingest.ids import JOB, spell
@@ -95,7 +95,7 @@ class Executor:
         pool: of worker connections, opened in this process.
         bell: notifies workers of jobs that are left.
         wakeups: wakes the requests that wait for a job; None in a request that runs its own.
-        editions: the templates that were read.
+        template_cache: the template versions that this process has read.
         tries: how often one delivery tries again after the database lost it, or made it wait too long. Beyond that, the
             sweeper notifies.
         leash: given seconds, ends this process if it is not left in time; for processes that may end.
@@ -106,7 +106,7 @@ class Executor:
     pool: Pool
     bell: Bell
     wakeups: Wakeups | None
-    editions: Editions
+    template_cache: TemplateCache
     tries: int = 3
     leash: Callable[[int], AbstractContextManager[object]] = nullcontext
     last: LastRun = field(default_factory=LastRun)
@@ -331,7 +331,7 @@ class Executor:
         """Run a block of a job, or several jobs. None if another worker holds a block, or has closed it."""
         faultpoints.passing("block.read")
         job, block = haul[0].job, haul[0].block
-        template = None if job.template_id is None else self.editions.get(conn, job.template_id)
+        template = None if job.template_id is None else self.template_cache.get(conn, job.template_id)
         schema = schema_of(KINDS[job.kind], template, self.max_item_bytes)
         poison = _poison(schema, block)
         longest = blocks.patience_seconds(block.deliveries) + _GRACE_SECONDS

@@ -15,20 +15,20 @@ class TypeRules:
     optional: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)  # by identity: it keys caches, and whoever reads editions keeps them
+@dataclass(frozen=True, eq=False)  # by identity: caches are keyed by templates
 class Template:
-    """One edition of a template: it never changes, and a job is checked by the edition that it was accepted under.
+    """One version of a template: it never changes, and a job is checked by the version that it was accepted under.
 
     Attributes:
-        id: of the edition, inside.
-        slug: what clients call it, as in `tpl_igaming`; the same for all its editions.
+        id: internal, of this version.
+        slug: what clients call it, as in `tpl_igaming`; the same for all versions.
         name: for people.
-        version: for people, as in `1.0`.
+        version: a label for people, as in `1.0`.
         entity_types: entity type to its fields.
         event_types: event type to its fields.
         state_keys: the keys that states may have.
         pii_fields: entity type to the fields that hold personal data.
-        created_at: of this edition.
+        created_at: of this version.
     """
 
     id: int

@@ -9,7 +9,7 @@ from ingest.config import Settings
 from ingest.db import jobs, keys, tenants
 from ingest.db.jobs import NewJob
 from ingest.db.pool import Connection, Pool, transaction
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.db.tenants import Tenant
 from ingest.executor import Executor
 from ingest.ids import uuid7
@@ -135,7 +135,7 @@ def told(item: Any) -> Any:
 
 
 def make_executor(pool: Pool, redis_url: str) -> Executor:
-    return Executor(pool, Bell(celery_app(redis_url), redis_url), Wakeups(redis_url), Editions())
+    return Executor(pool, Bell(celery_app(redis_url), redis_url), Wakeups(redis_url), TemplateCache())
 
 
 def run_pending(pool: Pool, redis_url: str) -> int:

@@ -22,7 +22,7 @@ from ingest.db import claims, retention, upkeep
 from ingest.db.blocks import patience_seconds
 from ingest.db.errors import translated
 from ingest.db.pool import WORKER, Connection, Pool, connect, open_pool, transaction
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.db.upkeep import Need
 from ingest.errors import DatabaseError, Unavailable
 from ingest.executor import Executor
@@ -39,17 +39,17 @@ _MOST_LOOKED_AT = 500
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_BLOCKS_EMPTIED = 500
 _PAGES_A_ROUND = 256
-_MOST_EDITIONS_PURGED = 10_000
+_MOST_VERSIONS_PURGED = 10_000
 
 # Hands of its own: few, since they share the machine with whatever keeps the workers from working.
 _MOST_HANDS = 2
 _HANDS_SECONDS = 5.0
 _HANDS_ALARM_SECONDS = 60
 
-# After a whole crawl through the tables there is nothing to purge for long: days are the unit. To purge editions all
-# jobs are read.
+# After a whole crawl through the tables there is nothing to purge for long: days are the unit. To purge template
+# versions, all jobs are read.
 _CRAWL_REST_SECONDS = 3600.0
-_EDITIONS_REST_SECONDS = 3600.0
+_VERSIONS_REST_SECONDS = 3600.0
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.sweep")
 
@@ -97,7 +97,7 @@ class Hands:
                 pool,
                 bell,
                 Wakeups(self._settings.redis_url),
-                Editions(),
+                TemplateCache(),
                 leash=leash,
                 max_item_bytes=self._settings.max_item_bytes,
             )
@@ -162,7 +162,7 @@ class Sweep:
         self._bell = Bell(celery_app(settings.redis_url), settings.redis_url)
         self._hands = Hands(settings)
         self._crawl = Crawl()
-        self._editions_due = 0.0
+        self._versions_due = 0.0
         self._seen_since = time.monotonic()
         self._last_tenant, self._last_open, self._last_held = 0, upkeep.FIRST_OPEN, upkeep.FIRST_HELD
 
@@ -198,9 +198,9 @@ class Sweep:
         conn.commit()
         counts["payloads_purged"] = retention.purge_cancelled_payloads(conn, limit=_MOST_BLOCKS_EMPTIED)
         conn.commit()
-        if time.monotonic() >= self._editions_due:
-            self._editions_due = time.monotonic() + _EDITIONS_REST_SECONDS
-            counts["editions_purged"] = retention.purge_editions(conn, limit=_MOST_EDITIONS_PURGED)
+        if time.monotonic() >= self._versions_due:
+            self._versions_due = time.monotonic() + _VERSIONS_REST_SECONDS
+            counts["template_versions_purged"] = retention.purge_template_versions(conn, limit=_MOST_VERSIONS_PURGED)
             conn.commit()
         counts["rows_purged"] = self._crawl.step(conn)
         conn.commit()

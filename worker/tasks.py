@@ -10,7 +10,7 @@ from celery import signals
 
 from ingest import garbage
 from ingest.db.pool import WORKER, open_pool
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.errors import NotFound
 from ingest.executor import Executor
 from ingest.ids import JOB, parse_any
@@ -36,7 +36,7 @@ def executor() -> Executor:
         pool,
         Bell(app, settings.redis_url),
         Wakeups(settings.redis_url),
-        Editions(),
+        TemplateCache(),
         leash=leash,
         max_item_bytes=settings.max_item_bytes,
     )

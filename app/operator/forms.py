@@ -16,7 +16,7 @@ from ingest.errors import InvalidInput
 
 _LONGEST_NAME = 200
 _LONGEST_VERSION = 50
-# A template is read with every new edition and checked against with every item.
+# A template is read with every new version and checked against with every item.
 _MOST_TYPES = 200
 _MOST_FIELDS = 500
 

@@ -49,7 +49,7 @@ def _shape(conn: Connection) -> dict[str, object]:
     tenant = tenants.get(conn, caller().tenant_public_id)
     if tenant is None:
         raise NotFound("This tenant is gone")
-    template = None if tenant.template_id is None else services().editions.get(conn, tenant.template_id)
+    template = None if tenant.template_id is None else services().template_cache.get(conn, tenant.template_id)
     return {
         "template": template and {"id": template.slug, "name": template.name, "version": template.version},
         "dataRetentionDays": tenant.data_retention_days,

@@ -30,7 +30,7 @@ def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = Fals
     Raises:
         TemplateNotConfigured: the tenant has chosen no template; and all that `write_one` raises.
     """
-    template = services().editions.get(conn, require_template(caller()))
+    template = services().template_cache.get(conn, require_template(caller()))
     item_bytes = services().settings.max_item_bytes
     schema = schema_of(kind, template, item_bytes)
     target = Target(caller().tenant_id, merge, item_bytes)

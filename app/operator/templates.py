@@ -27,7 +27,7 @@ _SLUG = re.compile(r"tpl_[a-z0-9_-]{1,100}", re.ASCII)
 @bp.get("/templates")
 @describe("The templates that the tenant can choose", operation="listTemplates", answers={200: "Templates"})
 def get() -> Response:
-    """The newest edition of each template."""
+    """List the newest version of each template."""
     with transaction(services().pool) as conn:
         visible = templates.visible(conn, caller().tenant_id)
     return success([_shape(template) for template in visible])
@@ -42,7 +42,7 @@ def get() -> Response:
     faults=(409,),
 )
 def put(slug: str) -> Response:
-    """A new edition, in force for new writes if the tenant has chosen this template."""
+    """Store a new version, which checks new writes if the tenant has chosen this template."""
     if not _SLUG.fullmatch(slug):
         raise InvalidInput("A template's id is tpl_ and 1 to 100 lower-case letters, digits, - or _")
     form = forms.read(forms.TemplateForm)

@@ -13,7 +13,7 @@ from benchmarks.place import Place
 from benchmarks.stored import blocks_of
 from ingest.checking import ItemSchema
 from ingest.db.pool import transaction
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.hauls import fast_path
 from ingest.intake import items_of
 from ingest.jobs import ItemError
@@ -86,7 +86,7 @@ def _row(place: Place, *, bad: float, goal: float) -> Row:
 def _blocks(place: Place, bad: float) -> Blocks:
     database = place.database("worker")
     with transaction(database.pool) as conn:
-        template = Editions().get(conn, database.tenant.template_id)
+        template = TemplateCache().get(conn, database.tenant.template_id)
     sent = {
         "entities": items.entities(_ITEMS),
         "events": items.events(_ITEMS, _ITEMS),

@@ -52,9 +52,9 @@ def purge_cancelled_payloads(conn: Connection, *, limit: int) -> int:
     return conn.execute(_PURGE_CANCELLED_PAYLOADS, {"limit": limit}).rowcount
 
 
-# A request that has just read the tenant may still accept a job under an edition that is not in force any more; ten
+# A request that has just read the tenant may still accept a job under a template version that was just replaced; ten
 # minutes are far more than any request takes. All jobs are read once, and only if there is something to purge.
-_PURGE_EDITIONS = """
+_PURGE_VERSIONS = """
 WITH replaced AS MATERIALIZED (
     SELECT t.id FROM templates t
     WHERE EXISTS (SELECT FROM templates newer WHERE newer.tenant_id = t.tenant_id AND newer.slug = t.slug
@@ -70,13 +70,13 @@ DELETE FROM templates WHERE id IN (
 """
 
 
-def purge_editions(conn: Connection, *, limit: int) -> int:
-    """Delete editions of templates that a newer one has replaced, and that no tenant and no job names.
+def purge_template_versions(conn: Connection, *, limit: int) -> int:
+    """Delete template versions that a newer one has replaced, and that no tenant and no job names.
 
     Returns:
         How many were deleted, at most `limit`.
     """
-    return conn.execute(_PURGE_EDITIONS, {"limit": limit}).rowcount
+    return conn.execute(_PURGE_VERSIONS, {"limit": limit}).rowcount
 
 
 _WANTED = "SELECT EXISTS (SELECT FROM tenants WHERE data_retention_days IS NOT NULL OR retention_policy IS NOT NULL)"

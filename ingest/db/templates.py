@@ -1,4 +1,4 @@
-"""Templates: editions, of which the newest of a slug counts for new writes."""
+"""Store and read versions of templates; the newest version of a slug checks new writes."""
 
 from typing import Any
 
@@ -14,18 +14,18 @@ _COLUMNS = "id, slug, name, version, schema, created_at"
 
 _GET = f"SELECT {_COLUMNS} FROM templates WHERE id = %s"
 
-# Editions are small, and few are in force at a time.
+# Template versions are small, and few are in use at a time.
 _MOST_KEPT = 1_000
 
 
-class Editions:
-    """The editions that a process has read: they never change, so each is read once."""
+class TemplateCache:
+    """Caches template versions: a version never changes, so a process reads each of them once."""
 
     def __init__(self) -> None:
         self._kept: dict[int, Template] = {}
 
     def get(self, conn: Connection, template_id: int) -> Template:
-        """The edition of that internal id, which is known to exist."""
+        """Return the template version of that internal id, which is known to exist."""
         if template_id not in self._kept:
             with conn.cursor(row_factory=dict_row) as cursor:
                 template = Template.from_row(cursor.execute(_GET, (template_id,)).fetchall()[0])
@@ -42,7 +42,7 @@ WHERE tenant_id = %s OR tenant_id IS NULL ORDER BY slug, id DESC
 
 
 def visible(conn: Connection, tenant_id: int) -> list[Template]:
-    """The newest edition of every template that a tenant can choose, by slug: the built-in ones and its own."""
+    """Return the newest version of every template that a tenant can choose, by slug: built-in ones and its own."""
     with conn.cursor(row_factory=dict_row) as cursor:
         return [Template.from_row(row) for row in cursor.execute(_VISIBLE, (tenant_id,))]
 
@@ -56,7 +56,7 @@ def is_built_in(conn: Connection, slug: str) -> bool:
     return row is not None and bool(row[0])
 
 
-# Each with as many editions as are made of it: the sweeper purges those that nothing names any more.
+# Templates a tenant. Versions are not limited: the sweeper purges those that no tenant and no job names.
 MOST = 50
 _OTHERS = "SELECT count(DISTINCT slug) FROM templates WHERE tenant_id = %(tenant_id)s AND slug <> %(slug)s"
 _STORE = f"""
@@ -64,7 +64,7 @@ INSERT INTO templates (tenant_id, slug, name, version, schema)
 VALUES (%(tenant_id)s, %(slug)s, %(name)s, %(version)s, %(schema)s)
 RETURNING {_COLUMNS}
 """
-# A tenant that has chosen the template moves to its new edition with it.
+# A tenant that has chosen the template moves to its new version.
 _MOVE_TENANT = """
 UPDATE tenants SET template_id = %(id)s
 FROM templates chosen
@@ -73,7 +73,7 @@ WHERE tenants.id = %(tenant_id)s AND chosen.id = tenants.template_id AND chosen.
 
 
 def store(conn: Connection, tenant_id: int, slug: str, *, name: str, version: str, schema: dict[str, Any]) -> Template:
-    """A new edition of a tenant's own template, in force for new writes if the tenant has chosen that template.
+    """Store a new version of a tenant's own template; it checks new writes if the tenant has chosen that template.
 
     Args:
         conn: an open transaction.

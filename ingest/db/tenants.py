@@ -14,7 +14,7 @@ from ingest.ids import uuid7
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A dataset and its settings. `template_id` names an edition in `templates`; None: none chosen yet."""
+    """A dataset and its settings. `template_id` names a row of `templates`; None: none chosen yet."""
 
     id: int
     public_id: UUID
@@ -101,7 +101,7 @@ WHERE tenants.id = %(tenant_id)s
 
 
 def choose_template(conn: Connection, tenant_id: int, slug: str) -> bool:
-    """Check new writes of the tenant against the newest edition of a template.
+    """Check new writes of the tenant against the newest version of a template.
 
     Args:
         conn: an open transaction.

@@ -136,8 +136,8 @@ def test_section_1_a_key_that_was_closed_stores_nothing_and_is_401_though_it_is_
 
 def test_a_batch_of_a_cached_caller_is_stored_under_what_the_tenant_has_chosen_since(api: Api, pool: Pool) -> None:
     cached(api)
-    edition = {"name": "Other", "schema": {"entity_types": {"player": {}}}}
-    assert api.put("/templates/tpl_other", edition).status_code == 200
+    template = {"name": "Other", "schema": {"entity_types": {"player": {}}}}
+    assert api.put("/templates/tpl_other", template).status_code == 200
     assert api.put("/settings", {"templateId": "tpl_other", "batchWaitSeconds": 1}).status_code == 200
     assert api.post("/batch/entities", [entity()]).status_code == 202
     *_, (before, waited), (after, waits) = jobs_of(pool, "template_id, awaited")

@@ -135,7 +135,7 @@ class Jobs(RuleBasedStateMachine):
         job, block = jobs.get(conn, job_id), blocks.next_open(conn, job_id)
         if job is None or block is None or (self.jobs[job_id].status.ended):
             return False
-        schema = schema_of(KINDS[job.kind], self.executor.editions.get(conn, job.template_id))
+        schema = schema_of(KINDS[job.kind], self.executor.template_cache.get(conn, job.template_id))
         return carry_out(conn, [Claim(job, block)], schema) is not None
 
     def _expect_block(self, job_id: UUID) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ingest.db.pool import Connection
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.templates import Template
 
 
@@ -26,11 +26,11 @@ class _Types(dict[str, Any]):
         return super().items()
 
 
-class Watched(Editions):
-    """Editions of one template under which the type of each item that is checked is told first.
+class Watched(TemplateCache):
+    """A template cache of one template; it reports the type of each item right before that is checked.
 
     Args:
-        seen: is told.
+        seen: is called with each type.
     """
 
     def __init__(self, seen: Callable[[str], object]) -> None:
@@ -50,7 +50,7 @@ class Watched(Editions):
 
 
 def once(action: Callable[[], object]) -> Watched:
-    """Editions under which the first check of all does something first."""
+    """Return a template cache that acts once, right before the first check."""
     waiting = [action]
 
     def act(_name: str) -> None:

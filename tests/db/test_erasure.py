@@ -10,7 +10,7 @@ import pytest
 
 from ingest.db import entities, states
 from ingest.db.pool import Connection, Pool, transaction
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
 from ingest.errors import NotFound
@@ -37,7 +37,7 @@ def set_state(request: pytest.FixtureRequest, pool: Pool, owner: Tenant) -> SetS
     assert owner.template_id
     with transaction(pool) as conn:
         post(conn, owner, "p1", "p2")
-        template = Editions().get(conn, owner.template_id)
+        template = TemplateCache().get(conn, owner.template_id)
     kind, target = KINDS["states"], Target(owner.id, merge=False)
 
     def single(conn: Connection) -> bool:

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from ingest.db import jobs
 from ingest.db.pool import Connection, Pool, transaction
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.executor import Executor
 from ingest.jobs import Effect, JobState
 from ingest.templates import Template
@@ -52,7 +52,7 @@ def test_a_worker_that_is_overtaken_before_its_lock_does_not_do_the_block_again(
 ) -> None:
     job_id = submit("events", deposits(10), block_items=5)
 
-    class Overtaken(Editions):
+    class Overtaken(TemplateCache):
         """The template is read after the block and before its lock: time for another worker to do that block."""
 
         def get(self, conn: Connection, template_id: int) -> Template:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from ingest.db import blocks, claims, jobs
 from ingest.db.pool import Connection, Pool, transaction
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.executor import Executor, next_may_gather
 from ingest.ids import JOB, spell
 from ingest.jobs import Effect, JobState
@@ -115,13 +115,13 @@ def test_the_next_jobs_gather_after_few_small_ones_for_which_no_client_waited(
     assert next_may_gather([*others, last._replace(job=replace(last.job, awaited=awaited))]) is gather
 
 
-def test_another_edition_of_the_template_is_another_haul(submit: Submit, pool: Pool, observer: Connection) -> None:
+def test_another_version_of_the_template_is_another_haul(submit: Submit, pool: Pool, observer: Connection) -> None:
     first = submit("entities", [entity(1)])
-    [(edition,)] = observer.execute(
+    [(version,)] = observer.execute(
         "INSERT INTO templates (slug, name, version, schema)"
         " SELECT 'tpl_other', name, version, schema FROM templates RETURNING id"
     ).fetchall()
-    submit("entities", [entity(2)], template_id=edition)
+    submit("entities", [entity(2)], template_id=version)
     assert next_of(pool) == [first]
 
 
@@ -213,7 +213,7 @@ def test_a_job_cancelled_while_its_haul_is_under_way_keeps_nothing_and_the_other
         with transaction(pool) as conn:
             assert jobs.cancel(conn, made[1])
 
-    serve(editions=once(cancel))
+    serve(template_cache=once(cancel))
     assert [job_of(observer, job_id).status for job_id in made] == [
         JobState.COMPLETED,
         JobState.CANCELLED,
@@ -262,14 +262,14 @@ def test_a_job_that_another_worker_has_done_meanwhile_is_not_done_again(
 ) -> None:
     made = [submit("events", [each]) for each in deposits(3)]
 
-    class Overtaken(Editions):
+    class Overtaken(TemplateCache):
         """The template is read before the locks: time for another worker to do one of the jobs."""
 
         def get(self, conn: Connection, template_id: int) -> Any:
             executor.run(made[1], seconds=60)
             return super().get(conn, template_id)
 
-    serve(editions=Overtaken())
+    serve(template_cache=Overtaken())
     assert sorted(numbers(observer)) == [0, 1, 2]
     assert [counted(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 3
 

@@ -7,7 +7,7 @@ import pytest
 from ingest.db import entities
 from ingest.db.errors import translated
 from ingest.db.pool import Connection
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.db.tenants import Tenant
 from ingest.errors import InvalidInput, NotFound, SluiceError, ValidationFailed, WriteRefused
 from ingest.jobs import Effect
@@ -17,7 +17,7 @@ from tests.factories import TOO_LARGE, entity, event, make_tenant, state
 
 def put(conn: Connection, tenant: Tenant, kind: str, item: Any, *, merge: bool = False) -> Written:
     assert tenant.template_id is not None
-    template = Editions().get(conn, tenant.template_id)
+    template = TemplateCache().get(conn, tenant.template_id)
     text = msgspec.Raw(item if isinstance(item, bytes) else json.dumps(item).encode())
     with translated():
         return write_one(conn, KINDS[kind], Target(tenant.id, merge), schema_of(KINDS[kind], template), text)
@@ -90,9 +90,11 @@ def test_a_deleted_entity_does_not_exist(conn: Connection, tenant: Tenant) -> No
         put(conn, tenant, "events", event())
 
 
-def test_a_schema_is_built_once_an_edition(conn: Connection, tenant: Tenant) -> None:
+def test_a_schema_is_built_once_a_version(conn: Connection, tenant: Tenant) -> None:
     assert tenant.template_id is not None
-    editions = Editions()
-    template = editions.get(conn, tenant.template_id)
-    assert schema_of(KINDS["events"], template) is schema_of(KINDS["events"], editions.get(conn, tenant.template_id))
+    template_cache = TemplateCache()
+    template = template_cache.get(conn, tenant.template_id)
+    assert schema_of(KINDS["events"], template) is schema_of(
+        KINDS["events"], template_cache.get(conn, tenant.template_id)
+    )
     assert schema_of(KINDS["events"], template) is not schema_of(KINDS["states"], template)

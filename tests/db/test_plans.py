@@ -7,7 +7,7 @@ import pytest
 
 from ingest.db import blocks, claims, completion, jobs, upkeep
 from ingest.db.pool import Connection, Pool, autocommit, transaction
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.db.tenants import Tenant
 from ingest.hauls import carry_out
 from ingest.ids import uuid7
@@ -32,7 +32,7 @@ def _haul(conn: Connection) -> int:
     begun = claims.claim_next(conn)
     job = begun[0].job
     assert job.template_id is not None
-    assert carry_out(conn, begun, schema_of(KINDS[job.kind], Editions().get(conn, job.template_id))) is not None
+    assert carry_out(conn, begun, schema_of(KINDS[job.kind], TemplateCache().get(conn, job.template_id))) is not None
     return len(begun)
 
 

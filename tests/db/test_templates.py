@@ -5,7 +5,7 @@ import pytest
 from ingest.db import retention, templates, tenants
 from ingest.db.errors import translated
 from ingest.db.pool import Connection
-from ingest.db.templates import Editions
+from ingest.db.templates import TemplateCache
 from ingest.db.tenants import Tenant
 from ingest.errors import LimitReached, WriteRefused
 from ingest.templates import Template
@@ -50,7 +50,7 @@ def test_the_built_in_template_is_the_contracts(conn: Connection, tenant: Tenant
 
 def test_a_stored_template_is_read_back(conn: Connection, tenant: Tenant) -> None:
     made = store(conn, tenant, "b", "a")
-    read = Editions().get(conn, made.id)
+    read = TemplateCache().get(conn, made.id)
     assert read.schema() == made.schema() == schema("b", "a")
     assert (read.id, read.slug, read.name, read.version, read.created_at) == (
         made.id,
@@ -61,7 +61,7 @@ def test_a_stored_template_is_read_back(conn: Connection, tenant: Tenant) -> Non
     )
 
 
-def test_the_newest_edition_of_each_template_is_visible_to_its_tenant_alone(conn: Connection, tenant: Tenant) -> None:
+def test_the_newest_version_of_each_template_is_visible_to_its_tenant_alone(conn: Connection, tenant: Tenant) -> None:
     other, _ = make_tenant(conn)
     store(conn, tenant, "a")
     newest = store(conn, tenant, "b", version="2")
@@ -86,26 +86,26 @@ def test_a_tenant_that_chose_a_template_moves_on_with_it(conn: Connection, tenan
     assert chosen(conn, tenant) == second.id
 
 
-def test_a_job_keeps_the_edition_that_it_was_accepted_under(conn: Connection, tenant: Tenant) -> None:
+def test_a_job_keeps_the_version_that_it_was_accepted_under(conn: Connection, tenant: Tenant) -> None:
     first = store(conn, tenant, "a")
     job_id = accept(conn, tenant, "states", [state()], template_id=first.id)
     store(conn, tenant, "b")
     row = conn.execute("SELECT template_id FROM jobs WHERE id = %s", (job_id,)).fetchone()
     assert row == (first.id,)
-    assert list(Editions().get(conn, first.id).state_keys) == ["a"]
+    assert list(TemplateCache().get(conn, first.id).state_keys) == ["a"]
 
 
-def test_an_edition_is_read_once(conn: Connection, tenant: Tenant) -> None:
-    editions, made = Editions(), store(conn, tenant, "a")
-    assert editions.get(conn, made.id) is editions.get(conn, made.id)
+def test_a_version_is_read_once(conn: Connection, tenant: Tenant) -> None:
+    template_cache, made = TemplateCache(), store(conn, tenant, "a")
+    assert template_cache.get(conn, made.id) is template_cache.get(conn, made.id)
 
 
-def test_editions_that_are_kept_are_bounded(conn: Connection, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_that_are_kept_are_bounded(conn: Connection, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(templates, "_MOST_KEPT", 2)
-    editions, made = Editions(), [store(conn, tenant, str(number)) for number in range(4)]
+    template_cache, made = TemplateCache(), [store(conn, tenant, str(number)) for number in range(4)]
     for template in [*made, *made]:
-        assert editions.get(conn, template.id).id == template.id
-        assert len(editions._kept) <= 2
+        assert template_cache.get(conn, template.id).id == template.id
+        assert len(template_cache._kept) <= 2
 
 
 @pytest.mark.parametrize("slug", ["own", "tpl_", "tpl_Own", "tpl_a b", "tpl_" + "x" * 101, "tpl_ä", "tpl_a\n"])
@@ -124,7 +124,7 @@ def test_a_tenant_has_fifty_templates_at_most_and_each_may_change(conn: Connecti
     store(conn, make_tenant(conn)[0], slug="tpl_of_another")
 
 
-def test_editions_that_nothing_names_any_more_are_purged_a_few_at_a_time(conn: Connection, tenant: Tenant) -> None:
+def test_versions_that_nothing_names_any_more_are_purged_a_few_at_a_time(conn: Connection, tenant: Tenant) -> None:
     chosen_one = store(conn, tenant, slug="tpl_chosen")
     conn.execute("UPDATE tenants SET template_id = %s WHERE id = %s", (chosen_one.id, tenant.id))
     conn.execute(
@@ -137,9 +137,9 @@ def test_editions_that_nothing_names_any_more_are_purged_a_few_at_a_time(conn: C
     for number in range(4):
         store(conn, tenant, "b", version=str(number))
     newest = store(conn, tenant, "c", version="newest")
-    assert retention.purge_editions(conn, limit=100) == 0  # a request may be about to name one
+    assert retention.purge_template_versions(conn, limit=100) == 0  # a request may be about to name one
     conn.execute("UPDATE templates SET created_at = now() - interval '11 minutes' WHERE tenant_id = %s", (tenant.id,))
-    assert [retention.purge_editions(conn, limit=3) for _ in range(3)] == [3, 1, 0]
+    assert [retention.purge_template_versions(conn, limit=3) for _ in range(3)] == [3, 1, 0]
     kept = conn.execute("SELECT id FROM templates WHERE slug = 'tpl_own' ORDER BY id").fetchall()
     assert kept == [(of_a_job.id,), (newest.id,)]
     assert conn.execute("SELECT count(*) FROM templates WHERE slug IN ('tpl_chosen', 'tpl_igaming')").fetchone() == (3,)

@@ -89,10 +89,10 @@ def test_a_job_that_is_half_done_is_well(database_url: str) -> None:
 
 def test_a_job_whose_block_is_under_way_is_well(database_url: str, pool: Pool, owner: Tenant, redis_url: str) -> None:
     seen: list[dict[str, int | None]] = []
-    editions = once(lambda: seen.append(found(database_url)))
+    template_cache = once(lambda: seen.append(found(database_url)))
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", [entity(number) for number in range(4)], block_items=2)
-    Executor(pool, Bell(celery_app(redis_url), redis_url), Wakeups(redis_url), editions).run(job_id, seconds=60)
+    Executor(pool, Bell(celery_app(redis_url), redis_url), Wakeups(redis_url), template_cache).run(job_id, seconds=60)
     assert seen == [{}]
 
 

@@ -34,7 +34,7 @@ def test_a_state_key_listed_twice_is_one() -> None:
     assert of_schema(state_keys=["b", "a", "b"]).schema()["state_keys"] == ["b", "a"]
 
 
-def test_two_editions_are_two_templates_even_where_they_say_the_same() -> None:
+def test_two_versions_are_two_templates_even_where_they_say_the_same() -> None:
     assert of_schema() != of_schema()
     assert len({of_schema(), of_schema()}) == 2
 
