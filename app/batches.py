@@ -87,7 +87,7 @@ def require_template(caller: Caller) -> int:
 def accept(
     caller: Caller, kind: Kind, body: bytes, *, merge: bool, order: Order, wait: int, strict: bool
 ) -> UUID | Ended:
-    """Store a batch as a job, ring for it, and wait for its end if asked to. What is stored stays stored.
+    """Store a batch as a job, notify workers, and wait for its end if asked to. What is stored stays stored.
 
     Args:
         caller: whose batch it is.
@@ -116,8 +116,8 @@ def accept(
         job_id = store(
             caller, kind, cut, template_id=template_id, merge=merge, order=order, awaited=waits, strict=strict
         )
-        services().bell.ring(job_id)
-        faultpoints.passing("accept.rung")
+        services().notifier.notify(job_id)
+        faultpoints.passing("accept.notified")
         return _await(job_id, wait) if waits else job_id
     finally:
         if waits:
@@ -246,7 +246,7 @@ def where_to_poll(job_id: UUID) -> Mapping[str, str]:
 def _await(job_id: UUID, seconds: int) -> UUID | Ended:
     """Sleep until the job has ended or the time is up, looking now and then."""
     while True:
-        may_wait_on = services().wakeups.wait(job_id, min(seconds, _LOOK_SECONDS))
+        may_wait_on = services().job_end.wait(job_id, min(seconds, _LOOK_SECONDS))
         found = _look(job_id)
         seconds -= _LOOK_SECONDS
         if isinstance(found, Ended) or seconds <= 0 or not may_wait_on:

@@ -8,12 +8,13 @@ from flask import Flask, current_app
 
 from app.callers import Callers
 from app.limits import Limits
+from ingest.broker import celery_app
 from ingest.config import Settings
 from ingest.db.pool import WORKER, Pool, open_pool
 from ingest.db.templates import TemplateCache
 from ingest.executor import Executor
-from ingest.queue import Bell, celery_app
-from ingest.wakeups import Wakeups
+from ingest.job_end import JobEndSignal
+from ingest.notifier import Notifier
 
 # A request that carries out its own batch must end well inside a client's 30 s; sweep has more time.
 _TRIES_IN_REQUEST = 2
@@ -32,8 +33,8 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.limits = Limits(settings)
-        self.bell = Bell(celery_app(settings.redis_url), settings.redis_url)
-        self.wakeups = Wakeups(settings.redis_url)
+        self.notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
+        self.job_end = JobEndSignal(settings.redis_url)
         self.template_cache = TemplateCache()
         self.callers = Callers()
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
@@ -73,7 +74,7 @@ class Services:
         pool = open_pool(self.settings.database_url, WORKER, size=self.settings.web_threads)
         return Executor(
             pool,
-            self.bell,
+            self.notifier,
             None,
             self.template_cache,
             tries=_TRIES_IN_REQUEST,

@@ -17,7 +17,7 @@ from ingest.ids import uuid7
 from ingest.intake import Block, cut
 from ingest.jobs import Effect, JobState
 from ingest.kinds import KINDS
-from ingest.wakeups import Ear
+from ingest.listener import Listener
 
 _SECONDS = 3_600.0  # no job here is left half done for others
 
@@ -47,22 +47,22 @@ def store(database: Database, kind: str, batches: Iterable[list[Block]], *, merg
     return ids
 
 
-class _Deaf(Ear):
-    """An ear that does not wait for more to come: what is measured ends with the last job."""
+class _NotListening(Listener):
+    """Waits for no further jobs: the measurement ends with the last one."""
 
     @contextmanager
-    def open(self) -> Iterator[None]:
+    def listening(self) -> Iterator[None]:
         yield
 
-    def hears(self) -> bool:
+    def wait(self) -> bool:
         return False
 
 
 def carry_out(executor: Executor) -> Clock:
-    """Carry out all that waits, as a worker does that is awake."""
-    ear = _Deaf("unix:///nobody")
+    """Run all queued jobs, as a woken worker does."""
+    listener = _NotListening("unix:///nobody")
     with timed() as clock:
-        executor.serve(None, ear, seconds=_SECONDS)
+        executor.serve(None, listener, seconds=_SECONDS)
     return clock
 
 

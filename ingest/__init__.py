@@ -7,8 +7,8 @@ Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may i
     writing
     kinds
     db
-    queue | intake | quarantine
-    wakeups
+    notifier | intake | quarantine
+    broker | listener | job_end
     fastpath
     object_events
     objects
@@ -18,7 +18,7 @@ Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may i
     jobs | templates | rawjson
     ids
     logs | config
-    errors | faultpoints | garbage
+    errors | faultpoints | garbage | redis_client
 
 `import-linter` holds this in CI; pyproject.toml has the rules and the reason of each.
 """

@@ -1,4 +1,4 @@
-"""Jobs from their claim to their end: claim, run block by block, announce; and whatever else is queued, once awake.
+"""Jobs from their claim to their end: claim, run block by block, announce; and then all other queued jobs.
 
 One transaction's work is `ingest.hauls`; here is which jobs run, when, and what happens if something is in their way.
 """
@@ -27,10 +27,11 @@ from ingest.db.templates import TemplateCache
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.hauls import Done, Haul, JobEnded, carry_out
 from ingest.ids import JOB, spell
+from ingest.job_end import JobEndSignal
 from ingest.jobs import WAITS_FOR, Job, JobState
 from ingest.kinds import KINDS, schema_of
-from ingest.queue import Bell
-from ingest.wakeups import Ear, Wakeups
+from ingest.listener import Listener
+from ingest.notifier import Notifier
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
 _SUSPICIOUS_DELIVERIES = 3
@@ -93,8 +94,8 @@ class Executor:
 
     Attributes:
         pool: of worker connections, opened in this process.
-        bell: notifies workers of jobs that are left.
-        wakeups: wakes the requests that wait for a job; None in a request that runs its own.
+        notifier: notifies workers of jobs that are left.
+        job_end: wakes the requests that wait for a job; None in a request that runs its own.
         template_cache: the template versions that this process has read.
         tries: how often one delivery tries again after the database lost it, or made it wait too long. Beyond that, the
             sweeper notifies.
@@ -104,8 +105,8 @@ class Executor:
     """
 
     pool: Pool
-    bell: Bell
-    wakeups: Wakeups | None
+    notifier: Notifier
+    job_end: JobEndSignal | None
     template_cache: TemplateCache
     tries: int = 3
     leash: Callable[[int], AbstractContextManager[object]] = nullcontext
@@ -129,7 +130,7 @@ class Executor:
             while delivery is Delivery.YIELDED and time.monotonic() < until:
                 delivery = self._deliver(claim, until)
             if delivery is Delivery.YIELDED:
-                self.bell.ring(job_id)
+                self.notifier.notify(job_id)
             if delivery is Delivery.DONE:
                 self._notify_freed(job_id)
         return delivery
@@ -155,12 +156,12 @@ class Executor:
             if first is None or self.run(first, seconds=seconds) in elsewhere:
                 time.sleep(_PAUSE_SECONDS)  # another process runs it
 
-    def serve(self, job_id: UUID | None, ear: Ear, *, seconds: float) -> None:
-        """Run a job, and then, being awake, whatever else is queued.
+    def serve(self, job_id: UUID | None, listener: Listener, *, seconds: float) -> None:
+        """Run a job, and then all other queued jobs.
 
         Args:
             job_id: as the message named it; None where it named none.
-            ear: listens for jobs that arrive while there is nothing to do.
+            listener: receives notifications of jobs that arrive while there is nothing to do.
             seconds: after which it claims no further job, and leaves the one that it is at to the next worker.
         """
         until = time.monotonic() + seconds
@@ -174,25 +175,25 @@ class Executor:
                 empty_claims, wakes_another = 0, False
             elif named is None:
                 empty_claims, wakes_another = empty_claims + 1, True
-                if not self._something_comes(ear):
+                if not self._something_comes(listener):
                     return
             named = None
-        # The last notification that this worker heard may have no message.
+        # The last notification that this worker received may have no message.
         self._wake_another()
 
     def _claim_next(self, conn: Connection) -> list[Claim]:
         return claims.claim_next(conn, after_tenant=self.last.tenant_id)
 
-    def _something_comes(self, ear: Ear) -> bool:
+    def _something_comes(self, listener: Listener) -> bool:
         """Listen for a moment. Return True if a job may be queued."""
-        with ear.open():
+        with listener.listening():
             # From here on notifications rely on this process; those just before may have reached no worker.
-            return self._next_queued() is not None or ear.hears()
+            return self._next_queued() is not None or listener.wait()
 
     def _wake_another(self) -> None:
-        """Wake a second worker if a job is queued: senders skip notifications while one is in flight or heard."""
+        """Wake a second worker if a job is queued: no message is sent while one is in flight or a worker listens."""
         if (job_id := self._next_queued()) is not None:
-            self.bell.ring(job_id)
+            self.notifier.notify(job_id)
 
     def _next_queued(self) -> UUID | None:
         """Return the job that would be claimed next; None if no job is queued, or the database cannot be asked."""
@@ -212,7 +213,7 @@ class Executor:
             log.warning("waiting_unknown", error=error.message)
             return
         for waiting in freed:
-            self.bell.ring(waiting)
+            self.notifier.notify(waiting)
 
     def _deliver(
         self, claim: Callable[[Connection], Haul], until: float, *, fair: bool = False, wakes_another: bool = False
@@ -355,10 +356,10 @@ class Executor:
             faultpoints.passing("job.ended")
             log.info("job_ended", status=job.status, total=job.total, failed=job.failed, **_named(job))
             for dependent in job.behind:
-                self.bell.ring(dependent)
+                self.notifier.notify(dependent)
         awaited = [job.id for job in ends if job.awaited]
-        if awaited and self.wakeups is not None:
-            self.wakeups.wake(awaited)
+        if awaited and self.job_end is not None:
+            self.job_end.send(awaited)
 
 
 def next_may_gather(haul: Haul) -> bool:

@@ -16,9 +16,9 @@ import msgspec
 POINTS = (
     "accept.begun",
     "accept.committed",
-    "accept.rung",
-    "ring.begun",
-    "ring.published",
+    "accept.notified",
+    "notify.begun",
+    "notify.published",
     "job.begun",
     "block.read",
     "block.locked",
@@ -28,7 +28,7 @@ POINTS = (
     "block.committed",
     "job.ended",
     "sweep.looked",
-    "sweep.rung",
+    "sweep.notified",
     "hands.begun",
 )
 

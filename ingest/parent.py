@@ -1,4 +1,4 @@
-"""Linux's parent-death signal: a child hears at once that its parent is gone, and leaves it neither port nor lock."""
+"""Linux's parent-death signal: a child is told at once that its parent is gone, and leaves it neither port nor lock."""
 
 import ctypes
 import os

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from ingest.broker import celery_app
 from ingest.config import Settings
 from ingest.db import jobs, keys, tenants
 from ingest.db.jobs import NewJob
@@ -14,9 +15,9 @@ from ingest.db.tenants import Tenant
 from ingest.executor import Executor
 from ingest.ids import uuid7
 from ingest.intake import cut
+from ingest.job_end import JobEndSignal
 from ingest.kinds import KINDS
-from ingest.queue import Bell, celery_app
-from ingest.wakeups import Wakeups
+from ingest.notifier import Notifier
 
 # More digits than Postgres' numeric holds: good JSON, which only the database refuses.
 TOO_LARGE = b"9" * 140_000
@@ -135,7 +136,7 @@ def told(item: Any) -> Any:
 
 
 def make_executor(pool: Pool, redis_url: str) -> Executor:
-    return Executor(pool, Bell(celery_app(redis_url), redis_url), Wakeups(redis_url), TemplateCache())
+    return Executor(pool, Notifier(celery_app(redis_url), redis_url), JobEndSignal(redis_url), TemplateCache())
 
 
 def run_pending(pool: Pool, redis_url: str) -> int:

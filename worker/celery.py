@@ -5,9 +5,9 @@ from typing import Any
 from celery import signals
 
 from ingest import logs
+from ingest.broker import celery_app
 from ingest.config import Settings
 from ingest.db.blocks import patience_seconds
-from ingest.queue import celery_app
 from worker import messages
 
 settings = Settings.from_env_or_exit()

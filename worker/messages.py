@@ -1,7 +1,7 @@
 """What stands in the queue may be anything: what is no message is thrown away, and the worker lives.
 
 Without this, bytes that are no JSON, or JSON that is no message, end the whole worker, where a garbage argument ends
-nothing. Whatever they stood for, sweep rings again.
+nothing. The sweeper notifies again of the jobs that they stood for.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Sweep: looks every second after what got lost. `python -m worker.sweep`; two copies are fine, none leads.
 
-`run_once` does one bounded round; the rest is a dull loop around it. It publishes by the bell's thread, never in line:
-a broker that refuses would block it for seconds.
+`run_once` does one bounded round; the rest is a dull loop around it. It publishes by the notifier's thread, never in
+line: a broker that refuses would block it for seconds.
 """
 
 import os
@@ -17,6 +17,7 @@ from uuid import UUID
 import structlog
 
 from ingest import faultpoints, logs
+from ingest.broker import celery_app
 from ingest.config import Settings
 from ingest.db import claims, retention, upkeep
 from ingest.db.blocks import patience_seconds
@@ -27,9 +28,9 @@ from ingest.db.upkeep import Need
 from ingest.errors import DatabaseError, Unavailable
 from ingest.executor import Executor
 from ingest.ids import JOB, spell
+from ingest.job_end import JobEndSignal
+from ingest.notifier import Notifier
 from ingest.parent import die_with_parent
-from ingest.queue import Bell, celery_app
-from ingest.wakeups import Wakeups
 from worker.leash import leash
 
 _ROUND_SECONDS = 1.0
@@ -92,11 +93,11 @@ class Hands:
         signal.alarm(_HANDS_ALARM_SECONDS)
         try:
             pool = open_pool(self._settings.database_url, WORKER, size=1)
-            bell = Bell(celery_app(self._settings.redis_url), self._settings.redis_url)
+            notifier = Notifier(celery_app(self._settings.redis_url), self._settings.redis_url)
             executor = Executor(
                 pool,
-                bell,
-                Wakeups(self._settings.redis_url),
+                notifier,
+                JobEndSignal(self._settings.redis_url),
                 TemplateCache(),
                 leash=leash,
                 max_item_bytes=self._settings.max_item_bytes,
@@ -159,7 +160,7 @@ class Sweep:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._bell = Bell(celery_app(settings.redis_url), settings.redis_url)
+        self._notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
         self._hands = Hands(settings)
         self._crawl = Crawl()
         self._versions_due = 0.0
@@ -183,15 +184,15 @@ class Sweep:
         conn.commit()
         if looked:
             faultpoints.passing("sweep.looked")
-        unheard = self._bell.unheard()
-        # A ring beside a hand is harmless, and hands are few: workers that are back shall take what hands cannot.
-        rings = [job.id for job in looked if job.need is not Need.NOTHING]
-        for job_id in rings:
-            self._bell.ring(job_id, by_message=True)
-        if rings:
-            faultpoints.passing("sweep.rung")
-        counts["rings"] = len(rings)
-        counts["taken"] = self._hands.take([*unheard, *(job.id for job in looked if job.need is Need.HANDS)])
+        unsent = self._notifier.take_unsent()
+        # A message beside a hand is harmless, and hands are few: workers that are back shall take what hands cannot.
+        notified = [job.id for job in looked if job.need is not Need.NOTHING]
+        for job_id in notified:
+            self._notifier.notify(job_id, force_message=True)
+        if notified:
+            faultpoints.passing("sweep.notified")
+        counts["notified"] = len(notified)
+        counts["taken"] = self._hands.take([*unsent, *(job.id for job in looked if job.need is Need.HANDS)])
         counts["jobs_purged"] = retention.purge_jobs(
             conn, days=self._settings.job_retention_days, limit=_MOST_JOBS_PURGED
         )

@@ -9,13 +9,15 @@ import structlog
 from celery import signals
 
 from ingest import garbage
+from ingest.broker import RUN_JOB
 from ingest.db.pool import WORKER, open_pool
 from ingest.db.templates import TemplateCache
 from ingest.errors import NotFound
 from ingest.executor import Executor
 from ingest.ids import JOB, parse_any
-from ingest.queue import RUN_JOB, Bell
-from ingest.wakeups import Ear, Wakeups
+from ingest.job_end import JobEndSignal
+from ingest.listener import Listener
+from ingest.notifier import Notifier
 from worker.celery import app, settings
 from worker.leash import leash
 
@@ -34,8 +36,8 @@ def executor() -> Executor:
     pool = open_pool(settings.database_url, WORKER, size=1)
     return Executor(
         pool,
-        Bell(app, settings.redis_url),
-        Wakeups(settings.redis_url),
+        Notifier(app, settings.redis_url),
+        JobEndSignal(settings.redis_url),
         TemplateCache(),
         leash=leash,
         max_item_bytes=settings.max_item_bytes,
@@ -43,15 +45,15 @@ def executor() -> Executor:
 
 
 @lru_cache(maxsize=1)
-def ear() -> Ear:
-    """This process's ear, likewise."""
-    return Ear(settings.redis_url)
+def listener() -> Listener:
+    """This process's listener, likewise."""
+    return Listener(settings.redis_url)
 
 
 @signals.worker_process_init.connect
 def _begin_afresh(**_: Any) -> None:
     executor.cache_clear()
-    ear.cache_clear()
+    listener.cache_clear()
     garbage.look_seldom()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the pool catches it, and a handler of Python's own may never run
 
@@ -64,7 +66,7 @@ def run_job(job_id: str) -> None:
         job_id: the job's, in any spelling: an older web process sends the UUID.
     """
     try:
-        executor().serve(_parsed(job_id), ear(), seconds=_SLICE_SECONDS)
+        executor().serve(_parsed(job_id), listener(), seconds=_SLICE_SECONDS)
     except MemoryError:
         # One that left the task would end the whole worker, not this child alone.
         log.error("job_out_of_memory", job_id=str(job_id)[:_LONGEST_ID])  # noqa: TRY400 # a traceback wants memory too
@@ -73,7 +75,7 @@ def run_job(job_id: str) -> None:
 
 
 def _parsed(job_id: object) -> UUID | None:
-    """The job's UUID; None where it is none: other rings may have been spared for this one, so somebody may wait."""
+    """Return the job's UUID; None if it is none. A job may be queued all the same, since one message serves many."""
     try:
         return parse_any(JOB, str(job_id))
     except NotFound:

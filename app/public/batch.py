@@ -83,7 +83,7 @@ def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
     blocks = intake.pack(items, KINDS[kind].block_items)
     job_id = batches.store(caller(), KINDS[kind], blocks, merge=True, awaited=not later, strict=preference.strict)
     if later:
-        services().bell.ring(job_id)
+        services().notifier.notify(job_id)
     else:
         outcome = batches.carry_out(caller(), job_id)
         if isinstance(outcome, Ended):

@@ -13,7 +13,7 @@ from pathlib import Path
 import redis
 
 from cli.procfile import LOCALHOST, address, free
-from ingest.queue import celery_app
+from ingest.broker import celery_app
 
 _BIN = Path(sys.executable).parent
 _PATIENCE_SECONDS = 30.0

@@ -13,10 +13,10 @@ from cli.doctor.line import Line, amount, clocks, fail, ok, warn
 _PATIENCE_SECONDS = 2.0
 _OLDEST_MAJOR = 6
 
-# Where the workers' messages wait; ingest.queue names it, and is not imported since Celery comes with it.
+# Where the workers' messages wait; ingest.broker names it, and is not imported since Celery comes with it.
 _QUEUE = "sluice.jobs"
 
-# Each message is a ring for a job, and sweep rings again: so many mean that nobody has taken any for a while.
+# Each message notifies of a job, and the sweeper notifies again: so many mean that no worker took any for a while.
 _MANY_MESSAGES = 10_000
 
 # Of maxmemory. Beyond it, what refuses new keys is not far.

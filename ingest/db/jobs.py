@@ -100,7 +100,7 @@ _IS_THERE = "SELECT FROM jobs WHERE id = %s"
 
 
 def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
-    """Store a batch as a job. Once this commits, the batch is safe: the answer may be sent and the bell rung.
+    """Store a batch as a job. Once this commits, the batch is safe: the answer may be sent and workers notified.
 
     Where a job of that id is there already, nothing happens.
 
@@ -178,7 +178,7 @@ class Ended(NamedTuple):
 
     Attributes:
         failed: how many of its items.
-        behind: the jobs that may begin now: at most 1,000, for sweep rings for any further ones.
+        behind: the jobs that may begin now: at most 1,000; the sweeper notifies of any further ones.
     """
 
     id: UUID

@@ -103,12 +103,12 @@ class Need(StrEnum):
 
     Attributes:
         NOTHING: it moves, someone is at it, or it waits for another job.
-        RING: its first open block is free, and no worker seems to know.
-        HANDS: it was rung for more than once, and no worker came.
+        NOTIFY: its first open block is free, and no worker seems to know.
+        HANDS: workers were notified of it more than once, and none came.
     """
 
     NOTHING = "nothing"
-    RING = "ring"
+    NOTIFY = "notify"
     HANDS = "hands"
 
 
@@ -122,12 +122,13 @@ class Looked:
 
 # Looks at the begun jobs whose time has come and, of the pending ones, at the tenants' next alone: once a worker has
 # begun that one, it goes on with the others. Says when to look again: 1.5 s after the last progress, then 1.5 times
-# later with each ring, up to 30 s. Only a ring moves the back-off on, and progress sets it back. The lateral lock tells
-# a free block from a held one. A delivery that meets it just then leaves, and the ring makes up.
+# later with each notification, up to 30 s. Only a notification moves the back-off on, and progress sets it back. The
+# lateral lock tells a free block from a held one. A delivery that meets it just then leaves, and the notification makes
+# up for it.
 #
-# A worker that dies leaves up to 50 jobs behind that it ran together: the first is rung for, and the others are marked
-# as put down (`claims._TO_GO_ON`), so that the worker that ends one goes on with the next. The mark does no harm where
-# the worker lives: the jobs end together, and each is blocked until then.
+# A worker that dies leaves up to 50 jobs behind that it ran together. Workers are notified of the first, and the others
+# are marked as put down (`claims._TO_GO_ON`), so that the worker that ends one goes on with the next. The mark does no
+# harm if the worker lives: the jobs end together, and each is blocked until then.
 _LOOK = f"""
 WITH begun AS (
     SELECT * FROM jobs
@@ -143,7 +144,7 @@ WITH begun AS (
                 WHEN {BLOCKED} THEN 'waiting'
                 WHEN free.no IS NULL THEN 'held'
                 WHEN j.rings >= 2 THEN 'hands'
-                ELSE 'ring' END AS finding
+                ELSE 'notify' END AS finding
     FROM (SELECT * FROM begun UNION ALL SELECT * FROM head) j
     LEFT JOIN LATERAL (
         SELECT b.no FROM job_blocks b
@@ -153,12 +154,12 @@ WITH begun AS (
         LIMIT 1 FOR UPDATE SKIP LOCKED) free ON true
 )
 UPDATE jobs
-SET rings = CASE WHEN finding IN ('ring', 'hands') THEN rings + 1 WHEN finding = 'held' THEN rings ELSE 0 END,
+SET rings = CASE WHEN finding IN ('notify', 'hands') THEN rings + 1 WHEN finding = 'held' THEN rings ELSE 0 END,
     look_at = now() + interval '1 second' * CASE
-        WHEN finding IN ('ring', 'hands') THEN least(30, 1.5 * 1.5 ^ least(rings + 1, 20)) ELSE 1.5 END,
+        WHEN finding IN ('notify', 'hands') THEN least(30, 1.5 * 1.5 ^ least(rings + 1, 20)) ELSE 1.5 END,
     queued_at = CASE WHEN finding = 'waiting' THEN progressed_at + interval '1 millisecond' ELSE queued_at END
 FROM looked WHERE jobs.id = ANY (ARRAY[looked.id]) AND jobs.status || '' IN ('pending', 'processing')
-RETURNING jobs.id, CASE WHEN finding IN ('ring', 'hands') THEN finding ELSE 'nothing' END AS need
+RETURNING jobs.id, CASE WHEN finding IN ('notify', 'hands') THEN finding ELSE 'nothing' END AS need
 """
 
 

@@ -183,10 +183,10 @@ def run_jobs(pool: Pool, redis_url: str) -> Callable[[], int]:
 
 
 @pytest.fixture
-def at_the_bell(redis_url: str, run_jobs: Callable[[], int]) -> Iterator[Callable[[], None]]:
-    """Start a stand-in for a worker: at the first ring it carries out what waits.
+def stand_in_worker(redis_url: str, run_jobs: Callable[[], int]) -> Iterator[Callable[[], None]]:
+    """Start a stand-in for a worker: at the first message it runs the queued jobs.
 
-    A ring for a job of the test before may be late, and finds nothing.
+    A message for a job of the test before may be late, and finds nothing.
     """
     threads: list[threading.Thread] = []
 

@@ -57,8 +57,8 @@ def test_section_4_every_kind_makes_a_job_of_its_type(
     assert (job["type"], job["status"], job["output"]["failed"]) == (f"batch_ingest_{kind}", "completed", 0)
 
 
-def test_section_4_prefer_wait_answers_200_with_the_ended_job(api: Api, at_the_bell: Callable[[], None]) -> None:
-    at_the_bell()
+def test_section_4_prefer_wait_answers_200_with_the_ended_job(api: Api, stand_in_worker: Callable[[], None]) -> None:
+    stand_in_worker()
     answer = api.post("/batch/entities", [entity(1), entity(2)], Prefer="wait=20")
     assert answer.status_code == 200
     assert answer.headers["Preference-Applied"] == "wait=20"
@@ -75,7 +75,7 @@ def test_section_4_prefer_wait_answers_200_with_the_ended_job(api: Api, at_the_b
     }
 
 
-def test_a_waiting_request_is_answered_though_its_wake_up_is_lost(api: Api, pool: Pool, redis_url: str) -> None:
+def test_a_waiting_request_is_answered_even_if_its_signal_is_lost(api: Api, pool: Pool, redis_url: str) -> None:
     with ThreadPoolExecutor(1) as threads, redis.Redis.from_url(redis_url) as broker:
         asked = threads.submit(api.post, "/batch/entities", [entity()], Prefer="wait=30")
         nobody_waits = 0
@@ -88,8 +88,10 @@ def test_a_waiting_request_is_answered_though_its_wake_up_is_lost(api: Api, pool
     assert (answer.status_code, data(answer)["status"]) == (200, "completed")
 
 
-def test_section_4_a_wait_over_30_seconds_is_cut_to_30_and_says_so(api: Api, at_the_bell: Callable[[], None]) -> None:
-    at_the_bell()
+def test_section_4_a_wait_over_30_seconds_is_cut_to_30_and_says_so(
+    api: Api, stand_in_worker: Callable[[], None]
+) -> None:
+    stand_in_worker()
     answer = api.post("/batch/entities", [entity()], Prefer="wait=600")
     assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "wait=30")
 
@@ -101,9 +103,9 @@ def test_section_4_a_job_that_does_not_end_in_time_answers_202(api: Api) -> None
     assert "Preference-Applied" not in answer.headers
 
 
-def test_section_4_batch_wait_seconds_waits_without_a_preference(api: Api, at_the_bell: Callable[[], None]) -> None:
+def test_section_4_batch_wait_seconds_waits_without_a_preference(api: Api, stand_in_worker: Callable[[], None]) -> None:
     assert api.put("/settings", {"batchWaitSeconds": 20}).status_code == 200
-    at_the_bell()
+    stand_in_worker()
     answer = api.post("/batch/entities", [entity()])
     assert (answer.status_code, data(answer)["status"]) == (200, "completed")
     assert "Preference-Applied" not in answer.headers
@@ -134,9 +136,9 @@ def test_section_4_one_waiting_request_too_many_answers_202_at_once(api: Api, ap
 
 
 def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
-    api: Api, at_the_bell: Callable[[], None]
+    api: Api, stand_in_worker: Callable[[], None]
 ) -> None:
-    at_the_bell()
+    stand_in_worker()
     items = [entity(1), entity(2, data={}), entity(3), entity(4, entityType="plyer"), "no item"]
     answer = api.post("/batch/entities", items, Prefer="wait=20")
     assert answer.status_code == 200

@@ -102,8 +102,10 @@ def test_the_warnings_of_another_tenants_job_are_404(player: Api, new_api: Calla
     refused(new_api().get(f"/batch/jobs/{job_id}/warnings"), 404, "NOT_FOUND")
 
 
-def test_an_inline_answer_has_warnings_only_where_there_are_any(player: Api, at_the_bell: Callable[[], None]) -> None:
-    at_the_bell()
+def test_an_inline_answer_has_warnings_only_where_there_are_any(
+    player: Api, stand_in_worker: Callable[[], None]
+) -> None:
+    stand_in_worker()
     answer = player.post("/batch/events", [event(), event(**STRANGE)], Prefer="wait=20, handling=lenient")
     assert answer.headers["Preference-Applied"] == "wait=20, handling=lenient"
     assert data(answer)["warnings"]["count"] == 1

@@ -11,11 +11,12 @@ from uuid import UUID
 
 import httpx2
 
+from ingest.broker import RUN_JOB, celery_app
 from ingest.config import Settings
 from ingest.db import keys
 from ingest.db.pool import WORKER, Connection, connect, open_pool
 from ingest.ids import JOB, parse
-from ingest.queue import RUN_JOB, Bell, celery_app
+from ingest.notifier import Notifier
 from tests.chaos import history
 from tests.chaos.history import Witness
 from tests.chaos.lanes import Customer, Lane, PublicLane
@@ -70,7 +71,7 @@ class Site:
         self.deliveries: list[subprocess.Popen[bytes]] = []
         self._port = free_port()
         self.api = f"http://127.0.0.1:{self._port}"
-        self.bell = Bell(celery_app(settings.redis_url), settings.redis_url)
+        self.notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
 
     def new_tenant(self) -> int:
         """Add a tenant: its jobs wait for nobody else's. Return its number."""
@@ -90,7 +91,7 @@ class Site:
         return self.start.sweep(**env)
 
     def message(self, *job_ids: UUID) -> None:
-        """Put messages into the queue as they are; the bell would spare most of them."""
+        """Put messages into the queue as they are; the notifier would leave most of them out."""
         with celery_app(self.settings.redis_url) as app:
             for job_id in job_ids:
                 app.send_task(RUN_JOB, args=[str(job_id)], queue="sluice.jobs", retry=False)

@@ -19,7 +19,7 @@ def send_first_batches(site: Site, lanes: int) -> list[Batch]:
 
 @pytest.mark.parametrize(
     ("point", "jobs_of_the_lost_one"),
-    [("accept.begun", 0), ("accept.committed", 1), ("accept.rung", 1)],
+    [("accept.begun", 0), ("accept.committed", 1), ("accept.notified", 1)],
 )
 def test_kill_9_before_the_202_stores_the_batch_once_or_not_at_all(
     site: Site, point: str, jobs_of_the_lost_one: int
@@ -38,8 +38,8 @@ def test_kill_9_before_the_202_stores_the_batch_once_or_not_at_all(
     assert [int(batch.job_id is not None) for batch in batches] == [1, jobs_of_the_lost_one, 1]
 
 
-@pytest.mark.parametrize("point", ["ring.begun", "ring.published"])
-def test_kill_9_while_the_api_rings_costs_no_job(site: Site, point: str) -> None:
+@pytest.mark.parametrize("point", ["notify.begun", "notify.published"])
+def test_kill_9_while_the_api_notifies_costs_no_job(site: Site, point: str) -> None:
     worker = site.worker(until_ready=False)
     web = site.web(SLUICE_FAULT=f"{point}:1")
     site.sweep()
@@ -49,7 +49,7 @@ def test_kill_9_while_the_api_rings_costs_no_job(site: Site, point: str) -> None
     web.until_line("Booting worker")
 
     check_invariants(site)
-    assert batch.job_id is not None, "stored before anybody rang, whether its 202 was in time or not"
+    assert batch.job_id is not None, "stored before any notification, its 202 in time or not"
 
 
 # At the first one nothing is stored yet.
@@ -79,7 +79,7 @@ def test_kill_9_at_each_step_of_a_public_batch_stores_and_does_it_once_or_not_at
 
 
 def _killed(site: Site, kind: str) -> Batch:
-    """A batch whose request was killed: one that a worker took along, being awake just then, is answered.
+    """A batch whose request was killed: one that a listening worker ran is answered.
 
     Its tenant is new: behind the job of a killed request all others of that tenant wait for the sweeper.
     """
@@ -94,7 +94,7 @@ def _killed(site: Site, kind: str) -> Batch:
 
 def test_kill_9_while_a_public_batch_is_handed_to_the_workers_costs_no_job(site: Site) -> None:
     worker = site.worker(until_ready=False)
-    web = site.web(SLUICE_FAULT="ring.begun:1")
+    web = site.web(SLUICE_FAULT="notify.begun:1")
     site.sweep()
     worker.until_line("ready.")
 
@@ -104,7 +104,7 @@ def test_kill_9_while_a_public_batch_is_handed_to_the_workers_costs_no_job(site:
     web.until_line("Booting worker")
 
     check_invariants(site)
-    assert batch.job_id is not None, "stored before anybody rang, whether its 202 was in time or not"
+    assert batch.job_id is not None, "stored before any notification, its 202 in time or not"
 
 
 def test_a_public_batch_that_was_answered_is_done_once_whatever_dies_then(site: Site) -> None:

@@ -95,13 +95,13 @@ def test_plain_garbage_in_the_queue_ends_no_worker_and_keeps_no_place_in_it(site
         for garbage in _GARBAGE:
             client.lpush("sluice.jobs", garbage)
             assert client.publish("/0.celery.pidbox", garbage) == 1
-    # With no sweep: every message behind the garbage arrives. The bell would spare it while garbage waits.
+    # With no sweep: every message behind the garbage arrives. The notifier would send none while garbage waits.
     site.message(*[site.store(lane, lane.batch(), block_items=1_000) for lane in lanes])
     check_invariants(site)
     assert worker.popen.poll() is None
 
 
-def test_a_job_whose_ring_was_spared_for_garbage_begins_by_sweep(site: Site, broker: list[Broker]) -> None:
+def test_a_job_without_a_message_because_of_garbage_begins_by_sweep(site: Site, broker: list[Broker]) -> None:
     lane = site.lane()
     with redis.Redis.from_url(broker[-1].url) as client:
         client.lpush("sluice.jobs", b"garbage")
@@ -114,12 +114,10 @@ def test_a_job_whose_ring_was_spared_for_garbage_begins_by_sweep(site: Site, bro
         assert client.llen("sluice.jobs") == 0
 
 
-def test_rings_that_only_strangers_and_the_hung_hear_cost_a_little_time_and_no_job(
-    site: Site, broker: list[Broker]
-) -> None:
+def test_jobs_notified_only_to_hung_listeners_are_rescued(site: Site, broker: list[Broker]) -> None:
     House(site)
     with redis.Redis.from_url(broker[-1].url) as client, client.pubsub() as stranger:
-        stranger.psubscribe("*")  # counts as a worker that is awake, as one that hangs does
+        stranger.psubscribe("*")  # counts as a listening worker, as one that hangs does
         site.witness().until(lambda: client.pubsub_numpat() >= 2, "the stranger to listen")
         lanes = [site.lane(tenant) for tenant in (0, 1, 0, 1)]
         for _ in range(3):
@@ -130,7 +128,7 @@ def test_rings_that_only_strangers_and_the_hung_hear_cost_a_little_time_and_no_j
         witness.until_ended()
         waited = "SELECT created_at, started_at FROM jobs WHERE after_job_id IS NULL"
         for created, started in witness.rows(waited):
-            recoveries.measure("rings heard by strangers alone: a job begins", goal=5, since=created, then=started)
+            recoveries.measure("only hung listeners notified: a job begins", goal=5, since=created, then=started)
     said = [line for process in site.start.processes if process.name == "sweep" for line in process.lines]
     assert not [line for line in said if '"taken"' in line], "workers are there: no hands are wanted"
     check_invariants(site)

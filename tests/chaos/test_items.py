@@ -36,7 +36,7 @@ def test_a_poisonous_item_becomes_an_error_and_its_neighbours_are_written(site: 
     if harm == "hang" and not LONG:
         # Hanging in a block for three deliveries takes half a minute: tests/worker/test_leash.py shows how that ends.
         witness.rows("UPDATE job_blocks SET deliveries = 3 WHERE job_id = %s AND no = 1 RETURNING no", job_id)
-    site.bell.ring(job_id)
+    site.notifier.notify(job_id)
     check_invariants(site, within=110)
 
     said = "SELECT message FROM job_errors WHERE job_id = %s AND index = 30"
@@ -44,7 +44,7 @@ def test_a_poisonous_item_becomes_an_error_and_its_neighbours_are_written(site: 
     assert worker.popen.poll() is None
     lane = site.lane(1)
     witness_job = site.store(lane, lane.batch(), block_items=1_000)
-    site.bell.ring(witness_job)
+    site.notifier.notify(witness_job)
     check_invariants(site)
 
 
@@ -76,6 +76,6 @@ def test_an_operators_kill_9_again_and_again_gets_no_item_blamed(site: Site) -> 
         witness.until(lambda: witness.one(sessions, "sluice-worker%") == 0, "the dead one's session to end")
     assert witness.one("SELECT max(deliveries) FROM job_blocks WHERE job_id = %s", job_id) == 4
     worker = site.worker()
-    site.bell.ring(job_id)
+    site.notifier.notify(job_id)
     worker.until_line("block_in_quarantine")
     check_invariants(site)

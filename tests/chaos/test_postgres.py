@@ -94,7 +94,7 @@ def test_a_table_that_somebody_else_locks_for_long_only_puts_the_work_off(site: 
     site.sweep()
     with psycopg.connect(site.settings.database_url) as other:
         other.execute(_LOCK_ENTITIES)
-        site.bell.ring(job_id)
+        site.notifier.notify(job_id)
         worker.until_line("block_again")
     check_invariants(site)
 
@@ -117,7 +117,7 @@ def test_somebody_elses_deadlock_only_puts_the_work_off(site: Site) -> None:
     with psycopg.connect(site.settings.database_url) as other:
         other.execute("SET deadlock_timeout = '1min'")  # so that it is the worker that is told
         other.execute(_LOCK_ONE, (names[-1],))
-        site.bell.ring(job_id)
+        site.notifier.notify(job_id)
         while not witness.one(_SOMEONE_WAITS):  # the worker, which has locked all the others
             witness.one("SELECT pg_sleep(0.01)")
         other.execute(_LOCK_ONE, (names[0],))
@@ -149,7 +149,7 @@ def test_a_block_whose_commit_is_never_answered_stands_once(site: Site, tmp_path
     site.sweep()  # a session that lost its client may hold the block a moment longer than the worker looks for it
     with relay(site.settings.database_url, tmp_path, marked=b"SET open = false", lands=lands) as through:
         worker = site.worker(children=1, DATABASE_URL=through.database_url)
-        site.bell.ring(job_id)
+        site.notifier.notify(job_id)
         worker.until_line("block_again")
         check_invariants(site)
         assert through.cuts == 1

@@ -89,7 +89,7 @@ def die_with(parent: Process) -> Callable[[], bool]:
 def test_the_children_of_a_killed_worker_die_with_it(site: Site) -> None:
     worker, witness = site.worker(SLUICE_FAULT="block.written:1:STOP"), site.witness()
     job_id = site.store_blocks(site.ready_lane(), 2)
-    site.bell.ring(job_id)
+    site.notifier.notify(job_id)
     witness.until(lambda: witness.one(_PROCESSING) == 1, "a child to be at its block")
     witness.until(die_with(worker), "the children to be gone")
 
@@ -118,7 +118,7 @@ def test_a_job_whose_worker_was_killed_runs_on_with_another(
     first = site.worker(children=1, SLUICE_FAULT="block.written:3:STOP")
     witness = site.witness()
     job_id = site.store_blocks(site.ready_lane(), 4)
-    site.bell.ring(job_id)
+    site.notifier.notify(job_id)
     witness.until_blocks_done(job_id, 2)
     site.sweep()
     site.worker()
@@ -155,7 +155,7 @@ def test_a_rolling_restart_under_a_full_queue_fails_no_job(site: Site) -> None:
     lanes = [site.ready_lane() for _ in range(6)]
     for _ in range(3):
         for lane in lanes:
-            site.bell.ring(site.store_blocks(lane, 20))
+            site.notifier.notify(site.store_blocks(lane, 20))
         successor = site.worker(children=2, until_ready=False)
         witness.until(lambda: witness.one(_PROCESSING) > 0, "the worker to be in the middle of its work")
         assert witness.one("SELECT sum(blocks_open) FROM jobs") > 20

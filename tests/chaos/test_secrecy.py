@@ -29,18 +29,18 @@ def settings(settings: Settings, broker: list[Broker]) -> Settings:
 @contextmanager
 def all_commands(redis_url: str) -> Iterator[list[str]]:
     """Every command that Redis is sent, with its values; complete when the block has been left."""
-    heard: list[str] = []
+    commands: list[str] = []
     with redis.Redis.from_url(redis_url) as client, redis.Redis.from_url(redis_url).monitor() as monitor:
 
         def listen() -> None:
             for command in monitor.listen():
-                heard.append(command["command"])
-                if _END in heard[-1]:
+                commands.append(command["command"])
+                if _END in commands[-1]:
                     return
 
         thread = threading.Thread(target=listen)
         thread.start()
-        yield heard
+        yield commands
         client.echo(_END)
         thread.join()
 

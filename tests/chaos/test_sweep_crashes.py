@@ -9,8 +9,8 @@ from tests.chaos.invariants import check_invariants
 from tests.chaos.site import Site
 
 
-@pytest.mark.parametrize("point", ["sweep.looked", "sweep.rung"])
-def test_kill_9_of_sweep_before_or_after_it_rings_only_puts_the_ring_off(site: Site, point: str) -> None:
+@pytest.mark.parametrize("point", ["sweep.looked", "sweep.notified"])
+def test_kill_9_of_sweep_before_or_after_it_notifies_only_puts_that_off(site: Site, point: str) -> None:
     lane = site.ready_lane()
     site.store_blocks(lane, 3)
     first = site.sweep(SLUICE_FAULT=f"{point}:1")

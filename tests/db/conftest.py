@@ -13,7 +13,7 @@ from psycopg import sql
 from ingest.db.pool import WORKER, Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
 from ingest.executor import Executor
-from ingest.wakeups import Ear
+from ingest.listener import Listener
 from tests.conftest import TestServers, _named
 from tests.factories import accept, entity, make_executor, make_tenant
 
@@ -51,8 +51,8 @@ def observer(database_url: str) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def ear(redis_url: str) -> Ear:
-    return Ear(redis_url)
+def listener(redis_url: str) -> Listener:
+    return Listener(redis_url)
 
 
 @pytest.fixture

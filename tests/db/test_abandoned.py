@@ -13,7 +13,7 @@ from ingest.db.tenants import Tenant
 from ingest.db.upkeep import Need
 from ingest.executor import Executor
 from ingest.jobs import JobState
-from ingest.wakeups import Ear
+from ingest.listener import Listener
 from tests.db.seen import job_of
 from tests.factories import accept, entity, event, make_tenant, state
 from worker.sweep import Sweep
@@ -44,13 +44,13 @@ def test_one_round_brings_on_a_whole_group_of_jobs_that_its_worker_left(
     pool: Pool,
     submit: Submit,
     executor: Executor,
-    ear: Ear,
+    listener: Listener,
     observer: Connection,
 ) -> None:
     made = claimed_together(pool, submit, kind, item)
     with connect(settings.database_url, "sluice-sweep") as conn:
-        assert Sweep(settings).run_once(conn)["rings"] == 1
-    executor.serve(made[0], ear, seconds=60)
+        assert Sweep(settings).run_once(conn)["notified"] == 1
+    executor.serve(made[0], listener, seconds=60)
     ended = [job_of(observer, job_id) for job_id in made]
     assert {(job.status, job.attempts) for job in ended} == {(JobState.COMPLETED, 2)}
     moments = [job.ended_at for job in ended]
@@ -77,11 +77,11 @@ def test_no_backlog_of_another_tenant_keeps_the_sweeper_from_a_job_that_was_left
         conn.execute("UPDATE jobs SET look_at = now() - interval '1 hour', progressed_at = now() - interval '1 hour'")
     with transaction(pool) as conn:
         other, third = (make_tenant(conn, name=name)[0] for name in ("Other", "Third"))
-        left, unheard = (accept(conn, whose, "events", [event(1)]) for whose in (other, third))
+        left, unsent = (accept(conn, whose, "events", [event(1)]) for whose in (other, third))
         assert claims.claim(conn, left)
         due = "look_at = now(), progressed_at = now() - interval '1 minute'"
-        conn.execute(f"UPDATE jobs SET {due} WHERE id = ANY (%s)".encode(), ([left, unheard],))
+        conn.execute(f"UPDATE jobs SET {due} WHERE id = ANY (%s)".encode(), ([left, unsent],))
     with transaction(pool) as conn:
         heads = [head.job_id for head in claims.heads(conn)]
         looked = {looked.id: looked.need for looked in upkeep.look(conn, heads=heads, limit=500)}
-    assert looked == {running: Need.RING, left: Need.RING, unheard: Need.RING}
+    assert looked == {running: Need.NOTIFY, left: Need.NOTIFY, unsent: Need.NOTIFY}

@@ -65,25 +65,25 @@ def test_numbers_reach_the_table_as_they_were_sent(
     ]
 
 
-def test_a_slice_does_one_block_at_least_and_rings_for_the_rest(
+def test_a_slice_does_one_block_at_least_and_notifies_of_the_rest(
     submit: Callable[..., UUID], executor: Executor, observer: Connection, broker: redis.Redis
 ) -> None:
     job_id = submit("entities", [entity(number) for number in range(4)], block_items=2)
     executor.run(job_id, seconds=0)
     assert counted(observer, job_id) == {Effect.CREATED: 2, Effect.UNPROCESSED: 2}
-    assert spell(JOB, job_id) in rung(broker)
+    assert spell(JOB, job_id) in next_message(broker)
     executor.run(job_id, seconds=0)
     assert job_of(observer, job_id).status is JobState.COMPLETED
 
 
-def rung(broker: redis.Redis) -> str:
-    """The next ring that reaches the broker."""
+def next_message(broker: redis.Redis) -> str:
+    """The next message that reaches the broker."""
     message = broker.blpop(["sluice.jobs"], timeout=30)
     assert message is not None
     return str(json.loads(message[1])["headers"]["argsrepr"])
 
 
-def test_a_job_that_waits_for_another_runs_after_it_and_is_rung_for(
+def test_a_job_that_waits_for_another_runs_after_it_and_is_notified_of(
     submit: Callable[..., UUID], executor: Executor, observer: Connection, broker: redis.Redis
 ) -> None:
     first = submit("entities", [entity(1, data={"email": "first"})])
@@ -91,14 +91,14 @@ def test_a_job_that_waits_for_another_runs_after_it_and_is_rung_for(
     executor.run(second, seconds=60)
     assert job_of(observer, second).status is JobState.PENDING
     executor.run(first, seconds=60)
-    assert spell(JOB, second) in rung(broker)
+    assert spell(JOB, second) in next_message(broker)
     executor.run(second, seconds=60)
     assert counted(observer, second) == {Effect.UPDATED: 1}
     assert observer.execute("SELECT properties::text FROM entities").fetchall() == [('{"email": "second"}',)]
 
 
 @pytest.mark.parametrize("awaited", [True, False])
-def test_who_waits_for_a_job_is_woken_at_its_end(
+def test_a_request_that_waits_for_a_job_is_woken_at_its_end(
     *, awaited: bool, submit: Callable[..., UUID], executor: Executor, broker: redis.Redis
 ) -> None:
     job_id = submit("entities", [entity(1), entity(2)], block_items=1, awaited=awaited)
@@ -120,7 +120,7 @@ def test_a_job_whose_payload_was_changed_fails_and_what_was_done_stands(
     assert (job.error_message or "").startswith("The stored batch cannot be read")
     assert counted(observer, job_id) == {Effect.CREATED: 1, Effect.UNPROCESSED: 2}
     assert broker.exists(f"sluice:ended:{job_id.hex}")
-    assert spell(JOB, waiting) in rung(broker)
+    assert spell(JOB, waiting) in next_message(broker)
 
 
 def test_a_job_that_nobody_knows_is_nothing_to_do(executor: Executor) -> None:

@@ -16,7 +16,7 @@ from ingest.db.templates import TemplateCache
 from ingest.executor import Executor, next_may_gather
 from ingest.ids import JOB, spell
 from ingest.jobs import Effect, JobState
-from ingest.wakeups import Ear
+from ingest.listener import Listener
 from tests.db.lossy import IS_LOST, LANDS, PASSES, lossy_pool
 from tests.db.meanwhile import once
 from tests.db.seen import counted, deposits, job_of, numbers
@@ -31,7 +31,7 @@ def serve(executor: Executor, redis_url: str) -> Callable[..., list[dict[str, An
 
     def serve(**other: Any) -> list[dict[str, Any]]:
         with capture_logs() as lines:
-            replace(executor, **other).serve(None, Ear(redis_url), seconds=60)
+            replace(executor, **other).serve(None, Listener(redis_url), seconds=60)
         return [dict(line) for line in lines]
 
     return serve
@@ -300,7 +300,7 @@ def test_who_waits_is_told_though_the_answer_to_the_commit_was_lost(
         assert [broker.exists(f"sluice:ended:{job_id.hex}") for job_id in made] == [1, 1]
 
 
-def test_jobs_that_come_after_those_of_a_haul_are_rung_for(
+def test_jobs_that_come_after_those_of_a_haul_are_notified_of(
     submit: Submit, serve: Callable[..., list[dict[str, Any]]], observer: Connection
 ) -> None:
     first = [submit("entities", [entity(n)]) for n in range(2)]

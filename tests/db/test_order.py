@@ -20,7 +20,7 @@ from ingest.db.tenants import Tenant
 from ingest.executor import Executor
 from ingest.jobs import WAITS_FOR, Effect, JobState
 from ingest.kinds import KINDS
-from ingest.wakeups import Ear
+from ingest.listener import Listener
 from tests.db.seen import counted, job_of
 from tests.factories import accept, entity, event, make_executor, make_tenant, state
 
@@ -111,9 +111,9 @@ class Workers:
     def _serve(self) -> None:
         database_url, redis_url = self._urls
         with open_pool(database_url, WORKER, size=1) as pool:
-            executor, ear = make_executor(pool, redis_url), Ear(redis_url)
+            executor, listener = make_executor(pool, redis_url), Listener(redis_url)
             while not self._stopping.is_set():
-                executor.serve(None, ear, seconds=60)
+                executor.serve(None, listener, seconds=60)
 
 
 def until_ended(observer: Connection, tenant: Tenant) -> None:
@@ -322,7 +322,7 @@ def test_a_long_job_is_put_down_after_a_block_once_another_tenant_waits(
         long = accept(conn, owner, "entities", [entity(n) for n in range(6)], block_items=1)
         other, _ = make_tenant(conn, name="Other")
         short = accept(conn, other, "entities", [entity(1)])
-    make_executor(pool, redis_url).serve(long, Ear(redis_url), seconds=60)
+    make_executor(pool, redis_url).serve(long, Listener(redis_url), seconds=60)
     ended = {job_id: job_of(observer, job_id) for job_id in (long, short)}
     assert {job.status for job in ended.values()} == {JobState.COMPLETED}
     assert ended[long].attempts == 2, "put down once, after its first block"

@@ -37,7 +37,7 @@ def look(conn: Connection) -> dict[UUID, Need]:
 
 
 def next_look(conn: Connection, job_id: UUID) -> tuple[object, object]:
-    """How many rings are counted, and in how many seconds sweep looks again."""
+    """How many notifications are counted, and in how many seconds sweep looks again."""
     row = conn.execute("SELECT rings, extract(epoch FROM look_at - now())::float FROM jobs WHERE id = %s", (job_id,))
     return row.fetchall()[0]  # type: ignore[return-value]
 
@@ -47,7 +47,7 @@ def status(conn: Connection, job_id: UUID) -> JobState | None:
     return job and job.status
 
 
-def test_a_new_job_is_left_to_the_ring_of_its_request_at_first(conn: Connection, tenant: Tenant) -> None:
+def test_a_new_job_is_left_to_its_requests_notification_at_first(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _TWO)
     assert look(conn) == {}
     assert next_look(conn, job_id) == (0, 1.5)
@@ -61,19 +61,21 @@ def test_a_job_that_begins_is_looked_at_soon_however_long_it_has_waited(conn: Co
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_a_job_that_nobody_works_on_is_rung_for(conn: Connection, tenant: Tenant, *, begun: bool) -> None:
+def test_workers_are_notified_of_a_job_that_none_works_on(conn: Connection, tenant: Tenant, *, begun: bool) -> None:
     job_id = a_job(conn, tenant, begun=begun)
-    assert look(conn) == {job_id: Need.RING}
+    assert look(conn) == {job_id: Need.NOTIFY}
     assert look(conn) == {}, "not before its time comes again"
 
 
-def test_each_ring_puts_off_the_next_one_and_the_third_look_takes_it_in_hand(conn: Connection, tenant: Tenant) -> None:
+def test_each_notification_puts_off_the_next_and_the_third_look_takes_it_in_hand(
+    conn: Connection, tenant: Tenant
+) -> None:
     job_id = a_job(conn, tenant)
     seen = []
     for _ in range(12):
         be_due(conn, job_id)
         seen.append((look(conn)[job_id], *next_look(conn, job_id)))
-    assert [need for need, _, _ in seen] == [Need.RING, Need.RING, *[Need.HANDS] * 10]
+    assert [need for need, _, _ in seen] == [Need.NOTIFY, Need.NOTIFY, *[Need.HANDS] * 10]
     assert [rings for _, rings, _ in seen] == list(range(1, 13))
     assert [seconds for _, _, seconds in seen] == pytest.approx(
         [2.25, 3.375, 5.0625, 7.59375, 11.390625, 17.085937, 25.628906, 30, 30, 30, 30, 30], abs=1e-5
@@ -102,7 +104,7 @@ def test_a_job_whose_block_is_held_needs_nothing_and_keeps_its_back_off(
         be_due(conn, job_id)
     other.rollback()
     with transaction(pool) as conn:
-        assert look(conn) == {job_id: Need.RING}
+        assert look(conn) == {job_id: Need.NOTIFY}
         assert next_look(conn, job_id) == (2, 3.375)
 
 
@@ -112,15 +114,15 @@ def test_a_job_that_waits_for_another_is_not_looked_at_until_that_has_ended(
 ) -> None:
     first = a_job(conn, tenant)
     second = a_job(conn, tenant, after_job_id=first if waits else None, **waits)
-    assert look(conn) == {first: Need.RING}
+    assert look(conn) == {first: Need.NOTIFY}
     jobs.cancel(conn, first)
-    assert look(conn) == {second: Need.RING}
+    assert look(conn) == {second: Need.NOTIFY}
 
 
 def test_of_a_tenants_pending_jobs_the_next_alone_is_looked_at(conn: Connection, tenant: Tenant) -> None:
     first, _ = (a_job(conn, tenant, ordered=False) for _ in range(2))
     other = a_job(conn, make_tenant(conn, name="Other")[0])
-    assert look(conn) == {first: Need.RING, other: Need.RING}
+    assert look(conn) == {first: Need.NOTIFY, other: Need.NOTIFY}
     assert look(conn) == {}
 
 
@@ -138,10 +140,10 @@ def test_a_look_is_bounded_and_the_longest_waiting_come_first(conn: Connection, 
     assert {looked.id for looked in upkeep.look(conn, heads=[], limit=2)} == {made[0]}
 
 
-def test_two_sweeps_ring_once_between_them(pool: Pool, owner: Tenant, other: Connection) -> None:
+def test_two_sweepers_notify_once_between_them(pool: Pool, owner: Tenant, other: Connection) -> None:
     with transaction(pool) as conn:
         job_id = a_job(conn, owner)
-    assert look(other) == {job_id: Need.RING}
+    assert look(other) == {job_id: Need.NOTIFY}
     with transaction(pool) as conn:
         assert look(conn) == {}
     other.commit()
@@ -301,7 +303,7 @@ def test_a_sessions_end_gives_its_block_back(
     end_overdue(database_url, seconds=0)
     until_gone(other)
     with transaction(pool) as conn:
-        assert look(conn) == {job_id: Need.RING}
+        assert look(conn) == {job_id: Need.NOTIFY}
 
 
 def test_a_job_after_one_that_did_not_complete_fails_and_says_so(conn: Connection, tenant: Tenant) -> None:

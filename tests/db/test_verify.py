@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from ingest.broker import celery_app
 from ingest.db import blocks, completion, doctor, entities, jobs, tenants, verify
 from ingest.db.completion import BlockOutcome
 from ingest.db.pool import Connection, Pool, connect, transaction
@@ -14,8 +15,8 @@ from ingest.db.tenants import Tenant
 from ingest.db.verify import CHECKS, Result
 from ingest.executor import Executor
 from ingest.ids import spell, uuid7
-from ingest.queue import Bell, celery_app
-from ingest.wakeups import Wakeups
+from ingest.job_end import JobEndSignal
+from ingest.notifier import Notifier
 from tests.db.meanwhile import once
 from tests.factories import accept, entity, event, make_executor, make_tenant, run_pending, state
 
@@ -92,7 +93,9 @@ def test_a_job_whose_block_is_under_way_is_well(database_url: str, pool: Pool, o
     template_cache = once(lambda: seen.append(found(database_url)))
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", [entity(number) for number in range(4)], block_items=2)
-    Executor(pool, Bell(celery_app(redis_url), redis_url), Wakeups(redis_url), template_cache).run(job_id, seconds=60)
+    Executor(pool, Notifier(celery_app(redis_url), redis_url), JobEndSignal(redis_url), template_cache).run(
+        job_id, seconds=60
+    )
     assert seen == [{}]
 
 

@@ -10,7 +10,7 @@ from ingest.db.pool import Connection
 from ingest.db.tenants import Tenant
 from ingest.executor import Executor
 from ingest.jobs import MOST_WARNINGS_KEPT, Effect, ItemWarning
-from ingest.wakeups import Ear
+from ingest.listener import Listener
 from tests.db.seen import job_of
 from tests.factories import accept, entity
 
@@ -61,7 +61,7 @@ def test_jobs_that_run_together_keep_their_own_strictness_and_indexes(
         submit("entities", items, block_items=block_items, strict=strict): ([], 2) if strict else ([1, 3], 0)
         for strict in (False, True, False)
     }
-    executor.serve(None, Ear(redis_url), seconds=60)
+    executor.serve(None, Listener(redis_url), seconds=60)
     for job_id, (warned, failed) in expected.items():
         job = job_of(observer, job_id)
         assert (job.status, job.warnings, job.effects[Effect.FAILED]) == ("completed", len(warned), failed)

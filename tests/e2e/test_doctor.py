@@ -14,12 +14,13 @@ from cli import main
 from cli.doctor import broker, database, machine
 from cli.doctor.line import Level, clocks
 from cli.stack import running_servers
+from ingest.broker import celery_app
 from ingest.db import doctor as facts
 from ingest.db.migrate import migrate
 from ingest.db.pool import WORKER, connect, transaction
 from ingest.disk import Room
 from ingest.ids import spell, uuid7
-from ingest.queue import Bell, celery_app
+from ingest.notifier import Notifier
 from tests.factories import accept, entity, event, make_tenant, run_pending
 
 _NOWHERE = {"DATABASE_URL": "postgresql:///sluice?host=/nowhere", "REDIS_URL": "unix:///nowhere/redis"}
@@ -336,8 +337,8 @@ def test_jobs_are_counted_by_state(doctor, pool, redis_url):
     assert doctor()["jobs"] == ("ok", "1 completed")
 
 
-def test_the_queue_that_is_counted_is_the_one_that_is_rung_on(doctor, redis_url, job_id):
-    Bell(celery_app(redis_url), redis_url).ring(job_id)
+def test_the_queue_that_is_counted_is_the_notifiers(doctor, redis_url, job_id):
+    Notifier(celery_app(redis_url), redis_url).notify(job_id)
     while doctor()["queue"] != ("ok", "1 messages wait for workers"):
         pass
     with redis.Redis.from_url(redis_url) as client:

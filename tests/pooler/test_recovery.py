@@ -1,4 +1,4 @@
-"""What a killed worker held is free at once behind a pooler too, and the sweeper finds what no worker heard of."""
+"""Behind a pooler too, a killed worker's block is free at once, and the sweeper finds jobs that lost their message."""
 
 import pytest
 

@@ -34,7 +34,7 @@ LISTEN progress
 
 
 class Watch:
-    """Hears of every committed change of a job."""
+    """Receives every committed change of a job."""
 
     def __init__(self, database_url: str) -> None:
         self.conn = psycopg.connect(database_url, autocommit=True)
@@ -79,7 +79,7 @@ class Process:
     def __init__(self, name: str, argv: list[str], env: dict[str, str]) -> None:
         self.name = name
         self.lines: list[str] = []
-        self._heard: queue.Queue[str | None] = queue.Queue()
+        self._lines: queue.Queue[str | None] = queue.Queue()
         self.popen = subprocess.Popen(
             argv,
             cwd=ROOT,
@@ -96,7 +96,7 @@ class Process:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                line = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 pytest.fail(f"{self.name} never said {text!r}:\n" + "\n".join(self.lines[-50:]))
             if line is None:
@@ -124,8 +124,8 @@ class Process:
         with self.popen.stdout as output:
             for line in output:
                 self.lines.append(line.rstrip())
-                self._heard.put(line)
-        self._heard.put(None)
+                self._lines.put(line)
+        self._lines.put(None)
 
 
 class Start:

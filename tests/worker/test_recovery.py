@@ -9,11 +9,11 @@ import httpx2
 import pytest
 import redis
 
+from ingest.broker import RUN_JOB, celery_app
 from ingest.config import Settings
 from ingest.db import jobs
 from ingest.db.pool import Pool, transaction
 from ingest.jobs import JobState
-from ingest.queue import RUN_JOB, celery_app
 from tests.factories import STRAYS, accept, entity, event, make_tenant, run_pending
 from tests.worker.conftest import PATIENCE_SECONDS, Start, Watch
 
@@ -44,8 +44,8 @@ def assert_every_event_once(pool: Pool) -> None:
     assert amounts == list(range(5_000))
 
 
-def ring(settings: Settings, *job_ids: UUID) -> None:
-    """Send a message each, though a bell would spare most of them."""
+def send_messages(settings: Settings, *job_ids: UUID) -> None:
+    """Send a message for each job; a notifier would leave most of them out."""
     with celery_app(settings.redis_url) as app:
         for job_id in job_ids:
             app.send_task(RUN_JOB, args=[str(job_id)], queue="sluice.jobs", retry=False)
@@ -57,7 +57,7 @@ def test_kill_9_of_a_worker_in_a_job_of_20_blocks_loses_and_doubles_nothing(
 ) -> None:
     worker = start.worker()
     job_id = make_job_of_twenty_blocks(pool, settings.redis_url)
-    ring(settings, job_id)
+    send_messages(settings, job_id)
     watch.until_begun(job_id, blocks_done=blocks_done)
 
     worker.kill()
@@ -75,7 +75,7 @@ def test_kill_9_of_a_pool_child_alone_loses_and_doubles_nothing(
     worker = start.worker(children=1)
     start.sweep()
     job_id = make_job_of_twenty_blocks(pool, settings.redis_url)
-    ring(settings, job_id)
+    send_messages(settings, job_id)
     watch.until_begun(job_id, blocks_done=3)
 
     for child in children_of(worker.popen.pid):
@@ -95,7 +95,7 @@ def test_flushall_with_jobs_waiting_loses_none(settings: Settings, pool: Pool, s
     with transaction(pool) as conn:
         tenant, _ = make_tenant(conn)
         job_ids = [accept(conn, tenant, "entities", [entity(number)]) for number in range(20)]
-    ring(settings, *job_ids)
+    send_messages(settings, *job_ids)
     with redis.Redis.from_url(settings.redis_url) as broker:
         broker.flushall()
 
@@ -126,7 +126,7 @@ def test_web_and_worker_meet_on_our_broker_whatever_variables_libraries_are_set(
     headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=20"}
     with httpx2.Client(headers=headers, timeout=PATIENCE_SECONDS) as client:
         answer = client.post(f"{api}/operator-data-api/batch/entities", json=[entity()])
-    assert answer.status_code == 200, "no sweeper runs: the worker has heard of it"
+    assert answer.status_code == 200, "no sweeper runs: the worker was notified of it"
 
 
 def test_two_workers_and_20_unordered_jobs_over_the_same_500_keys_do_not_deadlock(
@@ -144,7 +144,7 @@ def test_two_workers_and_20_unordered_jobs_over_the_same_500_keys_do_not_deadloc
             items = [entity(number, data={"email": "a@b.c", "vip_level": job}) for number in numbers + numbers[::-1]]
             # Unordered, or the two workers would not run them at once.
             job_ids.append(accept(conn, tenant, "entities", items, ordered=False, block_items=250))
-    ring(settings, *job_ids)
+    send_messages(settings, *job_ids)
     watch.until_ended(job_ids)
 
     assert {status_of(pool, job_id) for job_id in job_ids} == {JobState.COMPLETED}
@@ -163,7 +163,7 @@ def test_garbage_messages_harm_nothing(settings: Settings, pool: Pool, start: St
     with transaction(pool) as conn:
         tenant, _ = make_tenant(conn)
         job_id = accept(conn, tenant, "entities", [entity(1)])
-    ring(settings, job_id)
+    send_messages(settings, job_id)
     watch.until_ended([job_id])
 
     assert status_of(pool, job_id) is JobState.COMPLETED
@@ -176,7 +176,7 @@ def test_term_puts_the_work_down_and_another_worker_goes_on(
     worker = start.worker(children=1)
     start.sweep()
     job_id = make_job_of_twenty_blocks(pool, settings.redis_url)
-    ring(settings, job_id)
+    send_messages(settings, job_id)
     watch.until_begun(job_id)
 
     assert worker.terminate() == 0

@@ -7,7 +7,7 @@ from ingest.db.pool import Pool, transaction
 from ingest.jobs import JobState
 from tests.factories import accept, entity, make_tenant
 from tests.worker.conftest import Start, Watch
-from tests.worker.test_recovery import assert_every_event_once, make_job_of_twenty_blocks, ring, status_of
+from tests.worker.test_recovery import assert_every_event_once, make_job_of_twenty_blocks, send_messages, status_of
 
 
 def test_a_worker_that_is_sent_hup_begins_anew_and_loses_and_doubles_nothing(
@@ -15,7 +15,7 @@ def test_a_worker_that_is_sent_hup_begins_anew_and_loses_and_doubles_nothing(
 ) -> None:
     worker = start.worker(children=1)
     job_id = make_job_of_twenty_blocks(pool, settings.redis_url)
-    ring(settings, job_id)
+    send_messages(settings, job_id)
     watch.until_begun(job_id)
 
     worker.popen.send_signal(signal.SIGHUP)
@@ -23,7 +23,7 @@ def test_a_worker_that_is_sent_hup_begins_anew_and_loses_and_doubles_nothing(
     with transaction(pool) as conn:
         tenant, _ = make_tenant(conn)
         later = accept(conn, tenant, "entities", [entity(1)])
-    ring(settings, job_id, later)
+    send_messages(settings, job_id, later)
     watch.until_ended([job_id, later])
 
     assert {status_of(pool, job_id), status_of(pool, later)} == {JobState.COMPLETED}

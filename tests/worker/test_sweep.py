@@ -26,7 +26,7 @@ def job_id(pool: Pool) -> UUID:
     return made
 
 
-def test_workers_are_rung_for_what_hands_cannot_take(
+def test_workers_are_notified_of_jobs_that_hands_cannot_take(
     settings: Settings, pool: Pool, job_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with transaction(pool) as conn:
@@ -98,4 +98,4 @@ def test_rounds_see_to_the_tenants_in_turn(settings: Settings, pool: Pool) -> No
         conn.execute("UPDATE jobs SET look_at = now(), progressed_at = now() - interval '1 minute'")
     sweep = Sweep(settings)
     with connect(settings.database_url, "sluice-sweep") as conn:
-        assert [sweep.run_once(conn)["rings"] for _ in range(2)] == [MOST_HEADS, 1]
+        assert [sweep.run_once(conn)["notified"] for _ in range(2)] == [MOST_HEADS, 1]

@@ -6,7 +6,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from ingest.ids import JOB, spell, uuid7
-from ingest.wakeups import Wakeups
+from ingest.job_end import JobEndSignal
 
 
 @pytest.fixture(autouse=True)
@@ -24,26 +24,29 @@ def refusing() -> str:
         return f"redis://127.0.0.1:{probe.getsockname()[1]}/0"
 
 
-def test_a_wake_up_that_came_first_is_not_waited_for(redis_url: str) -> None:
-    wakeups, job_id = Wakeups(redis_url), uuid7()
-    wakeups.wake([job_id])
+def test_a_signal_that_was_sent_before_the_wait_ends_it_at_once(redis_url: str) -> None:
+    job_end, job_id = JobEndSignal(redis_url), uuid7()
+    job_end.send([job_id])
     with capture_logs() as lines:
-        assert not wakeups.wait(job_id, 30)
+        assert not job_end.wait(job_id, 30)
     assert lines == []
 
 
-def test_a_wake_up_reaches_its_own_job_alone(redis_url: str) -> None:
-    wakeups, job_id, other = Wakeups(redis_url), uuid7(), uuid7()
-    wakeups.wake([other])
-    assert wakeups.wait(job_id, 1)
-    assert not wakeups.wait(other, 30)
+def test_a_signal_reaches_only_the_request_of_its_own_job(redis_url: str) -> None:
+    job_end, job_id, other = JobEndSignal(redis_url), uuid7(), uuid7()
+    job_end.send([other])
+    assert job_end.wait(job_id, 1)
+    assert not job_end.wait(other, 30)
 
 
 @pytest.mark.parametrize("url", ["unix:///no/such/socket", "refusing"])
 def test_where_redis_is_away_both_return_and_say_so(url: str, refusing: str) -> None:
-    wakeups, job_id = Wakeups(refusing if url == "refusing" else url), uuid7()
+    job_end, job_id = JobEndSignal(refusing if url == "refusing" else url), uuid7()
     with capture_logs() as lines:
-        wakeups.wake([job_id])
-        assert not wakeups.wait(job_id, 30)
+        job_end.send([job_id])
+        assert not job_end.wait(job_id, 30)
     named = [(line["event"], line.get("jobs") or line["job_id"], line["log_level"]) for line in lines]
-    assert named == [("wake_failed", [spell(JOB, job_id)], "warning"), ("wait_failed", spell(JOB, job_id), "warning")]
+    assert named == [
+        ("job_end_send_failed", [spell(JOB, job_id)], "warning"),
+        ("job_end_wait_failed", spell(JOB, job_id), "warning"),
+    ]
