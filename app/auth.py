@@ -114,7 +114,7 @@ def reauthenticate() -> None:
         Unauthorized: the key opens nothing any more.
     """
     key, words = g.pop("cached")
-    services().callers.forget(key)  # otherwise a rejected key would keep using the tenant's rate limit
+    services().key_cache.remove(key)  # otherwise a rejected key would keep using the tenant's rate limit
     try:
         _look_up(key, words)
     except Unauthorized:
@@ -130,12 +130,12 @@ def _bearer() -> str | None:
 
 def _let_in(key: str, words: _Words) -> None:
     on_insert = current_app.view_functions[request.endpoint or ""] in _ON_INSERT
-    remembered = services().callers.recall(key) if on_insert else None
-    if remembered is None:
+    cached = services().key_cache.get(key) if on_insert else None
+    if cached is None:
         _look_up(key, words)
     else:
         g.cached = key, words
-        _is(remembered)
+        _is(cached)
 
 
 def _look_up(key: str, words: _Words) -> None:
@@ -149,9 +149,9 @@ def _look_up(key: str, words: _Words) -> None:
     ):
         if closed:
             raise Unauthorized(why)
-    # Who is stale has just been changed by that; and who has no template can store nothing.
+    # Skip a stale caller: the look-up has just changed its row. A caller with no template can store nothing.
     if not found.stale and found.template_id is not None:
-        services().callers.remember(key, found)
+        services().key_cache.store(key, found)
     _is(found)
 
 

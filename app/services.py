@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 
 from flask import Flask, current_app
 
-from app.callers import Callers
+from app.key_cache import KeyCache
 from app.limits import Limits
 from ingest.broker import celery_app
 from ingest.config import Settings
@@ -36,7 +36,7 @@ class Services:
         self.notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
         self.job_end = JobEndSignal(settings.redis_url)
         self.template_cache = TemplateCache()
-        self.callers = Callers()
+        self.key_cache = KeyCache()
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
         self.waiting_places = threading.Semaphore(settings.web_threads - free)
         self._lock = threading.Lock()

@@ -108,7 +108,7 @@ def test_section_1_a_closed_door_is_401_and_says_why(
 def cached(api: Api) -> Services:
     """Have the process cache the caller."""
     services: Services = api.app.extensions["sluice"]
-    while services.callers.recall(api.key) is None:
+    while services.key_cache.get(api.key) is None:
         assert api.post("/batch/entities", [entity()]).status_code == 202
     return services
 
@@ -129,7 +129,7 @@ def test_section_1_a_key_that_was_closed_stores_nothing_and_is_401_though_it_is_
     answer = api.post("/batch/entities", [entity()])
     refused(answer, 401, "UNAUTHORIZED", word)
     assert not any(name.startswith("RateLimit") for name, _ in answer.headers)
-    assert services.callers.recall(api.key) is None
+    assert services.key_cache.get(api.key) is None
     assert jobs_of(pool, "id") == before
     refused(api.post("/batch/entities", body=b"{"), 401, "UNAUTHORIZED", word)
 
@@ -176,9 +176,9 @@ def test_only_batches_let_a_cached_caller_in(api: Api, pool: Pool) -> None:
 
 def test_the_cache_of_callers_is_bounded(api: Api) -> None:
     services = cached(api)
-    caller = services.callers.recall(api.key)
+    caller = services.key_cache.get(api.key)
     assert caller
     for number in range(10_001):
-        services.callers.remember(str(number), caller)
-    assert services.callers.recall(api.key) is None
-    assert services.callers.recall("10000") == caller
+        services.key_cache.store(str(number), caller)
+    assert services.key_cache.get(api.key) is None
+    assert services.key_cache.get("10000") == caller

@@ -32,7 +32,7 @@ def test_no_request_fails_after_all_sessions_of_the_api_were_ended(
             assert len(admin.execute(_END_ALL).fetchall()) >= 6
             for number in range(4):
                 assert api.post("/batch/entities", [entity(number)]).status_code == 202
-            assert services.callers.recall(key), "whose key is not looked up before the batch is stored"
+            assert services.key_cache.get(key), "whose key is not looked up before the batch is stored"
             assert admin.execute(_END_ALL).fetchall()
             for number in range(4):
                 assert api.post("/batch/entities", [entity(number)]).status_code == 202
