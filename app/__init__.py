@@ -2,7 +2,7 @@
 
     paths.py     ids in paths, taken apart before they are decoded; no redirects
     requests.py  request ids and log lines
-    auth.py, key_cache.py  whose key it is    limits.py, scopes.py  how often it may call
+    auth.py, key_cache.py  whose key it is    rate_counter.py, rate_limit.py  how often it may call
     body.py      reading bodies             replies.py            writing JSON
     errors.py    every error to one answer  query.py, pages.py, prefer.py  query parameters, Prefer
     batches.py   accepting a batch          jobs.py               the job resource, for every face

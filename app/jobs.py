@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from flask import Blueprint, Response, request, url_for
 
-from app import pages, query, scopes
+from app import pages, query, rate_limit
 from app.auth import caller
 from app.describe import describe
 from app.replies import moment, moment_or_none
@@ -42,7 +42,7 @@ def blueprint(reply: Reply, noun: str) -> Blueprint:
         noun: what the names of the face's operations call a job.
     """
     bp = Blueprint("jobs", __name__)
-    bp.before_request(scopes.scope("read"))
+    bp.before_request(rate_limit.scope("read"))
 
     @bp.get("/batch/jobs/<text:job_id>")
     @describe("Where a job stands", operation=f"get{noun}", answers={200: "Job"}, faults=(404,))

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 from flask import Flask, current_app
 
 from app.key_cache import KeyCache
-from app.limits import Limits
+from app.rate_counter import RateCounter
 from ingest.broker import celery_app
 from ingest.config import Settings
 from ingest.db.pool import WORKER, Pool, open_pool
@@ -32,7 +32,7 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.limits = Limits(settings)
+        self.rate_counter = RateCounter(settings)
         self.notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
         self.job_end = JobEndSignal(settings.redis_url)
         self.template_cache = TemplateCache()

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Flask
 
-from app import auth, jobs, scopes
+from app import auth, jobs, rate_limit
 from app.operator import batch, entities, envelope, events, keys, settings, states, templates
 from app.operator.envelope import failure
 
@@ -14,7 +14,7 @@ _KEYS_API = "/api-keys"
 # Who is calling is known before anything else of the request is looked at; then each noun counts it in its scope.
 _face = Blueprint("operator", __name__)
 _face.before_request(auth.operator)
-_face.after_request(scopes.tell(lambda verdict: verdict.headers))
+_face.after_request(rate_limit.add_headers(lambda verdict: verdict.headers))
 
 _jobs = jobs.blueprint(envelope.success, "Job")
 for _noun in (batch.bp, entities.bp, events.bp, states.bp, templates.bp, settings.bp, _jobs):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request
 
-from app import body, jobs, prefer, query, scopes
+from app import body, jobs, prefer, query, rate_limit
 from app.auth import CallerChanged, authenticates_on_insert, caller, reauthenticate
 from app.batches import Ended, Order, accept, accepted, require_template, where_to_poll
 from app.describe import describe
@@ -17,7 +17,7 @@ from ingest.jobs import Effect, JobState
 from ingest.kinds import KINDS, Kind
 
 bp = Blueprint("batch", __name__)
-bp.before_request(scopes.scope("ingest:batch"))
+bp.before_request(rate_limit.scope("ingest:batch"))
 
 _ANSWERS = {202: "AcceptedBatch", 200: "EndedBatch"}
 _ORDERED = query.Flag(

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from app import body, prefer, query, scopes
+from app import body, prefer, query, rate_limit
 from app.auth import caller
 from app.describe import describe
 from app.operator import singles
@@ -18,7 +18,7 @@ from ingest.errors import NotFound
 from ingest.kinds import KINDS
 
 bp = Blueprint("entities", __name__)
-bp.before_request(scopes.scope("ingest:entities"))
+bp.before_request(rate_limit.scope("ingest:entities"))
 
 MODE = query.Choice(name="mode", words=("replace", "merge"), text="what to do with `data` that is there")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from flask import Blueprint, Response
 
-from app import body, pages, prefer, query, scopes
+from app import body, pages, prefer, query, rate_limit
 from app.auth import caller
 from app.describe import describe
 from app.operator import singles
@@ -22,7 +22,7 @@ from ingest.errors import InvalidParameter
 from ingest.kinds import KINDS
 
 bp = Blueprint("events", __name__)
-bp.before_request(scopes.scope("ingest:events"))
+bp.before_request(rate_limit.scope("ingest:events"))
 
 _LIMIT = query.Whole(name="limit", most=500, default=50)
 _EVENT_TYPE = query.Text(name="eventType", text="only those of this type")

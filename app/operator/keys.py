@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from app import query, scopes
+from app import query, rate_limit
 from app.auth import caller
 from app.describe import describe
 from app.operator import forms
@@ -16,7 +16,7 @@ from ingest.db.pool import transaction
 from ingest.errors import InvalidParameter, NotFound
 
 bp = Blueprint("keys", __name__)
-bp.before_request(scopes.scope("settings"))
+bp.before_request(rate_limit.scope("settings"))
 
 _SHOWN_DIGITS = 8
 

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from app import scopes
+from app import rate_limit
 from app.auth import caller
 from app.describe import describe
 from app.operator import forms
@@ -14,7 +14,7 @@ from ingest.db.pool import Connection, transaction
 from ingest.errors import NotFound
 
 bp = Blueprint("settings", __name__)
-bp.before_request(scopes.scope("settings"))
+bp.before_request(rate_limit.scope("settings"))
 
 
 @bp.get("/settings")

@@ -3,7 +3,7 @@
 import msgspec
 from flask import Blueprint, Response
 
-from app import body, scopes
+from app import body, rate_limit
 from app.auth import caller
 from app.describe import describe
 from app.operator import singles
@@ -19,7 +19,7 @@ from ingest.errors import NotFound
 from ingest.kinds import KINDS
 
 bp = Blueprint("states", __name__)
-bp.before_request(scopes.scope("ingest:states"))
+bp.before_request(rate_limit.scope("ingest:states"))
 
 
 @bp.put("/entities/<text:external_id>/state/<text:key>")

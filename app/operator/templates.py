@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app import scopes
+from app import rate_limit
 from app.auth import caller
 from app.describe import describe
 from app.operator import forms
@@ -19,7 +19,7 @@ from ingest.errors import InvalidInput
 from ingest.templates import Template
 
 bp = Blueprint("templates", __name__)
-bp.before_request(scopes.scope("settings"))
+bp.before_request(rate_limit.scope("settings"))
 
 _SLUG = re.compile(r"tpl_[a-z0-9_-]{1,100}", re.ASCII)
 

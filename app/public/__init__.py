@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Flask
 
-from app import auth, jobs, scopes
+from app import auth, jobs, rate_limit
 from app.public import batch, envelope, events, health, objects
 from app.public.envelope import failure
 
@@ -14,7 +14,7 @@ BASES = ("/api/public/v1", "/v1")
 # Who is calling is known before anything else of the request is looked at; then each noun counts it in its scope.
 _face = Blueprint("public", __name__)
 _face.before_request(auth.public)
-_face.after_request(scopes.tell(envelope.limits))
+_face.after_request(rate_limit.add_headers(envelope.limits))
 
 for _noun in (events.bp, objects.bp, batch.bp, health.bp, jobs.blueprint(envelope.job, "PublicJob")):
     _face.register_blueprint(_noun)

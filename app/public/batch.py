@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response
 
-from app import batches, prefer, scopes
+from app import batches, prefer, rate_limit
 from app.auth import caller
 from app.batches import Ended
 from app.describe import describe
@@ -19,7 +19,7 @@ from ingest.jobs import Effect
 from ingest.kinds import KINDS
 
 bp = Blueprint("batch", __name__)
-bp.before_request(scopes.scope("ingest:batch"))
+bp.before_request(rate_limit.scope("ingest:batch"))
 
 _ASYNC = "respond-async"
 _PREFER = {"Prefer": f"{_ASYNC}: answer 202 with a job to poll; {prefer.HANDLING}: as in RFC 7240"}

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response
 
 from app.errors import Fault
-from app.limits import Verdict
+from app.rate_counter import Verdict
 from app.replies import as_json
 
 _MICROSECONDS_A_MILLISECOND = 1_000

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response
 
-from app import prefer, scopes
+from app import prefer, rate_limit
 from app.describe import describe
 from app.public import singles
 from app.public.envelope import moment
 from ingest.object_events import ObjectEvent
 
 bp = Blueprint("events", __name__)
-bp.before_request(scopes.scope("ingest:events"))
+bp.before_request(rate_limit.scope("ingest:events"))
 
 
 @bp.post("/event")

@@ -2,13 +2,13 @@
 
 from flask import Blueprint, Response
 
-from app import scopes
+from app import rate_limit
 from app.auth import caller
 from app.describe import describe
 from app.public.envelope import success
 
 bp = Blueprint("health", __name__)
-bp.before_request(scopes.scope("read"))
+bp.before_request(rate_limit.scope("read"))
 
 
 @bp.get("/health")

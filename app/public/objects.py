@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from app import prefer, scopes
+from app import prefer, rate_limit
 from app.auth import caller
 from app.describe import describe
 from app.public import singles
@@ -16,7 +16,7 @@ from ingest.errors import NotFound
 from ingest.jobs import Effect
 
 bp = Blueprint("objects", __name__)
-bp.before_request(scopes.scope("ingest:entities"))
+bp.before_request(rate_limit.scope("ingest:entities"))
 
 
 @bp.post("/object/upsert")

@@ -1,4 +1,4 @@
-"""Rate limits: requests in a sliding window, counted in Redis. Where Redis is away, all may pass."""
+"""Count requests in a sliding window in Redis. While Redis is unreachable, all requests pass."""
 
 import math
 import threading
@@ -17,31 +17,31 @@ from redis.retry import Retry
 
 from ingest.config import Settings
 
-# A request shall hardly notice a Redis that hangs, and the ones after it not at all.
+# A Redis that hangs costs one request this long; the requests of the next seconds do not ask it.
 _PATIENCE_SECONDS = 0.25
 _AWAY_SECONDS = 5.0
 
-# To ask Redis costs a request as much as all else that it needs of the network. So while much is left, a process lets
-# some pass on its own and tells of them within this time: each process a hundredth of what is left, so that a limit is
-# never overrun by more, and where less than a hundred are left, every single one is asked for.
+# Asking Redis costs a request as much as all its other network traffic. While much of a limit is left, a process lets
+# some requests pass without asking, and reports them within this time: at most a hundredth of the rest, so that no
+# process exceeds a limit by more. Where fewer than a hundred are left, it asks for each request.
 _UNTOLD_SECONDS = 0.5
 _UNTOLD_SHARE = 100
 
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.limits")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.rate_counter")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What counting one request found.
+    """The result of counting one request.
 
     Attributes:
-        scope: in which it was counted.
+        scope: of the contract, under which the request was counted.
         rate: how many requests in how many seconds may pass.
-        passes: whether this one may.
-        left: how many more may, at present; None where Redis is away.
-        reset_at: when a further one may, or more may.
+        passes: True if this request may pass.
+        left: how many more may pass now; None while Redis is unreachable.
+        reset_at: when a further request may pass, or more may.
     """
 
     scope: str
@@ -57,7 +57,7 @@ class Verdict:
 
     @property
     def headers(self) -> dict[str, str]:
-        """How to tell the client (draft-ietf-httpapi-ratelimit-headers, section 1.4)."""
+        """Headers for the client (draft-ietf-httpapi-ratelimit-headers, section 1.4)."""
         headers = {"RateLimit-Policy": f'"{self.scope}";q={self.rate.amount};w={self.rate.get_expiry()}'}
         if self.left is not None:
             headers["RateLimit"] = f'"{self.scope}";r={self.left};t={self.wait}'
@@ -66,7 +66,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Tally:
-    """What this process knows of the requests of one tenant in one scope.
+    """A process's record of the requests of one tenant under one scope.
 
     Attributes:
         asked: when Redis was asked last, on the monotonic clock.
@@ -80,7 +80,7 @@ class _Tally:
     untold: int = 0
 
 
-class Limits:
+class RateCounter:
     """Counts requests by tenant and scope (contracts/operator.md section 9).
 
     Args:
@@ -109,7 +109,7 @@ class Limits:
         self._lock = threading.Lock()
 
     def count(self, tenant: UUID, scope: str) -> Verdict:
-        """Count a request. A Redis that fails is left alone for some seconds, with one line in the log.
+        """Count a request. After an error, log one line and leave Redis alone for some seconds.
 
         Args:
             tenant: the tenant's public id.
@@ -135,5 +135,5 @@ class Limits:
         return Verdict(scope, rate, passes, tally.left, tally.reset_at)
 
     def _hit(self, rate: RateLimitItem, scope: str, tenant: UUID, requests: int) -> bool:
-        """Count so many requests at once, all of them or, where they are too many, none."""
+        """Count so many requests at once: all of them, or none where they exceed the limit."""
         return self._window.hit(rate, scope, str(tenant), cost=requests)

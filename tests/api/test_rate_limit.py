@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from app import create_app
-from app.limits import Limits
+from app.rate_counter import RateCounter
 from ingest.config import Settings
 from ingest.db.pool import Pool, transaction
 from tests.api.conftest import BASE, TIME, Api, data, refused
@@ -112,14 +112,14 @@ def test_section_9_without_redis_all_may_pass_and_one_line_says_so(
 
 def test_a_redis_that_hangs_costs_one_short_wait_and_not_one_a_request(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        limits = Limits(replace(settings, redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0"))
+        limits = RateCounter(replace(settings, redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0"))
         began = time.monotonic()
         for _ in range(100):
             assert limits.count(UUID(int=1), "read").passes
         assert time.monotonic() - began < 2
 
 
-def counted(limits: Limits, times: int) -> int:
+def counted(limits: RateCounter, times: int) -> int:
     """How many of so many requests passed."""
     return sum(limits.count(UUID(int=1), "read").passes for _ in range(times))
 
@@ -128,7 +128,7 @@ def test_section_9_processes_that_tell_redis_of_several_requests_at_once_overrun
     settings: Settings,
 ) -> None:
     settings = replace(settings, rate_read="1000/day")
-    processes = [Limits(settings), Limits(settings)]
+    processes = [RateCounter(settings), RateCounter(settings)]
     passed = sum(counted(each, 7) for _ in range(300) for each in processes)
     assert 1000 <= passed <= 1000 + 2 * 10
     assert [counted(each, 100) for each in processes] == [0, 0]
@@ -136,7 +136,7 @@ def test_section_9_processes_that_tell_redis_of_several_requests_at_once_overrun
 
 def test_section_9_what_a_process_let_pass_on_its_own_is_told_to_all(settings: Settings) -> None:
     settings = replace(settings, rate_read="1000/day")
-    one, other = Limits(settings), Limits(settings)
+    one, other = RateCounter(settings), RateCounter(settings)
     assert counted(one, 500) == 500
     verdict = other.count(UUID(int=1), "read")
     assert verdict.left is not None
@@ -145,7 +145,7 @@ def test_section_9_what_a_process_let_pass_on_its_own_is_told_to_all(settings: S
 
 def test_section_9_where_few_are_left_each_request_is_asked_for(settings: Settings) -> None:
     settings = replace(settings, rate_read="99/day")
-    processes = [Limits(settings), Limits(settings)]
+    processes = [RateCounter(settings), RateCounter(settings)]
     lefts = [each.count(UUID(int=1), "read").left for _ in range(50) for each in processes]
     assert lefts == [*range(98, -1, -1), 0]
 

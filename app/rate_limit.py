@@ -1,6 +1,6 @@
-"""Which calls count against which rate limit, and what the client is told of it on every answer.
+"""Count each call against its rate limit, and write the limit into the headers of its response.
 
-Calls that bring new data also need room on the database's disk; those that delete do not.
+Calls that bring new data also need room on the database's disk; calls that delete do not.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from flask import Response, g, request
 
 from app.auth import caller
-from app.limits import Verdict
+from app.rate_counter import Verdict
 from app.services import services
 from ingest.disk import require_room
 from ingest.errors import RateLimited
@@ -17,17 +17,17 @@ _BRING_DATA = frozenset({"POST", "PUT", "PATCH"})
 
 
 def scope(name: str) -> Callable[[], None]:
-    """A blueprint's `before_request`: its writes count under this name, its reads under `read`.
+    """Return a blueprint's `before_request`, which counts writes under this scope, and reads under `read`.
 
     Args:
-        name: one of contracts/operator.md section 9.
+        name: a scope of contracts/operator.md section 9.
     """
 
     def count() -> None:
         if request.method == "OPTIONS":
             return
         counted = "read" if request.method in {"GET", "HEAD"} else name
-        g.verdict = verdict = services().limits.count(caller().tenant_public_id, counted)
+        g.verdict = verdict = services().rate_counter.count(caller().tenant_public_id, counted)
         if not verdict.passes:
             message = (
                 f'More than {verdict.rate.amount} requests in {verdict.rate.get_expiry()} seconds under "{counted}"'
@@ -40,16 +40,16 @@ def scope(name: str) -> Callable[[], None]:
     return count
 
 
-def tell(spell: Callable[[Verdict], Mapping[str, str]]) -> Callable[[Response], Response]:
-    """A blueprint's `after_request`: the limit and what is left of it, on every answer of a call that was counted.
+def add_headers(spell: Callable[[Verdict], Mapping[str, str]]) -> Callable[[Response], Response]:
+    """Return a blueprint's `after_request`, which adds the limit and its rest to the response of a counted call.
 
     Args:
-        spell: the headers in which the face says it.
+        spell: returns the API's headers for a verdict.
     """
 
-    def say(response: Response) -> Response:
+    def add(response: Response) -> Response:
         if "verdict" in g:
             response.headers.extend(spell(g.verdict))
         return response
 
-    return say
+    return add
