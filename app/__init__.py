@@ -1,16 +1,21 @@
-"""The web process: parse, call `ingest`, shape the reply.
+"""The web process: parse, call `ingest`, build the response.
 
-    paths.py     ids in paths, taken apart before they are decoded; no redirects
-    requests.py  request ids and log lines
-    auth.py, key_cache.py  whose key it is    rate_counter.py, rate_limit.py  how often it may call
-    body.py      reading bodies             replies.py            writing JSON
-    errors.py    every error to one answer  query.py, pages.py, prefer.py  query parameters, Prefer
-    batches.py   accepting a batch          jobs.py               the job resource, for every face
-    connections.py, parsing.py  gunicorn's worker: connections and messages, before and after the app
-    operator/    the operator face          public/               the public face
-    health.py    is it well?                services.py           the connections of the process
-    front.py     the page at `/`
-    docs.py      the OpenAPI document, from describe.py, shapes.py and examples.py
+    paths.py                        ids in paths, split before they are decoded; no redirects
+    request_log.py                  request ids and log lines
+    auth.py, key_cache.py           whose key it is
+    rate_limit.py, rate_counter.py  how often it may call
+    body.py, responses.py           reading bodies, writing JSON
+    errors.py                       every error to one response
+    query.py, pagination.py         query parameters
+    prefer.py                       the header `Prefer`
+    batches.py                      accepting a batch
+    jobs.py                         the job resource, for both faces
+    connections.py, parsing.py      gunicorn's worker: connections and messages, before and after the app
+    operator/, public/              the two faces
+    health.py                       health checks
+    services.py                     the connections of the process
+    front.py                        the page at `/`
+    docs.py                         the OpenAPI document, from describe.py, shapes.py and examples.py
 
 Imports `ingest` only. `create_app` is what gunicorn serves; `gunicorn.py` holds its settings.
 """
@@ -20,7 +25,7 @@ from typing import Any
 
 from flask import Flask
 
-from app import docs, errors, front, health, operator, paths, public, requests, services
+from app import docs, errors, front, health, operator, paths, public, request_log, services
 from ingest.config import Settings
 
 ENVELOPES = errors.Envelopes(dict.fromkeys(public.BASES, public.failure), elsewhere=operator.failure)
@@ -44,7 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = _App(__name__, static_folder=None)
     services.attach(app, settings or Settings.from_env())
     paths.prepare(app)
-    requests.follow(app)
+    request_log.follow(app)
     errors.handle(app, ENVELOPES)
     operator.mount(app)
     public.mount(app)

@@ -11,7 +11,7 @@ from flask import g
 
 from app.auth import CallerChanged, cached_caller
 from app.jobs import INLINE_ERRORS, address, first_warnings, own_job
-from app.requests import request_id
+from app.request_log import request_id
 from app.services import services
 from ingest import faultpoints, ids, intake
 from ingest.db import blocks, jobs

@@ -18,7 +18,7 @@ from app.examples import EXAMPLES
 from app.operator import forms
 from app.operator import shapes as operator_shapes
 from app.public import shapes as public_shapes
-from app.replies import as_json
+from app.responses import as_json
 from app.shapes import ref, success
 
 _PAGES = "/docs"

@@ -58,7 +58,7 @@ graceful_timeout = 33
 # It would be one file a user for all of their servers, and nobody here talks to it.
 control_socket_disable = True
 
-# Requests are logged by app/requests.py; gunicorn's own lines go where all others go.
+# Requests are logged by app/request_log.py; gunicorn's own lines go where all others go.
 accesslog = None
 errorlog = None
 

@@ -6,7 +6,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.describe import describe
-from app.replies import as_json
+from app.responses import as_json
 from app.services import services
 from ingest.db.connection import unfit
 from ingest.db.migrate import pending

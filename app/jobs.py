@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 from flask import Blueprint, Response, request, url_for
 
-from app import pages, query, rate_limit
+from app import pagination, query, rate_limit
 from app.auth import caller
 from app.describe import describe
-from app.replies import moment, moment_or_none
+from app.responses import moment, moment_or_none
 from app.services import services
 from ingest import ids
 from ingest.db import blocks, jobs
@@ -29,16 +29,16 @@ INLINE_WARNINGS = 10
 
 _ANY_JOB = "job_any"
 
-Reply = Callable[[Any, int, Mapping[str, str]], Response]
+Respond = Callable[[Any, int, Mapping[str, str]], Response]
 _Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 _Place = tuple[_Index, _Index]  # an item's index, and which of its warnings
 
 
-def blueprint(reply: Reply, noun: str) -> Blueprint:
+def blueprint(respond: Respond, noun: str) -> Blueprint:
     """The job resource in a face's envelope; its caller is known by `app.auth.caller`.
 
     Args:
-        reply: makes an answer of data, a status and headers.
+        respond: makes an answer of data, a status and headers.
         noun: what the names of the face's operations call a job.
     """
     bp = Blueprint("jobs", __name__)
@@ -50,7 +50,7 @@ def blueprint(reply: Reply, noun: str) -> Blueprint:
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
             errors, warnings = inline_errors(conn, found), first_warnings(conn, found)
-        return reply(_shape(found, errors, warnings), 200, {})
+        return respond(_shape(found, errors, warnings), 200, {})
 
     @bp.get("/batch/jobs/<text:job_id>/errors")
     @describe(
@@ -58,16 +58,16 @@ def blueprint(reply: Reply, noun: str) -> Blueprint:
         operation=f"list{noun}Errors",
         answers={200: "ItemErrors"},
         faults=(400, 404),
-        query=(_LIMIT, pages.CURSOR),
+        query=(_LIMIT, pagination.CURSOR),
     )
     def errors(job_id: str) -> Response:
         most = _LIMIT.read()
-        after = pages.cursor(_Index)
+        after = pagination.cursor(_Index)
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
             page = blocks.errors_of(conn, found.id, limit=most + 1, after=-1 if after is None else after)
-        more = pages.next_link(page[most - 1].index) if len(page) > most else {}
-        return reply(error_list(page[:most]), 200, more)
+        more = pagination.next_link(page[most - 1].index) if len(page) > most else {}
+        return respond(error_list(page[:most]), 200, more)
 
     @bp.get("/batch/jobs/<text:job_id>/warnings")
     @describe(
@@ -75,16 +75,16 @@ def blueprint(reply: Reply, noun: str) -> Blueprint:
         operation=f"list{noun}Warnings",
         answers={200: "ItemWarnings"},
         faults=(400, 404),
-        query=(_LIMIT, pages.CURSOR),
+        query=(_LIMIT, pagination.CURSOR),
     )
     def warnings(job_id: str) -> Response:
         most = _LIMIT.read()
-        after = pages.cursor(_Place)
+        after = pagination.cursor(_Place)
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
             page = blocks.warnings_of(conn, found.id, limit=most + 1, after=after or (-1, -1))
-        more = pages.next_link(page[most - 1][0]) if len(page) > most else {}
-        return reply(warning_list([warning for _, warning in page[:most]]), 200, more)
+        more = pagination.next_link(page[most - 1][0]) if len(page) > most else {}
+        return respond(warning_list([warning for _, warning in page[:most]]), 200, more)
 
     return bp
 

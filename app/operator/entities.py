@@ -5,9 +5,9 @@ from flask import Blueprint, Response
 from app import body, prefer, query, rate_limit
 from app.auth import caller
 from app.describe import describe
-from app.operator import singles
+from app.operator import single_writes
 from app.operator.envelope import success
-from app.replies import document, moment
+from app.responses import document, moment
 from app.services import services
 from ingest import ids, rawjson
 from ingest.db import entities
@@ -37,7 +37,7 @@ def post() -> Response:
     merge = MODE.read() == "merge"
     item = body.read_item()
     with confirmed_transaction(services().pool) as conn:
-        written = singles.write(conn, KINDS["entities"], item, merge=merge)
+        written = single_writes.write(conn, KINDS["entities"], item, merge=merge)
         stored = _read(conn, rawjson.decode(rawjson.split_object(item)["externalId"]))
     data = {
         "id": ids.spell(ids.ENTITY, stored.public_id),
@@ -45,7 +45,7 @@ def post() -> Response:
         "entityType": stored.type,
         "action": written.effect,
     }
-    return singles.answered(written, data)
+    return single_writes.answered(written, data)
 
 
 @bp.get("/entities/<text:external_id>")

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response
 
 from app.errors import Fault
-from app.replies import as_json, moment
+from app.responses import as_json, moment
 
 
 def success(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

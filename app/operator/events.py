@@ -6,12 +6,12 @@ from typing import Annotated
 import msgspec
 from flask import Blueprint, Response
 
-from app import body, pages, prefer, query, rate_limit
+from app import body, pagination, prefer, query, rate_limit
 from app.auth import caller
 from app.describe import describe
-from app.operator import singles
+from app.operator import single_writes
 from app.operator.envelope import success
-from app.replies import document, moment
+from app.responses import document, moment
 from app.services import services
 from ingest import ids
 from ingest.db import events
@@ -46,10 +46,10 @@ _Place = tuple[Annotated[int, msgspec.Meta(ge=_FIRST, le=_LAST)], Annotated[int,
 )
 def post(external_id: str) -> Response:
     """Append one event; its entity must exist."""
-    item = singles.with_members(body.read_item(), externalId=external_id)
+    item = single_writes.with_members(body.read_item(), externalId=external_id)
     with confirmed_transaction(services().pool) as conn:
-        written = singles.write(conn, KINDS["events"], item)
-    return singles.answered(written, {"id": written.public_id and ids.spell(ids.EVENT, written.public_id)})
+        written = single_writes.write(conn, KINDS["events"], item)
+    return single_writes.answered(written, {"id": written.public_id and ids.spell(ids.EVENT, written.public_id)})
 
 
 @bp.get("/entities/<text:external_id>/events")
@@ -58,16 +58,16 @@ def post(external_id: str) -> Response:
     operation="listEvents",
     answers={200: "StoredEvents"},
     faults=(400, 404),
-    query=(_LIMIT, _EVENT_TYPE, pages.CURSOR),
+    query=(_LIMIT, _EVENT_TYPE, pagination.CURSOR),
 )
 def get(external_id: str) -> Response:
     """A page of events, with a Link to the next one where there are more."""
-    most, place = _LIMIT.read(), pages.cursor(_Place)
+    most, place = _LIMIT.read(), pagination.cursor(_Place)
     event_type = _EVENT_TYPE.read()
     if event_type is not None and "\0" in event_type:
         raise InvalidParameter(_EVENT_TYPE.name, "eventType holds a NUL character, which no type can have")
     with transaction(services().pool) as conn:
-        singles.require_entity(conn, external_id)
+        single_writes.require_entity(conn, external_id)
         page = events.of_entity(
             conn,
             caller().tenant_id,
@@ -76,7 +76,7 @@ def get(external_id: str) -> Response:
             event_type=event_type,
             before=place and (_EPOCH + place[0] * _MICROSECOND, place[1]),
         )
-    more = pages.next_link(_place(page[-1])) if page and page[-1].more else {}
+    more = pagination.next_link(_place(page[-1])) if page and page[-1].more else {}
     return success([_shape(event) for event in page], 200, more)
 
 

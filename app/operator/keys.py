@@ -7,7 +7,7 @@ from app.auth import caller
 from app.describe import describe
 from app.operator import forms
 from app.operator.envelope import success
-from app.replies import moment, moment_or_none
+from app.responses import moment, moment_or_none
 from app.services import services
 from ingest.db import keys
 from ingest.db.confirmed import confirmed_transaction

@@ -6,9 +6,9 @@ from flask import Blueprint, Response
 from app import body, rate_limit
 from app.auth import caller
 from app.describe import describe
-from app.operator import singles
+from app.operator import single_writes
 from app.operator.envelope import success
-from app.replies import document, moment
+from app.responses import document, moment
 from app.services import services
 from ingest import rawjson
 from ingest.db import states
@@ -35,7 +35,7 @@ def put(external_id: str, key: str) -> Response:
     value = _unwrapped(body.read_item())
     item = msgspec.Raw(msgspec.json.encode({"externalId": external_id, "stateKey": key, "value": value}))
     with confirmed_transaction(services().pool) as conn:
-        singles.write(conn, KINDS["states"], item)
+        single_writes.write(conn, KINDS["states"], item)
     return success({"stateKey": key, "value": value})
 
 
@@ -44,7 +44,7 @@ def put(external_id: str, key: str) -> Response:
 def get_all(external_id: str) -> Response:
     """Every state that was set, in the order of their keys."""
     with transaction(services().pool) as conn:
-        singles.require_entity(conn, external_id)
+        single_writes.require_entity(conn, external_id)
         found = states.of_entity(conn, caller().tenant_id, external_id)
     return success([_shape(state) for state in found])
 
@@ -54,7 +54,7 @@ def get_all(external_id: str) -> Response:
 def get(external_id: str, key: str) -> Response:
     """One state."""
     with transaction(services().pool) as conn:
-        singles.require_entity(conn, external_id)
+        single_writes.require_entity(conn, external_id)
         found = states.of_entity(conn, caller().tenant_id, external_id, key=key)
     if not found:
         raise NotFound(f'State "{key}" of entity "{external_id}" was never set')

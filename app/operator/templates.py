@@ -10,7 +10,7 @@ from app.auth import caller
 from app.describe import describe
 from app.operator import forms
 from app.operator.envelope import success
-from app.replies import moment
+from app.responses import moment
 from app.services import services
 from ingest.db import templates
 from ingest.db.confirmed import confirmed_transaction

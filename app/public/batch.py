@@ -11,7 +11,7 @@ from app.auth import caller
 from app.batches import Ended
 from app.describe import describe
 from app.jobs import warning_summary
-from app.public import bodies
+from app.public import body
 from app.public.envelope import job, success
 from app.services import services
 from ingest import intake, rawjson
@@ -36,7 +36,7 @@ _PREFER = {"Prefer": f"{_ASYNC}: answer 202 with a job to poll; {prefer.HANDLING
 )
 def events() -> Response:
     """Append events; a bad one is told of, and sinks no other."""
-    items = bodies.items("events", KINDS["object_events"].limit)
+    items = body.items("events", KINDS["object_events"].limit)
     outcome = _carry_out("object_events", items)
     if isinstance(outcome, Response):
         return outcome
@@ -55,7 +55,7 @@ def events() -> Response:
 )
 def objects() -> Response:
     """Upsert objects in the order sent; a bad one is told of, and sinks no other."""
-    items = bodies.items("objects", KINDS["objects"].limit)
+    items = body.items("objects", KINDS["objects"].limit)
     outcome = _carry_out("objects", items)
     if isinstance(outcome, Response):
         return outcome

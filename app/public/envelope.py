@@ -10,7 +10,7 @@ from flask import Response
 
 from app.errors import Fault
 from app.rate_counter import Verdict
-from app.replies import as_json
+from app.responses import as_json
 
 _MICROSECONDS_A_MILLISECOND = 1_000
 

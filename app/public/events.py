@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from app import prefer, rate_limit
 from app.describe import describe
-from app.public import singles
+from app.public import single_writes
 from app.public.envelope import moment
 from ingest.object_events import ObjectEvent
 
@@ -26,9 +26,9 @@ bp.before_request(rate_limit.scope("ingest:events"))
 def post() -> Response:
     """Append one event; the properties that it brings are merged into its objects."""
     event: ObjectEvent
-    event, warnings = singles.read("object_events")
-    written = singles.write("object_events", event, warnings)
-    return singles.answered(
+    event, warnings = single_writes.read("object_events")
+    written = single_writes.write("object_events", event, warnings)
+    return single_writes.answered(
         written,
         {
             "success": True,

@@ -5,9 +5,9 @@ from flask import Blueprint, Response
 from app import prefer, rate_limit
 from app.auth import caller
 from app.describe import describe
-from app.public import singles
+from app.public import single_writes
 from app.public.envelope import moment, success
-from app.replies import document
+from app.responses import document
 from app.services import services
 from ingest.db import entities
 from ingest.db.pool import transaction
@@ -31,10 +31,10 @@ bp.before_request(rate_limit.scope("ingest:entities"))
 def upsert() -> Response:
     """Upsert one object; null removes a property."""
     item: Entity
-    item, warnings = singles.read("objects")
-    written = singles.write("objects", item, warnings)
+    item, warnings = single_writes.read("objects")
+    written = single_writes.write("objects", item, warnings)
     created = written.effect is Effect.CREATED
-    return singles.answered(
+    return single_writes.answered(
         written,
         {
             "success": True,

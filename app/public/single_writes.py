@@ -1,4 +1,4 @@
-"""Single writes: the same kind, check and write as a batch of one, in the request's own transaction."""
+"""Write single items: by the kind, check and statement of a batch of one, in the request's own transaction."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from flask import Response
 from app import prefer
 from app.auth import caller
 from app.jobs import warning_summary
-from app.public import bodies
+from app.public import body
 from app.public.envelope import success
 from app.services import services
 from ingest.db.confirmed import confirmed_transaction
@@ -19,7 +19,7 @@ from ingest.writing import write as write_block
 
 
 def read(kind: str) -> tuple[Any, list[ItemWarning]]:
-    """The item of this request, and what its sender should know of it.
+    """Return the item of this request, and the warnings about it.
 
     Args:
         kind: its name in the table of kinds, of the public face.
@@ -31,7 +31,7 @@ def read(kind: str) -> tuple[Any, list[ItemWarning]]:
     schema = schema_of(KINDS[kind], None, services().settings.max_item_bytes)
     assert isinstance(schema, PublicSchema)  # noqa: S101 # for the type checker
     warnings: list[ItemWarning] = []
-    return schema.require(bodies.item(), warnings, strict=prefer.stated().strict), warnings
+    return schema.require(body.item(), warnings, strict=prefer.stated().strict), warnings
 
 
 def write(kind: str, item: Any, warnings: list[ItemWarning]) -> Written:
@@ -43,7 +43,7 @@ def write(kind: str, item: Any, warnings: list[ItemWarning]) -> Written:
         warnings: what checking it found.
 
     Returns:
-        What became of it, once it is durable.
+        The outcome, once it is durable.
 
     Raises:
         FaultyBody: the database cannot store it.
@@ -63,7 +63,7 @@ def write(kind: str, item: Any, warnings: list[ItemWarning]) -> Written:
 
 
 def answered(written: Written, shape: dict[str, Any]) -> Response:
-    """The answer to a write: beyond the contract's fields, warnings where there are any."""
+    """Return the response to a write: beyond the contract's fields, warnings where there are any."""
     if written.warnings:
         shape["warnings"] = warning_summary(len(written.warnings), written.warnings)
     return success(shape, prefer.applied(handling=prefer.stated().handling))

@@ -1,4 +1,4 @@
-"""Single writes: the same kind, check and write as a batch of one, under the caller's template."""
+"""Write single items: by the kind, check and statement of a batch of one, under the caller's template."""
 
 from typing import Any
 
@@ -38,18 +38,18 @@ def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = Fals
 
 
 def answered(written: Written, data: dict[str, Any]) -> Response:
-    """The answer to a write that made something: beyond the contract's fields, warnings where there are any."""
+    """Return the response to a creating write: the contract's fields, and warnings where there are any."""
     if written.warnings:
         data["warnings"] = warning_summary(len(written.warnings), written.warnings)
     return success(data, 201, prefer.applied(handling=prefer.stated().handling))
 
 
 def with_members(item: msgspec.Raw, **members: str) -> msgspec.Raw:
-    """An item of which the path says some members, the others copied as they were sent.
+    """Add the members that the path names to an item; its own members are copied as they were sent.
 
     Args:
         item: the body.
-        members: what the path says; the body must not say otherwise.
+        members: from the path; the body must not contradict them.
 
     Raises:
         InvalidInput: the body is no object, or has another value for such a member.
@@ -65,7 +65,7 @@ def with_members(item: msgspec.Raw, **members: str) -> msgspec.Raw:
 
 
 def require_entity(conn: Connection, external_id: str) -> int:
-    """The internal id of an entity of the caller's.
+    """Return the internal id of an entity of the caller's.
 
     Raises:
         NotFound: there is none, or it was deleted.

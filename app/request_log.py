@@ -1,4 +1,4 @@
-"""Requests in the log: an id for each, and one line for each that writes. Polling is silent."""
+"""Give each request an id, and log one line for each request that writes. Polling is silent."""
 
 import re
 import time
@@ -8,22 +8,22 @@ from flask import Flask, Response, g, request
 
 from ingest.ids import uuid7
 
-# What a client may call its own request: enough for UUIDs and trace ids, and nothing that could forge a log line.
+# Ids that a client may send: enough for UUIDs and trace ids, and nothing that could forge a log line.
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.requests")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.request_log")
 
 
 def follow(app: Flask) -> None:
-    """Name every request, and say in the log what became of it."""
+    """Give each request an id, and log its outcome."""
     app.before_request(_name)
-    app.after_request(_tell)
+    app.after_request(_log)
     app.teardown_request(_forget)
 
 
 def request_id() -> str:
-    """The id of this request: the client's own `X-Request-Id` where it is a sane one."""
+    """Return the id of this request: the client's `X-Request-Id` where that is a sane one."""
     name: str = g.request_id
     return name
 
@@ -36,11 +36,11 @@ def _name() -> None:
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
-def _tell(response: Response) -> Response:
-    """The rule stands in the line, never the path or the query: those hold the clients' ids."""
+def _log(response: Response) -> Response:
+    """Log the URL rule, never the path or the query: those hold the clients' ids."""
     response.headers.add("X-Request-Id", g.request_id)
-    say = log.debug if request.method in _READS else log.info
-    say(
+    write = log.debug if request.method in _READS else log.info
+    write(
         "request",
         method=request.method,
         route=request.url_rule.rule if request.url_rule else None,

@@ -1,4 +1,4 @@
-"""Lists in pages: an opaque cursor, and a `Link` to the next page (RFC 8288)."""
+"""Paginate lists: an opaque cursor, and a `Link` to the next page (RFC 8288)."""
 
 import base64
 from typing import Any
@@ -14,13 +14,13 @@ CURSOR = Text(name="cursor", text="as the Link header gives it; the first page h
 
 
 def cursor(place: Any) -> Any:
-    """The query parameter `cursor`: the place where the page before ended; None for the first page.
+    """Return the place where the page before ended, from the query parameter `cursor`; None for the first page.
 
     Args:
-        place: what `next_link` was given, as a type that msgspec can check.
+        place: type of the place that `next_link` was given; msgspec checks it.
 
     Raises:
-        InvalidParameter: it is not one that `next_link` made.
+        InvalidParameter: `next_link` made no such cursor.
     """
     text = CURSOR.read()
     if text is None:
@@ -33,7 +33,7 @@ def cursor(place: Any) -> Any:
 
 
 def next_link(place: Any) -> dict[str, str]:
-    """The header that leads to the next page of this call.
+    """Return the header that links to the next page of this call.
 
     Args:
         place: where this page ended.

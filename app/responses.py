@@ -1,4 +1,4 @@
-"""Replies: JSON in which stored documents stand as the text that the database gave, numbers exact."""
+"""Build JSON responses, in which a stored document is the database's own text, with exact numbers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,16 +10,16 @@ from flask import Response
 from werkzeug.datastructures import Headers
 
 
-class Reply(Response):
-    """A reply whose headers go out as they are."""
+class JsonResponse(Response):
+    """Sends its headers as they are."""
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:  # noqa: ARG002 # werkzeug passes it
-        """As of werkzeug, which would spell `Location` anew for each reply: ours is spelt as it must be."""
+        """Return the headers unchanged: werkzeug would rewrite `Location`, which is right already."""
         return self.headers
 
 
 def as_json(value: Any, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """A reply with a JSON body, which no cache may keep: it holds a tenant's data, or one of its keys.
+    """Return a response with a JSON body, which no cache may keep: it holds a tenant's data, or one of its keys.
 
     Args:
         value: what msgspec can encode; `msgspec.Raw` stands for a JSON text that is copied as it is.
@@ -28,12 +28,12 @@ def as_json(value: Any, status: int, headers: Mapping[str, str] | None = None) -
     """
     text = msgspec.json.encode(value) + b"\n"  # for terminals: the prompt begins a line of its own
     usual = {"Content-Type": "application/json", "Cache-Control": "no-store", "Content-Length": str(len(text))}
-    # All at once: to set one later has werkzeug look through those that are there.
-    return Reply(text, status, {**usual, **(headers or {})})
+    # Set all headers at once: to set one later makes werkzeug search the others.
+    return JsonResponse(text, status, {**usual, **(headers or {})})
 
 
 def document(text: str) -> msgspec.Raw:
-    """A stored JSON text, for use in a reply."""
+    """Wrap a stored JSON text for use in a response."""
     return msgspec.Raw(text.encode())
 
 

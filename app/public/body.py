@@ -1,27 +1,27 @@
-"""Bodies of the public face: one item, or `{"events": […]}`, of which every item is looked at on its own."""
+"""Read bodies of the public face: one item, or `{"events": […]}`, whose items are checked one by one."""
 
 import msgspec
 
-from app import body
+from app.body import read, read_item
 from ingest import rawjson
 from ingest.errors import FaultyBody, InvalidInput
 
 
 def item() -> msgspec.Raw:
-    """The body of a single call: one JSON text.
+    """Return the body of a single call: one JSON text.
 
     Raises:
-        ItemTooLarge: it has more bytes.
-        FaultyBody: it is none; and what `app.body.read` raises of types and sizes.
+        ItemTooLarge: the body has more bytes than an item may have.
+        FaultyBody: the body is no JSON; and all that `app.body.read` raises of types and sizes.
     """
     try:
-        return body.read_item()
+        return read_item()
     except InvalidInput as error:
         raise _malformed(error.message) from None
 
 
 def items(name: str, most: int) -> list[msgspec.Raw]:
-    """The items of a batch, each as it was sent; what is wrong inside of one is for the batch to say.
+    """Return the items of a batch, each as it was sent; the batch checks them one by one later.
 
     Args:
         name: the member that holds them.
@@ -35,7 +35,7 @@ def items(name: str, most: int) -> list[msgspec.Raw]:
 
 def _member(name: str) -> msgspec.Raw:
     try:
-        members = rawjson.split_batch(body.read())
+        members = rawjson.split_batch(read())
     except rawjson.NotAnObject:
         raise FaultyBody.at([], "value is not a valid dict", "type_error.dict") from None
     except UnicodeDecodeError as error:
