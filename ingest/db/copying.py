@@ -1,4 +1,4 @@
-"""COPY, sent while it is made: the server stores the first rows while the next ones are still put together."""
+"""Stream rows to COPY: the server stores the first rows while the next ones are still being encoded."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,17 +12,19 @@ from ingest.db.pool import Connection
 
 
 @contextmanager
-def copied(conn: Connection, statement: LiteralString, rows: int, columns: Iterable[Iterable[Field]]) -> Iterator[None]:
-    """Send rows to a table; they are stored when this ends, and whatever is done before that is done meanwhile.
+def copy_rows(
+    conn: Connection, statement: LiteralString, rows: int, columns: Iterable[Iterable[Field]]
+) -> Iterator[None]:
+    """Stream rows to a table. The block runs while the server stores the rows; all are stored when it ends.
 
     Args:
         conn: an open transaction.
         statement: COPY … FROM STDIN (FORMAT BINARY).
         rows: how many.
-        columns: of as many fields each, in the statement's order; best made as they are read.
+        columns: each with `rows` fields, in the statement's order; generators let the server begin early.
 
     Raises:
-        RuntimeError: there were not so many, a fault of Sluice's own: a column was shorter, or had been read before.
+        RuntimeError: fewer rows came, which is a bug of Sluice: a column was shorter, or was read before.
     """
     with conn.cursor() as cursor:
         # By default psycopg sends nothing before there is a megabyte of it.

@@ -16,11 +16,11 @@ from psycopg.rows import class_row
 from ingest import rawjson
 from ingest.addresses import UNADDRESSABLE, UNADDRESSABLE_REASON
 from ingest.db import binary, erasure, growth
-from ingest.db.arrivals import arrived
 from ingest.db.binary import Field, JsonbArray, TextArray, UuidArray
-from ingest.db.effects import counted, differs, effects
+from ingest.db.copy_insert import copy_if_all_new
 from ingest.db.entity_repeats import overlaid, upsert_in_turn
 from ingest.db.pool import Connection
+from ingest.db.upsert import differs, run_upsert, with_counts
 from ingest.entities import Entity
 from ingest.errors import Unaddressable
 from ingest.ids import uuid7s
@@ -77,7 +77,7 @@ RETURNING e.scope AS first, e.external_id AS second, e.revision = 0 AS created
 
 def _upserting(new: LiteralString, guard: LiteralString = "") -> LiteralString:
     """The statement that gives a row that is there these properties."""
-    return counted(_UPSERT.format(new=new, differs=differs("e.properties", new), guard=guard))
+    return with_counts(_UPSERT.format(new=new, differs=differs("e.properties", new), guard=guard))
 
 
 def _merging(new: LiteralString) -> LiteralString:
@@ -152,7 +152,7 @@ def _upsert(
     with_nulls = _with_nulls(rows) if merge else []
     if len(rows) > 1 and not with_nulls:
         known = _looking_up(conn, _KNOWN)
-        if arrived(conn, tenant_id, known=known, keys=keys, copy=_COPY, count=len(rows), columns=columns):
+        if copy_if_all_new(conn, tenant_id, known=known, keys=keys, copy=_COPY, count=len(rows), columns=columns):
             return [Effect.CREATED] * len(rows)
     values = {
         "tenant_id": tenant_id,
@@ -164,7 +164,7 @@ def _upsert(
         **growth.bounds(most_bytes),
     }
     statement = (_MERGE_REMOVING if with_nulls else _MERGE) if merge else _REPLACE
-    found = effects(conn, statement, values, map(_key, entities))
+    found = run_upsert(conn, statement, values, map(_key, entities))
     if with_nulls:
         created = {_key(entity) for entity, effect in zip(entities, found, strict=True) if effect is Effect.CREATED}
         for row in with_nulls:

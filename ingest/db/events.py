@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from ingest.db import binary
 from ingest.db.binary import Field
-from ingest.db.copying import copied
+from ingest.db.copying import copy_rows
 from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.events import Event
@@ -65,10 +65,10 @@ def append(
         binary.documents(event.data for event in events),
         moments,
     )
-    with copied(conn, _COPY_EVENTS, len(events), columns):
+    with copy_rows(conn, _COPY_EVENTS, len(events), columns):
         links = _each_once(links)
         of_links = _columns(links, ids, moments)
-    with copied(conn, _COPY_LINKS, len(links.places), of_links):
+    with copy_rows(conn, _COPY_LINKS, len(links.places), of_links):
         pass
     return public_ids, now
 

@@ -8,7 +8,7 @@ item with the version before it, the first with the row; and the last version is
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import LiteralString, TypeVar
 
-from ingest.db.effects import differs
+from ingest.db.upsert import differs
 from ingest.jobs import Effect
 
 _Key = TypeVar("_Key", bound=Hashable)

@@ -9,12 +9,12 @@ from typing import Any
 from psycopg.rows import class_row
 
 from ingest.db import binary
-from ingest.db.arrivals import arrived
 from ingest.db.binary import Array, BigintArray, Field, IntegerArray, JsonbArray, TextArray
-from ingest.db.effects import counted, differs, effects
+from ingest.db.copy_insert import copy_if_all_new
 from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection
 from ingest.db.repeats import changing, in_turn
+from ingest.db.upsert import differs, run_upsert, with_counts
 from ingest.jobs import Effect
 from ingest.states import State
 
@@ -28,7 +28,7 @@ SELECT EXISTS (
 _COPY = "COPY states (entity_id, key, value) FROM STDIN (FORMAT BINARY)"
 
 # Rows that say the same already are not written, and not returned.
-_UPSERT = counted(f"""
+_UPSERT = with_counts(f"""
 INSERT INTO states AS s (entity_id, key, value)
 SELECT i.entity_id, i.key, i.value
 FROM unnest(%(entity_ids)b::bigint[], %(keys)b::text[], %(values)b::jsonb[]) AS i (entity_id, key, value)
@@ -73,11 +73,11 @@ def _upsert(conn: Connection, tenant_id: int, states: Sequence[State], entity_id
     def sought() -> dict[str, Array]:
         return _by_key(keys, entity_ids)
 
-    if len(states) > 1 and arrived(
+    if len(states) > 1 and copy_if_all_new(
         conn, tenant_id, known=_KNOWN, keys=sought, copy=_COPY, count=len(states), columns=columns
     ):
         return [Effect.CREATED] * len(states)
-    return effects(conn, _UPSERT, _arrays(columns()), zip(entity_ids, keys, strict=True))
+    return run_upsert(conn, _UPSERT, _arrays(columns()), zip(entity_ids, keys, strict=True))
 
 
 def _arrays(columns: Iterable[Iterable[Field]]) -> dict[str, Array]:

@@ -92,7 +92,7 @@ MUTANTS = (
         "the scale of numbers",
         (
             (
-                "ingest/db/effects.py",
+                "ingest/db/upsert.py",
                 'f"ROW({one})::record *<> ROW({other})::record"',
                 'f"{one} IS DISTINCT FROM {other}"',
             ),

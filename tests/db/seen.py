@@ -16,7 +16,7 @@ def job_of(conn: Connection, job_id: UUID) -> Job:
     return job
 
 
-def counted(conn: Connection, job_id: UUID) -> dict[Effect, int]:
+def effect_counts(conn: Connection, job_id: UUID) -> dict[Effect, int]:
     return {effect: count for effect, count in job_of(conn, job_id).effects.items() if count}
 
 

@@ -11,7 +11,7 @@ from ingest.db.pool import Connection
 from ingest.executor import Executor
 from ingest.ids import JOB, spell
 from ingest.jobs import Effect, JobState
-from tests.db.seen import counted, deposits, job_of, numbers
+from tests.db.seen import deposits, effect_counts, job_of, numbers
 from tests.factories import entity
 
 
@@ -19,7 +19,7 @@ def test_every_effect_is_counted(submit: Callable[..., UUID], executor: Executor
     executor.run(submit("entities", [entity(1), entity(2)]), seconds=60)
     job_id = submit("entities", [entity(1), entity(2, data={"email": "new"}), entity(3), entity(4, data=None)])
     executor.run(job_id, seconds=60)
-    assert counted(observer, job_id) == {
+    assert effect_counts(observer, job_id) == {
         Effect.CREATED: 1,
         Effect.UPDATED: 1,
         Effect.UNCHANGED: 1,
@@ -34,7 +34,7 @@ def test_blocks_run_in_order_and_items_within_them(
     job_id = submit("events", deposits(60), block_items=7)
     executor.run(job_id, seconds=60)
     assert numbers(observer) == list(range(60))
-    assert (job_of(observer, job_id).attempts, counted(observer, job_id)) == (1, {Effect.CREATED: 60})
+    assert (job_of(observer, job_id).attempts, effect_counts(observer, job_id)) == (1, {Effect.CREATED: 60})
 
 
 def test_equal_keys_in_two_blocks_end_in_the_order_sent(
@@ -42,7 +42,7 @@ def test_equal_keys_in_two_blocks_end_in_the_order_sent(
 ) -> None:
     job_id = submit("entities", [entity(1, data={"email": str(n)}) for n in range(10)], block_items=3)
     executor.run(job_id, seconds=60)
-    assert counted(observer, job_id) == {Effect.CREATED: 1, Effect.UPDATED: 9}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 1, Effect.UPDATED: 9}
     assert observer.execute("SELECT properties::text FROM entities").fetchall() == [('{"email": "9"}',)]
 
 
@@ -70,7 +70,7 @@ def test_a_slice_does_one_block_at_least_and_notifies_of_the_rest(
 ) -> None:
     job_id = submit("entities", [entity(number) for number in range(4)], block_items=2)
     executor.run(job_id, seconds=0)
-    assert counted(observer, job_id) == {Effect.CREATED: 2, Effect.UNPROCESSED: 2}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 2, Effect.UNPROCESSED: 2}
     assert spell(JOB, job_id) in next_message(broker)
     executor.run(job_id, seconds=0)
     assert job_of(observer, job_id).status is JobState.COMPLETED
@@ -93,7 +93,7 @@ def test_a_job_that_waits_for_another_runs_after_it_and_is_notified_of(
     executor.run(first, seconds=60)
     assert spell(JOB, second) in next_message(broker)
     executor.run(second, seconds=60)
-    assert counted(observer, second) == {Effect.UPDATED: 1}
+    assert effect_counts(observer, second) == {Effect.UPDATED: 1}
     assert observer.execute("SELECT properties::text FROM entities").fetchall() == [('{"email": "second"}',)]
 
 
@@ -118,7 +118,7 @@ def test_a_job_whose_payload_was_changed_fails_and_what_was_done_stands(
     job = job_of(observer, job_id)
     assert (job.status, job.error_code) == (JobState.FAILED, "JOB_UNRUNNABLE")
     assert (job.error_message or "").startswith("The stored batch cannot be read")
-    assert counted(observer, job_id) == {Effect.CREATED: 1, Effect.UNPROCESSED: 2}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 1, Effect.UNPROCESSED: 2}
     assert broker.exists(f"sluice:ended:{job_id.hex}")
     assert spell(JOB, waiting) in next_message(broker)
 

@@ -14,7 +14,7 @@ from ingest.db.pool import Connection
 from ingest.executor import Executor
 from ingest.jobs import Effect, JobState
 from tests.db.meanwhile import Watched
-from tests.db.seen import counted, deposits, job_of, numbers
+from tests.db.seen import deposits, effect_counts, job_of, numbers
 from tests.factories import TOO_LARGE, entity, event, state
 
 # What no good item looks like, as it is sent, with the code of its error.
@@ -130,4 +130,4 @@ def test_many_deliveries_blame_no_item_that_can_be_checked(
     job_id = submit("events", deposits(6))
     observer.execute("UPDATE job_blocks SET deliveries = 1000 WHERE job_id = %s", (job_id,))
     executor.run(job_id, seconds=60)
-    assert counted(observer, job_id) == {Effect.CREATED: 6}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 6}

@@ -12,7 +12,7 @@ from ingest.executor import Executor
 from ingest.jobs import Effect, JobState
 from tests.db.lossy import IS_LOST, LANDS, PASSES, lossy_pool
 from tests.db.meanwhile import once
-from tests.db.seen import counted, deposits, finish, job_of, numbers
+from tests.db.seen import deposits, effect_counts, finish, job_of, numbers
 from tests.factories import event
 
 # Each step of a block's transaction, as the database sees it.
@@ -62,7 +62,7 @@ def test_a_block_that_fails_at_any_step_leaves_nothing_and_is_done_once_later(
     observer.execute("DROP FUNCTION stumble CASCADE")
     executor.run(job_id, seconds=60)
     assert numbers(observer) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
-    assert counted(observer, job_id) == {Effect.CREATED: 9, Effect.FAILED: 1}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 9, Effect.FAILED: 1}
 
 
 @pytest.mark.usefixtures("players")
@@ -81,7 +81,7 @@ def test_a_worker_whose_session_ends_in_a_block_leaves_nothing_and_looks_again(
 
     finish(Executor(executor.pool, executor.notifier, executor.job_end, once(end_session)), observer, job_id)
     assert numbers(observer) == list(range(10))
-    assert counted(observer, job_id) == {Effect.CREATED: 10}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 10}
 
 
 @pytest.mark.usefixtures("players")
@@ -94,7 +94,7 @@ def test_a_commit_whose_answer_is_lost_applies_nothing_twice_and_loses_nothing(
     with lossy_pool(executor.pool, *[PASSES] * commits_before, fate) as pool:
         finish(Executor(pool, executor.notifier, executor.job_end, TemplateCache()), observer, job_id)
     assert numbers(observer) == list(range(10))
-    assert counted(observer, job_id) == {Effect.CREATED: 10}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 10}
 
 
 @pytest.mark.usefixtures("players")
@@ -115,6 +115,6 @@ def test_a_database_that_stays_lost_ends_the_delivery_and_the_next_one_goes_on(
     job_id = submit("events", deposits(10), block_items=5)
     with lossy_pool(executor.pool, *[IS_LOST] * 50) as pool:
         Executor(pool, executor.notifier, executor.job_end, TemplateCache()).run(job_id, seconds=60)
-    assert counted(observer, job_id) == {Effect.UNPROCESSED: 10}
+    assert effect_counts(observer, job_id) == {Effect.UNPROCESSED: 10}
     finish(executor, observer, job_id)
     assert numbers(observer) == list(range(10))

@@ -14,7 +14,7 @@ from ingest.executor import Executor
 from ingest.jobs import Effect, JobState
 from ingest.templates import Template
 from tests.db.meanwhile import once
-from tests.db.seen import counted, deposits, finish, job_of, numbers
+from tests.db.seen import deposits, effect_counts, finish, job_of, numbers
 from tests.factories import entity, make_executor
 
 
@@ -43,7 +43,7 @@ def test_a_second_delivery_in_the_middle_of_a_block_leaves_at_once(
     first = Executor(executor.pool, executor.notifier, executor.job_end, once(deliver_again))
     first.run(job_id, seconds=60)
     assert numbers(observer) == list(range(10))
-    assert (job_of(observer, job_id).attempts, counted(observer, job_id)) == (1, {Effect.CREATED: 10})
+    assert (job_of(observer, job_id).attempts, effect_counts(observer, job_id)) == (1, {Effect.CREATED: 10})
 
 
 @pytest.mark.usefixtures("players")
@@ -64,7 +64,7 @@ def test_a_worker_that_is_overtaken_before_its_lock_does_not_do_the_block_again(
     assert numbers(observer) == list(range(5))
     finish(executor, observer, job_id)
     assert numbers(observer) == list(range(10))
-    assert counted(observer, job_id) == {Effect.CREATED: 10}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 10}
 
 
 @pytest.mark.usefixtures("players")
@@ -85,7 +85,7 @@ def test_two_workers_on_one_job_apply_every_event_once_and_in_order(
         for worker in [threads.submit(work), threads.submit(work)]:
             worker.result()
     assert numbers(observer) == list(range(100))
-    assert counted(observer, job_id) == {Effect.CREATED: 100}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 100}
 
 
 def test_jobs_over_the_same_keys_at_once_all_complete(
@@ -120,7 +120,7 @@ def test_a_job_cancelled_while_a_block_is_under_way_keeps_nothing_of_that_block(
 
     Executor(pool, executor.notifier, executor.job_end, once(cancel)).run(job_id, seconds=60)
     assert job_of(observer, job_id).status is JobState.CANCELLED
-    assert counted(observer, job_id) == {Effect.CREATED: 5, Effect.UNPROCESSED: 5}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 5, Effect.UNPROCESSED: 5}
     assert observer.execute("SELECT FROM entities").rowcount == 5
     executor.run(job_id, seconds=60)
     assert observer.execute("SELECT FROM entities").rowcount == 5

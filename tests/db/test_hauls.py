@@ -19,7 +19,7 @@ from ingest.jobs import Effect, JobState
 from ingest.listener import Listener
 from tests.db.lossy import IS_LOST, LANDS, PASSES, lossy_pool
 from tests.db.meanwhile import once
-from tests.db.seen import counted, deposits, job_of, numbers
+from tests.db.seen import deposits, effect_counts, job_of, numbers
 from tests.factories import TOO_LARGE, accept, entity, event, make_tenant
 
 Submit = Callable[..., UUID]
@@ -58,7 +58,7 @@ def test_jobs_that_wait_are_carried_out_in_one_transaction_and_each_ends(
     lines = serve()
     for job_id in made:
         assert (job_of(observer, job_id).status, job_of(observer, job_id).attempts) == (JobState.COMPLETED, 1)
-        assert counted(observer, job_id) == {Effect.CREATED: 2}
+        assert effect_counts(observer, job_id) == {Effect.CREATED: 2}
     assert transactions(observer, "entities") == 1
     assert [(line["event"], line["job_id"]) for line in lines] == [("job_ended", spell(JOB, job_id)) for job_id in made]
     with redis.Redis.from_url(redis_url) as broker:
@@ -167,7 +167,7 @@ def test_each_bad_item_is_an_error_of_its_own_job_at_its_own_index(
         [(0, None, "VALIDATION_FAILED"), (1, "player_000001", "WRITE_FAILED")],
         [(2, "player_000001", "VALIDATION_FAILED")],
     ]
-    assert [counted(observer, job_id) for job_id in made] == [
+    assert [effect_counts(observer, job_id) for job_id in made] == [
         {Effect.CREATED: 2},
         {Effect.CREATED: 1, Effect.FAILED: 2},
         {Effect.FAILED: 2},
@@ -181,7 +181,7 @@ def test_equal_keys_in_two_jobs_end_in_the_order_sent(
     made = [submit("entities", [entity(1, data={"email": email})]) for email in ("a", "a", "b")]
     serve()
     effects = [Effect.CREATED, Effect.UNCHANGED, Effect.UPDATED]
-    assert [counted(observer, job_id) for job_id in made] == [{effect: 1} for effect in effects]
+    assert [effect_counts(observer, job_id) for job_id in made] == [{effect: 1} for effect in effects]
     assert observer.execute("SELECT properties::text FROM entities").fetchall() == [('{"email": "b"}',)]
 
 
@@ -219,7 +219,7 @@ def test_a_job_cancelled_while_its_haul_is_under_way_keeps_nothing_and_the_other
         JobState.CANCELLED,
         JobState.COMPLETED,
     ]
-    assert counted(observer, made[1]) == {Effect.UNPROCESSED: 1}
+    assert effect_counts(observer, made[1]) == {Effect.UNPROCESSED: 1}
     assert observer.execute("SELECT FROM entities").rowcount == 2
 
 
@@ -253,7 +253,7 @@ def test_jobs_whose_items_are_many_bytes_are_done_one_by_one_however_small_they_
     long = {"entityType": "game", "externalId": "g", "data": {"x": "x" * 1_000_000}}
     made = [submit("entities", [{**long, "externalId": f"g{n}"}]) for n in range(5)]
     assert "jobs_one_by_one" in [line["event"] for line in serve()]
-    assert [counted(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 5
+    assert [effect_counts(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 5
 
 
 @pytest.mark.usefixtures("players")
@@ -271,7 +271,7 @@ def test_a_job_that_another_worker_has_done_meanwhile_is_not_done_again(
 
     serve(template_cache=Overtaken())
     assert sorted(numbers(observer)) == [0, 1, 2]
-    assert [counted(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 3
+    assert [effect_counts(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 3
 
 
 @pytest.mark.usefixtures("players")
@@ -287,7 +287,7 @@ def test_a_commit_whose_answer_is_lost_applies_nothing_twice_and_loses_nothing(
         while not job_of(observer, job_id).status.ended:
             executor.run(job_id, seconds=60)
     assert sorted(numbers(observer)) == [0, 1, 2]
-    assert [counted(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 3
+    assert [effect_counts(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 3
 
 
 def test_who_waits_is_told_though_the_answer_to_the_commit_was_lost(

@@ -21,7 +21,7 @@ from ingest.executor import Executor
 from ingest.jobs import WAITS_FOR, Effect, JobState
 from ingest.kinds import KINDS
 from ingest.listener import Listener
-from tests.db.seen import counted, job_of
+from tests.db.seen import effect_counts, job_of
 from tests.factories import accept, entity, event, make_executor, make_tenant, state
 
 _KEYS = 4
@@ -150,7 +150,7 @@ def test_two_workers_leave_what_a_model_of_one_after_the_other_says(
             missing = {error.index for error in errors}
             # An item whose entity an earlier batch has brought finds it; of a later one no promise is made.
             assert not {batch.numbers[index] for index in missing} & model.entities.keys()
-            assert counted(observer, job_id) == model.apply(position, batch, missing)
+            assert effect_counts(observer, job_id) == model.apply(position, batch, missing)
         assert stored(observer, tenant) == model
 
     holds()
@@ -282,7 +282,7 @@ def test_an_unordered_job_is_done_by_two_workers_once_each_item(
         job_id = accept(conn, owner, "entities", [entity(n) for n in range(40)], block_items=2, ordered=False)
     with Workers(database_url, redis_url):
         until_ended(observer, owner)
-    assert counted(observer, job_id) == {Effect.CREATED: 40}
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 40}
     assert observer.execute("SELECT DISTINCT deliveries FROM job_blocks").fetchall() == [(1,)]
 
 

@@ -1,8 +1,7 @@
-"""Blocks of which every key is new: COPY stores them in half the time of `INSERT … ON CONFLICT`.
+"""Store blocks whose keys are all new by COPY, which takes half the time of `INSERT … ON CONFLICT`.
 
-COPY cannot give way where a key is there already, or another writer has just inserted it. Then the block is as if it
-had not been tried, and the statement that can do it follows. Both lock rows in the order of their keys, so writers of
-the same ones do not deadlock.
+COPY fails where the table has a key already, or another writer has just inserted it. Then COPY is rolled back, and the
+upsert follows. Both lock rows in the order of their keys, so writers of the same keys do not deadlock.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,26 +9,26 @@ from typing import LiteralString
 from weakref import WeakKeyDictionary
 
 from ingest.db.binary import Field
-from ingest.db.copying import copied
+from ingest.db.copying import copy_rows
 from ingest.db.errors import translated
 from ingest.db.pool import Connection
 from ingest.errors import WriteRefused
 
 _UNIQUE_VIOLATION = "23505"
 
-# To look the keys up costs a large table as much as to store the rows. A tenant who has sent so many new ones in a row
-# is loading, and goes on to: they are stored without a look. Where a key is there after all, what was stored is left
-# dead in the table, and the server's log has a line of it; so it takes many more new ones before it is done again.
+# In a large table, looking the keys up costs as much as storing the rows. A tenant that has sent this many new rows in
+# a row is loading data and is likely to go on: its rows are stored without a look-up. Where a key exists after all, the
+# copied rows stay in the table as dead ones, and the server logs a line; so the next try takes many more new rows.
 _LOADING_ROWS = 10_000
 _CAUTION_ROWS = 100_000
 _MOST_REMEMBERED = 10_000
 
-# New rows in a row, as each connection saw them, by tenant and statement; below zero, what is left of the caution. A
-# hint: a transaction that is rolled back later has counted too.
+# Consecutive new rows as each connection saw them, by tenant and statement; below zero: the rest of _CAUTION_ROWS. A
+# hint only, because a transaction that is rolled back later has counted too.
 _new_in_a_row: WeakKeyDictionary[Connection, dict[tuple[int, str], int]] = WeakKeyDictionary()
 
 
-def arrived(
+def copy_if_all_new(
     conn: Connection,
     tenant_id: int,
     *,
@@ -44,17 +43,17 @@ def arrived(
     Args:
         conn: an open transaction.
         tenant_id: whose.
-        known: selects whether any of the keys is in the table.
-        keys: makes its parameters, if it comes to that; likewise `columns`.
-        copy: has COPY read the rows.
+        known: query that returns true if any of the keys is in the table.
+        keys: makes the parameters of `known`, where that runs.
+        copy: the COPY statement.
         count: of the rows.
-        columns: of them.
+        columns: makes the columns of the rows, where COPY runs.
 
     Returns:
-        Whether they are stored. Where they are not, nothing has changed.
+        True if the rows are stored. If False, nothing has changed.
 
     Raises:
-        WriteRefused: the database cannot store one of them.
+        WriteRefused: the database cannot store one of the rows.
     """
     in_a_row = _new_in_a_row.setdefault(conn, {})
     if len(in_a_row) > _MOST_REMEMBERED:
@@ -66,7 +65,7 @@ def arrived(
             in_a_row[tenant_id, copy] = min(before, 0)
             return False
     try:
-        with translated(), conn.transaction(), copied(conn, copy, count, columns()):
+        with translated(), conn.transaction(), copy_rows(conn, copy, count, columns()):
             pass
     except WriteRefused as refusal:
         if refusal.sqlstate == _UNIQUE_VIOLATION:

@@ -1,4 +1,4 @@
-"""What became of rows that were inserted or else updated: mostly of all the same, and then two counts say it."""
+"""Run upserts that report the effect on each row. Mostly all effects are equal, and two counts tell them."""
 
 from collections.abc import Iterable, Mapping
 from typing import LiteralString
@@ -6,7 +6,7 @@ from typing import LiteralString
 from ingest.db.pool import Connection
 from ingest.jobs import Effect
 
-# Names are told only where effects differ: a row each would cost both sides as much as the half of an update.
+# Return keys only where effects differ: a result row for each key would cost half as much as an update.
 _COUNTED: LiteralString = """
 WITH written AS ({upsert})
 SELECT c.created, c.updated, n.*
@@ -18,37 +18,37 @@ CROSS JOIN LATERAL (
 
 
 def differs(one: LiteralString, other: LiteralString) -> LiteralString:
-    """SQL for whether two values of jsonb would read back as different texts.
+    """Return SQL that is true if two values of jsonb would read back as different texts.
 
-    To jsonb 145.5 equals 145.50; their images, which this compares, hold the scale of each number too. It also costs
+    To jsonb 145.5 equals 145.50. This compares the binary images, which hold the scale of each number too, and costs
     less than `<>`.
     """
     return f"ROW({one})::record *<> ROW({other})::record"
 
 
-def counted(upsert: LiteralString) -> LiteralString:
-    """The statement for `effects`.
+def with_counts(upsert: LiteralString) -> LiteralString:
+    """Return the statement that `run_upsert` runs.
 
     Args:
         upsert: INSERT … ON CONFLICT DO UPDATE that returns the two columns of a row's key as `first` and `second`, and
-            whether it was `created`; rows that say the same already it neither updates nor returns.
+            True as `created` if it was inserted; rows that are equal already it neither updates nor returns.
     """
     return _COUNTED.format(upsert=upsert)
 
 
-def effects(
+def run_upsert(
     conn: Connection, statement: LiteralString, values: Mapping[str, object], keys: Iterable[tuple[object, object]]
 ) -> list[Effect]:
-    """Write rows.
+    """Run an upsert.
 
     Args:
         conn: an open transaction.
-        statement: as `counted` makes it.
-        values: its parameters.
+        statement: from `with_counts`.
+        values: the statement's parameters.
         keys: of the rows.
 
     Returns:
-        What became of each, in the order of the keys.
+        The effect on each row, in the order of the keys.
     """
     order = list(keys)
     [(created, updated, firsts, seconds, flags)] = conn.execute(

@@ -1,4 +1,4 @@
-"""New rows arrive by COPY, and by the upsert where somebody else was there first: nobody can tell which it was."""
+"""New rows are stored by COPY, or by the upsert where another writer was first; the result is the same."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ingest.db import binary, entities, states
-from ingest.db.copying import copied
+from ingest.db.copying import copy_rows
 from ingest.db.entities import SCOPE
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
@@ -168,7 +168,7 @@ def test_a_column_that_is_too_short_stores_nothing(conn: Connection, tenant: Ten
     ids = known(conn, tenant, _NAMES)
     fields = [binary.bigints(ids.values()), binary.names(["balance"] * 30), binary.documents([msgspec.Raw(b"1")] * 29)]
     copy: LiteralString = "COPY states (entity_id, key, value) FROM STDIN (FORMAT BINARY)"
-    with pytest.raises(RuntimeError, match="29 rows"), conn.transaction(), copied(conn, copy, 30, fields):
+    with pytest.raises(RuntimeError, match="29 rows"), conn.transaction(), copy_rows(conn, copy, 30, fields):
         pass
     assert conn.execute("SELECT count(*) FROM states").fetchall() == [(0,)]
 
