@@ -26,7 +26,7 @@ from ingest.intake import Block
 from ingest.jobs import ItemError, ItemWarning, Job, JobState
 from ingest.kinds import KINDS, Kind
 
-# A request that carries out its own batch begins no further block after this long; a block may take 9 s, and twice.
+# A request that runs its own batch begins no further block after this long; a block may take 9 s, and twice.
 _SLICE_SECONDS = 5
 
 # Such a request may take so long in all, so that it is answered well inside a client's 30 s; and the jobs that its own
@@ -193,17 +193,17 @@ def _own_job(caller: Caller, spelling: str) -> UUID:
         return own_job(conn, caller.tenant_id, spelling).id
 
 
-def carry_out(caller: Caller, job_id: UUID) -> UUID | Ended:
-    """Carry out a job in this request, by the code that workers run, so that it needs no worker to be up.
+def run_in_request(caller: Caller, job_id: UUID) -> UUID | Ended:
+    """Run a job in this request, by the code that workers run, so that no worker need be up.
 
-    Where another process has taken it, this waits for that one. The batch is stored: no error may leave here.
+    If another process has claimed the job, wait for that one. The batch is stored: no error may leave here.
 
     Args:
         caller: whose job it is.
         job_id: of a job that was stored as awaited.
 
     Returns:
-        The job, or its id where it has not ended in time.
+        The job, or its id if it has not ended in time.
     """
     until = time.monotonic() + _LONGEST_SECONDS
     turn = services().turn(caller.tenant_id)

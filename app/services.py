@@ -16,7 +16,7 @@ from ingest.executor import Executor
 from ingest.job_end import JobEndSignal
 from ingest.notifier import Notifier
 
-# A request that carries out its own batch must end well inside a client's 30 s; sweep has more time.
+# A request that runs its own batch must end well inside a client's 30 s; sweep has more time.
 _TRIES_IN_REQUEST = 2
 
 # Of every four threads one never waits for a job, so that waiting requests cannot keep all others out.
@@ -65,7 +65,7 @@ class Services:
 
     @property
     def executor(self) -> Executor:
-        """Carries out jobs in this process, over connections that the server and sweep guard as a worker's."""
+        """Runs jobs in this process, over connections that the server and sweep guard as a worker's."""
         with self._lock:
             return self._executor
 

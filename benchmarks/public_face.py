@@ -191,7 +191,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=5.0, help="of each load in each round")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--connections", type=int, default=8)
-    options.add_argument("--workers", type=int, default=2, help="processes that carry out the operator face's jobs")
+    options.add_argument("--workers", type=int, default=2, help="processes that run the operator face's jobs")
     chosen = options.parse_args()
     os.environ.update({f"SLUICE_RATE_{scope}": RATE for scope in ("EVENTS", "BATCH", "ENTITIES")})
     with (

@@ -1,4 +1,4 @@
-"""Jobs that are stored before the clock starts, and carried out in this process by the executor that workers run."""
+"""Jobs that are stored before the clock starts, and run in this process by the executor that workers run."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,7 +58,7 @@ class _NotListening(Listener):
         return False
 
 
-def carry_out(executor: Executor) -> Clock:
+def run_all(executor: Executor) -> Clock:
     """Run all queued jobs, as a woken worker does."""
     listener = _NotListening("unix:///nobody")
     with timed() as clock:

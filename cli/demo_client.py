@@ -31,7 +31,7 @@ class ItemError(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """Why a whole job could not be carried out."""
+    """Why a whole job could not run."""
 
     code: str
     message: str

@@ -137,7 +137,7 @@ def running_stack(
         data_dir: where data are or shall be; made if need be.
         port: of the API on 127.0.0.1; None: a free one.
         flower_port: of flower on 127.0.0.1; None: a free one.
-        workers: processes that carry out jobs; None: as SLUICE_WORKER_PROCESSES says.
+        workers: processes that run jobs; None: as SLUICE_WORKER_PROCESSES says.
         show: print every process's lines, labelled, instead of writing them to `Stack.log`.
 
     Raises:

@@ -25,7 +25,7 @@ _TURN_SECONDS = 60.0  # nothing is due that would not wake it earlier
 )
 @data_dir_option
 @click.option(
-    "--workers", type=click.IntRange(1, 256), help="Processes that carry out jobs. Default: SLUICE_WORKER_PROCESSES."
+    "--workers", type=click.IntRange(1, 256), help="Processes that run jobs. Default: SLUICE_WORKER_PROCESSES."
 )
 @click.option(
     "--flower-port", type=click.IntRange(1, 65535), default=5555, show_default=True, help="Of flower, on 127.0.0.1."

@@ -3,7 +3,7 @@
 Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may import lower only:
 
     executor
-    hauls
+    transaction
     writing
     kinds
     db

@@ -2,7 +2,7 @@
 
 SluiceError                     a code and a message that a client may read
 ├── SettingsError               boot: the environment is wrong
-├── RequestError                the request cannot be carried out; nothing of it is stored
+├── RequestError                the request is refused; nothing of it is stored
 │   ├── InvalidInput            the body is not what the call takes
 │   │   └── InvalidParameter    a query parameter is unknown, stands twice, or has a value that it may not have
 │   ├── FaultyBody              likewise, with the place of each fault in the body (public face)
@@ -18,7 +18,7 @@ SluiceError                     a code and a message that a client may read
 │   ├── UnsupportedMediaType    a body of a type that the call does not take
 │   └── RateLimited             too many requests in the window
 ├── WrongDatabase               boot: the database cannot hold what clients send
-├── JobUnrunnable               a job cannot be carried out, now or ever: it ends as failed
+├── JobUnrunnable               a job cannot run, now or ever: it ends as failed
 └── DatabaseError               what Postgres said, with no row data in it
     ├── WriteRefused            the data cannot be stored: the same again would be refused again
     │   ├── TooLarge            a merge would let an entity grow over its limit
@@ -50,7 +50,7 @@ class SettingsError(SluiceError):
 
 
 class RequestError(SluiceError):
-    """The request cannot be carried out, and nothing of it is stored."""
+    """The request is refused, and nothing of it is stored."""
 
 
 class InvalidInput(RequestError):
@@ -181,7 +181,7 @@ class WrongDatabase(SluiceError):
 
 
 class JobUnrunnable(SluiceError):
-    """The job as stored cannot be carried out, now or ever."""
+    """The job as stored cannot run, now or ever."""
 
     code = "JOB_UNRUNNABLE"
 

@@ -1,6 +1,6 @@
 """Jobs from their claim to their end: claim, run block by block, announce; and then all other queued jobs.
 
-One transaction's work is `ingest.hauls`; here is which jobs run, when, and what happens if something is in their way.
+`ingest.transaction` runs one transaction. This module decides which jobs run and when, and handles what fails.
 """
 
 import math
@@ -25,13 +25,13 @@ from ingest.db.jobs import Ended
 from ingest.db.pool import Connection, Pool, autocommit
 from ingest.db.templates import TemplateCache
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
-from ingest.hauls import Done, Haul, JobEnded, carry_out
 from ingest.ids import JOB, spell
 from ingest.job_end import JobEndSignal
 from ingest.jobs import WAITS_FOR, Job, JobState
 from ingest.kinds import KINDS, schema_of
 from ingest.listener import Listener
 from ingest.notifier import Notifier
+from ingest.transaction import Done, JobEnded, JobGroup, run_in_transaction
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
 _SUSPICIOUS_DELIVERIES = 3
@@ -45,7 +45,7 @@ _GRACE_SECONDS = 5
 # Between two looks of a request at a job of another process that its own job waits for.
 _PAUSE_SECONDS = 0.005
 
-# So many bytes of items are carried out together at most, as many as a block may have: Postgres takes 70 bytes for each
+# A group of jobs has at most so many bytes of items, as many as a block may have: Postgres takes 70 bytes for each
 # while it writes them. Stored, they may have been a thousandth of that.
 _MOST_BYTES = 4 * 1024 * 1024
 
@@ -201,7 +201,7 @@ class Executor:
             with autocommit(self.pool) as conn:
                 return claims.next_head(conn, after_tenant=self.last.tenant_id)
         except (TryAgain, Unavailable) as error:
-            log.warning("waiting_unknown", error=error.message)
+            log.warning("queue_look_failed", error=error.message)
             return None
 
     def _notify_freed(self, job_id: UUID) -> None:
@@ -210,30 +210,30 @@ class Executor:
             with autocommit(self.pool) as conn:
                 freed = claims.freed_by(conn, job_id)
         except (TryAgain, Unavailable) as error:
-            log.warning("waiting_unknown", error=error.message)
+            log.warning("queue_look_failed", error=error.message)
             return
         for waiting in freed:
             self.notifier.notify(waiting)
 
     def _deliver(
-        self, claim: Callable[[Connection], Haul], until: float, *, fair: bool = False, wakes_another: bool = False
+        self, claim: Callable[[Connection], JobGroup], until: float, *, fair: bool = False, wakes_another: bool = False
     ) -> Delivery:
         """Claim a job and run it until the time is up; or several together, and each by itself if that fails."""
-        haul = self._claimed(claim)
-        if haul is None:
+        group = self._claimed(claim)
+        if group is None:
             return Delivery.TROUBLE
-        if not haul:
+        if not group:
             return Delivery.NOTHING
-        freed_others = self.last.kind in _AWAITED_BY_OTHER_KINDS and haul[0].job.kind not in _AWAITED_BY_OTHER_KINDS
-        self.last.tenant_id, self.last.kind = haul[0].job.tenant_id, haul[0].job.kind
+        freed_others = self.last.kind in _AWAITED_BY_OTHER_KINDS and group[0].job.kind not in _AWAITED_BY_OTHER_KINDS
+        self.last.tenant_id, self.last.kind = group[0].job.tenant_id, group[0].job.kind
         faultpoints.passing("job.begun")
         if wakes_another or (fair and freed_others):
             self._wake_another()
-        if len(haul) == 1:
-            return self._run_job(haul[0], until, fair=fair)
-        return Delivery.DONE if self._run_together(haul) else self._run_one_by_one(haul, until, fair=fair)
+        if len(group) == 1:
+            return self._run_job(group[0], until, fair=fair)
+        return Delivery.DONE if self._run_together(group) else self._run_one_by_one(group, until, fair=fair)
 
-    def _claimed(self, claim: Callable[[Connection], Haul]) -> Haul | None:
+    def _claimed(self, claim: Callable[[Connection], JobGroup]) -> JobGroup | None:
         """Claim, over another connection if the first is broken. None if the database is in trouble."""
         for tries in range(1, self.tries + 1):
             try:
@@ -244,7 +244,7 @@ class Executor:
         return None
 
     def _note_trouble(self, error: TryAgain | Unavailable, tries: int, **named: object) -> None:
-        log.warning("block_again", error=error.message, tries=tries, **named)
+        log.warning("block_retried", error=error.message, tries=tries, **named)
         if tries < self.tries:
             self.pool.check()
 
@@ -272,29 +272,29 @@ class Executor:
                     self._note_trouble(error, tries)
         return Delivery.TROUBLE
 
-    def _run_together(self, haul: Haul) -> bool:
+    def _run_together(self, group: JobGroup) -> bool:
         """Run several jobs in one transaction. False if that fails for any of them."""
-        if sum(intake.decoded_bytes(claim.block.payload) for claim in haul) > _MOST_BYTES:
+        if sum(intake.decoded_bytes(claim.block.payload) for claim in group) > _MOST_BYTES:
             return False
         try:
             with autocommit(self.pool) as conn:
-                if self._carry_out(conn, haul, math.inf) is None:
+                if self._run_group(conn, group, math.inf) is None:
                     return False
-                self._announce_ended(conn, haul)
+                self._announce_ended(conn, group)
         except (TryAgain, Unavailable) as error:
-            self._note_trouble(error, 1, jobs=len(haul))
+            self._note_trouble(error, 1, jobs=len(group))
             return False
         except Exception as error:  # noqa: BLE001 # one of them brings it, whatever it is, and no other shall suffer
-            log.info("jobs_disagree", jobs=len(haul), error=type(error).__name__)
+            log.info("group_failed", jobs=len(group), error=type(error).__name__)
             return False
-        if next_may_gather(haul):
+        if next_may_gather(group):
             time.sleep(_GATHERING_SECONDS)
         return True
 
-    def _run_one_by_one(self, haul: Haul, until: float, *, fair: bool) -> Delivery:
+    def _run_one_by_one(self, group: JobGroup, until: float, *, fair: bool) -> Delivery:
         """Run each of several jobs by itself, in their order."""
-        log.info("jobs_one_by_one", jobs=len(haul))
-        for claimed in haul:
+        log.info("group_split", jobs=len(group))
+        for claimed in group:
             delivery = Delivery.DONE
             try:
                 delivery = self._deliver(partial(self._claim_again, claimed=claimed), until, fair=fair)
@@ -304,7 +304,7 @@ class Executor:
                 return delivery
         return Delivery.DONE
 
-    def _claim_again(self, conn: Connection, *, claimed: Claim) -> Haul:
+    def _claim_again(self, conn: Connection, *, claimed: Claim) -> JobGroup:
         again = claims.claim(conn, claimed.job.id)
         if not again:
             self._announce_ended(conn, [claimed])  # a COMMIT whose answer was lost may have landed
@@ -314,7 +314,7 @@ class Executor:
         """Run a block of a job. None if this process goes on with the next block."""
         job = claimed.job
         try:
-            done = self._carry_out(conn, [claimed], until, fair=fair)
+            done = self._run_group(conn, [claimed], until, fair=fair)
         except JobEnded:
             done = Done({}, yielded=False)
         except JobUnrunnable as error:
@@ -328,30 +328,30 @@ class Executor:
         self._announce_ended(conn, [claimed])
         return Delivery.DONE
 
-    def _carry_out(self, conn: Connection, haul: Haul, until: float, *, fair: bool = False) -> Done | None:
-        """Run a block of a job, or several jobs. None if another worker holds a block, or has closed it."""
+    def _run_group(self, conn: Connection, group: JobGroup, until: float, *, fair: bool = False) -> Done | None:
+        """Run a block of a job, or a group of jobs. None if another worker holds a block, or has closed it."""
         faultpoints.passing("block.read")
-        job, block = haul[0].job, haul[0].block
+        job, block = group[0].job, group[0].block
         template = None if job.template_id is None else self.template_cache.get(conn, job.template_id)
         schema = schema_of(KINDS[job.kind], template, self.max_item_bytes)
         poison = _poison(schema, block)
         longest = blocks.patience_seconds(block.deliveries) + _GRACE_SECONDS
 
-        def carried_out(*, halving: bool) -> Done | None:
+        def attempt(*, halving: bool) -> Done | None:
             with self.leash(longest), translated(), conn.transaction():
-                return carry_out(conn, haul, schema, poison, until=until, fair=fair, halving=halving)
+                return run_in_transaction(conn, group, schema, poison, until=until, fair=fair, halving=halving)
 
         try:
-            done = carried_out(halving=False)
+            done = attempt(halving=False)
         except WriteRefused:
-            done = carried_out(halving=True)
+            done = attempt(halving=True)
         if done is not None:
             faultpoints.passing("block.committed")
         return done
 
-    def _announce_ended(self, conn: Connection, haul: Haul) -> None:
+    def _announce_ended(self, conn: Connection, group: JobGroup) -> None:
         """Announce those of the jobs that have ended to the requests and jobs that wait for them; twice is harmless."""
-        ends = jobs.ended(conn, [claim.job.id for claim in haul])
+        ends = jobs.ended(conn, [claim.job.id for claim in group])
         for job in ends:
             faultpoints.passing("job.ended")
             log.info("job_ended", status=job.status, total=job.total, failed=job.failed, **_named(job))
@@ -362,10 +362,10 @@ class Executor:
             self.job_end.send(awaited)
 
 
-def next_may_gather(haul: Haul) -> bool:
+def next_may_gather(group: JobGroup) -> bool:
     """True if the jobs that come after these, which ran together, may wait a moment for each other."""
-    few = len(haul) < _MANY_JOBS and sum(claim.block.items for claim in haul) < _MANY_ITEMS
-    return few and not any(claim.job.awaited for claim in haul)
+    few = len(group) < _MANY_JOBS and sum(claim.block.items for claim in group) < _MANY_ITEMS
+    return few and not any(claim.job.awaited for claim in group)
 
 
 def _read_again(conn: Connection, claimed: Claim) -> OpenBlock | None:

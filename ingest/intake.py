@@ -30,7 +30,7 @@ _zstd = _Zstd()
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A run of items that is carried out in one transaction.
+    """Consecutive items that one transaction processes.
 
     Attributes:
         first_index: 0-based, of its first item in the whole batch.

@@ -17,7 +17,7 @@ class JobState(StrEnum):
         PENDING: stored, not begun. The request that accepts the batch moves it in; the first delivery moves it out.
         PROCESSING: a worker, or sweep, has begun it. The first delivery moves it in; one of the three ends, out.
         COMPLETED: every item has an outcome, failed ones included. The closing of its last block moves it in.
-        FAILED: it could not be carried out. Sweep moves it in past the deadline, the executor where it is unrunnable.
+        FAILED: it could not run. Sweep moves it in past the deadline, the executor where it is unrunnable.
         CANCELLED: a person ended it, by `sluice jobs cancel`. What was done before stands and is counted.
     """
 

@@ -140,7 +140,7 @@ def make_executor(pool: Pool, redis_url: str) -> Executor:
 
 
 def run_pending(pool: Pool, redis_url: str) -> int:
-    """Carry out every job that is not ended, in this process. Return how often one was."""
+    """Run every job that is not ended, in this process. Return how often one was."""
     executor, runs = make_executor(pool, redis_url), 0
     while True:
         with transaction(pool) as conn:

@@ -1,1 +1,1 @@
-"""The processes that carry jobs out: the Celery app and its one task, and sweep, which looks after what got lost."""
+"""The processes that run jobs: the Celery app and its one task, and sweep, which looks after what got lost."""

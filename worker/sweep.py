@@ -56,7 +56,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.sweep"
 
 
 class Hands:
-    """Children that carry out the jobs that no worker took, so that work gets done with no broker at all.
+    """Children that run the jobs that no worker took, so that work gets done with no broker at all.
 
     Args:
         settings: for the connections that each child opens for itself.
@@ -168,7 +168,7 @@ class Sweep:
         self._last_tenant, self._last_open, self._last_held = 0, upkeep.FIRST_OPEN, upkeep.FIRST_HELD
 
     def lost_the_database(self) -> None:
-        """From now on nothing can be carried out, so nothing is overdue either."""
+        """Note that no job can run from now on, so that none is overdue."""
         self._seen_since = time.monotonic()
 
     def run_once(self, conn: Connection) -> dict[str, int]:

@@ -60,7 +60,7 @@ def _begin_afresh(**_: Any) -> None:
 
 @app.task(name=RUN_JOB)
 def run_job(job_id: str) -> None:
-    """Carry out a job as far as it goes, and whatever else waits. Any message is harmless, garbage included.
+    """Run a job as far as it goes, and all other queued jobs. Any message is harmless, garbage included.
 
     Args:
         job_id: the job's, in any spelling: an older web process sends the UUID.

@@ -1,4 +1,4 @@
-"""`POST /event/batch` and `/object/batch`: jobs like any other, as a rule carried out in the request itself."""
+"""`POST /event/batch` and `/object/batch`: jobs like any other, as a rule run in the request itself."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -71,7 +71,7 @@ def objects() -> Response:
 
 
 def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
-    """Store the batch as a job and carry it out.
+    """Store the batch as a job and run it.
 
     Returns:
         The job; None for an empty batch, which needs none; or the answer, where the job is still under way.
@@ -85,7 +85,7 @@ def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
     if later:
         services().notifier.notify(job_id)
     else:
-        outcome = batches.carry_out(caller(), job_id)
+        outcome = batches.run_in_request(caller(), job_id)
         if isinstance(outcome, Ended):
             return outcome
     told = prefer.applied(respond_async="" if later else None, handling=preference.handling)

@@ -64,8 +64,8 @@ def accept(place: Place) -> Iterator[Row]:
             ),
             (Ratio("Sluice", "bare Flask", 0.30), Limit("Sluice", "p99_ms", 20.0)),
             (
-                "Sluice accepts, and nobody carries out: bare Flask has nothing left to do either.",
-                "Beside it, while 2 workers carry out what is accepted, on the same cores.",
+                "Sluice accepts, and no worker runs: bare Flask has nothing left to do either.",
+                "Beside it, while 2 workers run what is accepted, on the same cores.",
             ),
         )
 

@@ -8,7 +8,7 @@ from benchmarks.copying import Rows, copy_in, fill, rows_of
 from benchmarks.database import Database
 from benchmarks.measure import Side
 from benchmarks.place import Place
-from benchmarks.stored import blocks_of, carry_out, expect, store
+from benchmarks.stored import blocks_of, expect, run_all, store
 from ingest.intake import Block
 
 Sample = Callable[[], Mapping[str, float]]
@@ -37,7 +37,7 @@ def worked(
         place: where.
         database: of it, for this side alone while it runs.
         kind: of the items.
-        jobs: to carry out.
+        jobs: those to run.
         rows: how many of them must be in which tables afterwards; the first table's are what is counted.
         before: rows that are there already.
         merge: as of a batch of entities.
@@ -50,7 +50,7 @@ def worked(
         laid_out(database, before)
         ids = store(database, kind, jobs, merge=merge)
         database.settle()
-        clock = carry_out(executor)
+        clock = run_all(executor)
         expect(database, ids, **{effect: count})
         for table, there in rows.items():
             database.expect(table, there)

@@ -14,11 +14,11 @@ from benchmarks.stored import blocks_of
 from ingest.checking import ItemSchema
 from ingest.db.pool import transaction
 from ingest.db.templates import TemplateCache
-from ingest.hauls import fast_path
 from ingest.intake import items_of
 from ingest.jobs import ItemError
 from ingest.kinds import KINDS, schema_of
 from ingest.templates import Template
+from ingest.transaction import fast_path
 from tests.factories import told
 
 _ITEMS = 10_000  # of each kind

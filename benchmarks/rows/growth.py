@@ -12,7 +12,7 @@ from benchmarks.place import Place
 from benchmarks.rows.beside_copy import copied, entities
 from benchmarks.rows.checking import spoilt
 from benchmarks.rows.end_to_end import ROWS, requests_of, sent
-from benchmarks.stored import blocks_of, carry_out, expect, store
+from benchmarks.stored import blocks_of, expect, run_all, store
 
 _BATCHES = {1: 300, 10: 2_000, 100: 10_000, 1_000: 20_000}  # entities of a batch: entities of a round
 _SIZES = {0.2: 20_000, 2.0: 5_000, 20.0: 1_000}  # kB of an item: items of a round
@@ -73,7 +73,7 @@ def bad_items(place: Place) -> Iterator[Row]:
         batches = items.batches(spoilt(items.entities(_BAD_ROWS), share), items.ENTITIES)
         ids = store(database, "entities", (blocks_of("entities", batch) for batch in batches))
         database.settle()
-        clock = carry_out(executor)
+        clock = run_all(executor)
         bad = round(_BAD_ROWS * share)
         expect(database, ids, created=_BAD_ROWS - bad, failed=bad)
         database.expect("job_errors", bad)

@@ -10,7 +10,7 @@ from benchmarks import items
 from benchmarks.database import Database
 from benchmarks.measure import Plot, Ratio, Row, Side
 from benchmarks.place import Place
-from benchmarks.stored import blocks_of, carry_out, expect, store
+from benchmarks.stored import blocks_of, expect, run_all, store
 
 LARGE = 5_000_000
 _SIZES = (0, 100_000, 1_000_000, LARGE)
@@ -66,7 +66,7 @@ def _sides(place: Place, wanted: tuple[int, ...]) -> tuple[Side, ...]:
         ids = store(
             database, "entities", (blocks_of("entities", batch) for batch in items.batches(new, items.ENTITIES))
         )
-        clock = carry_out(executor)
+        clock = run_all(executor)
         expect(database, ids, created=_ROWS)
         database.admin.execute("DELETE FROM entities WHERE id > %s", (last,))
         database.admin.execute("VACUUM entities")

@@ -10,7 +10,7 @@ from benchmarks.database import Database
 from benchmarks.measure import Ratio, Row, Side
 from benchmarks.place import Place
 from benchmarks.rows.beside_copy import entities, jobs_of, sides, worked
-from benchmarks.stored import carry_out, store
+from benchmarks.stored import run_all, store
 
 ROWS = 50_000  # about a second of work
 PLAYERS = 12_500
@@ -81,7 +81,7 @@ def _events(place: Place, kind: str, sent: Sequence[Any], named: tuple[str, Sequ
 def players(place: Place, database: Database, kind: str, sent: Sequence[Any]) -> Rows:
     """Those that are there before their events and states come."""
     store(database, kind, jobs_of(kind, sent, items.ENTITIES), merge=True)
-    carry_out(place.executor(database))
+    run_all(place.executor(database))
     return rows_of(database, "entities", len(sent), keep=("id",))
 
 

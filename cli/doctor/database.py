@@ -224,9 +224,9 @@ def sweep(sessions: facts.Sessions, lag: float | None, *, lent: bool) -> Line:
 
 
 def workers(sessions: facts.Sessions, waits: facts.Waiting | None, swept: int) -> Line:
-    """Whether workers carry jobs out. An idle worker cannot be seen here: it holds no connection."""
+    """Report on the workers. An idle worker cannot be seen here: it holds no connection."""
     if swept:
-        found = f"no worker came for {swept:,} jobs of the last 10 minutes: the sweeper carried them out, seconds late"
+        found = f"no worker came for {swept:,} jobs of the last 10 minutes: the sweeper ran them, seconds late"
         return fail("workers", found, "Start workers; if they run, see that their REDIS_URL is this one, and their log")
     if sessions.workers:
         return ok("workers", f"{sessions.workers} connected")

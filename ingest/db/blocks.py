@@ -14,7 +14,7 @@ from ingest.jobs import MOST_WARNINGS_KEPT, Effect, ItemError, ItemWarning
 
 @dataclass(frozen=True, slots=True)
 class OpenBlock:
-    """A block to be carried out, as read before any lock; its payload never changes while it is open."""
+    """An open block, as read before any lock; its payload never changes while it is open."""
 
     no: int
     first_index: int

@@ -132,7 +132,7 @@ def oldest_transaction(conn: Connection) -> Transaction | None:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """How many connections the processes that carry jobs out hold.
+    """How many connections the processes that run jobs hold.
 
     Attributes:
         workers: children of workers, and hands of sweep's own; one that had nothing to do for a minute holds none.
@@ -188,7 +188,7 @@ SELECT count(*) FILTER (WHERE swept) FROM (
 
 
 def swept(conn: Connection) -> int:
-    """How many jobs of the last ten minutes the sweeper carried out; 0 where workers did the newest one again."""
+    """How many jobs of the last ten minutes the sweeper ran; 0 where workers did the newest one again."""
     return conn.execute(_SWEPT).fetchall()[0][0]  # type: ignore[return-value] # a bigint
 
 

@@ -66,7 +66,7 @@ def open_pool(url: str, process: str, *, size: int) -> Pool:
         reconnect_timeout=4,
         max_idle=60,
         # Not checked each time they are handed out, which is a round trip more: who looks up a key, stores a batch or
-        # carries out a job has all of them looked at, by `check`, where it finds its own dead, and tries again.
+        # runs a job has all of them looked at, by `check`, where it finds its own dead, and tries again.
         configure=partial(set_up, process=process),
         open=True,
     )

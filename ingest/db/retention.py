@@ -44,7 +44,7 @@ SELECT FROM emptied
 
 
 def purge_cancelled_payloads(conn: Connection, *, limit: int) -> int:
-    """Forget what was sent and not carried out of jobs that were cancelled.
+    """Delete the payload of cancelled jobs, as far as it was not run.
 
     Returns:
         How many blocks were emptied, at most `limit`.

@@ -83,7 +83,7 @@ RETURNING id
 
 
 def fail_hollow(conn: Connection, *, after: OpenPlace = FIRST_OPEN) -> tuple[list[UUID], OpenPlace]:
-    """PENDING or PROCESSING to FAILED, for jobs of which no block is left that could be carried out.
+    """PENDING or PROCESSING to FAILED, for jobs that have no block left to run.
 
     Args:
         conn: an open transaction.
@@ -179,7 +179,7 @@ _MARK_SWEPT = "UPDATE jobs SET swept = true WHERE id = %s AND ended_at IS NOT NU
 
 
 def mark_swept(conn: Connection, job_id: UUID) -> None:
-    """Note of a job that has ended that the sweeper had to carry it out."""
+    """Note of a job that has ended that the sweeper had to run it."""
     conn.execute(_MARK_SWEPT, (job_id,))
 
 

@@ -178,7 +178,7 @@ def api(new_api: Callable[..., Api]) -> Api:
 
 @pytest.fixture
 def run_jobs(pool: Pool, redis_url: str) -> Callable[[], int]:
-    """Carry out every job that waits, in this process."""
+    """Run every job that waits, in this process."""
     return lambda: run_pending(pool, redis_url)
 
 

@@ -20,7 +20,7 @@ class Batch:
     """One request.
 
     Attributes:
-        later: at the public face: not to be carried out in the request.
+        later: at the public face: not to be run in the request.
         answered: its HTTP status; None while or where there was no answer.
         told: the body of a 200.
         job_id: as the 202 named it; where there was none, as the check found it.

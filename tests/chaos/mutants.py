@@ -50,7 +50,7 @@ MUTANTS = (
     ),
     Mutant(
         "one transaction for what is written and what is recorded",
-        (("ingest/hauls.py", _WRITTEN, f'conn.execute("COMMIT"), conn.execute("BEGIN"), {_WRITTEN}'),),
+        (("ingest/transaction.py", _WRITTEN, f'conn.execute("COMMIT"), conn.execute("BEGIN"), {_WRITTEN}'),),
         (
             "tests/chaos/test_crash_points.py::test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing",
             f"{_LOSSES}::test_a_block_that_fails_at_any_step_leaves_nothing_and_is_done_once_later",

@@ -164,7 +164,7 @@ class Site:
         return lane
 
     def run_here(self, job_id: UUID) -> None:
-        """Carry out a job in this process."""
+        """Run a job in this process."""
         with open_pool(self.settings.database_url, WORKER, size=1) as pool:
             make_executor(pool, self.settings.redis_url).run(job_id, seconds=60)
 

@@ -61,7 +61,7 @@ def test_kill_9_in_a_job_that_was_taken_along_loses_and_doubles_nothing(site: Si
         "job.ended",
     ],
 )
-def test_kill_9_in_jobs_that_are_carried_out_together_loses_and_doubles_nothing(site: Site, point: str) -> None:
+def test_kill_9_in_a_group_of_jobs_loses_and_doubles_nothing(site: Site, point: str) -> None:
     jobs = [site.store_blocks(site.ready_lane(), 1) for _ in range(4)]
     # Its own job comes first, by itself; then the other three in one transaction.
     assert_killed(deliver(site, jobs[0], f"{point}:{3 if point == 'job.ended' else 2}"))

@@ -95,7 +95,7 @@ def test_a_table_that_somebody_else_locks_for_long_only_puts_the_work_off(site: 
     with psycopg.connect(site.settings.database_url) as other:
         other.execute(_LOCK_ENTITIES)
         site.notifier.notify(job_id)
-        worker.until_line("block_again")
+        worker.until_line("block_retried")
     check_invariants(site)
 
 
@@ -150,7 +150,7 @@ def test_a_block_whose_commit_is_never_answered_stands_once(site: Site, tmp_path
     with relay(site.settings.database_url, tmp_path, marked=b"SET open = false", lands=lands) as through:
         worker = site.worker(children=1, DATABASE_URL=through.database_url)
         site.notifier.notify(job_id)
-        worker.until_line("block_again")
+        worker.until_line("block_retried")
         check_invariants(site)
         assert through.cuts == 1
         worker.kill()

@@ -1,4 +1,4 @@
-"""Any order of accepting, carrying out, crashing, cancelling and delivering twice, against a model in memory."""
+"""Any order of accepting, running, crashing, cancelling and delivering twice, against a model in memory."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 from ingest.db import blocks, claims, jobs
 from ingest.db.claims import Claim
 from ingest.db.pool import Connection, Pool, transaction
-from ingest.hauls import JobEnded, carry_out
 from ingest.jobs import JobState
 from ingest.kinds import KINDS, schema_of
+from ingest.transaction import JobEnded, run_in_transaction
 from tests.factories import accept, entity, event, make_executor, make_tenant
 
 _BLOCK = 3
@@ -63,12 +63,12 @@ class Jobs(RuleBasedStateMachine):
         return job_id
 
     @rule(job_id=accepted)
-    def carry_out_one_block(self, job_id: UUID) -> None:
+    def run_one_block(self, job_id: UUID) -> None:
         self.executor.run(job_id, seconds=-1)
         self._expect_block(job_id)
 
     @rule(job_id=accepted)
-    def carry_out_to_the_end(self, job_id: UUID) -> None:
+    def run_to_the_end(self, job_id: UUID) -> None:
         self.executor.run(job_id, seconds=60)
         while not self.jobs[job_id].status.ended:
             self._expect_block(job_id)
@@ -136,7 +136,7 @@ class Jobs(RuleBasedStateMachine):
         if job is None or block is None or (self.jobs[job_id].status.ended):
             return False
         schema = schema_of(KINDS[job.kind], self.executor.template_cache.get(conn, job.template_id))
-        return carry_out(conn, [Claim(job, block)], schema) is not None
+        return run_in_transaction(conn, [Claim(job, block)], schema) is not None
 
     def _expect_block(self, job_id: UUID) -> None:
         modelled = self.jobs[job_id]

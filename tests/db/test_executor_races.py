@@ -1,4 +1,4 @@
-"""Two deliveries, two workers, and a job that is ended while it is carried out."""
+"""Two deliveries, two workers, and a job that is ended while it runs."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

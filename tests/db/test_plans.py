@@ -9,9 +9,9 @@ from ingest.db import blocks, claims, completion, jobs, upkeep
 from ingest.db.pool import Connection, Pool, autocommit, transaction
 from ingest.db.templates import TemplateCache
 from ingest.db.tenants import Tenant
-from ingest.hauls import carry_out
 from ingest.ids import uuid7
 from ingest.kinds import KINDS, schema_of
+from ingest.transaction import run_in_transaction
 from tests.factories import accept, entity, event, state
 
 _ENOUGH = 12  # executions, after which psycopg has prepared a statement and Postgres has settled on a plan
@@ -27,12 +27,15 @@ _ITEMS = {
 }
 
 
-def _haul(conn: Connection) -> int:
-    """Carry out whatever is next; how many jobs that was."""
+def _run_next(conn: Connection) -> int:
+    """Run the next group of jobs, and return how many they are."""
     begun = claims.claim_next(conn)
     job = begun[0].job
     assert job.template_id is not None
-    assert carry_out(conn, begun, schema_of(KINDS[job.kind], TemplateCache().get(conn, job.template_id))) is not None
+    assert (
+        run_in_transaction(conn, begun, schema_of(KINDS[job.kind], TemplateCache().get(conn, job.template_id)))
+        is not None
+    )
     return len(begun)
 
 
@@ -61,7 +64,7 @@ def _short_transactions(pool: Pool, count: int) -> Iterator[tuple[Connection, in
 def test_a_backlog_is_looked_up_job_by_job(pool: Pool, owner: Tenant, observer: Connection, kind: str) -> None:
     with transaction(pool) as conn:
         gone = accept(conn, owner, "entities", [entity(number) for number in range(_PLAYERS)])
-        _haul(conn)
+        _run_next(conn)
     observer.execute("TRUNCATE jobs CASCADE")
     observer.execute("VACUUM ANALYZE")
     with transaction(pool) as conn:
@@ -72,15 +75,15 @@ def test_a_backlog_is_looked_up_job_by_job(pool: Pool, owner: Tenant, observer: 
     for number in range(_ENOUGH):
         with transaction(pool) as conn:
             accept(conn, owner, kind, [_item(kind, number)], after_job_id=gone)
-            _haul(conn)
+            _run_next(conn)
     with transaction(pool) as conn:
         for first in (1, 2):
             accept(conn, owner, "entities", [entity(1_000_000 * first + number) for number in range(_BACKLOG // 2)])
-            _haul(conn)
+            _run_next(conn)
     for conn, number in _short_transactions(pool, _BACKLOG):
         accept(conn, owner, kind, [_item(kind, number)], after_job_id=gone)
     with transaction(pool) as conn:
-        assert _haul(conn) == claims.MOST_JOBS
+        assert _run_next(conn) == claims.MOST_JOBS
         assert _rows_read(conn) < _FEW_ROWS
 
 

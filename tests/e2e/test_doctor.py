@@ -181,7 +181,7 @@ def test_an_encoding_that_cannot_hold_every_text_is_a_fail(doctor, latin_url):
 
 @pytest.fixture
 def ended(database_url):
-    """Makes jobs that ended as many minutes ago, carried out by the sweeper or not."""
+    """Makes jobs that ended as many minutes ago, run by the sweeper or not."""
 
     def make(*jobs):
         with connect(database_url, "sluice-web") as conn:

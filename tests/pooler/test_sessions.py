@@ -1,4 +1,4 @@
-"""Nothing depends on a session: each transaction has its settings, wherever a pooler has it carried out."""
+"""No promise depends on a session: each transaction has its settings in any session that a pooler gives it."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

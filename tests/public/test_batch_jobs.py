@@ -1,4 +1,4 @@
-"""Every batch is a job: carried out in the request, or left to the workers where the client asks for that."""
+"""Every batch is a job: run in the request, or left to the workers where the client asks for that."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -52,7 +52,7 @@ def test_a_line_is_one_json_object_with_event_process_and_time(configured: Calla
 def test_a_line_carries_the_ids_that_are_bound(configured: Callable[[], Lines]) -> None:
     lines = configured()
     with structlog.contextvars.bound_contextvars(job_id="0198", request_id="r1"):
-        structlog.get_logger("ingest.executor").warning("block_again")
+        structlog.get_logger("ingest.executor").warning("block_retried")
         logging.getLogger("some.library").warning("a %s", "word")
     structlog.get_logger("ingest.executor").warning("after")
     ours, theirs, after = lines()

@@ -1,4 +1,4 @@
-"""A batch of the public face is carried out in its request; whatever becomes of that, a job is left to finish."""
+"""A batch of the public face runs in its request; if that fails, its job is left for a worker."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ EVENTS = [
     {"event": f"Step {number}", "objects": [{"type": "Order", "id": "1", "properties": {"n": number}}]}
     for number in range(20)
 ]
-# Somebody else creates the object that the batch names: whoever carries it out waits for that one's end.
+# Somebody else creates the object that the batch names: the process that runs it waits for that one's end.
 IN_THE_WAY = """
     INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties)
     VALUES (gen_random_uuid(), %s, 'Order', '1', 'Order', '{}')
@@ -111,7 +111,7 @@ def test_a_batch_that_another_process_finishes_is_answered_by_its_request(
         request.start()
         # The request gives up after two waits for the lock; from then on the job is sweep's.
         for _ in range(2):
-            start.processes[0].until_line("block_again")
+            start.processes[0].until_line("block_retried")
         start.sweep()
     request.join()
 

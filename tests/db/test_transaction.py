@@ -1,4 +1,4 @@
-"""Jobs of a block each that wait one behind the other and are alike are carried out in one transaction."""
+"""Queued jobs of one block each that follow each other and are alike run in one transaction."""
 
 import os
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Submit = Callable[..., UUID]
 
 @pytest.fixture
 def serve(executor: Executor, redis_url: str) -> Callable[..., list[dict[str, Any]]]:
-    """Carries out whatever waits; returns the log lines."""
+    """Runs the queued jobs; returns the log lines."""
 
     def serve(**other: Any) -> list[dict[str, Any]]:
         with capture_logs() as lines:
@@ -51,7 +51,7 @@ def transactions(conn: Connection, table: str) -> int:
     return int(str(count))
 
 
-def test_jobs_that_wait_are_carried_out_in_one_transaction_and_each_ends(
+def test_queued_jobs_run_in_one_transaction_and_each_ends(
     submit: Submit, serve: Callable[..., list[dict[str, Any]]], observer: Connection, redis_url: str
 ) -> None:
     made = [submit("entities", [entity(2 * n), entity(2 * n + 1)], awaited=n == 1) for n in range(3)]
@@ -115,7 +115,7 @@ def test_the_next_jobs_gather_after_few_small_ones_for_which_no_client_waited(
     assert next_may_gather([*others, last._replace(job=replace(last.job, awaited=awaited))]) is gather
 
 
-def test_another_version_of_the_template_is_another_haul(submit: Submit, pool: Pool, observer: Connection) -> None:
+def test_another_version_of_the_template_is_another_group(submit: Submit, pool: Pool, observer: Connection) -> None:
     first = submit("entities", [entity(1)])
     [(version,)] = observer.execute(
         "INSERT INTO templates (slug, name, version, schema)"
@@ -125,7 +125,7 @@ def test_another_version_of_the_template_is_another_haul(submit: Submit, pool: P
     assert next_of(pool) == [first]
 
 
-def test_what_was_begun_before_or_has_several_blocks_is_carried_out_by_itself(submit: Submit, pool: Pool) -> None:
+def test_a_job_begun_before_or_of_several_blocks_runs_by_itself(submit: Submit, pool: Pool) -> None:
     long = submit("entities", [entity(1), entity(2)], block_items=1)
     short, begun = submit("entities", [entity(3)]), submit("entities", [entity(4)])
     assert next_of(pool) == [long]
@@ -136,7 +136,7 @@ def test_what_was_begun_before_or_has_several_blocks_is_carried_out_by_itself(su
     assert next_of(pool) == [short]
 
 
-def test_a_haul_has_a_bound_of_items_of_bytes_and_of_jobs(submit: Submit, pool: Pool, observer: Connection) -> None:
+def test_a_group_has_a_bound_of_items_of_bytes_and_of_jobs(submit: Submit, pool: Pool, observer: Connection) -> None:
     made = [submit("events", [event(n % 10)] * 1_000) for n in range(7)]
     assert next_of(pool) == made[: claims.MOST_ITEMS // 1_000]
     observer.execute("DELETE FROM jobs")
@@ -204,7 +204,7 @@ def test_each_job_keeps_the_results_of_its_own_items(
     ]
 
 
-def test_a_job_cancelled_while_its_haul_is_under_way_keeps_nothing_and_the_others_are_done(
+def test_a_job_cancelled_in_its_running_group_keeps_nothing_and_others_end(
     submit: Submit, serve: Callable[..., list[dict[str, Any]]], pool: Pool, observer: Connection
 ) -> None:
     made = [submit("entities", [entity(n)]) for n in range(3)]
@@ -252,7 +252,7 @@ def test_jobs_whose_items_are_many_bytes_are_done_one_by_one_however_small_they_
 ) -> None:
     long = {"entityType": "game", "externalId": "g", "data": {"x": "x" * 1_000_000}}
     made = [submit("entities", [{**long, "externalId": f"g{n}"}]) for n in range(5)]
-    assert "jobs_one_by_one" in [line["event"] for line in serve()]
+    assert "group_split" in [line["event"] for line in serve()]
     assert [effect_counts(observer, job_id) for job_id in made] == [{Effect.CREATED: 1}] * 5
 
 
@@ -300,7 +300,7 @@ def test_who_waits_is_told_though_the_answer_to_the_commit_was_lost(
         assert [broker.exists(f"sluice:ended:{job_id.hex}") for job_id in made] == [1, 1]
 
 
-def test_jobs_that_come_after_those_of_a_haul_are_notified_of(
+def test_jobs_that_come_after_those_of_a_group_run_once_it_ends(
     submit: Submit, serve: Callable[..., list[dict[str, Any]]], observer: Connection
 ) -> None:
     first = [submit("entities", [entity(n)]) for n in range(2)]

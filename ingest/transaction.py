@@ -1,6 +1,6 @@
-"""What one transaction carries out: a block of a job, or the only blocks of several jobs that are alike.
+"""Run one transaction: a block of a job, or the only blocks of a group of jobs that are alike.
 
-The row lock on each block is the lease: whoever dies, hangs or is late cannot commit, and whoever comes next finds
+The row lock on each block is the lease: a worker that dies, hangs or is late cannot commit, and the next worker finds
 either all of it done or none of it (DESIGN.md section 3).
 """
 
@@ -31,12 +31,12 @@ from ingest.jobs import Effect, ItemError, ItemWarning, JobState
 from ingest.kinds import KINDS, Outcomes, Target, late
 from ingest.writing import write
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.hauls")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.transaction")
 
 _Told = TypeVar("_Told", ItemError, ItemWarning)
 
-# Jobs that are alike, each with its first open block.
-Haul = Sequence[Claim]
+# One job with an open block, or several jobs that are alike, each with its only block.
+JobGroup = Sequence[Claim]
 
 
 class JobEnded(Exception):
@@ -44,20 +44,20 @@ class JobEnded(Exception):
 
 
 class Done(NamedTuple):
-    """What a haul made of its jobs.
+    """The result of a transaction.
 
     Attributes:
-        states: that they are in now.
-        yielded: the worker puts them down, so that other jobs come first.
+        states: the state of each job now.
+        yielded: the worker puts the job down, so that other jobs come first.
     """
 
     states: dict[UUID, JobState]
     yielded: bool
 
 
-def carry_out(
+def run_in_transaction(
     conn: Connection,
-    haul: Haul,
+    group: JobGroup,
     schema: ItemSchema,
     poison: Collection[int] = (),
     *,
@@ -69,31 +69,33 @@ def carry_out(
 
     Args:
         conn: in a transaction of this alone.
-        haul: one job, or several of the same tenant, kind, mode and template.
-        schema: theirs.
+        group: one job, or several of the same tenant, kind, mode and template.
+        schema: that of their items.
         poison: indexes in the batch of a single job that must not be checked: each is an error.
         until: on the monotonic clock; a job with blocks left then is put down.
         fair: a job with blocks left is put down as soon as another tenant waits.
         halving: narrow down what the database refuses.
 
     Returns:
-        None where another worker holds a block or has closed it.
+        None if another worker holds a block or has closed it.
 
     Raises:
         JobEnded: one of them was ended meanwhile, so the transaction must be rolled back.
         JobUnrunnable: the payload of one cannot be read; likewise.
         WriteRefused: the database cannot store one of the items, and nothing was to be halved; likewise.
     """
-    job, block = haul[0].job, haul[0].block
+    job, block = group[0].job, group[0].block
     # Jobs that run together have a single block each, so the order of blocks is that of a job which runs alone.
-    wanted = [(claim.job.id, claim.block.no) for claim in haul]
-    if not blocks.lock(conn, wanted, in_order=job.ordered or len(haul) > 1):
+    wanted = [(claim.job.id, claim.block.no) for claim in group]
+    if not blocks.lock(conn, wanted, in_order=job.ordered or len(group) > 1):
         return None
     faultpoints.passing("block.locked")
     blocks.extend_patience(conn, block.deliveries)
-    texts = [intake.items_of(each.block.payload) for each in haul]
+    texts = [intake.items_of(claim.block.payload) for claim in group]
     strict = (
-        [each.job.strict for each, items in zip(haul, texts, strict=True) for _ in items] if _any_strict(haul) else None
+        [claim.job.strict for claim, items in zip(group, texts, strict=True) for _ in items]
+        if _any_strict(group)
+        else None
     )
     checked = _check(schema, block.first_index, list(chain.from_iterable(texts)), poison, strict)
     faultpoints.passing("block.checked")
@@ -103,13 +105,13 @@ def carry_out(
     warnings = _of_taken(
         [*checked.warnings, *late(conn, kind, target, checked.good, checked.indexes)], checked, outcomes
     )
-    shares = list(_shares(haul, [len(each) for each in texts], checked, outcomes, warnings))
+    shares = list(_shares(group, [len(items) for items in texts], checked, outcomes, warnings))
     blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
-    yields = _yields(haul, until, fair=fair)
+    yields = _yields(group, until, fair=fair)
     advanced = completion.close_blocks(
         conn, [share.outcome for share in shares], tenant_id=job.tenant_id, yields=yields
     )
-    if len(advanced) < len(haul):
+    if len(advanced) < len(group):
         raise JobEnded
     blocks.record_warnings(conn, {share.outcome.job_id: share.warnings for share in shares if share.warnings})
     faultpoints.passing("block.closed")
@@ -117,9 +119,9 @@ def carry_out(
     return Done(states, any(job.yielded for job in advanced.values()))
 
 
-def _yields(haul: Haul, until: float, *, fair: bool) -> Yields:
-    """Return when a job is put down. An unordered one always is: any worker may take its next block."""
-    [(job, block), *others] = haul
+def _yields(group: JobGroup, until: float, *, fair: bool) -> Yields:
+    """Return when the worker puts the job down; an unordered one always: any worker may run its next block."""
+    [(job, block), *others] = group
     if others or (job.ordered and block.first_index + block.items == job.total):
         return Yields.NEVER
     if not job.ordered or time.monotonic() > until:
@@ -136,8 +138,8 @@ class _Checked(NamedTuple):
     warnings: list[ItemWarning]
 
 
-def _any_strict(haul: Haul) -> bool:
-    return any(each.job.strict for each in haul)
+def _any_strict(group: JobGroup) -> bool:
+    return any(claim.job.strict for claim in group)
 
 
 def _check(
@@ -207,14 +209,14 @@ def _of_taken(warnings: list[ItemWarning], checked: _Checked, outcomes: Outcomes
 
 
 def _shares(
-    haul: Haul, sizes: Sequence[int], checked: _Checked, outcomes: Outcomes, warnings: list[ItemWarning]
+    group: JobGroup, sizes: Sequence[int], checked: _Checked, outcomes: Outcomes, warnings: list[ItemWarning]
 ) -> Iterator[_Share]:
-    """Each job's share of what became of all: of several, the indexes count on from one to the next."""
+    """Return each job's share of the outcomes. In a group, the indexes count on from one job to the next."""
     indexes = checked.indexes
     refused = [ItemError(indexes[place], *refusal) for place, refusal in outcomes.refusals.items()]
     errors = sorted([*checked.errors, *refused], key=_INDEX)
-    bounds = accumulate(sizes, initial=haul[0].block.first_index)
-    for (job, block), (start, end) in zip(haul, pairwise(bounds), strict=True):
+    bounds = accumulate(sizes, initial=group[0].block.first_index)
+    for (job, block), (start, end) in zip(group, pairwise(bounds), strict=True):
         first, last = bisect_left(indexes, start), bisect_left(indexes, end)
         shift = block.first_index - start
         mine = _between(errors, start, end, shift)
