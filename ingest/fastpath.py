@@ -9,16 +9,17 @@ verdict against an item, and every message, is marshmallow's. A schema that it c
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Union
+from functools import partial
+from typing import Any, Literal, Union
 
 import marshmallow
 import msgspec
 from marshmallow import fields
 
-from ingest import exponents, faultpoints, public, rawjson
+from ingest import exponents, faultpoints, rawjson
 from ingest.checking import DEEPEST, ItemSchema, Vocabulary
-from ingest.fields import Document, ObjectDocument, Text, Timestamp, moment_of
-from ingest.public import Items, Properties, When
+from ingest.fields import FastField, Timestamp, moment_of
+from ingest.public import Items
 
 # A string that holds U+0000 must be written so (RFC 8259 section 7); marshmallow tells whether it really is one.
 _NUL = b"\\u0000"
@@ -189,30 +190,13 @@ def _names(schema: ItemSchema) -> dict[str, str]:
 
 
 def _type_of(field: fields.Field[Any]) -> Any | None:
-    """The msgspec type that takes no more than the field does; a subclass may do anything, so exact types count.
-
-    Of fields that take null a timestamp alone is known; the others take none, whatever an optional field does with it:
-    nulls are rare, and marshmallow's.
-    """
-    takes_null = type(field) in {Timestamp, When}
-    has_default = field.load_default is not marshmallow.missing
-    if field.validators or not (field.required or has_default) or (field.allow_none and not takes_null):
+    """The type that the field's own class says stands for it; None where there is none."""
+    has_value = field.required or field.load_default is not marshmallow.missing
+    if not isinstance(field, FastField) or "fast_type" not in vars(type(field)) or field.validators or not has_value:
         return None
-    match field:
-        case Items() if type(field) is Items:
-            inner = _item(field.schema, None)
-            return None if inner is None else Annotated[list[inner], msgspec.Meta(min_length=1)]  # type: ignore[valid-type] # made at run time
-        case Text() | public.Text() if type(field) in {Text, public.Text}:
-            return Annotated[str, msgspec.Meta(min_length=int(field.required), max_length=field.longest)]
-        case Document() if type(field) in {Document, *_OBJECTS}:
-            return msgspec.Raw
-        case Timestamp() if takes_null:
-            return str | None if field.allow_none else str
-    return None
-
-
-# Fields of which msgspec.Raw would take too much.
-_OBJECTS = {ObjectDocument, Properties}
+    if field.allow_none and not field.takes_null:
+        return None
+    return field.fast_type(partial(_item, vocabulary=None))
 
 
 def _rules(schema: ItemSchema, vocabulary: Vocabulary) -> Any | None:
@@ -229,7 +213,7 @@ def _documents(schema: ItemSchema, required: tuple[str, ...], **tag: str) -> Any
     members: list[tuple[str, Any] | tuple[str, Any, None]] = []
     for name, field in schema.fields.items():
         holds: Any = None
-        if type(field) in _OBJECTS:
+        if isinstance(field, FastField) and field.is_object:
             holds = _requiring(required)
         elif isinstance(field, Items) and (inner := _documents(field.schema, ())) is not None:
             holds = list[inner]  # type: ignore[valid-type] # made at run time

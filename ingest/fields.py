@@ -1,9 +1,9 @@
 """The fields of items as marshmallow has them: texts, documents that stay the sender's own, and timestamps."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import marshmallow
 import msgspec
@@ -16,7 +16,28 @@ _LONGEST_NAME = 200
 _LONGEST_ID = 500
 
 
-class Named(fields.Field[Any]):
+# Makes the msgspec type of the items of a schema; None where no type stands for one of its fields.
+OfItems = Callable[[Any], type[msgspec.Struct] | None]
+
+
+class FastField(fields.Field[Any]):
+    """A field for which a msgspec type may stand on the fast path.
+
+    A class says so by a `fast_type` of its own. One that it inherits does not count, since a subclass may refuse more.
+
+    Attributes:
+        takes_null: null stands for an absent value, on the fast path too. For other fields it is left to marshmallow.
+        is_object: the value must be an object, which the type does not say.
+    """
+
+    takes_null: ClassVar[bool] = False
+    is_object: ClassVar[bool] = False
+
+    def fast_type(self, of_items: OfItems) -> Any | None:
+        """Return a type that takes no more than this field, with equal values; None if there is none."""
+
+
+class Named(FastField):
     """A field whose messages name it as the client spells it."""
 
     default_error_messages = {
@@ -55,6 +76,10 @@ class Text(Named, fields.String):
             raise self.make_error("nul")
         return text
 
+    def fast_type(self, of_items: OfItems) -> Any:  # noqa: ARG002 # as of FastField
+        """As of FastField."""
+        return Annotated[str, msgspec.Meta(min_length=1, max_length=self.longest)]
+
 
 class RawMember(fields.Field[Any]):
     """A field that takes its member as the sender's own text."""
@@ -75,10 +100,15 @@ class Document(Named, RawMember, fields.Raw):
             raise self.make_error("exponent")
         return text
 
+    def fast_type(self, of_items: OfItems) -> Any:  # noqa: ARG002 # as of FastField
+        """As of FastField."""
+        return msgspec.Raw
+
 
 class ObjectDocument(Document):
     """A JSON object, kept as the sender's own text."""
 
+    is_object = True
     default_error_messages = {"object": 'Field "{field}" must be an object'}
 
     def _deserialize(
@@ -89,6 +119,10 @@ class ObjectDocument(Document):
         if not bytes(value).startswith(b"{"):
             raise self.make_error("object")
         return super()._deserialize(value, attr, data, **kwargs)
+
+    def fast_type(self, of_items: OfItems) -> Any:
+        """As of FastField."""
+        return super().fast_type(of_items)
 
 
 # ISO 8601 with `T`, seconds or none, 0 to 9 fraction digits of a second; `Z`, an offset or none (contracts/public.md
@@ -120,6 +154,7 @@ def moment_of(text: str) -> datetime | None:
 class Timestamp(Named):
     """A moment; None where it is absent or null."""
 
+    takes_null = True
     default_error_messages = {"invalid": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"'}
 
     def __init__(self, *, attribute: str) -> None:
@@ -136,6 +171,10 @@ class Timestamp(Named):
         if moment is None:
             raise self.make_error("invalid")
         return moment
+
+    def fast_type(self, of_items: OfItems) -> Any:  # noqa: ARG002 # as of FastField
+        """Text, which the fast path reads once all is decoded."""
+        return str | None
 
 
 def external_id_field() -> Text:
