@@ -60,13 +60,13 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of items, in the order given.
+    """The outcomes of items, in the order given.
 
     Attributes:
         effects: one each.
-        refusals: why, of those that FAILED, by their place.
-        ids: a UUID's 16 bytes each, where somebody asks for them; empty for one that FAILED.
-        now: when an event occurred whose sender left that to us.
+        refusals: the reasons of those that FAILED, by their place.
+        ids: a UUID's 16 bytes each, for kinds that return ids; empty for an item that FAILED.
+        now: the time of events that were sent without one.
     """
 
     effects: list[Effect]
@@ -75,8 +75,8 @@ class Outcomes:
     now: datetime | None = None
 
 
-def gathered(count: int, parts: Iterable[tuple[Sequence[int], Outcomes]]) -> Outcomes:
-    """The outcomes of so many items, written in parts.
+def merge_outcomes(count: int, parts: Iterable[tuple[Sequence[int], Outcomes]]) -> Outcomes:
+    """Merge the outcomes of items that were written in parts.
 
     Args:
         count: of all items.
@@ -88,15 +88,15 @@ def gathered(count: int, parts: Iterable[tuple[Sequence[int], Outcomes]]) -> Out
     for places, part in parts:
         for place, effect in zip(places, part.effects, strict=True):
             effects[place] = effect
-        for place, each in zip(places, part.ids, strict=False):
-            ids[place] = each
+        for place, public_id in zip(places, part.ids, strict=False):
+            ids[place] = public_id
         refusals |= {places[place]: refusal for place, refusal in part.refusals.items()}
         now = part.now or now
     return Outcomes(effects, refusals, ids, now)
 
 
-def refused(*refusals: Refusal) -> Outcomes:
-    """The outcomes of items of which none was written."""
+def all_refused(*refusals: Refusal) -> Outcomes:
+    """Return the outcomes of items that were all refused."""
     return Outcomes([Effect.FAILED] * len(refusals), dict(enumerate(refusals)))
 
 
@@ -187,10 +187,10 @@ def _where_known(
         return write(items, [ids[name] for name in names])
     known = [place for place, name in enumerate(names) if name in ids]
     missing = [place for place, name in enumerate(names) if name not in ids]
-    parts = [(missing, refused(*(_no_entity(names[place]) for place in missing)))]
+    parts = [(missing, all_refused(*(_no_entity(names[place]) for place in missing)))]
     if known:
         parts.append((known, write([items[place] for place in known], [ids[names[place]] for place in known])))
-    return gathered(len(items), parts)
+    return merge_outcomes(len(items), parts)
 
 
 def _no_entity(external_id: str) -> Refusal:
@@ -273,9 +273,9 @@ class Written(NamedTuple):
     """What became of a single item that was taken.
 
     Attributes:
-        public_id: as the wire shows it; None where nobody asks for it.
-        now: when it occurred, if it is an event whose sender left that to us.
-        warnings: what its sender should know.
+        public_id: as the wire shows it; None for kinds that return no ids.
+        now: the time of an event that was sent without one.
+        warnings: for the item's sender.
     """
 
     effect: Effect
@@ -284,8 +284,8 @@ class Written(NamedTuple):
     warnings: Sequence[ItemWarning] = ()
 
 
-def alone(outcomes: Outcomes) -> Written | Refusal:
-    """What became of the only item."""
+def only_outcome(outcomes: Outcomes) -> Written | Refusal:
+    """Return the outcome of the only item."""
     if outcomes.refusals:
         return outcomes.refusals[0]
     [effect] = outcomes.effects
@@ -304,21 +304,21 @@ def late(
 def write_one(
     conn: Connection, kind: Kind, target: Target, schema: ItemSchema, text: msgspec.Raw, *, strict: bool = False
 ) -> Written:
-    """A single call: the same check and write as a batch of one.
+    """Check and write one item, by the same code as a batch of one.
 
     Args:
         conn: an open transaction.
         kind: of the table above.
-        target: where and how.
-        schema: the kind's, by which to check.
+        target: where and how to write it.
+        schema: of the kind; checks the item.
         text: the item, of the shape that it has in a batch.
         strict: refuse members that the item should not have.
 
     Returns:
-        What became of it.
+        The outcome.
 
     Raises:
-        InvalidInput: it is not of the kind's shape.
+        InvalidInput: the item is not of the kind's shape.
         ValidationFailed: it breaks the template.
         UnknownField: it has a member that it should not have, and this is strict.
         ItemTooLarge: it has too many bytes, or its numbers would read back as too many.
@@ -329,7 +329,7 @@ def write_one(
     item = schema.check(0, text, warnings, strict=strict)
     if isinstance(item, ItemError):
         raise _refusal(item)
-    outcome = alone(kind.write(conn, target, [item]))
+    outcome = only_outcome(kind.write(conn, target, [item]))
     if isinstance(outcome, Refusal):
         raise NotFound(outcome.message)
     return outcome._replace(warnings=[*warnings, *late(conn, kind, target, [item], [0])])

@@ -8,7 +8,7 @@ from ingest.db import growth
 from ingest.db.errors import translated
 from ingest.db.pool import Connection
 from ingest.errors import TooLarge, Unaddressable, WriteRefused
-from ingest.kinds import Kind, Outcomes, Refusal, Target, gathered, refused
+from ingest.kinds import Kind, Outcomes, Refusal, Target, all_refused, merge_outcomes
 
 Write = Callable[[Sequence[Any]], Outcomes]
 
@@ -35,7 +35,7 @@ def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any], *,
 def _in_parts(one: Write, items: Sequence[Any], parts: Iterable[Sequence[int]]) -> Outcomes:
     """Write one part of the items after the other, each given by their places."""
     outcomes = (one([items[place] for place in part]) for part in parts)
-    return gathered(len(items), zip(parts, outcomes, strict=True))
+    return merge_outcomes(len(items), zip(parts, outcomes, strict=True))
 
 
 def _write_at_once(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> Outcomes:
@@ -51,14 +51,14 @@ def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequenc
     except WriteRefused as error:
         refusal = error
     if len(items) == 1:
-        return refused(_why(items[0], refusal, target))
+        return all_refused(_why(items[0], refusal, target))
     one = partial(_write_or_halve, conn, kind, target)
     if isinstance(refusal, TooLarge) and (large := _too_large(conn, kind, target, items)):
         rest = sorted(set(range(len(items))).difference(large))
-        parts = [(large, refused(*(_why(items[place], refusal, target) for place in large)))]
+        parts = [(large, all_refused(*(_why(items[place], refusal, target) for place in large)))]
         if rest:
             parts.append((rest, one([items[place] for place in rest])))
-        return gathered(len(items), parts)
+        return merge_outcomes(len(items), parts)
     # Halves must stay in the order in which rows are locked, or two writers who both halve can deadlock; and items of
     # one key in the order sent.
     places: Sequence[int] = range(len(items))

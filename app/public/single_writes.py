@@ -13,7 +13,7 @@ from app.services import services
 from ingest.db.confirmed import confirmed_transaction
 from ingest.errors import FaultyBody, PayloadTooLarge, TooLarge
 from ingest.jobs import ItemWarning
-from ingest.kinds import KINDS, Target, Written, alone, late, schema_of
+from ingest.kinds import KINDS, Target, Written, late, only_outcome, schema_of
 from ingest.public import PublicSchema
 from ingest.writing import write as write_block
 
@@ -52,7 +52,7 @@ def write(kind: str, item: Any, warnings: list[ItemWarning]) -> Written:
     """
     target = Target(caller().tenant_id, merge=True, item_bytes=services().settings.max_item_bytes)
     with confirmed_transaction(services().pool) as conn:
-        outcome = alone(write_block(conn, KINDS[kind], target, [item]))
+        outcome = only_outcome(write_block(conn, KINDS[kind], target, [item]))
         if isinstance(outcome, Written):
             outcome = outcome._replace(warnings=[*warnings, *late(conn, KINDS[kind], target, [item], [0])])
     if isinstance(outcome, Written):
