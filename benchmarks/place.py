@@ -10,7 +10,7 @@ from benchmarks.database import Database, created
 from benchmarks.deployment import Deployment, deployed
 from cli.signals import orderly_end
 from cli.stack import Servers, running_servers
-from ingest import garbage
+from ingest import gc_tuning
 from ingest.executor import Executor
 from tests.factories import make_executor
 
@@ -41,7 +41,7 @@ class Place:
 
     def executor(self, database: Database) -> Executor:
         """An executor as a worker process has one, and this process as a worker is."""
-        garbage.look_seldom()
+        gc_tuning.collect_seldom()
         return make_executor(database.pool, self.servers.redis_url)
 
     def redis_url(self, number: int) -> str:

@@ -18,7 +18,7 @@ Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may i
     jobs | templates | rawjson
     ids
     logs | config
-    errors | faultpoints | garbage | redis_client
+    errors | faultpoints | gc_tuning | redis_client
 
 `import-linter` holds this in CI; pyproject.toml has the rules and the reason of each.
 """

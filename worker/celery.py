@@ -12,7 +12,7 @@ from worker import messages
 
 settings = Settings.from_env_or_exit()
 
-messages.outlive_garbage()
+messages.skip_unreadable()
 app = celery_app(settings.redis_url)
 app.conf.update(
     imports=["worker.tasks"],

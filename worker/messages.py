@@ -1,7 +1,7 @@
-"""What stands in the queue may be anything: what is no message is thrown away, and the worker lives.
+"""Skip unreadable messages in the queue, and keep the worker alive.
 
-Without this, bytes that are no JSON, or JSON that is no message, end the whole worker, where a garbage argument ends
-nothing. The sweeper notifies again of the jobs that they stood for.
+Without this, bytes that are no JSON, or JSON that is no message, end the whole worker; a bad argument of a task does
+not. The sweeper notifies again of the jobs whose messages were skipped.
 """
 
 from collections.abc import Callable
@@ -12,31 +12,31 @@ from kombu.transport import redis
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.messages")
 
-# What reading such a message raises. A lost connection is none of these, and must be seen.
+# Errors that reading such a message raises. A lost connection raises others, which must stay visible.
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class Channel(redis.Channel):
-    """Reads the queue, and what is said to all workers."""
+    """Reads the queue, and the messages to all workers."""
 
     def _brpop_read(self, **options: Any) -> Any:
-        return self._outlive(super()._brpop_read, **options)  # type: ignore[misc] # the stubs leave it out
+        return self._skip_unreadable(super()._brpop_read, **options)  # type: ignore[misc] # the stubs leave it out
 
     def _receive(self) -> Any:
-        return self._outlive(super()._receive)  # type: ignore[misc] # likewise
+        return self._skip_unreadable(super()._receive)  # type: ignore[misc] # likewise
 
-    def _outlive(self, read: Callable[..., Any], **options: Any) -> Any:
+    def _skip_unreadable(self, read: Callable[..., Any], **options: Any) -> Any:
         known = set(self.qos._delivered or ())  # noqa: SLF001 # kombu offers no other way to see what it has counted
         try:
             return read(**options)
         except _UNREADABLE as error:
             log.warning("message_unreadable", error=type(error).__name__)
-            # One that failed late counts as under way, and would keep a child's place for ever.
+            # A message that failed late counts as in progress, and would keep a child's place forever.
             for tag in set(self.qos._delivered or ()) - known:  # noqa: SLF001
                 self.qos.reject(tag, requeue=False)
             return True
 
 
-def outlive_garbage() -> None:
-    """Have this process read its queue so."""
+def skip_unreadable() -> None:
+    """Make this process skip unreadable messages of its queue."""
     redis.Transport.Channel = Channel

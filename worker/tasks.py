@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from celery import signals
 
-from ingest import garbage
+from ingest import gc_tuning
 from ingest.broker import RUN_JOB
 from ingest.db.pool import WORKER, open_pool
 from ingest.db.templates import TemplateCache
@@ -54,7 +54,7 @@ def listener() -> Listener:
 def _begin_afresh(**_: Any) -> None:
     executor.cache_clear()
     listener.cache_clear()
-    garbage.look_seldom()
+    gc_tuning.collect_seldom()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the pool catches it, and a handler of Python's own may never run
 
 

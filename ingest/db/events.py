@@ -94,7 +94,7 @@ def _columns(links: Links, ids: Sequence[Field], moments: Sequence[Field]) -> li
 def _each_once(links: Links) -> Links:
     """Named twice in the same part, an entity takes part once."""
     count = len(links.places)
-    # As numbers: thousands of pairs would have Python look for garbage among them.
+    # As numbers: thousands of tuples would make Python's garbage collector run.
     if (
         len({entity_id * count + place for place, entity_id in zip(links.places, links.entity_ids, strict=True)})
         == count

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingest import garbage
+from ingest import gc_tuning
 
 
 @pytest.fixture(autouse=True)
@@ -14,12 +14,12 @@ def _as_before() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_a_block_of_items_sets_off_no_search_for_garbage() -> None:
-    garbage.look_seldom()
-    searches: list[str] = []
-    gc.callbacks.append(lambda phase, _: searches.append(phase))
+def test_a_block_of_items_does_not_run_the_garbage_collector() -> None:
+    gc_tuning.collect_seldom()
+    runs: list[str] = []
+    gc.callbacks.append(lambda phase, _: runs.append(phase))
     try:
         assert len([[number] for number in range(10_000)]) == 10_000
     finally:
         gc.callbacks.pop()
-    assert searches == []
+    assert runs == []
