@@ -16,7 +16,7 @@ from ingest.errors import DatabaseError, Unavailable
 
 bp = Blueprint("health", __name__)
 
-_PATIENCE_SECONDS = 1.0
+_TIMEOUT_SECONDS = 1.0
 
 
 @bp.get("/healthz")
@@ -69,8 +69,8 @@ def _migrations() -> str:
 def _broker() -> str:
     client = redis.Redis.from_url(
         services().settings.redis_url,
-        socket_timeout=_PATIENCE_SECONDS,
-        socket_connect_timeout=_PATIENCE_SECONDS,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
     try:

@@ -18,7 +18,7 @@ from redis.retry import Retry
 from ingest.config import Settings
 
 # A Redis that hangs costs one request this long; the requests of the next seconds do not ask it.
-_PATIENCE_SECONDS = 0.25
+_TIMEOUT_SECONDS = 0.25
 _AWAY_SECONDS = 5.0
 
 # Asking Redis costs a request as much as all its other network traffic. While much of a limit is left, a process lets
@@ -99,8 +99,8 @@ class RateCounter:
         storage = RedisStorage(
             settings.redis_url.replace("unix://", "redis+unix://", 1),
             key_prefix="sluice:limits",
-            socket_timeout=_PATIENCE_SECONDS,
-            socket_connect_timeout=_PATIENCE_SECONDS,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type] # for redis-py, which by default retries for seconds
         )
         self._window = SlidingWindowCounterRateLimiter(storage)

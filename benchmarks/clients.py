@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-_PATIENCE_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 _CHUNK = 1 << 18
 
 
@@ -61,7 +61,7 @@ class Answers:
 
 class _Connection:
     def __init__(self, address: tuple[str, int]) -> None:
-        self.socket = socket.create_connection(address, timeout=_PATIENCE_SECONDS)
+        self.socket = socket.create_connection(address, timeout=_TIMEOUT_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.began = 0.0
         self._received = b""
@@ -101,7 +101,7 @@ def drive(api: str, requests: Iterable[bytes], *, connections: int, status: int,
         for key in list(selector.get_map().values()):
             _next(selector, key.data, waiting)
         while selector.get_map():
-            for key, _ in selector.select(_PATIENCE_SECONDS):
+            for key, _ in selector.select(_TIMEOUT_SECONDS):
                 body = key.data.receive(status)
                 if body is None:
                     continue

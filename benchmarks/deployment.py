@@ -18,7 +18,7 @@ from ingest.db.pool import connect
 RATE = "100000000/minute"  # what is measured is the work, not its limit
 RATES = {f"SLUICE_RATE_{scope}": RATE for scope in ("ENTITIES", "EVENTS", "STATES", "BATCH", "READ")}
 
-_PATIENCE_SECONDS = 120.0
+_TIMEOUT_SECONDS = 120.0
 _LOOK_SECONDS = 0.01
 _LEFT = "SELECT count(*) FROM jobs WHERE ended_at IS NULL"
 
@@ -43,7 +43,7 @@ class Deployment:
 
     def until_done(self, jobs: int) -> None:
         """Return once so many jobs are there and all have ended."""
-        until = time.monotonic() + _PATIENCE_SECONDS
+        until = time.monotonic() + _TIMEOUT_SECONDS
         while self.database.admin.execute(_LEFT).fetchone() != (0,):
             if time.monotonic() > until:
                 raise RuntimeError(f"jobs do not end: see {self.stack.log}")

@@ -29,7 +29,7 @@ from ingest.db.pool import connect
 
 _CONNECTIONS = 8
 _BATCH = 100
-_PATIENCE_SECONDS = 60
+_TIMEOUT_SECONDS = 60
 _RATE = "100000000/minute"  # what is measured is the work, not its limit
 _COUNTS = """
 SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM event_entities), (SELECT count(*) FROM entities)
@@ -78,7 +78,7 @@ def main() -> None:
             _, key = keys.create(conn, tenants.create(conn, "flights").id, "fm_live", "replay")
 
         def send(_: int) -> None:
-            with httpx2.Client(headers={"Authorization": f"Bearer {key}"}, timeout=_PATIENCE_SECONDS) as client:
+            with httpx2.Client(headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_SECONDS) as client:
                 while True:
                     with lock:
                         batch = next(batches, None)

@@ -28,7 +28,7 @@ class Program:
         env: its whole environment; None: this process's.
         servant: whom it runs as; None: as this process does.
         stop: the signal that asks it to end in order.
-        patience: seconds that it may take for that before SIGKILL.
+        grace_seconds: how long it may take for that before SIGKILL.
         death: the signal that it gets when this process dies.
         noise: a line that it is in says nothing worth printing; empty: every line does.
         guarded: whether the guard may kill its group at once. Not Postgres: its own children are ended by itself only.
@@ -40,7 +40,7 @@ class Program:
     env: Mapping[str, str] | None = None
     servant: Servant | None = None
     stop: signal.Signals = signal.SIGTERM
-    patience: float = 10.0
+    grace_seconds: float = 10.0
     death: signal.Signals = signal.SIGKILL
     noise: str = ""
     guarded: bool = field(default=True)

@@ -26,7 +26,7 @@ _TEMPLATE = "tpl_flights"
 _WORKERS = 2
 
 _LOOK_EVERY = 0.1  # seconds between two looks at the jobs: bars that move ten times a second look alive
-_PATIENCE = 120.0  # seconds; a batch takes less than one, so a job that is not done by then is a fault to be shown
+_TIMEOUT_SECONDS = 120.0  # a batch takes less than a second, so a job that is not done by then is a fault to be shown
 _LOG_LINES = 20  # of the stack's processes, shown where something failed
 
 
@@ -150,7 +150,7 @@ class _Play:
         ]
 
     def _watch(self, ids: Sequence[str], bars: Bars) -> list[Job]:
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _TIMEOUT_SECONDS
         while True:
             jobs = [self._client.job(job_id) for job_id in ids]
             for which, job in enumerate(jobs):
@@ -162,7 +162,7 @@ class _Play:
                 return jobs
             if time.monotonic() > until:
                 waiting = ", ".join(job.id for job in jobs if not job.ended)
-                raise DemoFailed(f"not ended after {_PATIENCE:.0f} s: {waiting}")
+                raise DemoFailed(f"not ended after {_TIMEOUT_SECONDS:.0f} s: {waiting}")
             self._stack.tend(_LOOK_EVERY)
 
     def _read_back(self) -> None:

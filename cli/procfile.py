@@ -14,7 +14,7 @@ LOCALHOST = "127.0.0.1"
 
 _ROOT = Path(__file__).resolve().parent.parent
 # A worker puts its job down at the end of a block; one that cannot is killed, and loses that block's transaction only.
-_PATIENCE_SECONDS = {"worker": 20.0}
+_GRACE_SECONDS = {"worker": 20.0}
 
 
 def programs(port: int, flower_port: int, extra: Mapping[str, str]) -> dict[str, Program]:
@@ -52,7 +52,7 @@ def programs(port: int, flower_port: int, extra: Mapping[str, str]) -> dict[str,
             ("/bin/sh", "-c", f"exec {command.strip()}"),
             cwd=_ROOT,
             env=env,
-            patience=_PATIENCE_SECONDS.get(name, 10.0),
+            grace_seconds=_GRACE_SECONDS.get(name, 10.0),
         )
         for name, _, command in lines
     }

@@ -77,7 +77,7 @@ def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard, *, ou
         tuple(argv),
         servant=servant,
         stop=signal.SIGINT,  # fast shutdown: ends sessions, then writes a checkpoint
-        patience=30.0,
+        grace_seconds=30.0,
         death=signal.SIGQUIT,  # immediate shutdown: like a crash for the data, but the server ends its own children
         guarded=False,
     )
@@ -122,7 +122,7 @@ def valkey(data: DataDir, servant: Servant | None) -> Program:
     argv = [str(valkey_binary()), *(part for option in options.items() for part in option)]
     # It saves nothing, so it never forks, which is what overcommitting memory would be for.
     return Program(
-        "valkey", tuple(argv), servant=servant, patience=5.0, noise="WARNING Memory overcommit must be enabled"
+        "valkey", tuple(argv), servant=servant, grace_seconds=5.0, noise="WARNING Memory overcommit must be enabled"
     )
 
 

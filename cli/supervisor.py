@@ -159,8 +159,8 @@ class Supervisor:
     def _end(self, running: _Running) -> None:
         program = running.program
         running.process.send_signal(program.stop)
-        if not self._gone_within(program.patience, program.name):
-            self._lines.say(f"{program.name} did not stop within {program.patience:.0f} s and is killed")
+        if not self._gone_within(program.grace_seconds, program.name):
+            self._lines.say(f"{program.name} did not stop within {program.grace_seconds:.0f} s and is killed")
             running.process.kill()
             self._gone_within(_KILL_SECONDS, program.name)
 

@@ -99,7 +99,7 @@ class Executor:
         template_cache: the template versions that this process has read.
         tries: how often one delivery tries again after the database lost it, or made it wait too long. Beyond that, the
             sweeper notifies.
-        leash: given seconds, ends this process if it is not left in time; for processes that may end.
+        watchdog: given seconds, ends this process if it is not left in time; for processes that may end.
         last: what this process ran last.
         max_item_bytes: the setting of that name.
     """
@@ -109,7 +109,7 @@ class Executor:
     job_end: JobEndSignal | None
     template_cache: TemplateCache
     tries: int = 3
-    leash: Callable[[int], AbstractContextManager[object]] = nullcontext
+    watchdog: Callable[[int], AbstractContextManager[object]] = nullcontext
     last: LastRun = field(default_factory=LastRun)
     max_item_bytes: int = MOST_ITEM_BYTES
 
@@ -335,10 +335,10 @@ class Executor:
         template = None if job.template_id is None else self.template_cache.get(conn, job.template_id)
         schema = schema_of(KINDS[job.kind], template, self.max_item_bytes)
         poison = _poison(schema, block)
-        longest = blocks.patience_seconds(block.deliveries) + _GRACE_SECONDS
+        longest = blocks.lease_seconds(block.deliveries) + _GRACE_SECONDS
 
         def attempt(*, halving: bool) -> Done | None:
-            with self.leash(longest), translated(), conn.transaction():
+            with self.watchdog(longest), translated(), conn.transaction():
                 return run_in_transaction(conn, group, schema, poison, until=until, fair=fair, halving=halving)
 
         try:

@@ -90,7 +90,7 @@ def run_in_transaction(
     if not blocks.lock(conn, wanted, in_order=job.ordered or len(group) > 1):
         return None
     faultpoints.passing("block.locked")
-    blocks.extend_patience(conn, block.deliveries)
+    blocks.extend_lease(conn, block.deliveries)
     texts = [intake.items_of(claim.block.payload) for claim in group]
     strict = (
         [claim.job.strict for claim, items in zip(group, texts, strict=True) for _ in items]

@@ -23,8 +23,8 @@ class Broker:
         self.url = f"unix://{socket}"
         argv = [str(embedded.valkey_binary()), "--port", "0", "--unixsocket", str(socket), "--save", ""]
         self.popen = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
-        patient = Retry(ConstantBackoff(0.05), 200)
-        with redis.Redis.from_url(self.url, retry=patient, retry_on_error=[redis.ConnectionError]) as client:
+        retry = Retry(ConstantBackoff(0.05), 200)
+        with redis.Redis.from_url(self.url, retry=retry, retry_on_error=[redis.ConnectionError]) as client:
             client.ping()
 
     def pause(self) -> None:

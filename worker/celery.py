@@ -7,7 +7,7 @@ from celery import signals
 from ingest import logs
 from ingest.broker import celery_app
 from ingest.config import Settings
-from ingest.db.blocks import patience_seconds
+from ingest.db.blocks import lease_seconds
 from worker import messages
 
 settings = Settings.from_env_or_exit()
@@ -19,7 +19,7 @@ app.conf.update(
     worker_concurrency=settings.worker_processes,
     worker_hijack_root_logger=False,
     # The database's guards end whatever hangs long before; this is for what never comes back to the database.
-    task_time_limit=2 * patience_seconds(deliveries=1_000),
+    task_time_limit=2 * lease_seconds(deliveries=1_000),
     # A child starts afresh now and then, so that whatever a library leaks stays small.
     worker_max_tasks_per_child=10_000,
 )

@@ -20,7 +20,7 @@ from ingest import faultpoints, logs
 from ingest.broker import celery_app
 from ingest.config import Settings
 from ingest.db import claims, retention, upkeep
-from ingest.db.blocks import patience_seconds
+from ingest.db.blocks import lease_seconds
 from ingest.db.errors import translated
 from ingest.db.pool import WORKER, Connection, Pool, connect, open_pool, transaction
 from ingest.db.templates import TemplateCache
@@ -31,7 +31,7 @@ from ingest.ids import JOB, spell
 from ingest.job_end import JobEndSignal
 from ingest.notifier import Notifier
 from ingest.parent import die_with_parent
-from worker.leash import leash
+from worker.watchdog import watchdog
 
 _ROUND_SECONDS = 1.0
 
@@ -99,7 +99,7 @@ class Hands:
                 notifier,
                 JobEndSignal(self._settings.redis_url),
                 TemplateCache(),
-                leash=leash,
+                watchdog=watchdog,
                 max_item_bytes=self._settings.max_item_bytes,
             )
             until = time.monotonic() + _HANDS_SECONDS
@@ -177,7 +177,7 @@ class Sweep:
         Returns:
             What was done, by name.
         """
-        counts = {"sessions_ended": upkeep.end_overdue_sessions(conn, seconds=patience_seconds(1))}
+        counts = {"sessions_ended": upkeep.end_overdue_sessions(conn, seconds=lease_seconds(1))}
         conn.commit()
         counts["jobs_failed"] = len(self._fail(conn))
         looked = upkeep.look(conn, heads=self._next_jobs(conn), limit=_MOST_LOOKED_AT)

@@ -19,7 +19,7 @@ from ingest.job_end import JobEndSignal
 from ingest.listener import Listener
 from ingest.notifier import Notifier
 from worker.celery import app, settings
-from worker.leash import leash
+from worker.watchdog import watchdog
 
 # After this long in one job a worker takes the next message; it is also what a rolling restart may wait for.
 _SLICE_SECONDS = 3.0
@@ -39,7 +39,7 @@ def executor() -> Executor:
         Notifier(app, settings.redis_url),
         JobEndSignal(settings.redis_url),
         TemplateCache(),
-        leash=leash,
+        watchdog=watchdog,
         max_item_bytes=settings.max_item_bytes,
     )
 

@@ -16,7 +16,7 @@ from cli.procfile import LOCALHOST, address, free
 from ingest.broker import celery_app
 
 _BIN = Path(sys.executable).parent
-_PATIENCE_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def _child(argv: list[str], env: Mapping[str, str], log: Path) -> Iterator[None]
         finally:
             child.send_signal(signal.SIGTERM)
             try:
-                child.wait(_PATIENCE_SECONDS)
+                child.wait(_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
 
@@ -41,7 +41,7 @@ def web(app: str, env: Mapping[str, str], log: Path) -> Iterator[str]:
     port = free(None)
     argv = [str(_BIN / "gunicorn"), "-c", "app/gunicorn.py", app]
     with _child(argv, {**env, "SLUICE_BIND": f"{LOCALHOST}:{port}"}, log):
-        until = time.monotonic() + _PATIENCE_SECONDS
+        until = time.monotonic() + _TIMEOUT_SECONDS
         while not _answers(port):
             if time.monotonic() > until:
                 raise RuntimeError(f"{app} does not answer: see {log}")

@@ -10,7 +10,7 @@ from redis.retry import Retry
 
 from cli.doctor.line import Line, amount, clocks, fail, ok, warn
 
-_PATIENCE_SECONDS = 2.0
+_TIMEOUT_SECONDS = 2.0
 _OLDEST_MAJOR = 6
 
 # Where the workers' messages wait; ingest.broker names it, and is not imported since Celery comes with it.
@@ -32,8 +32,8 @@ def look(redis_url: str, *, embedded: bool) -> Iterator[Line]:
     """
     client = redis.Redis.from_url(
         redis_url,
-        socket_timeout=_PATIENCE_SECONDS,
-        socket_connect_timeout=_PATIENCE_SECONDS,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
     with client:

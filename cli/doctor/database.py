@@ -28,7 +28,7 @@ _NEARLY_ALL = 0.9
 _DEAD_SHARE = 0.4
 _DEAD_LEAST = 50_000
 
-# The longest that a worker's patience grows to is under six minutes.
+# A worker's lease time grows to less than six minutes.
 _LONG_TRANSACTION_SECONDS = 600
 
 # Sweep looks every second; a job is begun within seconds, or there are too few workers.

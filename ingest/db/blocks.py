@@ -80,25 +80,25 @@ def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]], *, in_order: bool
     return conn.execute(_LOCK_IN_ORDER if in_order else _LOCK_ANY, values).rowcount == len(wanted)
 
 
-# Each delivery that brought no progress doubles the patience, up to four minutes: a block that is merely slow gets its
-# time, and one that hangs does not keep a session for long.
-_PATIENCE_SECONDS = 10
+# Each delivery without progress doubles the lease time, up to 320 s: a block that is merely slow gets its time, and one
+# that hangs does not keep a session for long.
+_LEASE_SECONDS = 10
 _MOST_DOUBLINGS = 5
 
 
-def patience_seconds(deliveries: int) -> int:
-    """How long a transaction may work on a block that was delivered so often.
+def lease_seconds(deliveries: int) -> int:
+    """Return the lease time: how long a transaction may work on a block that was delivered so often.
 
     Args:
         deliveries: this one included.
     """
-    return _PATIENCE_SECONDS << min(max(deliveries - 1, 0), _MOST_DOUBLINGS)
+    return _LEASE_SECONDS << min(max(deliveries - 1, 0), _MOST_DOUBLINGS)
 
 
-def extend_patience(conn: Connection, deliveries: int) -> None:
+def extend_lease(conn: Connection, deliveries: int) -> None:
     """Give this transaction the time that its block's deliveries have earned; the first one has the session's own."""
-    seconds = patience_seconds(deliveries)
-    if seconds == _PATIENCE_SECONDS:
+    seconds = lease_seconds(deliveries)
+    if seconds == _LEASE_SECONDS:
         return
     conn.execute(
         "SELECT set_config('application_name', %(name)s, true), set_config('statement_timeout', %(timeout)s, true),"

@@ -11,7 +11,7 @@ from ingest.errors import TryAgain, Unavailable
 _Result = TypeVar("_Result")
 
 # A session that lost its client ends at once, or within idle_in_transaction_session_timeout (ingest/db/pool.py).
-_PATIENCE_SECONDS = 7.0
+_TIMEOUT_SECONDS = 7.0
 _INTERVAL_SECONDS = 0.1
 
 # NULL where the transaction wrote nothing.
@@ -53,7 +53,7 @@ def retry_until_known(pool: Pool, write: Callable[[Connection], _Result]) -> _Re
         Unavailable: nothing was committed; or the server was unreachable for too long, and the outcome is unknown.
         DatabaseError: in its other classes; nothing was committed.
     """
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     sent = lost = False
     while True:
         try:
@@ -76,7 +76,7 @@ def retry_until_known(pool: Pool, write: Callable[[Connection], _Result]) -> _Re
 
 def _landed(pool: Pool, name: object) -> bool:
     """Ask over another connection until the transaction has ended; return True if it committed."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while True:
         with transaction(pool) as conn:
             row = conn.execute(_STATUS, (name,)).fetchone()

@@ -9,7 +9,7 @@ from ingest.errors import TryAgain, WrongDatabase
 
 # Any number, so long as nothing else on the server takes the same advisory lock.
 _LOCK = 5_748_309_261
-_LOCK_PATIENCE_SECONDS = 120.0
+_LOCK_TIMEOUT_SECONDS = 120.0
 _LOCK_INTERVAL_SECONDS = 0.1
 
 _APPLIED = "SELECT name FROM sluice_migrations ORDER BY name"
@@ -53,7 +53,7 @@ def migrate(conn: Connection) -> list[str]:
     with translated():
         conn.commit()
     applied: list[str] = []
-    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+    deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
     while True:
         with translated(), conn.transaction():
             if locked := _lock(conn):
@@ -65,7 +65,7 @@ def migrate(conn: Connection) -> list[str]:
                 conn.execute("INSERT INTO sluice_migrations (name) VALUES (%s)", (missing[0],))
         if locked:
             applied.append(missing[0])
-            deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+            deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
         elif time.monotonic() > deadline:
             raise TryAgain("55P03", reason="another `sluice migrate` has held its lock for two minutes")
         else:

@@ -20,11 +20,11 @@ LIMIT 100
 
 
 def end_overdue_sessions(conn: Connection, *, seconds: int) -> int:
-    """End workers' sessions whose transaction is older than its patience, which no timeout of Postgres catches in COPY.
+    """End workers' sessions whose transaction outlives its lease time; in COPY no timeout of Postgres catches that.
 
     Args:
         conn: an open transaction.
-        seconds: the patience of a first delivery.
+        seconds: the lease time of a first delivery.
 
     Returns:
         How many were ended.

@@ -31,7 +31,7 @@ from tests.factories import make_tenant, run_pending
 
 ROOT = Path(__file__).parents[2]
 BASE = "/operator-data-api"
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 # A time as it goes out: milliseconds, UTC.
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
@@ -192,7 +192,7 @@ def stand_in_worker(redis_url: str, run_jobs: Callable[[], int]) -> Iterator[Cal
 
     def listen() -> None:
         with redis.Redis.from_url(redis_url) as broker:
-            while broker.blpop(["sluice.jobs"], timeout=PATIENCE_SECONDS) and not run_jobs():
+            while broker.blpop(["sluice.jobs"], timeout=TIMEOUT_SECONDS) and not run_jobs():
                 pass
 
     def start() -> None:
@@ -246,11 +246,11 @@ def _server(
         reader.start()
         seen: list[bytes] = []
         while not seen or b"Booting worker" not in seen[-1]:
-            seen.append(lines.get(timeout=PATIENCE_SECONDS))
+            seen.append(lines.get(timeout=TIMEOUT_SECONDS))
             assert seen[-1], b"".join(seen)
         yield (server := _Server(socket_path, lines))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=PATIENCE_SECONDS) == 0
+        assert process.wait(timeout=TIMEOUT_SECONDS) == 0
         reader.join()
     server.check_lines()
 

@@ -16,7 +16,7 @@ from cli.datadir import DataDir
 from ingest.db.migrate import migrate
 from ingest.db.pool import connect
 
-_PATIENCE_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 _INTERVAL_SECONDS = 0.05
 
 
@@ -43,7 +43,7 @@ class Cluster:
         program = servers.prepare_postgres(self._data, self._servant, self._guard, ours_alone=False)
         self._process = spawn(program, self._guard, subprocess.DEVNULL)
         waiting = threading.Event()
-        for _ in range(int(_PATIENCE_SECONDS / _INTERVAL_SECONDS)):
+        for _ in range(int(_TIMEOUT_SECONDS / _INTERVAL_SECONDS)):
             if servers.postgres_answers(self._data):
                 return
             waiting.wait(_INTERVAL_SECONDS)
@@ -53,7 +53,7 @@ class Cluster:
         """Stop it at once, as a crash does: sessions are cut off, and the next start replays the log."""
         assert self._process is not None
         self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(_PATIENCE_SECONDS)
+        self._process.wait(_TIMEOUT_SECONDS)
 
     def close(self) -> None:
         self.stop()

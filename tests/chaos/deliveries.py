@@ -13,7 +13,7 @@ from tests.worker.conftest import ROOT
 # What a message makes a worker's child do.
 _DELIVERY = "import sys; from worker.tasks import run_job; run_job(sys.argv[1])"
 
-_PATIENCE_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 
 
 def deliver(site: Site, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
@@ -27,7 +27,7 @@ def deliver(site: Site, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
 
 
 def assert_killed(delivery: "subprocess.Popen[bytes]") -> None:
-    assert delivery.wait(_PATIENCE_SECONDS) == -signal.SIGKILL, "the fault point was never passed"
+    assert delivery.wait(_TIMEOUT_SECONDS) == -signal.SIGKILL, "the fault point was never passed"
 
 
 def assert_stopped(delivery: "subprocess.Popen[bytes]") -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 
 # A guard against hanging; tests/chaos/mutants.py, which waits for things that never happen, makes it shorter.
-PATIENCE_SECONDS = float(os.environ.get("CHAOS_PATIENCE_SECONDS", "60"))
+TIMEOUT_SECONDS = float(os.environ.get("CHAOS_TIMEOUT_SECONDS", "60"))
 
 _KEEP = """
 CREATE TABLE history (
@@ -44,7 +44,7 @@ class Witness:
     def one(self, query: str, *values: Any) -> Any:
         return self.rows(query, *values)[0][0]
 
-    def until(self, fact: Callable[[], bool], why: str, *, within: float = PATIENCE_SECONDS) -> None:
+    def until(self, fact: Callable[[], bool], why: str, *, within: float = TIMEOUT_SECONDS) -> None:
         """Return once the fact holds; `within` is a guard against hanging, not a goal."""
         deadline = time.monotonic() + within
         while not fact():
@@ -53,7 +53,7 @@ class Witness:
             for _ in self.conn.notifies(timeout=min(left, 1.0), stop_after=1):
                 break
 
-    def until_ended(self, job_ids: Iterable[UUID] | None = None, *, within: float = PATIENCE_SECONDS) -> None:
+    def until_ended(self, job_ids: Iterable[UUID] | None = None, *, within: float = TIMEOUT_SECONDS) -> None:
         """All jobs, or those named, have ended."""
         query = "SELECT count(*) FROM jobs WHERE ended_at IS NULL AND (%s::uuid[] IS NULL OR id = ANY(%s))"
         wanted = None if job_ids is None else list(job_ids)

@@ -6,14 +6,14 @@ from typing import Any
 
 from ingest.db import verify
 from ingest.db.pool import connect
-from tests.chaos.history import PATIENCE_SECONDS, Witness
+from tests.chaos.history import TIMEOUT_SECONDS, Witness
 from tests.chaos.lanes import Lane
 from tests.chaos.ledger import GOOD, NEEDLE, Batch, Event, Fold
 from tests.chaos.secrecy import nothing_is_told_outside
 from tests.chaos.site import Site
 
-# Promise 4 in figures: sweep looks again at a job within half a minute, and its patience with a session comes on top.
-ENDED_WITHIN_SECONDS = min(60.0, PATIENCE_SECONDS)
+# Promise 4 in figures: the sweeper checks a job again within half a minute; the lease time comes on top.
+ENDED_WITHIN_SECONDS = min(60.0, TIMEOUT_SECONDS)
 
 _EFFECTS = ("created", "updated", "unchanged", "duplicate", "failed", "unprocessed")
 

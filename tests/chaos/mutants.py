@@ -18,7 +18,7 @@ _PARTS = ("ingest", "app", "worker", "cli", "tests")
 _FILES = ("pyproject.toml", "Procfile")
 
 # Some mutants are noticed by what never happens: no need to wait for it as long as for what does.
-_PATIENCE_SECONDS = "20"
+_TIMEOUT_SECONDS = "20"
 _TESTS_FAILED = 1  # pytest's exit status; any other says that the tests themselves are broken
 
 
@@ -167,7 +167,7 @@ def _is_noticed(tree: Path, mutant: Mutant) -> bool:
 
 def _run(tree: Path, tests: list[str]) -> tuple[int, str]:
     """pytest's exit status, and what it said."""
-    env = {**os.environ, "PYTHONPATH": str(tree), "CHAOS_PATIENCE_SECONDS": _PATIENCE_SECONDS}
+    env = {**os.environ, "PYTHONPATH": str(tree), "CHAOS_TIMEOUT_SECONDS": _TIMEOUT_SECONDS}
     env["COLUMNS"] = "1000"  # a test's name is told whole
     argv = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "--no-header", *tests]
     done = subprocess.run(argv, cwd=tree, env=env, capture_output=True, text=True, check=False)

@@ -8,7 +8,7 @@ from tests.chaos.deliveries import assert_stopped, deliver
 from tests.chaos.invariants import check_invariants, check_no_job_went_back
 from tests.chaos.site import Site
 
-_PATIENCE_SECONDS = 60
+_TIMEOUT_SECONDS = 60
 
 
 def test_a_second_delivery_leaves_a_block_alone_that_is_held(site: Site) -> None:
@@ -17,9 +17,9 @@ def test_a_second_delivery_leaves_a_block_alone_that_is_held(site: Site) -> None
     assert_stopped(first)
 
     second = deliver(site, job_id, "block.committed:1")
-    assert second.wait(_PATIENCE_SECONDS) == 0, "it committed a block that another one held"
+    assert second.wait(_TIMEOUT_SECONDS) == 0, "it committed a block that another one held"
     first.send_signal(signal.SIGCONT)
-    first.wait(_PATIENCE_SECONDS)
+    first.wait(_TIMEOUT_SECONDS)
     site.run_here(job_id)  # where the machine was so slow that the first one's session was ended
     check_invariants(site)
 
@@ -32,7 +32,7 @@ def test_a_job_cancelled_in_its_last_block_stays_cancelled(site: Site) -> None:
         assert jobs.cancel(conn, job_id)
 
     delivery.send_signal(signal.SIGCONT)
-    delivery.wait(_PATIENCE_SECONDS)
+    delivery.wait(_TIMEOUT_SECONDS)
     witness = site.witness()
     row = witness.rows("SELECT status, created + failed, unprocessed FROM jobs WHERE id = %s", job_id)
     assert row == [("cancelled", 100, 50)]

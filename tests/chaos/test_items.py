@@ -34,7 +34,7 @@ def test_a_poisonous_item_becomes_an_error_and_its_neighbours_are_written(site: 
     job_id = store_with_poison(site)
     witness = site.witness()
     if harm == "hang" and not LONG:
-        # Hanging in a block for three deliveries takes half a minute: tests/worker/test_leash.py shows how that ends.
+        # Hanging in a block for three deliveries takes half a minute; tests/worker/test_watchdog.py shows its end.
         witness.rows("UPDATE job_blocks SET deliveries = 3 WHERE job_id = %s AND no = 1 RETURNING no", job_id)
     site.notifier.notify(job_id)
     check_invariants(site, within=110)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from tests.chaos.history import PATIENCE_SECONDS
+from tests.chaos.history import TIMEOUT_SECONDS
 from tests.chaos.lanes import Lane
 from tests.chaos.site import Site
 
@@ -46,7 +46,7 @@ class Traffic:
     def until_accepted(self, more: int) -> None:
         """So many batches more are accepted. Only the clients are asked: the servers may be back just now."""
         enough = self.accepted() + more
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while self.accepted() < enough:
             assert time.monotonic() < deadline, f"no more than {self.accepted()} of {enough} batches are accepted"
             self._stop.wait(_BREATH_SECONDS)

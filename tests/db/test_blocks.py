@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from ingest.db import blocks, completion
-from ingest.db.blocks import extend_patience, patience_seconds
+from ingest.db.blocks import extend_lease, lease_seconds
 from ingest.db.completion import BlockOutcome
 from ingest.db.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, Pool, connect, transaction
 from ingest.db.tenants import Tenant
@@ -105,9 +105,9 @@ def test_the_lease_is_gone_when_its_holder_dies_and_the_holder_cannot_commit_lat
     assert observer.execute("SELECT open FROM job_blocks WHERE no = 0").fetchone() == (True,)
 
 
-def test_patience_doubles_with_each_delivery_up_to_a_bound() -> None:
-    assert [patience_seconds(deliveries) for deliveries in range(9)] == [10, 10, 20, 40, 80, 160, 320, 320, 320]
-    assert patience_seconds(1_000_000) == 320
+def test_the_lease_time_doubles_with_each_delivery_up_to_a_bound() -> None:
+    assert [lease_seconds(deliveries) for deliveries in range(9)] == [10, 10, 20, 40, 80, 160, 320, 320, 320]
+    assert lease_seconds(1_000_000) == 320
 
 
 def settings(conn: Connection) -> list[object]:
@@ -117,7 +117,7 @@ def settings(conn: Connection) -> list[object]:
 
 def test_a_first_delivery_has_the_sessions_own_time(pool: Pool) -> None:
     with transaction(pool) as conn:
-        extend_patience(conn, 1)
+        extend_lease(conn, 1)
         assert settings(conn) == [WORKER, "8s", "5s"]
 
 
@@ -125,7 +125,7 @@ def test_a_block_that_was_delivered_before_gets_more_time_and_sweep_can_see_it(
     pool: Pool, observer: Connection
 ) -> None:
     with transaction(pool) as conn:
-        extend_patience(conn, 3)
+        extend_lease(conn, 3)
         assert settings(conn) == [f"{WORKER}:40", "38s", "38s"]
         seen = observer.execute(
             "SELECT application_name FROM pg_stat_activity WHERE pid = %s", (conn.info.backend_pid,)
@@ -141,7 +141,7 @@ def test_more_time_is_more_than_the_sessions_own_transaction_timeout(database_ur
             pytest.skip("transaction_timeout came with Postgres 17")
         conn.execute("SET transaction_timeout = '100ms'")
         conn.commit()
-        extend_patience(conn, 2)
+        extend_lease(conn, 2)
         conn.execute("SELECT pg_sleep(0.2)")
         assert conn.execute("SHOW transaction_timeout").fetchone() == ("19s",)
         conn.commit()

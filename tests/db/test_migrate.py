@@ -105,7 +105,7 @@ def test_two_at_once_apply_each_migration_once(empty_database_url: str) -> None:
 def test_a_runner_that_cannot_have_the_lock_gives_up_and_changes_nothing(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "_LOCK_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(migrations, "_LOCK_TIMEOUT_SECONDS", 0.0)
     with closing(connect(empty_database_url, "sluice-cli")) as conn, psycopg.connect(empty_database_url) as holder:
         holder.execute("SELECT pg_advisory_lock(%s)", (migrations._LOCK,))
         with pytest.raises(TryAgain):

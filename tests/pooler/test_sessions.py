@@ -150,7 +150,7 @@ def test_the_sweeper_ends_a_workers_overdue_transaction(pooled: Pools, pooled_ur
 def test_a_block_that_was_delivered_before_gets_its_time_here_too(pooled: Pools) -> None:
     pool = pooled(size=1)
     with transaction(pool) as conn:
-        blocks.extend_patience(conn, deliveries=2)
+        blocks.extend_lease(conn, deliveries=2)
         wanted = "SELECT current_setting('application_name'), current_setting('statement_timeout')"
         assert conn.execute(wanted).fetchone() == (f"{WORKER}:20", "18s")
     with transaction(pool) as conn:

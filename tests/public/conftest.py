@@ -34,7 +34,7 @@ from tests.factories import make_settings, make_tenant
 
 ROOT = Path(__file__).parents[2]
 BASE = "/api/public/v1"
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 30
 SDK_CALLS = ("sync", "async")
 
 
@@ -195,14 +195,14 @@ def serve(public_settings: Settings) -> Iterator[Callable[..., str]]:
         running.append((process, lines, reader))
         seen: list[bytes] = []
         while not seen or b"Booting worker" not in seen[-1]:
-            seen.append(lines.get(timeout=PATIENCE_SECONDS))
+            seen.append(lines.get(timeout=TIMEOUT_SECONDS))
             assert seen[-1], b"".join(seen)
         return f"http://{bind}"
 
     yield start
     for process, lines, reader in running:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=PATIENCE_SECONDS) == 0
+        assert process.wait(timeout=TIMEOUT_SECONDS) == 0
         reader.join()
         while line := lines.get_nowait():
             assert msgspec.json.decode(line)["level"] != "error", line

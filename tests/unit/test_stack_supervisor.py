@@ -84,7 +84,7 @@ def test_the_last_started_is_stopped_first(log, forever):
 
 def test_what_does_not_stop_in_time_is_killed(log, forever):
     with Supervisor(log) as supervisor:
-        supervisor.start(shell("deaf", f"trap '' TERM; echo up; {forever}", patience=0.2))
+        supervisor.start(shell("deaf", f"trap '' TERM; echo up; {forever}", grace_seconds=0.2))
         supervisor.tend_until(lambda: "up" in log.read_text(), "it is not up", 10)
     assert log.read_text().splitlines()[-1] == "sluice: deaf did not stop within 0 s and is killed"
 

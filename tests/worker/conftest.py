@@ -20,7 +20,7 @@ import pytest
 from ingest.config import Settings
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 _NOTIFY = """
 CREATE FUNCTION say_progress() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -42,10 +42,10 @@ class Watch:
 
     def until(self, fact: Callable[[], bool], why: str) -> None:
         """Return once the fact holds; looked at anew whenever a job has changed."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not fact():
             left = deadline - time.monotonic()
-            assert left > 0, f"waited {PATIENCE_SECONDS:.0f} s for: {why}"
+            assert left > 0, f"waited {TIMEOUT_SECONDS:.0f} s for: {why}"
             for _ in self.conn.notifies(timeout=min(left, 5.0), stop_after=1):
                 break
 
@@ -93,7 +93,7 @@ class Process:
         threading.Thread(target=self._read, daemon=True).start()
 
     def until_line(self, text: str) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
                 line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
@@ -117,7 +117,7 @@ class Process:
 
     def terminate(self) -> int:
         self.popen.terminate()
-        return self.popen.wait(PATIENCE_SECONDS)
+        return self.popen.wait(TIMEOUT_SECONDS)
 
     def _read(self) -> None:
         assert self.popen.stdout is not None

@@ -40,7 +40,7 @@ def test_with_redis_gone_a_post_is_still_202_and_its_job_ends(
 
     assert callable(fault)
     fault(broker)
-    # The client's patience bounds what a request may take when its broker hangs: no more than the wait it asked for,
+    # The client's timeout bounds what a request may take when its broker hangs: no more than the wait it asked for,
     # and the moment in which the rate limiter learns that Redis is away.
     with httpx2.Client(headers=headers, timeout=5) as client:
         answers = [client.post(f"{api}/operator-data-api/batch/entities", json=[entity(number)]) for number in range(5)]

@@ -15,7 +15,7 @@ from ingest.db import jobs
 from ingest.db.pool import Pool, transaction
 from ingest.jobs import JobState
 from tests.factories import STRAYS, accept, entity, event, make_tenant, run_pending
-from tests.worker.conftest import PATIENCE_SECONDS, Start, Watch
+from tests.worker.conftest import TIMEOUT_SECONDS, Start, Watch
 
 BLOCKS = 20
 
@@ -124,7 +124,7 @@ def test_web_and_worker_meet_on_our_broker_whatever_variables_libraries_are_set(
     api = start.web(**STRAYS)
     start.worker(**STRAYS)
     headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=20"}
-    with httpx2.Client(headers=headers, timeout=PATIENCE_SECONDS) as client:
+    with httpx2.Client(headers=headers, timeout=TIMEOUT_SECONDS) as client:
         answer = client.post(f"{api}/operator-data-api/batch/entities", json=[entity()])
     assert answer.status_code == 200, "no sweeper runs: the worker was notified of it"
 

@@ -13,7 +13,7 @@ from ingest.jobs import JobState
 from tests.factories import accept, entity, event, make_tenant, state
 from worker.sweep import Sweep
 
-PATIENCE_SECONDS = 20
+TIMEOUT_SECONDS = 20
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_workers_are_notified_of_jobs_that_hands_cannot_take(
     with connect(settings.database_url, "sluice-sweep") as conn:
         assert Sweep(settings).run_once(conn)["taken"] == 0
     with redis.Redis.from_url(settings.redis_url) as broker:
-        message = broker.blpop(["sluice.jobs"], timeout=PATIENCE_SECONDS)
+        message = broker.blpop(["sluice.jobs"], timeout=TIMEOUT_SECONDS)
     assert message is not None
     with transaction(pool) as conn:
         job = jobs.get(conn, job_id)

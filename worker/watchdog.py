@@ -1,4 +1,4 @@
-"""Ends a process that hangs in a block: when its transaction must be over, it works for nothing and keeps a slot."""
+"""End a process that hangs in a block: once its transaction has timed out, it only keeps a slot."""
 
 import math
 import signal
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def leash(seconds: int) -> Iterator[None]:
+def watchdog(seconds: int) -> Iterator[None]:
     """Have the kernel end this process by SIGALRM unless the `with` block is left in time.
 
-    The kernel, since a check that hangs may never let the interpreter run anything else. An alarm that was set before
-    and comes first stays, and one that comes later is set again.
+    The kernel does it, since a check that hangs may never let the interpreter run anything else. An earlier alarm that
+    is due first stays; one that is due later is set again.
 
     Args:
         seconds: at least 1.
