@@ -10,9 +10,9 @@ from app.key_cache import KeyCache
 from app.rate_counter import RateCounter
 from ingest.broker import celery_app
 from ingest.config import Settings
-from ingest.db.pool import WORKER, Pool, open_pool
+from ingest.db.pool import Pool, open_pool
 from ingest.db.templates import TemplateCache
-from ingest.executor import Executor
+from ingest.executor import Executor, make_executor
 from ingest.job_end import JobEndSignal
 from ingest.notifier import Notifier
 
@@ -71,14 +71,13 @@ class Services:
 
     @cached_property
     def _executor(self) -> Executor:
-        pool = open_pool(self.settings.database_url, WORKER, size=self.settings.web_threads)
-        return Executor(
-            pool,
+        return make_executor(
+            self.settings,
             self.notifier,
-            None,
-            self.template_cache,
+            template_cache=self.template_cache,
+            wakes_requests=False,
+            connections=self.settings.web_threads,
             tries=_TRIES_IN_REQUEST,
-            max_item_bytes=self.settings.max_item_bytes,
         )
 
     def drop_dead_connections(self) -> None:

@@ -16,13 +16,13 @@ import structlog
 
 from ingest import faultpoints, intake, quarantine
 from ingest.checking import ItemSchema
-from ingest.config import MOST_ITEM_BYTES
+from ingest.config import MOST_ITEM_BYTES, Settings
 from ingest.db import blocks, claims, jobs
 from ingest.db.blocks import OpenBlock
 from ingest.db.claims import Claim
 from ingest.db.errors import translated
 from ingest.db.jobs import Ended
-from ingest.db.pool import Connection, Pool, autocommit
+from ingest.db.pool import WORKER, Connection, Pool, autocommit, open_pool
 from ingest.db.templates import TemplateCache
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.ids import JOB, spell
@@ -35,6 +35,9 @@ from ingest.transaction import Done, JobEnded, JobGroup, run_in_transaction
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
 _SUSPICIOUS_DELIVERIES = 3
+
+# A delivery tries again so often after trouble with the database.
+_TRIES = 3
 
 # Stop after this many failed claims in a row: other workers are taking the jobs first.
 _MOST_EMPTY_CLAIMS = 20
@@ -108,7 +111,7 @@ class Executor:
     notifier: Notifier
     job_end: JobEndSignal | None
     template_cache: TemplateCache
-    tries: int = 3
+    tries: int = _TRIES
     watchdog: Callable[[int], AbstractContextManager[object]] = nullcontext
     last: LastRun = field(default_factory=LastRun)
     max_item_bytes: int = MOST_ITEM_BYTES
@@ -360,6 +363,38 @@ class Executor:
         awaited = [job.id for job in ends if job.awaited]
         if awaited and self.job_end is not None:
             self.job_end.send(awaited)
+
+
+def make_executor(
+    settings: Settings,
+    notifier: Notifier,
+    *,
+    template_cache: TemplateCache | None = None,
+    wakes_requests: bool = True,
+    connections: int = 1,
+    tries: int = _TRIES,
+    watchdog: Callable[[int], AbstractContextManager[object]] = nullcontext,
+) -> Executor:
+    """Make an executor with database connections of its own: after the fork, never before.
+
+    Args:
+        settings: where the servers are, and the largest item.
+        notifier: of this process.
+        template_cache: of this process; None: one of its own.
+        wakes_requests: False in a request that runs its own job, for which no other request waits.
+        connections: as many jobs may run at once.
+        tries: as of Executor.
+        watchdog: likewise.
+    """
+    return Executor(
+        open_pool(settings.database_url, WORKER, size=connections),
+        notifier,
+        JobEndSignal(settings.redis_url) if wakes_requests else None,
+        template_cache or TemplateCache(),
+        tries=tries,
+        watchdog=watchdog,
+        max_item_bytes=settings.max_item_bytes,
+    )
 
 
 def next_may_gather(group: JobGroup) -> bool:

@@ -22,13 +22,11 @@ from ingest.config import Settings
 from ingest.db import claims, retention, upkeep
 from ingest.db.blocks import lease_seconds
 from ingest.db.errors import translated
-from ingest.db.pool import WORKER, Connection, Pool, connect, open_pool, transaction
-from ingest.db.templates import TemplateCache
+from ingest.db.pool import Connection, Pool, connect, transaction
 from ingest.db.upkeep import Need
 from ingest.errors import DatabaseError, Unavailable
-from ingest.executor import Executor
+from ingest.executor import make_executor
 from ingest.ids import JOB, spell
-from ingest.job_end import JobEndSignal
 from ingest.notifier import Notifier
 from ingest.parent import die_with_parent
 from worker.watchdog import watchdog
@@ -92,21 +90,16 @@ class Hands:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.alarm(_HANDS_ALARM_SECONDS)
         try:
-            pool = open_pool(self._settings.database_url, WORKER, size=1)
-            notifier = Notifier(celery_app(self._settings.redis_url), self._settings.redis_url)
-            executor = Executor(
-                pool,
-                notifier,
-                JobEndSignal(self._settings.redis_url),
-                TemplateCache(),
+            executor = make_executor(
+                self._settings,
+                Notifier(celery_app(self._settings.redis_url), self._settings.redis_url),
                 watchdog=watchdog,
-                max_item_bytes=self._settings.max_item_bytes,
             )
             until = time.monotonic() + _HANDS_SECONDS
             faultpoints.passing("hands.begun")
-            for job_id in chain(job_ids, _heads(pool)):
+            for job_id in chain(job_ids, _heads(executor.pool)):
                 executor.run(job_id, seconds=max(0.0, until - time.monotonic()))
-                with transaction(pool) as conn:
+                with transaction(executor.pool) as conn:
                     upkeep.mark_swept(conn, job_id)
                 if time.monotonic() > until:
                     break

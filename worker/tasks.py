@@ -10,12 +10,9 @@ from celery import signals
 
 from ingest import gc_tuning
 from ingest.broker import RUN_JOB
-from ingest.db.pool import WORKER, open_pool
-from ingest.db.templates import TemplateCache
 from ingest.errors import NotFound
-from ingest.executor import Executor
+from ingest.executor import Executor, make_executor
 from ingest.ids import JOB, parse_any
-from ingest.job_end import JobEndSignal
 from ingest.listener import Listener
 from ingest.notifier import Notifier
 from worker.celery import app, settings
@@ -33,15 +30,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.tasks"
 @lru_cache(maxsize=1)
 def executor() -> Executor:
     """This process's executor, made at its first task: after the fork, never before."""
-    pool = open_pool(settings.database_url, WORKER, size=1)
-    return Executor(
-        pool,
-        Notifier(app, settings.redis_url),
-        JobEndSignal(settings.redis_url),
-        TemplateCache(),
-        watchdog=watchdog,
-        max_item_bytes=settings.max_item_bytes,
-    )
+    return make_executor(settings, Notifier(app, settings.redis_url), watchdog=watchdog)
 
 
 @lru_cache(maxsize=1)
