@@ -47,7 +47,7 @@ class Deployment:
         while self.database.admin.execute(_LEFT).fetchone() != (0,):
             if time.monotonic() > until:
                 raise RuntimeError(f"jobs do not end: see {self.stack.log}")
-            self.stack.tend(_LOOK_SECONDS)
+            self.stack.poll(_LOOK_SECONDS)
         self.database.expect("jobs", jobs)
 
 

@@ -205,7 +205,7 @@ def main() -> None:
         for _ in range(chosen.rounds):
             for load in measured:
                 run(stack.api, load, chosen.connections, chosen.seconds)
-                stack.tend(0.1)
+                stack.poll(0.1)
     results = [result(load) for load in measured]
     table = Table(title=f"{chosen.connections} connections, {os.cpu_count()} cores", title_justify="left")
     for name in results[0]:

@@ -6,7 +6,7 @@ Beneath them:
     servers procfile       what runs in it: embedded Postgres and Valkey, and the programs
     supervisor lines       keeps programs running, and shows what they write
     datadir localkey       the directory that they share, and the key that is kept there
-    child servant signals  processes that end with their parent, run as nobody, and stop in order
+    child run_as signals   processes that end with their parent, run as nobody, and stop in order
     options errors terminal  what the commands share: options, exit codes, and output without control characters
 """
 

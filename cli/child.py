@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import IO
 
 from cli.errors import StackError
-from cli.servant import Servant
+from cli.run_as import RunAs
 from ingest.parent import die_with_parent
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run and how to end it.
+    """A program: how to run and how to end it.
 
     Attributes:
         name: its label.
         argv: absolute path or name in PATH, and arguments.
         cwd: where it runs.
         env: its whole environment; None: this process's.
-        servant: whom it runs as; None: as this process does.
+        run_as: the user whom it runs as; None: this process's.
         stop: the signal that asks it to end in order.
         grace_seconds: how long it may take for that before SIGKILL.
         death: the signal that it gets when this process dies.
@@ -38,7 +38,7 @@ class Program:
     argv: tuple[str, ...]
     cwd: Path = Path("/")
     env: Mapping[str, str] | None = None
-    servant: Servant | None = None
+    run_as: RunAs | None = None
     stop: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10.0
     death: signal.Signals = signal.SIGKILL
@@ -101,8 +101,8 @@ def _bound_to_this_process(program: Program) -> Callable[[], None]:
     parent = os.getpid()
 
     def bind() -> None:
-        if program.servant is not None:
-            program.servant.become()  # first: a change of user clears the parent-death signal
+        if program.run_as is not None:
+            program.run_as.become()  # first: a change of user clears the parent-death signal
         die_with_parent(program.death, parent)
 
     return bind

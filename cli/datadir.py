@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cli.errors import DataDirInUse, StackError
-from cli.servant import Servant
+from cli.run_as import RunAs
 from ingest.disk import room
 
 # Postgres ends when it cannot make the next 16 MiB of its log, and then gives back what it had of them.
@@ -100,7 +100,7 @@ class DataDir:
             os.close(lock)
 
     @contextmanager
-    def socket_dir(self, servant: Servant | None) -> Iterator[None]:
+    def socket_dir(self, run_as: RunAs | None) -> Iterator[None]:
         """Make the directory for sockets, which only the servers' user may enter; it is gone afterwards.
 
         Raises:
@@ -119,8 +119,8 @@ class DataDir:
                     f"{deepest} cannot be the path of a socket, nor can a path in TMPDIR: set TMPDIR to a short "
                     "path of letters, digits and the characters . _ - / +"
                 )
-        if servant is not None:
-            os.chown(self.sockets, servant.uid, servant.gid)
+        if run_as is not None:
+            os.chown(self.sockets, run_as.uid, run_as.gid)
         try:
             yield
         finally:

@@ -163,7 +163,7 @@ class _Play:
             if time.monotonic() > until:
                 waiting = ", ".join(job.id for job in jobs if not job.ended)
                 raise DemoFailed(f"not ended after {_TIMEOUT_SECONDS:.0f} s: {waiting}")
-            self._stack.tend(_LOOK_EVERY)
+            self._stack.poll(_LOOK_EVERY)
 
     def _read_back(self) -> None:
         plane = self._week.busiest

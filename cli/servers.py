@@ -17,7 +17,7 @@ import redis
 from cli.child import Guard, Program, spawn
 from cli.datadir import DataDir
 from cli.errors import StackError
-from cli.servant import Servant
+from cli.run_as import RunAs
 from ingest.db.pool import connect
 from ingest.disk import Room, room
 from ingest.errors import Unavailable
@@ -44,17 +44,17 @@ _MOST_WAL_MEGABYTES, _LEAST_WAL_MEGABYTES, _WAL_SHARE = 2048, 64, 8
 _STALE_POSTGRES_SECONDS = 15.0
 
 
-def servant_for(data: DataDir) -> Servant | None:
-    """Whom the servers of a data directory run as. Raises StackError where root has no way to run them."""
-    return Servant.for_paths(_postgres_bin() / "postgres", valkey_binary(), data.postgres)
+def run_as_for(data: DataDir) -> RunAs | None:
+    """Return the user whom a data directory's servers run as. Raise StackError where root has no way to run them."""
+    return RunAs.for_paths(_postgres_bin() / "postgres", valkey_binary(), data.postgres)
 
 
-def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard, *, ours_alone: bool) -> Program:
+def prepare_postgres(data: DataDir, run_as: RunAs | None, guard: Guard, *, ours_alone: bool) -> Program:
     """Make the database cluster where there is none, clear what a crash left, and say how to start the server.
 
     Args:
         data: the data directory, held by this process.
-        servant: whom Postgres runs as.
+        run_as: the user whom Postgres runs as.
         guard: the guard of this process.
         ours_alone: let only this process's user in, where any process of the servers' own user could be superuser.
 
@@ -62,8 +62,8 @@ def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard, *, ou
         StackError: the cluster cannot be made, or an earlier server on it does not end.
     """
     if not data.postgres.exists():
-        _make_cluster(data, servant, guard)
-    _bury_former_postmaster(data.postgres / "postmaster.pid")
+        _make_cluster(data, run_as, guard)
+    _clear_former_postmaster(data.postgres / "postmaster.pid")
     settings = _POSTGRES_SETTINGS | {
         "max_wal_size": _wal_size(room(data.path)),
         "unix_socket_directories": f'"{data.sockets}"',
@@ -75,7 +75,7 @@ def prepare_postgres(data: DataDir, servant: Servant | None, guard: Guard, *, ou
     return Program(
         "postgres",
         tuple(argv),
-        servant=servant,
+        run_as=run_as,
         stop=signal.SIGINT,  # fast shutdown: ends sessions, then writes a checkpoint
         grace_seconds=30.0,
         death=signal.SIGQUIT,  # immediate shutdown: like a crash for the data, but the server ends its own children
@@ -109,7 +109,7 @@ def postgres_answers(data: DataDir) -> bool:
     return True
 
 
-def valkey(data: DataDir, servant: Servant | None) -> Program:
+def valkey(data: DataDir, run_as: RunAs | None) -> Program:
     """How to start Valkey. It keeps nothing on disk: what it holds are hints and counters of the last minutes."""
     options = {
         "--port": "0",
@@ -122,7 +122,7 @@ def valkey(data: DataDir, servant: Servant | None) -> Program:
     argv = [str(valkey_binary()), *(part for option in options.items() for part in option)]
     # It saves nothing, so it never forks, which is what overcommitting memory would be for.
     return Program(
-        "valkey", tuple(argv), servant=servant, grace_seconds=5.0, noise="WARNING Memory overcommit must be enabled"
+        "valkey", tuple(argv), run_as=run_as, grace_seconds=5.0, noise="WARNING Memory overcommit must be enabled"
     )
 
 
@@ -135,20 +135,20 @@ def valkey_answers(data: DataDir) -> bool:
             return False
 
 
-def _make_cluster(data: DataDir, servant: Servant | None, guard: Guard) -> None:
+def _make_cluster(data: DataDir, run_as: RunAs | None, guard: Guard) -> None:
     """Beside its place first, then renamed: a cluster in its place is always whole, whenever we were killed."""
     new = data.path / "postgres.new"
     if new.exists():
         shutil.rmtree(new)
     new.mkdir(mode=0o700)
-    if servant is not None:
-        os.chown(new, servant.uid, servant.gid)
+    if run_as is not None:
+        os.chown(new, run_as.uid, run_as.gid)
     # Trust: the modes of the cluster and of the sockets let only their owner, and root, come near. `_door`
     # lets in fewer.
     options = ("--username=sluice", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-instructions")
-    _run_to_end(Program("initdb", (str(_postgres_bin() / "initdb"), "-D", str(new), *options), servant=servant), guard)
+    _run_to_end(Program("initdb", (str(_postgres_bin() / "initdb"), "-D", str(new), *options), run_as=run_as), guard)
     single = (str(_postgres_bin() / "postgres"), "--single", "-D", str(new), "template1")
-    _run_to_end(Program("createdb", single, servant=servant), guard, b"CREATE DATABASE sluice;\n")
+    _run_to_end(Program("createdb", single, run_as=run_as), guard, b"CREATE DATABASE sluice;\n")
     new.rename(data.postgres)
 
 
@@ -159,12 +159,12 @@ def _run_to_end(program: Program, guard: Guard, text: bytes = b"") -> None:
         raise StackError(f"{program.name} failed with {process.returncode}:\n{output.decode(errors='replace')}")
 
 
-def _bury_former_postmaster(pid_file: Path) -> None:
-    """Deal with the pid file of a server whose stack was killed.
+def _clear_former_postmaster(pid_file: Path) -> None:
+    """Clear the pid file of a server whose stack was killed.
 
-    If that server still runs it is ending: wait. If another process has its pid by now, Postgres would take that one
-    for the server and refuse to start, so the file is made to name this process: Postgres knows that its parent is no
-    server. The file itself stays: from its other lines Postgres sees whether sessions of the old server are left.
+    If that server still runs, it is ending: wait. If another process has its pid by now, Postgres would take that
+    process for the server and refuse to start. Therefore write this process's pid into the file, since Postgres knows
+    that its parent is no server. The file stays, because its other lines show whether old sessions are left.
     """
     try:
         pid, *rest = pid_file.read_text(encoding="utf-8").splitlines(keepends=True)

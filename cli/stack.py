@@ -7,7 +7,7 @@
         stack.flower_login  # what flower asks for: "sluice, password …", the same at every start
         stack.settings   # ingest.config.Settings: what the processes run with (database_url, redis_url, …)
         stack.log        # Path of the file that holds every process's lines, where they are not printed
-        stack.tend(0.1)  # one turn of supervision, 0.1 s at most: restarts what died; call it in a polling loop
+        stack.poll(0.1)  # one round of supervision, 0.1 s at most: restarts dead programs; call it in a loop
 
     with running_servers(Path(...)) as servers:      # Postgres and Valkey alone: what tests need
         servers.database_url, servers.redis_url      # empty databases, over Unix sockets
@@ -61,8 +61,8 @@ class Stack:
     log: Path
     supervisor: Supervisor
 
-    def tend(self, seconds: float) -> None:
-        """One turn of supervision.
+    def poll(self, seconds: float) -> None:
+        """Supervise for one round: see `Supervisor.poll`.
 
         Args:
             seconds: how long to wait at most for something to happen.
@@ -70,7 +70,7 @@ class Stack:
         Raises:
             StackError: a program keeps dying.
         """
-        self.supervisor.tend(seconds)
+        self.supervisor.poll(seconds)
 
 
 def embedded_urls() -> frozenset[str]:
@@ -171,7 +171,7 @@ def running_stack(
         for name in _PROGRAMS:
             supervisor.start(programs[name])
         try:
-            supervisor.tend_until(lambda: _readiness(port)[0], "the API does not become ready", _READY_SECONDS)
+            supervisor.poll_until(lambda: _readiness(port)[0], "the API does not become ready", _READY_SECONDS)
         except StackError as error:
             raise StackError(f"{error.message}: {_readiness(port)[1]}") from None
         supervisor.gives_up = False  # it has worked, so whatever ends it now may pass: a full disk, for one
@@ -196,16 +196,16 @@ def _start_servers(
     """A supervisor that runs the embedded servers, which answer; all ends with `exits`."""
     if not embedded:
         return exits.enter_context(Supervisor(log, data.shortage))
-    servant = servers.servant_for(data)
-    exits.enter_context(data.socket_dir(servant))
+    run_as = servers.run_as_for(data)
+    exits.enter_context(data.socket_dir(run_as))
     supervisor = exits.enter_context(Supervisor(log, data.shortage))
     if "DATABASE_URL" in embedded:
-        supervisor.start(servers.prepare_postgres(data, servant, supervisor.guard, ours_alone=ours_alone))
+        supervisor.start(servers.prepare_postgres(data, run_as, supervisor.guard, ours_alone=ours_alone))
     if "REDIS_URL" in embedded:
-        supervisor.start(servers.valkey(data, servant))
-        supervisor.tend_until(lambda: servers.valkey_answers(data), "Valkey does not answer", _SERVER_SECONDS)
+        supervisor.start(servers.valkey(data, run_as))
+        supervisor.poll_until(lambda: servers.valkey_answers(data), "Valkey does not answer", _SERVER_SECONDS)
     if "DATABASE_URL" in embedded:
-        supervisor.tend_until(lambda: servers.postgres_answers(data), "Postgres does not answer", _SERVER_SECONDS)
+        supervisor.poll_until(lambda: servers.postgres_answers(data), "Postgres does not answer", _SERVER_SECONDS)
     return supervisor
 
 

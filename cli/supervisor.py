@@ -83,7 +83,7 @@ class Supervisor:
         process = spawn(program, self.guard, self._lines.output)
         running = _Running(program, process, os.pidfd_open(process.pid), time.monotonic(), short_lives, keep)
         self._running[program.name] = running
-        self._selector.register(running.pidfd, selectors.EVENT_READ, lambda: self._bury(running))
+        self._selector.register(running.pidfd, selectors.EVENT_READ, lambda: self._reap(running))
         if process.stdout is not None:
             pipe = process.stdout
             self._selector.register(pipe, selectors.EVENT_READ, lambda: self._relay(program, pipe))
@@ -103,11 +103,11 @@ class Supervisor:
         """
         self.start(program, keep=False)
         process = self._running[program.name].process
-        self.tend_until(lambda: program.name not in self._running, f"{program.name} does not end", seconds)
+        self.poll_until(lambda: program.name not in self._running, f"{program.name} does not end", seconds)
         return process.returncode
 
-    def tend(self, seconds: float) -> None:
-        """One turn: relay lines, notice deaths, restart what is due.
+    def poll(self, seconds: float) -> None:
+        """Run one round: relay lines, notice deaths, restart programs that are due.
 
         Args:
             seconds: how long to wait at most for something to happen.
@@ -122,12 +122,12 @@ class Supervisor:
         for _, program, short_lives in due:
             self.start(program, short_lives=short_lives)
 
-    def tend_until(self, reached: Callable[[], bool], complaint: str, seconds: float) -> None:
-        """Tend until something holds.
+    def poll_until(self, reached: Callable[[], bool], complaint: str, seconds: float) -> None:
+        """Poll until a condition holds.
 
         Args:
             reached: asked ten times a second or more.
-            complaint: what to say if it never holds.
+            complaint: the error message if it never holds.
             seconds: how long at most.
 
         Raises:
@@ -137,7 +137,7 @@ class Supervisor:
         while not reached():
             if time.monotonic() > deadline:
                 raise StackError(f"{complaint} ({seconds:.0f} s)")
-            self.tend(0.1)
+            self.poll(0.1)
 
     def stop(self) -> None:
         """Stop every program, the last one first: its own signal, its time to follow it, then SIGKILL."""
@@ -171,13 +171,13 @@ class Supervisor:
         return name not in self._running
 
     def _turn(self, seconds: float) -> bool:
-        """Whether anything happened."""
+        """Handle events. Return True if there were any."""
         events = self._selector.select(seconds)
         for key, _ in events:
             key.data()
         return bool(events)
 
-    def _bury(self, running: _Running) -> None:
+    def _reap(self, running: _Running) -> None:
         code, program = running.process.wait(), running.program
         self._selector.unregister(running.pidfd)
         os.close(running.pidfd)

@@ -45,7 +45,7 @@ def up(port: int, data_dir: Path, workers: int | None, flower_port: int, *, end_
         with running_stack(data_dir, port=port, flower_port=flower_port, workers=workers, show=True) as stack:
             click.echo(_welcome(stack, data_dir))
             while True:
-                stack.tend(_TURN_SECONDS)
+                stack.poll(_TURN_SECONDS)
     except (KeyboardInterrupt, SystemExit):
         click.echo("stopped")
 

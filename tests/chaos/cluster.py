@@ -32,15 +32,15 @@ class Cluster:
 
     def __init__(self, data: DataDir, guard: Guard) -> None:
         self._data, self._guard = data, guard
-        self._servant = servers.servant_for(data)
-        self._sockets = data.socket_dir(self._servant)
+        self._run_as = servers.run_as_for(data)
+        self._sockets = data.socket_dir(self._run_as)
         self._sockets.__enter__()
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
         """Start it and wait until it takes connections."""
-        program = servers.prepare_postgres(self._data, self._servant, self._guard, ours_alone=False)
+        program = servers.prepare_postgres(self._data, self._run_as, self._guard, ours_alone=False)
         self._process = spawn(program, self._guard, subprocess.DEVNULL)
         waiting = threading.Event()
         for _ in range(int(_TIMEOUT_SECONDS / _INTERVAL_SECONDS)):

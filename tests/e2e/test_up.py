@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from cli.datadir import DataDir
-from cli.servant import Servant
+from cli.run_as import RunAs
 from cli.stack import running_servers
 from ingest.db.pool import connect
 from ingest.ids import JOB, parse
@@ -44,7 +44,7 @@ def test_flower_answers_where_it_says_to_those_who_have_its_login(stack):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs its servers as another user")
 def test_another_process_of_the_servers_own_user_does_not_come_into_the_database(stack):
-    intruder = Servant.for_paths(stack.data_dir / "postgres")
+    intruder = RunAs.for_paths(stack.data_dir / "postgres")
     argv = [
         sys.executable,
         "-c",

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from cli.servant import Servant
+from cli.run_as import RunAs
 from ingest.config import Settings
 from ingest.db.pool import WORKER, Pool, open_pool
 from tests.conftest import TestServers
@@ -64,13 +64,13 @@ auth_file = {folder}/users
 pool_mode = {request.param}
 """)
     # PgBouncer, too, refuses to be root, and the sockets of the embedded server belong to whom that runs as.
-    servant = Servant.for_paths(*([Path(host) / "socket"] if host.startswith("/") else []))
-    if servant is not None:
+    run_as = RunAs.for_paths(*([Path(host) / "socket"] if host.startswith("/") else []))
+    if run_as is not None:
         for path in (folder, *folder.iterdir()):
-            os.chown(path, servant.uid, servant.gid)
+            os.chown(path, run_as.uid, run_as.gid)
     running = Pooler(user, folder, request.param)
     argv = [_BINARY, "-q", str(folder / "ini")]
-    become = None if servant is None else servant.become
+    become = None if run_as is None else run_as.become
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, preexec_fn=become) as process:  # noqa: PLW1509 # takes no lock
         _until_it_answers(running.url("pgbouncer"), process)
         yield running

@@ -20,9 +20,9 @@ from cli.supervisor import Supervisor
 
 supervisor, pids = Supervisor(Path(sys.argv[1])), Path(sys.argv[3])
 supervisor.start(Program("parent", ("/bin/sh", "-c", sys.argv[2])))
-supervisor.tend_until(lambda: pids.exists() and pids.read_text().endswith("\\n"), "no pids", 10)
+supervisor.poll_until(lambda: pids.exists() and pids.read_text().endswith("\\n"), "no pids", 10)
 print("up", flush=True)
-supervisor.tend_until(lambda: False, "nobody killed it", 60)
+supervisor.poll_until(lambda: False, "nobody killed it", 60)
 """
 
 
@@ -47,7 +47,7 @@ def test_what_dies_is_started_again_and_that_is_said(log, tmp_path, forever):
     with Supervisor(log) as supervisor:
         supervisor.start(shell("cat", script))
         lives = tmp_path / "lives"
-        supervisor.tend_until(
+        supervisor.poll_until(
             lambda: lives.exists() and lives.read_text().count("life") == 2, "there is no second life", 10
         )
     assert log.read_text() == "sluice: cat ended with 3 and is started again in 0.5 s\n"
@@ -57,7 +57,7 @@ def test_what_keeps_dying_is_given_up_by_name(log):
     with Supervisor(log) as supervisor:
         supervisor.start(shell("moth", "exit 1"))
         with pytest.raises(StackError, match=r"moth ended with 1, 5 times in a row"):
-            supervisor.tend_until(lambda: False, "it lives", 30)
+            supervisor.poll_until(lambda: False, "it lives", 30)
 
 
 def test_what_keeps_dying_after_all_was_well_is_tried_again_and_again(log, tmp_path, forever, monkeypatch):
@@ -67,7 +67,7 @@ def test_what_keeps_dying_after_all_was_well_is_tried_again_and_again(log, tmp_p
         supervisor.gives_up = False
         supervisor.start(shell("moth", script))
         lives = tmp_path / "lives"
-        supervisor.tend_until(lambda: lives.exists() and lives.read_text().count("life") == 8, "it was given up", 30)
+        supervisor.poll_until(lambda: lives.exists() and lives.read_text().count("life") == 8, "it was given up", 30)
     pauses = ["0.01", "0.02", "0.04", "0.08", "0.16", "0.32", "0.64"]
     assert log.read_text().splitlines() == [
         f"sluice: moth ended with 3 and is started again in {pause} s: it is full" for pause in pauses
@@ -78,14 +78,14 @@ def test_the_last_started_is_stopped_first(log, forever):
     with Supervisor(log) as supervisor:
         for name in ("first", "second", "third"):
             supervisor.start(shell(name, f"trap 'echo {name} stops; exit 0' TERM; echo {name} is up; {forever}"))
-        supervisor.tend_until(lambda: log.read_text().count("is up") == 3, "they are not up", 10)
+        supervisor.poll_until(lambda: log.read_text().count("is up") == 3, "they are not up", 10)
     assert log.read_text().splitlines()[3:] == ["third stops", "second stops", "first stops"]
 
 
 def test_what_does_not_stop_in_time_is_killed(log, forever):
     with Supervisor(log) as supervisor:
         supervisor.start(shell("deaf", f"trap '' TERM; echo up; {forever}", grace_seconds=0.2))
-        supervisor.tend_until(lambda: "up" in log.read_text(), "it is not up", 10)
+        supervisor.poll_until(lambda: "up" in log.read_text(), "it is not up", 10)
     assert log.read_text().splitlines()[-1] == "sluice: deaf did not stop within 0 s and is killed"
 
 
@@ -93,7 +93,7 @@ def test_what_a_program_leaves_behind_goes_with_it(log, tmp_path, forever):
     with Supervisor(log) as supervisor:
         supervisor.start(shell("parent", f"sh -c '{forever}' & echo $! > {tmp_path}/child; wait"))
         child = tmp_path / "child"
-        supervisor.tend_until(lambda: child.exists() and child.read_text().endswith("\n"), "no child", 10)
+        supervisor.poll_until(lambda: child.exists() and child.read_text().endswith("\n"), "no child", 10)
         orphan = os.pidfd_open(int(child.read_text()))
     assert select.select([orphan], [], [], 5)[0]
     os.close(orphan)

@@ -1,6 +1,6 @@
-"""What a process may make of itself on Linux: another user than root.
+"""Run a server as an unprivileged user, on Linux.
 
-It runs between fork and exec, so it takes no lock and imports nothing.
+`RunAs.become` runs between fork and exec, so it takes no lock and imports nothing.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ _NO_SETUID_FIXUP = 1 << 2
 
 
 @dataclass(frozen=True, slots=True)
-class Servant:
+class RunAs:
     """The user that servers run as where this process is root, since Postgres refuses to be root.
 
     Attributes:
@@ -38,11 +38,11 @@ class Servant:
     passage: int | None
 
     @classmethod
-    def for_paths(cls, *paths: Path) -> "Servant | None":
-        """Whom to run servers as that use these paths.
+    def for_paths(cls, *paths: Path) -> "RunAs | None":
+        """Choose the user for servers that use these paths.
 
         Returns:
-            None where this process is no root: servers then run as the user who started it.
+            None where this process is not root: servers then run as its own user.
 
         Raises:
             StackError: this root may not hand on the capability that the paths ask for, as in some containers.
@@ -53,7 +53,7 @@ class Servant:
         closed = [folder for path in paths for folder in path.resolve().parents if not folder.stat().st_mode & 0o001]
         if not closed:
             return cls(nobody.pw_uid, nobody.pw_gid, None)
-        passages = [each for each in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE) if _permitted(each)]
+        passages = [capability for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE) if _permitted(capability)]
         if not passages or not _permitted(_CAP_SETPCAP):
             raise StackError(f"Postgres may not run as root, and {closed[0]} is closed to others: run this as a user")
         return cls(nobody.pw_uid, nobody.pw_gid, passages[0])
