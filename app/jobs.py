@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request, url_for
 from app import pagination, query, rate_limit
 from app.auth import caller
 from app.describe import describe
-from app.responses import moment, moment_or_none
+from app.responses import timestamp, timestamp_or_none
 from app.services import services
 from ingest import ids
 from ingest.db import blocks, jobs
@@ -180,12 +180,12 @@ def _shape(job: Job, errors: list[ItemError], warnings: list[ItemWarning]) -> di
             "errors": error_list(errors),
         },
         "error": fault_of(job),
-        "created_at": moment(job.created_at),
-        "completed_at": moment_or_none(job.ended_at),
+        "created_at": timestamp(job.created_at),
+        "completed_at": timestamp_or_none(job.ended_at),
         "total": job.total,
         "processed": job.processed,
         "effects": {effect.value: count for effect, count in job.effects.items()},
-        "started_at": moment_or_none(job.started_at),
+        "started_at": timestamp_or_none(job.started_at),
         "rate": None if job.rate is None else round(job.rate, 1),
         "eta_seconds": None if job.eta_seconds is None else round(job.eta_seconds, 1),
         "attempts": job.attempts,

@@ -37,11 +37,11 @@ def document(text: str) -> msgspec.Raw:
     return msgspec.Raw(text.encode())
 
 
-def moment(time: datetime) -> str:
-    """A time as it goes out: ISO 8601, UTC, milliseconds, `Z` (contracts/operator.md section 1)."""
+def timestamp(time: datetime) -> str:
+    """Format a time for a response: ISO 8601, UTC, milliseconds, `Z` (contracts/operator.md section 1)."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def moment_or_none(time: datetime | None) -> str | None:
-    """Likewise, where there may be none yet."""
-    return None if time is None else moment(time)
+def timestamp_or_none(time: datetime | None) -> str | None:
+    """Format a time for a response, or return None."""
+    return None if time is None else timestamp(time)

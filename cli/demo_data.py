@@ -116,8 +116,8 @@ def _departed(row: Row) -> bool:
 
 def _scheduled(row: Row) -> str:
     """When the flight was to depart, in UTC. `time_hour` is that hour; the minute stands beside it."""
-    moment = datetime.fromisoformat(row["time_hour"]) + timedelta(minutes=int(row["minute"]))
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    timestamp = datetime.fromisoformat(row["time_hour"]) + timedelta(minutes=int(row["minute"]))
+    return f"{timestamp:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _data(row: Row, *, without: str) -> Item:

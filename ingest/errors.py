@@ -163,7 +163,7 @@ class RateLimited(RequestError):
     Args:
         message: what was exceeded.
         retry_after: whole seconds, at least 1, until a request may pass.
-        reset_at: the same moment, timezone-aware.
+        reset_at: the same as a timezone-aware time.
     """
 
     code = "RATE_LIMITED"

@@ -18,7 +18,7 @@ from marshmallow import fields
 
 from ingest import exponents, faultpoints, rawjson
 from ingest.checking import DEEPEST, ItemSchema, Vocabulary
-from ingest.fields import FastField, Timestamp, moment_of
+from ingest.fields import FastField, Timestamp, parse_timestamp
 from ingest.public import Items
 
 # A string that holds U+0000 must be written so (RFC 8259 section 7); marshmallow tells whether it really is one.
@@ -37,15 +37,15 @@ class FastPath:
     Args:
         item: the type of an item; its timestamps are still text.
         rules: the type that holds an item to the template; None where the other says it all.
-        moments: the attributes that are timestamps.
+        timestamps: the attributes that are timestamps.
         most_bytes: of an item; longer ones are marshmallow's to refuse.
     """
 
-    def __init__(self, item: Any, rules: Any | None, moments: tuple[str, ...], most_bytes: int) -> None:
+    def __init__(self, item: Any, rules: Any | None, timestamps: tuple[str, ...], most_bytes: int) -> None:
         types = [item] if rules is None else [rules, item]
         self._of_all = [msgspec.json.Decoder(list[each]).decode for each in types]  # type: ignore[valid-type] # made at run time
         self._of_one = [msgspec.json.Decoder(each).decode for each in types]
-        self._moments = moments
+        self._timestamps = timestamps
         self._most_bytes = most_bytes
 
     def check(self, texts: list[msgspec.Raw]) -> list[Any]:
@@ -80,20 +80,20 @@ class FastPath:
     def _take_all(self, whole: bytes) -> list[Any] | None:
         """All of the items, or None where any of them is not for the fast path."""
         items: list[Any] | None = _decoded(self._of_all, whole)
-        return items if items is not None and self._tell_moments(items) else None
+        return items if items is not None and self._parse_timestamps(items) else None
 
     def _take_one(self, text: msgspec.Raw) -> Any | None:
         item = _decoded(self._of_one, text)
-        return item if item is not None and self._tell_moments([item]) else None
+        return item if item is not None and self._parse_timestamps([item]) else None
 
-    def _tell_moments(self, items: list[Any]) -> bool:
-        """Put moments in the place of their text; whether all of them are moments."""
-        for attribute in self._moments:
+    def _parse_timestamps(self, items: list[Any]) -> bool:
+        """Replace the text of timestamps by their values. Return False if any is no timestamp."""
+        for attribute in self._timestamps:
             for item in [item for item in items if getattr(item, attribute) is not None]:
-                moment = moment_of(getattr(item, attribute))
-                if moment is None:
+                timestamp = parse_timestamp(getattr(item, attribute))
+                if timestamp is None:
                     return False
-                msgspec.structs.force_setattr(item, attribute, moment)
+                msgspec.structs.force_setattr(item, attribute, timestamp)
         return True
 
 
@@ -135,9 +135,9 @@ def derive(schema: ItemSchema) -> FastPath | None:
     item = _item(schema, vocabulary)
     if item is None:
         return None
-    moments = tuple(field.attribute or name for name, field in schema.fields.items() if isinstance(field, Timestamp))
+    timestamps = tuple(field.attribute or name for name, field in schema.fields.items() if isinstance(field, Timestamp))
     rules = _documents(schema, ()) if vocabulary is None else _rules(schema, vocabulary)
-    return FastPath(item, rules, moments, schema.most_bytes)
+    return FastPath(item, rules, timestamps, schema.most_bytes)
 
 
 # Names that msgspec takes for a struct's member, and that a Text field takes for a value, whatever its length.

@@ -132,10 +132,10 @@ _TIMESTAMP = re.compile(
 )
 
 
-def moment_of(text: str) -> datetime | None:
-    """A timestamp in UTC to the microsecond, further digits cut off; None where it is none, or outside years 1 to 9999.
+def parse_timestamp(text: str) -> datetime | None:
+    """Parse a timestamp to UTC, cut to microseconds. None if the text is none, or outside years 1 to 9999.
 
-    Without a zone it is UTC (contracts/public.md section 3).
+    A timestamp without a zone is UTC (contracts/public.md section 3).
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
@@ -152,7 +152,7 @@ def moment_of(text: str) -> datetime | None:
 
 
 class Timestamp(Named):
-    """A moment; None where it is absent or null."""
+    """A timestamp; None where it is absent or null."""
 
     takes_null = True
     default_error_messages = {"invalid": 'Field "{field}" must be a timestamp such as "2026-04-06T12:00:01.500Z"'}
@@ -167,10 +167,10 @@ class Timestamp(Named):
         data: Mapping[str, Any] | None,  # noqa: ARG002 # marshmallow passes it
         **kwargs: Any,  # noqa: ARG002 # marshmallow passes it
     ) -> datetime:
-        moment = moment_of(value) if isinstance(value, str) else None
-        if moment is None:
+        timestamp = parse_timestamp(value) if isinstance(value, str) else None
+        if timestamp is None:
             raise self.make_error("invalid")
-        return moment
+        return timestamp
 
     def fast_type(self, of_items: OfItems) -> Any:  # noqa: ARG002 # as of FastField
         """Text, which the fast path reads once all is decoded."""

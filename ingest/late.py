@@ -13,17 +13,17 @@ _KEPT_AT_LEAST = timedelta(days=29)
 
 
 def past_retention(
-    conn: Connection, tenant_id: int, moments: Sequence[datetime | None], indexes: Sequence[int]
+    conn: Connection, tenant_id: int, timestamps: Sequence[datetime | None], indexes: Sequence[int]
 ) -> list[ItemWarning]:
     """A warning for each item whose time is past the retention, in the order given.
 
     Args:
         conn: the transaction that writes them.
         tenant_id: whose they are.
-        moments: when each happened; None: now.
+        timestamps: of the items; None: now.
         indexes: of the items in their batch.
     """
-    oldest = min(filter(None, moments), default=None)
+    oldest = min(filter(None, timestamps), default=None)
     if oldest is None or oldest > datetime.now(UTC) - _KEPT_AT_LEAST:
         return []
     kept = retention.events_kept(conn, tenant_id)
@@ -33,6 +33,6 @@ def past_retention(
     message = f"Its time is past the retention of {days} days: it is stored, and deleted again soon"
     return [
         ItemWarning(index, "PAST_RETENTION", message, "/timestamp")
-        for index, moment in zip(indexes, moments, strict=True)
-        if moment is not None and moment < since
+        for index, timestamp in zip(indexes, timestamps, strict=True)
+        if timestamp is not None and timestamp < since
     ]

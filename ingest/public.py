@@ -165,7 +165,7 @@ class Properties(_Told, Document):
 
 
 class When(_Told, Timestamp):
-    """A moment, in UTC to the microsecond (contracts/public.md section 3)."""
+    """A timestamp, in UTC to the microsecond (contracts/public.md section 3)."""
 
     label = "Timestamp"
 

@@ -7,7 +7,7 @@ from app.auth import caller
 from app.describe import describe
 from app.operator import single_writes
 from app.operator.envelope import success
-from app.responses import document, moment
+from app.responses import document, timestamp
 from app.services import services
 from ingest import ids, rawjson
 from ingest.db import entities
@@ -59,8 +59,8 @@ def get(external_id: str) -> Response:
         "entityType": stored.type,
         "externalId": stored.external_id,
         "data": document(stored.properties),
-        "createdAt": moment(stored.created_at),
-        "updatedAt": moment(stored.updated_at),
+        "createdAt": timestamp(stored.created_at),
+        "updatedAt": timestamp(stored.updated_at),
     }
     return success(data)
 

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response
 
 from app.errors import Fault
-from app.responses import as_json, moment
+from app.responses import as_json, timestamp
 
 
 def success(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -17,5 +17,5 @@ def success(data: Any, status: int = 200, headers: Mapping[str, str] | None = No
 def failure(fault: Fault) -> Response:
     """`{"success": false, "error": {"code", "message"}}`; of a rate limit, `resetAt` inside of it and beside it."""
     error = {"code": fault.code, "message": fault.message}
-    reset = {} if fault.reset_at is None else {"resetAt": moment(fault.reset_at)}
+    reset = {} if fault.reset_at is None else {"resetAt": timestamp(fault.reset_at)}
     return as_json({"success": False, "error": {**error, **reset}, **reset}, fault.status, fault.headers)

@@ -11,7 +11,7 @@ from app.auth import caller
 from app.describe import describe
 from app.operator import single_writes
 from app.operator.envelope import success
-from app.responses import document, moment
+from app.responses import document, timestamp
 from app.services import services
 from ingest import ids
 from ingest.db import events
@@ -89,6 +89,6 @@ def _shape(event: EventRow) -> dict[str, object]:
         "id": ids.spell(ids.EVENT, event.public_id),
         "eventType": event.type,
         "data": document(event.properties),
-        "timestamp": moment(event.occurred_at),
-        "createdAt": moment(event.created_at),
+        "timestamp": timestamp(event.occurred_at),
+        "createdAt": timestamp(event.created_at),
     }

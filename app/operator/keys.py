@@ -7,7 +7,7 @@ from app.auth import caller
 from app.describe import describe
 from app.operator import forms
 from app.operator.envelope import success
-from app.responses import moment, moment_or_none
+from app.responses import timestamp, timestamp_or_none
 from app.services import services
 from ingest.db import keys
 from ingest.db.confirmed import confirmed_transaction
@@ -38,7 +38,7 @@ def post() -> Response:
         raise NotFound(f"There is no operator {form['operator_id']}")
     with confirmed_transaction(services().pool) as conn:
         key, secret = keys.create(conn, caller().tenant_id, "oh_live", form["label"])
-    data = {"id": str(key.id), "key": secret, "label": key.label, "createdAt": moment(key.created_at)}
+    data = {"id": str(key.id), "key": secret, "label": key.label, "createdAt": timestamp(key.created_at)}
     return success(data, 201)
 
 
@@ -89,7 +89,7 @@ def _shape(key: Key) -> dict[str, object]:
         "operatorId": str(caller().tenant_public_id),
         "keyHash": f"{key.hash.hex()[:_SHOWN_DIGITS]}…",
         "label": key.label,
-        "createdAt": moment(key.created_at),
-        "lastUsedAt": moment_or_none(key.last_used_at),
+        "createdAt": timestamp(key.created_at),
+        "lastUsedAt": timestamp_or_none(key.last_used_at),
         "revoked": key.revoked_at is not None,
     }

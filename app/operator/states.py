@@ -8,7 +8,7 @@ from app.auth import caller
 from app.describe import describe
 from app.operator import single_writes
 from app.operator.envelope import success
-from app.responses import document, moment
+from app.responses import document, timestamp
 from app.services import services
 from ingest import rawjson
 from ingest.db import states
@@ -71,4 +71,4 @@ def _unwrapped(sent: msgspec.Raw) -> msgspec.Raw:
 
 
 def _shape(state: StateRow) -> dict[str, object]:
-    return {"stateKey": state.key, "value": document(state.value), "updatedAt": moment(state.updated_at)}
+    return {"stateKey": state.key, "value": document(state.value), "updatedAt": timestamp(state.updated_at)}

@@ -10,7 +10,7 @@ from app.auth import caller
 from app.describe import describe
 from app.operator import forms
 from app.operator.envelope import success
-from app.responses import moment
+from app.responses import timestamp
 from app.services import services
 from ingest.db import templates
 from ingest.db.confirmed import confirmed_transaction
@@ -59,5 +59,5 @@ def _shape(template: Template) -> dict[str, Any]:
         "name": template.name,
         "version": template.version,
         "schema": template.schema(),
-        "created_at": moment(template.created_at),
+        "created_at": timestamp(template.created_at),
     }

@@ -42,8 +42,8 @@ def limits(verdict: Verdict) -> dict[str, str]:
     return {**headers, "X-RateLimit-Remaining": str(verdict.left), "X-RateLimit-Reset": str(reset)}
 
 
-def moment(time: datetime) -> str:
-    """A time as it goes out: UTC, with no fraction or one of exactly 3 or 6 digits, as older Pythons can read."""
+def timestamp(time: datetime) -> str:
+    """Format a time for a response: UTC, no fraction or one of 3 or 6 digits, which older Pythons can read."""
     utc = time.astimezone(UTC).replace(tzinfo=None)
     if not utc.microsecond:
         return f"{utc.isoformat(timespec='seconds')}Z"

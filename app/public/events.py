@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from app import prefer, rate_limit
 from app.describe import describe
 from app.public import single_writes
-from app.public.envelope import moment
+from app.public.envelope import timestamp
 from ingest.object_events import ObjectEvent
 
 bp = Blueprint("events", __name__)
@@ -34,7 +34,7 @@ def post() -> Response:
             "success": True,
             "event_id": written.public_id,
             "event_type": event.type,
-            "timestamp": moment(event.occurred_at or written.now or datetime.now(UTC)),
+            "timestamp": timestamp(event.occurred_at or written.now or datetime.now(UTC)),
             "objects_count": event.links_count,
             "message": f"Event '{event.type}' recorded successfully",
         },

@@ -6,7 +6,7 @@ from app import prefer, rate_limit
 from app.auth import caller
 from app.describe import describe
 from app.public import single_writes
-from app.public.envelope import moment, success
+from app.public.envelope import success, timestamp
 from app.responses import document
 from app.services import services
 from ingest.db import entities
@@ -61,7 +61,7 @@ def get(object_type: str, external_id: str) -> Response:
             "object_type": stored.type,
             "external_id": stored.external_id,
             "properties": document(stored.properties),
-            "created_at": moment(stored.created_at),
-            "updated_at": moment(stored.updated_at),
+            "created_at": timestamp(stored.created_at),
+            "updated_at": timestamp(stored.updated_at),
         }
     )

@@ -61,8 +61,8 @@ def integers(values: Iterable[int]) -> Iterator[Field]:
     return map(_INTEGER, repeat(4), values)
 
 
-def moments(values: Iterable[datetime]) -> Iterator[Field]:
-    """Fields of timestamptz, of moments in UTC."""
+def timestamps(values: Iterable[datetime]) -> Iterator[Field]:
+    """Fields of timestamptz; the values are in UTC."""
     since = (value - _EPOCH for value in values)
     return (_NUMBER(8, (each.days * 86_400 + each.seconds) * 1_000_000 + each.microseconds) for each in since)
 

@@ -55,7 +55,7 @@ def append(
     [(now, many, firsts)] = conn.execute(_IDS, (len(events),), binary=True).fetchall()
     numbers = chain.from_iterable(range(first, first + many) for first in firsts)  # type: ignore[attr-defined] # integers
     ids = list(binary.bigints(islice(numbers, len(events))))
-    moments = _moments([event.occurred_at for event in events], now)
+    timestamps = _timestamps([event.occurred_at for event in events], now)
     public_ids = uuid7s(len(events))
     columns = (
         ids,
@@ -63,29 +63,29 @@ def append(
         binary.same_integer(tenant_id),
         binary.names([event.type for event in events]),
         binary.documents(event.data for event in events),
-        moments,
+        timestamps,
     )
     with copy_rows(conn, _COPY_EVENTS, len(events), columns):
         links = _each_once(links)
-        of_links = _columns(links, ids, moments)
+        of_links = _columns(links, ids, timestamps)
     with copy_rows(conn, _COPY_LINKS, len(links.places), of_links):
         pass
     return public_ids, now
 
 
-def _moments(occurred: list[datetime | None], now: datetime) -> list[Field]:
+def _timestamps(occurred: list[datetime | None], now: datetime) -> list[Field]:
     if occurred.count(None) == len(occurred):
-        return list(binary.moments([now])) * len(occurred)
-    return list(binary.moments(moment or now for moment in occurred))
+        return list(binary.timestamps([now])) * len(occurred)
+    return list(binary.timestamps(timestamp or now for timestamp in occurred))
 
 
-def _columns(links: Links, ids: Sequence[Field], moments: Sequence[Field]) -> list[Iterable[Field]]:
+def _columns(links: Links, ids: Sequence[Field], timestamps: Sequence[Field]) -> list[Iterable[Field]]:
     # In the order of the entities, neighbours share a page of the index.
     order = sorted(range(len(links.places)), key=links.entity_ids.__getitem__)
     places = [links.places[link] for link in order]
     return [
         binary.bigints([links.entity_ids[link] for link in order]),
-        [moments[place] for place in places],
+        [timestamps[place] for place in places],
         [ids[place] for place in places],
         binary.names([links.qualifiers[link] for link in order]),
     ]

@@ -53,8 +53,8 @@ def test_one_round_brings_on_a_whole_group_of_jobs_that_its_worker_left(
     executor.serve(made[0], listener, seconds=60)
     ended = [job_of(observer, job_id) for job_id in made]
     assert {(job.status, job.attempts) for job in ended} == {(JobState.COMPLETED, 2)}
-    moments = [job.ended_at for job in ended]
-    assert moments == sorted(moments)  # type: ignore[type-var] # not None
+    timestamps = [job.ended_at for job in ended]
+    assert timestamps == sorted(timestamps)  # type: ignore[type-var] # not None
 
 
 def test_no_worker_begins_a_job_of_a_group_that_another_one_runs(pool: Pool, submit: Submit, other: Connection) -> None:

@@ -55,12 +55,12 @@ def test_without_a_time_an_event_occurs_now(conn: Connection, tenant: Tenant) ->
 
 
 @pytest.mark.parametrize(
-    "moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
+    "timestamp", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
 )
-def test_the_first_and_the_last_moment_read_back(conn: Connection, tenant: Tenant, moment: datetime) -> None:
-    append(conn, tenant, an_event(at=moment))
+def test_the_first_and_the_last_timestamp_read_back(conn: Connection, tenant: Tenant, timestamp: datetime) -> None:
+    append(conn, tenant, an_event(at=timestamp))
     [row] = events.of_entity(conn, tenant.id, "p1", limit=10)
-    assert row.occurred_at == moment
+    assert row.occurred_at == timestamp
 
 
 def test_ids_are_in_the_order_given_and_each_event_is_linked_to_its_entity(conn: Connection, tenant: Tenant) -> None:

@@ -120,14 +120,14 @@ def test_a_connection_that_died_in_the_pool_is_replaced_once_the_pool_is_looked_
         assert conn.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_the_first_and_the_last_moment_can_be_read_whatever_the_servers_zone(
+def test_the_first_and_the_last_timestamp_can_be_read_whatever_the_servers_zone(
     database_url: str, observer: Connection
 ) -> None:
     for zone in ("Asia/Tokyo", "America/New_York"):
         observer.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {observer.info.dbname} SET timezone = '{zone}'".encode())
         with closing(connect(database_url, WORKER)) as conn:
             row = conn.execute("SELECT '0001-01-01T00:00:00Z'::timestamptz, '9999-12-31T23:59:59Z'::timestamptz")
-            assert [moment.isoformat() for moment in row.fetchall()[0]] == [  # type: ignore[attr-defined]
+            assert [timestamp.isoformat() for timestamp in row.fetchall()[0]] == [  # type: ignore[attr-defined]
                 "0001-01-01T00:00:00+00:00",
                 "9999-12-31T23:59:59+00:00",
             ]

@@ -29,13 +29,13 @@ def fill(conn: Connection, tenant: Tenant) -> Tenant:
     assert effects == [Effect.CREATED]
     entity_id = entities.resolve(conn, tenant.id, {SCOPE: ["p1"]})[SCOPE]["p1"]
     for days in _DAYS:
-        [(moment,)] = conn.execute("SELECT now() - make_interval(days => %s)", (days,)).fetchall()
+        [(timestamp,)] = conn.execute("SELECT now() - make_interval(days => %s)", (days,)).fetchall()
         document = msgspec.Raw(json.dumps({"days": days}).encode())
-        assert isinstance(moment, datetime)
-        events.append(conn, tenant.id, [Event("p1", "session", document, moment)], Links([0], [entity_id], [""]))
+        assert isinstance(timestamp, datetime)
+        events.append(conn, tenant.id, [Event("p1", "session", document, timestamp)], Links([0], [entity_id], [""]))
         states.upsert(conn, tenant.id, [State("p1", f"{days:03}", document)], [entity_id])
         aged = "UPDATE states SET updated_at = %s WHERE entity_id = %s AND key = %s"
-        conn.execute(aged, (moment, entity_id, f"{days:03}"))
+        conn.execute(aged, (timestamp, entity_id, f"{days:03}"))
     return tenant
 
 
@@ -100,11 +100,11 @@ def test_entities_are_never_purged(conn: Connection, tenant: Tenant) -> None:
     assert entities.read(conn, tenant.id, "p1") is not None
 
 
-def test_the_first_and_the_last_moment_do_not_stop_a_purge(conn: Connection, tenant: Tenant) -> None:
+def test_the_first_and_the_last_timestamp_do_not_stop_a_purge(conn: Connection, tenant: Tenant) -> None:
     fill(conn, tenant)
     entity_id = entities.resolve(conn, tenant.id, {SCOPE: ["p1"]})[SCOPE]["p1"]
-    for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
-        item = Event("p1", "session", msgspec.Raw(b'{"days": 0}'), moment)
+    for timestamp in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
+        item = Event("p1", "session", msgspec.Raw(b'{"days": 0}'), timestamp)
         events.append(conn, tenant.id, [item], Links([0], [entity_id], [""]))
     tenants.configure(conn, tenant.id, {"data_retention_days": 30})
     purge(conn)

@@ -188,9 +188,9 @@ _ACCEPTED = {
 }
 
 
-@pytest.mark.parametrize(("text", "moment"), _ACCEPTED.items(), ids=_ACCEPTED)
-def test_a_timestamp_is_taken_to_the_microsecond_in_utc(schema: ItemSchema, text: str, moment: datetime) -> None:
-    assert check(schema, item(timestamp=text)).occurred_at == moment
+@pytest.mark.parametrize(("text", "timestamp"), _ACCEPTED.items(), ids=_ACCEPTED)
+def test_a_timestamp_is_taken_to_the_microsecond_in_utc(schema: ItemSchema, text: str, timestamp: datetime) -> None:
+    assert check(schema, item(timestamp=text)).occurred_at == timestamp
     assert check(schema, item(timestamp=text)).occurred_at.tzinfo is UTC
 
 
@@ -245,16 +245,16 @@ def test_what_is_no_timestamp_is_refused(schema: ItemSchema, value: object) -> N
     assert refusal(schema, item(timestamp=value)) == message
 
 
-def test_without_a_timestamp_the_moment_is_left_to_us(schema: ItemSchema) -> None:
+def test_without_a_timestamp_the_timestamp_is_left_to_us(schema: ItemSchema) -> None:
     assert check(schema, item()).occurred_at is None
     assert check(schema, item(timestamp=None)).occurred_at is None
 
 
-@given(moment=st.datetimes(timezones=st.just(UTC)))
-def test_every_moment_of_python_is_taken_as_it_spells_it(moment: datetime) -> None:
+@given(timestamp=st.datetimes(timezones=st.just(UTC)))
+def test_every_timestamp_of_python_is_taken_as_it_spells_it(timestamp: datetime) -> None:
     # Python pads the year to four digits itself; a template is not needed for the shape.
     schema = EventSchema(_EMPTY)
-    refused_for_its_type = check(schema, item(timestamp=moment.isoformat(), eventType="x"))
+    refused_for_its_type = check(schema, item(timestamp=timestamp.isoformat(), eventType="x"))
     assert refused_for_its_type.message == 'Unknown event type: "x"'
 
 

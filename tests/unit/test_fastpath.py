@@ -50,7 +50,7 @@ _scalars = st.sampled_from(
         *('"."', '".."', r'"\u002e."', '"..."'),
     ]
 )
-_moments = st.sampled_from(
+_timestamps = st.sampled_from(
     [
         *("2026-04-06T12:00:01.500Z", "2026-04-06T12:00:01", "2026-04-06t12:00:01Z", "2026-04-06T12:00:01z"),
         *("2026-04-06T12:00:01.123456789+05:30", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"),
@@ -79,7 +79,7 @@ _members = {
     "externalId": st.one_of(_keys, _values),
     "data": st.one_of(_objects, _values),
     "value": _values,
-    "timestamp": st.one_of(_moments, _values),
+    "timestamp": st.one_of(_timestamps, _values),
     "stranger": _values,
     **dict.fromkeys(["type", "id", "event", "qualifier"], st.one_of(_keys, _values)),
     "properties": st.one_of(_objects, _values),
