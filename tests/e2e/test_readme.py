@@ -1,4 +1,4 @@
-"""The README's calls work as they stand there, pasted block by block into one shell."""
+"""The README's and the docs' blocks work as they stand there: a page's are pasted into one shell, in order."""
 
 import json
 import re
@@ -9,21 +9,32 @@ import pytest
 
 from tests.e2e.running import SLUICE, environment
 
-README = Path(__file__).parents[2] / "README.md"
-_SECTIONS = ("## Use it", "## Tenants and keys")
+ROOT = Path(__file__).parents[2]
+# Only a reason right above a block keeps it from being pasted.
+_BLOCK = re.compile(r"(<!-- not run: [^\n]+ -->\n)?```sh\n(.*?)```", re.DOTALL)
 
 
-def blocks():
-    """What the two sections that show calls tell to paste."""
-    text = README.read_text(encoding="utf-8")
-    sections = [text.partition(f"\n{title}\n")[2].partition("\n## ")[0] for title in _SECTIONS]
-    return [block for section in sections for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL)]
+def blocks(page):
+    """What a page tells to paste."""
+    return [block for reason, block in _BLOCK.findall(page.read_text(encoding="utf-8")) if not reason]
+
+
+PAGES = [page for page in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))] if blocks(page)]
+
+
+def test_the_pages_that_show_calls_are_pasted():
+    assert {page.stem for page in PAGES} >= {"README", "api", "operations"}
+
+
+@pytest.fixture(params=PAGES, ids=lambda page: page.name)
+def page(request):
+    return request.param
 
 
 @pytest.fixture
-def pasted(stack):
-    """All blocks pasted into one shell, one after the other, for a tenant of their own."""
-    script = "\n".join(blocks()).replace("http://127.0.0.1:8000", stack.api.removesuffix("/operator-data-api"))
+def pasted(page, stack):
+    """All blocks of a page pasted into one shell, one after the other, for a tenant of their own."""
+    script = "\n".join(blocks(page)).replace("http://127.0.0.1:8000", stack.api.removesuffix("/operator-data-api"))
     script = script.replace("curl -sS", "curl -sSw '\\n'").replace(".venv/bin/sluice", str(SLUICE))
     own = f'$({SLUICE} keys create --prefix oh_live --tenant $({SLUICE} tenants create "Acme" --template tpl_igaming))'
     return subprocess.run(
@@ -37,10 +48,11 @@ def pasted(stack):
     )
 
 
-def test_every_call_of_the_readme_works_as_pasted(pasted):
-    assert pasted.returncode == 0, pasted.stderr
+def test_every_block_of_a_page_works_as_pasted(page, pasted):
+    assert pasted.returncode == 0, pasted.stderr + pasted.stdout
     answers = [json.loads(line) for line in pasted.stdout.splitlines() if line.startswith("{")]
-    calls = sum(block.count("curl -sS") for block in blocks())
-    assert len(answers) == calls - 1, "the first answer goes to the terminal, beside the job's id"
+    text = "\n".join(blocks(page))
+    assert len(answers) == text.count("curl -sS") - text.count("$(curl -sS"), "the others go into a variable"
     assert all(answer.get("success", True) is True and "error" not in answer for answer in answers), answers
-    assert answers[0]["data"]["id"] in pasted.stderr
+    for job_id in re.findall(r"job_[0-9a-f]+", pasted.stderr):
+        assert job_id in pasted.stdout, "the job that a variable holds is polled"

@@ -1,0 +1,101 @@
+"""The pages name what is there: files, headings, timeouts, and the test that shows each fault."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("*/README.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+_PRODUCT = ("app", "cli", "ingest", "worker")
+_TEXTS = {".md", ".py", ".sql", ".template"}
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def texts(*folders: str) -> Iterator[tuple[Path, str]]:
+    """The files of folders, and what they say."""
+    for folder in folders:
+        for file in sorted((ROOT / folder).rglob("*")):
+            if file.suffix in _TEXTS:
+                yield file, file.read_text(encoding="utf-8")
+
+
+def headings(page: Path) -> list[str]:
+    return re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings(page)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for link in _LINK.findall(page.read_text(encoding="utf-8")):
+        if ":" in link:
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def rows(page: str, after: str = "") -> list[list[str]]:
+    """The cells of the tables of a page, or of those below a heading."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(after)[2]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
+
+
+FAULTS = [row for row in rows("faults.md", "\n") if row[0] != "fault"]
+
+
+def test_every_fault_has_a_row() -> None:
+    assert len(FAULTS) > 20
+
+
+@pytest.mark.parametrize("row", FAULTS, ids=lambda row: row[0])
+def test_a_fault_is_linked_to_its_test(row: list[str]) -> None:
+    links = re.findall(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)", row[-1])
+    assert links, "a row names its test"
+    for name, file in links:
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file} has no {name}"
+
+
+# Of each row the timeout, its value, the file that sets it, and a name or text on the line that does.
+TIMEOUTS = [
+    (timeout, value, file, name)
+    for timeout, value, set_in, *_ in rows("architecture.md", "\n## All timeouts\n")
+    for file, name in re.findall(r"`([\w./-]+)` `([^`]+)`", set_in)
+]
+
+
+def numbers(text: str) -> list[float]:
+    found = re.findall(r"(?<![\w.])\d+(?:[,_]\d{3})*(?:\.\d+)?", text)
+    return [float(number.replace(",", "").replace("_", "")) for number in found]
+
+
+@pytest.mark.parametrize(("timeout", "value", "file", "name"), TIMEOUTS)
+def test_a_timeout_is_set_where_the_table_says(timeout: str, value: str, file: str, name: str) -> None:
+    lines = [line for line in (ROOT / file).read_text(encoding="utf-8").splitlines() if name in line]
+    assert lines, f"{timeout}: {file} has no {name}"
+    if numbers(value):
+        assert any(numbers(value)[0] in numbers(line) for line in lines), f"{timeout}: {value} in {file}"
+
+
+def test_every_constant_of_seconds_is_in_the_table_of_timeouts() -> None:
+    told = {(file, name) for _, _, file, name in TIMEOUTS}
+    missing = [
+        f"{file.relative_to(ROOT)}: {name}"
+        for file, text in texts(*_PRODUCT)
+        if file.name != "faultpoints.py"  # tests alone set its variables
+        for name in re.findall(r"^(_?[A-Z_]*SECONDS) =", text, re.MULTILINE)
+        if (str(file.relative_to(ROOT)), name) not in told
+    ]
+    assert missing == []
+
+
+def test_old_words_of_the_glossary_are_still_in_the_code() -> None:
+    product = "\n".join(text for _, text in texts(*_PRODUCT))
+    former = [word for term, *_ in rows("glossary.md", "\n") for word in re.findall(r"`([^`]+)`", term)]
+    assert [word for word in former if word not in product] == []
