@@ -1,4 +1,7 @@
-"""Who calls: the key alone names the tenant (section 1 of contracts/operator.md and of contracts/public.md)."""
+"""Authentication: the key alone names the tenant.
+
+See docs/contracts/operator.md section 1 and docs/contracts/public.md section 1.
+"""
 
 import re
 from collections.abc import Callable

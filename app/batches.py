@@ -60,7 +60,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which jobs a job waits for (contracts/jobs.md section 1).
+    """Which jobs a job waits for (docs/contracts/jobs.md section 1).
 
     Attributes:
         after: the public id of a job that must end before this one begins.
@@ -227,7 +227,7 @@ def run_in_request(caller: Caller, job_id: UUID) -> UUID | Ended:
 
 
 def accepted(job_id: UUID) -> dict[str, Any]:
-    """What the client is told of a job that has not ended (contracts/operator.md section 4)."""
+    """What the client is told of a job that has not ended (docs/contracts/operator.md section 4)."""
     return {
         "jobId": ids.spell(ids.JOB, job_id),
         "status": JobState.PENDING,

@@ -32,7 +32,7 @@ workers = _settings.web_workers
 threads = _settings.web_threads
 preload_app = False  # connections and threads do not survive a fork
 
-# An id of 500 characters may take 6,000 bytes in a path, 12 for each emoji (contracts/operator.md section 3).
+# An id of 500 characters may take 6,000 bytes in a path, 12 for each emoji (docs/contracts/operator.md section 3).
 limit_request_line = 8190
 
 # Longer than a balancer in front keeps its own end open, which is 60 s mostly: a request that is sent down a connection

@@ -113,7 +113,7 @@ def inline_errors(conn: Connection, job: Job) -> list[ItemError]:
 
 
 def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:
-    """Item errors as the wire shows them (contracts/operator.md section 4)."""
+    """Item errors as the wire shows them (docs/contracts/operator.md section 4)."""
     return [
         {"index": error.index, "externalId": error.external_id, "code": error.code, "message": error.message}
         for error in errors
@@ -127,7 +127,7 @@ def first_warnings(conn: Connection, job: Job) -> list[ItemWarning]:
 
 
 def warning_list(warnings: Sequence[ItemWarning]) -> list[dict[str, Any]]:
-    """Warnings as the wire shows them (contracts/jobs.md section 1); a JSON array's items stand on no lines."""
+    """Warnings as the wire shows them (docs/contracts/jobs.md section 1); a JSON array's items stand on no lines."""
     return [
         {
             "index": warning.index,
@@ -141,7 +141,7 @@ def warning_list(warnings: Sequence[ItemWarning]) -> list[dict[str, Any]]:
 
 
 def warning_summary(count: int, first: Sequence[ItemWarning]) -> dict[str, Any]:
-    """How many warnings there are, and the first of them (contracts/jobs.md section 3)."""
+    """How many warnings there are, and the first of them (docs/contracts/jobs.md section 3)."""
     return {"count": count, "first": warning_list(first[:INLINE_WARNINGS])}
 
 

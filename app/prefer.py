@@ -8,7 +8,7 @@ from flask import request
 # What descriptions of calls say of it.
 HANDLING = "handling=strict (members that an item should not have are errors) or lenient (warnings, default)"
 
-# What contracts/operator.md section 4 allows; clients and proxies give up not long after.
+# What docs/contracts/operator.md section 4 allows; clients and proxies give up not long after.
 LONGEST_WAIT_SECONDS = 30
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"

@@ -81,7 +81,7 @@ class _Tally:
 
 
 class RateCounter:
-    """Counts requests by tenant and scope (contracts/operator.md section 9).
+    """Counts requests by tenant and scope (docs/contracts/operator.md section 9).
 
     Args:
         settings: the rate of each scope, and where Redis is.

@@ -20,7 +20,7 @@ def scope(name: str) -> Callable[[], None]:
     """Return a blueprint's `before_request`, which counts writes under this scope, and reads under `read`.
 
     Args:
-        name: a scope of contracts/operator.md section 9.
+        name: a scope of docs/contracts/operator.md section 9.
     """
 
     def count() -> None:

@@ -38,7 +38,7 @@ def document(text: str) -> msgspec.Raw:
 
 
 def timestamp(time: datetime) -> str:
-    """Format a time for a response: ISO 8601, UTC, milliseconds, `Z` (contracts/operator.md section 1)."""
+    """Format a time for a response: ISO 8601, UTC, milliseconds, `Z` (docs/contracts/operator.md section 1)."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 

@@ -38,7 +38,7 @@ class JobError(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A job as `GET /batch/jobs/{id}` shows it (contracts/operator.md section 5); fields not used here are left out."""
+    """The fields used here of a job as `GET /batch/jobs/{id}` shows it (docs/contracts/operator.md section 5)."""
 
     id: str
     status: str

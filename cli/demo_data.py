@@ -16,7 +16,7 @@ Kind: TypeAlias = Literal["entities", "events", "states"]
 Item: TypeAlias = dict[str, Any]
 Row: TypeAlias = dict[str, str]
 
-# The most items that one request of each kind takes (contracts/operator.md section 4).
+# The most items that one request of each kind takes (docs/contracts/operator.md section 4).
 MOST: dict[Kind, int] = {"entities": 1000, "events": 5000, "states": 1000}
 
 _NOTHING = "NA"  # how the source spells a value that nobody knows

@@ -171,7 +171,7 @@ class ItemSchema(marshmallow.Schema):
         return Strangers(len(names), first)
 
     def too_large(self, text: msgspec.Raw) -> str | None:
-        """Say why an item is too large (contracts/jobs.md section 1), looking at its bytes alone; None where it is not.
+        """Say why an item is too large, by its bytes alone; None where it is not (docs/contracts/jobs.md section 1).
 
         Args:
             text: the item as it was sent.
@@ -223,7 +223,7 @@ class ItemSchema(marshmallow.Schema):
         if rules is None:
             return [unknown(vocabulary.noun, name, vocabulary.names)]
         members = rawjson.split_object(loaded["data"]) if rules.required else {}
-        # An absent or null required field is missing (contracts/operator.md section 2).
+        # An absent or null required field is missing (docs/contracts/operator.md section 2).
         return [
             f'Missing required field: "{field}"'
             for field in rules.required

@@ -1,4 +1,4 @@
-"""Entities: `{entityType, externalId, data}` (contracts/operator.md sections 3 and 4). Pure."""
+"""Entities: `{entityType, externalId, data}` (docs/contracts/operator.md sections 3 and 4). Pure."""
 
 from functools import cached_property
 from typing import ClassVar

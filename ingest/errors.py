@@ -34,7 +34,7 @@ from typing import Any, ClassVar
 
 
 class SluiceError(Exception):
-    """The root: `code` is public and fixed (contracts/operator.md section 1), `message` says what to do."""
+    """The root: `code` is public and fixed (docs/contracts/operator.md section 1), `message` says what to do."""
 
     code: ClassVar[str] = "INTERNAL_ERROR"
 
@@ -76,7 +76,7 @@ class FaultyBody(RequestError):
     """The body is not what a call of the public face takes.
 
     Args:
-        faults: each with `loc`, `msg` and `type` (contracts/public.md section 1).
+        faults: each with `loc`, `msg` and `type` (docs/contracts/public.md section 1).
     """
 
     code = "INVALID_INPUT"
@@ -210,7 +210,7 @@ class WriteRefused(DatabaseError):
 
 
 class TooLarge(WriteRefused):
-    """A merge would let an entity grow over 4 times the limit of an item (contracts/jobs.md section 1)."""
+    """A merge would let an entity grow over 4 times the limit of an item (docs/contracts/jobs.md section 1)."""
 
     code = "TOO_LARGE"
 

@@ -1,4 +1,4 @@
-"""Events: `{externalId, eventType, data, timestamp?}` (contracts/operator.md sections 3 and 4). Pure."""
+"""Events: `{externalId, eventType, data, timestamp?}` (docs/contracts/operator.md sections 3 and 4). Pure."""
 
 from datetime import datetime
 from functools import cached_property

@@ -1,8 +1,8 @@
 """Numbers that are short as sent and long as read back: jsonb keeps `1e999` as a thousand digits.
 
 An exponent beyond 999 is refused wherever it stands. Many smaller ones are refused where the item that holds them would
-read back as far more text than was sent (contracts/jobs.md section 1). A screen for whole blocks comes first, since
-almost no block holds any exponent.
+read back as far more text than was sent (docs/contracts/jobs.md section 1). A screen for whole blocks comes first,
+since almost no block holds any exponent.
 """
 
 import re

@@ -11,7 +11,7 @@ from marshmallow import fields
 
 from ingest import exponents, rawjson
 
-# A type's or a key's name may be as long as the public face allows an event's (contracts/public.md section 2).
+# A type's or a key's name may be as long as the public face allows an event's (docs/contracts/public.md section 2).
 _LONGEST_NAME = 200
 _LONGEST_ID = 500
 
@@ -125,8 +125,9 @@ class ObjectDocument(Document):
         return super().fast_type(of_items)
 
 
-# ISO 8601 with `T`, seconds or none, 0 to 9 fraction digits of a second; `Z`, an offset or none (contracts/public.md
-# section 3). Lower case is RFC 3339's, no seconds are Java's, an offset without a colon is that of many a strftime.
+# ISO 8601 with `T`, seconds or none, 0 to 9 fraction digits of a second; `Z`, an offset or none. Lower case is RFC
+# 3339's, no seconds are Java's, an offset without a colon is that of many a strftime:
+# docs/contracts/public.md section 3.
 _TIMESTAMP = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?([Zz]|[+-]\d{2}(?::?[0-5]\d)?)?", re.ASCII
 )
@@ -135,7 +136,7 @@ _TIMESTAMP = re.compile(
 def parse_timestamp(text: str) -> datetime | None:
     """Parse a timestamp to UTC, cut to microseconds. None if the text is none, or outside years 1 to 9999.
 
-    A timestamp without a zone is UTC (contracts/public.md section 3).
+    A timestamp without a zone is UTC (docs/contracts/public.md section 3).
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None:

@@ -24,7 +24,7 @@ def uuid7s(count: int) -> list[bytes]:
 
 
 def spell(prefix: str, uuid: UUID) -> str:
-    """The public spelling (contracts/operator.md section 1), as in `job_0198c2a4…`.
+    """The public spelling (docs/contracts/operator.md section 1), as in `job_0198c2a4…`.
 
     Args:
         prefix: ENTITY, EVENT or JOB.

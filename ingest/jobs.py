@@ -11,7 +11,7 @@ MOST_WARNINGS_KEPT = 10_000
 
 
 class JobState(StrEnum):
-    """Where a job stands (contracts/operator.md section 5). A row moves down this list, never up.
+    """Where a job stands (docs/contracts/operator.md section 5). A row moves down this list, never up.
 
     Attributes:
         PENDING: stored, not begun. The request that accepts the batch moves it in; the first delivery moves it out.
@@ -33,8 +33,8 @@ class JobState(StrEnum):
         return self in {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
 
 
-# The kinds of earlier jobs of its tenant that an ordered job waits for, by its own kind (contracts/operator.md section
-# 4, "Order between jobs"). An event of the public API merges the objects that it names, as an object does.
+# The kinds of earlier jobs of its tenant that an ordered job waits for, by its own kind: docs/contracts/operator.md
+# section 4, "Order between jobs". An event of the public API merges the objects that it names, as an object does.
 WAITS_FOR: Mapping[str, tuple[str, ...]] = {
     "entities": ("entities",),
     "events": ("entities",),

@@ -7,8 +7,8 @@ from ingest.db import retention
 from ingest.db.pool import Connection
 from ingest.jobs import ItemWarning
 
-# No retention is shorter (contracts/operator.md section 2), less a day by which the clocks may differ: most blocks hold
-# nothing older, and the database is not asked.
+# No retention is shorter (docs/contracts/operator.md section 2), less a day by which the clocks may differ: most blocks
+# hold nothing older, and the database is not asked.
 _KEPT_AT_LEAST = timedelta(days=29)
 
 

@@ -1,4 +1,4 @@
-"""Objects: `{type, id, properties?}`, entities whose ids are unique within their type (contracts/public.md). Pure."""
+"""Objects: `{type, id, properties?}`, entities whose ids are unique in their type (docs/contracts/public.md). Pure."""
 
 from operator import attrgetter
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""What the kinds of the public face share: strict fields whose faults are told in two spellings (contracts/public.md).
+"""Strict fields that the public API's kinds share; faults are told in two spellings (docs/contracts/public.md).
 
 A single call lists them as FastAPI with pydantic 1 does, a batch as one English sentence an item. An optional member
 that is null is as if absent.
@@ -165,7 +165,7 @@ class Properties(_Told, Document):
 
 
 class When(_Told, Timestamp):
-    """A timestamp, in UTC to the microsecond (contracts/public.md section 3)."""
+    """A timestamp, in UTC to the microsecond (docs/contracts/public.md section 3)."""
 
     label = "Timestamp"
 

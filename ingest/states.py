@@ -1,4 +1,4 @@
-"""States: `{externalId, stateKey, value}`, the value any JSON (contracts/operator.md sections 3 and 4). Pure."""
+"""States: `{externalId, stateKey, value}`, the value any JSON (docs/contracts/operator.md sections 3 and 4). Pure."""
 
 from functools import cached_property
 

@@ -1,4 +1,4 @@
-"""The operator face: routes, wire shapes and envelope of contracts/operator.md. One file a noun."""
+"""The operator face: routes, wire shapes and envelope of docs/contracts/operator.md. One file a noun."""
 
 from flask import Blueprint, Flask
 

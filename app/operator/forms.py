@@ -112,7 +112,7 @@ def _types(name: type[Name] = Name, **options: Any) -> BoundedDict:
 
 
 class TemplateSchemaForm(Form):
-    """What a template says (contracts/operator.md section 2)."""
+    """What a template says (docs/contracts/operator.md section 2)."""
 
     entity_types = _types(required=True)
     event_types = _types(AddressedName, load_default=dict)

@@ -1,4 +1,4 @@
-"""API keys, by a tenant that has one (contracts/operator.md section 8)."""
+"""API keys, by a tenant that has one (docs/contracts/operator.md section 8)."""
 
 from flask import Blueprint, Response
 

@@ -1,4 +1,4 @@
-"""The public face: routes, wire shapes and envelope of contracts/public.md. One file a noun."""
+"""The public face: routes, wire shapes and envelope of docs/contracts/public.md. One file a noun."""
 
 from flask import Blueprint, Flask
 

@@ -1,8 +1,8 @@
 """Claims: which job a worker runs next, in the order that was promised, and tenants in turn.
 
-Jobs of a tenant take effect in the order in which they were accepted, `jobs.seq` (contracts/operator.md section 4). An
-ordered job is blocked while an earlier job of a kind that it waits for (`ingest.jobs.WAITS_FOR`) has not ended. An end
-is for ever, so a claim that finds a job unblocked stays right, whatever other workers claim at the same time.
+Jobs of a tenant take effect in the order in which they were accepted, `jobs.seq` (docs/contracts/operator.md section
+4). An ordered job is blocked while an earlier job of a kind that it waits for (`ingest.jobs.WAITS_FOR`) has not ended.
+An end is for ever, so a claim that finds a job unblocked stays right, whatever other workers claim at the same time.
 """
 
 from collections.abc import Mapping

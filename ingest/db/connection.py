@@ -3,8 +3,8 @@
 A session of our own gets them once, right after it was opened. A pooler such as PgBouncer lends a session for one
 transaction only, so there each transaction begins with them, in the message that begins it.
 
-The guards are what makes a row lock a lease (DESIGN.md section 3): a worker that dies or hangs loses its transaction
-whatever its own clock or code does.
+The guards are what makes a row lock a lease: a worker that dies or hangs loses its transaction whatever its own clock
+or code does (docs/architecture.md, "The row lock is the lease").
 """
 
 import secrets

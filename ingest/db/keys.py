@@ -1,4 +1,7 @@
-"""API keys: made here, shown once, kept as SHA-256 (contracts/operator.md section 1, contracts/public.md section 1)."""
+"""API keys: made here, shown once, kept as SHA-256.
+
+See docs/contracts/operator.md section 1 and docs/contracts/public.md section 1.
+"""
 
 import hashlib
 import secrets

@@ -126,7 +126,7 @@ def purge_pages(conn: Connection, table: str, *, first: int, pages: int) -> int:
     """Delete what is past its tenant's retention from a range of a table's pages.
 
     The policy's `archive_days` counts, or the tenant's `data_retention_days` where there is no policy
-    (contracts/operator.md section 2); an event's age is that of its timestamp, a state's that of its last change.
+    (docs/contracts/operator.md section 2); an event's age is that of its timestamp, a state's that of its last change.
 
     Args:
         conn: an open transaction.

@@ -213,7 +213,7 @@ RETURNING id
 
 
 def fail_after_failed(conn: Connection, *, after: HeldPlace = FIRST_HELD) -> tuple[list[UUID], HeldPlace]:
-    """PENDING to FAILED, for jobs that come after one that failed or was cancelled (contracts/jobs.md section 1).
+    """PENDING to FAILED, for jobs that come after one that failed or was cancelled (docs/contracts/jobs.md section 1).
 
     Args:
         conn: an open transaction.

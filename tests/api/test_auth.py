@@ -1,4 +1,4 @@
-"""contracts/operator.md section 1: whose key it is."""
+"""docs/contracts/operator.md section 1: whose key it is."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""contracts/operator.md section 4, example by example."""
+"""docs/contracts/operator.md section 4, example by example."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""contracts/operator.md section 1: the envelope, whatever goes wrong, and what every answer has."""
+"""docs/contracts/operator.md section 1: the envelope, whatever goes wrong, and what every answer has."""
 
 import logging
 from collections.abc import Callable

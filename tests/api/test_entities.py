@@ -1,4 +1,4 @@
-"""contracts/operator.md section 3: entities."""
+"""docs/contracts/operator.md section 3: entities."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""contracts/operator.md section 3: the events of an entity."""
+"""docs/contracts/operator.md section 3: the events of an entity."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""contracts/operator.md section 5, example by example."""
+"""docs/contracts/operator.md section 5, example by example."""
 
 from collections.abc import Callable
 

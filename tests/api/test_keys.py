@@ -1,4 +1,4 @@
-"""contracts/operator.md section 8."""
+"""docs/contracts/operator.md section 8."""
 
 import hashlib
 import re

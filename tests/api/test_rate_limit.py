@@ -1,4 +1,4 @@
-"""contracts/operator.md section 9, and 429 as section 1 words it."""
+"""docs/contracts/operator.md section 9, and 429 as section 1 words it."""
 
 import re
 import socket

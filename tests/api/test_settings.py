@@ -1,4 +1,4 @@
-"""contracts/operator.md section 2: settings."""
+"""docs/contracts/operator.md section 2: settings."""
 
 from collections.abc import Callable
 from typing import Any

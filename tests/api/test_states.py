@@ -1,4 +1,4 @@
-"""contracts/operator.md section 3: the states of an entity."""
+"""docs/contracts/operator.md section 3: the states of an entity."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""contracts/operator.md section 2: templates."""
+"""docs/contracts/operator.md section 2: templates."""
 
 from collections.abc import Callable
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""Items that were taken although something about them is not as it should be (contracts/jobs.md sections 1 and 3)."""
+"""Items that are taken though something about them is not as it should be (docs/contracts/jobs.md sections 1 and 3)."""
 
 from collections.abc import Callable
 from typing import Any

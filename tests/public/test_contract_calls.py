@@ -1,4 +1,4 @@
-"""contracts/public.md section 2: each call and each of its examples."""
+"""docs/contracts/public.md section 2: each call and each of its examples."""
 
 from collections.abc import Callable
 from typing import Any

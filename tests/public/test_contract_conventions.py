@@ -1,4 +1,4 @@
-"""contracts/public.md section 1."""
+"""docs/contracts/public.md section 1."""
 
 import hashlib
 import time

@@ -1,4 +1,4 @@
-"""contracts/public.md section 3."""
+"""docs/contracts/public.md section 3."""
 
 import re
 from collections.abc import Callable

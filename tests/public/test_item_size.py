@@ -1,4 +1,4 @@
-"""contracts/jobs.md section 1: an item that is too large is refused alone, in the words of this API."""
+"""docs/contracts/jobs.md section 1: an item that is too large is refused alone, in the words of this API."""
 
 from typing import Any
 

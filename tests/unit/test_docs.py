@@ -1,4 +1,4 @@
-"""The pages name what is there: files, headings, timeouts, and the test that shows each fault."""
+"""The pages name what is there: files, headings, sections of contracts, timeouts, and the test that shows each fault."""
 
 import re
 from collections.abc import Iterator
@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CONTRACTS = ROOT / "docs" / "contracts"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("*/README.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 _PRODUCT = ("app", "cli", "ingest", "worker")
+_SEARCHED = (*_PRODUCT, "benchmarks", "deploy", "docs", "tests")
 _TEXTS = {".md", ".py", ".sql", ".template"}
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_NAMED_PAGE = re.compile(r"(?<![\w./…-])[\w./-]+\.md\b|(?<![\w./…-])docs/[\w./-]*\w")
+# A comment may break the line anywhere between the path and the number, or inside a heading.
+_SECTION = re.compile(r"docs/contracts/(\w+)\.md[\s#(]+sections?[\s#]+(\d+)(?:[\s#]+and[\s#]+(\d+))?")
+_HEADING = re.compile(r'docs/(\w+)\.md,[\s#]+"([^"]+)"')
 
 
 def texts(*folders: str) -> Iterator[tuple[Path, str]]:
@@ -19,6 +25,12 @@ def texts(*folders: str) -> Iterator[tuple[Path, str]]:
         for file in sorted((ROOT / folder).rglob("*")):
             if file.suffix in _TEXTS:
                 yield file, file.read_text(encoding="utf-8")
+
+
+def anywhere() -> Iterator[tuple[Path, str]]:
+    """The files in which a page may be named, and what they say."""
+    yield from ((page, page.read_text(encoding="utf-8")) for page in sorted(ROOT.glob("*.md")))
+    yield from texts(*_SEARCHED)
 
 
 def headings(page: Path) -> list[str]:
@@ -39,6 +51,42 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
         target = (page.parent / file).resolve() if file else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_that_is_named_anywhere_is_there() -> None:
+    missing = [
+        f"{file.relative_to(ROOT)}: {path}"
+        for file, text in anywhere()
+        for path in _NAMED_PAGE.findall(text)
+        if not (ROOT / path).exists() and not (file.parent / path).exists()
+    ]
+    assert missing == []
+
+
+def test_every_section_that_is_named_is_there() -> None:
+    sections = [
+        (file, CONTRACTS / f"{contract}.md", number)
+        for file, text in anywhere()
+        for contract, *numbers in _SECTION.findall(text)
+        for number in filter(None, numbers)
+    ]
+    assert len(sections) > 30
+    missing = [
+        f"{file.relative_to(ROOT)}: section {number} of {page.name}"
+        for file, page, number in sections
+        if not any(heading.startswith(f"{number}. ") for heading in headings(page))
+    ]
+    assert missing == []
+
+
+def test_every_heading_that_is_named_is_there() -> None:
+    named = [
+        (file, ROOT / "docs" / f"{page}.md", re.sub(r"[\s#]+", " ", heading))
+        for file, text in anywhere()
+        for page, heading in _HEADING.findall(text)
+    ]
+    missing = [f"{file.relative_to(ROOT)}: {heading}" for file, page, heading in named if heading not in headings(page)]
+    assert missing == []
 
 
 def rows(page: str, after: str = "") -> list[list[str]]:

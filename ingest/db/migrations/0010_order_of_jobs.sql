@@ -1,4 +1,4 @@
--- The order in which a tenant's jobs were accepted, and take effect (contracts/operator.md section 4). A
+-- The order in which a tenant's jobs were accepted, and take effect (docs/contracts/operator.md section 4). A
 -- sequence, because clocks of several machines, and one that is set back, tell no order.
 ALTER TABLE jobs ADD seq bigint;
 UPDATE jobs j SET seq = o.seq

@@ -1,7 +1,7 @@
 """Invariants of stored JSON: all of it can be read back, and dumped.
 
 Postgres keeps `1e999` as a few bytes and writes it out as a thousand digits, and fails at texts of a gigabyte. Items
-are bounded by what they read back as (contracts/jobs.md section 1); those of earlier versions were not.
+are bounded by what they read back as (docs/contracts/jobs.md section 1); those of earlier versions were not.
 """
 
 from typing import LiteralString
