@@ -1,4 +1,4 @@
-"""The pages name what is there: files, headings, sections of contracts, timeouts, and the test that shows each fault."""
+"""The pages name what is there: files, headings, sections, timeouts, and the test that shows each fault."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ROOT / "docs" / "contracts"
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("*/README.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+_FOLDERS_OF_PAGES = ("benchmarks", "docs", "examples")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in _FOLDERS_OF_PAGES for page in (ROOT / folder).rglob("*.md"))])
 _PRODUCT = ("app", "cli", "ingest", "worker")
 _SEARCHED = (*_PRODUCT, "benchmarks", "deploy", "docs", "tests")
 _TEXTS = {".md", ".py", ".sql", ".template"}
@@ -91,11 +92,11 @@ def test_every_heading_that_is_named_is_there() -> None:
 
 def rows(page: str, after: str = "") -> list[list[str]]:
     """The cells of the tables of a page, or of those below a heading."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(after)[2]
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").partition(after)[2]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
 
 
-FAULTS = [row for row in rows("faults.md", "\n") if row[0] != "fault"]
+FAULTS = [row for row in rows("faults", "\n") if row[0] != "fault"]
 
 
 def test_every_fault_has_a_row() -> None:
@@ -113,7 +114,7 @@ def test_a_fault_is_linked_to_its_test(row: list[str]) -> None:
 # Of each row the timeout, its value, the file that sets it, and a name or text on the line that does.
 TIMEOUTS = [
     (timeout, value, file, name)
-    for timeout, value, set_in, *_ in rows("architecture.md", "\n## All timeouts\n")
+    for timeout, value, set_in, *_ in rows("architecture", "\n## All timeouts\n")
     for file, name in re.findall(r"`([\w./-]+)` `([^`]+)`", set_in)
 ]
 
@@ -145,5 +146,5 @@ def test_every_constant_of_seconds_is_in_the_table_of_timeouts() -> None:
 
 def test_old_words_of_the_glossary_are_still_in_the_code() -> None:
     product = "\n".join(text for _, text in texts(*_PRODUCT))
-    former = [word for term, *_ in rows("glossary.md", "\n") for word in re.findall(r"`([^`]+)`", term)]
+    former = [word for term, *_ in rows("glossary", "\n") for word in re.findall(r"`([^`]+)`", term)]
     assert [word for word in former if word not in product] == []
