@@ -27,9 +27,9 @@ POINTS = (
     "block.closed",  # not committed yet
     "block.committed",
     "job.ended",
-    "sweep.looked",
+    "sweep.checked",
     "sweep.notified",
-    "hands.begun",
+    "rescue.begun",
 )
 
 _EATEN_AT_ONCE = 16 * 1024 * 1024

@@ -1,17 +1,13 @@
-"""Sweep: looks every second after what got lost. `python -m worker.sweep`; two copies are fine, none leads.
+"""The sweeper rescues and prunes jobs, a round a second. `python -m worker.sweep`; two copies are fine, none leads.
 
 `run_once` does one bounded round; the rest is a dull loop around it. It publishes by the notifier's thread, never in
 line: a broker that refuses would block it for seconds.
 """
 
-import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from itertools import chain
 from types import FrameType
-from typing import NoReturn
 from uuid import UUID
 
 import structlog
@@ -19,133 +15,33 @@ import structlog
 from ingest import faultpoints, logs
 from ingest.broker import celery_app
 from ingest.config import Settings
-from ingest.db import claims, retention, upkeep
+from ingest.db import claims, rescue, retention
 from ingest.db.blocks import lease_seconds
 from ingest.db.errors import translated
-from ingest.db.pool import Connection, Pool, connect, transaction
-from ingest.db.upkeep import Need
+from ingest.db.pool import Connection, connect
+from ingest.db.rescue import Finding
 from ingest.errors import DatabaseError, Unavailable
-from ingest.executor import make_executor
 from ingest.ids import JOB, spell
 from ingest.notifier import Notifier
-from ingest.parent import die_with_parent
-from worker.watchdog import watchdog
+from worker.rescue import RescueWorkers
+from worker.retention import RetentionScan
 
 _ROUND_SECONDS = 1.0
 
-# A round's bounds: what is over them waits for the next one, a second later.
-_MOST_LOOKED_AT = 500
+# The bounds of a round: all that exceeds them waits for the next one, a second later.
+_MOST_CHECKED = 500
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_BLOCKS_EMPTIED = 500
-_PAGES_A_ROUND = 256
 _MOST_VERSIONS_PURGED = 10_000
 
-# Hands of its own: few, since they share the machine with whatever keeps the workers from working.
-_MOST_HANDS = 2
-_HANDS_SECONDS = 5.0
-_HANDS_ALARM_SECONDS = 60
-
-# After a whole crawl through the tables there is nothing to purge for long: days are the unit. To purge template
-# versions, all jobs are read.
-_CRAWL_REST_SECONDS = 3600.0
+# To purge template versions, all jobs are read.
 _VERSIONS_REST_SECONDS = 3600.0
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.sweep")
 
 
-class Hands:
-    """Children that run the jobs that no worker took, so that work gets done with no broker at all.
-
-    Args:
-        settings: for the connections that each child opens for itself.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._children: set[int] = set()
-
-    def take(self, job_ids: Sequence[UUID]) -> int:
-        """Give jobs to a child, if one is free; not waited for.
-
-        Returns:
-            How many jobs were taken on.
-        """
-        self._reap()
-        if not job_ids or len(self._children) >= _MOST_HANDS:
-            return 0
-        parent = os.getpid()
-        child = os.fork()
-        if child == 0:
-            die_with_parent(signal.SIGKILL, parent)
-            self._work(job_ids)
-        self._children.add(child)
-        return len(job_ids)
-
-    def _reap(self) -> None:
-        self._children = {child for child in self._children if os.waitpid(child, os.WNOHANG) == (0, 0)}
-
-    def _work(self, job_ids: Sequence[UUID]) -> NoReturn:
-        """The child: a hard alarm bounds it, whatever its parent's threads held when it was forked."""
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.alarm(_HANDS_ALARM_SECONDS)
-        try:
-            executor = make_executor(
-                self._settings,
-                Notifier(celery_app(self._settings.redis_url), self._settings.redis_url),
-                watchdog=watchdog,
-            )
-            until = time.monotonic() + _HANDS_SECONDS
-            faultpoints.passing("hands.begun")
-            for job_id in chain(job_ids, _heads(executor.pool)):
-                executor.run(job_id, seconds=max(0.0, until - time.monotonic()))
-                with transaction(executor.pool) as conn:
-                    upkeep.mark_swept(conn, job_id)
-                if time.monotonic() > until:
-                    break
-        except BaseException:
-            log.exception("hands_crashed")
-            os._exit(1)
-        os._exit(0)
-
-
-def _heads(pool: Pool) -> Iterator[UUID]:
-    """The jobs that waited for those that no worker took: none comes for these either."""
-    last = None
-    while True:
-        with transaction(pool) as conn:
-            head = claims.next_head(conn)
-        if head is None or head == last:
-            return
-        yield head
-        last = head
-
-
-class Crawl:
-    """Goes through the tables a range of pages at a time, purging what is past its tenant's retention."""
-
-    def __init__(self) -> None:
-        self._table = 0
-        self._page = 0
-        self._rest_until = 0.0
-
-    def step(self, conn: Connection) -> int:
-        """Purge the next range; returns how many rows were deleted."""
-        if time.monotonic() < self._rest_until or not retention.wanted(conn):
-            return 0
-        table = retention.TABLES[self._table]
-        purged = retention.purge_pages(conn, table, first=self._page, pages=_PAGES_A_ROUND)
-        self._page += _PAGES_A_ROUND
-        if self._page >= retention.pages_of(conn, table):
-            self._page, self._table = 0, self._table + 1
-        if self._table == len(retention.TABLES):
-            self._table = 0
-            self._rest_until = time.monotonic() + _CRAWL_REST_SECONDS
-        return purged
-
-
 class Sweep:
-    """One round after the other over one connection.
+    """Runs one round after the other over one connection.
 
     Args:
         settings: deadlines, retention, and where the servers are.
@@ -154,38 +50,39 @@ class Sweep:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
-        self._hands = Hands(settings)
-        self._crawl = Crawl()
+        self._rescue_workers = RescueWorkers(settings)
+        self._retention_scan = RetentionScan()
         self._versions_due = 0.0
         self._seen_since = time.monotonic()
-        self._last_tenant, self._last_open, self._last_held = 0, upkeep.FIRST_OPEN, upkeep.FIRST_HELD
+        self._last_tenant, self._last_open, self._last_held = 0, rescue.FIRST_OPEN, rescue.FIRST_HELD
 
     def lost_the_database(self) -> None:
         """Note that no job can run from now on, so that none is overdue."""
         self._seen_since = time.monotonic()
 
     def run_once(self, conn: Connection) -> dict[str, int]:
-        """One round; every statement of it is bounded, and each step is a transaction of its own.
+        """Run one round: each step is a transaction of its own, and each statement is bounded.
 
         Returns:
-            What was done, by name.
+            Counts of what was done, by name.
         """
-        counts = {"sessions_ended": upkeep.end_overdue_sessions(conn, seconds=lease_seconds(1))}
+        counts = {"sessions_ended": rescue.end_overdue_sessions(conn, seconds=lease_seconds(1))}
         conn.commit()
         counts["jobs_failed"] = len(self._fail(conn))
-        looked = upkeep.look(conn, heads=self._next_jobs(conn), limit=_MOST_LOOKED_AT)
+        due_jobs = rescue.check_due_jobs(conn, heads=self._next_jobs(conn), limit=_MOST_CHECKED)
         conn.commit()
-        if looked:
-            faultpoints.passing("sweep.looked")
+        if due_jobs:
+            faultpoints.passing("sweep.checked")
         unsent = self._notifier.take_unsent()
-        # A message beside a hand is harmless, and hands are few: workers that are back shall take what hands cannot.
-        notified = [job.id for job in looked if job.need is not Need.NOTHING]
+        # Notify of the jobs that rescue workers get, too: it is harmless, and workers that are back can run the rest.
+        notified = [job.id for job in due_jobs if job.finding is not Finding.NOTHING]
         for job_id in notified:
             self._notifier.notify(job_id, force_message=True)
         if notified:
             faultpoints.passing("sweep.notified")
         counts["notified"] = len(notified)
-        counts["taken"] = self._hands.take([*unsent, *(job.id for job in looked if job.need is Need.HANDS)])
+        to_rescue = [*unsent, *(job.id for job in due_jobs if job.finding is Finding.RESCUE)]
+        counts["rescued"] = self._rescue_workers.start(to_rescue)
         counts["jobs_purged"] = retention.purge_jobs(
             conn, days=self._settings.job_retention_days, limit=_MOST_JOBS_PURGED
         )
@@ -196,25 +93,25 @@ class Sweep:
             self._versions_due = time.monotonic() + _VERSIONS_REST_SECONDS
             counts["template_versions_purged"] = retention.purge_template_versions(conn, limit=_MOST_VERSIONS_PURGED)
             conn.commit()
-        counts["rows_purged"] = self._crawl.step(conn)
+        counts["rows_purged"] = self._retention_scan.step(conn)
         conn.commit()
         return counts
 
     def _next_jobs(self, conn: Connection) -> list[UUID]:
-        """The tenants' next jobs, of some tenants a round."""
+        """Return the next jobs of the tenants, of some tenants a round."""
         heads = claims.heads(conn, after_tenant=self._last_tenant)
         if heads:
             self._last_tenant = heads[-1].tenant_id
         return [head.job_id for head in heads]
 
     def _fail(self, conn: Connection) -> list[UUID]:
-        hollow, self._last_open = upkeep.fail_hollow(conn, after=self._last_open)
-        after_failed, self._last_held = upkeep.fail_after_failed(conn, after=self._last_held)
-        failed = hollow + after_failed
-        # What was down together with sweep was not tried: only time that sweep itself has seen counts.
+        without_blocks, self._last_open = rescue.fail_without_blocks(conn, after=self._last_open)
+        after_failed, self._last_held = rescue.fail_after_failed(conn, after=self._last_held)
+        failed = without_blocks + after_failed
+        # Count only time in which this process ran: what was down together with the sweeper was not tried.
         deadline = self._settings.job_deadline_seconds
         if time.monotonic() - self._seen_since > deadline:
-            failed += upkeep.fail_stuck(conn, seconds=deadline)
+            failed += rescue.fail_stuck(conn, seconds=deadline)
         conn.commit()
         for job_id in failed:
             log.error("job_failed", job_id=spell(JOB, job_id))

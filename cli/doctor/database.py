@@ -20,7 +20,7 @@ _OLDEST_VERSION = 150000
 _STATEMENT_SECONDS = 5
 _LOCK_SECONDS = 1
 
-# Beside web's threads and a worker's children: sweep's connection and those of its two hands.
+# Beside web's threads and a worker's children: the sweeper's connection and those of its two rescue workers.
 _SWEEPS = 3
 _NEARLY_ALL = 0.9
 
@@ -67,7 +67,7 @@ def _looked(conn: Connection, settings: Settings) -> Iterator[Line]:
         ("transactions", facts.oldest_transaction, transactions),
         (
             "sweep",
-            lambda conn: (facts.sessions(conn), facts.look_lag(conn)),
+            lambda conn: (facts.sessions(conn), facts.check_lag(conn)),
             lambda found: sweep(*found, lent=conn.lent),
         ),
         (
@@ -209,7 +209,7 @@ def transactions(oldest: facts.Transaction | None) -> Line:
 
 
 def sweep(sessions: facts.Sessions, lag: float | None, *, lent: bool) -> Line:
-    """Whether sweep runs and looks; behind a pooler its connection cannot be told from others, so its looks must do."""
+    """Report on the sweeper. Behind a pooler its connection cannot be told from others, so only late checks count."""
     late = lag is not None and lag > _LATE_SECONDS
     due = f"; a job has waited for its look for {lag:,.0f} s" if late else ""
     if lent and not late:

@@ -135,7 +135,7 @@ class Sessions:
     """How many connections the processes that run jobs hold.
 
     Attributes:
-        workers: children of workers, and hands of sweep's own; one that had nothing to do for a minute holds none.
+        workers: children of workers, and rescue workers; one that had nothing to do for a minute holds none.
         sweeps: sweep's own; it always holds one.
     """
 
@@ -193,7 +193,7 @@ def swept(conn: Connection) -> int:
 
 
 # A pending job is due only since it became its tenant's next one.
-_LOOK_LAG = f"""
+_CHECK_LAG = f"""
 SELECT extract(epoch FROM now() - least(
     (SELECT min(look_at) FROM jobs WHERE status = 'processing'),
     (SELECT min(greatest(j.look_at, {FREE_SINCE})) FROM jobs j WHERE j.id = ANY (%s) AND j.status || '' = 'pending')
@@ -201,10 +201,10 @@ SELECT extract(epoch FROM now() - least(
 """
 
 
-def look_lag(conn: Connection) -> float | None:
-    """For how many seconds a job has been due for sweep's look; negative: none is due; None: no job is open."""
+def check_lag(conn: Connection) -> float | None:
+    """Return how many seconds a job is overdue for the sweeper's check; negative: none is due; None: none is open."""
     heads = [head.job_id for head in claims.heads(conn)]
-    return conn.execute(_LOOK_LAG, (heads,)).fetchall()[0][0]  # type: ignore[return-value] # a float8
+    return conn.execute(_CHECK_LAG, (heads,)).fetchall()[0][0]  # type: ignore[return-value] # a float8
 
 
 def jobs_by_state(conn: Connection) -> dict[str, int]:

@@ -12,7 +12,7 @@ from flask import Flask
 
 from app import create_app
 from ingest.config import Settings
-from ingest.db import blocks, claims, jobs, upkeep
+from ingest.db import blocks, claims, jobs, rescue
 from ingest.db.pool import Pool, transaction
 from ingest.ids import parse
 from tests.api.conftest import BASE, Api, data, refused
@@ -238,7 +238,7 @@ def test_a_job_after_a_cancelled_one_fails_unless_any_end_will_do(
     second = api.post(f"/batch/events?after={first}&afterAny={any_end}", [event()])
     with transaction(pool) as conn:
         assert jobs.cancel(conn, UUID(first.removeprefix("job_")))
-        upkeep.fail_after_failed(conn)
+        rescue.fail_after_failed(conn)
     run_jobs()
     job = api.job(second)
     assert job["status"] == status

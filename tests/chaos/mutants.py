@@ -58,7 +58,7 @@ MUTANTS = (
     ),
     Mutant(
         "sweep",
-        (("worker/sweep.py", "upkeep.look(conn, heads=self._next_jobs(conn), limit=_MOST_LOOKED_AT)", "[]"),),
+        (("worker/sweep.py", "rescue.check_due_jobs(conn, heads=self._next_jobs(conn), limit=_MOST_CHECKED)", "[]"),),
         (
             "tests/chaos/test_broker.py::test_a_job_that_lost_its_message_begins_by_sweep",
             "tests/chaos/test_processes.py::test_a_job_whose_worker_was_killed_runs_on_with_another",

@@ -130,7 +130,7 @@ def test_jobs_notified_only_to_hung_listeners_are_rescued(site: Site, broker: li
         for created, started in witness.rows(waited):
             recoveries.measure("only hung listeners notified: a job begins", goal=5, since=created, then=started)
     said = [line for process in site.start.processes if process.name == "sweep" for line in process.lines]
-    assert not [line for line in said if '"taken"' in line], "workers are there: no hands are wanted"
+    assert not [line for line in said if '"rescued"' in line], "workers are there: no rescue is needed"
     check_invariants(site)
 
 
@@ -160,7 +160,7 @@ def test_jobs_end_with_the_broker_gone_for_good(site: Site, broker: list[Broker]
     witness.until_ended()
     for created, ended in witness.rows("SELECT created_at, ended_at FROM jobs"):
         recoveries.measure(
-            "the broker gone for good: a job ends by sweep's own hands", goal=15, since=created, then=ended
+            "the broker gone for good: a job ends by a rescue worker", goal=15, since=created, then=ended
         )
     broker.append(broker[-1].again())  # the invariants look into Redis
     with redis.Redis.from_url(broker[-1].url) as client:

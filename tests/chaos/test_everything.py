@@ -116,7 +116,7 @@ def test_everything_at_once_loses_and_doubles_nothing(site: Site, cluster: Clust
 
 
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^sluice-'"
-_MOST_SESSIONS = 2 * 16 + 2 + 1 + 2  # web threads, which may run too, a worker's children, sweep, its hands
+_MOST_SESSIONS = 2 * 16 + 2 + 1 + 2  # web threads, which may run too, a worker's children, sweep, its rescue workers
 _MOST_CLIENTS = _MOST_SESSIONS  # of Redis: fewer, but for a handful that Celery and flower hold without a session
 # Files: connections of clients, and whatever is opened or closed between two counts.
 _COME_AND_GO = 15

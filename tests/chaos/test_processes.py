@@ -100,8 +100,8 @@ def test_the_children_of_a_killed_sweep_die_with_it(site: Site) -> None:
     witness.conn.execute(
         "UPDATE jobs SET rings = 2, look_at = now(), progressed_at = created_at - interval '1 h' WHERE ended_at IS NULL"
     )
-    sweep = site.sweep(SLUICE_FAULT="hands.begun:1:STOP")
-    sweep.until_line('"taken": 1')
+    sweep = site.sweep(SLUICE_FAULT="rescue.begun:1:STOP")
+    sweep.until_line('"rescued": 1')
     witness.until(die_with(sweep), "the child to be gone")
 
 

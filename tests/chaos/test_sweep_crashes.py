@@ -1,4 +1,4 @@
-"""Sweep may die at any step: the next one looks again."""
+"""The sweeper may die at any step: the next one checks again."""
 
 import signal
 
@@ -9,7 +9,7 @@ from tests.chaos.invariants import check_invariants
 from tests.chaos.site import Site
 
 
-@pytest.mark.parametrize("point", ["sweep.looked", "sweep.notified"])
+@pytest.mark.parametrize("point", ["sweep.checked", "sweep.notified"])
 def test_kill_9_of_sweep_before_or_after_it_notifies_only_puts_that_off(site: Site, point: str) -> None:
     lane = site.ready_lane()
     site.store_blocks(lane, 3)
@@ -36,12 +36,12 @@ def test_a_job_that_lost_its_message_while_sweep_was_down_begins_once_it_is_back
     check_invariants(site)
 
 
-def test_kill_9_of_sweeps_own_hands_leaves_sweep_alive_and_the_job_to_others(site: Site) -> None:
+def test_kill_9_of_a_rescue_worker_leaves_sweep_alive_and_the_job_to_others(site: Site) -> None:
     job_id = site.store_blocks(site.ready_lane(), 3)
-    first = site.sweep(SLUICE_FAULT="hands.begun:1")
+    first = site.sweep(SLUICE_FAULT="rescue.begun:1")
     witness = site.witness()
-    witness.until(lambda: witness.one("SELECT rings FROM jobs WHERE id = %s", job_id) == 3, "hands to be wanted")
-    first.until_line('"taken": 1')
+    witness.until(lambda: witness.one("SELECT rings FROM jobs WHERE id = %s", job_id) == 3, "a rescue to be needed")
+    first.until_line('"rescued": 1')
 
     site.worker()
     check_invariants(site)

@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from ingest.config import Settings
-from ingest.db import blocks, claims, upkeep
+from ingest.db import blocks, claims, rescue
 from ingest.db.pool import Connection, Pool, connect, transaction
+from ingest.db.rescue import Finding
 from ingest.db.tenants import Tenant
-from ingest.db.upkeep import Need
 from ingest.executor import Executor
 from ingest.jobs import JobState
 from ingest.listener import Listener
@@ -24,7 +24,7 @@ Submit = Callable[..., UUID]
 
 
 def claimed_together(pool: Pool, submit: Submit, kind: str, item: Any) -> list[UUID]:
-    """A group of jobs that one worker has claimed, and which it is time to look at."""
+    """A group of jobs that one worker has claimed, and which are due for a check."""
     made = [submit(kind, [item]) for _ in range(_GROUP)]
     with transaction(pool) as conn:
         assert [claimed.job.id for claimed in claims.claim_next(conn)] == made
@@ -61,7 +61,7 @@ def test_no_worker_begins_a_job_of_a_group_that_another_one_runs(pool: Pool, sub
     made = claimed_together(pool, submit, "entities", entity(1))
     assert blocks.lock(other, [(job_id, 0) for job_id in made])
     with transaction(pool) as conn:
-        assert {looked.need for looked in upkeep.look(conn, heads=[], limit=100)} == {Need.NOTHING}
+        assert {job.finding for job in rescue.check_due_jobs(conn, heads=[], limit=100)} == {Finding.NOTHING}
     with transaction(pool) as conn:
         assert claims.heads(conn) == []
         assert claims.claim_next(conn) == []
@@ -83,5 +83,5 @@ def test_no_backlog_of_another_tenant_keeps_the_sweeper_from_a_job_that_was_left
         conn.execute(f"UPDATE jobs SET {due} WHERE id = ANY (%s)".encode(), ([left, unsent],))
     with transaction(pool) as conn:
         heads = [head.job_id for head in claims.heads(conn)]
-        looked = {looked.id: looked.need for looked in upkeep.look(conn, heads=heads, limit=500)}
-    assert looked == {running: Need.NOTIFY, left: Need.NOTIFY, unsent: Need.NOTIFY}
+        findings = {job.id: job.finding for job in rescue.check_due_jobs(conn, heads=heads, limit=500)}
+    assert findings == {running: Finding.NOTIFY, left: Finding.NOTIFY, unsent: Finding.NOTIFY}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ingest.db import blocks, claims, completion, jobs, upkeep
+from ingest.db import blocks, claims, completion, jobs, rescue
 from ingest.db.pool import Connection, Pool, autocommit, transaction
 from ingest.db.templates import TemplateCache
 from ingest.db.tenants import Tenant
@@ -126,10 +126,10 @@ def test_a_claim_reads_few_of_the_jobs_that_were_put_down(pool: Pool, owner: Ten
 _OF_A_BACKLOG: dict[str, Callable[[Connection], object]] = {
     "claim_next": claims.claim_next,
     "heads": claims.heads,
-    "look": lambda conn: upkeep.look(conn, heads=[], limit=500),
-    "fail_hollow": upkeep.fail_hollow,
-    "fail_after_failed": upkeep.fail_after_failed,
-    "fail_stuck": lambda conn: upkeep.fail_stuck(conn, seconds=60),
+    "check_due_jobs": lambda conn: rescue.check_due_jobs(conn, heads=[], limit=500),
+    "fail_without_blocks": rescue.fail_without_blocks,
+    "fail_after_failed": rescue.fail_after_failed,
+    "fail_stuck": lambda conn: rescue.fail_stuck(conn, seconds=60),
 }
 _A_ROUND_OF_ROWS = 3 * 500
 

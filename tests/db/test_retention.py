@@ -17,7 +17,7 @@ from ingest.events import Event
 from ingest.jobs import Effect, ItemError, ItemWarning
 from ingest.states import State
 from tests.factories import accept, entity, make_tenant
-from worker.sweep import Crawl
+from worker.retention import RetentionScan
 
 _DAYS = (0, 29, 31, 89, 91, 400)
 _ARCHIVE_90 = {"hot_days": 30, "archive_days": 90}
@@ -157,29 +157,29 @@ FROM generate_series(1, 1100)
 """
 
 
-def test_a_crawl_goes_through_every_page_of_every_table_and_then_rests(other: Connection) -> None:
+def test_a_scan_goes_through_every_page_of_every_table_and_then_rests(other: Connection) -> None:
     tenant = fill(other, make_tenant(other)[0])
     other.execute(_MANY_OLD_EVENTS, (tenant.id,))
     tenants.configure(other, tenant.id, {"data_retention_days": 30})
     pages = {table: retention.pages_of(other, table) for table in retention.TABLES}
     assert 256 < pages["events"] <= 512, "two rounds for this table, and one for each of the others"
-    crawl = Crawl()
-    purged = [crawl.step(other) for _ in range(4)]
+    scan = RetentionScan()
+    purged = [scan.step(other) for _ in range(4)]
     assert min(purged) > 0
     assert (purged[0], purged[1] + purged[2], purged[3]) == (4, 1_104, 4)
     assert left(other, tenant) == ([0, 29], [0, 29])
     late = fill(other, make_tenant(other)[0])
     tenants.configure(other, late.id, {"data_retention_days": 30})
-    assert crawl.step(other) == 0, "it rests now"
+    assert scan.step(other) == 0, "it rests now"
     assert left(other, late) == (list(_DAYS), list(_DAYS))
 
 
-def test_a_crawl_does_nothing_where_no_tenant_wants_it(conn: Connection, tenant: Tenant) -> None:
+def test_a_scan_does_nothing_if_no_tenant_wants_it(conn: Connection, tenant: Tenant) -> None:
     fill(conn, tenant)
-    crawl = Crawl()
-    assert [crawl.step(conn) for _ in range(10)] == [0] * 10
+    scan = RetentionScan()
+    assert [scan.step(conn) for _ in range(10)] == [0] * 10
     tenants.configure(conn, tenant.id, {"data_retention_days": 30})
-    assert crawl.step(conn) > 0
+    assert scan.step(conn) > 0
 
 
 def test_what_was_sent_with_a_cancelled_job_is_forgotten_a_bounded_step_at_a_time(

@@ -393,7 +393,7 @@ def test_a_job_that_has_just_become_its_tenants_next_is_not_late_for_its_look(
     update = f"UPDATE jobs SET created_at = {hour_ago}, progressed_at = {hour_ago}, look_at = {hour_ago}"
     observer.execute(f"{update} WHERE ended_at IS NULL".encode())
     assert found(database_url) == {}
-    lag = doctor.look_lag(observer)
+    lag = doctor.check_lag(observer)
     assert lag is not None
     assert lag < 60
 

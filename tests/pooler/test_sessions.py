@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from ingest.db import blocks, upkeep
+from ingest.db import blocks, rescue
 from ingest.db.connection import settings_of
 from ingest.db.migrate import migrate, pending
 from ingest.db.pool import WORKER, Connection, Pool, autocommit, connect, transaction
@@ -138,7 +138,7 @@ def test_the_sweeper_ends_a_workers_overdue_transaction(pooled: Pools, pooled_ur
         ended = 0
         with suppress(Unavailable), transaction(workers) as conn:
             conn.execute("SELECT 1")
-            ended = upkeep.end_overdue_sessions(sweeper, seconds=0)
+            ended = rescue.end_overdue_sessions(sweeper, seconds=0)
             sweeper.commit()
             conn.execute("INSERT INTO states VALUES (1, 'late', '1')")
         assert ended == 1

@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 20
 
 @pytest.fixture
 def job_id(pool: Pool) -> UUID:
-    """A job that it is time to look at."""
+    """A job that is due for a check."""
     with transaction(pool) as conn:
         tenant, _ = make_tenant(conn)
         made = accept(conn, tenant, "entities", [entity(1)])
@@ -26,14 +26,14 @@ def job_id(pool: Pool) -> UUID:
     return made
 
 
-def test_workers_are_notified_of_jobs_that_hands_cannot_take(
+def test_workers_are_notified_of_jobs_that_no_rescue_worker_can_run(
     settings: Settings, pool: Pool, job_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with transaction(pool) as conn:
         conn.execute("UPDATE jobs SET rings = 2")
-    monkeypatch.setattr("worker.sweep._MOST_HANDS", 0)
+    monkeypatch.setattr("worker.rescue._MOST_CHILDREN", 0)
     with connect(settings.database_url, "sluice-sweep") as conn:
-        assert Sweep(settings).run_once(conn)["taken"] == 0
+        assert Sweep(settings).run_once(conn)["rescued"] == 0
     with redis.Redis.from_url(settings.redis_url) as broker:
         message = broker.blpop(["sluice.jobs"], timeout=TIMEOUT_SECONDS)
     assert message is not None
@@ -80,14 +80,14 @@ def test_rounds_go_through_a_backlog_for_jobs_that_cannot_run(settings: Settings
         for _ in range(600):
             accept(conn, tenant, "events", [event(1)], after_job_id=running)
         doomed = accept(conn, tenant, "events", [event(1)], after_job_id=cancelled)
-        hollow = accept(conn, tenant, "states", [state(1)])
-        conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (hollow,))
+        without_blocks = accept(conn, tenant, "states", [state(1)])
+        conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (without_blocks,))
         assert jobs.cancel(conn, cancelled)
     sweep = Sweep(settings)
     with connect(settings.database_url, "sluice-sweep") as conn:
         assert [sweep.run_once(conn)["jobs_failed"] for _ in range(4)] == [0, 2, 0, 0]
     with transaction(pool) as conn:
-        codes = [job.error_code for job in (jobs.get(conn, doomed), jobs.get(conn, hollow)) if job is not None]
+        codes = [job.error_code for job in (jobs.get(conn, doomed), jobs.get(conn, without_blocks)) if job is not None]
     assert codes == ["PREDECESSOR_FAILED", "JOB_UNRUNNABLE"]
 
 

@@ -1,4 +1,4 @@
-"""What sweep asks of the database, each statement bounded, all on the database's clock."""
+"""SQL of the sweeper's rescues; each statement is bounded and goes by the database's clock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,16 +64,16 @@ _A_ROUND = 500
 OpenPlace = tuple[int, str, str, int]
 FIRST_OPEN: OpenPlace = (0, "", "", 0)
 
-# No transaction of Sluice's leaves such a job behind; somebody's hand in the tables might, and every job ends.
+# No transaction of Sluice's leaves a job without blocks; a manual change of the tables might, and every job ends.
 _OPEN_JOBS = f"""
 SELECT j.tenant_id, j.status, j.kind, j.seq, j.id,
-       (SELECT true FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1) IS NULL AS hollow
+       (SELECT true FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1) IS NULL AS without_blocks
 FROM jobs j
 WHERE j.status IN ('pending', 'processing') AND (j.tenant_id, j.status, j.kind, j.seq) > (%s, %s, %s, %s)
 ORDER BY j.tenant_id, j.status, j.kind, j.seq LIMIT {_A_ROUND}
 """
 
-_FAIL_HOLLOW = """
+_FAIL_WITHOUT_BLOCKS = """
 UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_UNRUNNABLE',
     error_message = 'Items are left, but none of the stored batch is'
 WHERE id IN (SELECT j.id FROM jobs j WHERE j.id = ANY (%s) FOR UPDATE OF j SKIP LOCKED)
@@ -82,7 +82,7 @@ RETURNING id
 """
 
 
-def fail_hollow(conn: Connection, *, after: OpenPlace = FIRST_OPEN) -> tuple[list[UUID], OpenPlace]:
+def fail_without_blocks(conn: Connection, *, after: OpenPlace = FIRST_OPEN) -> tuple[list[UUID], OpenPlace]:
     """PENDING or PROCESSING to FAILED, for jobs that have no block left to run.
 
     Args:
@@ -93,43 +93,42 @@ def fail_hollow(conn: Connection, *, after: OpenPlace = FIRST_OPEN) -> tuple[lis
         Their ids, and where this round stopped.
     """
     page = conn.execute(_OPEN_JOBS, after).fetchall()
-    hollow = [row[4] for row in page if row[5]]
-    failed = [row[0] for row in conn.execute(_FAIL_HOLLOW, (hollow,))] if hollow else []
+    without_blocks = [row[4] for row in page if row[5]]
+    failed = [row[0] for row in conn.execute(_FAIL_WITHOUT_BLOCKS, (without_blocks,))] if without_blocks else []
     return failed, page[-1][:4] if len(page) == _A_ROUND else FIRST_OPEN  # type: ignore[return-value] # as selected
 
 
-class Need(StrEnum):
-    """What a job that was looked at needs.
+class Finding(StrEnum):
+    """The result of a check of a job.
 
     Attributes:
-        NOTHING: it moves, someone is at it, or it waits for another job.
-        NOTIFY: its first open block is free, and no worker seems to know.
-        HANDS: workers were notified of it more than once, and none came.
+        NOTHING: it moves, a worker holds its block, or it waits for another job.
+        NOTIFY: its first open block is free: notify the workers.
+        RESCUE: workers were notified of it more than once, and none came.
     """
 
     NOTHING = "nothing"
     NOTIFY = "notify"
-    HANDS = "hands"
+    RESCUE = "rescue"
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """A job that sweep has looked at."""
+class DueJob:
+    """A job that was due for a check, and the finding."""
 
     id: UUID
-    need: Need
+    finding: Finding
 
 
-# Looks at the begun jobs whose time has come and, of the pending ones, at the tenants' next alone: once a worker has
-# begun that one, it goes on with the others. Says when to look again: 1.5 s after the last progress, then 1.5 times
-# later with each notification, up to 30 s. Only a notification moves the back-off on, and progress sets it back. The
-# lateral lock tells a free block from a held one. A delivery that meets it just then leaves, and the notification makes
-# up for it.
+# Check the begun jobs that are due and, of the pending ones, only each tenant's next: once a worker has begun that one,
+# it goes on with the others. The next check is due 1.5 s after the last progress, then 1.5 times later with each
+# notification, up to 30 s. Only a notification moves this back-off on, and progress sets it back. The lateral lock
+# tells a free block from a held one. A delivery that meets that lock leaves, and the notification makes up for it.
 #
 # A worker that dies leaves up to 50 jobs behind that it ran together. Workers are notified of the first, and the others
 # are marked as put down (`claims._TO_GO_ON`), so that the worker that ends one goes on with the next. The mark does no
 # harm if the worker lives: the jobs end together, and each is blocked until then.
-_LOOK = f"""
+_CHECK_DUE_JOBS = f"""
 WITH begun AS (
     SELECT * FROM jobs
     WHERE status = 'processing' AND look_at <= now()
@@ -138,12 +137,12 @@ WITH begun AS (
     SELECT j.* FROM unnest(%(heads)s::uuid[]) AS h (id) JOIN jobs j ON j.id = ANY (ARRAY[h.id])
     WHERE j.status || '' = 'pending' AND j.look_at <= now()
     FOR UPDATE OF j SKIP LOCKED
-), looked AS (
+), checked AS (
     SELECT j.id,
            CASE WHEN j.progressed_at > now() - interval '1.5 seconds' THEN 'moving'
                 WHEN {BLOCKED} THEN 'waiting'
                 WHEN free.no IS NULL THEN 'held'
-                WHEN j.rings >= 2 THEN 'hands'
+                WHEN j.rings >= 2 THEN 'rescue'
                 ELSE 'notify' END AS finding
     FROM (SELECT * FROM begun UNION ALL SELECT * FROM head) j
     LEFT JOIN LATERAL (
@@ -154,25 +153,25 @@ WITH begun AS (
         LIMIT 1 FOR UPDATE SKIP LOCKED) free ON true
 )
 UPDATE jobs
-SET rings = CASE WHEN finding IN ('notify', 'hands') THEN rings + 1 WHEN finding = 'held' THEN rings ELSE 0 END,
+SET rings = CASE WHEN finding IN ('notify', 'rescue') THEN rings + 1 WHEN finding = 'held' THEN rings ELSE 0 END,
     look_at = now() + interval '1 second' * CASE
-        WHEN finding IN ('notify', 'hands') THEN least(30, 1.5 * 1.5 ^ least(rings + 1, 20)) ELSE 1.5 END,
+        WHEN finding IN ('notify', 'rescue') THEN least(30, 1.5 * 1.5 ^ least(rings + 1, 20)) ELSE 1.5 END,
     queued_at = CASE WHEN finding = 'waiting' THEN progressed_at + interval '1 millisecond' ELSE queued_at END
-FROM looked WHERE jobs.id = ANY (ARRAY[looked.id]) AND jobs.status || '' IN ('pending', 'processing')
-RETURNING jobs.id, CASE WHEN finding IN ('notify', 'hands') THEN finding ELSE 'nothing' END AS need
+FROM checked WHERE jobs.id = ANY (ARRAY[checked.id]) AND jobs.status || '' IN ('pending', 'processing')
+RETURNING jobs.id, CASE WHEN finding IN ('notify', 'rescue') THEN finding ELSE 'nothing' END AS finding
 """
 
 
-def look(conn: Connection, *, heads: Sequence[UUID], limit: int) -> list[Looked]:
-    """Look at the jobs whose time has come, and put off the next look at each.
+def check_due_jobs(conn: Connection, *, heads: Sequence[UUID], limit: int) -> list[DueJob]:
+    """Check the jobs that are due, and put off the next check of each.
 
     Args:
         conn: an open transaction; commit before acting on what it returns.
         heads: the tenants' next jobs.
-        limit: the most begun jobs to look at, the longest waiting first.
+        limit: the most begun jobs to check, the longest waiting first.
     """
-    rows = conn.execute(_LOOK, {"heads": list(heads), "limit": limit})
-    return [Looked(job_id, Need(need)) for job_id, need in rows]  # type: ignore[arg-type] # (uuid, text)
+    rows = conn.execute(_CHECK_DUE_JOBS, {"heads": list(heads), "limit": limit})
+    return [DueJob(job_id, Finding(finding)) for job_id, finding in rows]  # type: ignore[arg-type] # (uuid, text)
 
 
 _MARK_SWEPT = "UPDATE jobs SET swept = true WHERE id = %s AND ended_at IS NOT NULL AND NOT swept"
