@@ -9,9 +9,9 @@
     query.py, pagination.py         query parameters
     prefer.py                       the header `Prefer`
     batches.py                      accepting a batch
-    jobs.py                         the job resource, for both faces
+    jobs.py                         the job resource, for both APIs
     connections.py, parsing.py      gunicorn's worker: connections and messages, before and after the app
-    operator/, public/              the two faces
+    operator/, public/              the two APIs
     health.py                       health checks
     services.py                     the connections of the process
     front.py                        the page at `/`

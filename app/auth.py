@@ -28,7 +28,7 @@ _ON_INSERT: set[Callable[..., Any]] = set()
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """What a face says of a key that opens nothing."""
+    """The messages of an API about a key that opens nothing."""
 
     unknown: str
     revoked: str
@@ -51,7 +51,7 @@ _PUBLIC_WORDS = _Words(
 
 
 def operator() -> None:
-    """Let in who holds an operator key; before anything else of the request is looked at.
+    """Authenticate a request to the operator API, before anything else of it is read.
 
     Raises:
         Unauthorized: no key, or one that opens nothing.
@@ -67,7 +67,7 @@ def operator() -> None:
 
 
 def public() -> None:
-    """Let in who holds a key of the public face; before anything else of the request is looked at.
+    """Authenticate a request to the public API, before anything else of it is read.
 
     Raises:
         Unauthorized: no key, or one that opens nothing.

@@ -1,4 +1,4 @@
-"""Accepting a batch, and waiting for its job where the client wants that. Both faces do it by these."""
+"""Accept a batch, and wait for its job where the client wants that. Both APIs use this file."""
 
 import time
 from collections.abc import Mapping, Sequence

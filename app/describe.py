@@ -24,7 +24,7 @@ class Description:
         query: query parameters that the call takes.
         headers: request headers that the call looks at, each with what it may be.
         bare: answers of success are the shape itself, in no envelope.
-        public: needs no key, and belongs to no face.
+        public: needs no key, and belongs to no API.
     """
 
     summary: str

@@ -58,8 +58,8 @@ _FORMS = (forms.TemplateForm, forms.SettingsForm, forms.NewKeyForm, forms.Relabe
 
 
 @dataclass(frozen=True, slots=True)
-class _Face:
-    """What the calls of a face have in common.
+class _Api:
+    """The common facts of an API's calls.
 
     Attributes:
         bases: where the same calls are served; the document shows them below the first, since generated clients look at
@@ -79,8 +79,8 @@ class _Face:
     failures: Mapping[int, str] = field(default_factory=dict)
 
 
-_PUBLIC = _Face(public.BASES, ("key", "header"), 422, (400, 408, 413, 415), "Detail", {422: "FaultyBody"})
-_OPERATOR = _Face(("", "/functions/v1"), ("key",), 400, (408, 413, 415), "Failure")
+_PUBLIC = _Api(public.BASES, ("key", "header"), 422, (400, 408, 413, 415), "Detail", {422: "FaultyBody"})
+_OPERATOR = _Api(("", "/functions/v1"), ("key",), 400, (408, 413, 415), "Failure")
 
 
 def mount(app: Flask) -> None:
@@ -119,30 +119,30 @@ def document(app: Flask) -> dict[str, Any]:
         description = description_of(app.view_functions[rule.endpoint])
         if description is None:
             continue
-        face, base = (None, "") if description.public else _face_of(rule)
-        if face is None or base == face.bases[0]:
-            spec.path(_ARGUMENT.sub(r"{\1}", rule.rule), operations=_operations(rule, description, face))
+        api, base = (None, "") if description.public else _api_of(rule)
+        if api is None or base == api.bases[0]:
+            spec.path(_ARGUMENT.sub(r"{\1}", rule.rule), operations=_operations(rule, description, api))
     return spec.to_dict()
 
 
-def _face_of(rule: Rule) -> tuple[_Face, str]:
-    """The face that a call belongs to, and the base under which this rule serves it."""
-    for face in (_PUBLIC, _OPERATOR):
-        for base in sorted(face.bases, key=len, reverse=True):
+def _api_of(rule: Rule) -> tuple[_Api, str]:
+    """Return the API that a call belongs to, and the base under which this rule serves it."""
+    for api in (_PUBLIC, _OPERATOR):
+        for base in sorted(api.bases, key=len, reverse=True):
             if rule.rule.startswith(f"{base}/"):
-                return face, base
+                return api, base
     raise LookupError(rule.rule)
 
 
-def _operations(rule: Rule, description: Description, face: _Face | None) -> dict[str, Any]:
+def _operations(rule: Rule, description: Description, api: _Api | None) -> dict[str, Any]:
     methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
     operation: dict[str, Any] = {
         "operationId": description.operation,
-        "tags": [_tag(rule, face)],
+        "tags": [_tag(rule, api)],
         "summary": description.summary,
         "parameters": list(_parameters(rule, description)),
-        "responses": _responses(description, face),
-        "security": [{name: []} for name in face.keys] if face else [],
+        "responses": _responses(description, api),
+        "security": [{name: []} for name in api.keys] if api else [],
     }
     if description.body:
         content = _json(ref(description.body), EXAMPLES[description.body])
@@ -150,11 +150,11 @@ def _operations(rule: Rule, description: Description, face: _Face | None) -> dic
     return {method.lower(): operation for method in methods}
 
 
-def _tag(rule: Rule, face: _Face | None) -> str:
-    """The noun of the operator face that a call belongs to; the public face has few calls, and one tag."""
-    if face is _OPERATOR:
+def _tag(rule: Rule, api: _Api | None) -> str:
+    """Return the tag of a call: its noun in the operator API; the public API has few calls, and one tag."""
+    if api is _OPERATOR:
         return str(rule.endpoint).split(".")[-2]
-    return "public" if face else "service"
+    return "public" if api else "service"
 
 
 def _parameters(rule: Rule, description: Description) -> Iterable[dict[str, Any]]:
@@ -178,17 +178,17 @@ def _parameters(rule: Rule, description: Description) -> Iterable[dict[str, Any]
         yield {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
 
 
-def _responses(description: Description, face: _Face | None) -> dict[str, Any]:
+def _responses(description: Description, api: _Api | None) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status, shape in description.answers.items():
         body, example = ref(shape), EXAMPLES[shape]
-        if face is not None and not description.bare:
+        if api is not None and not description.bare:
             body, example = success(body), {"success": True, "data": example}
         answers[str(status)] = {"description": shape, "content": _json(body, example)}
-    if face is not None:
-        faults = {*_EVERY_CALL, face.bad_query, *description.faults, *(face.with_a_body if description.body else ())}
+    if api is not None:
+        faults = {*_EVERY_CALL, api.bad_query, *description.faults, *(api.with_a_body if description.body else ())}
         for status in sorted(faults):
-            failure = face.failures.get(status, face.failure)
+            failure = api.failures.get(status, api.failure)
             answers[str(status)] = {"description": _FAULTS[status], "content": _json(ref(failure), EXAMPLES[failure])}
     return answers
 

@@ -90,7 +90,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.errors")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What to answer, whatever a face's envelope looks like.
+    """An error response, before an API puts it into its envelope.
 
     Attributes:
         reset_at: when a limited caller may try again.

@@ -1,4 +1,4 @@
-"""The job resource, which every face mounts: where a batch stands, and what was wrong with which item."""
+"""The job resource, which both APIs mount: the progress of a batch, and the errors of its items."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -35,11 +35,11 @@ _Place = tuple[_Index, _Index]  # an item's index, and which of its warnings
 
 
 def blueprint(respond: Respond, noun: str) -> Blueprint:
-    """The job resource in a face's envelope; its caller is known by `app.auth.caller`.
+    """The job resource in an API's envelope; its caller is known by `app.auth.caller`.
 
     Args:
         respond: makes an answer of data, a status and headers.
-        noun: what the names of the face's operations call a job.
+        noun: for a job, in the names of the API's operations.
     """
     bp = Blueprint("jobs", __name__)
     bp.before_request(rate_limit.scope("read"))
@@ -151,7 +151,7 @@ def address(job_id: UUID) -> str:
 
 
 def _address(job_id: UUID, endpoint: str) -> str:
-    # The face's blueprint is the outermost one; a job stands beside whatever asks.
+    # The API's blueprint is the outermost one; the job is mounted beside the blueprint that asks.
     pattern = _pattern(request.script_root, f"{request.blueprints[-1]}.jobs.{endpoint}")
     return pattern.replace(_ANY_JOB, ids.spell(ids.JOB, job_id))
 

@@ -1,4 +1,4 @@
-"""What the faces build their shapes of: JSON Schema as Python values, for the OpenAPI document."""
+"""Build shapes for the OpenAPI document: JSON Schema as Python values."""
 
 from typing import Any, TypeAlias
 

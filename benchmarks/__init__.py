@@ -5,5 +5,5 @@ place database deployment      where it runs: one Postgres for all, databases on
 items stored copying clients   what is written: as jobs, by raw COPY of the same rows, and over HTTP
 rows/                          the table: a file a noun, each with its rows
 peers/                         what users would use otherwise, each a small honest program
-public_face year_of_flights    programs of their own
+public_api year_of_flights    programs of their own
 """

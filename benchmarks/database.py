@@ -28,7 +28,7 @@ class Database:
         admin: an autocommitting connection.
         pool: of one worker connection, guarded as a worker's.
         tenant: with the template `tpl_igaming`.
-        key: of the tenant, for the operator face.
+        key: of the tenant, for the operator API.
     """
 
     url: str

@@ -52,7 +52,7 @@ class Deployment:
 
 
 def batch(api: str, key: str, kind: str, items: Any, query: str = "") -> bytes:
-    """The request that sends a batch to the operator face."""
+    """The request that sends a batch to the operator API."""
     return post(api, f"/operator-data-api/batch/{kind}{query}", items, {"Authorization": f"Bearer {key}"})
 
 

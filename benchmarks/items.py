@@ -51,7 +51,7 @@ def _transaction(number: int) -> dict[str, Any]:
 
 
 def events(count: int, players: int) -> list[dict[str, Any]]:
-    """Events of the operator face, each of one player, in no order of players."""
+    """Events of the operator API, each of one player, in no order of players."""
     chance = random.Random(1)
     return [
         {"externalId": player(chance.randrange(players)), "eventType": "transaction", "data": _transaction(number)}
@@ -60,7 +60,7 @@ def events(count: int, players: int) -> list[dict[str, Any]]:
 
 
 def linked_events(count: int, players: int) -> list[dict[str, Any]]:
-    """Events of the public face, each of two objects."""
+    """Events of the public API, each of two objects."""
     chance = random.Random(2)
     return [
         {

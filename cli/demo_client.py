@@ -1,4 +1,4 @@
-"""What a client of the operator face does: post a batch, poll its job, read what became of the bad items."""
+"""A client of the operator API: posts a batch, polls its job, and reads the errors of bad items."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,7 +10,7 @@ import msgspec
 
 from ingest.errors import SluiceError
 
-FACE = "/operator-data-api"
+BASE_PATH = "/operator-data-api"
 
 _MOST_ERRORS_A_PAGE = 500
 
@@ -62,7 +62,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Client:
-    """One tenant's calls to the operator face, over HTTP like anybody's.
+    """One tenant's calls to the operator API, over HTTP like anybody's.
 
     Args:
         address: of the API, as in `http://127.0.0.1:8000`.
@@ -72,7 +72,7 @@ class Client:
     def __init__(self, address: str, key: str) -> None:
         # trust_env: a proxy that the environment names for the outside world has no business on the loopback.
         self._http = httpx2.Client(
-            base_url=address + FACE, headers={"Authorization": f"Bearer {key}"}, timeout=30, trust_env=False
+            base_url=address + BASE_PATH, headers={"Authorization": f"Bearer {key}"}, timeout=30, trust_env=False
         )
 
     def __enter__(self) -> Self:

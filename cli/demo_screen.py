@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from cli.demo_client import FACE, ItemError, Job
+from cli.demo_client import BASE_PATH, ItemError, Job
 
 _FIRST_FEW = 3  # bad items that are named per reason; the errors page has all of them
 
@@ -104,7 +104,7 @@ def reasons_table(outcomes: Sequence[Outcome]) -> Table:
 
 def errors_page(job: Job) -> str:
     """Where all of a job's bad items can be read."""
-    return f"{FACE}/batch/jobs/{job.id}/errors"
+    return f"{BASE_PATH}/batch/jobs/{job.id}/errors"
 
 
 def _table(title: str) -> Table:

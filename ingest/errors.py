@@ -5,7 +5,7 @@ SluiceError                     a code and a message that a client may read
 ├── RequestError                the request is refused; nothing of it is stored
 │   ├── InvalidInput            the body is not what the call takes
 │   │   └── InvalidParameter    a query parameter is unknown, stands twice, or has a value that it may not have
-│   ├── FaultyBody              likewise, with the place of each fault in the body (public face)
+│   ├── FaultyBody              likewise, with the place of each fault in the body (public API)
 │   ├── ValidationFailed        a single item breaks its template
 │   ├── UnknownField            a single item has a member that it should not have, and its sender asked to be told so
 │   ├── TemplateNotConfigured   the tenant has chosen no template yet
@@ -73,7 +73,7 @@ class InvalidParameter(InvalidInput):
 
 
 class FaultyBody(RequestError):
-    """The body is not what a call of the public face takes.
+    """The body is not what a call of the public API takes.
 
     Args:
         faults: each with `loc`, `msg` and `type` (docs/contracts/public.md section 1).

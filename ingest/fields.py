@@ -11,7 +11,7 @@ from marshmallow import fields
 
 from ingest import exponents, rawjson
 
-# A type's or a key's name may be as long as the public face allows an event's (docs/contracts/public.md section 2).
+# A type's or a key's name may be as long as the public API allows an event's (docs/contracts/public.md section 2).
 _LONGEST_NAME = 200
 _LONGEST_ID = 500
 

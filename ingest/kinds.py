@@ -229,7 +229,7 @@ KINDS: dict[str, Kind] = {
             key=attrgetter("external_id", "key"),
             write=_write_states,
         ),
-        # The public face: ids are unique within a type, data is merged, and what an event names is created.
+        # The public API: ids are unique within a type, data is merged, and what an event names is created.
         Kind(
             name="objects",
             job_type="batch_ingest_objects",

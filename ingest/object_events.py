@@ -1,4 +1,4 @@
-"""Events of the public face: `{event, objects, timestamp?, properties?}` (docs/contracts/public.md section 2). Pure."""
+"""Events of the public API: `{event, objects, timestamp?, properties?}` (docs/contracts/public.md section 2). Pure."""
 
 from datetime import datetime
 from typing import ClassVar

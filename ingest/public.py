@@ -235,7 +235,7 @@ class Items(_Told, RawMember):
 
 
 class PublicSchema(ItemSchema):
-    """What the kinds of the public face share."""
+    """The base of the public API's schemas."""
 
     def load_text(self, text: msgspec.Raw) -> dict[str, Any]:
         """Load an object from its text.

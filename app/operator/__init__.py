@@ -1,4 +1,4 @@
-"""The operator face: routes, wire shapes and envelope of docs/contracts/operator.md. One file a noun."""
+"""The operator API: routes, wire shapes and envelope of docs/contracts/operator.md. One file a noun."""
 
 from flask import Blueprint, Flask
 
@@ -12,17 +12,17 @@ _DATA_API = "/operator-data-api"
 _KEYS_API = "/api-keys"
 
 # Who is calling is known before anything else of the request is looked at; then each noun counts it in its scope.
-_face = Blueprint("operator", __name__)
-_face.before_request(auth.operator)
-_face.after_request(rate_limit.add_headers(lambda verdict: verdict.headers))
+_api = Blueprint("operator", __name__)
+_api.before_request(auth.operator)
+_api.after_request(rate_limit.add_headers(lambda verdict: verdict.headers))
 
 _jobs = jobs.blueprint(envelope.success, "Job")
 for _noun in (batch.bp, entities.bp, events.bp, states.bp, templates.bp, settings.bp, _jobs):
-    _face.register_blueprint(_noun, url_prefix=_DATA_API)
-_face.register_blueprint(keys.bp, url_prefix=_KEYS_API)
+    _api.register_blueprint(_noun, url_prefix=_DATA_API)
+_api.register_blueprint(keys.bp, url_prefix=_KEYS_API)
 
 
 def mount(app: Flask) -> None:
-    """Serve the face at both of its addresses."""
-    app.register_blueprint(_face)
-    app.register_blueprint(_face, url_prefix="/functions/v1", name="operator_functions")
+    """Serve the API at both of its addresses."""
+    app.register_blueprint(_api)
+    app.register_blueprint(_api, url_prefix="/functions/v1", name="operator_functions")

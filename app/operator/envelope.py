@@ -1,4 +1,4 @@
-"""The operator face's envelope (docs/contracts/operator.md section 1)."""
+"""The operator API's envelope (docs/contracts/operator.md section 1)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The shapes of the operator face as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
+"""The shapes of the operator API as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
 
 from app.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
 from ingest.jobs import Effect, JobState

@@ -1,4 +1,4 @@
-"""The public face: routes, wire shapes and envelope of docs/contracts/public.md. One file a noun."""
+"""The public API: routes, wire shapes and envelope of docs/contracts/public.md. One file a noun."""
 
 from flask import Blueprint, Flask
 
@@ -12,15 +12,15 @@ __all__ = ["BASES", "failure", "mount"]
 BASES = ("/api/public/v1", "/v1")
 
 # Who is calling is known before anything else of the request is looked at; then each noun counts it in its scope.
-_face = Blueprint("public", __name__)
-_face.before_request(auth.public)
-_face.after_request(rate_limit.add_headers(envelope.limits))
+_api = Blueprint("public", __name__)
+_api.before_request(auth.public)
+_api.after_request(rate_limit.add_headers(envelope.limits))
 
 for _noun in (events.bp, objects.bp, batch.bp, health.bp, jobs.blueprint(envelope.job, "PublicJob")):
-    _face.register_blueprint(_noun)
+    _api.register_blueprint(_noun)
 
 
 def mount(app: Flask) -> None:
-    """Serve the face at all of its addresses."""
+    """Serve the API at all of its addresses."""
     for number, base in enumerate(BASES):
-        app.register_blueprint(_face, url_prefix=base, name=f"public_{number}")
+        app.register_blueprint(_api, url_prefix=base, name=f"public_{number}")

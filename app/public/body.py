@@ -1,4 +1,4 @@
-"""Read bodies of the public face: one item, or `{"events": […]}`, whose items are checked one by one."""
+"""Read bodies of the public API: one item, or `{"events": […]}`, whose items are checked one by one."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""How the public face answers (docs/contracts/public.md section 1): 200 and the shape itself, or `{"detail": …}`."""
+"""Responses of the public API (docs/contracts/public.md section 1): 200 and the shape itself, or `{"detail": …}`."""
 
 import math
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def success(shape: Mapping[str, Any], headers: Mapping[str, str] | None = None) 
 
 
 def job(data: Any, status: int, headers: Mapping[str, str]) -> Response:
-    """A job is answered as on the operator face (docs/contracts/operator.md section 5)."""
+    """Return a job as the operator API does (docs/contracts/operator.md section 5)."""
     return as_json({"success": True, "data": data}, status, headers)
 
 

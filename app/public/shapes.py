@@ -1,4 +1,4 @@
-"""The shapes of the public face as JSON Schema, for the OpenAPI document. docs/contracts/public.md is the law."""
+"""The shapes of the public API as JSON Schema, for the OpenAPI document. docs/contracts/public.md is the law."""
 
 from app.shapes import COUNT, DOCUMENT, TEXT, TIME, Shape, array, or_null, record, ref, success
 from ingest.kinds import KINDS

@@ -22,7 +22,7 @@ def read(kind: str) -> tuple[Any, list[ItemWarning]]:
     """Return the item of this request, and the warnings about it.
 
     Args:
-        kind: its name in the table of kinds, of the public face.
+        kind: its name in the table of kinds, of the public API.
 
     Raises:
         FaultyBody: it lists every fault.

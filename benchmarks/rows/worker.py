@@ -49,14 +49,14 @@ def existing_entities(place: Place) -> Iterator[Row]:
 
 @contextmanager
 def linked_events(place: Place) -> Iterator[Row]:
-    """Two links each, as the public face's events have them."""
+    """Two links each, as the public API's events have them."""
     sent = items.linked_events(ROWS, PLAYERS)
     yield _events(place, "object_events", sent, ("objects", items.objects(PLAYERS)), Ratio("Sluice", "COPY", 0.42))
 
 
 @contextmanager
 def events(place: Place) -> Iterator[Row]:
-    """One link each, as the operator face's events have them."""
+    """One link each, as the operator API's events have them."""
     yield _events(place, "events", items.events(ROWS, PLAYERS), ("entities", items.entities(PLAYERS)))
 
 

@@ -26,7 +26,7 @@ from ingest.errors import Unaddressable
 from ingest.ids import uuid7s
 from ingest.jobs import Effect
 
-# On the operator face an external id is unique across types.
+# In the operator API an external id is unique across types.
 SCOPE = ""
 
 # External ids by their scope: the two tell a tenant's entities apart.

@@ -86,7 +86,7 @@ def create(conn: Connection, tenant_id: int, prefix: str, label: str) -> tuple[K
     Args:
         conn: an open transaction.
         tenant_id: the tenant's internal id.
-        prefix: `oh_live` (operator face: 64 hexadecimal digits follow) or `fm_live` (public face: 32 URL-safe ones).
+        prefix: `oh_live` (operator API: 64 hexadecimal digits follow) or `fm_live` (public API: 32 URL-safe ones).
         label: for people, to tell keys apart.
 
     Returns:
@@ -184,7 +184,7 @@ def revoke(conn: Connection, tenant_id: int, key_id: UUID) -> bool:
         Whether the tenant has such a key.
 
     Raises:
-        LastKey: it is the last active key by which the tenant reaches that face of the API.
+        LastKey: it is the tenant's last active key for that API.
     """
     rows = conn.execute(_LOCK_ALL, (tenant_id,)).fetchall()
     prefixes = {found: prefix for found, prefix, _ in rows}

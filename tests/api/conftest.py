@@ -53,7 +53,7 @@ DELETE FROM states;
 
 
 class Api:
-    """A client of the operator face that calls as one tenant."""
+    """A client of the operator API that calls as one tenant."""
 
     def __init__(self, app: Flask, tenant: Tenant, key: str) -> None:
         self.app, self.tenant, self.key = app, tenant, key

@@ -73,7 +73,7 @@ def test_section_1_the_scheme_may_be_in_any_case(api: Api) -> None:
     assert api.get("/settings", key=None, Authorization=f"bEARER  {api.key}").status_code == 200
 
 
-def test_section_1_a_key_of_the_public_face_opens_nothing_here(api: Api, pool: Pool) -> None:
+def test_section_1_a_key_of_the_public_api_opens_nothing_here(api: Api, pool: Pool) -> None:
     with transaction(pool) as conn:
         _, secret = keys.create(conn, api.tenant.id, "fm_live", "public")
     refused(api.get("/settings", key=secret), 401, "UNAUTHORIZED")

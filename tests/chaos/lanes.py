@@ -15,7 +15,7 @@ _QUALIFIERS = (f"{NEEDLE}Buyer", f"{NEEDLE}Payer")
 
 
 class Customer(NamedTuple):
-    """A tenant, and its keys to both faces."""
+    """A tenant, and its keys to both APIs."""
 
     tenant: Tenant
     operator_key: str

@@ -11,7 +11,7 @@ NEEDLE = "needle"
 # What may become of an item that was taken.
 GOOD = frozenset({"created", "updated", "unchanged"})
 
-# Scope and external id: the scope is the type at the public face, and empty at the operator's.
+# Scope and external id: the scope is the type in the public API, and empty in the operator API.
 Key = tuple[str, str]
 
 
@@ -20,7 +20,7 @@ class Batch:
     """One request.
 
     Attributes:
-        later: at the public face: not to be run in the request.
+        later: public API only: not to be run in the request.
         answered: its HTTP status; None while or where there was no answer.
         told: the body of a 200.
         job_id: as the 202 named it; where there was none, as the check found it.

@@ -33,7 +33,7 @@ def measure(fault: str, *, goal: float, since: Any, then: Any) -> None:
     MEASURED.append(Recovery(fault, goal, (then - since).total_seconds()))
 
 
-# Of jobs of the operator face, since those of the public face are run by the API's processes as a rule.
+# Of jobs of the operator API, since those of the public API mostly run in web processes.
 _PROGRESS = """
 SELECT min(h.at) FROM history h JOIN jobs j ON j.id = h.job_id
 WHERE h.at > %s AND h.processed > 0 AND j.kind IN ('entities', 'events', 'states')

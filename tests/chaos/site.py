@@ -24,7 +24,7 @@ from tests.chaos.ledger import Batch
 from tests.factories import accept, make_executor, make_tenant
 from tests.worker.conftest import Process, Start, free_port
 
-_ANSWER_SECONDS = 30  # of the SDK of the public face, too
+_ANSWER_SECONDS = 30  # of the SDK of the public API, too
 
 
 _Lane = TypeVar("_Lane", bound=Lane)
@@ -114,12 +114,12 @@ class Site:
         return self._lane(Lane, tenant)
 
     def public_lane(self, tenant: int = 0) -> PublicLane:
-        """Likewise, at the public face."""
+        """Return a new lane of the public API."""
         return self._lane(PublicLane, tenant)
 
-    def _lane(self, face: type[_Lane], tenant: int) -> _Lane:
+    def _lane(self, kind: type[_Lane], tenant: int) -> _Lane:
         with self._lock:
-            lane = face(self.customers[tenant], f"lane{next(self._numbers[tenant])}", self.seed)
+            lane = kind(self.customers[tenant], f"lane{next(self._numbers[tenant])}", self.seed)
             self.lanes.append(lane)
         return lane
 

@@ -74,17 +74,17 @@ def test_no_payload_and_no_key_is_ever_logged_or_sent_to_redis(site: Site, broke
 
 def _send_what_is_refused(site: Site) -> None:
     key = {"Authorization": f"Bearer {site.customers[0].operator_key}"}
-    face = f"{site.api}/operator-data-api"
+    base = f"{site.api}/operator-data-api"
     refused = b'[{"entityType": "player", "externalId": "%s", "data": {"email": "%s", "vip_level": %s}}]'
     answers = [
         httpx2.post(
-            f"{face}/batch/entities", headers=key, content=refused % (NEEDLE.encode(), NEEDLE.encode(), TOO_LARGE)
+            f"{base}/batch/entities", headers=key, content=refused % (NEEDLE.encode(), NEEDLE.encode(), TOO_LARGE)
         ),
-        httpx2.post(f"{face}/batch/entities", headers=key, content=b'[{"%s' % NEEDLE.encode()),
-        httpx2.post(f"{face}/batch/{NEEDLE}", headers=key, json=[]),
-        httpx2.post(f"{face}/batch/states", headers=key, params={"after": NEEDLE}, json=[NEEDLE]),
-        httpx2.get(f"{face}/entities/{NEEDLE}", headers=key),
-        httpx2.get(f"{face}/entities/a", headers={"Authorization": f"Bearer oh_live_{NEEDLE:x<32}"}),
+        httpx2.post(f"{base}/batch/entities", headers=key, content=b'[{"%s' % NEEDLE.encode()),
+        httpx2.post(f"{base}/batch/{NEEDLE}", headers=key, json=[]),
+        httpx2.post(f"{base}/batch/states", headers=key, params={"after": NEEDLE}, json=[NEEDLE]),
+        httpx2.get(f"{base}/entities/{NEEDLE}", headers=key),
+        httpx2.get(f"{base}/entities/a", headers={"Authorization": f"Bearer oh_live_{NEEDLE:x<32}"}),
         httpx2.post(f"{site.api}/v1/object/upsert", headers=key, json={"type": NEEDLE, "id": NEEDLE}),
     ]
     assert [answer.status_code for answer in answers] == [202, 400, 404, 404, 404, 401, 401]

@@ -1,4 +1,4 @@
-"""Clients of both tenants, at both faces, that send batch after batch while faults happen."""
+"""Clients of both tenants and both APIs that send batch after batch while faults happen."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ class Traffic:
 
     Args:
         site: whose API is called.
-        clients: of each tenant at the operator face; there is one of each at the public face.
+        clients: of each tenant in the operator API; each tenant has one in the public API.
     """
 
     def __init__(self, site: Site, *, clients: int = 2) -> None:

@@ -142,7 +142,7 @@ def test_the_last_active_key_cannot_be_revoked(conn: Connection, tenant: Tenant)
     assert [key.revoked_at for key in keys.of_tenant(conn, tenant.id) if key.id == last.id] == [None]
 
 
-def test_a_key_of_the_other_face_does_not_make_up_for_the_last_one_of_this(conn: Connection, tenant: Tenant) -> None:
+def test_a_key_of_the_other_api_does_not_make_up_for_the_last_one_of_this(conn: Connection, tenant: Tenant) -> None:
     [operator] = keys.of_tenant(conn, tenant.id)
     public, _ = keys.create(conn, tenant.id, "fm_live", "x")
     for last in (operator, public):

@@ -1,4 +1,4 @@
-"""Events of the public face in Postgres, and what their jobs keep of them."""
+"""Events of the public API in Postgres, and what their jobs keep of them."""
 
 import json
 from typing import Any

@@ -30,7 +30,7 @@ def tenant_id(conn: Connection) -> int:
     return make_tenant(conn)[0].id
 
 
-def test_one_id_in_two_types_and_on_the_other_face_is_three_entities(conn: Connection, tenant_id: int) -> None:
+def test_one_id_in_two_types_and_on_the_other_api_is_three_entities(conn: Connection, tenant_id: int) -> None:
     player = Entity("1", "Order", msgspec.Raw(b"{}"))
     written = entities.upsert(conn, tenant_id, [obj("Order", "1"), obj("order", "1"), player], merge=True)
     assert written == [Effect.CREATED] * 3

@@ -96,7 +96,7 @@ def test_a_suspended_tenant_is_shut_out_until_it_is_resumed(stack, run, tenant):
     assert status(stack, key) == 200
 
 
-def test_keys_of_the_public_face_have_its_prefix(run, tenant):
+def test_keys_of_the_public_api_have_its_prefix(run, tenant):
     assert run("keys", "create", "--tenant", tenant, "--prefix", "fm_live")["key"].startswith("fm_live_")
 
 

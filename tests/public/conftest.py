@@ -40,14 +40,14 @@ SDK_CALLS = ("sync", "async")
 
 @dataclass(frozen=True)
 class Dataset:
-    """A tenant, and a key of the public face that opens it."""
+    """A tenant, and a key of the public API that opens it."""
 
     tenant: Tenant
     key: str
 
 
-class Face:
-    """Calls the public face as one dataset; every answer is held against the OpenAPI document."""
+class PublicApi:
+    """Calls the public API as one dataset; every answer is held against the OpenAPI document."""
 
     def __init__(self, app: Flask, dataset: Dataset) -> None:
         self.app, self.dataset = app, dataset
@@ -154,18 +154,18 @@ def dataset(new_dataset: Callable[[], Dataset]) -> Dataset:
 
 
 @pytest.fixture
-def face(public_app: Flask, dataset: Dataset) -> Face:
-    return Face(public_app, dataset)
+def api(public_app: Flask, dataset: Dataset) -> PublicApi:
+    return PublicApi(public_app, dataset)
 
 
 @pytest.fixture
-def limited(public_settings: Settings, dataset: Dataset) -> Iterator[Callable[..., Face]]:
-    """Make a face with rates of its own."""
+def limited(public_settings: Settings, dataset: Dataset) -> Iterator[Callable[..., PublicApi]]:
+    """Make an API with rates of its own."""
     made: list[Flask] = []
 
-    def make(**rates: str) -> Face:
+    def make(**rates: str) -> PublicApi:
         made.append(create_app(replace(public_settings, **rates)))
-        return Face(made[-1], dataset)
+        return PublicApi(made[-1], dataset)
 
     yield make
     for app in made:

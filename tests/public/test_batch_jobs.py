@@ -12,7 +12,7 @@ from ingest.config import Settings
 from ingest.db import jobs
 from ingest.db.pool import Pool, transaction
 from tests.factories import make_executor
-from tests.public.conftest import BASE, Dataset, Face, rows
+from tests.public.conftest import BASE, Dataset, PublicApi, rows
 
 Events = Callable[[], list[tuple[Any, ...]]]
 
@@ -23,10 +23,10 @@ def job_ids(pool: Pool, dataset: Dataset) -> list[Any]:
     return [row[0] for row in rows(pool, "SELECT id FROM jobs WHERE tenant_id = %s ORDER BY id", dataset.tenant.id)]
 
 
-def test_a_batch_is_a_job_that_can_be_read(face: Face, dataset: Dataset, public_pool: Pool) -> None:
-    face.post("/event/batch", {"events": [GOOD, {}, GOOD]}, X_Request_Id="till-1-batch-7")
+def test_a_batch_is_a_job_that_can_be_read(api: PublicApi, dataset: Dataset, public_pool: Pool) -> None:
+    api.post("/event/batch", {"events": [GOOD, {}, GOOD]}, X_Request_Id="till-1-batch-7")
     (job_id,) = job_ids(public_pool, dataset)
-    answer = face.get(f"/batch/jobs/job_{job_id.hex}").get_json()
+    answer = api.get(f"/batch/jobs/job_{job_id.hex}").get_json()
     assert answer["success"] is True
     job = answer["data"]
     message = "Event name is required; At least one object is required"
@@ -34,14 +34,14 @@ def test_a_batch_is_a_job_that_can_be_read(face: Face, dataset: Dataset, public_
     assert (job["type"], job["status"], job["progress"]) == ("batch_ingest_object_events", "completed", 100)
     assert job["output"] == {"succeeded": 2, "failed": 1, "errors": [error]}
     assert job["links"]["self"] == f"{BASE}/batch/jobs/job_{job_id.hex}"
-    assert face.get(job["links"]["errors"], base="").get_json() == {"success": True, "data": [error]}
+    assert api.get(job["links"]["errors"], base="").get_json() == {"success": True, "data": [error]}
 
 
 def test_respond_async_leaves_the_batch_to_the_workers(
-    face: Face, dataset: Dataset, public_settings: Settings, public_pool: Pool
+    api: PublicApi, dataset: Dataset, public_settings: Settings, public_pool: Pool
 ) -> None:
     objects = [{"type": "a", "id": "1"}, {"type": "a"}]
-    answer = face.post("/object/batch", {"objects": objects}, Prefer="respond-async")
+    answer = api.post("/object/batch", {"objects": objects}, Prefer="respond-async")
     assert answer.status_code == 202
     assert answer.headers["Preference-Applied"] == "respond-async"
     assert answer.headers["Retry-After"] == "1"
@@ -59,11 +59,11 @@ def test_respond_async_leaves_the_batch_to_the_workers(
             "errors": [],
         },
     }
-    assert face.get(answer.headers["Location"], base="").get_json()["data"]["status"] == "pending"
+    assert api.get(answer.headers["Location"], base="").get_json()["data"]["status"] == "pending"
 
     make_executor(public_pool, public_settings.redis_url).run(job_id, seconds=5)
 
-    job = face.get(answer.headers["Location"], base="").get_json()["data"]
+    job = api.get(answer.headers["Location"], base="").get_json()["data"]
     assert (job["type"], job["status"]) == ("batch_ingest_objects", "completed")
     assert job["output"]["errors"][0] == {
         "index": 1,
@@ -71,15 +71,15 @@ def test_respond_async_leaves_the_batch_to_the_workers(
         "code": "VALIDATION_FAILED",
         "message": "Object id is required",
     }
-    assert face.object("a", "1") == {}
+    assert api.object("a", "1") == {}
 
 
 def test_a_job_of_another_dataset_is_not_there(
-    face: Face, new_dataset: Callable[[], Dataset], dataset: Dataset, public_pool: Pool
+    api: PublicApi, new_dataset: Callable[[], Dataset], dataset: Dataset, public_pool: Pool
 ) -> None:
-    face.post("/event/batch", {"events": [GOOD]})
+    api.post("/event/batch", {"events": [GOOD]})
     (job_id,) = job_ids(public_pool, dataset)
-    answer = Face(face.app, new_dataset()).get(f"/batch/jobs/job_{job_id.hex}")
+    answer = PublicApi(api.app, new_dataset()).get(f"/batch/jobs/job_{job_id.hex}")
     assert answer.status_code == 404
     assert set(answer.get_json()) == {"detail"}
 
@@ -100,10 +100,10 @@ ONE_OBJECT = """
 
 
 @contextmanager
-def sending(face: Face, events: list[Any]) -> Iterator[list[Any]]:
+def sending(api: PublicApi, events: list[Any]) -> Iterator[list[Any]]:
     """Send a batch from another thread; its answer stands in the list once this block has been left."""
     answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(face.post("/event/batch", {"events": events})))
+    thread = threading.Thread(target=lambda: answers.append(api.post("/event/batch", {"events": events})))
     thread.start()
     yield answers
     thread.join()
@@ -118,9 +118,9 @@ def until_waiting(settings: Settings) -> None:
 
 
 def test_a_batch_whose_job_is_cancelled_meanwhile_says_so(
-    face: Face, dataset: Dataset, public_settings: Settings, public_pool: Pool, events_of: Events
+    api: PublicApi, dataset: Dataset, public_settings: Settings, public_pool: Pool, events_of: Events
 ) -> None:
-    with held(public_settings, ONE_OBJECT, dataset.tenant.id), sending(face, [GOOD, {}]) as answers:
+    with held(public_settings, ONE_OBJECT, dataset.tenant.id), sending(api, [GOOD, {}]) as answers:
         until_waiting(public_settings)
         with transaction(public_pool) as conn:
             assert jobs.cancel(conn, job_ids(public_pool, dataset)[0])
@@ -136,8 +136,8 @@ def test_a_batch_whose_job_is_cancelled_meanwhile_says_so(
 
 
 @pytest.fixture
-def _no_place_to_wait(face: Face) -> Iterator[None]:
-    places = face.app.extensions["sluice"].waiting_places
+def _no_place_to_wait(api: PublicApi) -> Iterator[None]:
+    places = api.app.extensions["sluice"].waiting_places
     taken = 0
     while places.acquire(blocking=False):
         taken += 1
@@ -147,31 +147,31 @@ def _no_place_to_wait(face: Face) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_no_place_to_wait")
 def test_a_batch_that_cannot_be_carried_out_in_time_is_202_and_not_lost(
-    face: Face, dataset: Dataset, public_settings: Settings, public_pool: Pool, events_of: Events
+    api: PublicApi, dataset: Dataset, public_settings: Settings, public_pool: Pool, events_of: Events
 ) -> None:
     with held(public_settings, ONE_OBJECT, dataset.tenant.id):
-        answer = face.post("/event/batch", {"events": [GOOD]})
+        answer = api.post("/event/batch", {"events": [GOOD]})
     assert answer.status_code == 202
     (job_id,) = job_ids(public_pool, dataset)
     make_executor(public_pool, public_settings.redis_url).run(job_id, seconds=5)
-    assert face.get(answer.headers["Location"], base="").get_json()["data"]["status"] == "completed"
+    assert api.get(answer.headers["Location"], base="").get_json()["data"]["status"] == "completed"
     assert len(events_of()) == 1
 
 
 @pytest.mark.usefixtures("_no_place_to_wait")
 def test_a_database_that_fails_after_the_commit_makes_no_5xx(
-    face: Face, public_settings: Settings, events_of: Events
+    api: PublicApi, public_settings: Settings, events_of: Events
 ) -> None:
     # The batch has no bad item, so that this table is looked at by the reply alone.
     with held(public_settings, "LOCK TABLE job_errors IN ACCESS EXCLUSIVE MODE"):
-        answer = face.post("/event/batch", {"events": [GOOD]})
+        answer = api.post("/event/batch", {"events": [GOOD]})
     assert answer.status_code == 202
     assert len(events_of()) == 1
-    assert face.get(answer.headers["Location"], base="").get_json()["data"]["status"] == "completed"
+    assert api.get(answer.headers["Location"], base="").get_json()["data"]["status"] == "completed"
 
 
-def test_a_batch_needs_no_redis(limited: Callable[..., Face], events_of: Events) -> None:
-    face = limited(redis_url="redis://127.0.0.1:1/0")
-    assert face.post("/event/batch", {"events": [GOOD]}).get_json()["processed"] == 1
-    assert face.post("/event", GOOD).status_code == 200
+def test_a_batch_needs_no_redis(limited: Callable[..., PublicApi], events_of: Events) -> None:
+    api = limited(redis_url="redis://127.0.0.1:1/0")
+    assert api.post("/event/batch", {"events": [GOOD]}).get_json()["processed"] == 1
+    assert api.post("/event", GOOD).status_code == 200
     assert len(events_of()) == 2

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.db.pool import Pool
 from tests.factories import TOO_LARGE
-from tests.public.conftest import Dataset, Face, rows
+from tests.public.conftest import Dataset, PublicApi, rows
 
 ORDER_PLACED: dict[str, Any] = {
     "event": "Order Placed",
@@ -19,8 +19,8 @@ ORDER_PLACED: dict[str, Any] = {
 }
 
 
-def answer_of(face: Face, path: str, value: Any = None, **options: Any) -> dict[str, Any]:
-    answer = face.post(path, value, **options)
+def answer_of(api: PublicApi, path: str, value: Any = None, **options: Any) -> dict[str, Any]:
+    answer = api.post(path, value, **options)
     assert answer.status_code == 200, answer.get_json()
     shape: dict[str, Any] = answer.get_json()
     return shape
@@ -30,8 +30,8 @@ def is_uuid(text: str) -> bool:
     return str(UUID(text)) == text
 
 
-def test_event(face: Face) -> None:
-    answer = answer_of(face, "/event", ORDER_PLACED)
+def test_event(api: PublicApi) -> None:
+    answer = answer_of(api, "/event", ORDER_PLACED)
     assert is_uuid(answer.pop("event_id"))
     assert answer == {
         "success": True,
@@ -42,17 +42,17 @@ def test_event(face: Face) -> None:
     }
 
 
-def test_event_batch(face: Face) -> None:
-    answer = answer_of(face, "/event/batch", {"events": [ORDER_PLACED] * 3})
+def test_event_batch(api: PublicApi) -> None:
+    answer = answer_of(api, "/event/batch", {"events": [ORDER_PLACED] * 3})
     assert len(set(filter(is_uuid, answer.pop("event_ids")))) == 3
     assert answer == {"success": True, "processed": 3, "failed": 0, "errors": []}
 
 
-def test_event_batch_with_faults(face: Face, public_pool: Pool) -> None:
+def test_event_batch_with_faults(api: PublicApi, public_pool: Pool) -> None:
     events = [{**ORDER_PLACED, "event": f"Event {number}"} for number in range(100)]
     events[15] = {**ORDER_PLACED, "timestamp": "Jan 15 2024"}
     events[42] = {**ORDER_PLACED, "objects": [{"type": "t" * 101, "id": "1"}]}
-    answer = answer_of(face, "/event/batch", {"events": events})
+    answer = answer_of(api, "/event/batch", {"events": events})
     ids = answer.pop("event_ids")
     assert answer == {
         "success": False,
@@ -104,8 +104,8 @@ def test_event_batch_with_faults(face: Face, public_pool: Pool) -> None:
         ),
     ],
 )
-def test_every_item_fault_is_one_sentence_in_a_200(face: Face, item: Any, text: str) -> None:
-    answer = answer_of(face, "/event/batch", {"events": [ORDER_PLACED, item]})
+def test_every_item_fault_is_one_sentence_in_a_200(api: PublicApi, item: Any, text: str) -> None:
+    answer = answer_of(api, "/event/batch", {"events": [ORDER_PLACED, item]})
     assert answer["errors"] == [f"Event 1: {text}"]
     assert (answer["success"], answer["processed"], answer["failed"], len(answer["event_ids"])) == (False, 1, 1, 1)
 
@@ -136,35 +136,33 @@ def test_every_item_fault_is_one_sentence_in_a_200(face: Face, item: Any, text: 
         ),
     ],
 )
-def test_a_fault_of_whatever_kind_is_its_items_alone(face: Face, item: bytes, text: str) -> None:
+def test_a_fault_of_whatever_kind_is_its_items_alone(api: PublicApi, item: bytes, text: str) -> None:
     item = item.replace(b"TOO_LARGE", TOO_LARGE)
     good = b'{"event": "e", "objects": [{"type": "b", "id": "1"}]}'
-    answer = answer_of(
-        face, "/event/batch", body=b'{"more": 1, "events": [' + good + b"," + item + b", " + good + b"]}"
-    )
+    answer = answer_of(api, "/event/batch", body=b'{"more": 1, "events": [' + good + b"," + item + b", " + good + b"]}")
     (error,) = answer["errors"]
     assert error.startswith("Event 1: ")
     assert text in error
     assert (answer["success"], answer["processed"], answer["failed"], len(answer["event_ids"])) == (False, 2, 1, 2)
-    assert face.object("a", "1") is None
+    assert api.object("a", "1") is None
 
 
 @pytest.mark.parametrize("path", ["/event", "/object/upsert"])
-def test_what_the_database_cannot_store_is_422_in_a_single_call(face: Face, path: str) -> None:
+def test_what_the_database_cannot_store_is_422_in_a_single_call(api: PublicApi, path: str) -> None:
     body = (
         b'{"event": "e", "type": "a", "id": "1", "objects": [{"type": "a", "id": "1"}], "properties": {"n": TOO_LARGE}}'
     )
-    answer = face.post(path, body=body.replace(b"TOO_LARGE", TOO_LARGE))
+    answer = api.post(path, body=body.replace(b"TOO_LARGE", TOO_LARGE))
     assert answer.status_code == 422
     (fault,) = answer.get_json()["detail"]
     assert fault["loc"] == ["body"]
     assert "a number in it is too large" in fault["msg"]
-    assert face.object("a", "1") is None
+    assert api.object("a", "1") is None
 
 
-def test_a_surrogate_or_depth_in_a_single_call_is_422_for_the_body(face: Face) -> None:
+def test_a_surrogate_or_depth_in_a_single_call_is_422_for_the_body(api: PublicApi) -> None:
     for value in (rb'"\ud800"', b"[" * 501 + b"]" * 501, b"[" * 5_000 + b"]" * 5_000):
-        answer = face.post("/object/upsert", body=b'{"type": "a", "id": "1", "properties": {"x": ' + value + b"}}")
+        answer = api.post("/object/upsert", body=b'{"type": "a", "id": "1", "properties": {"x": ' + value + b"}}")
         assert answer.status_code == 422
         assert [fault["loc"] for fault in answer.get_json()["detail"]] == [["body"]]
 
@@ -173,26 +171,26 @@ def test_a_surrogate_or_depth_in_a_single_call_is_422_for_the_body(face: Face) -
     ("path", "name", "ids"), [("/event/batch", "events", "event_ids"), ("/object/batch",) + ("objects",) * 2]
 )
 def test_an_empty_batch_is_zeros(
-    face: Face, dataset: Dataset, public_pool: Pool, path: str, name: str, ids: str
+    api: PublicApi, dataset: Dataset, public_pool: Pool, path: str, name: str, ids: str
 ) -> None:
-    assert answer_of(face, path, {name: []}) == {"success": True, "processed": 0, "failed": 0, ids: [], "errors": []}
+    assert answer_of(api, path, {name: []}) == {"success": True, "processed": 0, "failed": 0, ids: [], "errors": []}
     assert rows(public_pool, "SELECT count(*) FROM jobs WHERE tenant_id = %s", dataset.tenant.id) == [(0,)]
 
 
-def test_object_upsert(face: Face) -> None:
+def test_object_upsert(api: PublicApi) -> None:
     sent = {"type": "Customer", "id": "CUST-456", "properties": {"tier": "gold"}}
-    first, second = answer_of(face, "/object/upsert", sent), answer_of(face, "/object/upsert", sent)
+    first, second = answer_of(api, "/object/upsert", sent), answer_of(api, "/object/upsert", sent)
     assert is_uuid(first["object_id"])
     told = {"success": True, "object_id": first["object_id"], "object_type": "Customer", "external_id": "CUST-456"}
     assert first == {**told, "created": True, "message": "Object 'Customer/CUST-456' created successfully"}
     assert second == {**told, "created": False, "message": "Object 'Customer/CUST-456' updated successfully"}
 
 
-def test_object_batch(face: Face) -> None:
+def test_object_batch(api: PublicApi) -> None:
     items = [{"type": "Order", "id": str(number)} for number in range(9)]
     items[7] = {"type": "Order"}
     items[8] = {**items[0], "properties": {"a": 1}}  # type: ignore[dict-item] # the same object again
-    answer = answer_of(face, "/object/batch", {"objects": items})
+    answer = answer_of(api, "/object/batch", {"objects": items})
     objects = answer.pop("objects")
     assert answer == {"success": False, "processed": 8, "failed": 1, "errors": ["Object 7: Object id is required"]}
     assert [each["external_id"] for each in objects] == ["0", "1", "2", "3", "4", "5", "6", "0"]
@@ -203,9 +201,9 @@ def test_object_batch(face: Face) -> None:
     assert set(objects[0]) == {"object_id", "object_type", "external_id", "created"}
 
 
-def test_health(face: Face, dataset: Dataset) -> None:
+def test_health(api: PublicApi, dataset: Dataset) -> None:
     tenant = dataset.tenant
-    assert face.get("/health").get_json() == {
+    assert api.get("/health").get_json() == {
         "status": "healthy",
         "workspace_id": str(tenant.workspace_id),
         "workspace_name": tenant.workspace_name,
@@ -215,9 +213,9 @@ def test_health(face: Face, dataset: Dataset) -> None:
     }
 
 
-def test_an_object_is_read_back(face: Face) -> None:
-    written = answer_of(face, "/object/upsert", body=b'{"type": "a/b", "id": "1 %", "properties": {"n": 1.50}}')
-    answer = face.get("/object/a%2Fb/1%20%25")
+def test_an_object_is_read_back(api: PublicApi) -> None:
+    written = answer_of(api, "/object/upsert", body=b'{"type": "a/b", "id": "1 %", "properties": {"n": 1.50}}')
+    answer = api.get("/object/a%2Fb/1%20%25")
     assert b'"properties":{"n": 1.50}' in answer.data
     shape = answer.get_json()
     assert shape["created_at"].endswith("Z")
@@ -229,28 +227,28 @@ def test_an_object_is_read_back(face: Face) -> None:
     }
 
 
-def test_an_object_of_another_dataset_is_not_there(face: Face, new_dataset: Callable[[], Dataset]) -> None:
-    answer_of(face, "/object/upsert", {"type": "a", "id": "1"})
-    assert Face(face.app, new_dataset()).get("/object/a/1").status_code == 404
+def test_an_object_of_another_dataset_is_not_there(api: PublicApi, new_dataset: Callable[[], Dataset]) -> None:
+    answer_of(api, "/object/upsert", {"type": "a", "id": "1"})
+    assert PublicApi(api.app, new_dataset()).get("/object/a/1").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["batch", "...", "a/../b", "\n", " ", "%2F", "?", "#", "😀" * 100])
-def test_any_text_is_a_type_and_an_id_percent_encoded_in_paths(face: Face, name: str) -> None:
-    answer_of(face, "/object/upsert", {"type": name, "id": name})
-    answer = face.get(f"/object/{quote(name, safe='')}/{quote(name, safe='')}")
+def test_any_text_is_a_type_and_an_id_percent_encoded_in_paths(api: PublicApi, name: str) -> None:
+    answer_of(api, "/object/upsert", {"type": name, "id": name})
+    answer = api.get(f"/object/{quote(name, safe='')}/{quote(name, safe='')}")
     assert (answer.status_code, answer.get_json()["external_id"]) == (200, name)
 
 
 @pytest.mark.parametrize("bad", [{"type": ".", "id": "1"}, {"type": "a", "id": ".."}])
-def test_a_name_that_no_url_can_hold_is_refused(face: Face, bad: dict[str, str]) -> None:
-    [fault] = face.post("/object/upsert", bad).get_json()["detail"]
+def test_a_name_that_no_url_can_hold_is_refused(api: PublicApi, bad: dict[str, str]) -> None:
+    [fault] = api.post("/object/upsert", bad).get_json()["detail"]
     assert (fault["loc"], fault["type"]) == (["body"], "value_error.write_failed")
     assert "no URL can hold it" in fault["msg"]
-    assert face.post("/event", {"event": "e", "objects": [bad]}).status_code == 422
+    assert api.post("/event", {"event": "e", "objects": [bad]}).status_code == 422
     for path, items in {
         "/object/batch": {"objects": [bad]},
         "/event/batch": {"events": [{"event": "e", "objects": [bad]}]},
     }.items():
-        answer = answer_of(face, path, items)
+        answer = answer_of(api, path, items)
         assert answer["failed"] == 1
         assert "no URL can hold it" in answer["errors"][0]

@@ -9,7 +9,7 @@ from typing import Any
 import flowmyna
 
 from ingest.db.pool import Pool
-from tests.public.conftest import BASE, ROOT, Dataset, Face, rows
+from tests.public.conftest import BASE, ROOT, Dataset, PublicApi, rows
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -38,7 +38,7 @@ def event_of(flight: dict[str, str]) -> dict[str, Any]:
 
 
 def test_every_flight_becomes_one_event_with_its_objects(
-    server: str, dataset: Dataset, face: Face, public_pool: Pool
+    server: str, dataset: Dataset, api: PublicApi, public_pool: Pool
 ) -> None:
     flights, airlines = table("flights.csv"), table("airlines.csv")
     events = [event_of(flight) for flight in flights]
@@ -75,4 +75,4 @@ def test_every_flight_becomes_one_event_with_its_objects(
     assert Counter(objects) == Counter(expected | {("Airline", each["carrier"]) for each in airlines})
     # Merged in the order sent: the name that was there before, and the last flight's time.
     last = {flight["carrier"]: event["timestamp"] for flight, event in zip(flights, events, strict=True)}
-    assert face.object("Airline", "UA") == {"name": "United Air Lines Inc.", "last_seen": last["UA"]}
+    assert api.object("Airline", "UA") == {"name": "United Air Lines Inc.", "last_seen": last["UA"]}

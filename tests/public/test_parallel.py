@@ -7,7 +7,7 @@ from typing import Any
 
 import flowmyna
 
-from tests.public.conftest import BASE, Dataset, Face
+from tests.public.conftest import BASE, Dataset, PublicApi
 
 
 def at_once(server: str, key: str, calls: list[Callable[[flowmyna.AsyncFlowMyna], Any]]) -> list[Any]:
@@ -48,7 +48,9 @@ def test_a_hundred_batches_at_once(server: str, dataset: Dataset, events_of: Cal
     assert len(names) == len(set(names)) == 1_000
 
 
-def test_of_first_upserts_at_once_exactly_one_has_created_the_object(server: str, dataset: Dataset, face: Face) -> None:
+def test_of_first_upserts_at_once_exactly_one_has_created_the_object(
+    server: str, dataset: Dataset, api: PublicApi
+) -> None:
     for id_ in "abcde":
 
         def upsert(number: int, id_: str = id_) -> Callable[[flowmyna.AsyncFlowMyna], Any]:
@@ -57,7 +59,7 @@ def test_of_first_upserts_at_once_exactly_one_has_created_the_object(server: str
         answers = at_once(server, dataset.key, [upsert(number) for number in range(10)])
         assert Counter(answer.created for answer in answers) == {True: 1, False: 9}
         assert len({answer.object_id for answer in answers}) == 1
-        assert face.object("Order", id_) == {str(number): number for number in range(10)}
+        assert api.object("Order", id_) == {str(number): number for number in range(10)}
 
 
 def test_of_first_upserts_in_batches_at_once_exactly_one_has_created_each(server: str, dataset: Dataset) -> None:

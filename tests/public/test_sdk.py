@@ -10,7 +10,7 @@ import flowmyna
 import pytest
 
 from ingest.db.pool import Pool, transaction
-from tests.public.conftest import BASE, SDK_CALLS, Dataset, Face, Sdk, rows
+from tests.public.conftest import BASE, SDK_CALLS, Dataset, PublicApi, Sdk, rows
 
 Events = Callable[[], list[tuple[Any, ...]]]
 
@@ -71,14 +71,14 @@ def test_a_batch_says_what_failed_and_why(sdk: Sdk) -> None:
     ]
 
 
-def test_an_object_is_created_then_updated(sdk: Sdk, face: Face) -> None:
+def test_an_object_is_created_then_updated(sdk: Sdk, api: PublicApi) -> None:
     first = sdk.upsert_object("Customer", "CUST-456", {"name": "Jane Doe", "tier": "gold", "city": "Oslo"})
     second = sdk.upsert_object("Customer", "CUST-456", {"tier": "silver", "city": None})
     assert (first.created, second.created) == (True, False)
     assert first.object_id == second.object_id
     assert (second.object_type, second.external_id) == ("Customer", "CUST-456")
     assert second.message == "Object 'Customer/CUST-456' updated successfully"
-    assert face.object("Customer", "CUST-456") == {"name": "Jane Doe", "tier": "silver"}
+    assert api.object("Customer", "CUST-456") == {"name": "Jane Doe", "tier": "silver"}
     assert sdk.upsert_object("customer", "CUST-456").created is True
 
 
@@ -94,13 +94,13 @@ def test_a_hundred_objects_are_upserted_in_order(sdk: Sdk) -> None:
     assert len({each.object_id for each in answer.objects}) == 99
 
 
-def test_a_hundred_and_one_are_refused(sdk: Sdk, face: Face) -> None:
+def test_a_hundred_and_one_are_refused(sdk: Sdk, api: PublicApi) -> None:
     for call in (sdk.record_event_batch, sdk.upsert_object_batch):
         with pytest.raises(flowmyna.ValidationError, match="Maximum 100"):
             call([{}] * 101)
     # The SDK looks for itself; so does the server.
-    assert face.post("/event/batch", {"events": [{}] * 101}).status_code == 422
-    assert face.post("/object/batch", {"objects": [{}] * 101}).status_code == 422
+    assert api.post("/event/batch", {"events": [{}] * 101}).status_code == 422
+    assert api.post("/object/batch", {"objects": [{}] * 101}).status_code == 422
 
 
 def test_invalid_data_is_a_validation_error(sdk: Sdk) -> None:

@@ -1,17 +1,17 @@
-"""What the public face leaves in the database breaks none of the invariants that `sluice verify` looks at."""
+"""What the public API leaves in the database breaks none of the invariants that `sluice verify` looks at."""
 
 from ingest.config import Settings
 from ingest.db.pool import connect
 from ingest.db.verify import verify
-from tests.public.conftest import Face
+from tests.public.conftest import PublicApi
 
 
-def test_nothing_that_the_face_stores_is_called_wrong(face: Face, public_settings: Settings) -> None:
+def test_nothing_that_the_api_stores_is_called_wrong(api: PublicApi, public_settings: Settings) -> None:
     linked = [{"type": "a", "id": "1", "qualifier": "from"}, {"type": "b", "id": "1", "properties": {"n": 1}}]
     event = {"event": "e", "objects": linked}
-    assert face.post("/event", event).status_code == 200
-    assert face.post("/event/batch", {"events": [event, {}, event]}).status_code == 200
-    assert face.post("/object/batch", {"objects": [linked[0], 1]}).status_code == 200
+    assert api.post("/event", event).status_code == 200
+    assert api.post("/event/batch", {"events": [event, {}, event]}).status_code == 200
+    assert api.post("/object/batch", {"objects": [linked[0], 1]}).status_code == 200
     with connect(public_settings.database_url, "sluice-cli") as conn:
         results = list(verify(conn, deadline_seconds=3600, stuck_after_seconds=3600, check_seconds=30))
     assert [(result.check.name, result.examples) for result in results if result.found != 0] == []

@@ -1,4 +1,4 @@
-"""A batch of the public face runs in its request; if that fails, its job is left for a worker."""
+"""A batch of the public API runs in its request; if that fails, its job is left for a worker."""
 
 import os
 import signal

@@ -1,11 +1,11 @@
-"""How fast the public face takes events, one by one and in batches of 100, against the operator face.
+"""How fast the public API takes events, one by one and in batches of 100, against the operator API.
 
-    python benchmarks/public_face.py --seconds 5 --rounds 3
+    python benchmarks/public_api.py --seconds 5 --rounds 3
 
 One stack on this machine, embedded unless DATABASE_URL and REDIS_URL name other servers; loopback alone. The loads
 run in turn, round by round, so that whatever else the machine does falls on all of them alike. Every answer is checked:
-each event that is counted is durable and can be read. On the operator face a batch is sent with `Prefer: wait=30`, so
-that it counts once its job has ended, as a batch of the public face does. Clients are threads of this process and take
+each event that is counted is durable and can be read. In the operator API a batch is sent with `Prefer: wait=30`, so
+that it counts once its job has ended, as a batch of the public API does. Clients are threads of this process and take
 a share of the machine.
 """
 
@@ -152,7 +152,7 @@ def run(api: str, load: Load, connections: int, seconds: float) -> None:
 
 
 def prepare(stack: Stack) -> str:
-    """A key of the public face, and the entities that events name, on both faces."""
+    """A key of the public API, and the entities that events name, in both APIs."""
     with connect(stack.settings.database_url, "sluice-cli") as conn:
         tenant = next(each for each in tenants.everyone(conn) if each.template_id is not None)
         _, key = keys.create(conn, tenant.id, "fm_live", "benchmark")
@@ -191,7 +191,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=5.0, help="of each load in each round")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--connections", type=int, default=8)
-    options.add_argument("--workers", type=int, default=2, help="processes that run the operator face's jobs")
+    options.add_argument("--workers", type=int, default=2, help="processes that run the operator API's jobs")
     chosen = options.parse_args()
     os.environ.update({f"SLUICE_RATE_{scope}": RATE for scope in ("EVENTS", "BATCH", "ENTITIES")})
     with (
