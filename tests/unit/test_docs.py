@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ingest.jobs import JobState
+
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ROOT / "docs" / "contracts"
 _FOLDERS_OF_PAGES = ("benchmarks", "docs", "examples")
@@ -15,6 +17,7 @@ _SEARCHED = (*_PRODUCT, "benchmarks", "deploy", "docs", "tests")
 _TEXTS = {".md", ".py", ".sql", ".template"}
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _NAMED_PAGE = re.compile(r"(?<![\w./…-])[\w./-]+\.md\b|(?<![\w./…-])docs/[\w./-]*\w")
+_FILE = re.compile(r"`((?:app|benchmarks|cli|deploy|ingest|tests|worker)/[\w./-]+)`")
 # A comment may break the line anywhere between the path and the number, or inside a heading.
 _SECTION = re.compile(r"docs/contracts/(\w+)\.md[\s#(]+sections?[\s#]+(\d+)(?:[\s#]+and[\s#]+(\d+))?")
 _HEADING = re.compile(r'docs/(\w+)\.md,[\s#]+"([^"]+)"')
@@ -88,6 +91,29 @@ def test_every_heading_that_is_named_is_there() -> None:
     ]
     missing = [f"{file.relative_to(ROOT)}: {heading}" for file, page, heading in named if heading not in headings(page)]
     assert missing == []
+
+
+def test_every_file_that_a_page_names_is_there() -> None:
+    named = [
+        (page, path)
+        for page in PAGES
+        if page.name != "CHANGELOG.md"  # its older entries name what was there then
+        for path in _FILE.findall(page.read_text(encoding="utf-8"))
+        if "notes" not in path  # the example of docs/add-a-kind.md
+    ]
+    assert len(named) > 100
+    assert [f"{page.relative_to(ROOT)}: {path}" for page, path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_function_of_the_table_of_moves_is_there() -> None:
+    found = [
+        (name, file)
+        for *_, where, _ in rows("architecture", "\n## The states of a job\n")
+        for names, file in re.findall(r"^(.+) in `([\w/]+\.py)`$", where)
+        for name in re.findall(r"`(\w+)`", names)
+    ]
+    assert len(found) > len(JobState)
+    assert [name for name, file in found if f"def {name}(" not in (ROOT / file).read_text(encoding="utf-8")] == []
 
 
 def rows(page: str, after: str = "") -> list[list[str]]:
