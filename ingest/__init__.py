@@ -1,4 +1,4 @@
-"""What every process knows: the kinds of item, jobs, their execution, and all SQL. No Flask and no Celery tasks.
+"""The core that every process shares: kinds of item, jobs, their execution, all SQL. No Flask and no Celery tasks.
 
 Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may import lower only:
 

@@ -1,4 +1,4 @@
-"""What a URL can hold: a name that it cannot could be written, and never be read or deleted. Pure."""
+"""Limits of names in URLs: a client could write any other name, but never read or delete it. Pure."""
 
 from urllib.parse import quote
 
@@ -7,7 +7,7 @@ UNADDRESSABLE = frozenset({".", ".."})
 
 UNADDRESSABLE_REASON = 'A name must not be "." or "..": no URL can hold it, so it could never be read'
 
-# What a request line of 8,190 bytes has left for a state key or an event type, beside an id of 500 emoji.
+# A request line has 8,190 bytes. An id of 500 emoji leaves this many for a state key or an event type.
 MOST_ENCODED_BYTES = 2_000
 
 

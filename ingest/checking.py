@@ -51,7 +51,7 @@ class Strangers(NamedTuple):
 
     @property
     def texts(self) -> list[str]:
-        """What to say of the first of them."""
+        """Return the messages for the members in `first`."""
         return [text for _, text in self.first]
 
 
@@ -71,10 +71,9 @@ class Vocabulary:
 
 
 class ItemSchema(marshmallow.Schema):
-    """What every kind's schema shares; a kind adds its fields and the type of its items.
+    """Base of every kind's schema; a kind adds its fields and the type of its items.
 
-    Unknown members are no part of an item: its sender is warned of them, or it is refused, since nothing is dropped
-    silently.
+    The schema drops unknown members of an item, never silently: its sender gets warnings, or an error for the item.
 
     Args:
         template: by which types, fields and keys are judged; None for kinds that have none.
@@ -84,7 +83,7 @@ class ItemSchema(marshmallow.Schema):
     class Meta:
         unknown = marshmallow.EXCLUDE
 
-    # What a good item becomes: a type with the attributes of the loaded fields, and no others.
+    # The type of a valid item: its attributes are the loaded fields, and no others.
     item: ClassVar[type[msgspec.Struct]]
 
     # The member that tells a bad item apart for its sender, where there is one.
@@ -214,7 +213,7 @@ class ItemSchema(marshmallow.Schema):
         return None
 
     def faults(self, loaded: dict[str, Any]) -> list[str]:
-        """What the template finds wrong with an item of the right shape; empty where it is good."""
+        """Return the template's objections to an item of the right shape; empty if there are none."""
         vocabulary = self.vocabulary
         if vocabulary is None:
             return []
@@ -252,9 +251,9 @@ def sentences(messages: Any) -> list[str]:
 
 
 def warnings_of(index: int, strangers: Strangers) -> list[ItemWarning]:
-    """What to tell the sender of an item that was taken without some of its members: a warning for each of them.
+    """Return a warning for each unknown member of an accepted item.
 
-    No job keeps those behind the first, so the last of the first stands for them, and they are counted.
+    A job keeps only the first warnings but counts all, so repeat the last kept warning for the rest.
     """
     told = [ItemWarning(index, "UNKNOWN_FIELD", text, _pointer(path)) for path, text in strangers.first]
     return told + told[-1:] * (strangers.total - len(told))
@@ -285,7 +284,7 @@ def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:
 
 
 def why_unreadable(text: msgspec.Raw, error: ValueError) -> str:
-    """What to say of an item that cannot be split into its members."""
+    """Return the message for an item that cannot be split into its members."""
     if rawjson.holds_surrogate(text) and not isinstance(error, rawjson.TooDeep):
         return "The item holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
     return f"The item cannot be read: {error}"

@@ -18,7 +18,7 @@ MOST_ITEM_BYTES = 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What every process needs to know, fixed for its life. Each default's reason stands in `.env.example`.
+    """Settings of a process, fixed for its life. `.env.example` gives the reason of each default.
 
     Attributes:
         database_url: libpq URL of Postgres 15 or newer.

@@ -18,8 +18,8 @@ _NAMES = frozenset(
     }
 )
 
-# Who we are, whom we trust and how it is encrypted: nothing of that is another server. Options of the session are the
-# user's too, since what Sluice relies on is set after them.
+# These select identity, trust and encryption, but never another server. Session options may stay too: Sluice sets its
+# own after them.
 _KEPT_PREFIXES = ("PGPASS", "PGSSL", "PGGSS", "PGKRB", "PGREQUIRE")
 _KEPT_NAMES = frozenset({"PGCHANNELBINDING", "PGMINPROTOCOLVERSION", "PGMAXPROTOCOLVERSION", "PGOPTIONS"})
 

@@ -187,7 +187,7 @@ class JobUnrunnable(SluiceError):
 
 
 class DatabaseError(SluiceError):
-    """What Postgres said: its SQLSTATE and the constraint, never the row.
+    """An error of Postgres: its SQLSTATE and the constraint, never the row.
 
     Args:
         sqlstate: five characters, or None where the client library failed before the server spoke.

@@ -13,7 +13,7 @@ import msgspec
 
 from ingest.rawjson import STRINGS
 
-# What the numbers of an item may read back as, beside 4 times the bytes of the item.
+# The numbers of an item may read back as this many bytes more than 4 times the bytes of the item.
 _SPARE_BYTES = 64 * 1024
 _GROWTH = 4
 

@@ -102,7 +102,7 @@ def _joined(texts: Iterable[msgspec.Raw]) -> bytes:
 
 
 def _decoded(decoders: Sequence[Callable[[Any], Any]], text: bytes | msgspec.Raw) -> Any | None:
-    """What the last of the decoders makes of it; None where any of them refuses it."""
+    """Return the value that the last decoder makes of the text; None if any decoder rejects it."""
     made = None
     try:
         for decode in decoders:
@@ -113,7 +113,7 @@ def _decoded(decoders: Sequence[Callable[[Any], Any]], text: bytes | msgspec.Raw
 
 
 def _is_harmless(whole: bytes, longest: int, texts: list[msgspec.Raw]) -> bool:
-    """Whether it holds nothing that a decoder takes and marshmallow may refuse: then no part of it does."""
+    """True if the text has nothing that msgspec accepts and marshmallow might reject. One test covers a whole block."""
     if b"\\" in whole and _NUL in whole:
         return False
     if exponents.may_grow(whole):

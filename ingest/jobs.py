@@ -29,7 +29,7 @@ class JobState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the job will never change again."""
+        """True if a job never leaves this state."""
         return self in {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
 
 
@@ -45,7 +45,7 @@ WAITS_FOR: Mapping[str, tuple[str, ...]] = {
 
 
 class Effect(StrEnum):
-    """What became of one item; a job counts each item under exactly one.
+    """The effect of one item; a job counts each item under exactly one.
 
     Attributes:
         CREATED: a row that was not there before, or was deleted, is there now.
@@ -85,7 +85,7 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True)
 class ItemWarning:
-    """What the sender of an item that was taken should know.
+    """A warning for the sender of an accepted item.
 
     Attributes:
         index: 0-based, in the whole batch.

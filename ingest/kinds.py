@@ -270,7 +270,7 @@ def schema_of(kind: Kind, template: Template | None, most_bytes: int = MOST_ITEM
 
 
 class Written(NamedTuple):
-    """What became of a single item that was taken.
+    """The result of a single accepted item.
 
     Attributes:
         public_id: as the wire shows it; None for kinds that return no ids.

@@ -69,7 +69,7 @@ class _Told(FastField):
 
     @property
     def wanted(self) -> str:
-        """What a sentence says where it is absent."""
+        """Return the sentence for an absent field."""
         return f"{self.label} is required"
 
     def fault(self, msg: str, kind: str, text: str) -> marshmallow.ValidationError:
@@ -77,7 +77,7 @@ class _Told(FastField):
         return marshmallow.ValidationError([Fault(msg, kind, text)])
 
     def make_error(self, key: str, **kwargs: Any) -> marshmallow.ValidationError:
-        """What marshmallow itself finds: a required field that is absent or null."""
+        """Return the error for a fault that marshmallow itself finds: a required field that is absent or null."""
         if key == "null":
             msg = "none is not an allowed value"
             return self.fault(msg, "type_error.none.not_allowed", self.wanted)

@@ -167,17 +167,17 @@ def decode(text: bytes | msgspec.Raw) -> Any:
 
 
 def has_nul(text: msgspec.Raw) -> bool:
-    r"""Whether a string or a name in it holds U+0000, which JSON can say (`\u0000`) and Postgres cannot store."""
+    r"""True if a string or a name in the text holds U+0000: JSON allows it as `\u0000`, Postgres cannot store it."""
     return _NUL.search(bytes(text)) is not None
 
 
 def holds_surrogate(text: bytes | bytearray | msgspec.Raw) -> bool:
-    """Whether it may hold half of a surrogate pair: it writes one of those code points as an escape."""
+    """True if the text may hold half of a surrogate pair: it writes one of those code points as an escape."""
     return _SURROGATE.search(bytes(text)) is not None
 
 
 def has_null_member(text: msgspec.Raw) -> bool:
-    """Whether any top-level member of this object is null."""
+    """True if any top-level member of this object is null."""
     return b"null" in bytes(text) and any(bytes(value) == b"null" for value in split_object(text).values())
 
 
@@ -196,9 +196,9 @@ def is_deep(text: msgspec.Raw, levels: int) -> bool:
 
 
 def may_be_deep(text: bytes) -> bool:
-    """Whether anything in it may be nested over 10 levels deep: cheap enough for a whole block.
+    """True if anything in the text may be nested over 10 levels deep. Cheap enough for a whole block.
 
-    Brackets are taken away by pairs, and strings that hold none; the quotes of others stay, and then it may be deep.
+    Remove pairs of brackets, and strings without brackets. Quotes of other strings stay, and then the text may be deep.
     """
     if b"\\" in text:
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
@@ -296,9 +296,9 @@ def _deep_array(text: bytes) -> list[msgspec.Raw]:
 
 
 def _parts(text: bytes, closing: bytes) -> list[bytes]:
-    """What stands between the outermost brackets and the commas there; nothing of it is judged yet.
+    """Return the texts between the outermost brackets, split at their commas; check none of them.
 
-    This looks at one byte after the other, and is for texts that nothing else can cut.
+    This scans byte by byte, for texts that nothing else can split.
     """
     whole = text.strip(_SPACE)
     bare = _STRINGS_OR_REST.sub(lambda string: b"0" * len(string[0]), whole)

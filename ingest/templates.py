@@ -68,7 +68,7 @@ class Template:
 
 
 def unknown(noun: str, name: str, known: Collection[str]) -> str:
-    """What to say of a name that the template does not have, with a hint where a near one exists.
+    """Return the message for a name that the template does not have, with a hint if a similar one exists.
 
     Args:
         noun: `entity type`, `event type` or `state key`.

@@ -193,7 +193,7 @@ def fast_path(schema: ItemSchema) -> FastPath | None:
 
 
 class _Share(NamedTuple):
-    """What became of the items of one of the jobs, by their indexes in its own batch."""
+    """The results of one job's items, with their indexes in the job's own batch."""
 
     outcome: BlockOutcome
     errors: list[ItemError]
@@ -229,13 +229,13 @@ def _shares(
 
 
 def _between(told: list[_Told], start: int, end: int, shift: int) -> list[_Told]:
-    """What is told of the items from `start` on and before `end`, their indexes shifted."""
+    """Return the errors or warnings of the items from `start` to before `end`, their indexes shifted."""
     mine = told[bisect_left(told, start, key=_INDEX) : bisect_left(told, end, key=_INDEX)]
     return [replace(one, index=one.index + shift) for one in mine] if shift else mine
 
 
 def _results(shift: int, indexes: Sequence[int], effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:
-    """What is kept of the items that were taken."""
+    """Return the results to keep: those of accepted items."""
     taken = [place for place, effect in enumerate(effects) if effect is not Effect.FAILED]
     return Results(
         [indexes[place] + shift for place in taken],

@@ -1,6 +1,6 @@
-"""What is wrong with DATABASE_URL or REDIS_URL, as those who will read it see it. No word of the URL is repeated.
+"""Checks of DATABASE_URL and REDIS_URL, as strict as libpq and redis-py are. No message repeats a word of the URL.
 
-libpq and redis-py quote what they could not read, and that may be a password with a character that was not encoded.
+libpq and redis-py quote the part that they could not parse, which may be a password with an unencoded character.
 """
 
 import re
@@ -17,7 +17,7 @@ _LARGEST_PORT = 65535
 
 
 def wrong_database_url(url: str) -> str | None:
-    """What is wrong with a URL of Postgres, and what to do; None where libpq can read it."""
+    """Return the fault in a URL of Postgres and its remedy; None if libpq can parse the URL."""
     if not url.startswith(("postgresql://", "postgres://")):
         return _DATABASE_FORM
     try:
@@ -32,7 +32,7 @@ def wrong_database_url(url: str) -> str | None:
 
 
 def wrong_redis_url(url: str) -> str | None:
-    """What is wrong with a URL of Redis or Valkey, and what to do; None where redis-py can read it."""
+    """Return the fault in a URL of Redis or Valkey and its remedy; None if redis-py can parse the URL."""
     parts = _split(url)
     path = parts.path if parts.scheme == "unix" else parts.hostname
     if parts.scheme not in {"redis", "rediss", "unix"} or not path:

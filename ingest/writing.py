@@ -78,7 +78,7 @@ def _too_large(conn: Connection, kind: Kind, target: Target, items: Sequence[Any
         return []
 
 
-# What an item can bring that no schema looks at. The server's own words may hold row data, so they stay there.
+# Faults of an item that no schema checks for. The server's own messages may hold row data, so clients get these.
 _REASONS = {
     "22003": "a number in it is too large",
     "54000": "it is too large",

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-# What stands in a row or an array: see above.
+# A value in a row or an array, as described above.
 Field = bytes
 
 _LENGTH = struct.Struct(">i").pack

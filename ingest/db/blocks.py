@@ -112,7 +112,7 @@ def extend_lease(conn: Connection, deliveries: int) -> None:
 
 
 class Results(NamedTuple):
-    """What became of the items that were taken, of a kind that keeps this: each one's index, effect and id, in columns.
+    """Per-item results of a block, as three parallel columns. Only for kinds with `keeps_results`.
 
     An id is a UUID's 16 bytes.
     """
@@ -124,7 +124,7 @@ class Results(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one item that was taken."""
+    """The result of one accepted item."""
 
     index: int
     effect: Effect
@@ -139,7 +139,7 @@ WHERE b.job_id = %s ORDER BY r.index
 
 
 def results_of(conn: Connection, job_id: UUID) -> list[Result]:
-    """What became of the items that a job has taken, in index order; empty where its kind keeps no results."""
+    """Return the results of a job's accepted items, in index order; empty if its kind keeps no results."""
     rows = conn.execute(_RESULTS, (job_id,))
     return [Result(index, Effect(effect), public_id) for index, effect, public_id in rows]  # type: ignore[arg-type] # as selected
 

@@ -23,7 +23,7 @@ WORKER = "sluice-worker"
 
 TRANSACTION_TIMEOUT_SINCE = 170000  # the server version that first has it
 
-# What our SQL, and psycopg in reading values, take for granted. `search_path` stays the user's.
+# Our SQL and psycopg's parsing of values rely on these settings. `search_path` stays the user's.
 _NEEDED = {
     "client_encoding": "UTF8",
     "DateStyle": "ISO, MDY",
@@ -151,7 +151,7 @@ class _Cursor(psycopg.Cursor[Any]):
 
 
 def conninfo(url: str, process: str) -> str:
-    """What libpq needs to connect: all that the URL says, its `options` included, and what only libpq can set.
+    """Return libpq's connection string: the whole URL, `options` included, and the settings that only libpq can make.
 
     Args:
         url: libpq URL.

@@ -1,4 +1,4 @@
-"""What a check-up asks of the database: facts only, each question one bounded statement; `cli.doctor` judges them."""
+"""Queries of `sluice doctor`: each is one bounded statement that returns facts; `cli.doctor` judges them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,7 +70,7 @@ def connections(conn: Connection) -> Connections:
 
 
 def clock(conn: Connection) -> datetime:
-    """What time it is on the server's machine."""
+    """Return the time on the server's machine."""
     return conn.execute("SELECT clock_timestamp()").fetchall()[0][0]  # type: ignore[return-value] # a timestamptz
 
 
@@ -102,7 +102,7 @@ def size(conn: Connection) -> int:
 
 
 def autovacuum(conn: Connection) -> bool:
-    """Whether the server vacuums by itself."""
+    """True if the server runs autovacuum."""
     return conn.execute("SELECT current_setting('autovacuum')").fetchone() == ("on",)
 
 

@@ -269,7 +269,7 @@ def _folded(merges: list[Entity], most_bytes: int) -> list[Entity]:
 
 
 def _says_something(entity: Entity) -> bool:
-    """Whether merging it may change anything of an entity that is there."""
+    """True if merging this entity may change a stored one."""
     return len(entity.data) > len(b"{}")
 
 

@@ -26,7 +26,7 @@ COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a request decides of a job. See `ingest.jobs.Job`.
+    """The fields of a new job that its request sets. See `ingest.jobs.Job`.
 
     Attributes:
         cached_caller: the caller, if it comes from a cache: the job is stored only if all of it still holds.
@@ -174,7 +174,7 @@ def cancel(conn: Connection, job_id: UUID) -> bool:
 
 
 class Ended(NamedTuple):
-    """What there is to tell of a job that has ended.
+    """The end of a job, to log and to announce.
 
     Attributes:
         failed: how many of its items.

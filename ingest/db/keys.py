@@ -19,7 +19,7 @@ from ingest.ids import uuid7
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is kept of a key: it opens `tenant_id` unless it is revoked or expired."""
+    """The stored record of an API key. It authenticates `tenant_id` unless it is revoked or expired."""
 
     id: UUID
     tenant_id: int

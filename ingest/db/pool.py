@@ -39,7 +39,7 @@ def connect(url: str, process: str) -> Connection:
     """
     with translated():
         connection = Connection.connect(conninfo(url, process))
-        # Whoever has one looks seldom, sweep once a second, and tables grow meanwhile: each time is worth a plan.
+        # Prepare nothing: these connections query seldom (sweep once a second) and tables grow meanwhile. Plan anew.
         connection.prepare_threshold = None
         set_up(connection, process)
         return connection

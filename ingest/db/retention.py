@@ -83,12 +83,12 @@ _WANTED = "SELECT EXISTS (SELECT FROM tenants WHERE data_retention_days IS NOT N
 
 
 def wanted(conn: Connection) -> bool:
-    """Whether any tenant has set a retention for its events or states."""
+    """True if any tenant has set a retention for its events or states."""
     row = conn.execute(_WANTED).fetchone()
     return row is not None and bool(row[0])
 
 
-# What a tenant's row `t` says of how long its events, and its states, are kept; NULL: for ever.
+# Days to keep the events, and the states, of the tenant in row `t`; NULL: for ever.
 EVENT_DAYS = "coalesce((t.retention_policy #>> '{entity_events,archive_days}')::integer, t.data_retention_days)"
 STATE_DAYS = "coalesce((t.retention_policy #>> '{entity_states,archive_days}')::integer, t.data_retention_days)"
 

@@ -51,7 +51,7 @@ _IS_BUILT_IN = "SELECT EXISTS (SELECT FROM templates WHERE slug = %s AND tenant_
 
 
 def is_built_in(conn: Connection, slug: str) -> bool:
-    """Whether that slug is taken by a template that every tenant sees."""
+    """True if a built-in template, which every tenant sees, has this slug."""
     row = conn.execute(_IS_BUILT_IN, (slug,)).fetchone()
     return row is not None and bool(row[0])
 

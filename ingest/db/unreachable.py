@@ -47,7 +47,7 @@ _OTHERWISE = "See to the server that DATABASE_URL names"
 
 
 def advice_for(reason: str) -> str:
-    """What to do about a connection that was not to be had.
+    """Return advice for the operator after a failed connection.
 
     Args:
         reason: the message of an Unavailable.

@@ -1,11 +1,11 @@
-"""Whether what is stored is what Sluice promises: each invariant a query that finds nothing where all is well.
+"""Invariants of the stored data. Each is a query that finds the rows that break it.
 
-    check              what a check is
-    jobs rows stuck    the checks: a job's sums, what belongs together, and what does not move
-    text               likewise: JSON that could not be read back
+    check              the type of a check
+    jobs rows stuck    checks of a job's sums, of rows that belong together, and of jobs that do not move
+    text               check of JSON that cannot be read back
 
-Read-only and in one snapshot, so that work under way is no false alarm. Each check is bounded, in time and in what
-it finds.
+All checks are read-only and share one snapshot, so that running jobs cause no false alarm. Each check has a time limit
+and counts a limited number of rows.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ __all__ = ["CHECKS", "MOST_FOUND", "OPERATIONAL", "Check", "Example", "Result", 
 # First what does not move: those checks ask pg_stat_activity, which shows the moment and not the snapshot's.
 CHECKS = (*stuck.CHECKS, *jobs.CHECKS, *rows.CHECKS, *text.CHECKS)
 
-# What may be wrong without any row of Sluice's being at fault: a process that does not run, or too much work.
+# Checks that may fail although every row is right: because a process is down, or overloaded.
 OPERATIONAL = frozenset(check.name for check in stuck.CHECKS)
 
 MOST_FOUND = 10_000
@@ -42,7 +42,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one check.
+    """The result of one check.
 
     Attributes:
         check: the invariant.

@@ -1,4 +1,4 @@
-"""What a check is: an invariant, the query that finds what breaks it, and what to say then."""
+"""The type of a check: an invariant, the query for the rows that break it, and the message for the operator."""
 
 from dataclasses import dataclass
 
