@@ -211,16 +211,16 @@ def transactions(oldest: facts.Transaction | None) -> Line:
 def sweep(sessions: facts.Sessions, lag: float | None, *, lent: bool) -> Line:
     """Report on the sweeper. Behind a pooler its connection cannot be told from others, so only late checks count."""
     late = lag is not None and lag > _LATE_SECONDS
-    due = f"; a job has waited for its look for {lag:,.0f} s" if late else ""
+    due = f"; a job has waited for its check for {lag:,.0f} s" if late else ""
     if lent and not late:
-        return ok("sweep", "no job waits for its look; behind a pooler, no more can be seen of it")
+        return ok("sweep", "no job waits for its check; behind a pooler, no more can be seen of it")
     if not (sessions.sweeps or lent):
         advice = "Start it (`python -m worker.sweep`): without it, a job whose message is lost does not run"
         return fail("sweep", f"it is not running: none is connected{due}", advice)
     if late:
         advice = "Read its log; if it says nothing, restart it; if it is busy, add workers"
         return fail("sweep", f"it is connected but does not keep up{due}", advice)
-    return ok("sweep", f"{sessions.sweeps} connected, and no job waits for its look")
+    return ok("sweep", f"{sessions.sweeps} connected, and no job waits for its check")
 
 
 def workers(sessions: facts.Sessions, waits: facts.Waiting | None, swept: int) -> Line:

@@ -207,8 +207,8 @@ WITH RECURSIVE {{chosen}}, block AS (
 UPDATE jobs j
 SET status = 'processing', attempts = attempts + 1, started_at = coalesce(started_at, now()),
     progressed_at = CASE WHEN status = 'pending' THEN now() ELSE progressed_at END,
-    -- The sweeper may have put its look at a job off that waited; one that begins is looked at soon.
-    look_at = CASE WHEN status = 'pending' THEN now() + interval '1.5 seconds' ELSE look_at END,
+    -- The sweeper may have put off its check of a job that waited; a job that begins is checked soon.
+    check_at = CASE WHEN status = 'pending' THEN now() + interval '1.5 seconds' ELSE check_at END,
     queued_at = least(queued_at, progressed_at)
 FROM delivered d, set_config('synchronous_commit', 'off', true)
 WHERE j.id = ANY (ARRAY[d.job_id])

@@ -195,8 +195,8 @@ def swept(conn: Connection) -> int:
 # A pending job is due only since it became its tenant's next one.
 _CHECK_LAG = f"""
 SELECT extract(epoch FROM now() - least(
-    (SELECT min(look_at) FROM jobs WHERE status = 'processing'),
-    (SELECT min(greatest(j.look_at, {FREE_SINCE})) FROM jobs j WHERE j.id = ANY (%s) AND j.status || '' = 'pending')
+    (SELECT min(check_at) FROM jobs WHERE status = 'processing'),
+    (SELECT min(greatest(j.check_at, {FREE_SINCE})) FROM jobs j WHERE j.id = ANY (%s) AND j.status || '' = 'pending')
 ))::float
 """
 

@@ -39,9 +39,9 @@ UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'J
     error_message = 'No progress within ' || %(seconds)s || ' seconds of trying; see the workers'' log for the reason'
 WHERE id IN (
     SELECT j.id FROM jobs j JOIN job_blocks b ON b.job_id = j.id AND b.open AND b.deliveries >= %(deliveries)s
-    WHERE j.status = 'processing' AND j.look_at <= now()
+    WHERE j.status = 'processing' AND j.check_at <= now()
       AND j.progressed_at < now() - make_interval(secs => %(seconds)s)
-    ORDER BY j.look_at LIMIT 100 FOR UPDATE OF j SKIP LOCKED)
+    ORDER BY j.check_at LIMIT 100 FOR UPDATE OF j SKIP LOCKED)
   AND status = 'processing'
 RETURNING id
 """
@@ -131,18 +131,18 @@ class DueJob:
 _CHECK_DUE_JOBS = f"""
 WITH begun AS (
     SELECT * FROM jobs
-    WHERE status = 'processing' AND look_at <= now()
-    ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    WHERE status = 'processing' AND check_at <= now()
+    ORDER BY check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), head AS (
     SELECT j.* FROM unnest(%(heads)s::uuid[]) AS h (id) JOIN jobs j ON j.id = ANY (ARRAY[h.id])
-    WHERE j.status || '' = 'pending' AND j.look_at <= now()
+    WHERE j.status || '' = 'pending' AND j.check_at <= now()
     FOR UPDATE OF j SKIP LOCKED
 ), checked AS (
     SELECT j.id,
            CASE WHEN j.progressed_at > now() - interval '1.5 seconds' THEN 'moving'
                 WHEN {BLOCKED} THEN 'waiting'
                 WHEN free.no IS NULL THEN 'held'
-                WHEN j.rings >= 2 THEN 'rescue'
+                WHEN j.notify_attempts >= 2 THEN 'rescue'
                 ELSE 'notify' END AS finding
     FROM (SELECT * FROM begun UNION ALL SELECT * FROM head) j
     LEFT JOIN LATERAL (
@@ -153,9 +153,11 @@ WITH begun AS (
         LIMIT 1 FOR UPDATE SKIP LOCKED) free ON true
 )
 UPDATE jobs
-SET rings = CASE WHEN finding IN ('notify', 'rescue') THEN rings + 1 WHEN finding = 'held' THEN rings ELSE 0 END,
-    look_at = now() + interval '1 second' * CASE
-        WHEN finding IN ('notify', 'rescue') THEN least(30, 1.5 * 1.5 ^ least(rings + 1, 20)) ELSE 1.5 END,
+SET notify_attempts = CASE
+        WHEN finding IN ('notify', 'rescue') THEN notify_attempts + 1
+        WHEN finding = 'held' THEN notify_attempts ELSE 0 END,
+    check_at = now() + interval '1 second' * CASE
+        WHEN finding IN ('notify', 'rescue') THEN least(30, 1.5 * 1.5 ^ least(notify_attempts + 1, 20)) ELSE 1.5 END,
     queued_at = CASE WHEN finding = 'waiting' THEN progressed_at + interval '1 millisecond' ELSE queued_at END
 FROM checked WHERE jobs.id = ANY (ARRAY[checked.id]) AND jobs.status || '' IN ('pending', 'processing')
 RETURNING jobs.id, CASE WHEN finding IN ('notify', 'rescue') THEN finding ELSE 'nothing' END AS finding

@@ -98,7 +98,8 @@ def test_the_children_of_a_killed_sweep_die_with_it(site: Site) -> None:
     site.store_blocks(site.ready_lane(), 2)
     witness = site.witness()
     witness.conn.execute(
-        "UPDATE jobs SET rings = 2, look_at = now(), progressed_at = created_at - interval '1 h' WHERE ended_at IS NULL"
+        "UPDATE jobs SET notify_attempts = 2, check_at = now(), progressed_at = created_at - interval '1 h'"
+        " WHERE ended_at IS NULL"
     )
     sweep = site.sweep(SLUICE_FAULT="rescue.begun:1:STOP")
     sweep.until_line('"rescued": 1')

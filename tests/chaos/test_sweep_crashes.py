@@ -40,7 +40,9 @@ def test_kill_9_of_a_rescue_worker_leaves_sweep_alive_and_the_job_to_others(site
     job_id = site.store_blocks(site.ready_lane(), 3)
     first = site.sweep(SLUICE_FAULT="rescue.begun:1")
     witness = site.witness()
-    witness.until(lambda: witness.one("SELECT rings FROM jobs WHERE id = %s", job_id) == 3, "a rescue to be needed")
+    witness.until(
+        lambda: witness.one("SELECT notify_attempts FROM jobs WHERE id = %s", job_id) == 3, "a rescue to be needed"
+    )
     first.until_line('"rescued": 1')
 
     site.worker()

@@ -30,7 +30,7 @@ def claimed_together(pool: Pool, submit: Submit, kind: str, item: Any) -> list[U
         assert [claimed.job.id for claimed in claims.claim_next(conn)] == made
         minute_ago = "now() - interval '1 minute'"
         conn.execute(
-            f"UPDATE jobs SET look_at = now(), queued_at = {minute_ago}, progressed_at = {minute_ago}".encode()
+            f"UPDATE jobs SET check_at = now(), queued_at = {minute_ago}, progressed_at = {minute_ago}".encode()
         )
     return made
 
@@ -74,12 +74,12 @@ def test_no_backlog_of_another_tenant_keeps_the_sweeper_from_a_job_that_was_left
         for _ in range(300):
             accept(conn, owner, "entities", [entity(1)])
             accept(conn, owner, "events", [event(1)], after_job_id=running)
-        conn.execute("UPDATE jobs SET look_at = now() - interval '1 hour', progressed_at = now() - interval '1 hour'")
+        conn.execute("UPDATE jobs SET check_at = now() - interval '1 hour', progressed_at = now() - interval '1 hour'")
     with transaction(pool) as conn:
         other, third = (make_tenant(conn, name=name)[0] for name in ("Other", "Third"))
         left, unsent = (accept(conn, whose, "events", [event(1)]) for whose in (other, third))
         assert claims.claim(conn, left)
-        due = "look_at = now(), progressed_at = now() - interval '1 minute'"
+        due = "check_at = now(), progressed_at = now() - interval '1 minute'"
         conn.execute(f"UPDATE jobs SET {due} WHERE id = ANY (%s)".encode(), ([left, unsent],))
     with transaction(pool) as conn:
         heads = [head.job_id for head in claims.heads(conn)]

@@ -147,7 +147,7 @@ def test_neither_a_claim_nor_the_sweeper_reads_more_rows_the_longer_the_backlog_
         assert claims.claim(conn, running)
     for conn, _ in _short_transactions(pool, _BACKLOG):
         accept(conn, owner, "entities", [entity(1)], after_job_id=running if held_back else None)
-    observer.execute("UPDATE jobs SET look_at = now() - interval '1 hour', progressed_at = now() - interval '1 hour'")
+    observer.execute("UPDATE jobs SET check_at = now() - interval '1 hour', progressed_at = now() - interval '1 hour'")
     for name, statement in _OF_A_BACKLOG.items():
         with transaction(pool) as conn:
             statement(conn)

@@ -28,7 +28,7 @@ def a_job(conn: Connection, tenant: Tenant, *, idle: int = 60, begun: bool = Fal
 
 
 def be_due(conn: Connection, job_id: UUID) -> None:
-    conn.execute("UPDATE jobs SET look_at = now() WHERE id = %s", (job_id,))
+    conn.execute("UPDATE jobs SET check_at = now() WHERE id = %s", (job_id,))
 
 
 def check(conn: Connection) -> dict[UUID, Finding]:
@@ -38,7 +38,9 @@ def check(conn: Connection) -> dict[UUID, Finding]:
 
 def next_check(conn: Connection, job_id: UUID) -> tuple[object, object]:
     """How many notifications are counted, and in how many seconds the next check is due."""
-    row = conn.execute("SELECT rings, extract(epoch FROM look_at - now())::float FROM jobs WHERE id = %s", (job_id,))
+    row = conn.execute(
+        "SELECT notify_attempts, extract(epoch FROM check_at - now())::float FROM jobs WHERE id = %s", (job_id,)
+    )
     return row.fetchall()[0]  # type: ignore[return-value]
 
 
@@ -55,7 +57,7 @@ def test_a_new_job_is_left_to_its_requests_notification_at_first(conn: Connectio
 
 def test_a_job_that_begins_is_checked_soon_however_long_it_has_waited(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _TWO)
-    conn.execute("UPDATE jobs SET look_at = now() + interval '30 seconds'")
+    conn.execute("UPDATE jobs SET check_at = now() + interval '30 seconds'")
     assert claims.claim(conn, job_id)
     assert next_check(conn, job_id) == (0, 1.5)
 
@@ -74,7 +76,7 @@ def test_each_notification_puts_off_the_next_and_the_third_is_a_rescue(conn: Con
         be_due(conn, job_id)
         seen.append((check(conn)[job_id], *next_check(conn, job_id)))
     assert [finding for finding, _, _ in seen] == [Finding.NOTIFY, Finding.NOTIFY, *[Finding.RESCUE] * 10]
-    assert [rings for _, rings, _ in seen] == list(range(1, 13))
+    assert [attempts for _, attempts, _ in seen] == list(range(1, 13))
     assert [seconds for _, _, seconds in seen] == pytest.approx(
         [2.25, 3.375, 5.0625, 7.59375, 11.390625, 17.085937, 25.628906, 30, 30, 30, 30, 30], abs=1e-5
     )
@@ -83,7 +85,7 @@ def test_each_notification_puts_off_the_next_and_the_third_is_a_rescue(conn: Con
 def test_a_job_that_moves_needs_nothing_and_its_back_off_is_set_back(conn: Connection, tenant: Tenant) -> None:
     job_id = a_job(conn, tenant, begun=True)
     check(conn)
-    conn.execute("UPDATE jobs SET progressed_at = now(), look_at = now() WHERE id = %s", (job_id,))
+    conn.execute("UPDATE jobs SET progressed_at = now(), check_at = now() WHERE id = %s", (job_id,))
     assert check(conn) == {job_id: Finding.NOTHING}
     assert next_check(conn, job_id) == (0, 1.5)
 
@@ -133,7 +135,7 @@ def test_an_ended_job_is_not_checked(conn: Connection, tenant: Tenant) -> None:
 def test_a_check_is_bounded_and_the_longest_waiting_come_first(conn: Connection, tenant: Tenant) -> None:
     made = [a_job(conn, tenant, begun=True, ordered=False) for _ in range(3)]
     for seconds, job_id in enumerate(made):
-        conn.execute("UPDATE jobs SET look_at = now() - make_interval(secs => %s) WHERE id = %s", (seconds, job_id))
+        conn.execute("UPDATE jobs SET check_at = now() - make_interval(secs => %s) WHERE id = %s", (seconds, job_id))
     assert {job.id for job in rescue.check_due_jobs(conn, heads=[], limit=2)} == set(made[1:])
     assert {job.id for job in rescue.check_due_jobs(conn, heads=[], limit=2)} == {made[0]}
 
@@ -191,7 +193,7 @@ def test_time_alone_fails_no_job(
     job_id = a_job(conn, tenant, idle=idle, begun=begun)
     be_tried(conn, job_id, deliveries)
     if not due:
-        conn.execute("UPDATE jobs SET look_at = now() + interval '1 second' WHERE id = %s", (job_id,))
+        conn.execute("UPDATE jobs SET check_at = now() + interval '1 second' WHERE id = %s", (job_id,))
     assert rescue.fail_stuck(conn, seconds=3600) == []
     assert status(conn, job_id) is (JobState.PROCESSING if begun else JobState.PENDING)
 

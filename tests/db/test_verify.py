@@ -211,8 +211,8 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "entity_readable": (f"UPDATE entities SET properties = {_ENDLESS} WHERE id = (SELECT min(id) FROM entities)",),
     "event_readable": (f"UPDATE events SET properties = {_ENDLESS} WHERE id = (SELECT min(id) FROM events)",),
     "state_readable": (f"UPDATE states SET value = {_ENDLESS} WHERE entity_id = (SELECT min(entity_id) FROM states)",),
-    "sweep_runs": ("UPDATE jobs SET look_at = now() - interval '2 minutes' WHERE id = %(half)s",),
-    "sweep_look_ahead": ("UPDATE jobs SET look_at = now() + interval '3 minutes' WHERE id = %(half)s",),
+    "sweep_runs": ("UPDATE jobs SET check_at = now() - interval '2 minutes' WHERE id = %(half)s",),
+    "sweep_look_ahead": ("UPDATE jobs SET check_at = now() + interval '3 minutes' WHERE id = %(half)s",),
 }
 # What such a break cannot but bring along.
 _ALSO: Mapping[str, dict[str, int]] = {"event_tenant": {"entity_tenant": 1}}
@@ -359,7 +359,7 @@ def test_a_job_past_its_deadline_is_found_once_sweep_had_its_time(
     database_url: str, observer: Connection, half: UUID, aged: Callable[[UUID, int], None]
 ) -> None:
     observer.execute("UPDATE job_blocks SET deliveries = 5 WHERE job_id = %s AND no = 1", (half,))
-    observer.execute("UPDATE jobs SET look_at = now() - interval '20 seconds' WHERE id = %s", (half,))
+    observer.execute("UPDATE jobs SET check_at = now() - interval '20 seconds' WHERE id = %s", (half,))
     aged(half, _HOUR + 30)
     assert found(database_url, deadline_seconds=_HOUR) == {}
     aged(half, 60)
@@ -369,7 +369,7 @@ def test_a_job_past_its_deadline_is_found_once_sweep_had_its_time(
 def test_a_job_that_was_hardly_tried_is_not_past_its_deadline_however_old_it_is(
     database_url: str, observer: Connection, half: UUID, aged: Callable[[UUID, int], None]
 ) -> None:
-    observer.execute("UPDATE jobs SET look_at = now() - interval '20 seconds' WHERE id = %s", (half,))
+    observer.execute("UPDATE jobs SET check_at = now() - interval '20 seconds' WHERE id = %s", (half,))
     aged(half, 7 * 86_400)
     assert found(database_url, deadline_seconds=_HOUR) == {}
 
@@ -377,20 +377,20 @@ def test_a_job_that_was_hardly_tried_is_not_past_its_deadline_however_old_it_is(
 def test_a_sweep_that_is_connected_but_late_is_told_from_one_that_does_not_run(
     database_url: str, observer: Connection, half: UUID
 ) -> None:
-    observer.execute("UPDATE jobs SET look_at = now() - interval '2 minutes' WHERE id = %s", (half,))
+    observer.execute("UPDATE jobs SET check_at = now() - interval '2 minutes' WHERE id = %s", (half,))
     assert found(database_url) == {"sweep_runs": 1}
     with connect(database_url, "sluice-sweep"):
         assert found(database_url) == {"sweep_keeps_up": 1}
 
 
 @pytest.mark.usefixtures("done")
-def test_a_job_that_has_just_become_its_tenants_next_is_not_late_for_its_look(
+def test_a_job_that_has_just_become_its_tenants_next_is_not_late_for_its_check(
     database_url: str, observer: Connection, pool: Pool, owner: Tenant
 ) -> None:
     with transaction(pool) as conn:
         accept(conn, owner, "entities", [entity()])
     hour_ago = "now() - interval '1 hour'"
-    update = f"UPDATE jobs SET created_at = {hour_ago}, progressed_at = {hour_ago}, look_at = {hour_ago}"
+    update = f"UPDATE jobs SET created_at = {hour_ago}, progressed_at = {hour_ago}, check_at = {hour_ago}"
     observer.execute(f"{update} WHERE ended_at IS NULL".encode())
     assert found(database_url) == {}
     lag = doctor.check_lag(observer)

@@ -293,13 +293,13 @@ def test_a_transaction_that_stays_open_for_long_is_a_warning():
 
 
 def test_a_sweep_that_is_late_is_a_fail_whether_it_is_connected_or_not(doctor, execute, database_url, job_id):
-    execute("UPDATE jobs SET created_at = now() - interval '1 hour', look_at = now() - interval '2 minutes'")
+    execute("UPDATE jobs SET created_at = now() - interval '1 hour', check_at = now() - interval '2 minutes'")
     level, found = doctor()["sweep"]
     assert (level, "not running" in found, "120 s" in found) == ("fail", True, True)
     with closing(connect(database_url, "sluice-sweep")):
         level, found = doctor()["sweep"]
         assert (level, "does not keep up" in found) == ("fail", True)
-        execute("UPDATE jobs SET look_at = now() WHERE id = %s", (job_id,))
+        execute("UPDATE jobs SET check_at = now() WHERE id = %s", (job_id,))
         assert doctor().level("sweep") == "ok"
 
 

@@ -72,7 +72,7 @@ def test_as_json_it_is_the_same(verify, job_id, execute):
 
 @pytest.mark.usefixtures("job_id")
 def test_a_sweep_that_does_not_run_is_said_in_words_and_blames_no_row(verify, execute):
-    execute("UPDATE jobs SET created_at = now() - interval '1 hour', look_at = now() - interval '2 minutes'")
+    execute("UPDATE jobs SET created_at = now() - interval '1 hour', check_at = now() - interval '2 minutes'")
     done = verify()
     assert done.exit_code == 1
     assert "sweep is not running" in done.output

@@ -22,7 +22,7 @@ def job_id(pool: Pool) -> UUID:
     with transaction(pool) as conn:
         tenant, _ = make_tenant(conn)
         made = accept(conn, tenant, "entities", [entity(1)])
-        conn.execute("UPDATE jobs SET look_at = now(), progressed_at = now() - interval '7 days'")
+        conn.execute("UPDATE jobs SET check_at = now(), progressed_at = now() - interval '7 days'")
     return made
 
 
@@ -30,7 +30,7 @@ def test_workers_are_notified_of_jobs_that_no_rescue_worker_can_run(
     settings: Settings, pool: Pool, job_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with transaction(pool) as conn:
-        conn.execute("UPDATE jobs SET rings = 2")
+        conn.execute("UPDATE jobs SET notify_attempts = 2")
     monkeypatch.setattr("worker.rescue._MOST_CHILDREN", 0)
     with connect(settings.database_url, "sluice-sweep") as conn:
         assert Sweep(settings).run_once(conn)["rescued"] == 0
@@ -95,7 +95,7 @@ def test_rounds_see_to_the_tenants_in_turn(settings: Settings, pool: Pool) -> No
     with transaction(pool) as conn:
         for number in range(MOST_HEADS + 1):
             accept(conn, make_tenant(conn, name=f"Tenant {number}")[0], "entities", [entity(1)])
-        conn.execute("UPDATE jobs SET look_at = now(), progressed_at = now() - interval '1 minute'")
+        conn.execute("UPDATE jobs SET check_at = now(), progressed_at = now() - interval '1 minute'")
     sweep = Sweep(settings)
     with connect(settings.database_url, "sluice-sweep") as conn:
         assert [sweep.run_once(conn)["notified"] for _ in range(2)] == [MOST_HEADS, 1]

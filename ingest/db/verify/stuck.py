@@ -6,20 +6,20 @@ from ingest.ids import JOB
 
 _SWEEP = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice-sweep'"
 
-# Of the pending jobs the sweeper looks at each tenant's next one, which is due only since it became that.
+# Of the pending jobs the sweeper checks each tenant's next one, which is due only since it became that.
 _LATE = f"""
 SELECT j.id, concat('due for ', date_trunc('second', now() - j.due)) FROM (
-    SELECT id, look_at AS due FROM jobs WHERE status = 'processing'
+    SELECT id, check_at AS due FROM jobs WHERE status = 'processing'
     UNION ALL
-    SELECT j.id, greatest(j.look_at, {FREE_SINCE}) FROM tenants t CROSS JOIN LATERAL ({HEADS}) h
+    SELECT j.id, greatest(j.check_at, {FREE_SINCE}) FROM tenants t CROSS JOIN LATERAL ({HEADS}) h
     JOIN jobs j ON j.id = h.id AND j.status = 'pending') j
 WHERE j.due < now() - interval '1 minute'
 """
 
 SWEEP_RUNS = Check(
     name="sweep_runs",
-    invariant="Sweep runs: no job that has not ended waits for its look longer than a minute",
-    wrong="sweep is not running: no process of it is connected, and jobs wait for its look",
+    invariant="Sweep runs: no job that has not ended waits for its check longer than a minute",
+    wrong="sweep is not running: no process of it is connected, and jobs wait for its check",
     advice="Start it (`python -m worker.sweep`, one is enough) and read its log for why it ended. Until then a job "
     "whose message was lost does not run",
     prefix=JOB,
@@ -28,25 +28,25 @@ SWEEP_RUNS = Check(
 
 SWEEP_KEEPS_UP = Check(
     name="sweep_keeps_up",
-    invariant="Sweep keeps up: while it runs, no job that has not ended waits for its look longer than a minute",
-    wrong="sweep is connected but does not keep up: jobs wait for its look",
-    advice="Read its log. If it reports nothing, it hangs: restart it. If it works, more jobs wait than it can look "
-    "at: add workers",
+    invariant="Sweep keeps up: while it runs, no job that has not ended waits for its check longer than a minute",
+    wrong="sweep is connected but does not keep up: jobs wait for its check",
+    advice="Read its log. If it reports nothing, it hangs: restart it. If it works, more jobs wait than it can "
+    "check: add workers",
     prefix=JOB,
     query=f"{_LATE} AND EXISTS ({_SWEEP})",
 )
 
-# Sweep puts its next look off by 30 seconds at most.
-LOOK_AHEAD = Check(
+# The sweeper puts its next check off by 30 seconds at most.
+CHECK_AHEAD = Check(
     name="sweep_look_ahead",
-    invariant="Sweep looks again at a job that has not ended within half a minute",
-    wrong="jobs that sweep will not look at for long",
+    invariant="Sweep checks a job that has not ended again within half a minute",
+    wrong="jobs that sweep will not check for long",
     advice="The clock of the database's machine was set back, or somebody changed the rows. Mend it with: UPDATE jobs "
-    "SET look_at = now() WHERE ended_at IS NULL",
+    "SET check_at = now() WHERE ended_at IS NULL",
     prefix=JOB,
     query="""
-SELECT id, concat('in ', date_trunc('second', look_at - now())) FROM jobs
-WHERE status IN ('pending', 'processing') AND look_at > now() + interval '2 minutes'
+SELECT id, concat('in ', date_trunc('second', check_at - now())) FROM jobs
+WHERE status IN ('pending', 'processing') AND check_at > now() + interval '2 minutes'
 """,
 )
 
@@ -82,9 +82,9 @@ OVERDUE = Check(
     query="""
 SELECT j.id, concat('no progress for ', date_trunc('second', now() - j.progressed_at), ', deliveries ', b.deliveries)
 FROM jobs j JOIN job_blocks b ON b.job_id = j.id AND b.open AND b.deliveries >= 5
-WHERE j.status = 'processing' AND j.look_at < now() - interval '10 seconds'
+WHERE j.status = 'processing' AND j.check_at < now() - interval '10 seconds'
   AND j.progressed_at < now() - make_interval(secs => %(deadline)s) - interval '1 minute'
 """,
 )
 
-CHECKS = (SWEEP_RUNS, SWEEP_KEEPS_UP, LOOK_AHEAD, STUCK, OVERDUE)
+CHECKS = (SWEEP_RUNS, SWEEP_KEEPS_UP, CHECK_AHEAD, STUCK, OVERDUE)
