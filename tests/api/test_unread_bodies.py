@@ -16,7 +16,7 @@ import pytest
 
 from tests.api.conftest import BASE
 from tests.api.test_malformed import read_answer
-from tests.chaos.site import children_of
+from tests.chaos.deployment import children_of
 
 _FORTY_MEGABYTES = 40 * 1024 * 1024
 _REFUSED = (

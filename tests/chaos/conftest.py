@@ -1,4 +1,4 @@
-"""A site a test, whose seed is printed; CHAOS_SEED and CHAOS_SECONDS choose it and the length of the random runs.
+"""Give each test a deployment, and print its seed; CHAOS_SEED sets it, CHAOS_SECONDS the duration of random runs.
 
 At the end the recovery times are printed; CHAOS_JSON names a file for them.
 """
@@ -16,8 +16,8 @@ from ingest.config import Settings
 from tests.broker import Broker
 from tests.chaos import recoveries
 from tests.chaos.cluster import Cluster, running_cluster
+from tests.chaos.deployment import Deployment
 from tests.chaos.recoveries import Recovery
-from tests.chaos.site import Site
 from tests.worker.conftest import Start, start
 
 __all__ = ["start"]
@@ -43,9 +43,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Broker]]:
 
 
 @pytest.fixture
-def site(settings: Settings, start: Start) -> Iterator[Site]:
+def deployment(settings: Settings, start: Start) -> Iterator[Deployment]:
     print(f"CHAOS_SEED={_SEED}")  # noqa: T201 # pytest shows it where the test failed
-    made = Site(settings, start, _SEED)
+    made = Deployment(settings, start, _SEED)
     yield made
     made.close()
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from uuid import UUID
 
-from tests.chaos.site import Site
+from tests.chaos.deployment import Deployment
 from tests.worker.conftest import ROOT
 
 # What a message makes a worker's child do.
@@ -16,14 +16,16 @@ _DELIVERY = "import sys; from worker.tasks import run_job; run_job(sys.argv[1])"
 _TIMEOUT_SECONDS = 60.0
 
 
-def deliver(site: Site, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
+def deliver(deployment: Deployment, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
     """Deliver to a process with SLUICE_FAULT. It begins with this job, and then takes along whatever else waits."""
-    urls = {"DATABASE_URL": site.settings.database_url, "REDIS_URL": site.settings.redis_url}
+    urls = {"DATABASE_URL": deployment.settings.database_url, "REDIS_URL": deployment.settings.redis_url}
     env = {**os.environ, **urls, "SLUICE_FAULT": fault}
     argv = [sys.executable, "-c", _DELIVERY, str(job_id)]
-    site.spoken.append(tempfile.TemporaryFile("w+"))  # noqa: SIM115 # the site closes it
-    site.deliveries.append(subprocess.Popen(argv, cwd=ROOT, env=env, stdout=site.spoken[-1], stderr=subprocess.STDOUT))
-    return site.deliveries[-1]
+    deployment.spoken.append(tempfile.TemporaryFile("w+"))  # noqa: SIM115 # the deployment closes it
+    deployment.deliveries.append(
+        subprocess.Popen(argv, cwd=ROOT, env=env, stdout=deployment.spoken[-1], stderr=subprocess.STDOUT)
+    )
+    return deployment.deliveries[-1]
 
 
 def assert_killed(delivery: "subprocess.Popen[bytes]") -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 from ingest.db import verify
 from ingest.db.pool import connect
+from tests.chaos.deployment import Deployment
 from tests.chaos.history import TIMEOUT_SECONDS, Witness
-from tests.chaos.lanes import Lane
-from tests.chaos.ledger import GOOD, NEEDLE, Batch, Event, Fold
+from tests.chaos.model import GOOD, NEEDLE, Batch, Event, Model
 from tests.chaos.secrecy import nothing_is_told_outside
-from tests.chaos.site import Site
+from tests.chaos.workload import Client
 
 # Promise 4 in figures: the sweeper checks a job again within half a minute; the lease time comes on top.
 ENDED_WITHIN_SECONDS = min(60.0, TIMEOUT_SECONDS)
@@ -18,30 +18,30 @@ ENDED_WITHIN_SECONDS = min(60.0, TIMEOUT_SECONDS)
 _EFFECTS = ("created", "updated", "unchanged", "duplicate", "failed", "unprocessed")
 
 
-def check_invariants(site: Site, *, within: float = ENDED_WITHIN_SECONDS) -> None:
-    """Wait for all jobs to end, then hold everything against the ledger.
+def check_invariants(deployment: Deployment, *, within: float = ENDED_WITHIN_SECONDS) -> None:
+    """Wait for all jobs to end, then hold everything against the model.
 
     Args:
-        site: whose faults are over.
+        deployment: whose faults are over.
         within: seconds in which every job must have ended.
     """
-    witness = site.witness()
+    witness = deployment.witness()
     witness.until_ended(within=within)
-    _each_answer_is_kept(witness, site)
-    for lane in site.lanes:
-        _the_lane_is_its_fold(witness, lane)
+    _each_answer_is_kept(witness, deployment)
+    for client in deployment.clients:
+        _the_client_matches_its_model(witness, client)
     check_no_job_went_back(witness)
     _each_tenant_has_its_own(witness)
-    _sluice_itself_finds_nothing(site)
-    nothing_is_told_outside(site)
+    _sluice_itself_finds_nothing(deployment)
+    nothing_is_told_outside(deployment)
 
 
-def _each_answer_is_kept(witness: Witness, site: Site) -> None:
+def _each_answer_is_kept(witness: Witness, deployment: Deployment) -> None:
     jobs: dict[str, list[Any]] = {}
     for request_id, job_id in witness.rows("SELECT request_id, id FROM jobs"):
         jobs.setdefault(request_id, []).append(job_id)
-    for lane in site.lanes:
-        for batch in lane.batches:
+    for client in deployment.clients:
+        for batch in client.batches:
             found = jobs.pop(batch.request_id, [])
             assert batch.answered != 500, f"nothing that fails here is a fault of the API's own: {batch.request_id}"
             if batch.accepted:
@@ -66,32 +66,32 @@ WHERE v.tenant_id = %s AND l.entity_id = ANY(%s) GROUP BY v.id ORDER BY v.id
 """
 
 
-def _the_lane_is_its_fold(witness: Witness, lane: Lane) -> None:
-    fold, told = Fold(), dict[str, Any]()
-    for batch in lane.batches:
+def _the_client_matches_its_model(witness: Witness, client: Client) -> None:
+    model, told = Model(), dict[str, Any]()
+    for batch in client.batches:
         if batch.job_id is not None:
-            told |= _the_job_did_its_batch(witness, batch, fold)
-    entities = witness.rows(_ENTITIES, lane.tenant.id, f"{NEEDLE}-{lane.name}-%")
-    assert {(scope, name): properties for _, scope, name, properties, _ in entities} == fold.entities
+            told |= _the_job_did_its_batch(witness, batch, model)
+    entities = witness.rows(_ENTITIES, client.tenant.id, f"{NEEDLE}-{client.name}-%")
+    assert {(scope, name): properties for _, scope, name, properties, _ in entities} == model.entities
     keys = {row[0]: (row[1], row[2]) for row in entities}
     states = witness.rows(_STATES, list(keys))
-    assert {(keys[entity_id][1], key): value for entity_id, key, value in states} == fold.states
-    events = witness.rows(_EVENTS, lane.tenant.id, list(keys))
+    assert {(keys[entity_id][1], key): value for entity_id, key, value in states} == model.states
+    events = witness.rows(_EVENTS, client.tenant.id, list(keys))
     found = [
         Event(amount, frozenset(zip((keys.get(entity_id) for entity_id in linked), parts, strict=True)))
         for amount, _, linked, parts in events
     ]
-    assert found == fold.events, "every event once, in order, and with its links"
+    assert found == model.events, "every event once, in order, and with its links"
     stored = {row[4]: keys[row[0]] for row in entities} | {public_id: amount for amount, public_id, _, _ in events}
     assert {public_id: stored.get(public_id) for public_id in told} == told, "what was told of an id is so"
 
 
-def _the_job_did_its_batch(witness: Witness, batch: Batch, fold: Fold) -> dict[str, Any]:
+def _the_job_did_its_batch(witness: Witness, batch: Batch, model: Model) -> dict[str, Any]:
     """Returns what each id stands for that the job, or its answer, told."""
     columns = ", ".join(_EFFECTS)
     status, *counts = witness.rows(f"SELECT status, {columns} FROM jobs WHERE id = %s", batch.job_id)[0]
     assert status == "completed", f"{batch.request_id} is {status}"
-    became = fold.apply(batch)
+    became = model.apply(batch)
     effects = Counter(each if each in GOOD else "failed" for each in became)
     assert Counter(dict(zip(_EFFECTS, counts, strict=True))) == effects, batch.request_id
     kept = witness.rows("SELECT index, code FROM job_errors WHERE job_id = %s", batch.job_id)
@@ -167,9 +167,9 @@ def _each_tenant_has_its_own(witness: Witness) -> None:
         assert witness.one(query) == 0, query
 
 
-def _sluice_itself_finds_nothing(site: Site) -> None:
+def _sluice_itself_finds_nothing(deployment: Deployment) -> None:
     """What `sluice verify` looks at."""
-    with closing(connect(site.settings.database_url, "sluice-cli")) as conn:
-        deadline = site.settings.job_deadline_seconds
+    with closing(connect(deployment.settings.database_url, "sluice-cli")) as conn:
+        deadline = deployment.settings.job_deadline_seconds
         results = verify.verify(conn, deadline_seconds=deadline, stuck_after_seconds=300, check_seconds=30)
         assert [result for result in results if result.found != 0] == []

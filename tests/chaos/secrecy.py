@@ -6,21 +6,21 @@ from typing import Any
 
 import redis
 
-from tests.chaos.ledger import NEEDLE
-from tests.chaos.site import Site
+from tests.chaos.deployment import Deployment
+from tests.chaos.model import NEEDLE
 
 
-def secrets_of(site: Site) -> list[str]:
+def secrets_of(deployment: Deployment) -> list[str]:
     """What stands in everything that the clients send, and their keys."""
-    return [NEEDLE, *(key for customer in site.customers for key in (customer.operator_key, customer.public_key))]
+    return [NEEDLE, *(key for customer in deployment.customers for key in (customer.operator_key, customer.public_key))]
 
 
-def nothing_is_told_outside(site: Site) -> None:
+def nothing_is_told_outside(deployment: Deployment) -> None:
     """Looks at all that every process has said, and at all that Redis holds now."""
-    secrets = secrets_of(site)
-    for line in site.lines():
+    secrets = secrets_of(deployment)
+    for line in deployment.lines():
         assert not any(secret in line for secret in secrets), f"a log line tells: {line}"
-    for name, held in all_that_redis_holds(site.settings.redis_url).items():
+    for name, held in all_that_redis_holds(deployment.settings.redis_url).items():
         assert not any(secret in held for secret in secrets), f"Redis holds it: {name}"
 
 

@@ -2,18 +2,18 @@
 
 import pytest
 
+from tests.chaos.deployment import Deployment
+from tests.chaos.duration import LONG
 from tests.chaos.invariants import check_invariants
-from tests.chaos.ledger import Batch
-from tests.chaos.length import LONG
-from tests.chaos.site import Site
+from tests.chaos.model import Batch
 
 
-def send_first_batches(site: Site, lanes: int) -> list[Batch]:
+def send_first_batches(deployment: Deployment, clients: int) -> list[Batch]:
     batches = []
-    for _ in range(lanes):
-        lane = site.lane()
-        batches.append(lane.batch())
-        site.send(lane, batches[-1])
+    for _ in range(clients):
+        client = deployment.client()
+        batches.append(client.batch())
+        deployment.send(client, batches[-1])
     return batches
 
 
@@ -22,33 +22,33 @@ def send_first_batches(site: Site, lanes: int) -> list[Batch]:
     [("accept.begun", 0), ("accept.committed", 1), ("accept.notified", 1)],
 )
 def test_kill_9_before_the_202_stores_the_batch_once_or_not_at_all(
-    site: Site, point: str, jobs_of_the_lost_one: int
+    deployment: Deployment, point: str, jobs_of_the_lost_one: int
 ) -> None:
-    worker = site.worker(until_ready=False)
-    web = site.web(SLUICE_FAULT=f"{point}:2")
-    site.sweep()
+    worker = deployment.worker(until_ready=False)
+    web = deployment.web(SLUICE_FAULT=f"{point}:2")
+    deployment.sweep()
     worker.until_line("ready.")
 
-    batches = send_first_batches(site, 2)
+    batches = send_first_batches(deployment, 2)
     web.until_line("Booting worker")
-    batches += send_first_batches(site, 1)
+    batches += send_first_batches(deployment, 1)
 
     assert [batch.answered for batch in batches] == [202, None, 202]
-    check_invariants(site)
+    check_invariants(deployment)
     assert [int(batch.job_id is not None) for batch in batches] == [1, jobs_of_the_lost_one, 1]
 
 
 @pytest.mark.parametrize("point", ["notify.begun", "notify.published"])
-def test_kill_9_while_the_api_notifies_costs_no_job(site: Site, point: str) -> None:
-    worker = site.worker(until_ready=False)
-    web = site.web(SLUICE_FAULT=f"{point}:1")
-    site.sweep()
+def test_kill_9_while_the_api_notifies_costs_no_job(deployment: Deployment, point: str) -> None:
+    worker = deployment.worker(until_ready=False)
+    web = deployment.web(SLUICE_FAULT=f"{point}:1")
+    deployment.sweep()
     worker.until_line("ready.")
 
-    (batch,) = send_first_batches(site, 1)
+    (batch,) = send_first_batches(deployment, 1)
     web.until_line("Booting worker")
 
-    check_invariants(site)
+    check_invariants(deployment)
     assert batch.job_id is not None, "stored before any notification, its 202 in time or not"
 
 
@@ -60,58 +60,58 @@ _OF_A_PUBLIC_BATCH = (
 )
 
 
-def test_kill_9_at_each_step_of_a_public_batch_stores_and_does_it_once_or_not_at_all(site: Site) -> None:
+def test_kill_9_at_each_step_of_a_public_batch_stores_and_does_it_once_or_not_at_all(deployment: Deployment) -> None:
     points = _OF_A_PUBLIC_BATCH if LONG else _OF_A_PUBLIC_BATCH[::2]
-    site.worker(until_ready=False)
-    site.sweep()
+    deployment.worker(until_ready=False)
+    deployment.sweep()
     sent: list[tuple[str, Batch]] = []
     for point in points:
         # A process that comes in the place of a killed one has the fault, too.
-        web = site.web(SLUICE_FAULT=f"{point}:1")
+        web = deployment.web(SLUICE_FAULT=f"{point}:1")
         for kind in ("objects", "object_events"):
-            sent.append((point, _killed(site, kind)))
+            sent.append((point, _killed(deployment, kind)))
             web.until_line("Booting worker")
         web.kill()
 
     assert {batch.answered for _, batch in sent} == {None}
-    check_invariants(site)
+    check_invariants(deployment)
     assert [point for point, batch in sent if batch.job_id is None] == ["accept.begun"] * 2
 
 
-def _killed(site: Site, kind: str) -> Batch:
+def _killed(deployment: Deployment, kind: str) -> Batch:
     """A batch whose request was killed: one that a listening worker ran is answered.
 
     Its tenant is new: behind the job of a killed request all others of that tenant wait for the sweeper.
     """
-    tenant = site.new_tenant()
+    tenant = deployment.new_tenant()
     while True:
-        lane = site.public_lane(tenant)
-        batch = lane.batch(kind, items=60, later=False)
-        site.send(lane, batch)
+        client = deployment.public_client(tenant)
+        batch = client.batch(kind, items=60, later=False)
+        deployment.send(client, batch)
         if batch.answered is None:
             return batch
 
 
-def test_kill_9_while_a_public_batch_is_handed_to_the_workers_costs_no_job(site: Site) -> None:
-    worker = site.worker(until_ready=False)
-    web = site.web(SLUICE_FAULT="notify.begun:1")
-    site.sweep()
+def test_kill_9_while_a_public_batch_is_handed_to_the_workers_costs_no_job(deployment: Deployment) -> None:
+    worker = deployment.worker(until_ready=False)
+    web = deployment.web(SLUICE_FAULT="notify.begun:1")
+    deployment.sweep()
     worker.until_line("ready.")
 
-    lane = site.public_lane()
-    batch = lane.batch(later=True)
-    site.send(lane, batch)
+    client = deployment.public_client()
+    batch = client.batch(later=True)
+    deployment.send(client, batch)
     web.until_line("Booting worker")
 
-    check_invariants(site)
+    check_invariants(deployment)
     assert batch.job_id is not None, "stored before any notification, its 202 in time or not"
 
 
-def test_a_public_batch_that_was_answered_is_done_once_whatever_dies_then(site: Site) -> None:
-    web = site.web()
-    lane = site.public_lane()
+def test_a_public_batch_that_was_answered_is_done_once_whatever_dies_then(deployment: Deployment) -> None:
+    web = deployment.web()
+    client = deployment.public_client()
     for _ in range(3):
-        site.send(lane, lane.batch(later=False))
+        deployment.send(client, client.batch(later=False))
     web.kill()
-    assert [batch.answered for batch in lane.batches] == [200] * 3
-    check_invariants(site)
+    assert [batch.answered for batch in client.batches] == [200] * 3
+    check_invariants(deployment)

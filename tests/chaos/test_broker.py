@@ -11,10 +11,10 @@ from ingest.config import Settings
 from ingest.ids import uuid7
 from tests.broker import Broker
 from tests.chaos import recoveries
-from tests.chaos.house import House
+from tests.chaos.deployment import Deployment
+from tests.chaos.duration import LONG
 from tests.chaos.invariants import check_invariants
-from tests.chaos.length import LONG
-from tests.chaos.site import Site
+from tests.chaos.processes import Processes
 from tests.chaos.traffic import Traffic
 
 
@@ -23,39 +23,41 @@ def settings(settings: Settings, broker: list[Broker]) -> Settings:
     return replace(settings, redis_url=broker[0].url)
 
 
-def test_a_broker_that_dies_and_comes_back_empty_twice_loses_no_job(site: Site, broker: list[Broker]) -> None:
-    house = House(site)
-    with Traffic(site) as traffic:
+def test_a_broker_that_dies_and_comes_back_empty_twice_loses_no_job(
+    deployment: Deployment, broker: list[Broker]
+) -> None:
+    processes = Processes(deployment)
+    with Traffic(deployment) as traffic:
         for _ in range(2):
             traffic.until_accepted(20)
             broker[-1].kill()
             traffic.until_accepted(20)
             broker.append(broker[-1].again())
-            house.worker.until_line("Connected to")
-    check_invariants(site)
+            processes.worker.until_line("Connected to")
+    check_invariants(deployment)
 
 
-def test_a_broker_that_is_paused_and_goes_on_loses_no_job(site: Site, broker: list[Broker]) -> None:
-    House(site)
-    with Traffic(site) as traffic:
+def test_a_broker_that_is_paused_and_goes_on_loses_no_job(deployment: Deployment, broker: list[Broker]) -> None:
+    Processes(deployment)
+    with Traffic(deployment) as traffic:
         traffic.until_accepted(20)
         broker[-1].pause()
         traffic.until_accepted(10)
         broker[-1].go_on()
-    check_invariants(site)
+    check_invariants(deployment)
 
 
-def test_messages_doubled_reordered_unknown_and_forgotten_change_nothing(site: Site) -> None:
-    lanes = [site.ready_lane() for _ in range(4)]
-    jobs = [site.store_blocks(lane, 5, block_items=20) for lane in lanes for _ in range(3)]
+def test_messages_doubled_reordered_unknown_and_forgotten_change_nothing(deployment: Deployment) -> None:
+    clients = [deployment.ready_client() for _ in range(4)]
+    jobs = [deployment.store_blocks(client, 5, block_items=20) for client in clients for _ in range(3)]
     messages = [*jobs * 6, *(uuid7() for _ in range(10))]
-    random.Random(site.seed).shuffle(messages)
-    site.message(*messages)
-    with redis.Redis.from_url(site.settings.redis_url) as client:
-        assert client.llen("sluice.jobs") == len(messages)
-    site.worker(children=4)
-    site.sweep()
-    check_invariants(site)
+    random.Random(deployment.seed).shuffle(messages)
+    deployment.message(*messages)
+    with redis.Redis.from_url(deployment.settings.redis_url) as valkey:
+        assert valkey.llen("sluice.jobs") == len(messages)
+    deployment.worker(children=4)
+    deployment.sweep()
+    check_invariants(deployment)
 
 
 def _message(headers: object, content_type: str = "application/json") -> bytes:
@@ -87,82 +89,86 @@ _GARBAGE = [
 ]
 
 
-def test_plain_garbage_in_the_queue_ends_no_worker_and_keeps_no_place_in_it(site: Site, broker: list[Broker]) -> None:
-    worker = site.worker()
-    lanes = [site.lane() for _ in range(10)]
-    with redis.Redis.from_url(broker[-1].url) as client:
-        site.witness().until(lambda: client.pubsub_numpat() == 1, "the worker to listen to what is said to all")
+def test_plain_garbage_in_the_queue_ends_no_worker_and_keeps_no_place_in_it(
+    deployment: Deployment, broker: list[Broker]
+) -> None:
+    worker = deployment.worker()
+    clients = [deployment.client() for _ in range(10)]
+    with redis.Redis.from_url(broker[-1].url) as valkey:
+        deployment.witness().until(lambda: valkey.pubsub_numpat() == 1, "the worker to listen to what is said to all")
         for garbage in _GARBAGE:
-            client.lpush("sluice.jobs", garbage)
-            assert client.publish("/0.celery.pidbox", garbage) == 1
+            valkey.lpush("sluice.jobs", garbage)
+            assert valkey.publish("/0.celery.pidbox", garbage) == 1
     # With no sweep: every message behind the garbage arrives. The notifier would send none while garbage waits.
-    site.message(*[site.store(lane, lane.batch(), block_items=1_000) for lane in lanes])
-    check_invariants(site)
+    deployment.message(*[deployment.store(client, client.batch(), block_items=1_000) for client in clients])
+    check_invariants(deployment)
     assert worker.popen.poll() is None
 
 
-def test_a_job_without_a_message_because_of_garbage_begins_by_sweep(site: Site, broker: list[Broker]) -> None:
-    lane = site.lane()
-    with redis.Redis.from_url(broker[-1].url) as client:
-        client.lpush("sluice.jobs", b"garbage")
-        site.web()
-        site.send(lane, lane.batch())
-        assert lane.batches[0].answered == 202
-        site.worker()
-        site.sweep()
-        check_invariants(site)
-        assert client.llen("sluice.jobs") == 0
+def test_a_job_without_a_message_because_of_garbage_begins_by_sweep(
+    deployment: Deployment, broker: list[Broker]
+) -> None:
+    client = deployment.client()
+    with redis.Redis.from_url(broker[-1].url) as valkey:
+        valkey.lpush("sluice.jobs", b"garbage")
+        deployment.web()
+        deployment.send(client, client.batch())
+        assert client.batches[0].answered == 202
+        deployment.worker()
+        deployment.sweep()
+        check_invariants(deployment)
+        assert valkey.llen("sluice.jobs") == 0
 
 
-def test_jobs_notified_only_to_hung_listeners_are_rescued(site: Site, broker: list[Broker]) -> None:
-    House(site)
-    with redis.Redis.from_url(broker[-1].url) as client, client.pubsub() as stranger:
+def test_jobs_notified_only_to_hung_listeners_are_rescued(deployment: Deployment, broker: list[Broker]) -> None:
+    Processes(deployment)
+    with redis.Redis.from_url(broker[-1].url) as valkey, valkey.pubsub() as stranger:
         stranger.psubscribe("*")  # counts as a listening worker, as one that hangs does
-        site.witness().until(lambda: client.pubsub_numpat() >= 2, "the stranger to listen")
-        lanes = [site.lane(tenant) for tenant in (0, 1, 0, 1)]
+        deployment.witness().until(lambda: valkey.pubsub_numpat() >= 2, "the stranger to listen")
+        clients = [deployment.client(tenant) for tenant in (0, 1, 0, 1)]
         for _ in range(3):
-            for lane in lanes:
-                site.send(lane, lane.batch())
-        assert {batch.answered for lane in lanes for batch in lane.batches} == {202}
-        witness = site.witness()
+            for client in clients:
+                deployment.send(client, client.batch())
+        assert {batch.answered for client in clients for batch in client.batches} == {202}
+        witness = deployment.witness()
         witness.until_ended()
         waited = "SELECT created_at, started_at FROM jobs WHERE after_job_id IS NULL"
         for created, started in witness.rows(waited):
             recoveries.measure("only hung listeners notified: a job begins", goal=5, since=created, then=started)
-    said = [line for process in site.start.processes if process.name == "sweep" for line in process.lines]
+    said = [line for process in deployment.start.processes if process.name == "sweep" for line in process.lines]
     assert not [line for line in said if '"rescued"' in line], "workers are there: no rescue is needed"
-    check_invariants(site)
+    check_invariants(deployment)
 
 
-def test_a_job_that_lost_its_message_begins_by_sweep(site: Site) -> None:
-    site.worker()
-    site.sweep()
-    witness = site.witness()
+def test_a_job_that_lost_its_message_begins_by_sweep(deployment: Deployment) -> None:
+    deployment.worker()
+    deployment.sweep()
+    witness = deployment.witness()
     for _ in range(5 if LONG else 1):
-        lane = site.lane()
-        job_id = site.store(lane, lane.batch(), block_items=1_000)
+        client = deployment.client()
+        job_id = deployment.store(client, client.batch(), block_items=1_000)
         witness.until_ended([job_id])
         created, started = witness.rows("SELECT created_at, started_at FROM jobs WHERE id = %s", job_id)[0]
         recoveries.measure("a message lost: the job begins", goal=5, since=created, then=started)
-    check_invariants(site)
+    check_invariants(deployment)
 
 
-def test_jobs_end_with_the_broker_gone_for_good(site: Site, broker: list[Broker]) -> None:
+def test_jobs_end_with_the_broker_gone_for_good(deployment: Deployment, broker: list[Broker]) -> None:
     broker[-1].kill()
-    site.web()
-    site.worker(until_ready=False)
-    site.sweep()
-    lanes = [site.lane(tenant) for tenant in (0, 1, 0, 1)]
-    for lane in lanes:
-        site.send(lane, lane.batch())
-    assert {batch.answered for lane in lanes for batch in lane.batches} == {202}
-    witness = site.witness()
+    deployment.web()
+    deployment.worker(until_ready=False)
+    deployment.sweep()
+    clients = [deployment.client(tenant) for tenant in (0, 1, 0, 1)]
+    for client in clients:
+        deployment.send(client, client.batch())
+    assert {batch.answered for client in clients for batch in client.batches} == {202}
+    witness = deployment.witness()
     witness.until_ended()
     for created, ended in witness.rows("SELECT created_at, ended_at FROM jobs"):
         recoveries.measure(
             "the broker gone for good: a job ends by a rescue worker", goal=15, since=created, then=ended
         )
     broker.append(broker[-1].again())  # the invariants look into Redis
-    with redis.Redis.from_url(broker[-1].url) as client:
-        client.flushall()
-    check_invariants(site)
+    with redis.Redis.from_url(broker[-1].url) as valkey:
+        valkey.flushall()
+    check_invariants(deployment)

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.chaos.deliveries import assert_killed, deliver
+from tests.chaos.deployment import Deployment
+from tests.chaos.duration import only_long
 from tests.chaos.invariants import check_invariants
-from tests.chaos.length import only_long
-from tests.chaos.site import Site
 
 BLOCKS = 3  # a first, a middle, a last
 
@@ -21,32 +21,32 @@ _OF_A_BLOCK = [
 
 
 @pytest.mark.parametrize("point", _OF_A_BLOCK)
-def test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing(site: Site, point: str) -> None:
-    jobs = [site.store_blocks(site.ready_lane(), BLOCKS) for _ in range(BLOCKS)]
+def test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing(deployment: Deployment, point: str) -> None:
+    jobs = [deployment.store_blocks(deployment.ready_client(), BLOCKS) for _ in range(BLOCKS)]
     # No worker yet: each of these is at its own job until it is killed, and nobody takes that along before.
-    deliveries = [deliver(site, job_id, f"{point}:{number}") for number, job_id in enumerate(jobs, start=1)]
+    deliveries = [deliver(deployment, job_id, f"{point}:{number}") for number, job_id in enumerate(jobs, start=1)]
     for delivery in deliveries:
         assert_killed(delivery)
     done = [number if point == "block.committed" else number - 1 for number in range(1, BLOCKS + 1)]
-    assert [site.witness().blocks_done(job_id) for job_id in jobs] == done
-    worker = site.worker(until_ready=False)
-    site.sweep()
+    assert [deployment.witness().blocks_done(job_id) for job_id in jobs] == done
+    worker = deployment.worker(until_ready=False)
+    deployment.sweep()
     worker.until_line("ready.")
-    check_invariants(site)
+    check_invariants(deployment)
 
 
 @pytest.mark.parametrize("point", ["job.begun", "block.written", "block.committed"])
-def test_kill_9_in_a_job_that_was_taken_along_loses_and_doubles_nothing(site: Site, point: str) -> None:
-    jobs = [site.store_blocks(site.ready_lane(), BLOCKS) for _ in range(3)]
+def test_kill_9_in_a_job_that_was_taken_along_loses_and_doubles_nothing(deployment: Deployment, point: str) -> None:
+    jobs = [deployment.store_blocks(deployment.ready_client(), BLOCKS) for _ in range(3)]
     passings = 2 if point == "job.begun" else BLOCKS + 2
-    assert_killed(deliver(site, jobs[0], f"{point}:{passings}"))
+    assert_killed(deliver(deployment, jobs[0], f"{point}:{passings}"))
     in_the_second = {"job.begun": 0, "block.written": 1, "block.committed": 2}[point]
-    witness = site.witness()
+    witness = deployment.witness()
     assert [witness.blocks_done(job_id) for job_id in jobs] == [BLOCKS, in_the_second, 0]
-    worker = site.worker(until_ready=False)
-    site.sweep()
+    worker = deployment.worker(until_ready=False)
+    deployment.sweep()
     worker.until_line("ready.")
-    check_invariants(site)
+    check_invariants(deployment)
 
 
 @pytest.mark.parametrize(
@@ -61,23 +61,23 @@ def test_kill_9_in_a_job_that_was_taken_along_loses_and_doubles_nothing(site: Si
         "job.ended",
     ],
 )
-def test_kill_9_in_a_group_of_jobs_loses_and_doubles_nothing(site: Site, point: str) -> None:
-    jobs = [site.store_blocks(site.ready_lane(), 1) for _ in range(4)]
+def test_kill_9_in_a_group_of_jobs_loses_and_doubles_nothing(deployment: Deployment, point: str) -> None:
+    jobs = [deployment.store_blocks(deployment.ready_client(), 1) for _ in range(4)]
     # Its own job comes first, by itself; then the other three in one transaction.
-    assert_killed(deliver(site, jobs[0], f"{point}:{3 if point == 'job.ended' else 2}"))
+    assert_killed(deliver(deployment, jobs[0], f"{point}:{3 if point == 'job.ended' else 2}"))
     done = 1 if point in {"block.committed", "job.ended"} else 0
-    assert [site.witness().blocks_done(job_id) for job_id in jobs] == [1, done, done, done]
-    worker = site.worker(until_ready=False)
-    site.sweep()
+    assert [deployment.witness().blocks_done(job_id) for job_id in jobs] == [1, done, done, done]
+    worker = deployment.worker(until_ready=False)
+    deployment.sweep()
     worker.until_line("ready.")
-    check_invariants(site)
+    check_invariants(deployment)
 
 
 @pytest.mark.parametrize("point", _OF_A_JOB)
-def test_kill_9_at_the_begin_or_the_end_of_a_job_loses_and_doubles_nothing(site: Site, point: str) -> None:
-    lane = site.ready_lane()
-    job_id, _its_successor = site.store_blocks(lane, BLOCKS), site.store_blocks(lane, BLOCKS)
-    assert_killed(deliver(site, job_id, f"{point}:1"))
-    site.sweep()
-    site.worker()
-    check_invariants(site)
+def test_kill_9_at_the_begin_or_the_end_of_a_job_loses_and_doubles_nothing(deployment: Deployment, point: str) -> None:
+    client = deployment.ready_client()
+    job_id, _its_successor = deployment.store_blocks(client, BLOCKS), deployment.store_blocks(client, BLOCKS)
+    assert_killed(deliver(deployment, job_id, f"{point}:1"))
+    deployment.sweep()
+    deployment.worker()
+    check_invariants(deployment)

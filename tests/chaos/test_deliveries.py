@@ -5,35 +5,35 @@ import signal
 from ingest.db import jobs
 from ingest.db.pool import connect
 from tests.chaos.deliveries import assert_stopped, deliver
+from tests.chaos.deployment import Deployment
 from tests.chaos.invariants import check_invariants, check_no_job_went_back
-from tests.chaos.site import Site
 
 _TIMEOUT_SECONDS = 60
 
 
-def test_a_second_delivery_leaves_a_block_alone_that_is_held(site: Site) -> None:
-    job_id = site.store_blocks(site.ready_lane(), 3)
-    first = deliver(site, job_id, "block.written:1:STOP")
+def test_a_second_delivery_leaves_a_block_alone_that_is_held(deployment: Deployment) -> None:
+    job_id = deployment.store_blocks(deployment.ready_client(), 3)
+    first = deliver(deployment, job_id, "block.written:1:STOP")
     assert_stopped(first)
 
-    second = deliver(site, job_id, "block.committed:1")
+    second = deliver(deployment, job_id, "block.committed:1")
     assert second.wait(_TIMEOUT_SECONDS) == 0, "it committed a block that another one held"
     first.send_signal(signal.SIGCONT)
     first.wait(_TIMEOUT_SECONDS)
-    site.run_here(job_id)  # where the machine was so slow that the first one's session was ended
-    check_invariants(site)
+    deployment.run_here(job_id)  # where the machine was so slow that the first one's session was ended
+    check_invariants(deployment)
 
 
-def test_a_job_cancelled_in_its_last_block_stays_cancelled(site: Site) -> None:
-    job_id = site.store_blocks(site.ready_lane(), 3)
-    delivery = deliver(site, job_id, "block.written:3:STOP")
+def test_a_job_cancelled_in_its_last_block_stays_cancelled(deployment: Deployment) -> None:
+    job_id = deployment.store_blocks(deployment.ready_client(), 3)
+    delivery = deliver(deployment, job_id, "block.written:3:STOP")
     assert_stopped(delivery)
-    with connect(site.settings.database_url, "sluice-cli") as conn:
+    with connect(deployment.settings.database_url, "sluice-cli") as conn:
         assert jobs.cancel(conn, job_id)
 
     delivery.send_signal(signal.SIGCONT)
     delivery.wait(_TIMEOUT_SECONDS)
-    witness = site.witness()
+    witness = deployment.witness()
     row = witness.rows("SELECT status, created + failed, unprocessed FROM jobs WHERE id = %s", job_id)
     assert row == [("cancelled", 100, 50)]
     created = witness.one("SELECT created FROM jobs WHERE id = %s", job_id)

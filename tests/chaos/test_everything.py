@@ -14,12 +14,12 @@ import redis
 from ingest.config import Settings
 from tests.broker import Broker
 from tests.chaos import recoveries
+from tests.chaos.check_reads import check_reads
 from tests.chaos.cluster import Cluster
-from tests.chaos.house import House
+from tests.chaos.deployment import Deployment, resources
+from tests.chaos.duration import LONG, SECONDS
 from tests.chaos.invariants import ENDED_WITHIN_SECONDS, check_invariants
-from tests.chaos.length import LONG, SECONDS
-from tests.chaos.reading import check_reads
-from tests.chaos.site import Site, resources
+from tests.chaos.processes import Processes
 from tests.chaos.traffic import Traffic
 
 _LONGEST_PAUSE_SECONDS = 1.5
@@ -40,19 +40,27 @@ def database_url(cluster: Cluster) -> Iterator[str]:
 class Fates:
     """Every fault that there is, each over when its method returns."""
 
-    def __init__(self, site: Site, house: House, cluster: Cluster, broker: list[Broker], dice: random.Random) -> None:
-        self._site, self._house, self._cluster, self._broker, self._dice = site, house, cluster, broker, dice
+    def __init__(
+        self, deployment: Deployment, processes: Processes, cluster: Cluster, broker: list[Broker], dice: random.Random
+    ) -> None:
+        self._deployment, self._processes, self._cluster, self._broker, self._dice = (
+            deployment,
+            processes,
+            cluster,
+            broker,
+            dice,
+        )
         self.all: list[Callable[[], None]] = [
-            house.lose_a_pool_child,
-            house.lose_the_worker,
-            house.lose_sweep,
-            house.lose_the_api,
-            house.lose_the_api_master,
-            house.lose_the_worker_master,
-            house.lose_all,
-            house.replace_the_worker,
-            house.replace_the_api,
-            lambda: house.freeze_the_worker(dice.uniform(0.1, 7)),
+            processes.lose_a_pool_child,
+            processes.lose_the_worker,
+            processes.lose_sweep,
+            processes.lose_the_api,
+            processes.lose_the_api_master,
+            processes.lose_the_worker_master,
+            processes.lose_all,
+            processes.replace_the_worker,
+            processes.replace_the_api,
+            lambda: processes.freeze_the_worker(dice.uniform(0.1, 7)),
             cluster.cut_all,
             self.crash_postgres,
             self.lock_a_table,
@@ -68,7 +76,7 @@ class Fates:
         self._cluster.start()
 
     def lock_a_table(self) -> None:
-        with psycopg.connect(self._site.settings.database_url) as other:
+        with psycopg.connect(self._deployment.settings.database_url) as other:
             other.execute(self._dice.choice([b"LOCK TABLE entities", b"LOCK TABLE states", b"LOCK TABLE events"]))
             self._pause(4)
 
@@ -87,32 +95,36 @@ class Fates:
         self._broker[-1].go_on()
 
     def ring_for_many_twice(self) -> None:
-        known = [batch.job_id for lane in list(self._site.lanes) for batch in list(lane.batches) if batch.job_id]
-        self._site.message(*self._dice.sample(known, min(20, len(known))) * 2)
+        known = [
+            batch.job_id for client in list(self._deployment.clients) for batch in list(client.batches) if batch.job_id
+        ]
+        self._deployment.message(*self._dice.sample(known, min(20, len(known))) * 2)
 
     def _pause(self, longest: float) -> None:
         threading.Event().wait(self._dice.uniform(0, longest))
 
 
 @pytest.mark.timeout(SECONDS + _AFTERWARDS_SECONDS)
-def test_everything_at_once_loses_and_doubles_nothing(site: Site, cluster: Cluster, broker: list[Broker]) -> None:
-    dice = random.Random(site.seed)
-    fates = Fates(site, House(site), cluster, broker, dice)
+def test_everything_at_once_loses_and_doubles_nothing(
+    deployment: Deployment, cluster: Cluster, broker: list[Broker]
+) -> None:
+    dice = random.Random(deployment.seed)
+    fates = Fates(deployment, Processes(deployment), cluster, broker, dice)
     until = time.monotonic() + SECONDS
-    with Traffic(site) as traffic:
+    with Traffic(deployment) as traffic:
         traffic.until_accepted(5)
         while time.monotonic() < until:
             dice.choice(fates.all)()
             threading.Event().wait(dice.uniform(0, _LONGEST_PAUSE_SECONDS))
-        witness = site.witness()
+        witness = deployment.witness()
         over = recoveries.now(witness)
         traffic.until_accepted(10)
-    print(Counter((batch.kind, batch.answered) for lane in site.lanes for batch in lane.batches))  # noqa: T201
+    print(Counter((batch.kind, batch.answered) for client in deployment.clients for batch in client.batches))  # noqa: T201
     witness.until_ended(within=ENDED_WITHIN_SECONDS)
     ended = witness.one("SELECT max(ended_at) FROM jobs WHERE created_at < %s", over)
     recoveries.measure("everything at once is over: the last job ends", goal=60, since=over, then=max(over, ended))
-    check_invariants(site)
-    check_reads(site)
+    check_invariants(deployment)
+    check_reads(deployment)
 
 
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^sluice-'"
@@ -128,24 +140,26 @@ def _clients(broker: Broker) -> int:
         return int(client.info("clients")["connected_clients"])
 
 
-def test_nothing_grows_while_connections_come_and_go(site: Site, cluster: Cluster, broker: list[Broker]) -> None:
-    house = House(site)
+def test_nothing_grows_while_connections_come_and_go(
+    deployment: Deployment, cluster: Cluster, broker: list[Broker]
+) -> None:
+    processes = Processes(deployment)
     beside_connections, kilobytes = [], []
-    with Traffic(site) as traffic:
+    with Traffic(deployment) as traffic:
         for _ in range(_ROUNDS):
             cluster.cut_all()
             with redis.Redis.from_url(broker[-1].url) as client:
                 client.flushall()
                 client.client_kill_filter(skipme=True, _type="normal")
             traffic.until_accepted(20)
-            held = [resources(process) for process in house.processes]
-            sessions, clients = site.witness().one(_SESSIONS), _clients(broker[-1])
+            held = [resources(process) for process in processes.all]
+            sessions, clients = deployment.witness().one(_SESSIONS), _clients(broker[-1])
             assert sessions <= _MOST_SESSIONS
             assert clients <= _MOST_CLIENTS
             # The pools may grow to those bounds in as many rounds as they like; the files beside them may not.
             beside_connections.append(sum(each.files for each in held) - sessions - clients)
             kilobytes.append([each.kilobytes for each in held])
-    check_invariants(site)
+    check_invariants(deployment)
     # What a process needs at most it has opened after two rounds.
     assert beside_connections[-1] <= beside_connections[1] + _COME_AND_GO
     for early, late in zip(kilobytes[1], kilobytes[-1], strict=True):

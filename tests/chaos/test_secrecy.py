@@ -12,9 +12,9 @@ import redis
 
 from ingest.config import Settings
 from tests.broker import Broker
-from tests.chaos.ledger import NEEDLE
+from tests.chaos.deployment import Deployment
+from tests.chaos.model import NEEDLE
 from tests.chaos.secrecy import nothing_is_told_outside, secrets_of, unpacked
-from tests.chaos.site import Site
 from tests.factories import TOO_LARGE
 
 _DEBUG = {"SLUICE_LOG_LEVEL": "DEBUG"}
@@ -54,27 +54,27 @@ def _in_clear(command: str) -> str:
 _MESSAGE = re.compile(r"\{.*\}")
 
 
-def test_no_payload_and_no_key_is_ever_logged_or_sent_to_redis(site: Site, broker: list[Broker]) -> None:
+def test_no_payload_and_no_key_is_ever_logged_or_sent_to_redis(deployment: Deployment, broker: list[Broker]) -> None:
     with all_commands(broker[0].url) as commands:
-        site.web(**_DEBUG)
-        site.worker(**_DEBUG)
-        site.sweep(**_DEBUG)
-        for lane in (site.lane(), site.public_lane()):
+        deployment.web(**_DEBUG)
+        deployment.worker(**_DEBUG)
+        deployment.sweep(**_DEBUG)
+        for client in (deployment.client(), deployment.public_client()):
             for _ in range(4):
-                site.send(lane, lane.batch())
-        _send_what_is_refused(site)
-        site.witness().until_ended()
-        nothing_is_told_outside(site)
-    assert any('"level": "debug"' in line for line in site.lines())
+                deployment.send(client, client.batch())
+        _send_what_is_refused(deployment)
+        deployment.witness().until_ended()
+        nothing_is_told_outside(deployment)
+    assert any('"level": "debug"' in line for line in deployment.lines())
     messages = [_in_clear(command) for command in commands if "sluice.run_job" in command]
     assert any(re.search(r'\[\["job_[0-9a-f]{32}"\]', message) for message in messages), "messages are unpacked"
-    told = [command for command in commands if any(secret in _in_clear(command) for secret in secrets_of(site))]
+    told = [command for command in commands if any(secret in _in_clear(command) for secret in secrets_of(deployment))]
     assert told == []
 
 
-def _send_what_is_refused(site: Site) -> None:
-    key = {"Authorization": f"Bearer {site.customers[0].operator_key}"}
-    base = f"{site.api}/operator-data-api"
+def _send_what_is_refused(deployment: Deployment) -> None:
+    key = {"Authorization": f"Bearer {deployment.customers[0].operator_key}"}
+    base = f"{deployment.api}/operator-data-api"
     refused = b'[{"entityType": "player", "externalId": "%s", "data": {"email": "%s", "vip_level": %s}}]'
     answers = [
         httpx2.post(
@@ -85,6 +85,6 @@ def _send_what_is_refused(site: Site) -> None:
         httpx2.post(f"{base}/batch/states", headers=key, params={"after": NEEDLE}, json=[NEEDLE]),
         httpx2.get(f"{base}/entities/{NEEDLE}", headers=key),
         httpx2.get(f"{base}/entities/a", headers={"Authorization": f"Bearer oh_live_{NEEDLE:x<32}"}),
-        httpx2.post(f"{site.api}/v1/object/upsert", headers=key, json={"type": NEEDLE, "id": NEEDLE}),
+        httpx2.post(f"{deployment.api}/v1/object/upsert", headers=key, json={"type": NEEDLE, "id": NEEDLE}),
     ]
     assert [answer.status_code for answer in answers] == [202, 400, 404, 404, 404, 401, 401]

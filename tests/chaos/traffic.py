@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+from tests.chaos.deployment import Deployment
 from tests.chaos.history import TIMEOUT_SECONDS
-from tests.chaos.lanes import Lane
-from tests.chaos.site import Site
+from tests.chaos.workload import Client
 
 _BREATH_SECONDS = 0.1  # between two batches of a client, so that what was sent can also be done
 
@@ -16,17 +16,17 @@ class Traffic:
     """Runs while the `with` block does.
 
     Args:
-        site: whose API is called.
+        deployment: whose API is called.
         clients: of each tenant in the operator API; each tenant has one in the public API.
     """
 
-    def __init__(self, site: Site, *, clients: int = 2) -> None:
-        self._site = site
+    def __init__(self, deployment: Deployment, *, clients: int = 2) -> None:
+        self._deployment = deployment
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._send, args=(new_lane, tenant))
-            for tenant in range(len(site.customers))
-            for new_lane in (*[site.lane] * clients, site.public_lane)
+            threading.Thread(target=self._send, args=(new_client, tenant))
+            for tenant in range(len(deployment.customers))
+            for new_client in (*[deployment.client] * clients, deployment.public_client)
         ]
 
     def __enter__(self) -> Self:
@@ -41,7 +41,7 @@ class Traffic:
 
     def accepted(self) -> int:
         """How many batches have been answered with 200 or 202 so far."""
-        return sum(batch.accepted for lane in list(self._site.lanes) for batch in list(lane.batches))
+        return sum(batch.accepted for client in list(self._deployment.clients) for batch in list(client.batches))
 
     def until_accepted(self, more: int) -> None:
         """So many batches more are accepted. Only the clients are asked: the servers may be back just now."""
@@ -51,10 +51,10 @@ class Traffic:
             assert time.monotonic() < deadline, f"no more than {self.accepted()} of {enough} batches are accepted"
             self._stop.wait(_BREATH_SECONDS)
 
-    def _send(self, new_lane: Callable[[int], Lane], tenant: int) -> None:
-        lane = new_lane(tenant)
+    def _send(self, new_client: Callable[[int], Client], tenant: int) -> None:
+        client = new_client(tenant)
         while not self._stop.is_set():
-            if lane.over:
-                lane = new_lane(tenant)
-            self._site.send(lane, lane.batch())
+            if client.over:
+                client = new_client(tenant)
+            self._deployment.send(client, client.batch())
             self._stop.wait(_BREATH_SECONDS)

@@ -104,7 +104,7 @@ def test_the_compose_file_follows_the_compose_specification():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_compose_runs_the_whole_house():
+def test_compose_runs_the_whole_product():
     assert set(COMPOSE) == {"postgres", "valkey", "migrate", "web", "worker", "sweep", "flower", "nginx"}
 
 

@@ -1,4 +1,4 @@
-"""How long to go on: `make chaos` sets CHAOS_SECONDS; without it a run of all tests shows the same in less time."""
+"""The duration of random runs: `make chaos` sets CHAOS_SECONDS; without it, a short run shows the same."""
 
 import os
 
@@ -7,5 +7,5 @@ import pytest
 LONG = "CHAOS_SECONDS" in os.environ
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "10"))
 
-# What a shorter test shows as well, or at a level below.
+# For tests whose claim a shorter test shows too, or a test of a lower level.
 only_long = pytest.mark.skipif(not LONG, reason="make chaos runs it")

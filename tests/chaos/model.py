@@ -1,4 +1,4 @@
-"""What the clients know: every batch that they sent, what they were answered, and what must come of it in the end."""
+"""The model of a client: its batches, the answers to them, and the rows that must be stored in the end."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from uuid import UUID
 # In every id and every document that is sent: no log line and nothing in Redis may hold it.
 NEEDLE = "needle"
 
-# What may become of an item that was taken.
+# Effects of items that were stored.
 GOOD = frozenset({"created", "updated", "unchanged"})
 
 # Scope and external id: the scope is the type in the public API, and empty in the operator API.
@@ -23,7 +23,7 @@ class Batch:
         later: public API only: not to be run in the request.
         answered: its HTTP status; None while or where there was no answer.
         told: the body of a 200.
-        job_id: as the 202 named it; where there was none, as the check found it.
+        job_id: from the 202; where there was none, from the check.
     """
 
     request_id: str
@@ -37,28 +37,28 @@ class Batch:
 
     @property
     def accepted(self) -> bool:
-        """Whether it was promised that it is done, or will be."""
+        """True if the answer promised that the batch is done or will be."""
         return self.answered in {200, 202}
 
 
 @dataclass(frozen=True)
 class Event:
-    """An event; its amount is its number in its lane."""
+    """An event; its amount is its number among the client's events."""
 
     amount: int
     links: frozenset[tuple[Key, str]]
 
 
 @dataclass
-class Fold:
-    """What stands after a lane's batches, one after the other."""
+class Model:
+    """The rows that stand after the batches of a client, applied one after the other."""
 
     entities: dict[Key, dict[str, Any]] = field(default_factory=dict)
     states: dict[tuple[str, str], Any] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
     def apply(self, batch: Batch) -> list[str]:
-        """Do a batch: the effect of each item, or its error code."""
+        """Apply a batch. Return the effect of each item, or its error code."""
         apply = {
             "entities": self._entity,
             "events": self._event,

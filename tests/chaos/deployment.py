@@ -1,4 +1,4 @@
-"""A whole Sluice on the test's own servers, and the clients that write down what they sent and were told."""
+"""A deployment of Sluice on the test's own servers, and the clients that record their batches and answers."""
 
 import itertools
 import os
@@ -19,15 +19,15 @@ from ingest.ids import JOB, parse
 from ingest.notifier import Notifier
 from tests.chaos import history
 from tests.chaos.history import Witness
-from tests.chaos.lanes import Customer, Lane, PublicLane
-from tests.chaos.ledger import Batch
+from tests.chaos.model import Batch
+from tests.chaos.workload import Client, Customer, PublicClient
 from tests.factories import accept, make_executor, make_tenant
 from tests.worker.conftest import Process, Start, free_port
 
 _ANSWER_SECONDS = 30  # of the SDK of the public API, too
 
 
-_Lane = TypeVar("_Lane", bound=Lane)
+_Client = TypeVar("_Client", bound=Client)
 
 
 def _customer(conn: Connection, name: str) -> Customer:
@@ -38,30 +38,30 @@ def _customer(conn: Connection, name: str) -> Customer:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a group of processes holds."""
+    """Resources that a group of processes holds."""
 
     files: int
     kilobytes: int
 
 
-class Site:
-    """Tenants, two to begin with, their lanes, and processes as the test starts them.
+class Deployment:
+    """Two tenants or more, their clients, and the processes that the test starts.
 
     Args:
         settings: of the processes.
         start: starts them.
-        seed: decides what the clients send.
+        seed: determines the batches of the clients.
 
     Attributes:
-        spoken: what processes say that the test starts by other means.
-        deliveries: such processes; those that still run are ended with the site.
+        spoken: outputs of processes that the test starts by other means.
+        deliveries: those processes; the ones that still run are killed by `close`.
     """
 
     def __init__(self, settings: Settings, start: Start, seed: object = 0) -> None:
         self.settings, self.start, self.seed = settings, start, seed
         history.keep(settings.database_url)
         self.customers: list[Customer] = []
-        self.lanes: list[Lane] = []
+        self.clients: list[Client] = []
         self._numbers: list[itertools.count[int]] = []
         for _ in range(2):
             self.new_tenant()
@@ -109,23 +109,23 @@ class Site:
         for output in self.spoken:
             output.close()
 
-    def lane(self, tenant: int = 0) -> Lane:
-        """A new lane of a tenant."""
-        return self._lane(Lane, tenant)
+    def client(self, tenant: int = 0) -> Client:
+        """Return a new client of the operator API."""
+        return self._client(Client, tenant)
 
-    def public_lane(self, tenant: int = 0) -> PublicLane:
-        """Return a new lane of the public API."""
-        return self._lane(PublicLane, tenant)
+    def public_client(self, tenant: int = 0) -> PublicClient:
+        """Return a new client of the public API."""
+        return self._client(PublicClient, tenant)
 
-    def _lane(self, kind: type[_Lane], tenant: int) -> _Lane:
+    def _client(self, kind: type[_Client], tenant: int) -> _Client:
         with self._lock:
-            lane = kind(self.customers[tenant], f"lane{next(self._numbers[tenant])}", self.seed)
-            self.lanes.append(lane)
-        return lane
+            client = kind(self.customers[tenant], f"client{next(self._numbers[tenant])}", self.seed)
+            self.clients.append(client)
+        return client
 
-    def send(self, lane: Lane, batch: Batch) -> None:
-        """Post a batch to the API, and write down what it answers."""
-        request = lane.request(batch)
+    def send(self, client: Client, batch: Batch) -> None:
+        """Post a batch to the API, and record the answer."""
+        request = client.request(batch)
         try:
             answer = httpx2.post(**{**request, "url": self.api + request["url"]}, timeout=_ANSWER_SECONDS)
         except httpx2.TransportError:
@@ -136,32 +136,32 @@ class Site:
             batch.told = answer.json()
         batch.answered = answer.status_code
 
-    def store(self, lane: Lane, batch: Batch, *, block_items: int) -> UUID:
-        """Store a batch as the API does, in blocks of the test's size; nobody is told."""
+    def store(self, client: Client, batch: Batch, *, block_items: int) -> UUID:
+        """Store a batch as the API does, in blocks of the test's size; send no notification."""
         with connect(self.settings.database_url, "sluice-web") as conn:
             batch.job_id = accept(
                 conn,
-                lane.tenant,
+                client.tenant,
                 batch.kind,
                 list(batch.items),
                 block_items=block_items,
                 merge=batch.merge,
                 request_id=batch.request_id,
-                after_job_id=lane.events_before(batch),
+                after_job_id=client.events_before(batch),
             )
         batch.answered = 202
         return batch.job_id
 
-    def store_blocks(self, lane: Lane, blocks: int, *, block_items: int = 50) -> UUID:
+    def store_blocks(self, client: Client, blocks: int, *, block_items: int = 50) -> UUID:
         """Store a job of events of so many blocks, in which both a loss and a double would be seen."""
-        return self.store(lane, lane.batch("events", items=blocks * block_items), block_items=block_items)
+        return self.store(client, client.batch("events", items=blocks * block_items), block_items=block_items)
 
-    def ready_lane(self) -> Lane:
-        """A lane whose entities exist."""
-        lane = self.lane()
-        job_id = self.store(lane, lane.batch(), block_items=1_000)
+    def ready_client(self) -> Client:
+        """Return a client whose entities exist."""
+        client = self.client()
+        job_id = self.store(client, client.batch(), block_items=1_000)
         self.run_here(job_id)
-        return lane
+        return client
 
     def run_here(self, job_id: UUID) -> None:
         """Run a job in this process."""
@@ -169,7 +169,7 @@ class Site:
             make_executor(pool, self.settings.redis_url).run(job_id, seconds=60)
 
     def lines(self) -> list[str]:
-        """All that the processes have said so far."""
+        """Return all lines that the processes have written so far."""
         said = [line for process in self.start.processes for line in process.lines]
         for output in self.spoken:
             output.seek(0)

@@ -1,4 +1,4 @@
-"""Clients, each of which sends batch after batch about entities of its own; what they send is seeded."""
+"""Clients that send one seeded batch after another; each writes entities of its own."""
 
 import random
 from itertools import count
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from ingest.db.tenants import Tenant
-from tests.chaos.ledger import NEEDLE, Batch
+from tests.chaos.model import NEEDLE, Batch
 
 _ENTITIES = 12  # few: so that batches meet the same ones again and again
 _KEYS = ("balance", "kyc_status", "risk_score")
@@ -22,16 +22,16 @@ class Customer(NamedTuple):
     public_key: str
 
 
-class Lane:
-    """A client of the operator API, which sends the next batch as soon as the one before is accepted.
+class Client:
+    """A client of the operator API, which sends the next batch once the one before is accepted.
 
-    Entities and states take effect in that order by themselves; events say which events they come after. A batch whose
-    answer was lost is its last one: it may have become a job or not, and nothing may depend on which.
+    Entities and states take effect in that order by themselves; events name the job that they come after. A batch whose
+    answer was lost is the client's last one: it may have become a job or not, and nothing may depend on that.
 
     Args:
-        customer: as whom it calls.
-        name: of the lane; lanes of two tenants share their names, and so the ids that they send.
-        seed: decides what it sends.
+        customer: the tenant and its keys.
+        name: of the client; clients of two tenants share names, and therefore ids.
+        seed: determines its batches.
     """
 
     def __init__(self, customer: Customer, name: str, seed: object) -> None:
@@ -42,11 +42,11 @@ class Lane:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more may be sent."""
+        """True if nothing more may be sent."""
         return bool(self.batches) and self.batches[-1].answered != 202
 
     def request(self, batch: Batch) -> dict[str, Any]:
-        """Its path, query, headers and body."""
+        """Return the path, query, headers and body of a batch."""
         query = {"mode": "merge"} if batch.merge else {}
         if (after := self.events_before(batch)) is not None:
             query["after"] = f"job_{after.hex}"
@@ -55,12 +55,12 @@ class Lane:
         return {"url": url, "params": query, "headers": headers, "json": batch.items}
 
     def paths(self) -> list[str]:
-        """Where some of what it wrote can be read."""
+        """Return paths under which some of its data can be read."""
         entity = f"/operator-data-api/entities/{self.entity(0)}"
         return [entity, f"{entity}/events", f"{entity}/state"]
 
     def events_before(self, batch: Batch) -> UUID | None:
-        """The job that the last batch must wait for, if it is one of events."""
+        """Return the job that a batch of events must wait for; None if there is none."""
         earlier = [before.job_id for before in self.batches[:-1] if before.kind == batch.kind == "events"]
         return earlier[-1] if earlier else None
 
@@ -68,7 +68,7 @@ class Lane:
         return f"{NEEDLE}-{self.name}-{number}"
 
     def batch(self, kind: str | None = None, *, items: int | None = None) -> Batch:
-        """The next one to send; the first makes all of the lane's entities."""
+        """Make the next batch; the first one creates all entities of the client."""
         if not self.batches:
             made = [self._entity(number, bad=False) for number in range(_ENTITIES)]
             return self._new("entities", made)
@@ -101,7 +101,7 @@ class Lane:
         return {"externalId": self.entity(-1 if bad else number), "stateKey": key, "value": value}
 
 
-class PublicLane(Lane):
+class PublicClient(Client):
     """A client of the public API: its batches merge, and events create what they name."""
 
     def __init__(self, customer: Customer, name: str, seed: object) -> None:
@@ -125,7 +125,7 @@ class PublicLane(Lane):
         return [f"/v1/object/{kind}/{self.entity(0)}" for kind in _TYPES]
 
     def batch(self, kind: str | None = None, *, items: int | None = None, later: bool | None = None) -> Batch:
-        """The next one to send."""
+        """Make the next batch."""
         kind = kind or self._random.choice(["objects", "object_events"])
         make = {"objects": self._object, "object_events": self._object_event}[kind]
         size = items or self._random.randint(1, 60)

@@ -1,22 +1,22 @@
-"""One process of each kind, to be lost and put back; every method leaves the house whole."""
+"""One process of each kind; every method ends one or more of them and starts them again."""
 
 import os
 import signal
 import threading
 
-from tests.chaos.site import Site, children_of
+from tests.chaos.deployment import Deployment, children_of
 from tests.worker.conftest import Process
 
 
-class House:
-    """API, worker and sweep of a site, ready.
+class Processes:
+    """Web process, worker and sweeper of a deployment, ready.
 
     Args:
-        site: where they run.
+        deployment: starts them.
     """
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
         self._start()
 
     def lose_a_pool_child(self) -> None:
@@ -24,36 +24,36 @@ class House:
 
     def lose_the_worker(self) -> None:
         self.worker.kill()
-        self.worker = self._site.worker()
+        self.worker = self._deployment.worker()
 
     def lose_sweep(self) -> None:
         self.sweep.kill()
-        self.sweep = self._site.sweep()
+        self.sweep = self._deployment.sweep()
 
     def lose_the_api(self) -> None:
         self.web.kill()
-        self.web = self._site.web()
+        self.web = self._deployment.web()
 
     def lose_the_api_master(self) -> None:
         self.web.kill_alone()
-        self.web = self._site.web()
+        self.web = self._deployment.web()
 
     def lose_the_worker_master(self) -> None:
         self.worker.kill_alone()
-        self.worker = self._site.worker()
+        self.worker = self._deployment.worker()
 
     def lose_all(self) -> None:
-        for process in self.processes:
+        for process in self.all:
             process.kill()
         self._start()
 
     def replace_the_worker(self) -> None:
-        old, self.worker = self.worker, self._site.worker()
+        old, self.worker = self.worker, self._deployment.worker()
         old.terminate()
 
     def replace_the_api(self) -> None:
         self.web.terminate()
-        self.web = self._site.web()
+        self.web = self._deployment.web()
 
     def freeze_the_worker(self, seconds: float) -> None:
         group = self.worker.popen.pid
@@ -62,9 +62,13 @@ class House:
         os.killpg(group, signal.SIGCONT)
 
     @property
-    def processes(self) -> list[Process]:
+    def all(self) -> list[Process]:
         return [self.web, self.worker, self.sweep]
 
     def _start(self) -> None:
-        self.web, self.worker, self.sweep = self._site.web(), self._site.worker(until_ready=False), self._site.sweep()
+        self.web, self.worker, self.sweep = (
+            self._deployment.web(),
+            self._deployment.worker(until_ready=False),
+            self._deployment.sweep(),
+        )
         self.worker.until_line("ready.")
