@@ -227,7 +227,7 @@ def run_in_request(caller: Caller, job_id: UUID) -> UUID | Ended:
 
 
 def accepted(job_id: UUID) -> dict[str, Any]:
-    """What the client is told of a job that has not ended (docs/contracts/operator.md section 4)."""
+    """Return the answer for a job that has not ended (docs/contracts/operator.md section 4)."""
     return {
         "jobId": ids.spell(ids.JOB, job_id),
         "status": JobState.PENDING,

@@ -61,7 +61,7 @@ def describe(summary: str, **details: Any) -> Callable[[_View], _View]:
 
 
 def description_of(view: Callable[..., Any]) -> Description | None:
-    """What was said of a view."""
+    """Return the description of a view; None if it has none."""
     return _DESCRIPTIONS.get(view)
 
 

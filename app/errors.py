@@ -59,7 +59,7 @@ STATUS: Mapping[type[SluiceError], int] = {
     Unavailable: 503,
 }
 
-# What the database says of itself is for the log; these are for the client.
+# Messages for the client. The database's own messages go to the log.
 _DATABASE_MESSAGES: Mapping[type[SluiceError], str] = {
     WriteRefused: "The database cannot store this, a number of extreme size for instance",
     TryAgain: "The database was too busy for this request; nothing of it was stored, send it again",
@@ -67,7 +67,7 @@ _DATABASE_MESSAGES: Mapping[type[SluiceError], str] = {
     Unavailable: "The database cannot be reached at the moment; send the request again",
 }
 
-# What HTTP itself finds wrong: the routing, mostly.
+# Codes of errors that Werkzeug raises, mostly in routing.
 _HTTP_CODES = {
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
@@ -110,18 +110,18 @@ Envelope: TypeAlias = Callable[[Fault], Response]
 
 @dataclass(frozen=True, slots=True)
 class Envelopes:
-    """What makes the answers.
+    """The functions that wrap faults into responses.
 
     Attributes:
-        of_bases: by base path of an API.
-        elsewhere: at all other addresses.
+        of_bases: one for each API, by its base path.
+        elsewhere: the one for all other addresses.
     """
 
     of_bases: Mapping[str, Envelope]
     elsewhere: Envelope
 
     def at(self, path: str) -> Envelope:
-        """Return what makes the answers at an address, which need not exist."""
+        """Return the envelope for an address, which need not exist."""
         return next((make for base, make in self.of_bases.items() if f"{path}/".startswith(f"{base}/")), self.elsewhere)
 
 
@@ -141,7 +141,7 @@ def handle(app: Flask, envelopes: Envelopes) -> None:
 
 
 def of_http(error: HTTPException) -> Fault:
-    """What to answer where HTTP itself went wrong: no such address or method, a malformed request."""
+    """Return the fault for an HTTP error: an unknown address or method, or a malformed request."""
     status = error.code or _INTERNAL
     message = _HTTP_MESSAGES.get(status) or error.description or error.name
     allow = dict(error.get_headers()).get("Allow")
@@ -149,13 +149,13 @@ def of_http(error: HTTPException) -> Fault:
 
 
 def of_status(status: int, message: str, headers: Mapping[str, str] | None = None) -> Fault:
-    """What to answer with a status of HTTP's own."""
+    """Return the fault for an HTTP status."""
     code = _HTTP_CODES.get(status, "INVALID_INPUT" if status < _INTERNAL else "INTERNAL_ERROR")
     return Fault(status, code, message, headers or {})
 
 
 def of(error: Exception) -> Fault:
-    """What to answer to one of our errors; anything else is a fault of Sluice's own, and is logged as one."""
+    """Return the fault for an error of Sluice. Log any other exception and return an internal error."""
     if isinstance(error, RateLimited):
         return Fault(429, error.code, error.message, {"Retry-After": str(error.retry_after)}, error.reset_at)
     if isinstance(error, FaultyBody):

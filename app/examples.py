@@ -1,4 +1,4 @@
-"""What bodies and answers look like, for the OpenAPI document: an example each, which a test holds to its shape."""
+"""Examples of bodies and answers for the OpenAPI document. A test checks each against its shape."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -53,7 +53,7 @@ _KEY = {
 _NAMED = {"object_id": _UUID, "object_type": "Order", "external_id": "ORD-123"}
 
 EXAMPLES: Mapping[str, Any] = {
-    # What is sent.
+    # Request bodies.
     "Entity": _ENTITY,
     "Event": _EVENT,
     "StateValue": 145.5,
@@ -68,7 +68,7 @@ EXAMPLES: Mapping[str, Any] = {
     "ObjectEvent": _OBJECT_EVENT,
     "ObjectBatch": {"objects": [_OBJECT]},
     "ObjectEventBatch": {"events": [_OBJECT_EVENT]},
-    # What became of it.
+    # Results of writes.
     "AcceptedBatch": _ACCEPTED,
     "AcceptedObjectBatch": {"success": True, "data": _ACCEPTED},
     "EndedBatch": {
@@ -141,7 +141,7 @@ EXAMPLES: Mapping[str, Any] = {
         "objects": [{**_NAMED, "created": True}],
         "errors": [],
     },
-    # What is read back.
+    # Results of reads.
     "StoredEntity": {"id": "ent_0d6f2f0e95c14b448d8a7f3c1f6f4f10", **_ENTITY, "createdAt": _TIME, "updatedAt": _TIME},
     "DeletedEntity": {"externalId": "p1", "deleted": True},
     "StoredEvents": [{"id": "eev_01985f0cf2d27b5c8d6a1f0e2b3c4d5f", **_EVENT, "createdAt": _TIME}],

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from flask import request
 
-# What descriptions of calls say of it.
+# The text on `handling` in the OpenAPI document.
 HANDLING = "handling=strict (members that an item should not have are errors) or lenient (warnings, default)"
 
-# What docs/contracts/operator.md section 4 allows; clients and proxies give up not long after.
+# The limit of docs/contracts/operator.md section 4; clients and proxies give up not long after.
 LONGEST_WAIT_SECONDS = 30
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -22,7 +22,7 @@ _PREFERENCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What the client prefers.
+    """The preferences of a client.
 
     Attributes:
         wait: seconds that it would wait, 30 at most; None where it does not say.
@@ -36,7 +36,7 @@ class Preference:
 
     @property
     def strict(self) -> bool:
-        """Whether members that an item should not have are errors."""
+        """True if unknown members of an item are errors."""
         return self.handling == "strict"
 
     def seconds(self, default: int) -> int:
@@ -92,7 +92,7 @@ def parse(headers: list[str]) -> Preference:
 
 
 def stated() -> Preference:
-    """What the client of this request prefers."""
+    """Return the preferences of the current request."""
     sent = request.headers.get("Prefer")
     return parse([sent]) if sent else _NONE
 

@@ -18,12 +18,12 @@ _MOST_DIGITS = 9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter(ABC):
-    """What every query parameter has.
+    """Base of all query parameters.
 
     Attributes:
-        name: as it stands in the query.
-        text: what it is for, where its values do not say so.
-        required: the call cannot do without.
+        name: its name in the query.
+        text: its purpose, unless its values say so.
+        required: true if every request must have it.
     """
 
     name: str

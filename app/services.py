@@ -1,4 +1,4 @@
-"""What a web process holds for its life. Made without touching the network; what is opened is opened after the fork."""
+"""The services of a web process, kept for its life. Their creation needs no network; they connect after the fork."""
 
 import threading
 from functools import cached_property

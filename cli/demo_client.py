@@ -52,7 +52,7 @@ class Job(msgspec.Struct, frozen=True):
 
     @property
     def ended(self) -> bool:
-        """Whether the job's state is one that no job leaves."""
+        """True if the job has ended."""
         return self.completed_at is not None
 
     @property
@@ -123,7 +123,7 @@ class Client:
             page = None if following is None else str(answer.url.join(following["url"]))
 
     def read(self, path: str) -> str:
-        """What `GET` answers, indented, every number as the server spelt it.
+        """Return the answer to a `GET`, indented, each number as the server wrote it.
 
         Raises:
             DemoFailed: the answer is not 2xx, or none came.

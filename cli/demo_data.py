@@ -100,7 +100,7 @@ def _event(row: Row) -> Item:
 
 
 def _states(flights: list[Row]) -> list[Item]:
-    """What the week says of every tail number in it: how many flights departed, and where and when the last one did."""
+    """Return two states of each tail number: its number of departed flights, and place and time of the last of them."""
     tails = sorted({row["tailnum"] for row in flights} - {_NOTHING})
     departed = sorted(filter(_departed, flights), key=_scheduled)
     count = Counter(row["tailnum"] for row in departed)

@@ -1,4 +1,4 @@
-"""What a person sees of the demonstration: live bars on a terminal, plain lines elsewhere, and two tables."""
+"""Output of the demonstration: live bars on a terminal, plain lines elsewhere, and two tables."""
 
 import re
 from collections import defaultdict
@@ -19,7 +19,7 @@ _FIRST_FEW = 3  # bad items that are named per reason; the errors page has all o
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one batch: its name, its ended job, and all of its bad items."""
+    """The outcome of one batch: its name, its ended job, and all of its bad items."""
 
     label: str
     job: Job

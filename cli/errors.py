@@ -1,4 +1,4 @@
-"""What keeps the command line from doing what it was asked, each with its exit code.
+"""Errors of the command line, each with its exit code.
 
 SluiceError (ingest.errors)      exit 1
 ├── SettingsError                exit 78, EX_CONFIG of sysexits.h

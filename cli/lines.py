@@ -1,4 +1,4 @@
-"""What programs write: printed line by line, each with its program's label, or kept in a file as it comes."""
+"""Output of programs: printed line by line, each with its program's label, or appended to a file."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ class Lines:
 
     @property
     def output(self) -> int | IO[bytes]:
-        """What a program gets for its outputs: the file, or a pipe of its own to `relay` from."""
+        """Return the output for a program: the file, or a pipe of its own to `relay` from."""
         return self._log or subprocess.PIPE
 
     def relay(self, name: str, pipe: IO[bytes], noise: str = "") -> bool:

@@ -1,4 +1,4 @@
-"""What several commands share: where the stack is, a transaction in its database, and how results are printed."""
+"""Parts that commands share: the address of the stack, a transaction in its database, and the printing of results."""
 
 import json
 from collections.abc import Iterator, Sequence

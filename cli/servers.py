@@ -101,7 +101,7 @@ def _wal_size(disk: Room) -> str:
 
 
 def postgres_answers(data: DataDir) -> bool:
-    """Whether the embedded Postgres takes connections."""
+    """True if the embedded Postgres accepts connections."""
     try:
         connect(data.database_url, "sluice-cli").close()
     except Unavailable:
@@ -127,7 +127,7 @@ def valkey(data: DataDir, run_as: RunAs | None) -> Program:
 
 
 def valkey_answers(data: DataDir) -> bool:
-    """Whether the embedded Valkey takes commands."""
+    """True if the embedded Valkey accepts commands."""
     with redis.Redis(unix_socket_path=str(data.valkey_socket), socket_timeout=2) as client:
         try:
             return bool(client.ping())
@@ -186,7 +186,7 @@ def _clear_former_postmaster(pid_file: Path) -> None:
 
 
 def _runs_in(pid: int, folder: Path) -> bool:
-    """Whether a process works in that directory, as a postmaster does in its cluster's."""
+    """True if this directory is the working directory of the process, as a cluster's is that of its postmaster."""
     try:
         return Path(f"/proc/{pid}/cwd").samefile(folder)
     except OSError:

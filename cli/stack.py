@@ -210,7 +210,7 @@ def _start_servers(
 
 
 def _readiness(port: int) -> tuple[bool, str]:
-    """Whether the API is ready, and what it says of that."""
+    """Return whether the API is ready, and its answer or the error."""
     with closing(http.client.HTTPConnection(procfile.LOCALHOST, port, timeout=5)) as connection:
         try:
             connection.request("GET", "/readyz")

@@ -1,4 +1,4 @@
-"""What reaches a terminal: text from outside without its control characters, and no traceback where output fails."""
+"""Safe output to a terminal: foreign text without control characters, and no traceback if output fails."""
 
 import errno
 import os

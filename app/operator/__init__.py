@@ -11,7 +11,7 @@ __all__ = ["failure", "mount"]
 _DATA_API = "/operator-data-api"
 _KEYS_API = "/api-keys"
 
-# Who is calling is known before anything else of the request is looked at; then each noun counts it in its scope.
+# Authenticate the caller before reading anything else of the request; then each noun counts it in its own rate limit.
 _api = Blueprint("operator", __name__)
 _api.before_request(auth.operator)
 _api.after_request(rate_limit.add_headers(lambda verdict: verdict.headers))

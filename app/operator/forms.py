@@ -89,7 +89,7 @@ def _names(name: type[Name] = Name) -> BoundedList:
 
 
 class Form(Schema):
-    """What all forms share: unknown fields are refused."""
+    """Base of all forms: it rejects unknown fields."""
 
     class Meta:
         unknown = RAISE
@@ -112,7 +112,7 @@ def _types(name: type[Name] = Name, **options: Any) -> BoundedDict:
 
 
 class TemplateSchemaForm(Form):
-    """What a template says (docs/contracts/operator.md section 2)."""
+    """The content of a template (docs/contracts/operator.md section 2)."""
 
     entity_types = _types(required=True)
     event_types = _types(AddressedName, load_default=dict)

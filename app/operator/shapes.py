@@ -31,7 +31,7 @@ SHAPES: dict[str, Shape] = {
     "Health": record(status={"const": "ok"}),
     "Readiness": record(status=choice("ok", "unready"), checks={"type": "object", "additionalProperties": TEXT}),
     "Document": DOCUMENT,
-    # What is sent, one by one and in batches.
+    # Request bodies, single and in batches.
     "Entity": record(entityType=_NAME, externalId=ID, data=DOCUMENT),
     "Event": record(("timestamp",), eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME)),
     "StateValue": _ANYTHING,
@@ -85,7 +85,7 @@ SHAPES: dict[str, Shape] = {
         warnings=ref("Warnings"),
         links=record(self=TEXT, errors=TEXT, warnings=TEXT),
     ),
-    # What is read back.
+    # Results of writes and reads.
     "WrittenEntity": record(
         ("warnings",),
         id=TEXT,

@@ -11,7 +11,7 @@ __all__ = ["BASES", "failure", "mount"]
 # The same calls at each, never a redirect from one to the other: the SDK follows none.
 BASES = ("/api/public/v1", "/v1")
 
-# Who is calling is known before anything else of the request is looked at; then each noun counts it in its scope.
+# Authenticate the caller before reading anything else of the request; then each noun counts it in its own rate limit.
 _api = Blueprint("public", __name__)
 _api.before_request(auth.public)
 _api.after_request(rate_limit.add_headers(envelope.limits))

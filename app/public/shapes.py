@@ -26,7 +26,7 @@ SHAPES: dict[str, Shape] = {
     "FaultyBody": record(
         detail=array(record(loc=array({"type": ["string", "integer"]}), msg=TEXT, type=TEXT), minItems=1)
     ),
-    # What is sent, one by one and in batches.
+    # Request bodies, single and in batches.
     "Object": record(("properties",), type=_TYPE_NAME, id=_OBJECT_ID, properties=_OPTIONAL_DOCUMENT),
     "LinkedObject": record(
         ("properties", "qualifier"),
@@ -44,7 +44,7 @@ SHAPES: dict[str, Shape] = {
     ),
     "ObjectBatch": record(objects=array(ref("Object"), maxItems=KINDS["objects"].limit)),
     "ObjectEventBatch": record(events=array(ref("ObjectEvent"), maxItems=KINDS["object_events"].limit)),
-    # What became of it.
+    # Results of writes.
     "RecordedEvent": record(
         _WARNED,
         **_WARNINGS,
@@ -69,7 +69,7 @@ SHAPES: dict[str, Shape] = {
         errors=_ERRORS,
     ),
     "AcceptedObjectBatch": success(ref("AcceptedBatch")),
-    # What is read back.
+    # Results of reads.
     "StoredObject": record(**_NAMED, properties=DOCUMENT, created_at=TIME, updated_at=TIME),
     "KeyHealth": record(
         status={"const": "healthy"},

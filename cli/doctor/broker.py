@@ -53,7 +53,7 @@ def look(redis_url: str, *, embedded: bool) -> Iterator[Line]:
 
 
 def version(info: dict[str, Any]) -> Line:
-    """Whether the server is one that Sluice runs on."""
+    """Check that Sluice supports this version of the server."""
     if "valkey_version" in info:
         return ok("broker", f"Valkey {info['valkey_version']} answers")
     found = f"Redis {info['redis_version']} answers"
@@ -63,7 +63,7 @@ def version(info: dict[str, Any]) -> Line:
 
 
 def memory(info: dict[str, Any]) -> Line:
-    """Whether the server keeps what it is given."""
+    """Check that the server has memory for new messages and evicts none."""
     used, most = int(info["used_memory"]), int(info["maxmemory"])
     policy = info["maxmemory_policy"]
     found = f"{amount(used)} used of {amount(most) if most else 'no limit'}, maxmemory-policy {policy}"
@@ -76,7 +76,7 @@ def memory(info: dict[str, Any]) -> Line:
 
 
 def queue(messages: int) -> Line:
-    """Whether somebody takes the messages."""
+    """Check that workers keep up with the messages in the queue."""
     found = f"{messages:,} messages wait for workers"
     if messages > _MANY_MESSAGES:
         return warn("queue", found, "Are workers running, and on this broker? If so, there are too few: add some")

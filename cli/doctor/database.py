@@ -102,7 +102,7 @@ _ADVICES = {
 
 
 def version(number: int) -> Line:
-    """Whether the server is one that Sluice runs on."""
+    """Check that Sluice supports this version of the server."""
     found = f"PostgreSQL {number // 10000}.{number % 10000} answers"
     if number < _OLDEST_VERSION:
         return fail("database", found, "Sluice needs PostgreSQL 15 or newer")
@@ -110,7 +110,7 @@ def version(number: int) -> Line:
 
 
 def encoding(refusal: str | None) -> Line:
-    """Whether the database can hold every text.
+    """Check that the database can store every text.
 
     Args:
         refusal: why it cannot, and after a colon what to do.
@@ -122,14 +122,14 @@ def encoding(refusal: str | None) -> Line:
 
 
 def migrations(missing: list[str]) -> Line:
-    """Whether the schema is up to date."""
+    """Check that all migrations are applied."""
     if missing:
         return fail("migrations", f"missing: {', '.join(missing)}", "Run `sluice migrate`")
     return ok("migrations", "all are applied")
 
 
 def durability(settings: dict[str, str]) -> Line:
-    """Whether what was answered with 2xx outlives a power cut."""
+    """Check that data acknowledged with 2xx survive a power cut."""
     off = [name for name, value in settings.items() if value == "off"]
     if off:
         found = f"off: {', '.join(off)}"
@@ -142,7 +142,7 @@ def _wanted(settings: Settings) -> int:
 
 
 def guards(unheeded: dict[str, str], *, lent: bool) -> Line:
-    """Whether a worker's transaction has the settings that end it where the worker hangs or dies.
+    """Check that a worker's transaction has the timeouts that end it if the worker hangs or dies.
 
     Args:
         unheeded: those that it has not, by name, as they are.
@@ -155,7 +155,7 @@ def guards(unheeded: dict[str, str], *, lent: bool) -> Line:
 
 
 def connections(found: facts.Connections, wanted: int, *, lent: bool) -> Line:
-    """Whether there are enough connections.
+    """Check that the server has enough connections.
 
     Args:
         found: as the server says.
@@ -185,7 +185,7 @@ def size(whole: int, tables: list[facts.Table]) -> Line:
 
 
 def vacuum(automatic: bool, tables: list[facts.Table]) -> Line:  # noqa: FBT001 # a fact beside others
-    """Whether dead rows are cleared away."""
+    """Check that autovacuum removes dead rows."""
     behind = [table for table in tables if table.dead > max(_DEAD_LEAST, _DEAD_SHARE * table.live)]
     if not automatic:
         return warn("vacuum", "autovacuum is off", "Tables grow without end and slow down: turn it on")
@@ -197,7 +197,7 @@ def vacuum(automatic: bool, tables: list[facts.Table]) -> Line:  # noqa: FBT001 
 
 
 def transactions(oldest: facts.Transaction | None) -> Line:
-    """Whether some transaction keeps vacuum from its work."""
+    """Check that no long transaction holds vacuum back."""
     if oldest is None:
         return ok("transactions", "none is open")
     by = f"{oldest.application or 'a client without a name'} (pid {oldest.pid})"
@@ -240,7 +240,7 @@ def workers(sessions: facts.Sessions, waits: facts.Waiting | None, swept: int) -
 
 
 def waiting(oldest: facts.Waiting | None) -> Line:
-    """Whether jobs begin in time."""
+    """Check that no job waits long to begin."""
     if oldest is None:
         return ok("waiting", "no job waits to be begun")
     found = (

@@ -20,13 +20,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one check of the check-up found.
+    """The result of one check of the check-up.
 
     Attributes:
-        name: what was looked at.
-        level: how it stands.
+        name: of the checked part.
+        level: ok, warning or failure.
         found: a sentence without its full stop.
-        advice: what to do, where something is to be done.
+        advice: the remedy; empty if none is needed.
     """
 
     name: str
@@ -54,7 +54,7 @@ _MOST_CLOCK_SECONDS = 2.0
 
 
 def clocks(name: str, whose: str, ahead: float) -> Line:
-    """Whether a server's clock agrees with this machine's.
+    """Check that a server's clock agrees with this machine's.
 
     Args:
         name: of the line.

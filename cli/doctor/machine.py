@@ -22,7 +22,7 @@ _FEW = 3
 
 
 def python() -> Line:
-    """Whether this Python is one that Sluice runs on."""
+    """Check that Sluice supports this version of Python."""
     found = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     if sys.version_info < _OLDEST_PYTHON:
         return fail("python", found, "Sluice needs Python 3.11 or newer")
@@ -30,7 +30,7 @@ def python() -> Line:
 
 
 def packages() -> Line:
-    """Whether the packages are there in the versions that Sluice was made for."""
+    """Check that the packages are installed in the versions that Sluice needs."""
     try:
         needed = requires("sluice") or []
     except PackageNotFoundError:
@@ -39,7 +39,7 @@ def packages() -> Line:
 
 
 def compared(needed: Sequence[Requirement]) -> Line:
-    """Whether what is installed is what is needed."""
+    """Check the installed versions against the needed ones."""
     wrong = []
     for each in needed:
         if each.marker is not None and not each.marker.evaluate({"extra": ""}):
@@ -57,7 +57,7 @@ def compared(needed: Sequence[Requirement]) -> Line:
 
 
 def environment() -> Line:
-    """Whether variables are set that somebody may take for settings of Sluice's."""
+    """Check that no variable is set that users may mistake for a setting of Sluice."""
     if found := strays(os.environ):
         advice = "Unset them, and say what they should do by Sluice's own settings (.env.example)"
         return warn("environment", f"these do not count: {', '.join(found)}", advice)
@@ -65,7 +65,7 @@ def environment() -> Line:
 
 
 def door(environ: Mapping[str, str], *, behind_proxy: bool) -> Line:
-    """Whether other machines reach the API with nothing in front of it."""
+    """Check that other machines reach the API only through a proxy."""
     addresses = open_addresses(environ)
     if addresses and not behind_proxy:
         advice = (
@@ -76,7 +76,7 @@ def door(environ: Mapping[str, str], *, behind_proxy: bool) -> Line:
 
 
 def disk(directory: Path, wanted: int) -> Iterator[Line]:
-    """Whether the database has room to grow; no line where there is none yet.
+    """Check that the database has room to grow; yield no line if there is no database yet.
 
     Args:
         directory: where it is on this machine.
@@ -91,7 +91,7 @@ def disk(directory: Path, wanted: int) -> Iterator[Line]:
 
 
 def enough(directory: Path, found: Room, wanted: int) -> Line:
-    """Whether there is enough room; arguments as of `disk`."""
+    """Check the free room; arguments as of `disk`."""
     least = found.least(wanted)
     text = f"{amount(found.free)} are free for {directory}; below {amount(least)} new data are refused"
     if found.free < least:
