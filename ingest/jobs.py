@@ -64,6 +64,16 @@ class Effect(StrEnum):
     UNPROCESSED = "unprocessed"
 
 
+ITEM_ERROR_CODES = (
+    "VALIDATION_FAILED",
+    "UNKNOWN_FIELD",
+    "ITEM_TOO_LARGE",
+    "NOT_FOUND",
+    "TOO_LARGE",
+    "WRITE_FAILED",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ItemError:
     """Why one item was refused.
@@ -71,7 +81,7 @@ class ItemError:
     Attributes:
         index: 0-based, in the whole batch.
         external_id: the item's, where one could be read.
-        code: `VALIDATION_FAILED`, `UNKNOWN_FIELD`, `NOT_FOUND`, `TOO_LARGE` or `WRITE_FAILED`.
+        code: one of ITEM_ERROR_CODES.
         message: what is wrong, and with which field.
         malformed: the item is not of the call's shape, as against its template's; a single call answers the two apart.
     """

@@ -1,7 +1,7 @@
 """The shapes of the operator API as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
 
 from app.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
-from ingest.jobs import Effect, JobState
+from ingest.jobs import ITEM_ERROR_CODES, Effect, JobState
 from ingest.kinds import KINDS
 
 _TIME_OR_NULL: Shape = {"type": ["string", "null"], "format": "date-time"}
@@ -50,7 +50,7 @@ SHAPES: dict[str, Shape] = {
     "ItemError": record(
         index=COUNT,
         externalId={"type": ["string", "null"]},
-        code=choice("VALIDATION_FAILED", "UNKNOWN_FIELD", "NOT_FOUND", "TOO_LARGE", "WRITE_FAILED"),
+        code=choice(*ITEM_ERROR_CODES),
         message=TEXT,
     ),
     "ItemErrors": array(ref("ItemError")),
