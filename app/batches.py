@@ -34,8 +34,8 @@ _SLICE_SECONDS = 5
 _LONGEST_SECONDS = 24
 _LONGEST_TURN_SECONDS = 10
 
-# A worker that dies before it tells of the end of a job leaves the request asleep, which looks by itself so often.
-_LOOK_SECONDS = 3
+# A worker that dies before it signals the end of a job leaves the request asleep, so it reads the job this often.
+_READ_EVERY_SECONDS = 3
 
 _RETRY_AFTER_SECONDS = "1"
 
@@ -215,7 +215,7 @@ def run_in_request(caller: Caller, job_id: UUID) -> UUID | Ended:
                 turn.release()
     except Exception:  # whatever it was, sweep takes the job up again
         log.exception("job_crashed", job_id=ids.spell(ids.JOB, job_id))
-    ended = _look(job_id)
+    ended = _ended_or_id(job_id)
     left = int(until - time.monotonic())
     places = services().waiting_places
     if isinstance(ended, Ended) or left < 1 or not places.acquire(blocking=False):
@@ -246,14 +246,14 @@ def where_to_poll(job_id: UUID) -> Mapping[str, str]:
 def _await(job_id: UUID, seconds: int) -> UUID | Ended:
     """Sleep until the job has ended or the time is up, looking now and then."""
     while True:
-        may_wait_on = services().job_end.wait(job_id, min(seconds, _LOOK_SECONDS))
-        found = _look(job_id)
-        seconds -= _LOOK_SECONDS
+        may_wait_on = services().job_end.wait(job_id, min(seconds, _READ_EVERY_SECONDS))
+        found = _ended_or_id(job_id)
+        seconds -= _READ_EVERY_SECONDS
         if isinstance(found, Ended) or seconds <= 0 or not may_wait_on:
             return found
 
 
-def _look(job_id: UUID) -> UUID | Ended:
+def _ended_or_id(job_id: UUID) -> UUID | Ended:
     """The job if it has ended. The batch is stored: no error may leave here."""
     try:
         with transaction(services().pool) as conn:

@@ -19,7 +19,7 @@ RATE = "100000000/minute"  # what is measured is the work, not its limit
 RATES = {f"SLUICE_RATE_{scope}": RATE for scope in ("ENTITIES", "EVENTS", "STATES", "BATCH", "READ")}
 
 _TIMEOUT_SECONDS = 120.0
-_LOOK_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 _LEFT = "SELECT count(*) FROM jobs WHERE ended_at IS NULL"
 
 
@@ -47,7 +47,7 @@ class Deployment:
         while self.database.admin.execute(_LEFT).fetchone() != (0,):
             if time.monotonic() > until:
                 raise RuntimeError(f"jobs do not end: see {self.stack.log}")
-            self.stack.poll(_LOOK_SECONDS)
+            self.stack.poll(_POLL_SECONDS)
         self.database.expect("jobs", jobs)
 
 

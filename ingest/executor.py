@@ -358,7 +358,7 @@ class Executor:
         for job in ends:
             faultpoints.passing("job.ended")
             log.info("job_ended", status=job.status, total=job.total, failed=job.failed, **_named(job))
-            for dependent in job.behind:
+            for dependent in job.dependents:
                 self.notifier.notify(dependent)
         awaited = [job.id for job in ends if job.awaited]
         if awaited and self.job_end is not None:

@@ -33,7 +33,7 @@ from ingest.writing import write
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.transaction")
 
-_Told = TypeVar("_Told", ItemError, ItemWarning)
+_Notice = TypeVar("_Notice", ItemError, ItemWarning)
 
 # One job with an open block, or several jobs that are alike, each with its only block.
 JobGroup = Sequence[Claim]
@@ -228,10 +228,10 @@ def _shares(
         yield _Share(BlockOutcome(job.id, block.no, effects, results), mine, _between(warnings, start, end, shift))
 
 
-def _between(told: list[_Told], start: int, end: int, shift: int) -> list[_Told]:
+def _between(notices: list[_Notice], start: int, end: int, shift: int) -> list[_Notice]:
     """Return the errors or warnings of the items from `start` to before `end`, their indexes shifted."""
-    mine = told[bisect_left(told, start, key=_INDEX) : bisect_left(told, end, key=_INDEX)]
-    return [replace(one, index=one.index + shift) for one in mine] if shift else mine
+    mine = notices[bisect_left(notices, start, key=_INDEX) : bisect_left(notices, end, key=_INDEX)]
+    return [replace(notice, index=notice.index + shift) for notice in mine] if shift else mine
 
 
 def _results(shift: int, indexes: Sequence[int], effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:

@@ -37,7 +37,7 @@ def doctor(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
 
     Example: sluice doctor --json
     """
-    lines = list(look(data_dir)) if as_json else list(_shown(look(data_dir)))
+    lines = list(examine(data_dir)) if as_json else list(_shown(examine(data_dir)))
     fails = sum(line.level is Level.FAIL for line in lines)
     warnings = sum(line.level is Level.WARN for line in lines)
     if as_json:
@@ -51,7 +51,7 @@ def doctor(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
     context.exit(1 if fails else 0)
 
 
-def look(data_dir: Path) -> Iterator[Line]:
+def examine(data_dir: Path) -> Iterator[Line]:
     """Every line of the check-up, as it comes.
 
     Args:
@@ -72,8 +72,8 @@ def look(data_dir: Path) -> Iterator[Line]:
     embedded = embedded_urls()
     if directory := settings.database_dir or ("DATABASE_URL" in embedded and DataDir(data_dir).path):
         yield from machine.disk(Path(directory), settings.min_free_disk_bytes)
-    yield from database.look(settings, data_dir if "DATABASE_URL" in embedded else None)
-    yield from broker.look(settings.redis_url, embedded="REDIS_URL" in embedded)
+    yield from database.examine(settings, data_dir if "DATABASE_URL" in embedded else None)
+    yield from broker.examine(settings.redis_url, embedded="REDIS_URL" in embedded)
 
 
 def _shown(lines: Iterator[Line]) -> Iterator[Line]:

@@ -23,7 +23,7 @@ _MANY_MESSAGES = 10_000
 _FULL = 0.9
 
 
-def look(redis_url: str, *, embedded: bool) -> Iterator[Line]:
+def examine(redis_url: str, *, embedded: bool) -> Iterator[Line]:
     """A line about each thing of the broker; one alone where it does not answer.
 
     Args:
@@ -48,7 +48,7 @@ def look(redis_url: str, *, embedded: bool) -> Iterator[Line]:
                 "broker",
                 f"it does not answer, or refuses ({type(error).__name__})",
                 f"{'Is `sluice up` running?' if embedded else 'See to the server that REDIS_URL names.'} Nothing is "
-                "lost: batches are accepted meanwhile, and sweep carries the jobs out, only later",
+                "lost: batches are accepted meanwhile, and sweep runs the jobs, only later",
             )
 
 

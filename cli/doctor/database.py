@@ -37,7 +37,7 @@ _LATE_SECONDS = 60
 _LARGEST = 3
 
 
-def look(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
+def examine(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
     """A line about each thing of the database; one alone where it does not answer.
 
     Args:
@@ -46,7 +46,7 @@ def look(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
     """
     try:
         with connect(settings.database_url, "sluice-cli") as conn:
-            yield from _looked(conn, settings)
+            yield from _examined(conn, settings)
         with connect(settings.database_url, WORKER) as conn:
             yield guards(facts.unheeded(conn, WORKER), lent=conn.lent)
     except Unavailable as error:
@@ -54,7 +54,7 @@ def look(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
         yield fail("database", f"no connection, so nothing in it was looked at: {error.message}", advice)
 
 
-def _looked(conn: Connection, settings: Settings) -> Iterator[Line]:
+def _examined(conn: Connection, settings: Settings) -> Iterator[Line]:
     yield version(conn.info.server_version)
     yield encoding(unfit(conn))
     checks: tuple[tuple[str, Callable[[Connection], Any], Callable[[Any], Line]], ...] = (

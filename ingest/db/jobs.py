@@ -178,7 +178,7 @@ class Ended(NamedTuple):
 
     Attributes:
         failed: how many of its items.
-        behind: the jobs that may begin now: at most 1,000; the sweeper notifies of any further ones.
+        dependents: the jobs that may begin now, at most 1,000; the sweeper notifies of any further ones.
     """
 
     id: UUID
@@ -187,7 +187,7 @@ class Ended(NamedTuple):
     status: str
     total: int
     failed: int
-    behind: list[UUID]
+    dependents: list[UUID]
 
 
 _ENDED = """

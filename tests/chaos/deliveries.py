@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS = 60.0
 
 
 def deliver(deployment: Deployment, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
-    """Deliver to a process with SLUICE_FAULT. It begins with this job, and then takes along whatever else waits."""
+    """Deliver to a process with SLUICE_FAULT. It runs this job, and then all other queued jobs."""
     urls = {"DATABASE_URL": deployment.settings.database_url, "REDIS_URL": deployment.settings.redis_url}
     env = {**os.environ, **urls, "SLUICE_FAULT": fault}
     argv = [sys.executable, "-c", _DELIVERY, str(job_id)]

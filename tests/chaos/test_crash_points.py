@@ -23,7 +23,7 @@ _OF_A_BLOCK = [
 @pytest.mark.parametrize("point", _OF_A_BLOCK)
 def test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing(deployment: Deployment, point: str) -> None:
     jobs = [deployment.store_blocks(deployment.ready_client(), BLOCKS) for _ in range(BLOCKS)]
-    # No worker yet: each of these is at its own job until it is killed, and nobody takes that along before.
+    # No worker yet: each of these is at its own job until it is killed, and no worker runs that before.
     deliveries = [deliver(deployment, job_id, f"{point}:{number}") for number, job_id in enumerate(jobs, start=1)]
     for delivery in deliveries:
         assert_killed(delivery)
@@ -36,7 +36,7 @@ def test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing(deployment: Dep
 
 
 @pytest.mark.parametrize("point", ["job.begun", "block.written", "block.committed"])
-def test_kill_9_in_a_job_that_was_taken_along_loses_and_doubles_nothing(deployment: Deployment, point: str) -> None:
+def test_kill_9_in_a_further_job_of_a_worker_loses_and_doubles_nothing(deployment: Deployment, point: str) -> None:
     jobs = [deployment.store_blocks(deployment.ready_client(), BLOCKS) for _ in range(3)]
     passings = 2 if point == "job.begun" else BLOCKS + 2
     assert_killed(deliver(deployment, jobs[0], f"{point}:{passings}"))

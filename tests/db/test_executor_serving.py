@@ -40,7 +40,7 @@ class Noted(Notifier):
 
 
 @pytest.mark.usefixtures("players")
-def test_whatever_waits_is_taken_along_in_the_order_it_came(
+def test_a_worker_drains_the_queue_in_order(
     submit: Callable[..., UUID], executor: Executor, listener: Listener, observer: Connection
 ) -> None:
     waiting = [submit("events", [event(number)]) for number in range(5)]
@@ -60,7 +60,7 @@ def test_a_message_that_names_no_job_brings_the_others_on(
     assert job_of(observer, waiting).status is JobState.COMPLETED
 
 
-def test_a_job_that_waits_for_another_is_not_taken_along_before_it(
+def test_a_job_that_waits_for_another_runs_after_it(
     submit: Callable[..., UUID], executor: Executor, listener: Listener, observer: Connection
 ) -> None:
     first = submit("entities", [entity(1)])
@@ -261,7 +261,7 @@ def test_a_job_without_open_blocks_keeps_no_worker_busy(
     executor.serve(None, listener, seconds=60)
 
 
-def test_two_workers_that_take_along_leave_no_job_that_either_has_begun(
+def test_two_workers_that_drain_the_queue_leave_no_job_begun(
     submit: Callable[..., UUID], executor: Executor, redis_url: str, observer: Connection
 ) -> None:
     for number in range(300):

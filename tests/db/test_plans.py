@@ -104,11 +104,11 @@ def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
     made = [accept(conn, owner, "entities", [entity()]) for conn, _ in _short_transactions(pool, _BACKLOG)]
     first, second, *_ = made
     for conn, _ in _short_transactions(pool, 1):
-        behind = accept(conn, owner, "entities", [entity()], after_job_id=second)
+        dependent = accept(conn, owner, "entities", [entity()], after_job_id=second)
     with transaction(pool) as conn:
         assert len(claims.claim(conn, first)) == 1
         assert jobs.cancel(conn, second)
-        assert [job.behind for job in jobs.ended(conn, [second])] == [[behind]]
+        assert [job.dependents for job in jobs.ended(conn, [second])] == [[dependent]]
         assert _rows_read(conn) < _FEW_ROWS
 
 
