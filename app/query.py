@@ -163,7 +163,7 @@ def check(known: Collection[str]) -> None:
 def _hint(name: str, known: Collection[str]) -> str:
     if not known:
         return ": this call takes none"
-    lower = {each.lower(): each for each in known}
+    lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(name.lower(), lower, n=1)
     guess = f' (did you mean "{lower[near[0]]}"?)' if near else ""
     return f"{guess}: this call takes {', '.join(known)}"

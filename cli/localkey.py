@@ -24,7 +24,7 @@ def local_key(data: DataDir, database_url: str) -> str:
         caller = keys.caller(conn, known) if known else None
         if known and caller and not (caller.revoked or caller.expired or caller.suspended):
             return known
-        active = [each for each in tenants.everyone(conn) if each.name == _TENANT and each.suspended_at is None]
+        active = [tenant for tenant in tenants.everyone(conn) if tenant.name == _TENANT and tenant.suspended_at is None]
         tenant = active[0] if active else tenants.create(conn, _TENANT)
         if tenant.template_id is None:
             tenants.choose_template(conn, tenant.id, _TEMPLATE)

@@ -46,7 +46,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 
 def storable(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
     """Refuse what Postgres cannot hold as text: NUL, and bytes that are no UTF-8, which Python reads as surrogates."""
-    if any(each == "\0" or "\ud800" <= each <= "\udfff" for each in text):
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
         raise click.BadParameter("must be text in UTF-8, without NUL")
     return text
 

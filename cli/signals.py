@@ -14,8 +14,8 @@ def orderly_end() -> Iterator[None]:
     """
 
     def leave(number: int, _frame: FrameType | None) -> None:
-        for each in former:
-            signal.signal(each, signal.SIG_IGN)
+        for signum in former:
+            signal.signal(signum, signal.SIG_IGN)
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + number)
@@ -24,9 +24,9 @@ def orderly_end() -> Iterator[None]:
     wanted = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         wanted.append(signal.SIGHUP)
-    former = {each: signal.signal(each, leave) for each in wanted}
+    former = {signum: signal.signal(signum, leave) for signum in wanted}
     try:
         yield
     finally:
-        for each, handler in former.items():
-            signal.signal(each, handler)
+        for signum, handler in former.items():
+            signal.signal(signum, handler)

@@ -60,18 +60,18 @@ def list_(data_dir: Path, *, as_json: bool) -> None:
         print_json(
             [
                 {
-                    "id": each.public_id,
-                    "name": each.name,
-                    "createdAt": each.created_at,
-                    "suspendedAt": each.suspended_at,
+                    "id": tenant.public_id,
+                    "name": tenant.name,
+                    "createdAt": tenant.created_at,
+                    "suspendedAt": tenant.suspended_at,
                 }
-                for each in everyone
+                for tenant in everyone
             ]
         )
     else:
         print_table(
             ("id", "name", "created", "suspended"),
-            [(each.public_id, each.name, each.created_at, each.suspended_at) for each in everyone],
+            [(tenant.public_id, tenant.name, tenant.created_at, tenant.suspended_at) for tenant in everyone],
         )
 
 

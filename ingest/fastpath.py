@@ -43,8 +43,8 @@ class FastPath:
 
     def __init__(self, item: Any, rules: Any | None, timestamps: tuple[str, ...], most_bytes: int) -> None:
         types = [item] if rules is None else [rules, item]
-        self._of_all = [msgspec.json.Decoder(list[each]).decode for each in types]  # type: ignore[valid-type] # made at run time
-        self._of_one = [msgspec.json.Decoder(each).decode for each in types]
+        self._of_all = [msgspec.json.Decoder(list[item_type]).decode for item_type in types]  # type: ignore[valid-type] # made at run time
+        self._of_one = [msgspec.json.Decoder(item_type).decode for item_type in types]
         self._timestamps = timestamps
         self._most_bytes = most_bytes
 
@@ -120,7 +120,7 @@ def _is_harmless(whole: bytes, longest: int, texts: list[msgspec.Raw]) -> bool:
         return False
     # Each level takes two brackets.
     may_be_deep = longest > 2 * DEEPEST and rawjson.may_be_deep(whole)
-    return not (may_be_deep and any(rawjson.is_deep(each, DEEPEST) for each in texts))
+    return not (may_be_deep and any(rawjson.is_deep(text, DEEPEST) for text in texts))
 
 
 def derive(schema: ItemSchema) -> FastPath | None:
@@ -151,7 +151,7 @@ def _expressible(vocabulary: Vocabulary | None) -> Vocabulary | None:
     plain = {
         name: rules
         for name, rules in vocabulary.names.items()
-        if all(_PLAIN_NAME.fullmatch(each) for each in (name, *rules.required))
+        if all(_PLAIN_NAME.fullmatch(text) for text in (name, *rules.required))
     }
     return replace(vocabulary, names=plain)
 

@@ -155,10 +155,10 @@ def _write_events(conn: Connection, target: Target, items: Sequence[Event]) -> O
 
 def _write_object_events(conn: Connection, target: Target, items: Sequence[ObjectEvent]) -> Outcomes:
     """Append events, and create the objects that they name."""
-    objects = [each for item in items for each in item.links]
+    objects = [link for item in items for link in item.links]
     ids = stored_entities.ensure(conn, target.tenant_id, objects, most_bytes=target.most_bytes)
     places = [place for place, item in enumerate(items) for _ in item.links]
-    return _append(conn, target, items, Links(places, ids, [each.qualifier for each in objects]))
+    return _append(conn, target, items, Links(places, ids, [link.qualifier for link in objects]))
 
 
 def _append(conn: Connection, target: Target, events: Sequence[Event | ObjectEvent], links: Links) -> Outcomes:

@@ -217,9 +217,9 @@ class Items(_Told, RawMember):
             raise self.fault("ensure this value has at least 1 items", "value_error.list.min_items", self.wanted)
         loaded: list[msgspec.Struct] = []
         errors: dict[int, Any] = {}
-        for index, each in enumerate(texts):
+        for index, text in enumerate(texts):
             try:
-                loaded.append(self.schema.item(**self.schema.load_text(each)))
+                loaded.append(self.schema.item(**self.schema.load_text(text)))
             except marshmallow.ValidationError as error:
                 errors[index] = error.messages
                 if len(errors) == _MOST_BAD:

@@ -35,22 +35,22 @@ def packages() -> Line:
         needed = requires("sluice") or []
     except PackageNotFoundError:
         return warn("packages", "Sluice runs from its source, without being installed", "Run `make setup`")
-    return compared([Requirement(each) for each in needed])
+    return compared([Requirement(text) for text in needed])
 
 
 def compared(needed: Sequence[Requirement]) -> Line:
     """Check the installed versions against the needed ones."""
     wrong = []
-    for each in needed:
-        if each.marker is not None and not each.marker.evaluate({"extra": ""}):
+    for requirement in needed:
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
-            installed = version(each.name)
+            installed = version(requirement.name)
         except PackageNotFoundError:
-            wrong.append(f"{each.name} is missing")
+            wrong.append(f"{requirement.name} is missing")
             continue
-        if not each.specifier.contains(installed, prereleases=True):
-            wrong.append(f"{each.name} is {installed}, not {each.specifier}")
+        if not requirement.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{requirement.name} is {installed}, not {requirement.specifier}")
     if wrong:
         return fail("packages", "; ".join(wrong), "Install what requirements.txt names: `make setup`")
     return ok("packages", ", ".join(f"{name} {version(name)}" for name in _NAMED))

@@ -63,8 +63,8 @@ def integers(values: Iterable[int]) -> Iterator[Field]:
 
 def timestamps(values: Iterable[datetime]) -> Iterator[Field]:
     """Fields of timestamptz; the values are in UTC."""
-    since = (value - _EPOCH for value in values)
-    return (_NUMBER(8, (each.days * 86_400 + each.seconds) * 1_000_000 + each.microseconds) for each in since)
+    ages = (value - _EPOCH for value in values)
+    return (_NUMBER(8, (age.days * 86_400 + age.seconds) * 1_000_000 + age.microseconds) for age in ages)
 
 
 def uuids(values: Iterable[bytes]) -> Iterator[Field]:
@@ -140,7 +140,7 @@ def array(kind: type[Array], fields: Iterable[Field]) -> Array:
 
 def uuid_array(ids: Iterable[UUID]) -> Array:
     """An array of uuid."""
-    return array(UuidArray, uuids(each.bytes for each in ids))
+    return array(UuidArray, uuids(uuid.bytes for uuid in ids))
 
 
 def integer_array(numbers: Iterable[int]) -> Array:

@@ -215,13 +215,13 @@ def _resolve(conn: Connection, column: LiteralString, tenant_id: int, names: Nam
     def found(query: LiteralString) -> list[Any]:
         return conn.execute(_looking_up(conn, query).format(column=column), values, binary=True).fetchall()
 
-    all_found = {scope: each or () for scope, each in found(_FOUND)}
+    all_found = {scope: found_ids or () for scope, found_ids in found(_FOUND)}
     if all(len(all_found[scope]) == len(external_ids) for scope, external_ids in order.items()):
         return {scope: dict(zip(external_ids, all_found[scope], strict=True)) for scope, external_ids in order.items()}
     # Names are for where some are missing: that is rare, and they would cost as much as the rest.
     return {
-        scope: dict(zip(external_ids or (), each or (), strict=True))
-        for scope, each, external_ids in found(_FOUND_NAMED)
+        scope: dict(zip(external_ids or (), found_ids or (), strict=True))
+        for scope, found_ids, external_ids in found(_FOUND_NAMED)
     }
 
 
@@ -258,7 +258,7 @@ def _changing(entities: Sequence[Entity], known: Mapping[str, Mapping[str, int]]
     for entity in entities:
         if _says_something(entity) or entity.external_id not in known[entity.scope]:
             merges.setdefault(_key(entity), []).append(entity)
-    return list(chain.from_iterable(_folded(each, most_bytes) for each in merges.values()))
+    return list(chain.from_iterable(_folded(merge, most_bytes) for merge in merges.values()))
 
 
 def _folded(merges: list[Entity], most_bytes: int) -> list[Entity]:

@@ -92,7 +92,7 @@ SELECT job.id, b.no, b.first_index, b.items, b.payload FROM job, (VALUES {rows})
 def _accepting(blocks: int) -> Prepared:
     """The statement for so many blocks."""
     rows = (f"({no}, %(first_index{no})s, %(items{no})s, %(payload{no})s)" for no in range(blocks))
-    of_blocks = {f"{name}{no}": each for no in range(blocks) for name, each in _OF_BLOCK.items()}
+    of_blocks = {f"{name}{no}": value_type for no in range(blocks) for name, value_type in _OF_BLOCK.items()}
     return Prepared(f"accept_{blocks}", _ACCEPT.format(rows=", ".join(rows)), {**_OF_JOB, **of_blocks})
 
 

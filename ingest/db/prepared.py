@@ -47,10 +47,10 @@ class Prepared:
         self._name = name.encode()
         self._text = (text % {parameter: f"${place}" for place, parameter in enumerate(parameters, 1)}).encode()
         self._plain = text % {
-            parameter: f"%({parameter})s::{_TYPES[each][0]}" for parameter, each in parameters.items()
+            parameter: f"%({parameter})s::{_TYPES[value_type][0]}" for parameter, value_type in parameters.items()
         }
-        self._oids = [psycopg.adapters.types[_TYPES[each][0]].oid for each in parameters.values()]
-        self._encoders = [(parameter, _TYPES[each][1]) for parameter, each in parameters.items()]
+        self._oids = [psycopg.adapters.types[_TYPES[value_type][0]].oid for value_type in parameters.values()]
+        self._encoders = [(parameter, _TYPES[value_type][1]) for parameter, value_type in parameters.items()]
         self._formats = [Format.BINARY] * len(parameters)
 
     def execute(self, conn: Connection, values: Mapping[str, Any]) -> int:
