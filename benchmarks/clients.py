@@ -36,7 +36,7 @@ def post(api: str, path: str, value: Any, headers: Mapping[str, str]) -> bytes:
 
 @dataclass
 class Answers:
-    """What came back.
+    """The answers to a run's requests.
 
     Attributes:
         seconds: from sending each request to having its answer.

@@ -36,10 +36,10 @@ class Rows:
 
 
 def rows_of(database: Database, table: str, batch: int, *, keep: Sequence[str] = (), order: str = "ctid") -> Rows:
-    """What the table holds now.
+    """Return the current rows of a table, ready to COPY.
 
     Args:
-        database: where.
+        database: holds the table.
         table: of the product.
         batch: rows of one COPY.
         keep: columns to send although the server could fill them in.

@@ -1,4 +1,4 @@
-"""What is written: items of an ordinary size, in batches of a full request. The same in every run."""
+"""The benchmarks' data: items of an ordinary size, in batches of a full request. The same in every run."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ def entities(count: int, **data: Any) -> list[dict[str, Any]]:
 
 
 def changes(count: int) -> list[dict[str, Any]]:
-    """What a merge brings to each of so many players: the field that must be there, one that changes, and a new one."""
+    """Return a merge for each of this many players: the required field, a changed one and a new one."""
     return [
         {
             "entityType": "player",

@@ -1,4 +1,4 @@
-"""What a result must say of the machine and of the servers, so that it can be compared."""
+"""Facts on the machine and the servers that make a result comparable."""
 
 import os
 import platform

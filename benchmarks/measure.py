@@ -1,4 +1,4 @@
-"""What a measurement is: sides that do the same work, run in turn, round by round, and goals for their ratios."""
+"""Measurements: sides that do the same work, run in turn, round by round, and goals for their ratios."""
 
 import statistics
 import time
@@ -86,7 +86,7 @@ class Row:
 
 @dataclass
 class Outcome:
-    """What was measured of a row: by side and figure, a number a round."""
+    """The samples of a row: by side and figure, a number a round."""
 
     name: str
     row: Row
@@ -96,7 +96,7 @@ class Outcome:
         return statistics.median(self.samples[side][figure])
 
     def judged(self) -> Iterator[dict[str, Any]]:
-        """Each goal, what was reached, and whether that is enough."""
+        """Yield each goal, its measured ratio, and whether that is enough."""
         for goal in self.row.goals:
             if isinstance(goal, Ratio):
                 value = self.median(goal.ours) / self.median(goal.theirs)

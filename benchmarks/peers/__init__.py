@@ -1,4 +1,4 @@
-"""What users would use otherwise, each a small honest program, on the same servers and with the same durability.
+"""Alternatives to Sluice, each a small honest program, on the same servers and with the same durability.
 
 bare        a Flask endpoint that does nothing: the most that gunicorn and Flask can accept
 trivial     a Celery task that does nothing: the most that Celery can run

@@ -51,7 +51,7 @@ def item_size(place: Place) -> Iterator[Row]:
 
 
 def _notes(chance: random.Random, size: float) -> dict[str, str]:
-    """What makes an item of an ordinary size so large; as good as incompressible."""
+    """Return notes that grow an ordinary item to a size in kB; they hardly compress."""
     more = round(size * 1_000) - 200
     return {"notes": chance.randbytes(more // 2).hex()} if more > 0 else {}
 

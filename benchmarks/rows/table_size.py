@@ -26,8 +26,8 @@ FROM generate_series(0, %(keys)s - 1, %(step)s) AS n
 """
 
 
-# What has just been loaded has its rows in memory, and of the index of its keys little; where it has served for a
-# while, that is the other way round.
+# A table that was just loaded has its rows in memory, but little of its key index. In a table that has served for a
+# while, that is the other way round, so read the index too.
 _READ_KEYS = """
 SET enable_seqscan = off; SET enable_bitmapscan = off;
 SELECT count(external_id) FROM entities;

@@ -37,7 +37,7 @@ TIMEOUT_SECONDS = 30
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
 
 
-# Whatever a test left open must not hold the next one up.
+# End the sessions that a test left open, because they could hold up the next test.
 _CLEAR = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
 UPDATE tenants SET template_id = NULL;
@@ -113,7 +113,7 @@ class Api:
 
 
 def data(response: TestResponse) -> Any:
-    """What a successful answer carries."""
+    """Return the data of a successful answer."""
     answer = response.get_json()
     assert answer["success"] is True, answer
     assert set(answer) == {"success", "data"}

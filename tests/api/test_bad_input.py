@@ -1,4 +1,4 @@
-"""Whatever is sent: 4xx in the envelope and nothing stored, or an item error that sinks no neighbour. Never a 500."""
+"""Bad input of any kind gets a 4xx in the envelope and stores nothing, or fails its own item alone. Never a 500."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What generators of clients need of the OpenAPI document: openapi-python-client and openapi-typescript were tried."""
+"""Needs of client generators in the OpenAPI document, as tried with openapi-python-client and openapi-typescript."""
 
 import re
 from collections.abc import Iterator

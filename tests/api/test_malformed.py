@@ -1,4 +1,4 @@
-"""What is no request, or comes too slowly, or is refused before it was read: answered in the envelope, and read."""
+"""Malformed, slow and early rejected requests get an answer in the envelope, and their client can read it."""
 
 import json
 import re
@@ -71,7 +71,7 @@ MALFORMED: dict[str, tuple[bytes, int]] = {
 
 
 def answers_of(gunicorn: str, *sent: bytes) -> Iterator[tuple[int, dict[str, str], bytes]]:
-    """What comes for each, over a connection of its own; the client sends no more than that, and leaves last."""
+    """Yield the answer to each text, over a connection of its own; the client sends nothing else and closes last."""
     for request in sent:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(20)

@@ -52,7 +52,7 @@ def deployment(settings: Settings, start: Start) -> Iterator[Deployment]:
 
 @pytest.fixture(autouse=True)
 def _recoveries(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What a test measures goes with its report, so that parallel runs are told too."""
+    """Attach the recoveries that a test measures to its report, so that parallel runs print them too."""
     recoveries.MEASURED.clear()
     yield
     request.node.user_properties += [("recovery", dataclasses.astuple(each)) for each in recoveries.MEASURED]

@@ -10,7 +10,7 @@ from uuid import UUID
 from tests.chaos.deployment import Deployment
 from tests.worker.conftest import ROOT
 
-# What a message makes a worker's child do.
+# The program of a worker's child that gets a message.
 _DELIVERY = "import sys; from worker.tasks import run_job; run_job(sys.argv[1])"
 
 _TIMEOUT_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""What must be true in the end, whatever has failed: the promises, held against what the clients know."""
+"""Invariants that must hold in the end, after any faults: the promises, checked against the model of the clients."""
 
 from collections import Counter
 from contextlib import closing
@@ -149,7 +149,7 @@ def check_no_job_went_back(witness: Witness) -> None:
     assert witness.rows(_WENT_BACK) == [], "progress never falls, and an end state never changes"
 
 
-# What a tenant sends says whose it is.
+# Every document and value of a tenant names the tenant.
 _OF_OTHERS = (
     "SELECT count(*) FROM entities WHERE (properties ->> 'tenant')::int <> tenant_id",
     "SELECT count(*) FROM events WHERE (properties ->> 'tenant')::int <> tenant_id",
@@ -168,7 +168,7 @@ def _each_tenant_has_its_own(witness: Witness) -> None:
 
 
 def _sluice_itself_finds_nothing(deployment: Deployment) -> None:
-    """What `sluice verify` looks at."""
+    """Check that `sluice verify` finds nothing wrong."""
     with closing(connect(deployment.settings.database_url, "sluice-cli")) as conn:
         deadline = deployment.settings.job_deadline_seconds
         results = verify.verify(conn, deadline_seconds=deadline, stuck_after_seconds=300, check_seconds=30)

@@ -24,7 +24,7 @@ _TESTS_FAILED = 1  # pytest's exit status; any other says that the tests themsel
 
 @dataclass(frozen=True)
 class Mutant:
-    """What is taken out, and who must notice.
+    """A change that breaks a promise, and the tests that must fail on it.
 
     Attributes:
         changes: file, text that stands there once, and what takes its place.
@@ -122,7 +122,7 @@ MUTANTS = (
 
 
 def stale(root: Path = _ROOT) -> Iterator[str]:
-    """What the tree has no longer as it is named above: a text that stands there once, or a test."""
+    """Yield a message for each text above that does not stand in the tree exactly once, and for each missing test."""
     for mutant in MUTANTS:
         for file, text, _ in mutant.changes:
             times = (root / file).read_text(encoding="utf-8").count(text)

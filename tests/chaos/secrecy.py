@@ -11,7 +11,7 @@ from tests.chaos.model import NEEDLE
 
 
 def secrets_of(deployment: Deployment) -> list[str]:
-    """What stands in everything that the clients send, and their keys."""
+    """Return the text that stands in every document of the clients, and their keys."""
     return [NEEDLE, *(key for customer in deployment.customers for key in (customer.operator_key, customer.public_key))]
 
 

@@ -160,7 +160,7 @@ def test_nothing_grows_while_connections_come_and_go(
             beside_connections.append(sum(each.files for each in held) - sessions - clients)
             kilobytes.append([each.kilobytes for each in held])
     check_invariants(deployment)
-    # What a process needs at most it has opened after two rounds.
+    # After two rounds, a process has opened all that it ever needs.
     assert beside_connections[-1] <= beside_connections[1] + _COME_AND_GO
     for early, late in zip(kilobytes[1], kilobytes[-1], strict=True):
         assert late <= early * 1.25

@@ -1,4 +1,4 @@
-"""What a client sends, and its key, stay between the client and Postgres: good or bad, and however much is logged."""
+"""Data and keys of a client, good or bad, reach Postgres alone: no log at any level, and nothing in Redis."""
 
 import re
 import threading

@@ -23,7 +23,7 @@ _BLOCK = 3
 
 @dataclass
 class Modelled:
-    """What must be known of a job: its events in order, how many blocks are done, and how it stands."""
+    """The model of a job: its events in order, the number of completed blocks, and its state."""
 
     events: list[int]
     done: int = 0

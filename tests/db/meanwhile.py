@@ -1,4 +1,4 @@
-"""What happens in the middle of a block's transaction: after its lock, while its items are checked."""
+"""Hooks in the middle of a block's transaction: after its lock, while its items are checked."""
 
 import dataclasses
 from collections.abc import Callable

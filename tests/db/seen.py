@@ -1,4 +1,4 @@
-"""What is seen of a job and of its events, over a connection beside the one that is tested."""
+"""Views of a job and its events from a second connection, beside the tested one."""
 
 from typing import Any
 from uuid import UUID

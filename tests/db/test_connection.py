@@ -1,4 +1,4 @@
-"""What every connection sets for itself, against all that may say otherwise."""
+"""Every connection overrides the settings of role, database and environment with its own."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

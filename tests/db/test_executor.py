@@ -1,4 +1,4 @@
-"""What becomes of a job: its blocks in order, its effects, its end, and who is told of it."""
+"""The run of a job: its blocks in order, its effects, its end, and the announcement of its end."""
 
 import json
 from collections.abc import Callable

@@ -17,7 +17,7 @@ from tests.db.meanwhile import Watched
 from tests.db.seen import deposits, effect_counts, job_of, numbers
 from tests.factories import TOO_LARGE, entity, event, state
 
-# What no good item looks like, as it is sent, with the code of its error.
+# Texts that are invalid items of every kind, with the code of each error.
 _BAD_ANYWHERE = [
     (b"null", "VALIDATION_FAILED"),
     (b"17", "VALIDATION_FAILED"),

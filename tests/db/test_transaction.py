@@ -38,7 +38,7 @@ def serve(executor: Executor, redis_url: str) -> Callable[..., list[dict[str, An
 
 
 def next_of(pool: Pool) -> list[UUID]:
-    """What would be begun together now."""
+    """Return the ids of the jobs that the next claim would group."""
     with transaction(pool) as conn:
         begun = [each.job.id for each in claims.claim_next(conn)]
         conn.rollback()

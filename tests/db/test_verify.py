@@ -33,7 +33,7 @@ def verified(
 
 
 def found(url: str, **bounds: int) -> dict[str, int | None]:
-    """What is wrong: how many, by the name of the check."""
+    """Return the number of broken rows, by the name of each failed check."""
     return {result.check.name: result.found for result in verified(url, **bounds) if result.found != 0}
 
 
@@ -161,7 +161,7 @@ def test_nothing_can_be_written_by_a_check(database_url: str) -> None:
 # 75 MB of digits in a megabyte, of which compression leaves some 10 kB.
 _ENDLESS = "jsonb_build_object('a', (SELECT jsonb_agg('1e999'::jsonb) FROM generate_series(1, 75000)))"
 
-# What breaks one invariant and no other. `job` is the done job of entities, `half` the half done one.
+# Statements that break one invariant and no other. `job` is the completed job of entities, `half` the half done one.
 _BREAKS: Mapping[str, tuple[str, ...]] = {
     "job_effects_sum": (
         "ALTER TABLE jobs DROP CONSTRAINT jobs_effects_sum_to_total",
@@ -214,7 +214,7 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "sweep_runs": ("UPDATE jobs SET check_at = now() - interval '2 minutes' WHERE id = %(half)s",),
     "sweep_look_ahead": ("UPDATE jobs SET check_at = now() + interval '3 minutes' WHERE id = %(half)s",),
 }
-# What such a break cannot but bring along.
+# Rows of other checks that such a break inevitably breaks too.
 _ALSO: Mapping[str, dict[str, int]] = {"event_tenant": {"entity_tenant": 1}}
 
 

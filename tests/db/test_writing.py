@@ -62,7 +62,7 @@ _SENT = st.lists(st.tuples(_IDS, st.sampled_from(["operator", "game"]), _DATA), 
 def one_after_the_other(
     sent: list[tuple[str, str, dict[str, Any]]], *, merge: bool
 ) -> tuple[list[Effect], dict[str, tuple[str, Any]]]:
-    """What single writes in order would come to: each effect, and what is stored in the end."""
+    """Return the results that single writes in order would have: each effect, and the stored rows in the end."""
     found: list[Effect] = []
     stored: dict[str, tuple[str, Any]] = {}
     for key, entity_type, data in sent:

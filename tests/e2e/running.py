@@ -127,7 +127,7 @@ def descendants(root):
 
 
 def all_gone(family, seconds):
-    """Whether all those processes end in that time; closes the handles."""
+    """Return True if all these processes end within that time; close the handles."""
     deadline = time.monotonic() + seconds
     try:
         return all(select.select([each], [], [], max(deadline - time.monotonic(), 0))[0] for each in family)
@@ -137,6 +137,6 @@ def all_gone(family, seconds):
 
 
 def run_pasted(command):
-    """What a shell makes of a command that was pasted into it: the JSON that it prints."""
+    """Run a command as if pasted into a shell, and return the JSON that it prints."""
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, timeout=60)
     return json.loads(done.stdout)

@@ -27,7 +27,7 @@ _NOWHERE = {"DATABASE_URL": "postgresql:///sluice?host=/nowhere", "REDIS_URL": "
 
 
 class Checkup:
-    """What `sluice doctor --json` said."""
+    """The output of `sluice doctor --json`."""
 
     def __init__(self, *arguments, **environment):
         done = CliRunner().invoke(main, ["doctor", "--json", *arguments], env=environment)

@@ -15,7 +15,7 @@ _BLOCK = re.compile(r"(<!-- not run: [^\n]+ -->\n)?```sh\n(.*?)```", re.DOTALL)
 
 
 def blocks(page):
-    """What a page tells to paste."""
+    """Return the blocks of a page that readers paste."""
     return [block for reason, block in _BLOCK.findall(page.read_text(encoding="utf-8")) if not reason]
 
 

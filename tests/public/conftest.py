@@ -227,7 +227,7 @@ def sdk(request: pytest.FixtureRequest, server: str, dataset: Dataset) -> Sdk:
 
 
 def rows(pool: Pool, query: str, *values: object) -> list[tuple[object, ...]]:
-    """What the database holds."""
+    """Return the rows of a query."""
     with transaction(pool) as conn:
         return conn.execute(query, values).fetchall()
 

@@ -1,4 +1,4 @@
-"""What the public API leaves in the database breaks none of the invariants that `sluice verify` looks at."""
+"""`sluice verify` finds nothing wrong in the data that the public API stores."""
 
 from ingest.config import Settings
 from ingest.db.pool import connect

@@ -1,4 +1,4 @@
-"""What all kinds share, by the example of events: the shape of an item, names, ids and timestamps."""
+"""Checks that all kinds share, tested with events: the shape of an item, names, ids and timestamps."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the demonstration sends is what its files hold."""
+"""The demonstration sends the content of its files unchanged."""
 
 import csv
 from pathlib import Path

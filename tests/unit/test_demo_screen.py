@@ -1,4 +1,4 @@
-"""What the demonstration shows is what the jobs say."""
+"""The demonstration shows the figures of its jobs."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""What the fast path takes, marshmallow takes with an equal value; what it does not take is marshmallow's to judge."""
+"""Marshmallow accepts every item of the fast path with an equal value, and judges every item that it passes on."""
 
 import json
 from datetime import UTC, datetime

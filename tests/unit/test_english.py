@@ -1,0 +1,71 @@
+"""No docstring and no comment opens with a word that hides the actor: Who, What, Whatever, Whoever or Whether."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_FOLDERS = ("app", "benchmarks", "cli", "ingest", "tests", "worker")
+_HEADLESS = re.compile(r"(Who|What|Whatever|Whoever|Whether)\b")
+
+
+def docstrings(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each docstring."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case (
+                ast.Module(body=[ast.Expr(value=ast.Constant(value=str(text), lineno=line)), *_])
+                | ast.ClassDef(body=[ast.Expr(value=ast.Constant(value=str(text), lineno=line)), *_])
+                | ast.FunctionDef(body=[ast.Expr(value=ast.Constant(value=str(text), lineno=line)), *_])
+                | ast.AsyncFunctionDef(body=[ast.Expr(value=ast.Constant(value=str(text), lineno=line)), *_])
+            ):
+                yield line, text.strip()
+
+
+def comments(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each comment. The lines of a block are one comment, named by its first line."""
+    last_of_block = 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type != tokenize.COMMENT:
+            continue
+        line = token.start[0]
+        alone = token.line.lstrip().startswith("#")
+        if not (alone and line == last_of_block + 1):
+            yield line, token.string.lstrip("#: ")
+        if alone:
+            last_of_block = line
+
+
+def headless(source: str) -> list[str]:
+    """Return the docstrings and comments that open with such a word, each as `line: its first line`."""
+    openings = sorted([*docstrings(source), *comments(source)])
+    return [f"{line}: {text.splitlines()[0]}" for line, text in openings if _HEADLESS.match(text)]
+
+
+def test_no_docstring_and_no_comment_hides_its_actor() -> None:
+    files = [file for folder in _FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))]
+    assert len(files) > 100
+    found = [f"{file.relative_to(ROOT)}:{line}" for file in files for line in headless(file.read_text("utf-8"))]
+    assert not found, "\n".join(["open these with a verb or a noun, and name the actor:", *found])
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('"""What a module holds."""', ["1: What a module holds."]),
+        ('class A:\n    """\n    Who calls.\n    """', ["2: Who calls."]),
+        ('def f():\n    r"""Whether it holds."""', ["2: Whether it holds."]),
+        ('async def f():\n    """Whoever waits.\n\n    More.\n    """', ["2: Whoever waits."]),
+        ("x = 1  # Whatever comes\n# What follows\n", ["1: Whatever comes", "2: What follows"]),
+        ("# A block may break its line before\n# What, which opens nothing there.\n", []),
+        ('def f():\n    """Return what it holds."""\n    return "What it holds"', []),
+        ("# Whole numbers, and nothing else.\n", []),
+    ],
+)
+def test_a_headless_opening_is_told_from_others(source: str, found: list[str]) -> None:
+    assert headless(source) == found
