@@ -30,7 +30,9 @@ def settings(settings: Settings, broker: list[Broker]) -> Settings:
 def all_commands(redis_url: str) -> Iterator[list[str]]:
     """Every command that Redis is sent, with its values; complete when the block has been left."""
     commands: list[str] = []
-    with redis.Redis.from_url(redis_url) as client, redis.Redis.from_url(redis_url).monitor() as monitor:
+    # No timeout: while processes start, seconds may pass without a command.
+    unhurried = redis.Redis.from_url(redis_url, socket_timeout=None)
+    with redis.Redis.from_url(redis_url) as client, unhurried.monitor() as monitor:
 
         def listen() -> None:
             for command in monitor.listen():
