@@ -99,7 +99,7 @@ class CallerChanged(Exception):
 def authenticates_on_insert(view: _View) -> _View:
     """Mark a view whose statement that stores the job authenticates its caller, so that a cached one needs no look-up.
 
-    What such a view refuses before it stores anything, a caller whose key was closed in the last 30 s is told, too.
+    Such a view tells a caller whose key was closed in the last 30 s, too, what it refuses before it stores anything.
     """
     _ON_INSERT.add(view)
     return view
