@@ -19,7 +19,7 @@ RATE = "100000000/minute"  # what is measured is the work, not its limit
 RATES = {f"SLUICE_RATE_{scope}": RATE for scope in ("ENTITIES", "EVENTS", "STATES", "BATCH", "READ")}
 
 _TIMEOUT_SECONDS = 120.0
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.002  # a five-hundredth of the shortest run
 _LEFT = "SELECT count(*) FROM jobs WHERE ended_at IS NULL"
 
 

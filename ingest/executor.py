@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
+from itertools import accumulate
 from uuid import UUID
 
 import structlog
@@ -48,8 +49,8 @@ _GRACE_SECONDS = 5
 # Between two looks of a request at a job of another process that its own job waits for.
 _PAUSE_SECONDS = 0.005
 
-# A group of jobs has at most so many bytes of items, as many as a block may have: Postgres takes 70 bytes for each
-# while it writes them. Stored, they may have been a thousandth of that.
+# A transaction writes at most so many bytes of items, as many as a block may have, because Postgres takes 70 bytes of
+# memory for each. A claim counts them as they are stored, which may be a thousandth of that.
 _MOST_BYTES = 4 * 1024 * 1024
 
 # Group commit. A transaction costs as much as about 20 small jobs, so after a small group wait 50 ms for more to
@@ -234,7 +235,7 @@ class Executor:
             self._wake_another()
         if len(group) == 1:
             return self._run_job(group[0], until, fair=fair)
-        return Delivery.DONE if self._run_together(group) else self._run_one_by_one(group, until, fair=fair)
+        return self._run_in_parts(group, until, fair=fair)
 
     def _claimed(self, claim: Callable[[Connection], JobGroup]) -> JobGroup | None:
         """Claim, over another connection if the first is broken. None if the database is in trouble."""
@@ -275,10 +276,20 @@ class Executor:
                     self._note_trouble(error, tries)
         return Delivery.TROUBLE
 
+    def _run_in_parts(self, group: JobGroup, until: float, *, fair: bool) -> Delivery:
+        """Run several jobs, as many in one transaction as its bytes allow; from the first failure on, one by one."""
+        left = group
+        while left:
+            part = _first_part(left)
+            if not self._run_together(part):
+                return self._run_one_by_one(left, until, fair=fair)
+            left = left[len(part) :]
+        if next_may_gather(group):
+            time.sleep(_GATHERING_SECONDS)
+        return Delivery.DONE
+
     def _run_together(self, group: JobGroup) -> bool:
         """Run several jobs in one transaction. False if that fails for any of them."""
-        if sum(intake.decoded_bytes(claim.block.payload) for claim in group) > _MOST_BYTES:
-            return False
         try:
             with autocommit(self.pool) as conn:
                 if self._run_group(conn, group, math.inf) is None:
@@ -290,8 +301,6 @@ class Executor:
         except Exception as error:  # noqa: BLE001 # one of them brings it, whatever it is, and no other shall suffer
             log.info("group_failed", jobs=len(group), error=type(error).__name__)
             return False
-        if next_may_gather(group):
-            time.sleep(_GATHERING_SECONDS)
         return True
 
     def _run_one_by_one(self, group: JobGroup, until: float, *, fair: bool) -> Delivery:
@@ -395,6 +404,12 @@ def make_executor(
         watchdog=watchdog,
         max_item_bytes=settings.max_item_bytes,
     )
+
+
+def _first_part(group: JobGroup) -> JobGroup:
+    """Return the first jobs of a group whose items have at most `_MOST_BYTES` together; one job at least."""
+    sizes = accumulate(intake.decoded_bytes(claim.block.payload) for claim in group)
+    return group[: max(1, sum(size <= _MOST_BYTES for size in sizes))]
 
 
 def next_may_gather(group: JobGroup) -> bool:

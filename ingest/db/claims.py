@@ -17,9 +17,9 @@ from ingest.db.jobs import COLUMNS, job_of
 from ingest.db.pool import Connection
 from ingest.jobs import WAITS_FOR, Job, JobState
 
-# The most that one claim returns: so many items are over in a tenth of a second, and the payload, all of it fetched at
-# once, is counted as it is stored.
-MOST_ITEMS = 10_000
+# The most that one claim returns. So many items take a fifth of a second. Their payload is counted as it is stored,
+# since all of it is fetched at once.
+MOST_ITEMS = 20_000
 MOST_JOBS = 50
 _MOST_BYTES = 1024 * 1024
 
