@@ -6,6 +6,8 @@ Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may i
     transaction
     writing
     kinds
+    writers | late
+    outcomes
     db
     notifier | intake | quarantine
     broker | listener | job_end

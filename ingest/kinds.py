@@ -1,7 +1,10 @@
-"""THE TABLE OF KINDS: what Sluice takes in. The only file that lists them all; nothing else tells kinds apart."""
+"""The table of kinds: one row for each sort of items that Sluice takes.
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+docs/add-a-kind.md lists all other places that a new kind touches; those that run jobs name none.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
@@ -12,92 +15,18 @@ import msgspec
 
 from ingest.checking import ItemSchema
 from ingest.config import MOST_ITEM_BYTES
-from ingest.db import entities as stored_entities
-from ingest.db import erasure, growth
-from ingest.db import events as stored_events
-from ingest.db import states as stored_states
-from ingest.db.entities import SCOPE
-from ingest.db.events import Links
 from ingest.db.pool import Connection
 from ingest.entities import Entity, EntitySchema
 from ingest.errors import InvalidInput, ItemTooLarge, NotFound, RequestError, UnknownField, ValidationFailed
-from ingest.events import Event, EventSchema
+from ingest.events import EventSchema
 from ingest.jobs import Effect, ItemError, ItemWarning
 from ingest.late import past_retention
-from ingest.object_events import ObjectEvent, ObjectEventSchema
-from ingest.objects import Object, ObjectSchema
-from ingest.states import State, StateSchema
+from ingest.object_events import ObjectEventSchema
+from ingest.objects import ObjectSchema
+from ingest.outcomes import Outcomes, Refusal
+from ingest.states import StateSchema
 from ingest.templates import Template
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where and how to write.
-
-    Attributes:
-        tenant_id: whose data it is.
-        merge: entities are merged, not replaced.
-        item_bytes: the most of an item; merges may let an entity grow to 4 times as many.
-    """
-
-    tenant_id: int
-    merge: bool
-    item_bytes: int = MOST_ITEM_BYTES
-
-    @property
-    def most_bytes(self) -> int:
-        """The most bytes of an entity that is merged."""
-        return growth.most_bytes(self.item_bytes)
-
-
-class Refusal(NamedTuple):
-    """Why an item of the right shape was not written: an ItemError but for its index."""
-
-    external_id: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """The outcomes of items, in the order given.
-
-    Attributes:
-        effects: one each.
-        refusals: the reasons of those that FAILED, by their place.
-        ids: a UUID's 16 bytes each, for kinds that return ids; empty for an item that FAILED.
-        now: the time of events that were sent without one.
-    """
-
-    effects: list[Effect]
-    refusals: dict[int, Refusal] = field(default_factory=dict)
-    ids: list[bytes] = field(default_factory=list)
-    now: datetime | None = None
-
-
-def merge_outcomes(count: int, parts: Iterable[tuple[Sequence[int], Outcomes]]) -> Outcomes:
-    """Merge the outcomes of items that were written in parts.
-
-    Args:
-        count: of all items.
-        parts: each with the places of its items among all; together they have every place once.
-    """
-    effects, ids = [Effect.UNPROCESSED] * count, [b""] * count
-    refusals: dict[int, Refusal] = {}
-    now = None
-    for places, part in parts:
-        for place, effect in zip(places, part.effects, strict=True):
-            effects[place] = effect
-        for place, public_id in zip(places, part.ids, strict=False):
-            ids[place] = public_id
-        refusals |= {places[place]: refusal for place, refusal in part.refusals.items()}
-        now = part.now or now
-    return Outcomes(effects, refusals, ids, now)
-
-
-def all_refused(*refusals: Refusal) -> Outcomes:
-    """Return the outcomes of items that were all refused."""
-    return Outcomes([Effect.FAILED] * len(refusals), dict(enumerate(refusals)))
+from ingest.writers import Target, write_entities, write_events, write_object_events, write_objects, write_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,74 +58,6 @@ class Kind:
     occurred_at: Callable[[Any], datetime | None] | None = None
 
 
-def _write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -> Outcomes:
-    effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes)
-    return Outcomes(effects)
-
-
-def _write_objects(conn: Connection, target: Target, items: Sequence[Object]) -> Outcomes:
-    """As entities; and their ids are told."""
-    effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes)
-    names: dict[str, set[str]] = {}
-    for item in items:
-        names.setdefault(item.scope, set()).add(item.external_id)
-    public_ids = stored_entities.public_ids(conn, target.tenant_id, names)
-    return Outcomes(effects, ids=[public_ids[item.scope][item.external_id].bytes for item in items])
-
-
-def _write_events(conn: Connection, target: Target, items: Sequence[Event]) -> Outcomes:
-    """Append events whose entities exist; the others are refused."""
-
-    def append(known: Sequence[Event], entity_ids: list[int]) -> Outcomes:
-        return _append(conn, target, known, Links(range(len(known)), entity_ids, [""] * len(known)))
-
-    return _where_known(conn, target, items, append)
-
-
-def _write_object_events(conn: Connection, target: Target, items: Sequence[ObjectEvent]) -> Outcomes:
-    """Append events, and create the objects that they name."""
-    objects = [link for item in items for link in item.links]
-    ids = stored_entities.ensure(conn, target.tenant_id, objects, most_bytes=target.most_bytes)
-    places = [place for place, item in enumerate(items) for _ in item.links]
-    return _append(conn, target, items, Links(places, ids, [link.qualifier for link in objects]))
-
-
-def _append(conn: Connection, target: Target, events: Sequence[Event | ObjectEvent], links: Links) -> Outcomes:
-    ids, now = stored_events.append(conn, target.tenant_id, events, links)
-    return Outcomes([Effect.CREATED] * len(events), ids=ids, now=now)
-
-
-def _write_states(conn: Connection, target: Target, items: Sequence[State]) -> Outcomes:
-    """Set states whose entity exists; the others are refused."""
-
-    def upsert(known: Sequence[State], entity_ids: list[int]) -> Outcomes:
-        return Outcomes(stored_states.upsert(conn, target.tenant_id, known, entity_ids))
-
-    erasure.keep_out(conn, target.tenant_id)
-    return _where_known(conn, target, items, upsert)
-
-
-def _where_known(
-    conn: Connection, target: Target, items: Sequence[Any], write: Callable[[Sequence[Any], list[int]], Outcomes]
-) -> Outcomes:
-    """Write the items whose entity exists, given with their entities' internal ids; refuse the others."""
-    names = [item.external_id for item in items]
-    distinct = set(names)
-    ids = stored_entities.resolve(conn, target.tenant_id, {SCOPE: distinct})[SCOPE]
-    if len(ids) == len(distinct):
-        return write(items, [ids[name] for name in names])
-    known = [place for place, name in enumerate(names) if name in ids]
-    missing = [place for place, name in enumerate(names) if name not in ids]
-    parts = [(missing, all_refused(*(_no_entity(names[place]) for place in missing)))]
-    if known:
-        parts.append((known, write([items[place] for place in known], [ids[names[place]] for place in known])))
-    return merge_outcomes(len(items), parts)
-
-
-def _no_entity(external_id: str) -> Refusal:
-    return Refusal(external_id, "NOT_FOUND", f'Entity "{external_id}" does not exist')
-
-
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -207,7 +68,7 @@ KINDS: dict[str, Kind] = {
             block_items=1_000,
             schema=EntitySchema,
             key=attrgetter("external_id"),
-            write=_write_entities,
+            write=write_entities,
             merges=lambda item: (item,),
         ),
         Kind(
@@ -217,7 +78,7 @@ KINDS: dict[str, Kind] = {
             block_items=2_500,
             schema=EventSchema,
             key=None,
-            write=_write_events,
+            write=write_events,
             occurred_at=attrgetter("occurred_at"),
         ),
         Kind(
@@ -227,7 +88,7 @@ KINDS: dict[str, Kind] = {
             block_items=1_000,
             schema=StateSchema,
             key=attrgetter("external_id", "key"),
-            write=_write_states,
+            write=write_states,
         ),
         # The public API: ids are unique within a type, data is merged, and what an event names is created.
         Kind(
@@ -237,7 +98,7 @@ KINDS: dict[str, Kind] = {
             block_items=1_000,
             schema=ObjectSchema,
             key=attrgetter("scope", "external_id"),
-            write=_write_objects,
+            write=write_objects,
             merges=lambda item: (item,),
             keeps_results=True,
         ),
@@ -248,7 +109,7 @@ KINDS: dict[str, Kind] = {
             block_items=2_500,
             schema=ObjectEventSchema,
             key=None,
-            write=_write_object_events,
+            write=write_object_events,
             merges=attrgetter("links"),
             keeps_results=True,
             occurred_at=attrgetter("occurred_at"),

@@ -28,7 +28,9 @@ from ingest.db.completion import BlockOutcome, Yields
 from ingest.db.pool import Connection
 from ingest.fastpath import FastPath, derive
 from ingest.jobs import Effect, ItemError, ItemWarning, JobState
-from ingest.kinds import KINDS, Outcomes, Target, late
+from ingest.kinds import KINDS, late
+from ingest.outcomes import Outcomes
+from ingest.writers import Target
 from ingest.writing import write
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.transaction")

@@ -8,7 +8,9 @@ from ingest.db import growth
 from ingest.db.errors import translated
 from ingest.db.pool import Connection
 from ingest.errors import TooLarge, Unaddressable, WriteRefused
-from ingest.kinds import Kind, Outcomes, Refusal, Target, all_refused, merge_outcomes
+from ingest.kinds import Kind
+from ingest.outcomes import Outcomes, Refusal, all_refused, merge_outcomes
+from ingest.writers import Target
 
 Write = Callable[[Sequence[Any]], Outcomes]
 

@@ -15,7 +15,8 @@ from ingest import rawjson
 from ingest.db import entities
 from ingest.db.pool import Connection
 from ingest.errors import InvalidInput, NotFound
-from ingest.kinds import Kind, Target, Written, schema_of, write_one
+from ingest.kinds import Kind, Written, schema_of, write_one
+from ingest.writers import Target
 
 
 def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = False) -> Written:

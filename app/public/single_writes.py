@@ -13,8 +13,9 @@ from app.services import services
 from ingest.db.confirmed import confirmed_transaction
 from ingest.errors import FaultyBody, PayloadTooLarge, TooLarge
 from ingest.jobs import ItemWarning
-from ingest.kinds import KINDS, Target, Written, late, only_outcome, schema_of
+from ingest.kinds import KINDS, Written, late, only_outcome, schema_of
 from ingest.public import PublicSchema
+from ingest.writers import Target
 from ingest.writing import write as write_block
 
 

@@ -85,7 +85,7 @@ MUTANTS = (
     ),
     Mutant(
         "the lock that keeps erasures out",
-        (("ingest/kinds.py", "    erasure.keep_out(conn, target.tenant_id)\n", ""),),
+        (("ingest/writers.py", "    erasure.keep_out(conn, target.tenant_id)\n", ""),),
         ("tests/db/test_erasure.py::test_no_erased_state_is_back_once_its_entity_is_revived",),
     ),
     Mutant(

@@ -14,8 +14,9 @@ from ingest.db.pool import Connection, Pool, transaction
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, Target
+from ingest.kinds import KINDS
 from ingest.states import State
+from ingest.writers import Target
 from ingest.writing import write
 from tests.factories import make_tenant
 

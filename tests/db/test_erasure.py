@@ -16,8 +16,9 @@ from ingest.entities import Entity
 from ingest.errors import NotFound
 from ingest.events import Event
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, Target, schema_of, write_one
+from ingest.kinds import KINDS, schema_of, write_one
 from ingest.states import State
+from ingest.writers import Target
 from ingest.writing import write
 from tests.factories import make_tenant
 

@@ -14,9 +14,11 @@ from ingest.db.tenants import Tenant
 from ingest.entities import Entity
 from ingest.errors import TooLarge
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, Outcomes, Target
+from ingest.kinds import KINDS
 from ingest.object_events import LinkedObject, ObjectEvent
 from ingest.objects import Object
+from ingest.outcomes import Outcomes
+from ingest.writers import Target
 from ingest.writing import write
 
 _MEGABYTE = 1_000_000

@@ -11,7 +11,8 @@ from ingest.db.templates import TemplateCache
 from ingest.db.tenants import Tenant
 from ingest.errors import InvalidInput, NotFound, SluiceError, ValidationFailed, WriteRefused
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, Target, Written, schema_of, write_one
+from ingest.kinds import KINDS, Written, schema_of, write_one
+from ingest.writers import Target
 from tests.factories import TOO_LARGE, entity, event, make_tenant, state
 
 

@@ -10,8 +10,9 @@ import pytest
 from ingest.db import blocks, jobs
 from ingest.db.pool import Connection, Pool, transaction
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, Target
+from ingest.kinds import KINDS
 from ingest.object_events import ObjectEventSchema
+from ingest.writers import Target
 from ingest.writing import write
 from tests.factories import TOO_LARGE, accept, make_tenant, run_pending
 

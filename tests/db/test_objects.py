@@ -10,8 +10,9 @@ from ingest.db import entities
 from ingest.db.pool import Connection
 from ingest.entities import Entity
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, Target
+from ingest.kinds import KINDS
 from ingest.objects import Object
+from ingest.writers import Target
 from ingest.writing import write
 from tests.factories import make_tenant
 

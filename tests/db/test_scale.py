@@ -8,9 +8,10 @@ from ingest.db.pool import Connection
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, Target
+from ingest.kinds import KINDS
 from ingest.objects import Object
 from ingest.states import State
+from ingest.writers import Target
 from ingest.writing import write
 
 # As sent, and as it reads back: jsonb writes exponents out, and has no negative zero.

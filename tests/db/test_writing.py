@@ -22,8 +22,10 @@ from ingest.entities import Entity
 from ingest.errors import TryAgain, WriteRefused
 from ingest.events import Event
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, Outcomes, Target
+from ingest.kinds import KINDS
+from ingest.outcomes import Outcomes
 from ingest.states import State
+from ingest.writers import Target
 from ingest.writing import write
 from tests.factories import make_tenant
 
