@@ -59,9 +59,8 @@ STATUS: Mapping[type[SluiceError], int] = {
     Unavailable: 503,
 }
 
-# Messages for the client. The database's own messages go to the log.
+# Messages for the client; a WriteRefused says itself what it refuses. The database's own messages go to the log.
 _DATABASE_MESSAGES: Mapping[type[SluiceError], str] = {
-    WriteRefused: "The database cannot store this, a number of extreme size for instance",
     TryAgain: "The database was too busy for this request; nothing of it was stored, send it again",
     DiskFull: "The database has no room left for new data; nothing of this was stored, send it again later",
     Unavailable: "The database cannot be reached at the moment; send the request again",
@@ -158,17 +157,13 @@ def of(error: Exception) -> Fault:
     """Return the fault for an error of Sluice. Log any other exception and return an internal error."""
     if isinstance(error, RateLimited):
         return Fault(429, error.code, error.message, {"Retry-After": str(error.retry_after)}, error.reset_at)
-    if isinstance(error, FaultyBody):
-        return Fault(STATUS[FaultyBody], error.code, error.message, places=error.faults)
-    if isinstance(error, InvalidParameter):
-        place = {"loc": ["query", error.name], "msg": error.message, "type": "value_error.query"}
-        return Fault(STATUS[InvalidParameter], error.code, error.message, places=[place])
     if isinstance(error, WriteRefused) and request.method in _READS:
         # A row that is stored cannot be read, about which its client can do nothing. `sluice verify` finds such rows.
         _log_unexpected(error)
         return Fault(_INTERNAL, "INTERNAL_ERROR", _UNREADABLE)
     if isinstance(error, SluiceError) and (status := STATUS.get(type(error))):
-        return Fault(status, error.code, _message(error), _headers(error))
+        message = _message(error)
+        return Fault(status, error.code, message, _headers(error), places=_places(error, message))
     _log_unexpected(error)
     return Fault(_INTERNAL, "INTERNAL_ERROR", "Something went wrong in the server; its log has it under the request id")
 
@@ -178,7 +173,22 @@ def _message(error: SluiceError) -> str:
         log.warning("database_error", error=type(error).__name__, sqlstate=error.sqlstate, reason=error.message)
     if isinstance(error, TooLarge):
         return growth.message(growth.most_bytes(services().settings.max_item_bytes))
+    if type(error) is WriteRefused:
+        return f"The database cannot store this: {error.message}"
     return _DATABASE_MESSAGES.get(type(error), error.message)
+
+
+def _places(error: SluiceError, message: str) -> Sequence[Mapping[str, Any]]:
+    """Return the places of the faults in body or query; empty if the error is about neither, or about sizes."""
+    match error:
+        case FaultyBody():
+            return error.faults
+        case InvalidParameter():
+            return [{"loc": ["query", error.name], "msg": message, "type": "value_error.query"}]
+        case WriteRefused() if not isinstance(error, TooLarge):
+            return [{"loc": ["body"], "msg": message, "type": "value_error.write_failed"}]
+        case _:
+            return []
 
 
 def _headers(error: SluiceError) -> dict[str, str]:

@@ -3,10 +3,10 @@
 Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may import lower only:
 
     executor
-    transaction
-    writing
+    transaction | single_write
+    writing | late
     kinds
-    writers | late
+    writers
     outcomes
     db
     notifier | intake | quarantine

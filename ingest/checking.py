@@ -16,7 +16,7 @@ import msgspec
 
 from ingest import exponents, faultpoints, rawjson
 from ingest.config import MOST_ITEM_BYTES
-from ingest.errors import ItemTooLarge, JobUnrunnable
+from ingest.errors import InvalidInput, ItemTooLarge, JobUnrunnable, RequestError, UnknownField, ValidationFailed
 from ingest.fields import RawMember
 from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning
 from ingest.templates import Template, TypeRules, unknown
@@ -128,6 +128,25 @@ class ItemSchema(marshmallow.Schema):
             return ItemError(index, self._id_of(text), ItemTooLarge.code, too_large)
         return self._check_members(index, text, warnings, strict=strict)
 
+    def require(self, text: msgspec.Raw, warnings: list[ItemWarning], *, strict: bool) -> Any:
+        """Return the item of a single call.
+
+        Args:
+            text: as it was sent.
+            warnings: takes up what the sender should know.
+            strict: refuse members that the item should not have.
+
+        Raises:
+            InvalidInput: it is not of the kind's shape.
+            ValidationFailed: it breaks the template.
+            UnknownField: it has a member that it should not have, and this is strict.
+            ItemTooLarge: it has too many bytes, or its numbers would read back as too many.
+        """
+        item = self.check(0, text, warnings, strict=strict)
+        if isinstance(item, ItemError):
+            raise _refused(item)
+        return item
+
     def _check_members(self, index: int, text: msgspec.Raw, warnings: list[ItemWarning] | None, *, strict: bool) -> Any:
         try:
             values = self.members(text)
@@ -147,7 +166,7 @@ class ItemSchema(marshmallow.Schema):
             message = "; ".join([*faults, *strangers.texts])
             return ItemError(index, known_id, "VALIDATION_FAILED", message)
         if strict and strangers.total:
-            return ItemError(index, known_id, "UNKNOWN_FIELD", "; ".join(strangers.texts))
+            return ItemError(index, known_id, UnknownField.code, "; ".join(strangers.texts))
         if warnings is not None:
             warnings += warnings_of(index, strangers)
         return self.item(**loaded)
@@ -231,6 +250,14 @@ class ItemSchema(marshmallow.Schema):
 
     def _malformed(self, index: int, external_id: str | None, message: str) -> ItemError:
         return ItemError(index, external_id, "VALIDATION_FAILED", message, malformed=True)
+
+
+def _refused(error: ItemError) -> RequestError:
+    """Return the error of a single call for the one that a batch notes."""
+    if error.malformed:
+        return InvalidInput(error.message)
+    errors: tuple[type[RequestError], ...] = (UnknownField, ItemTooLarge)
+    return next((kind for kind in errors if kind.code == error.code), ValidationFailed)(error.message)
 
 
 def _decoded(text: msgspec.Raw) -> Any:

@@ -8,22 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple
-from uuid import UUID
-
-import msgspec
+from typing import Any
 
 from ingest.checking import ItemSchema
 from ingest.config import MOST_ITEM_BYTES
 from ingest.db.pool import Connection
 from ingest.entities import Entity, EntitySchema
-from ingest.errors import InvalidInput, ItemTooLarge, NotFound, RequestError, UnknownField, ValidationFailed
 from ingest.events import EventSchema
-from ingest.jobs import Effect, ItemError, ItemWarning
-from ingest.late import past_retention
 from ingest.object_events import ObjectEventSchema
 from ingest.objects import ObjectSchema
-from ingest.outcomes import Outcomes, Refusal
+from ingest.outcomes import Outcomes
 from ingest.states import StateSchema
 from ingest.templates import Template
 from ingest.writers import Target, write_entities, write_events, write_object_events, write_objects, write_states
@@ -128,76 +122,3 @@ def schema_of(kind: Kind, template: Template | None, most_bytes: int = MOST_ITEM
         most_bytes: of an item.
     """
     return kind.schema(template, most_bytes)
-
-
-class Written(NamedTuple):
-    """The result of a single accepted item.
-
-    Attributes:
-        public_id: as the wire shows it; None for kinds that return no ids.
-        now: the time of an event that was sent without one.
-        warnings: for the item's sender.
-    """
-
-    effect: Effect
-    public_id: UUID | None
-    now: datetime | None
-    warnings: Sequence[ItemWarning] = ()
-
-
-def only_outcome(outcomes: Outcomes) -> Written | Refusal:
-    """Return the outcome of the only item."""
-    if outcomes.refusals:
-        return outcomes.refusals[0]
-    [effect] = outcomes.effects
-    return Written(effect, UUID(bytes=outcomes.ids[0]) if outcomes.ids else None, outcomes.now)
-
-
-def late(
-    conn: Connection, kind: Kind, target: Target, items: Sequence[Any], indexes: Sequence[int]
-) -> list[ItemWarning]:
-    """Warn of the items whose time is already past the tenant's retention."""
-    if kind.occurred_at is None:
-        return []
-    return past_retention(conn, target.tenant_id, list(map(kind.occurred_at, items)), indexes)
-
-
-def write_one(
-    conn: Connection, kind: Kind, target: Target, schema: ItemSchema, text: msgspec.Raw, *, strict: bool = False
-) -> Written:
-    """Check and write one item, by the same code as a batch of one.
-
-    Args:
-        conn: an open transaction.
-        kind: of the table above.
-        target: where and how to write it.
-        schema: of the kind; checks the item.
-        text: the item, of the shape that it has in a batch.
-        strict: refuse members that the item should not have.
-
-    Returns:
-        The outcome.
-
-    Raises:
-        InvalidInput: the item is not of the kind's shape.
-        ValidationFailed: it breaks the template.
-        UnknownField: it has a member that it should not have, and this is strict.
-        ItemTooLarge: it has too many bytes, or its numbers would read back as too many.
-        NotFound: its entity does not exist.
-        WriteRefused: the database cannot store it.
-    """
-    warnings: list[ItemWarning] = []
-    item = schema.check(0, text, warnings, strict=strict)
-    if isinstance(item, ItemError):
-        raise _refusal(item)
-    outcome = only_outcome(kind.write(conn, target, [item]))
-    if isinstance(outcome, Refusal):
-        raise NotFound(outcome.message)
-    return outcome._replace(warnings=[*warnings, *late(conn, kind, target, [item], [0])])
-
-
-def _refusal(error: ItemError) -> RequestError:
-    if error.malformed:
-        return InvalidInput(error.message)
-    kinds: tuple[type[RequestError], ...] = (UnknownField, ItemTooLarge)
-    return next((kind for kind in kinds if kind.code == error.code), ValidationFailed)(error.message)

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ingest.db import retention
 from ingest.db.pool import Connection
 from ingest.jobs import ItemWarning
+from ingest.kinds import Kind
+from ingest.writers import Target
 
 # No retention is shorter (docs/contracts/operator.md section 2), less a day by which the clocks may differ: most blocks
 # hold nothing older, and the database is not asked.
@@ -13,20 +16,24 @@ _KEPT_AT_LEAST = timedelta(days=29)
 
 
 def past_retention(
-    conn: Connection, tenant_id: int, timestamps: Sequence[datetime | None], indexes: Sequence[int]
+    conn: Connection, kind: Kind, target: Target, items: Sequence[Any], indexes: Sequence[int]
 ) -> list[ItemWarning]:
-    """A warning for each item whose time is past the retention, in the order given.
+    """Return a warning for each item whose time is past the retention of events, in the order given.
 
     Args:
         conn: the transaction that writes them.
-        tenant_id: whose they are.
-        timestamps: of the items; None: now.
+        kind: theirs; one that happens when it is written is never late.
+        target: whose they are.
+        items: checked.
         indexes: of the items in their batch.
     """
+    if kind.occurred_at is None:
+        return []
+    timestamps: list[datetime | None] = list(map(kind.occurred_at, items))
     oldest = min(filter(None, timestamps), default=None)
     if oldest is None or oldest > datetime.now(UTC) - _KEPT_AT_LEAST:
         return []
-    kept = retention.events_kept(conn, tenant_id)
+    kept = retention.events_kept(conn, target.tenant_id)
     if kept is None:
         return []
     days, since = kept

@@ -256,12 +256,7 @@ class PublicSchema(ItemSchema):
         raise marshmallow.ValidationError([fault])
 
     def require(self, text: msgspec.Raw, warnings: list[ItemWarning], *, strict: bool) -> Any:
-        """The item of a single call.
-
-        Args:
-            text: as it was sent.
-            warnings: takes up what the sender should know.
-            strict: refuse members that the item should not have.
+        """As of ItemSchema.
 
         Raises:
             ItemTooLarge: it has too many bytes, or its numbers would read back as too many.

@@ -28,7 +28,8 @@ from ingest.db.completion import BlockOutcome, Yields
 from ingest.db.pool import Connection
 from ingest.fastpath import FastPath, derive
 from ingest.jobs import Effect, ItemError, ItemWarning, JobState
-from ingest.kinds import KINDS, late
+from ingest.kinds import KINDS
+from ingest.late import past_retention
 from ingest.outcomes import Outcomes
 from ingest.writers import Target
 from ingest.writing import write
@@ -104,9 +105,8 @@ def run_in_transaction(
     kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge, schema.most_bytes)
     outcomes = write(conn, kind, target, checked.good, halving=halving)
     faultpoints.passing("block.written")
-    warnings = _of_taken(
-        [*checked.warnings, *late(conn, kind, target, checked.good, checked.indexes)], checked, outcomes
-    )
+    late = past_retention(conn, kind, target, checked.good, checked.indexes)
+    warnings = _of_taken([*checked.warnings, *late], checked, outcomes)
     shares = list(_shares(group, [len(items) for items in texts], checked, outcomes, warnings))
     blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
     yields = _yields(group, until, fair=fair)

@@ -80,19 +80,9 @@ def _too_large(conn: Connection, kind: Kind, target: Target, items: Sequence[Any
         return []
 
 
-# Faults of an item that no schema checks for. The server's own messages may hold row data, so clients get these.
-_REASONS = {
-    "22003": "a number in it is too large",
-    "54000": "it is too large",
-    "54001": "it is nested too deeply",
-}
-
-
 def _why(item: Any, refusal: WriteRefused, target: Target) -> Refusal:
     if isinstance(refusal, TooLarge):
         return Refusal(item.external_id, refusal.code, growth.message(target.most_bytes))
     if isinstance(refusal, Unaddressable):
         return Refusal(item.external_id, refusal.code, refusal.message)
-    reason = _REASONS.get(refusal.sqlstate or "", "its data cannot be stored")
-    message = f"The database refused this item: {reason} ({refusal.message})"
-    return Refusal(item.external_id, "WRITE_FAILED", message)
+    return Refusal(item.external_id, refusal.code, f"The database refused this item: {refusal.message}")

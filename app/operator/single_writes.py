@@ -1,4 +1,4 @@
-"""Write single items: by the kind, check and statement of a batch of one, under the caller's template."""
+"""Write single items of the operator API, under the caller's template."""
 
 from typing import Any
 
@@ -15,7 +15,9 @@ from ingest import rawjson
 from ingest.db import entities
 from ingest.db.pool import Connection
 from ingest.errors import InvalidInput, NotFound
-from ingest.kinds import Kind, Written, schema_of, write_one
+from ingest.jobs import ItemWarning
+from ingest.kinds import Kind, schema_of
+from ingest.single_write import Written, write_one
 from ingest.writers import Target
 
 
@@ -29,13 +31,14 @@ def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = Fals
         merge: entities: merge top-level fields instead of replacing all of `data`.
 
     Raises:
-        TemplateNotConfigured: the tenant has chosen no template; and all that `write_one` raises.
+        TemplateNotConfigured: the tenant has chosen no template; and all that `ItemSchema.require` and `write_one`
+            raise.
     """
     template = services().template_cache.get(conn, require_template(caller()))
     item_bytes = services().settings.max_item_bytes
-    schema = schema_of(kind, template, item_bytes)
-    target = Target(caller().tenant_id, merge, item_bytes)
-    return write_one(conn, kind, target, schema, item, strict=prefer.stated().strict)
+    warnings: list[ItemWarning] = []
+    checked = schema_of(kind, template, item_bytes).require(item, warnings, strict=prefer.stated().strict)
+    return write_one(conn, kind, Target(caller().tenant_id, merge, item_bytes), checked, warnings)
 
 
 def answered(written: Written, data: dict[str, Any]) -> Response:

@@ -1,4 +1,4 @@
-"""Write single items: by the kind, check and statement of a batch of one, in the request's own transaction."""
+"""Write single items of the public API, each in a transaction of its own."""
 
 from typing import Any
 
@@ -11,12 +11,10 @@ from app.public import body
 from app.public.envelope import success
 from app.services import services
 from ingest.db.confirmed import confirmed_transaction
-from ingest.errors import FaultyBody, PayloadTooLarge, TooLarge
 from ingest.jobs import ItemWarning
-from ingest.kinds import KINDS, Written, late, only_outcome, schema_of
-from ingest.public import PublicSchema
+from ingest.kinds import KINDS, schema_of
+from ingest.single_write import Written, write_one
 from ingest.writers import Target
-from ingest.writing import write as write_block
 
 
 def read(kind: str) -> tuple[Any, list[ItemWarning]]:
@@ -30,7 +28,6 @@ def read(kind: str) -> tuple[Any, list[ItemWarning]]:
         ItemTooLarge: it has too many bytes, or its numbers would read back as too many.
     """
     schema = schema_of(KINDS[kind], None, services().settings.max_item_bytes)
-    assert isinstance(schema, PublicSchema)  # noqa: S101 # for the type checker
     warnings: list[ItemWarning] = []
     return schema.require(body.item(), warnings, strict=prefer.stated().strict), warnings
 
@@ -47,20 +44,11 @@ def write(kind: str, item: Any, warnings: list[ItemWarning]) -> Written:
         The outcome, once it is durable.
 
     Raises:
-        FaultyBody: the database cannot store it.
-        PayloadTooLarge: it would let an object grow too large.
         DatabaseError: nothing was stored.
     """
     target = Target(caller().tenant_id, merge=True, item_bytes=services().settings.max_item_bytes)
     with confirmed_transaction(services().pool) as conn:
-        outcome = only_outcome(write_block(conn, KINDS[kind], target, [item]))
-        if isinstance(outcome, Written):
-            outcome = outcome._replace(warnings=[*warnings, *late(conn, KINDS[kind], target, [item], [0])])
-    if isinstance(outcome, Written):
-        return outcome
-    if outcome.code == TooLarge.code:
-        raise PayloadTooLarge(outcome.message)
-    raise FaultyBody.at([], outcome.message, "value_error.write_failed")
+        return write_one(conn, KINDS[kind], target, item, warnings)
 
 
 def answered(written: Written, shape: dict[str, Any]) -> Response:

@@ -17,6 +17,14 @@ from ingest.errors import DatabaseError, DiskFull, TooLarge, TryAgain, Unavailab
 # limit exceeded. The same data would be refused again.
 _REFUSED = ("22", "23", "54")
 
+# The reasons that a client reads. Other refusals come from faults that the checks of items let pass.
+_REASONS = {
+    "22003": "a number in it is too large",
+    "54000": "it is too large",
+    "54001": "it is nested too deeply",
+}
+_NO_REASON = "its data cannot be stored"
+
 # The same statement may pass: transaction rollback such as a deadlock (class 40), insufficient resources (53), object
 # not in the wanted state, such as a lock that was not to be had (55), and a statement's timeout (57014).
 _PASSING = ("40", "53", "55", "57014")
@@ -53,7 +61,7 @@ def translate(error: psycopg.Error) -> DatabaseError:
     if named := _NAMED.get(state):
         return named(state)
     if state.startswith(_REFUSED):
-        return WriteRefused(state, constraint)
+        return WriteRefused(state, constraint, reason=_REASONS.get(state, _NO_REASON))
     if state.startswith(_PASSING):
         return TryAgain(state, constraint)
     if state.startswith(_GONE):

@@ -179,7 +179,7 @@ def test_section_3_without_a_template_nothing_is_written(new_api: Callable[..., 
 
 def test_a_number_that_the_database_cannot_hold_is_refused(api: Api) -> None:
     body = b'{"entityType":"player","externalId":"n","data":{"email":%s}}' % TOO_LARGE
-    refused(api.call("POST", "/entities", body=body), 400, "WRITE_FAILED", "cannot store")
+    refused(api.call("POST", "/entities", body=body), 400, "WRITE_FAILED", "a number in it is too large")
     refused(api.get("/entities/n"), 404, "NOT_FOUND")
 
 

@@ -1,6 +1,5 @@
 """An entity is erased while its states are written: the states end as erased, whichever of the two comes first."""
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -10,13 +9,13 @@ import pytest
 
 from ingest.db import entities, states
 from ingest.db.pool import Connection, Pool, transaction
-from ingest.db.templates import TemplateCache
 from ingest.db.tenants import Tenant
 from ingest.entities import Entity
 from ingest.errors import NotFound
 from ingest.events import Event
 from ingest.jobs import Effect
-from ingest.kinds import KINDS, schema_of, write_one
+from ingest.kinds import KINDS
+from ingest.single_write import write_one
 from ingest.states import State
 from ingest.writers import Target
 from ingest.writing import write
@@ -35,16 +34,13 @@ def post(conn: Connection, tenant: Tenant, *external_ids: str) -> None:
 @pytest.fixture(params=["single", "batch"])
 def set_state(request: pytest.FixtureRequest, pool: Pool, owner: Tenant) -> SetState:
     """Sets a state of p1, by a single write or in a batch; returns False where p1 does not exist."""
-    assert owner.template_id
     with transaction(pool) as conn:
         post(conn, owner, "p1", "p2")
-        template = TemplateCache().get(conn, owner.template_id)
     kind, target = KINDS["states"], Target(owner.id, merge=False)
 
     def single(conn: Connection) -> bool:
-        item = json.dumps({"externalId": "p1", "stateKey": "balance", "value": 1})
         try:
-            write_one(conn, kind, target, schema_of(kind, template), msgspec.Raw(item.encode()))
+            write_one(conn, kind, target, State("p1", "balance", _ONE))
         except NotFound:
             return False
         return True
