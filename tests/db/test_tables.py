@@ -1,0 +1,139 @@
+"""Each table of the schema is checked by verify, emptied by an erasure and purged by the sweeper, or says why not.
+
+A new table fails here until `_fill` brings a row into it as the product would, and each of the three knows it.
+"""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from ingest.config import Settings
+from ingest.db import entities, retention, templates, tenants, verify
+from ingest.db.entities import SCOPE
+from ingest.db.pool import Connection, Pool, connect, transaction
+from ingest.db.tenants import Tenant
+from ingest.executor import Executor
+from tests.factories import entity, event, state
+from worker.sweep import Sweep
+
+# Tables that no check of `sluice verify` reads.
+_NOT_VERIFIED = {
+    "api_keys": "its constraints hold all that could be wrong with a key",
+}
+
+# Tables that may hold rows of an entity, or its data, once it was deleted.
+_NOT_ERASED = {
+    "tenants": "it holds nothing that was sent as an item",
+    "api_keys": "it holds nothing that was sent as an item",
+    "templates": "it holds nothing that was sent as an item",
+    "jobs": "it counts items, and holds none",
+    "job_blocks": "the items of a block go when it is closed, or a while after its job was cancelled",
+    "job_errors": "what a client was told of its batch goes with the job, by retention",
+    "job_warnings": "what a client was told of its batch goes with the job, by retention",
+    "events": "events outlive their entity (docs/contracts/operator.md section 3)",
+    "event_entities": "events outlive their entity (docs/contracts/operator.md section 3)",
+}
+
+# Tables of which no retention deletes all rows.
+_NOT_PURGED = {
+    "tenants": "a tenant is suspended, and never deleted",
+    "api_keys": "a key is revoked, and stays on the list of its tenant's keys",
+    "templates": "the newest version of a template stays; replaced ones go",
+    "entities": "an entity stays until its client deletes it; retention is of events and states",
+}
+
+# A text that stands in the data of an entity, and in whatever came with it.
+_MARK = "hunter2"
+
+_TABLES = """
+SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
+AND relname <> 'sluice_migrations' ORDER BY relname
+"""
+_TIMES = """
+SELECT table_name, column_name FROM information_schema.columns
+WHERE table_schema = 'public' AND table_name <> 'sluice_migrations' AND data_type = 'timestamp with time zone'
+"""
+_NAMES_ENTITY = "SELECT table_name FROM information_schema.columns WHERE column_name = 'entity_id'"
+_READ = "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan + coalesce(idx_scan, 0) > 0"
+
+
+def _fill(pool: Pool, owner: Tenant, run: Callable[[str, list[object]], object]) -> None:
+    """Bring rows into every table by the ways of the product: those of items are about one entity, with the mark."""
+    with transaction(pool) as conn:
+        for version in ("1", "2"):
+            schema = {"entity_types": {}, "event_types": {}, "state_keys": [], "pii_fields": {}}
+            templates.store(conn, owner.id, "tpl_own", name="Own", version=version, schema=schema)
+    refused, with_warning = entity(2, entityType=_MARK), entity(1, data={"email": _MARK}, **{_MARK: 1})
+    run("entities", [with_warning, refused])
+    run("events", [event(1, eventType="session", data={"text": _MARK})])
+    run("states", [state(1, value=_MARK)])
+
+
+@pytest.fixture
+def tables(
+    pool: Pool, owner: Tenant, executor: Executor, observer: Connection, submit: Callable[..., UUID]
+) -> list[str]:
+    """The tables of the schema, each with a row."""
+    _fill(pool, owner, lambda kind, items: executor.run(submit(kind, items), seconds=60))
+    names = _names(observer, _TABLES)
+    empty = [name for name in names if not _count(observer, name)]
+    assert not empty, f"let _fill of {__file__} bring a row into these tables, as the product would: {empty}"
+    return names
+
+
+def _names(observer: Connection, query: str) -> list[str]:
+    return [str(row[0]) for row in observer.execute(query.encode())]
+
+
+def _count(observer: Connection, table: str, condition: str = "true", **values: object) -> int:
+    query = f"SELECT FROM {table} t WHERE {condition}"
+    return observer.execute(query.encode(), values).rowcount
+
+
+def test_verify_reads_every_table(database_url: str, tables: list[str]) -> None:
+    with connect(database_url, "sluice-cli") as conn:
+        assert list(verify.verify(conn, deadline_seconds=60, stuck_after_seconds=60, check_seconds=30))
+        read = {str(name) for (name,) in conn.execute(_READ)}
+    unread = [table for table in tables if table not in read and table not in _NOT_VERIFIED]
+    assert not unread, f"add invariants of these to ingest/db/verify/, or a reason to _NOT_VERIFIED: {unread}"
+
+
+def test_an_erasure_leaves_nothing_of_an_entity_in_any_table(
+    pool: Pool, owner: Tenant, observer: Connection, tables: list[str]
+) -> None:
+    with transaction(pool) as conn:
+        [entity_id] = entities.resolve(conn, owner.id, {SCOPE: ["player_000001"]})[SCOPE].values()
+    naming = _names(observer, _NAMES_ENTITY)
+
+    def rows(table: str) -> int:
+        held = "position(%(mark)s IN t::text) > 0"
+        named = f"{held} OR t.entity_id = %(entity_id)s" if table in naming else held
+        return _count(observer, table, named, mark=_MARK, entity_id=entity_id)
+
+    erased = [table for table in tables if table not in _NOT_ERASED]
+    unmarked = [table for table in erased if not rows(table)]
+    assert not unmarked, f"let _fill of {__file__} write the mark into these tables: {unmarked}"
+    with transaction(pool) as conn:
+        assert entities.delete(conn, owner.id, "player_000001")
+    left = [table for table in erased if rows(table)]
+    assert not left, f"let _DELETE of ingest/db/entities.py erase rows of these, or add a reason to _NOT_ERASED: {left}"
+
+
+def test_retention_empties_every_table(
+    settings: Settings, pool: Pool, owner: Tenant, observer: Connection, tables: list[str]
+) -> None:
+    with transaction(pool) as conn:
+        tenants.configure(conn, owner.id, {"data_retention_days": 30})
+    for table, column in observer.execute(_TIMES).fetchall():
+        observer.execute(f"UPDATE {table} SET {column} = {column} - interval '10 years'".encode())
+    sweep = Sweep(settings)
+    with connect(settings.database_url, "sluice-sweep") as conn:
+        for _ in retention.TABLES:
+            sweep.run_once(conn)
+    left = [table for table in tables if table not in _NOT_PURGED and _count(observer, table)]
+    assert not left, f"give these a retention in ingest/db/retention.py, or a reason in _NOT_PURGED: {left}"
+
+
+def test_each_exemption_is_of_a_table_that_is_there(observer: Connection) -> None:
+    assert {*_NOT_VERIFIED, *_NOT_ERASED, *_NOT_PURGED} <= set(_names(observer, _TABLES))
