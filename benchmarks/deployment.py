@@ -20,7 +20,7 @@ RATES = {f"SLUICE_RATE_{scope}": RATE for scope in ("ENTITIES", "EVENTS", "STATE
 
 _TIMEOUT_SECONDS = 120.0
 _POLL_SECONDS = 0.002  # a five-hundredth of the shortest run
-_LEFT = "SELECT count(*) FROM jobs WHERE ended_at IS NULL"
+_LEFT = "SELECT count(*) FROM jobs WHERE status IN ('pending', 'processing')"
 
 
 @dataclass(frozen=True)
