@@ -55,21 +55,21 @@ def rows_of(database: Database, table: str, batch: int, *, keep: Sequence[str] =
 
 def copy_in(database: Database, *tables: Rows) -> Clock:
     """One COPY a table and one COMMIT, batch by batch; then look whether all is there."""
-    before = [database.count(each.table) for each in tables]
+    before = [database.count(rows.table) for rows in tables]
     with psycopg.connect(database.url) as conn:
         durable(conn)
         conn.commit()
         with timed() as clock:
-            for batch in zip(*(each.batches for each in tables), strict=True):
-                for each, lines in zip(tables, batch, strict=True):
-                    with conn.cursor().copy(each.statement) as copy:
+            for batch in zip(*(rows.batches for rows in tables), strict=True):
+                for rows, lines in zip(tables, batch, strict=True):
+                    with conn.cursor().copy(rows.statement) as copy:
                         copy.write(lines)
                 conn.commit()
-    for each, there in zip(tables, before, strict=True):
-        database.expect(each.table, there + each.count)
+    for rows, there in zip(tables, before, strict=True):
+        database.expect(rows.table, there + rows.count)
     return clock
 
 
 def fill(database: Database, *tables: Any) -> None:
     """Put rows where a side needs them, outside of its clock."""
-    copy_in(database, *(each.whole() for each in tables))
+    copy_in(database, *(rows.whole() for rows in tables))

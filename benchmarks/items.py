@@ -65,7 +65,7 @@ def linked_events(count: int, players: int) -> list[dict[str, Any]]:
     return [
         {
             "event": "transaction",
-            "objects": [{"type": "player", "id": player(each)} for each in chance.sample(range(players), 2)],
+            "objects": [{"type": "player", "id": player(number)} for number in chance.sample(range(players), 2)],
             "properties": _transaction(number),
         }
         for number in range(count)

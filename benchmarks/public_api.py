@@ -67,7 +67,7 @@ def loads(operator_key: str, public_key: str) -> Iterator[Load]:
         return {"eventType": "transaction", "data": PROPERTIES}
 
     def public_event(number: int, objects: int) -> dict[str, Any]:
-        linked = [{"type": "player", "id": f"player_{(number + each) % ENTITIES}"} for each in range(objects)]
+        linked = [{"type": "player", "id": f"player_{(number + place) % ENTITIES}"} for place in range(objects)]
         return {"event": "transaction", "objects": linked, "properties": PROPERTIES}
 
     yield Load(
@@ -91,7 +91,7 @@ def loads(operator_key: str, public_key: str) -> Iterator[Load]:
         f"operator, batches of {BATCH}",
         operator_key,
         {"Prefer": "wait=30"},
-        lambda number: ("/operator-data-api/batch/events", [operator_event(number + each) for each in range(BATCH)]),
+        lambda number: ("/operator-data-api/batch/events", [operator_event(number + place) for place in range(BATCH)]),
         BATCH,
         lambda answer: answer["data"]["succeeded"] == BATCH,
     )
@@ -102,7 +102,7 @@ def loads(operator_key: str, public_key: str) -> Iterator[Load]:
             {},
             lambda number, objects=objects: (
                 "/v1/event/batch",
-                {"events": [public_event(number + each, objects) for each in range(BATCH)]},
+                {"events": [public_event(number + place, objects) for place in range(BATCH)]},
             ),
             BATCH,
             lambda answer: answer["processed"] == BATCH,
@@ -154,7 +154,7 @@ def run(api: str, load: Load, connections: int, seconds: float) -> None:
 def prepare(stack: Stack) -> str:
     """A key of the public API, and the entities that events name, in both APIs."""
     with connect(stack.settings.database_url, "sluice-cli") as conn:
-        tenant = next(each for each in tenants.everyone(conn) if each.template_id is not None)
+        tenant = next(tenant for tenant in tenants.everyone(conn) if tenant.template_id is not None)
         _, key = keys.create(conn, tenant.id, "fm_live", "benchmark")
     entities = [
         {"entityType": "player", "externalId": f"player_{number}", "data": {"email": "a@b.example"}}
@@ -214,8 +214,8 @@ def main() -> None:
             justify="left" if name == "load" else "right",
             no_wrap=name == "load",
         )
-    for each in results:
-        table.add_row(*map(str, each.values()))
+    for result in results:
+        table.add_row(*map(str, result.values()))
     Console(file=sys.stderr, width=120).print(table)
     print(json.dumps(results, indent=2))
 

@@ -65,8 +65,8 @@ def main() -> None:
     os.environ["SLUICE_RATE_BATCH"] = _RATE
     events = [event(flight) for flight in flights()]
     batches = iter([events[start : start + _BATCH] for start in range(0, len(events), _BATCH)])
-    links = sum(len(each["objects"]) for each in events)
-    objects = len({(each["type"], each["id"]) for one in events for each in one["objects"]})
+    links = sum(len(event["objects"]) for event in events)
+    objects = len({(linked["type"], linked["id"]) for one in events for linked in one["objects"]})
     lock = threading.Lock()
     seconds: list[float] = []
 

@@ -129,7 +129,7 @@ def accept(
 def told(item: Any) -> Any:
     """An item's values by their names, documents by their text, whichever of the paths of checking made it."""
     if isinstance(item, list):
-        return [told(each) for each in item]
+        return [told(member) for member in item]
     if not isinstance(item, msgspec.Struct):
         return bytes(item) if isinstance(item, msgspec.Raw) else item
     return {name: told(getattr(item, name)) for name in item.__struct_fields__}

@@ -42,10 +42,10 @@ class Relay:
 
     def close(self) -> None:
         """Close all connections."""
-        for each in self._sockets:
+        for sock in self._sockets:
             with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
         for thread in self._threads:
             thread.join()
 

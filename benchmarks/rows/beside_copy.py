@@ -73,13 +73,13 @@ def copied(database: Database, count: int, *rows: Rows, before: Sequence[Rows] =
 def laid_out(database: Database, before: Sequence[Rows]) -> None:
     """Nothing but these rows is there."""
     database.empty()
-    for each in before:
-        fill(database, each)
+    for stored in before:
+        fill(database, stored)
 
 
 def sides(database: Database, ours: Sample, count: int, *rows: Rows, before: Sequence[Rows] = ()) -> tuple[Side, ...]:
     """The product, COPY batch by batch, and, for honesty, one single COPY of all."""
-    single = [each.whole() for each in rows]
+    single = [table.whole() for table in rows]
     return (
         Side("Sluice", ours),
         Side("COPY", copied(database, count, *rows, before=before)),

@@ -61,16 +61,16 @@ def _row(place: Place, *, bad: float, goal: float) -> Row:
     blocks = _blocks(place, bad)
     count = sum(len(texts) for _, texts in blocks)
     judged = [by_marshmallow(*block) for block in blocks]
-    found = sum(isinstance(each, ItemError) for verdict in judged for each in verdict)
+    found = sum(isinstance(item, ItemError) for verdict in judged for item in verdict)
     if found != round(count * bad):
         raise RuntimeError(f"{found} items are bad, and {round(count * bad)} should be")
 
-    verdicts = [[told(each) for each in verdict] for verdict in judged]
+    verdicts = [[told(item) for item in verdict] for verdict in judged]
 
     def sample(check: Check) -> Mapping[str, float]:
         with timed() as clock:
             judged = [check(*block) for block in blocks]
-        if [[told(each) for each in verdict] for verdict in judged] != verdicts:
+        if [[told(item) for item in verdict] for verdict in judged] != verdicts:
             raise RuntimeError("verdicts, values or messages differ")
         return clock.rate(count)
 
@@ -92,7 +92,7 @@ def _blocks(place: Place, bad: float) -> Blocks:
         "events": items.events(_ITEMS, _ITEMS),
         "states": items.states(_ITEMS),
     }
-    return [block for kind, each in sent.items() for block in _of(kind, spoilt(each, bad), template)]
+    return [block for kind, batch in sent.items() for block in _of(kind, spoilt(batch, bad), template)]
 
 
 def _of(kind: str, sent: list[dict[str, Any]], template: Template) -> Iterator[tuple[ItemSchema, list[msgspec.Raw]]]:

@@ -42,14 +42,14 @@ def test_the_document_is_valid_openapi_3_1(app: Flask) -> None:
 
 def assert_references_lead_somewhere(document: dict[str, Any], part: Any) -> None:
     if isinstance(part, list):
-        for each in part:
-            assert_references_lead_somewhere(document, each)
+        for inner in part:
+            assert_references_lead_somewhere(document, inner)
     if isinstance(part, dict):
-        for name, each in part.items():
+        for name, inner in part.items():
             if name == "$ref":
-                assert each.removeprefix("#/components/schemas/") in document["components"]["schemas"]
+                assert inner.removeprefix("#/components/schemas/") in document["components"]["schemas"]
             else:
-                assert_references_lead_somewhere(document, each)
+                assert_references_lead_somewhere(document, inner)
 
 
 def test_the_shapes_of_items_have_the_fields_that_items_are_checked_for(app: Flask) -> None:

@@ -128,4 +128,4 @@ def test_a_page_of_large_events_ends_early_and_names_the_next(api: Api, run_jobs
     run_jobs()
     pages = walk(api, f"{BASE}/entities/player_000001/events?limit=500")
     assert [len(page) for page in pages] == [40, 10]
-    assert len({each["id"] for page in pages for each in page}) == 50
+    assert len({state["id"] for page in pages for state in page}) == 50

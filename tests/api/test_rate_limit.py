@@ -81,9 +81,9 @@ def test_section_9_every_answer_says_its_scope_and_what_is_left(
 ) -> None:
     headers = [api.call(method, path, item).headers for _ in range(2)]
     left = []
-    for each in headers:
-        assert re.fullmatch(rf'"{scope}";q=\d+;w=60', each["RateLimit-Policy"])
-        match = re.fullmatch(rf'"{scope}";r=(\d+);t=[1-9]\d*', each["RateLimit"])
+    for sent in headers:
+        assert re.fullmatch(rf'"{scope}";q=\d+;w=60', sent["RateLimit-Policy"])
+        match = re.fullmatch(rf'"{scope}";r=(\d+);t=[1-9]\d*', sent["RateLimit"])
         assert match
         left.append(int(match[1]))
     assert left[0] - left[1] == 1
@@ -129,9 +129,9 @@ def test_section_9_processes_that_tell_redis_of_several_requests_at_once_overrun
 ) -> None:
     settings = replace(settings, rate_read="1000/day")
     processes = [RateCounter(settings), RateCounter(settings)]
-    passed = sum(counted(each, 7) for _ in range(300) for each in processes)
+    passed = sum(counted(process, 7) for _ in range(300) for process in processes)
     assert 1000 <= passed <= 1000 + 2 * 10
-    assert [counted(each, 100) for each in processes] == [0, 0]
+    assert [counted(process, 100) for process in processes] == [0, 0]
 
 
 def test_section_9_what_a_process_let_pass_on_its_own_is_told_to_all(settings: Settings) -> None:
@@ -146,7 +146,7 @@ def test_section_9_what_a_process_let_pass_on_its_own_is_told_to_all(settings: S
 def test_section_9_where_few_are_left_each_request_is_asked_for(settings: Settings) -> None:
     settings = replace(settings, rate_read="99/day")
     processes = [RateCounter(settings), RateCounter(settings)]
-    lefts = [each.count(UUID(int=1), "read").left for _ in range(50) for each in processes]
+    lefts = [process.count(UUID(int=1), "read").left for _ in range(50) for process in processes]
     assert lefts == [*range(98, -1, -1), 0]
 
 

@@ -24,8 +24,8 @@ def test_no_request_fails_after_all_sessions_of_the_api_were_ended(
     app = create_app(replace(settings, web_threads=4))
     services = app.extensions["sluice"]
     try:
-        for each in (services.pool, services.executor.pool):
-            with each.connection(), each.connection(), each.connection():
+        for opened in (services.pool, services.executor.pool):
+            with opened.connection(), opened.connection(), opened.connection():
                 pass
         api = Api(app, tenant, key)
         with psycopg.connect(database_url, autocommit=True) as admin:

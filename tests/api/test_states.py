@@ -32,7 +32,7 @@ def test_section_3_get_state_answers_one_or_all(player: Api) -> None:
     one = data(player.get(f"{PATH}/balance"))
     assert set(one) == {"stateKey", "value", "updatedAt"}
     assert TIME.fullmatch(one["updatedAt"])
-    assert [(each["stateKey"], each["value"]) for each in data(player.get(PATH))] == [
+    assert [(state["stateKey"], state["value"]) for state in data(player.get(PATH))] == [
         ("balance", 1.5),
         ("risk_score", 7),
     ]

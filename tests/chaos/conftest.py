@@ -55,7 +55,7 @@ def _recoveries(request: pytest.FixtureRequest) -> Iterator[None]:
     """Attach the recoveries that a test measures to its report, so that parallel runs print them too."""
     recoveries.MEASURED.clear()
     yield
-    request.node.user_properties += [("recovery", dataclasses.astuple(each)) for each in recoveries.MEASURED]
+    request.node.user_properties += [("recovery", dataclasses.astuple(recovery)) for recovery in recoveries.MEASURED]
 
 
 _reported: list[Recovery] = []

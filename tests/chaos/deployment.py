@@ -193,4 +193,4 @@ def children_of(pid: int) -> list[int]:
 
 
 def family(pid: int) -> list[int]:
-    return [pid, *(each for child in children_of(pid) for each in family(child))]
+    return [pid, *(member for child in children_of(pid) for member in family(child))]

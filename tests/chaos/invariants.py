@@ -92,10 +92,10 @@ def _the_job_did_its_batch(witness: Witness, batch: Batch, model: Model) -> dict
     status, *counts = witness.rows(f"SELECT status, {columns} FROM jobs WHERE id = %s", batch.job_id)[0]
     assert status == "completed", f"{batch.request_id} is {status}"
     became = model.apply(batch)
-    effects = Counter(each if each in GOOD else "failed" for each in became)
+    effects = Counter(effect if effect in GOOD else "failed" for effect in became)
     assert Counter(dict(zip(_EFFECTS, counts, strict=True))) == effects, batch.request_id
     kept = witness.rows("SELECT index, code FROM job_errors WHERE job_id = %s", batch.job_id)
-    assert dict(kept) == {index: each for index, each in enumerate(became) if each not in GOOD}
+    assert dict(kept) == {index: effect for index, effect in enumerate(became) if effect not in GOOD}
     assert witness.one("SELECT count(*) FROM job_blocks WHERE job_id = %s AND open", batch.job_id) == 0
     return _the_results_are_told(witness, batch, became) if batch.kind in {"objects", "object_events"} else {}
 
@@ -109,11 +109,11 @@ WHERE b.job_id = %s ORDER BY 1
 
 def _the_results_are_told(witness: Witness, batch: Batch, became: list[str]) -> dict[str, Any]:
     results = witness.rows(_RESULTS, batch.job_id)
-    taken = [(index, each) for index, each in enumerate(became) if each in GOOD]
+    taken = [(index, effect) for index, effect in enumerate(became) if effect in GOOD]
     assert [(index, effect) for index, effect, _ in results] == taken, batch.request_id
     if batch.told is not None:
         noun, ids = ("Object", "objects") if batch.kind == "objects" else ("Event", "event_ids")
-        failed = [index for index, each in enumerate(became) if each not in GOOD]
+        failed = [index for index, effect in enumerate(became) if effect not in GOOD]
         shape = [batch.told[name] for name in ("success", "processed", "failed")]
         assert shape == [not failed, len(taken), len(failed)], batch.request_id
         assert [told.partition(":")[0] for told in batch.told["errors"]] == [f"{noun} {index}" for index in failed]

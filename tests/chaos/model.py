@@ -103,9 +103,9 @@ class Model:
         links: Iterable[dict[str, Any]] = item["objects"]
         if not links:
             return "VALIDATION_FAILED"
-        for each in links:
-            self._object(each, merge)
-        linked = frozenset(((each["type"], each["id"]), each.get("qualifier", "")) for each in links)
+        for link in links:
+            self._object(link, merge)
+        linked = frozenset(((link["type"], link["id"]), link.get("qualifier", "")) for link in links)
         self.events.append(Event(item["properties"]["amount"], linked))
         return "created"
 

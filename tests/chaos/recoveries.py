@@ -56,10 +56,10 @@ def measure_accepting(fault: str, witness: Witness, *, since: Any, goal: float =
 def summary(measured: Iterable[Recovery]) -> list[dict[str, Any]]:
     """The measurements of each fault, with the slowest of them."""
     faults: dict[str, list[Recovery]] = {}
-    for each in measured:
-        faults.setdefault(each.fault, []).append(each)
+    for recovery in measured:
+        faults.setdefault(recovery.fault, []).append(recovery)
     return [
-        {**asdict(max(times, key=lambda each: each.seconds)), "times": len(times)}
+        {**asdict(max(times, key=lambda recovery: recovery.seconds)), "times": len(times)}
         for _, times in sorted(faults.items())
     ]
 

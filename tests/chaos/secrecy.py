@@ -33,7 +33,7 @@ def all_that_redis_holds(redis_url: str) -> dict[str, str]:
             client.execute_command("SELECT", number)
             for name in client.scan_iter():
                 held = [name, *_members(client, name)]
-                found[f"{number}: {name!r}"] = " ".join(unpacked(each) for each in held)
+                found[f"{number}: {name!r}"] = " ".join(unpacked(part) for part in held)
     return found
 
 

@@ -157,8 +157,8 @@ def test_nothing_grows_while_connections_come_and_go(
             assert sessions <= _MOST_SESSIONS
             assert clients <= _MOST_CLIENTS
             # The pools may grow to those bounds in as many rounds as they like; the files beside them may not.
-            beside_connections.append(sum(each.files for each in held) - sessions - clients)
-            kilobytes.append([each.kilobytes for each in held])
+            beside_connections.append(sum(process.files for process in held) - sessions - clients)
+            kilobytes.append([process.kilobytes for process in held])
     check_invariants(deployment)
     # After two rounds, a process has opened all that it ever needs.
     assert beside_connections[-1] <= beside_connections[1] + _COME_AND_GO

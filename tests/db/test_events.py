@@ -81,7 +81,9 @@ def test_ids_are_nobody_elses_and_in_the_order_sent_however_many_are_drawn_at_on
     conn: Connection, tenant: Tenant, increment: int
 ) -> None:
     conn.execute(f"ALTER SEQUENCE events_id_seq INCREMENT BY {increment}".encode())
-    public_ids = [each for _ in range(2) for each in append(conn, tenant, *[an_event({"n": n}) for n in range(9)])]
+    public_ids = [
+        public_id for _ in range(2) for public_id in append(conn, tenant, *[an_event({"n": n}) for n in range(9)])
+    ]
     rows = conn.execute("SELECT public_id, id < nextval('events_id_seq') FROM events ORDER BY id").fetchall()
     assert rows == [(public_id, True) for public_id in public_ids]
 

@@ -63,7 +63,7 @@ def test_results_that_were_kept_before_can_still_be_read(
         conn.execute("UPDATE job_blocks SET results = '[]' WHERE job_id = %s AND no = 0", (other,))
         conn.commit()
         assert "0005_results_in_columns" in migrate(conn)
-        found = [(each.index, each.effect, each.public_id) for each in blocks.results_of(conn, job_id)]
+        found = [(result.index, result.effect, result.public_id) for result in blocks.results_of(conn, job_id)]
         assert found == [(0, Effect.CREATED, ids[0]), (1, Effect.UNCHANGED, ids[1]), (3, Effect.UPDATED, ids[2])]
         assert blocks.results_of(conn, other) == []
 

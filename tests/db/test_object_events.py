@@ -34,7 +34,7 @@ def test_what_the_database_refuses_is_one_event_with_all_of_its_objects(conn: Co
     outcomes = write(conn, KINDS["object_events"], Target(tenant.id, merge=True), items)
     assert [(place, refusal.code) for place, refusal in outcomes.refusals.items()] == [(culprit, "WRITE_FAILED")]
     ids = conn.execute("SELECT public_id FROM events ORDER BY type").fetchall()
-    assert [UUID(bytes=each) for each in outcomes.ids if each] == [public_id for (public_id,) in ids]
+    assert [UUID(bytes=public_id) for public_id in outcomes.ids if public_id] == [public_id for (public_id,) in ids]
     assert outcomes.ids[culprit] == b""
     stored = conn.execute("SELECT type, external_id FROM entities ORDER BY external_id").fetchall()
     assert stored == [("a", str(index)) for index in range(7) if index != culprit]
@@ -55,11 +55,11 @@ def test_a_job_keeps_what_became_of_each_item(pool: Pool, redis_url: str) -> Non
     with transaction(pool) as conn:
         stored = [row[0] for row in conn.execute("SELECT public_id FROM events ORDER BY id")]
         results = blocks.results_of(conn, events)
-        assert [(each.index, each.effect, each.public_id) for each in results] == [
+        assert [(result.index, result.effect, result.public_id) for result in results] == [
             (0, Effect.CREATED, stored[0]),
             (2, Effect.CREATED, stored[1]),
         ]
-        assert [each.effect for each in blocks.results_of(conn, objects)] == [Effect.UNCHANGED, Effect.CREATED]
+        assert [result.effect for result in blocks.results_of(conn, objects)] == [Effect.UNCHANGED, Effect.CREATED]
         job = jobs.get(conn, events)
     assert job is not None
     assert (job.succeeded, job.effects[Effect.FAILED]) == (2, 1)

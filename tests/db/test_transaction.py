@@ -40,7 +40,7 @@ def serve(executor: Executor, redis_url: str) -> Callable[..., list[dict[str, An
 def next_of(pool: Pool) -> list[UUID]:
     """Return the ids of the jobs that the next claim would group."""
     with transaction(pool) as conn:
-        begun = [each.job.id for each in claims.claim_next(conn)]
+        begun = [claim.job.id for claim in claims.claim_next(conn)]
         conn.rollback()
     return begun
 
@@ -196,7 +196,8 @@ def test_each_job_keeps_the_results_of_its_own_items(
     serve()
     ids = dict(observer.execute("SELECT external_id, public_id FROM entities").fetchall())
     found = [
-        [(each.index, each.effect, each.public_id) for each in blocks.results_of(observer, job_id)] for job_id in made
+        [(result.index, result.effect, result.public_id) for result in blocks.results_of(observer, job_id)]
+        for job_id in made
     ]
     assert found == [
         [(0, Effect.CREATED, ids["a"]), (2, Effect.CREATED, ids["b"])],
@@ -262,7 +263,7 @@ def test_a_transaction_has_4_mb_of_items_however_small_they_are_stored(
 def test_a_job_that_another_worker_has_done_meanwhile_is_not_done_again(
     submit: Submit, serve: Callable[..., list[dict[str, Any]]], executor: Executor, observer: Connection
 ) -> None:
-    made = [submit("events", [each]) for each in deposits(3)]
+    made = [submit("events", [item]) for item in deposits(3)]
 
     class Overtaken(TemplateCache):
         """The template is read before the locks: time for another worker to do one of the jobs."""
@@ -281,7 +282,7 @@ def test_a_job_that_another_worker_has_done_meanwhile_is_not_done_again(
 def test_a_commit_whose_answer_is_lost_applies_nothing_twice_and_loses_nothing(
     fate: str, submit: Submit, serve: Callable[..., list[dict[str, Any]]], executor: Executor, observer: Connection
 ) -> None:
-    made = [submit("events", [each]) for each in deposits(3)]
+    made = [submit("events", [item]) for item in deposits(3)]
     with lossy_pool(executor.pool, fate, *[PASSES] * 9) as pool:
         serve(pool=pool)
     # One that was lost before it was sent may hold its locks for a moment longer: then its jobs are left to sweep.

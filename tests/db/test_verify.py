@@ -111,7 +111,7 @@ def test_jobs_that_run_all_the_while_are_well(database_url: str, pool: Pool, own
         seen.append(found(database_url))
     work.join()
     assert seen
-    assert all(each == {} for each in seen)
+    assert all(counts == {} for counts in seen)
 
 
 def test_the_first_example_is_named_as_the_api_names_it_and_says_what_is_wrong(

@@ -16,8 +16,8 @@ def up(tmp_path):
         return started[-1]
 
     yield start
-    for each in started:
-        each.close()
+    for process in started:
+        process.close()
 
 
 @pytest.fixture(scope="session")

@@ -130,10 +130,10 @@ def all_gone(family, seconds):
     """Return True if all these processes end within that time; close the handles."""
     deadline = time.monotonic() + seconds
     try:
-        return all(select.select([each], [], [], max(deadline - time.monotonic(), 0))[0] for each in family)
+        return all(select.select([pidfd], [], [], max(deadline - time.monotonic(), 0))[0] for pidfd in family)
     finally:
-        for each in family:
-            os.close(each)
+        for pidfd in family:
+            os.close(pidfd)
 
 
 def run_pasted(command):

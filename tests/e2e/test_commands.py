@@ -89,7 +89,7 @@ def test_a_suspended_tenant_is_shut_out_until_it_is_resumed(stack, run, tenant):
     key = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live")["key"]
     assert run("tenants", "suspend", tenant) == {"id": tenant}
     assert status(stack, key) == 401
-    (listed,) = [each for each in run("tenants", "list") if each["id"] == tenant]
+    (listed,) = [row for row in run("tenants", "list") if row["id"] == tenant]
     assert listed["name"] == "Acme Games"
     assert listed["suspendedAt"] is not None
     assert run("tenants", "resume", tenant) == {"id": tenant}
@@ -206,8 +206,8 @@ def test_wrong_settings_are_all_named_and_exit_78(stack):
 
 def _commands(command, path=()):
     if hasattr(command, "commands"):
-        for name, each in command.commands.items():
-            yield from _commands(each, (*path, name))
+        for name, subcommand in command.commands.items():
+            yield from _commands(subcommand, (*path, name))
     yield path
 
 

@@ -112,5 +112,5 @@ def pooled(pooled_url: str) -> Iterator[Callable[..., Pool]]:
         return opened[-1]
 
     yield make
-    for each in opened:
-        each.close()
+    for pool in opened:
+        pool.close()

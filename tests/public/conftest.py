@@ -84,7 +84,7 @@ class PublicApi:
             rule, _ = self.app.url_map.bind("").match(path, method, return_rule=True)
         except HTTPException:  # a path that no route takes is no part of the document
             return
-        base = next(each for each in public.BASES if rule.rule.startswith(each))
+        base = next(prefix for prefix in public.BASES if rule.rule.startswith(prefix))
         spelled = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", BASE + rule.rule.removeprefix(base))
         operation = self.document["paths"][spelled][method.lower()]
         assert str(answer.status_code) in operation["responses"], (rule.rule, answer.status_code)

@@ -64,7 +64,9 @@ def test_event_batch_with_faults(api: PublicApi, public_pool: Pool) -> None:
         ],
     }
     named = dict(rows(public_pool, "SELECT public_id::text, type FROM events WHERE public_id = ANY(%s::uuid[])", ids))  # type: ignore[arg-type] # two columns
-    assert [named[each] for each in ids] == [f"Event {number}" for number in range(100) if number not in {15, 42}]
+    assert [named[event_id] for event_id in ids] == [
+        f"Event {number}" for number in range(100) if number not in {15, 42}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -193,11 +195,11 @@ def test_object_batch(api: PublicApi) -> None:
     answer = answer_of(api, "/object/batch", {"objects": items})
     objects = answer.pop("objects")
     assert answer == {"success": False, "processed": 8, "failed": 1, "errors": ["Object 7: Object id is required"]}
-    assert [each["external_id"] for each in objects] == ["0", "1", "2", "3", "4", "5", "6", "0"]
-    assert [each["created"] for each in objects] == [True] * 7 + [False]
-    assert {each["object_type"] for each in objects} == {"Order"}
+    assert [linked["external_id"] for linked in objects] == ["0", "1", "2", "3", "4", "5", "6", "0"]
+    assert [linked["created"] for linked in objects] == [True] * 7 + [False]
+    assert {linked["object_type"] for linked in objects} == {"Order"}
     assert objects[7]["object_id"] == objects[0]["object_id"]
-    assert len({each["object_id"] for each in objects if is_uuid(each["object_id"])}) == 7
+    assert len({linked["object_id"] for linked in objects if is_uuid(linked["object_id"])}) == 7
     assert set(objects[0]) == {"object_id", "object_type", "external_id", "created"}
 
 

@@ -61,7 +61,7 @@ def test_items_apply_in_array_order(api: PublicApi) -> None:
     changes = [{"n": 1, "gone": 1}, {"n": 2, "gone": None}, {"n": 3, "back": None}, {"back": 1}]
     items = [{"type": "a", "id": "1", "properties": change} for change in changes]
     answer = answer_of(api, "/object/batch", {"objects": items})
-    assert [each["created"] for each in answer["objects"]] == [True, False, False, False]
+    assert [linked["created"] for linked in answer["objects"]] == [True, False, False, False]
     assert api.object("a", "1") == {"n": 3, "back": 1}
     events = [linked({**item, "id": "2"}) for item in items]
     assert answer_of(api, "/event/batch", {"events": events})["processed"] == 4

@@ -47,8 +47,8 @@ def test_every_answer_is_of_a_shape_that_is_there(public_app: Flask) -> None:
     document = docs.document(public_app)
 
     def look(part: Any) -> None:
-        for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-            look(each)
+        for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            look(inner)
         if isinstance(part, dict) and isinstance(name := part.get("$ref"), str):
             assert name.removeprefix("#/components/schemas/") in document["components"]["schemas"]
 

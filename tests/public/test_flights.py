@@ -46,13 +46,16 @@ def test_every_flight_becomes_one_event_with_its_objects(
     recorded = []
     with flowmyna.FlowMyna(dataset.key, base_url=f"{server}{BASE}", max_retries=1) as client:
         named = client.upsert_object_batch(
-            [{"type": "Airline", "id": each["carrier"], "properties": {"name": each["name"]}} for each in airlines]
+            [
+                {"type": "Airline", "id": airline["carrier"], "properties": {"name": airline["name"]}}
+                for airline in airlines
+            ]
         )
         for first in range(0, len(events), 100):
             answer = client.record_event_batch(events[first : first + 100])
             assert (answer.success, answer.errors) == (True, [])
             recorded += answer.event_ids
-    assert {each.created for each in named.objects} == {True}
+    assert {linked.created for linked in named.objects} == {True}
     assert len(set(recorded)) == len(events)
 
     stored = rows(
@@ -67,12 +70,12 @@ def test_every_flight_becomes_one_event_with_its_objects(
     assert [row[0] for row in stored] == recorded
     for row, event in zip(stored, events, strict=True):
         assert row[1:4] == (event["event"], datetime.fromisoformat(event["timestamp"]), event["properties"])
-        links = [[each["type"], each["id"], each.get("qualifier", "")] for each in event["objects"]]
+        links = [[linked["type"], linked["id"], linked.get("qualifier", "")] for linked in event["objects"]]
         assert sorted(row[4]) == sorted(links)  # type: ignore[call-overload] # an array column
 
     objects = rows(public_pool, "SELECT type, external_id FROM entities WHERE tenant_id = %s", dataset.tenant.id)
-    expected = {(each["type"], each["id"]) for event in events for each in event["objects"]}
-    assert Counter(objects) == Counter(expected | {("Airline", each["carrier"]) for each in airlines})
+    expected = {(linked["type"], linked["id"]) for event in events for linked in event["objects"]}
+    assert Counter(objects) == Counter(expected | {("Airline", linked["carrier"]) for linked in airlines})
     # Merged in the order sent: the name that was there before, and the last flight's time.
     last = {flight["carrier"]: event["timestamp"] for flight, event in zip(flights, events, strict=True)}
     assert api.object("Airline", "UA") == {"name": "United Air Lines Inc.", "last_seen": last["UA"]}

@@ -68,6 +68,6 @@ def test_of_first_upserts_in_batches_at_once_exactly_one_has_created_each(server
     answers = at_once(
         server, dataset.key, [lambda client, items=items: client.upsert_object_batch(items) for items in batches]
     )
-    created = Counter(each.external_id for answer in answers for each in answer.objects if each.created)
-    assert created == Counter(each["id"] for each in objects)
+    created = Counter(linked.external_id for answer in answers for linked in answer.objects if linked.created)
+    assert created == Counter(linked["id"] for linked in objects)
     assert sum(len(answer.objects) for answer in answers) == 1_000

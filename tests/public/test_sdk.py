@@ -89,9 +89,9 @@ def test_a_hundred_objects_are_upserted_in_order(sdk: Sdk) -> None:
     answer = sdk.upsert_object_batch(items)
     assert (answer.success, answer.processed, answer.failed) == (False, 99, 1)
     assert answer.errors == ["Object 7: Object id is required"]
-    assert [int(each.external_id) for each in answer.objects] == [*range(7), *range(8, 100)]
-    assert [each.external_id for each in answer.objects if not each.created] == ["50"]
-    assert len({each.object_id for each in answer.objects}) == 99
+    assert [int(linked.external_id) for linked in answer.objects] == [*range(7), *range(8, 100)]
+    assert [linked.external_id for linked in answer.objects if not linked.created] == ["50"]
+    assert len({linked.object_id for linked in answer.objects}) == 99
 
 
 def test_a_hundred_and_one_are_refused(sdk: Sdk, api: PublicApi) -> None:

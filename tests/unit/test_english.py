@@ -1,10 +1,10 @@
-"""No docstring and no comment opens with a word that hides the actor: Who, What, Whatever, Whoever or Whether."""
+"""The English of code (CONTRIBUTING.md): openings name their actor, and variables what they hold."""
 
 import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,11 +47,27 @@ def headless(source: str) -> list[str]:
     return [f"{line}: {text.splitlines()[0]}" for line, text in openings if _HEADLESS.match(text)]
 
 
-def test_no_docstring_and_no_comment_hides_its_actor() -> None:
+def nameless(source: str) -> list[str]:
+    """Return the names `each` that a loop or an assignment binds, as `line: each`."""
+    bound = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name | ast.arg)]
+    names = [(node.lineno, node.arg if isinstance(node, ast.arg) else node.id) for node in bound]
+    return [f"{line}: each" for line, name in sorted(names) if name == "each"]
+
+
+def found_by(look: Callable[[str], list[str]]) -> list[str]:
     files = [file for folder in _FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))]
     assert len(files) > 100
-    found = [f"{file.relative_to(ROOT)}:{line}" for file in files for line in headless(file.read_text("utf-8"))]
+    return [f"{file.relative_to(ROOT)}:{line}" for file in files for line in look(file.read_text("utf-8"))]
+
+
+def test_no_docstring_and_no_comment_hides_its_actor() -> None:
+    found = found_by(headless)
     assert not found, "\n".join(["open these with a verb or a noun, and name the actor:", *found])
+
+
+def test_no_variable_is_called_each() -> None:
+    found = found_by(nameless)
+    assert not found, "\n".join(["name the thing that these hold:", *found])
 
 
 @pytest.mark.parametrize(
@@ -69,3 +85,16 @@ def test_no_docstring_and_no_comment_hides_its_actor() -> None:
 )
 def test_a_headless_opening_is_told_from_others(source: str, found: list[str]) -> None:
     assert headless(source) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("for each in jobs:\n    end(each)", ["1: each", "2: each"]),
+        ("ids = [each.id for each in jobs]", ["1: each", "1: each"]),
+        ("key = lambda each: each", ["1: each", "1: each"]),
+        ('for job in jobs:  # end each\n    """Of each."""', []),
+    ],
+)
+def test_a_nameless_variable_is_told_from_the_word(source: str, found: list[str]) -> None:
+    assert nameless(source) == found

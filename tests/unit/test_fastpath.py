@@ -99,7 +99,7 @@ def _member(name: str) -> st.SearchStrategy[str]:
     if name != "objects":
         return _members[name]
     objects = st.lists(_items(LinkedObjectSchema).map(bytes.decode), max_size=3)
-    return st.one_of(objects.map(lambda each: "[{}]".format(",".join(each))), _values)
+    return st.one_of(objects.map(lambda texts: "[{}]".format(",".join(texts))), _values)
 
 
 @st.composite
