@@ -6,14 +6,14 @@ either all of it done or none of it (docs/architecture.md, "The row lock is the 
 
 import math
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, islice, pairwise
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -35,8 +35,6 @@ from ingest.writers import Target
 from ingest.writing import write
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.transaction")
-
-_Notice = TypeVar("_Notice", ItemError, ItemWarning)
 
 # One job with an open block, or several jobs that are alike, each with its only block.
 JobGroup = Sequence[Claim]
@@ -94,20 +92,14 @@ def run_in_transaction(
         return None
     faultpoints.passing("block.locked")
     blocks.extend_lease(conn, block.deliveries)
-    texts = [intake.items_of(claim.block.payload) for claim in group]
-    strict = (
-        [claim.job.strict for claim, items in zip(group, texts, strict=True) for _ in items]
-        if _any_strict(group)
-        else None
-    )
-    checked = _check(schema, block.first_index, list(chain.from_iterable(texts)), poison, strict)
+    checked = _check(schema, group, poison)
     faultpoints.passing("block.checked")
     kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge, schema.most_bytes)
-    outcomes = write(conn, kind, target, checked.good, halving=halving)
+    good = list(chain.from_iterable(part.good for part in checked))
+    outcomes = write(conn, kind, target, good, halving=halving)
     faultpoints.passing("block.written")
-    late = past_retention(conn, kind, target, checked.good, checked.indexes)
-    warnings = _of_taken([*checked.warnings, *late], checked, outcomes)
-    shares = list(_shares(group, [len(items) for items in texts], checked, outcomes, warnings))
+    late = past_retention(conn, kind, target, good, range(len(good)))
+    shares = _shares(group, checked, outcomes, late)
     blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
     yields = _yields(group, until, fair=fair)
     advanced = completion.close_blocks(
@@ -132,7 +124,7 @@ def _yields(group: JobGroup, until: float, *, fair: bool) -> Yields:
 
 
 class _Checked(NamedTuple):
-    """The good items in the order sent, their indexes and warnings, and an error for each of the others."""
+    """A job's good items in the order sent, their indexes, an error for each of the others, and warnings."""
 
     good: list[Any]
     indexes: Sequence[int]
@@ -140,29 +132,29 @@ class _Checked(NamedTuple):
     warnings: list[ItemWarning]
 
 
-def _any_strict(group: JobGroup) -> bool:
-    return any(claim.job.strict for claim in group)
-
-
-def _check(
-    schema: ItemSchema,
-    first_index: int,
-    texts: list[msgspec.Raw],
-    poison: Collection[int],
-    strict: Sequence[bool] | None,
-) -> _Checked:
-    """Check items, good ones by the fast path.
+def _check(schema: ItemSchema, group: JobGroup, poison: Collection[int]) -> list[_Checked]:
+    """Check the items of each job, good ones by the fast path, which takes those of all jobs together.
 
     Args:
         schema: theirs.
-        first_index: of the first one.
-        texts: as they were sent.
-        poison: indexes of those that must not be checked.
-        strict: for each, whether members that it should not have are errors; None: for none.
+        group: the jobs, each with the block that holds them.
+        poison: indexes of items that must not be checked, of a job that is alone.
     """
+    texts = [intake.items_of(claim.block.payload) for claim in group]
+    together = list(chain.from_iterable(texts))
     fast = fast_path(schema)
-    items: list[Any] = [None] * len(texts) if fast is None or poison else fast.check(texts)
-    indexes = range(first_index, first_index + len(items))
+    items = iter([None] * len(together) if fast is None or poison else fast.check(together))
+    return [
+        _judge(schema, claim, of_job, list(islice(items, len(of_job))), poison)
+        for claim, of_job in zip(group, texts, strict=True)
+    ]
+
+
+def _judge(
+    schema: ItemSchema, claim: Claim, texts: list[msgspec.Raw], items: list[Any], poison: Collection[int]
+) -> _Checked:
+    """Have marshmallow check those items of a job that are None, since the fast path has not taken them."""
+    indexes = range(claim.block.first_index, claim.block.first_index + len(items))
     errors: list[ItemError] = []
     warnings: list[ItemWarning] = []
     for place in [place for place, item in enumerate(items) if item is None]:
@@ -170,7 +162,7 @@ def _check(
         if index in poison:
             judged = _poisoned(index)
         else:
-            judged = schema.check(index, texts[place], warnings, strict=strict is not None and strict[place])
+            judged = schema.check(index, texts[place], warnings, strict=claim.job.strict)
         if isinstance(judged, ItemError):
             errors.append(judged)
         else:
@@ -202,47 +194,51 @@ class _Share(NamedTuple):
     warnings: list[ItemWarning]
 
 
-def _of_taken(warnings: list[ItemWarning], checked: _Checked, outcomes: Outcomes) -> list[ItemWarning]:
-    """The warnings of the items that were written, in the order of their indexes."""
-    if not warnings:
-        return []
-    refused = {checked.indexes[place] for place in outcomes.refusals}
-    return sorted((warning for warning in warnings if warning.index not in refused), key=_INDEX)
-
-
 def _shares(
-    group: JobGroup, sizes: Sequence[int], checked: _Checked, outcomes: Outcomes, warnings: list[ItemWarning]
-) -> Iterator[_Share]:
-    """Return each job's share of the outcomes. In a group, the indexes count on from one job to the next."""
-    indexes = checked.indexes
-    refused = [ItemError(indexes[place], *refusal) for place, refusal in outcomes.refusals.items()]
-    errors = sorted([*checked.errors, *refused], key=_INDEX)
-    bounds = accumulate(sizes, initial=group[0].block.first_index)
-    for (job, block), (start, end) in zip(group, pairwise(bounds), strict=True):
-        first, last = bisect_left(indexes, start), bisect_left(indexes, end)
-        shift = block.first_index - start
-        mine = _between(errors, start, end, shift)
-        effects = Counter(outcomes.effects[first:last])
-        effects[Effect.FAILED] = len(mine)
-        results = None
-        if KINDS[job.kind].keeps_results:
-            results = _results(shift, indexes[first:last], outcomes.effects[first:last], outcomes.ids[first:last])
-        yield _Share(BlockOutcome(job.id, block.no, effects, results), mine, _between(warnings, start, end, shift))
+    group: JobGroup, checked: Sequence[_Checked], outcomes: Outcomes, late: Sequence[ItemWarning]
+) -> list[_Share]:
+    """Return each job's share of the outcomes.
+
+    Args:
+        group: the jobs.
+        checked: the items of each.
+        outcomes: of all their good items, one job's behind the other's.
+        late: warnings, each with the place of its item among these as its index.
+    """
+    starts = list(accumulate((len(part.good) for part in checked), initial=0))
+
+    def owner(place: int) -> tuple[_Checked, int]:
+        """Return the job of a good item, and the item's index in it."""
+        number = bisect_right(starts, place) - 1
+        return checked[number], checked[number].indexes[place - starts[number]]
+
+    for place, refusal in outcomes.refusals.items():
+        part, index = owner(place)
+        part.errors.append(ItemError(index, *refusal))
+    for warning in late:
+        part, index = owner(warning.index)
+        part.warnings.append(replace(warning, index=index))
+    return [
+        _share(claim, part, outcomes.effects[start:end], outcomes.ids[start:end])
+        for claim, part, (start, end) in zip(group, checked, pairwise(starts), strict=True)
+    ]
 
 
-def _between(notices: list[_Notice], start: int, end: int, shift: int) -> list[_Notice]:
-    """Return the errors or warnings of the items from `start` to before `end`, their indexes shifted."""
-    mine = notices[bisect_left(notices, start, key=_INDEX) : bisect_left(notices, end, key=_INDEX)]
-    return [replace(notice, index=notice.index + shift) for notice in mine] if shift else mine
+def _share(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequence[bytes]) -> _Share:
+    errors = sorted(checked.errors, key=_INDEX)
+    refused = {error.index for error in errors}
+    warnings = sorted((warning for warning in checked.warnings if warning.index not in refused), key=_INDEX)
+    counts = Counter(effects)
+    counts[Effect.FAILED] = len(errors)
+    results = _results(checked.indexes, effects, ids) if KINDS[claim.job.kind].keeps_results else None
+    return _Share(BlockOutcome(claim.job.id, claim.block.no, counts, results), errors, warnings)
 
 
-def _results(shift: int, indexes: Sequence[int], effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:
+def _results(indexes: Sequence[int], effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:
     """Return the results to keep: those of accepted items."""
     taken = [place for place, effect in enumerate(effects) if effect is not Effect.FAILED]
     return Results(
-        [indexes[place] + shift for place in taken],
-        [effects[place] for place in taken],
-        [ids[place] for place in taken],
+        [indexes[place] for place in taken], [effects[place] for place in taken], [ids[place] for place in taken]
     )
 
 
