@@ -38,7 +38,7 @@ class _App(Flask):
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The web application.
+    """Make the web application.
 
     Args:
         settings: of the process; read from the environment where None.

@@ -87,7 +87,7 @@ def public() -> None:
 
 
 def caller() -> Caller:
-    """Whom this request was let in for."""
+    """Return whom this request was let in for."""
     known: Caller = g.caller
     return known
 
@@ -106,7 +106,7 @@ def authenticates_on_insert(view: _View) -> _View:
 
 
 def cached_caller() -> Caller | None:
-    """The caller of this request, if it comes from the cache: a job may be stored for it if all of it still holds."""
+    """Return this request's caller if it comes from the cache: a job may be stored for it if all of it still holds."""
     return caller() if "cached" in g else None
 
 
@@ -126,7 +126,7 @@ def reauthenticate() -> None:
 
 
 def _bearer() -> str | None:
-    """The key of an `Authorization: Bearer …` header (RFC 6750 section 2.1); None without one."""
+    """Return the key of an `Authorization: Bearer …` header (RFC 6750 section 2.1); None without one."""
     scheme, _, key = request.headers.get("Authorization", "").strip().partition(" ")
     return key.strip() if scheme.lower() == "bearer" else None
 

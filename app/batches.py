@@ -181,7 +181,7 @@ def store(
 
 
 def _job_id() -> UUID:
-    """One a request, however often it tries: an attempt whose answer was lost may land late, and must stand alone."""
+    """Make one id a request, however often it tries: an attempt whose answer was lost may land late."""
     if "job_id" not in g:
         g.job_id = uuid7()
     known: UUID = g.job_id
@@ -239,7 +239,7 @@ def accepted(job_id: UUID) -> dict[str, Any]:
 
 
 def where_to_poll(job_id: UUID) -> Mapping[str, str]:
-    """The headers that go with it: where the job is, and when to look."""
+    """Return the headers that go with it: where the job is, and when to look."""
     return {"Location": address(job_id), "Retry-After": _RETRY_AFTER_SECONDS}
 
 
@@ -254,7 +254,7 @@ def _await(job_id: UUID, seconds: int) -> UUID | Ended:
 
 
 def _ended_or_id(job_id: UUID) -> UUID | Ended:
-    """The job if it has ended. The batch is stored: no error may leave here."""
+    """Return the job if it has ended. The batch is stored: no error may leave here."""
     try:
         with transaction(services().pool) as conn:
             job = jobs.get(conn, job_id)

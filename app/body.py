@@ -33,7 +33,7 @@ class _Bound(NamedTuple):
 
 
 def read(narrower: _Bound | None = None) -> bytes:
-    """The body as it was sent, of a call that takes JSON.
+    """Return the body as it was sent, of a call that takes JSON.
 
     Args:
         narrower: for bodies of a kind that may have fewer bytes than others.
@@ -80,7 +80,7 @@ def _check_start(body: bytearray) -> None:
 
 
 def read_item() -> msgspec.Raw:
-    """The body of a call that writes one item.
+    """Return the body of a call that writes one item.
 
     Raises:
         ItemTooLarge: it has more bytes than an item may have; and all that `read_json` raises.
@@ -90,7 +90,7 @@ def read_item() -> msgspec.Raw:
 
 
 def read_form() -> msgspec.Raw:
-    """The body of a call that says how the server is to work, rather than one with data.
+    """Return the body of a call that says how the server is to work, rather than one with data.
 
     Raises:
         PayloadTooLarge: it has over 256 kB; and all that `read_json` raises.
@@ -99,7 +99,7 @@ def read_form() -> msgspec.Raw:
 
 
 def read_json(narrower: _Bound | None = None) -> msgspec.Raw:
-    """The body, known to be one JSON text in UTF-8, without the space around it.
+    """Return the body, known to be one JSON text in UTF-8, without the space around it.
 
     Args:
         narrower: for bodies of a kind that may have fewer bytes than others.

@@ -167,7 +167,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         return True
 
     def handle(self, conn: _Connection) -> object:
-        """In a thread: handle a request, if its head is whole.
+        """Handle a request, in a thread, if its head is whole.
 
         Returns:
             True to keep the connection for the next request, False to close it, `_NOT_WHOLE`.
@@ -187,7 +187,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         return False
 
     def finish_request(self, conn: _Connection, handled: "Future[object]") -> None:
-        """In the main thread: do with a connection what `handle` said."""
+        """Do, in the main thread, with a connection what `handle` said."""
         result = handled.exception() is None and handled.result()
         if result is _NOT_WHOLE:
             self._await_head(conn)
@@ -228,7 +228,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self._watch(conn, selectors.EVENT_READ, self.on_client_socket_readable)
 
     def _await_head(self, conn: _Connection) -> None:
-        """The time of a head runs from its first bytes on, and does not begin anew with the next ones."""
+        """Wait for the rest of a head. Its time runs from its first bytes on; further bytes do not extend it."""
         conn.head_until = conn.timeout = conn.head_until or time.monotonic() + _HEAD_SECONDS
         self.pending_conns.append(conn)
         self._watch(conn, selectors.EVENT_READ, self.on_pending_socket_readable)

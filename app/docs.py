@@ -93,13 +93,13 @@ def mount(app: Flask) -> None:
 @bp.get("/openapi.json")
 @describe("This document", operation="getDocument", answers={200: "Document"}, public=True)
 def openapi() -> Response:
-    """The document."""
+    """Answer with the document."""
     return as_json(document(current_app._get_current_object()), 200)  # type: ignore[attr-defined] # noqa: SLF001 # Flask's own way
 
 
 @cache
 def document(app: Flask) -> dict[str, Any]:
-    """The OpenAPI document of an app: a path for each of its routes."""
+    """Make the OpenAPI document of an app: a path for each of its routes."""
     spec = APISpec(
         "Sluice",
         _VERSION,

@@ -200,7 +200,7 @@ def _headers(error: SluiceError) -> dict[str, str]:
 
 
 def _log_unexpected(error: Exception) -> None:
-    """Where it happened, without its message: that may quote what the client sent."""
+    """Return where it happened, without its message: that may quote what the client sent."""
     sqlstate = error.sqlstate if isinstance(error, DatabaseError) else None
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("unexpected_error", error=type(error).__name__, sqlstate=sqlstate, frames=frames)

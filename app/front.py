@@ -38,7 +38,7 @@ _HTML = f"""<!doctype html>
 
 @bp.get("/")
 def show() -> Response:
-    """The page, in the form that the client likes best."""
+    """Answer with the page, in the form that the client likes best."""
     html = request.accept_mimetypes.best_match(["text/plain", "text/html"]) == "text/html"
     response = Response(_HTML if html else _TEXT, content_type=f"text/{'html' if html else 'plain'}; charset=utf-8")
     response.headers["Content-Security-Policy"] = "default-src 'none'"

@@ -64,7 +64,7 @@ errorlog = None
 
 
 def _without_what_was_sent(record: logging.LogRecord) -> bool:
-    """An error that comes past the app may quote the request: a key or an id may stand in it."""
+    """Log the type of an error that comes past the app: its text may quote the request, with a key or an id in it."""
     if str(record.msg).startswith("Error handling request"):
         record.msg, record.args = "Error handling request", ()
         record.exc_info = record.exc_text = None

@@ -35,7 +35,7 @@ _Place = tuple[_Index, _Index]  # an item's index, and which of its warnings
 
 
 def blueprint(respond: Respond, noun: str) -> Blueprint:
-    """The job resource in an API's envelope; its caller is known by `app.auth.caller`.
+    """Answer with a job in an API's envelope; its caller is known by `app.auth.caller`.
 
     Args:
         respond: makes an answer of data, a status and headers.
@@ -90,7 +90,7 @@ def blueprint(respond: Respond, noun: str) -> Blueprint:
 
 
 def own_job(conn: Connection, tenant_id: int, text: str) -> Job:
-    """A tenant's job.
+    """Return a tenant's job.
 
     Args:
         conn: an open transaction.
@@ -107,13 +107,13 @@ def own_job(conn: Connection, tenant_id: int, text: str) -> Job:
 
 
 def inline_errors(conn: Connection, job: Job) -> list[ItemError]:
-    """The item errors that come with a job: not more than it counts, though another block may just have ended."""
+    """Return the item errors that come with a job, and no more than it counts: another block may have ended."""
     most = min(job.effects[Effect.FAILED], INLINE_ERRORS)
     return blocks.errors_of(conn, job.id, limit=most) if most else []
 
 
 def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:
-    """Item errors as the wire shows them (docs/contracts/operator.md section 4)."""
+    """Return item errors as the wire shows them (docs/contracts/operator.md section 4)."""
     return [
         {"index": error.index, "externalId": error.external_id, "code": error.code, "message": error.message}
         for error in errors
@@ -121,7 +121,7 @@ def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:
 
 
 def first_warnings(conn: Connection, job: Job) -> list[ItemWarning]:
-    """The warnings that come with a job: not more than it counts, though another block may just have ended."""
+    """Return the warnings that come with a job, and no more than it counts: another block may have ended."""
     most = min(job.warnings, INLINE_WARNINGS)
     return [warning for _, warning in blocks.warnings_of(conn, job.id, limit=most)] if most else []
 
@@ -141,12 +141,12 @@ def warning_list(warnings: Sequence[ItemWarning]) -> list[dict[str, Any]]:
 
 
 def warning_summary(count: int, first: Sequence[ItemWarning]) -> dict[str, Any]:
-    """How many warnings there are, and the first of them (docs/contracts/jobs.md section 3)."""
+    """Return how many warnings there are, and the first of them (docs/contracts/jobs.md section 3)."""
     return {"count": count, "first": warning_list(first[:INLINE_WARNINGS])}
 
 
 def address(job_id: UUID) -> str:
-    """The path of a job, under the base path that this request came by."""
+    """Return the path of a job, under the base path that this request came by."""
     return _address(job_id, "job")
 
 
@@ -158,12 +158,12 @@ def _address(job_id: UUID, endpoint: str) -> str:
 
 @lru_cache(100)
 def _pattern(script_root: str, endpoint: str) -> str:  # noqa: ARG001 # the same endpoint is elsewhere under another root
-    """The path of an endpoint for any job: to build it costs more than most that a request does."""
+    """Return the path of an endpoint for any job: to build it costs more than most that a request does."""
     return url_for(endpoint, job_id=_ANY_JOB)
 
 
 def fault_of(job: Job) -> dict[str, str | None] | None:
-    """Why a job failed; None where it did not."""
+    """Return why a job failed; None where it did not."""
     return None if job.error_code is None else {"code": job.error_code, "message": job.error_message}
 
 

@@ -36,7 +36,7 @@ class EncodedPath:
 
 
 def _sent_path(environ: "WSGIEnvironment") -> str:
-    """The path of RAW_URI, which in a request that was meant for a proxy has a scheme and a host."""
+    """Return the path of RAW_URI, which in a request that was meant for a proxy has a scheme and a host."""
     uri: str = environ["RAW_URI"]
     path = uri.partition("?")[0].partition("#")[0] if uri.startswith("/") else urlsplit(uri).path
     return path.removeprefix(environ.get("SCRIPT_NAME", ""))

@@ -40,7 +40,7 @@ class Preference:
         return self.handling == "strict"
 
     def seconds(self, default: int) -> int:
-        """How long to wait for the job.
+        """Return how long to wait for the job.
 
         Args:
             default: where the client states no preference.
@@ -54,7 +54,7 @@ _NONE = Preference()
 
 
 def applied(**preferences: str | int | None) -> dict[str, str]:
-    """The header that says which preferences were honoured (section 3).
+    """Return the header that says which preferences were honoured (section 3).
 
     Args:
         preferences: by their names, hyphens as underscores; of those that were not, None; of those without a value, "".

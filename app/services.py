@@ -43,7 +43,7 @@ class Services:
         self._turns: WeakValueDictionary[int, threading.Lock] = WeakValueDictionary()
 
     def turn(self, tenant_id: int) -> threading.Lock:
-        """The lock of a tenant: one request of this process at a time runs its jobs, since they wait for one another.
+        """Return a tenant's lock: one request of a process at a time runs its jobs, which wait for one another.
 
         The request that holds it runs the jobs of those behind it too, where they come first.
         """
@@ -99,6 +99,6 @@ def attach(app: Flask, settings: Settings) -> None:
 
 
 def services() -> Services:
-    """The services of the app that handles this request."""
+    """Return the services of the app that handles this request."""
     attached: Services = current_app.extensions["sluice"]
     return attached

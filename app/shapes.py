@@ -12,7 +12,7 @@ DOCUMENT: Shape = {"type": "object", "additionalProperties": True}  # without it
 
 
 def record(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
-    """An object.
+    """Return an object.
 
     Args:
         optional: which of its members may be absent.
@@ -23,25 +23,25 @@ def record(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
 
 
 def array(items: Shape, **bounds: int) -> Shape:
-    """An array; `bounds` as in `maxItems=100`."""
+    """Return an array; `bounds` as in `maxItems=100`."""
     return {"type": "array", "items": items, **bounds}
 
 
 def choice(*words: str) -> Shape:
-    """One of a few words."""
+    """Return one of a few words."""
     return {"type": "string", "enum": list(words)}
 
 
 def ref(name: str) -> Shape:
-    """A shape by its name in the document."""
+    """Return a shape by its name in the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def or_null(shape: Shape) -> Shape:
-    """That shape, or null."""
+    """Return that shape, or null."""
     return {"oneOf": [shape, {"type": "null"}]}
 
 
 def success(data: Shape) -> Shape:
-    """The envelope of success around a shape."""
+    """Return the envelope of success around a shape."""
     return record(success={"const": True}, data=data)

@@ -141,7 +141,7 @@ class DataDir:
         return {os.geteuid(), self.postgres.stat().st_uid} if self.postgres.exists() else {os.geteuid()}
 
     def read_key(self) -> str | None:
-        """The key that `write_key` kept."""
+        """Return the key that `write_key` kept."""
         return self._key.read_text(encoding="ascii").strip() if self._key.exists() else None
 
     def write_key(self, secret: str) -> None:

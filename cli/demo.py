@@ -67,7 +67,7 @@ def _read_examples() -> Week:
 
 @contextmanager
 def _fresh_stack(console: Console) -> Iterator[Stack]:
-    """The stack on an empty data directory, so that a second demonstration sees what the first saw."""
+    """Run the stack on an empty data directory, so that a second demonstration sees what the first saw."""
     with TemporaryDirectory(prefix="sluice-demo-") as name:
         folder = Path(name)
         if os.geteuid() == 0:
@@ -90,7 +90,7 @@ def _show_log(console: Console, log: Path) -> None:
 
 @contextmanager
 def _own_tenant(stack: Stack) -> Iterator[str]:
-    """A key of a new tenant, which is shut out at the end: DATABASE_URL may name a server that outlives this."""
+    """Lend a key of a new tenant, which is shut out at the end: DATABASE_URL may name a server that outlives this."""
     with translated(), connect(stack.settings.database_url, "sluice-cli") as conn:
         tenant = tenants.create(conn, "demo")
         _, key = keys.create(conn, tenant.id, "oh_live", "demo")
@@ -111,7 +111,7 @@ class _Play:
         self._week = week
 
     def run(self) -> None:
-        """Every scene, in the order in which the data need each other.
+        """Play every scene, in the order in which the data need each other.
 
         Raises:
             DemoFailed: a call was refused, or a job did not end well.

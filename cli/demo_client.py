@@ -102,7 +102,7 @@ class Client:
         return str(answer["data"]["jobId"])
 
     def job(self, job_id: str) -> Job:
-        """How far a job is.
+        """Return how far a job is.
 
         Raises:
             DemoFailed: the answer is not 2xx, or none came.
@@ -110,7 +110,7 @@ class Client:
         return _data(self._send("GET", f"/batch/jobs/{job_id}"), Job)
 
     def errors(self, job_id: str) -> Iterator[ItemError]:
-        """Every refused item of a job, in index order, page by page.
+        """Yield every refused item of a job, in index order, page by page.
 
         Raises:
             DemoFailed: the answer is not 2xx, or none came.
@@ -143,5 +143,5 @@ class Client:
 
 
 def _data(answer: httpx2.Response, shape: type[_Shape]) -> _Shape:
-    """The `data` of a reply; what `shape` does not name is passed over."""
+    """Return the `data` of a reply; what `shape` does not name is passed over."""
     return msgspec.convert(msgspec.json.decode(answer.content)["data"], shape)

@@ -90,7 +90,7 @@ def _entity(entity_type: str, key: str, row: Row) -> Item:
 
 
 def _event(row: Row) -> Item:
-    """A flight, as an event of its plane. Without a tail number the external id is null, which Sluice will refuse."""
+    """Make a flight an event of its plane. Without a tail number the external id is null, which Sluice will refuse."""
     return {
         "externalId": _value("tailnum", row["tailnum"]),
         "eventType": "flight",
@@ -115,7 +115,7 @@ def _departed(row: Row) -> bool:
 
 
 def _scheduled(row: Row) -> str:
-    """When the flight was to depart, in UTC. `time_hour` is that hour; the minute stands beside it."""
+    """Return when the flight was to depart, in UTC. `time_hour` is that hour; the minute stands beside it."""
     timestamp = datetime.fromisoformat(row["time_hour"]) + timedelta(minutes=int(row["minute"]))
     return f"{timestamp:%Y-%m-%dT%H:%M:%SZ}"
 

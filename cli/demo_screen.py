@@ -66,7 +66,7 @@ class Bars:
 
 
 def outcomes_table(outcomes: Sequence[Outcome]) -> Table:
-    """A line a batch: its effects, which sum to its total, and how fast it went."""
+    """Print a line for each batch: its effects, which sum to its total, and how fast it went."""
     table = _table("What became of every batch")
     table.show_footer = True
     table.add_column("batch", footer="all", no_wrap=True)
@@ -85,7 +85,7 @@ def outcomes_table(outcomes: Sequence[Outcome]) -> Table:
 
 
 def reasons_table(outcomes: Sequence[Outcome]) -> Table:
-    """The bad items, by batch and reason: how many, and which were the first."""
+    """Print the bad items, by batch and reason: how many, and which were the first."""
     table = _table("The bad items and their reasons")
     table.add_column("batch", no_wrap=True)
     table.add_column("items and code", no_wrap=True)
@@ -103,18 +103,18 @@ def reasons_table(outcomes: Sequence[Outcome]) -> Table:
 
 
 def errors_page(job: Job) -> str:
-    """Where all of a job's bad items can be read."""
+    """Print where all of a job's bad items can be read."""
     return f"{BASE_PATH}/batch/jobs/{job.id}/errors"
 
 
 def _table(title: str) -> Table:
-    """Two spaces between columns, so that all of it fits into the 80 columns of a small terminal."""
+    """Make a table with two spaces between columns, so that it fits into the 80 columns of a small terminal."""
     return Table(
         title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0)
     )
 
 
 def _pattern(error: ItemError) -> str:
-    """The message less the id in it, so that a thousand missing planes are one reason and not a thousand."""
+    """Return the message less the id in it, so that a thousand missing planes are one reason and not a thousand."""
     plain = error.message.replace(error.external_id, "") if error.external_id else error.message
     return re.sub(r"\d+", "", plain)

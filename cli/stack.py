@@ -74,12 +74,12 @@ class Stack:
 
 
 def embedded_urls() -> frozenset[str]:
-    """Which of the two URLs name an embedded server: those that are not set, nor as `…_FILE`."""
+    """Return which of the two URLs name an embedded server: those that are not set, nor as `…_FILE`."""
     return frozenset(name for name in _URLS if not (os.environ.get(name) or os.environ.get(f"{name}_FILE")))
 
 
 def urls_for(data: DataDir, embedded: frozenset[str]) -> dict[str, str]:
-    """The URLs of the embedded servers, as environment variables.
+    """Return the URLs of the embedded servers, as environment variables.
 
     Args:
         data: the data directory of the servers.
@@ -90,7 +90,7 @@ def urls_for(data: DataDir, embedded: frozenset[str]) -> dict[str, str]:
 
 
 def settings_with(extra: Mapping[str, str]) -> Settings:
-    """The settings that a process has whose environment is this one's with `extra`.
+    """Return the settings that a process has whose environment is this one's with `extra`.
 
     Raises:
         SettingsError: some are wrong.
@@ -193,7 +193,7 @@ def _naming_shortage(data: DataDir) -> Iterator[None]:
 def _start_servers(
     exits: ExitStack, data: DataDir, embedded: frozenset[str], log: Path | None, *, ours_alone: bool
 ) -> Supervisor:
-    """A supervisor that runs the embedded servers, which answer; all ends with `exits`."""
+    """Start the embedded servers, which answer, under a supervisor; all ends with `exits`."""
     if not embedded:
         return exits.enter_context(Supervisor(log, data.shortage))
     run_as = servers.run_as_for(data)

@@ -172,7 +172,7 @@ class ItemSchema(marshmallow.Schema):
         return self.item(**loaded)
 
     def strangers(self, values: Mapping[str, Any]) -> Strangers:
-        """The members that a good item should not have.
+        """Return the members that a good item should not have.
 
         Args:
             values: its members.
@@ -180,7 +180,7 @@ class ItemSchema(marshmallow.Schema):
         return self.unknown_members(values)
 
     def unknown_members(self, values: Mapping[str, Any]) -> Strangers:
-        """Likewise, of its own members alone, which may be those of a bad item."""
+        """Return the unknown ones of an item's own members alone, which may be those of a bad item."""
         names = [name for name in values if name not in self._known]
         first: list[tuple[Path, str]] = [
             ((name,), _unknown_field(name, self._known if place < _MOST_COMPARED else ()))
@@ -201,7 +201,7 @@ class ItemSchema(marshmallow.Schema):
         return None
 
     def _id_of(self, text: msgspec.Raw) -> str | None:
-        """The id of an item that is too large to be taken apart; None where it has none that could be stored."""
+        """Return the id of an item that is too large to be taken apart; None where it has none that could be stored."""
         try:
             found: str | None = self._id_decoder.decode(text).id
         except (msgspec.DecodeError, RecursionError):
@@ -215,7 +215,7 @@ class ItemSchema(marshmallow.Schema):
         return msgspec.json.Decoder(msgspec.defstruct("Named", [("id", longest | None, None)], rename=names))
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
-        """An item's members, decoded but for documents.
+        """Return an item's members, decoded but for documents.
 
         Raises:
             NotAnObject: it is JSON of another type.
@@ -267,7 +267,7 @@ def _decoded(text: msgspec.Raw) -> Any:
 
 
 def sentences(messages: Any) -> list[str]:
-    """All messages of marshmallow, which may be nested, as a flat list in the order of the fields."""
+    """Return all messages of marshmallow, which may be nested, as a flat list in the order of the fields."""
     match messages:
         case dict():
             return [text for inner in messages.values() for text in sentences(inner)]
@@ -287,7 +287,7 @@ def warnings_of(index: int, strangers: Strangers) -> list[ItemWarning]:
 
 
 def _pointer(path: Path) -> str:
-    """The way to a member as a JSON Pointer (RFC 6901 section 3)."""
+    """Return the way to a member as a JSON Pointer (RFC 6901 section 3)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
@@ -301,7 +301,7 @@ def _compared(name: str, known: tuple[str, ...]) -> str:
 
 
 def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:
-    """A member of an item that is no valid JSON for its surrogates: the standard library still reads it."""
+    """Return a member of an item that is no valid JSON for its surrogates: the standard library still reads it."""
     try:
         value = json.loads(bytes(text), parse_int=float)  # int() refuses more than 4,300 digits
     except (ValueError, RecursionError):

@@ -104,7 +104,7 @@ class Settings:
 
     @classmethod
     def from_env_or_exit(cls) -> "Settings":
-        """The settings; or, where they are wrong, all mistakes on standard error and exit status 78 (EX_CONFIG)."""
+        """Return the settings; if they are wrong, print all mistakes and exit with status 78 (EX_CONFIG)."""
         try:
             return cls.from_env()
         except SettingsError as error:
@@ -162,7 +162,7 @@ def _rate(text: str) -> None:
 
 
 def _all_mistakes(error: EnvValidationError) -> str:
-    """One line a variable, in alphabetical order: a person mends them all in one go."""
+    """Return a line for each variable, in alphabetical order: a person mends them all in one go."""
     mistakes: Any = error.error_messages
     lines = [f"  {name}: {' '.join(texts)}" for name, texts in sorted(mistakes.items())]
     return "these settings are wrong (see .env.example):\n" + "\n".join(lines)

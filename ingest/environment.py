@@ -25,7 +25,7 @@ _KEPT_NAMES = frozenset({"PGCHANNELBINDING", "PGMINPROTOCOLVERSION", "PGMAXPROTO
 
 
 def strays(names: Iterable[str]) -> list[str]:
-    """The variables among these that a library would read past our settings, in alphabetical order."""
+    """Return the variables among these that a library would read past our settings, in alphabetical order."""
     return sorted(name for name in names if _is_stray(name))
 
 

@@ -87,7 +87,7 @@ class FaultyBody(RequestError):
 
     @classmethod
     def at(cls, place: Sequence[str | int], msg: str, kind: str) -> "FaultyBody":
-        """One fault.
+        """Take one fault.
 
         Args:
             place: the path to it from the body on; empty for the body as a whole.

@@ -419,7 +419,7 @@ def next_may_gather(group: JobGroup) -> bool:
 
 
 def _read_again(conn: Connection, claimed: Claim) -> OpenBlock | None:
-    """The block to go on with: of an unordered job none but the claimed one, since other workers hold the rest."""
+    """Return the block to go on with: of an unordered job only the claimed one, since others hold the rest."""
     job, block = claimed
     return blocks.next_open(conn, job.id) if job.ordered else blocks.still_open(conn, job.id, block.no)
 

@@ -73,7 +73,7 @@ def grows(text: msgspec.Raw) -> bool:
 
 
 def _length(number: bytes) -> int:
-    """How many characters a number takes that Postgres has stored as `numeric`, which keeps its scale."""
+    """Return how many characters a number takes that Postgres has stored as `numeric`, which keeps its scale."""
     match = _NUMBER.match(number)
     sign, whole, fraction, exponent = match.groups(b"") if match else (b"", number, b"", b"")
     power = int(exponent) if 0 < len(exponent.lstrip(b"+-0")) <= len(str(_MOST)) else 0

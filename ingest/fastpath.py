@@ -78,7 +78,7 @@ class FastPath:
         return len(text) <= self._most_bytes and _is_harmless(bytes(text), len(text), [text])
 
     def _take_most(self, texts: list[msgspec.Raw]) -> list[Any]:
-        """An item each, or None: some are not for the fast path, and only those beside them are taken one by one."""
+        """Return an item each, or None. Some are not for the fast path, so take those beside them one by one."""
         items: list[Any] = []
         for start in range(0, len(texts), _FEW):
             few = texts[start : start + _FEW]
@@ -87,7 +87,7 @@ class FastPath:
         return items
 
     def _take_all(self, whole: bytes) -> list[Any] | None:
-        """All of the items, or None where any of them is not for the fast path."""
+        """Return all of the items, or None where any of them is not for the fast path."""
         items: list[Any] | None = _decoded(self._of_all, whole)
         return items if items is not None and self._parse_timestamps(items) else None
 
@@ -133,7 +133,7 @@ def _is_harmless(whole: bytes, longest: int, texts: list[msgspec.Raw]) -> bool:
 
 
 def derive(schema: ItemSchema) -> FastPath | None:
-    """The fast path of a schema; None where it has a field, a hook or a validator that no msgspec type stands for.
+    """Derive the fast path of a schema; None if it has a field, a hook or a validator that no msgspec type stands for.
 
     Args:
         schema: of a kind, under a template.
@@ -154,7 +154,7 @@ _PLAIN_NAME = re.compile(r'[^\x00-\x1f"\\]{1,100}')
 
 
 def _expressible(vocabulary: Vocabulary | None) -> Vocabulary | None:
-    """The names of a vocabulary that types can stand for; items of others are marshmallow's."""
+    """Return the names of a vocabulary that types can stand for; items of others are marshmallow's."""
     if vocabulary is None:
         return None
     plain = {
@@ -166,7 +166,7 @@ def _expressible(vocabulary: Vocabulary | None) -> Vocabulary | None:
 
 
 def _item(schema: ItemSchema, vocabulary: Vocabulary | None) -> type[msgspec.Struct] | None:
-    """The type of the schema's items, each field as narrow as the schema has it.
+    """Make the type of the schema's items, each field as narrow as the schema has it.
 
     Unknown members are marshmallow's, be it to refuse or to ignore.
     """
@@ -194,12 +194,12 @@ def _item(schema: ItemSchema, vocabulary: Vocabulary | None) -> type[msgspec.Str
 
 
 def _names(schema: ItemSchema) -> dict[str, str]:
-    """The members' names by attribute."""
+    """Return the members' names by attribute."""
     return {field.attribute or name: field.data_key or name for name, field in schema.fields.items()}
 
 
 def _type_of(field: fields.Field[Any]) -> Any | None:
-    """The type that the field's own class says stands for it; None where there is none."""
+    """Return the type that the field's own class says stands for it; None where there is none."""
     has_value = field.required or field.load_default is not marshmallow.missing
     if not isinstance(field, FastField) or "fast_type" not in vars(type(field)) or field.validators or not has_value:
         return None
@@ -209,7 +209,7 @@ def _type_of(field: fields.Field[Any]) -> Any | None:
 
 
 def _rules(schema: ItemSchema, vocabulary: Vocabulary) -> Any | None:
-    """A type that holds `data` to be an object, and to have the fields that the item's name requires."""
+    """Make a type that holds `data` to be an object, and to have the fields that the item's name requires."""
     tagged = [
         _documents(schema, rules.required, tag_field=_names(schema)[vocabulary.attribute], tag=name)
         for name, rules in vocabulary.names.items()
@@ -218,7 +218,7 @@ def _rules(schema: ItemSchema, vocabulary: Vocabulary) -> Any | None:
 
 
 def _documents(schema: ItemSchema, required: tuple[str, ...], **tag: str) -> Any | None:
-    """A type that holds the documents of an item to be objects; None where there are none."""
+    """Make a type that holds the documents of an item to be objects; None where there are none."""
     members: list[tuple[str, Any] | tuple[str, Any, None]] = []
     for name, field in schema.fields.items():
         holds: Any = None
@@ -236,6 +236,6 @@ def _documents(schema: ItemSchema, required: tuple[str, ...], **tag: str) -> Any
 
 
 def _requiring(required: tuple[str, ...]) -> type[msgspec.Struct]:
-    """An object that has these fields, none of them null."""
+    """Make a type of objects that have these fields, none of them null."""
     members = {f"field{number}": name for number, name in enumerate(dict.fromkeys(required))}
     return msgspec.defstruct("Document", [(member, _NotNull) for member in members], rename=members, gc=False)

@@ -84,7 +84,7 @@ def _hang() -> None:
 
 
 def _eat() -> None:
-    """Of the address space alone: a limit of the process is met just so, and the machine's memory is left in peace."""
+    """Take address space alone: a limit of the process is met just so, and the machine's memory is left in peace."""
     eaten = []
     while True:
         eaten.append(bytes(_EATEN_AT_ONCE))

@@ -47,7 +47,7 @@ class Named(FastField):
     }
 
     def make_error(self, key: str, **kwargs: Any) -> marshmallow.ValidationError:
-        """The message of that key, with the field's public name filled in."""
+        """Make the error with the message of that key, the field's public name filled in."""
         return super().make_error(key, field=self.data_key or self.name, **kwargs)
 
 
@@ -174,15 +174,15 @@ class Timestamp(Named):
         return timestamp
 
     def fast_type(self, of_items: OfItems) -> Any:  # noqa: ARG002 # as of FastField
-        """Text, which the fast path reads once all is decoded."""
+        """Return text, which the fast path reads once all is decoded."""
         return str | None
 
 
 def external_id_field() -> Text:
-    """The id of an entity, as its sender knows it."""
+    """Make the field of an entity's id, as its sender knows it."""
     return Text(_LONGEST_ID, attribute="external_id")
 
 
 def name_field(*, attribute: str) -> Text:
-    """The name of a type or a state key."""
+    """Make the field of a type's or a state key's name."""
     return Text(_LONGEST_NAME, attribute=attribute)

@@ -19,12 +19,12 @@ _SPELLING = re.compile(r"([a-z]{3})_([0-9a-f]{32})", re.ASCII)
 
 
 def uuid7s(count: int) -> list[bytes]:
-    """So many UUIDs, each as its 16 bytes: for rows by the thousand, whose ids are seldom looked at."""
+    """Make so many UUIDs, each as its 16 bytes: for rows by the thousand, whose ids are seldom looked at."""
     return [uuid_utils.uuid7().bytes for _ in range(count)]
 
 
 def spell(prefix: str, uuid: UUID) -> str:
-    """The public spelling (docs/contracts/operator.md section 1), as in `job_0198c2a4…`.
+    """Spell an id for the public (docs/contracts/operator.md section 1), as in `job_0198c2a4…`.
 
     Args:
         prefix: ENTITY, EVENT or JOB.
@@ -37,7 +37,7 @@ def spell(prefix: str, uuid: UUID) -> str:
 
 
 def parse(prefix: str, text: str) -> UUID:
-    """The UUID behind a public spelling.
+    """Return the UUID behind a public spelling.
 
     Args:
         prefix: ENTITY, EVENT or JOB.

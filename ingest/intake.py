@@ -75,7 +75,7 @@ def cut(body: bytes, *, limit: int, block_items: int) -> list[Block]:
 
 
 def items_of(payload: bytes) -> list[msgspec.Raw]:
-    """The items of a block's payload, each as the bytes that were sent.
+    """Return the items of a block's payload, each as the bytes that were sent.
 
     Raises:
         JobUnrunnable: it is not what `cut` made, so somebody else has changed it.
@@ -87,7 +87,7 @@ def items_of(payload: bytes) -> list[msgspec.Raw]:
 
 
 def decoded_bytes(payload: bytes) -> int:
-    """How long a block's payload is once it is read; 0 where it cannot be, which `items_of` tells."""
+    """Return how long a block's payload is once it is read; 0 where it cannot be, which `items_of` tells."""
     try:
         return max(0, zstandard.frame_content_size(payload))
     except zstandard.ZstdError:

@@ -114,7 +114,7 @@ KINDS: dict[str, Kind] = {
 
 @lru_cache(maxsize=1_000)
 def schema_of(kind: Kind, template: Template | None, most_bytes: int = MOST_ITEM_BYTES) -> ItemSchema:
-    """The kind's schema under a template, or under none. Building one costs as much as ten checks: it is kept.
+    """Return the kind's schema under a template, or under none. Building one costs as much as ten checks: it is kept.
 
     Args:
         kind: of the items.

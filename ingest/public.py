@@ -46,7 +46,7 @@ class Fault:
 
 
 def located(messages: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Fault]]:
-    """Every fault in marshmallow's nested messages, with the path to it."""
+    """Yield every fault in marshmallow's nested messages, with the path to it."""
     match messages:
         case dict():
             for key, inner in messages.items():
@@ -73,7 +73,7 @@ class _Told(FastField):
         return f"{self.label} is required"
 
     def fault(self, msg: str, kind: str, text: str) -> marshmallow.ValidationError:
-        """An error of this field."""
+        """Make an error of this field."""
         return marshmallow.ValidationError([Fault(msg, kind, text)])
 
     def make_error(self, key: str, **kwargs: Any) -> marshmallow.ValidationError:
@@ -280,7 +280,7 @@ class PublicSchema(ItemSchema):
         return self.item(**loaded)
 
     def strangers(self, values: Mapping[str, Any]) -> Strangers:
-        """As for every kind, those of the objects in it included."""
+        """Return the strangers as for every kind, those of the objects in it included."""
         total, first = self.unknown_members(values)
         for name, field in self.fields.items():
             if isinstance(field, Items):
@@ -292,7 +292,7 @@ class PublicSchema(ItemSchema):
         return Strangers(total, first)
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
-        """As for every kind, but for optional members that are null: those are as if absent."""
+        """Return the members as for every kind, but leave out optional ones that are null."""
         optional = {name for name, field in self.fields.items() if not field.required}
         return {
             name: value

@@ -46,7 +46,7 @@ def poisonous(check: Callable[[int, msgspec.Raw], object], items: Sequence[tuple
 
 
 def _first_death(check: Callable[[int, msgspec.Raw], object], items: Sequence[tuple[int, msgspec.Raw]]) -> int | None:
-    """The index at which a child died; None where it came through."""
+    """Return the index at which a child died; None where it came through."""
     reader, writer = os.pipe()
     parent = os.getpid()
     child = os.fork()
@@ -66,7 +66,7 @@ def _first_death(check: Callable[[int, msgspec.Raw], object], items: Sequence[tu
 def _check_all(
     check: Callable[[int, msgspec.Raw], object], items: Sequence[tuple[int, msgspec.Raw]], writer: int
 ) -> NoReturn:
-    """The child: say each index before its check, and leave without any of the parent's clean-up."""
+    """Say each index before its check, in the child, and leave without any of the parent's clean-up."""
     try:
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         _limit_growth()

@@ -65,7 +65,7 @@ class TooMany(ValueError):
 
 
 def split_array(text: bytes, *, deep: bool = False, most: int | None = None) -> list[msgspec.Raw]:
-    """The items of a JSON array, each as the bytes that were sent.
+    """Split a JSON array into its items, each as the bytes that were sent.
 
     Args:
         text: UTF-8.
@@ -104,7 +104,7 @@ def split_array(text: bytes, *, deep: bool = False, most: int | None = None) -> 
 
 
 def split_batch(text: bytes) -> RawObject:
-    """The members of a JSON object that holds a batch: whatever is wrong inside of one is left to whoever reads it.
+    """Split a JSON object that holds a batch. Errors inside of its members are left to their readers.
 
     Args:
         text: UTF-8.
@@ -134,7 +134,7 @@ def split_batch(text: bytes) -> RawObject:
 
 
 def split_object(text: bytes | msgspec.Raw) -> RawObject:
-    """The members of a JSON object, their values as the bytes that were sent; of equal names the last counts.
+    """Split a JSON object into its members, as the bytes that were sent; of equal names the last counts.
 
     Raises:
         NotAnObject: it is JSON of another type.
@@ -151,7 +151,7 @@ def split_object(text: bytes | msgspec.Raw) -> RawObject:
 
 
 def decode(text: bytes | msgspec.Raw) -> Any:
-    """A JSON text as Python values, numbers exact: `int`, or `Decimal` where it has a fraction or an exponent.
+    """Decode a JSON text, numbers exact: `int`, or `Decimal` where it has a fraction or an exponent.
 
     Raises:
         ValueError: it is not JSON, holds a lone surrogate, or a number of more than 4,300 digits or 18 in its exponent.
@@ -224,7 +224,7 @@ def _refuse_many(text: bytes, most: int) -> None:
 
 @lru_cache
 def _few(most: int) -> msgspec.json.Decoder[msgspec.Struct]:
-    """A decoder of arrays of at most so many items."""
+    """Make a decoder of arrays of at most so many items."""
     places: list[tuple[str, Any, Any]] = [(f"item{place}", msgspec.Raw, msgspec.UNSET) for place in range(most)]
     few = msgspec.defstruct("Few", places, array_like=True, forbid_unknown_fields=True)
     return msgspec.json.Decoder(few)
@@ -234,7 +234,7 @@ _Split = TypeVar("_Split", list[msgspec.Raw], RawObject)
 
 
 def _stand_ins(decoder: msgspec.json.Decoder[_Split], text: bytes, error: msgspec.DecodeError) -> _Split | None:
-    """The parts of a text with other characters in the place of its surrogates, each as long as it is in the text.
+    """Return the parts of a text, each as long as in the text, with other characters in place of surrogates.
 
     Args:
         decoder: of the text.

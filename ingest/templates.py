@@ -43,7 +43,7 @@ class Template:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Template":
-        """The template behind a row of `templates`, whose `schema` is of the contract's shape (section 2)."""
+        """Make the template of a row of `templates`, whose `schema` has the contract's shape (section 2)."""
         schema = row["schema"]
         return cls(
             id=row["id"],
@@ -58,7 +58,7 @@ class Template:
         )
 
     def schema(self) -> dict[str, Any]:
-        """The contract's shape of it, as `GET /templates` shows it."""
+        """Return the contract's shape of it, as `GET /templates` shows it."""
         return {
             "entity_types": _shape(self.entity_types),
             "event_types": _shape(self.event_types),

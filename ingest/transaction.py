@@ -179,7 +179,7 @@ def _poisoned(index: int) -> ItemError:
 
 @lru_cache(maxsize=1_000)
 def fast_path(schema: ItemSchema) -> FastPath | None:
-    """The fast path of a schema, derived once; the log names a kind that has none."""
+    """Return the fast path of a schema, derived once; the log names a kind that has none."""
     derived = derive(schema)
     if derived is None:
         log.info("checking_item_by_item", schema=type(schema).__name__)

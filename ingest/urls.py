@@ -63,7 +63,7 @@ def _is_port(port: str) -> bool:
 
 
 def _split(url: str) -> SplitResult:
-    """The parts of a URL; none of them where it cannot be one, such as `redis://[cache`."""
+    """Return the parts of a URL; none of them if it cannot be one, such as `redis://[cache`."""
     try:
         return urlsplit(url)
     except ValueError:

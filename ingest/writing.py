@@ -72,7 +72,7 @@ def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequenc
 
 
 def _too_large(conn: Connection, kind: Kind, target: Target, items: Sequence[Any]) -> list[int]:
-    """The places of items that let an entity grow too large; none where they cannot be told before others are."""
+    """Return the places of items that let an entity grow too large; none if others must be refused first."""
     try:
         with translated(), conn.transaction():
             return growth.too_large(conn, target.tenant_id, list(map(kind.merges, items)), most=target.most_bytes)

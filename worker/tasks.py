@@ -29,13 +29,13 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.tasks"
 
 @lru_cache(maxsize=1)
 def executor() -> Executor:
-    """This process's executor, made at its first task: after the fork, never before."""
+    """Return this process's executor, made at its first task: after the fork, never before."""
     return make_executor(settings, Notifier(app, settings.redis_url), watchdog=watchdog)
 
 
 @lru_cache(maxsize=1)
 def listener() -> Listener:
-    """This process's listener, likewise."""
+    """Return this process's listener, likewise."""
     return Listener(settings.redis_url)
 
 

@@ -51,7 +51,7 @@ def post() -> Response:
 @bp.get("/entities/<text:external_id>")
 @describe("Read an entity", operation="getEntity", answers={200: "StoredEntity"}, faults=(400, 404))
 def get(external_id: str) -> Response:
-    """One entity, its numbers as they were sent."""
+    """Answer with one entity, its numbers as they were sent."""
     with transaction(services().pool) as conn:
         stored = _read(conn, external_id)
     data = {

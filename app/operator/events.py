@@ -61,7 +61,7 @@ def post(external_id: str) -> Response:
     query=(_LIMIT, _EVENT_TYPE, pagination.CURSOR),
 )
 def get(external_id: str) -> Response:
-    """A page of events, with a Link to the next one where there are more."""
+    """Answer with a page of events, and with a Link to the next one where there are more."""
     most, place = _LIMIT.read(), pagination.cursor(_Place)
     event_type = _EVENT_TYPE.read()
     if event_type is not None and "\0" in event_type:

@@ -176,7 +176,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re
 
 
 def uuid_of(text: object) -> UUID | None:
-    """A UUID in its canonical spelling; None for anything else, other spellings included."""
+    """Return a UUID in its canonical spelling; None for anything else, other spellings included."""
     return UUID(text) if isinstance(text, str) and _UUID.fullmatch(text) else None
 
 
@@ -205,7 +205,7 @@ class RelabelForm(Form):
 
 
 def read(form: type[Form]) -> dict[str, Any]:
-    """The body of this request as a form.
+    """Load the body of this request as a form.
 
     Returns:
         Its fields by their attribute names; only those that were sent or have a default.
@@ -228,7 +228,7 @@ def read(form: type[Form]) -> dict[str, Any]:
 
 
 def _mistakes(messages: Any, path: str) -> list[str]:
-    """A sentence a mistake, after the path of the field that it is in."""
+    """Return a sentence for each mistake, after the path of the field that it is in."""
     if isinstance(messages, Mapping):
         return [
             sentence

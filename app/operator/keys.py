@@ -32,7 +32,7 @@ _ID = query.Text(name="id", form="uuid", required=True, text="of the key")
     faults=(404, 409),
 )
 def post() -> Response:
-    """A new operator key of the tenant's."""
+    """Create an operator key of the tenant's."""
     form = forms.read(forms.NewKeyForm)
     if form.get("operator_id", caller().tenant_public_id) != caller().tenant_public_id:
         raise NotFound(f"There is no operator {form['operator_id']}")
@@ -45,7 +45,7 @@ def post() -> Response:
 @bp.get("")
 @describe("The tenant's keys, revoked ones included", operation="listKeys", answers={200: "Keys"})
 def get() -> Response:
-    """All keys, without what opens anything."""
+    """Answer with all keys, without what opens anything."""
     with transaction(services().pool) as conn:
         found = keys.of_tenant(conn, caller().tenant_id)
     return success([_shape(key) for key in found])

@@ -20,7 +20,7 @@ bp.before_request(rate_limit.scope("settings"))
 @bp.get("/settings")
 @describe("The tenant's settings", operation="getSettings", answers={200: "Settings"})
 def get() -> Response:
-    """All settings."""
+    """Answer with all settings."""
     with transaction(services().pool) as conn:
         return success(_shape(conn))
 

@@ -42,7 +42,7 @@ def put(external_id: str, key: str) -> Response:
 @bp.get("/entities/<text:external_id>/state")
 @describe("Read all states of an entity", operation="listStates", answers={200: "StoredStates"}, faults=(400, 404))
 def get_all(external_id: str) -> Response:
-    """Every state that was set, in the order of their keys."""
+    """Answer with every state that was set, in the order of their keys."""
     with transaction(services().pool) as conn:
         single_writes.require_entity(conn, external_id)
         found = states.of_entity(conn, caller().tenant_id, external_id)
@@ -52,7 +52,7 @@ def get_all(external_id: str) -> Response:
 @bp.get("/entities/<text:external_id>/state/<text:key>")
 @describe("Read a state of an entity", operation="getState", answers={200: "StoredState"}, faults=(400, 404))
 def get(external_id: str, key: str) -> Response:
-    """One state."""
+    """Answer with one state."""
     with transaction(services().pool) as conn:
         single_writes.require_entity(conn, external_id)
         found = states.of_entity(conn, caller().tenant_id, external_id, key=key)
@@ -62,7 +62,7 @@ def get(external_id: str, key: str) -> Response:
 
 
 def _unwrapped(sent: msgspec.Raw) -> msgspec.Raw:
-    """The value: an object whose only member is `value` is the wrapped form, any other one is itself the value."""
+    """Return the value of a body: an object whose only member is `value` wraps it, any other one is the value."""
     try:
         members = rawjson.split_object(sent)
     except rawjson.NotAnObject:

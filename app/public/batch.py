@@ -98,7 +98,7 @@ def _named(item: msgspec.Raw) -> dict[str, Any]:
 
 
 def _shape(ended: Ended | None, noun: str, **written: list[Any]) -> dict[str, Any]:
-    """The answer to a batch. What its job never came to, since it was ended before, has failed."""
+    """Return the answer to a batch. Items that its job never came to, since it was ended before, have failed."""
     errors = _errors(ended, noun) if ended else []
     processed = ended.job.succeeded if ended else 0
     shape = {"success": not errors, "processed": processed, "failed": len(errors), **written, "errors": errors}

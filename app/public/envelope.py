@@ -34,7 +34,7 @@ def failure(fault: Fault) -> Response:
 
 
 def limits(verdict: Verdict) -> dict[str, str]:
-    """The headers that tell of a rate limit. `Reset` is in Unix seconds, and never too early."""
+    """Return the headers that tell of a rate limit. `Reset` is in Unix seconds, and never too early."""
     headers = {"X-RateLimit-Limit": str(verdict.rate.amount)}
     if verdict.left is None:
         return headers

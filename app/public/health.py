@@ -14,7 +14,7 @@ bp.before_request(rate_limit.scope("read"))
 @bp.get("/health")
 @describe("Whose key it is", operation="getKeyHealth", answers={200: "KeyHealth"}, bare=True)
 def get() -> Response:
-    """The key's name, its dataset and its workspace."""
+    """Answer with the key's name, its dataset and its workspace."""
     return success(
         {
             "status": "healthy",

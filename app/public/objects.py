@@ -50,7 +50,7 @@ def upsert() -> Response:
 @bp.get("/object/<text:object_type>/<text:external_id>")
 @describe("Read an object", operation="getObject", answers={200: "StoredObject"}, bare=True, faults=(400, 404))
 def get(object_type: str, external_id: str) -> Response:
-    """One object, its numbers as they were sent."""
+    """Answer with one object, its numbers as they were sent."""
     with transaction(services().pool) as conn:
         stored = entities.read(conn, caller().tenant_id, external_id, scope=object_type)
     if stored is None:

@@ -52,7 +52,7 @@ def doctor(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
 
 
 def examine(data_dir: Path) -> Iterator[Line]:
-    """Every line of the check-up, as it comes.
+    """Yield every line of the check-up, as it comes.
 
     Args:
         data_dir: where the embedded stack keeps its data, if there is one.

@@ -24,7 +24,7 @@ _FULL = 0.9
 
 
 def examine(redis_url: str, *, embedded: bool) -> Iterator[Line]:
-    """A line about each thing of the broker; one alone where it does not answer.
+    """Yield a line about each thing of the broker; one alone where it does not answer.
 
     Args:
         redis_url: as redis-py spells it.

@@ -38,7 +38,7 @@ _LARGEST = 3
 
 
 def examine(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
-    """A line about each thing of the database; one alone where it does not answer.
+    """Yield a line about each thing of the database; one alone where it does not answer.
 
     Args:
         settings: whose database, and how many connections the processes may take.
@@ -179,7 +179,7 @@ def _ahead(conn: Connection) -> float:
 
 
 def size(whole: int, tables: list[facts.Table]) -> Line:
-    """How large the database is, and what of it."""
+    """Return how large the database is, and what of it."""
     largest = ", ".join(f"{table.name} {amount(table.size)}" for table in tables[:_LARGEST])
     return ok("size", f"{amount(whole)}" + (f"; largest tables: {largest}" if largest else ""))
 
@@ -252,5 +252,5 @@ def waiting(oldest: facts.Waiting | None) -> Line:
 
 
 def jobs(by_state: dict[str, int]) -> Line:
-    """How many jobs there are."""
+    """Return how many jobs there are."""
     return ok("jobs", ", ".join(f"{count:,} {state}" for state, count in sorted(by_state.items())) or "none yet")

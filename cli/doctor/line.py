@@ -36,17 +36,17 @@ class Line:
 
 
 def ok(name: str, found: str) -> Line:
-    """A line about something that is as it should be."""
+    """Return a line about something that is as it should be."""
     return Line(name, Level.OK, found)
 
 
 def warn(name: str, found: str, advice: str) -> Line:
-    """A line about something that works, but not for good."""
+    """Return a line about something that works, but not for good."""
     return Line(name, Level.WARN, found, advice)
 
 
 def fail(name: str, found: str, advice: str) -> Line:
-    """A line about something that must be mended."""
+    """Return a line about something that must be mended."""
     return Line(name, Level.FAIL, found, advice)
 
 
@@ -75,7 +75,7 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def amount(size: float) -> str:
-    """A size in bytes, for people."""
+    """Return a size in bytes, for people."""
     for unit in _UNITS[:-1]:
         if size < 1024:  # noqa: PLR2004 # what the units stand for
             return f"{size:.0f} {unit}"

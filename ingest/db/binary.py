@@ -73,12 +73,12 @@ def uuids(values: Iterable[bytes]) -> Iterator[Field]:
 
 
 def same_integer(value: int) -> Iterator[Field]:
-    """A column of one integer in every row, without end."""
+    """Return a column of one integer in every row, without end."""
     return repeat(_INTEGER(4, value))
 
 
 def rows(*columns: Iterable[Field]) -> Iterator[bytes]:
-    """All that COPY FROM STDIN (FORMAT BINARY) wants to read, piece by piece, of columns of the same length."""
+    """Yield what COPY FROM STDIN (FORMAT BINARY) reads, piece by piece, of columns of the same length."""
     fields = chain.from_iterable(zip(repeat(_COUNT(len(columns))), *columns, strict=False))
     yield _SIGNATURE
     while piece := b"".join(islice(fields, _ROWS_A_PIECE * (1 + len(columns)))):
@@ -133,18 +133,18 @@ _OIDS = {array: psycopg.adapters.types[element].oid for array, element in _ELEME
 
 
 def array(kind: type[Array], fields: Iterable[Field]) -> Array:
-    """A one-dimensional array without nulls, its first index 1."""
+    """Return a one-dimensional array without nulls, its first index 1."""
     elements = list(fields)
     return kind(b"".join((_ARRAY(1, 0, _OIDS[kind], len(elements), 1), *elements)))
 
 
 def uuid_array(ids: Iterable[UUID]) -> Array:
-    """An array of uuid."""
+    """Return an array of uuid."""
     return array(UuidArray, uuids(uuid.bytes for uuid in ids))
 
 
 def integer_array(numbers: Iterable[int]) -> Array:
-    """An array of integer."""
+    """Return an array of integer."""
     return array(IntegerArray, integers(numbers))
 
 

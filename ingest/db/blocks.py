@@ -30,7 +30,7 @@ WHERE job_id = %s AND open ORDER BY no LIMIT 1
 
 
 def next_open(conn: Connection, job_id: UUID) -> OpenBlock | None:
-    """The first open block of a job, without a lock; None where all are closed."""
+    """Return the first open block of a job, without a lock; None where all are closed."""
     with conn.cursor(row_factory=class_row(OpenBlock)) as cursor:
         return cursor.execute(_NEXT, (job_id,)).fetchone()
 
@@ -41,7 +41,7 @@ SELECT no, first_index, items, payload, deliveries FROM job_blocks WHERE job_id 
 
 
 def still_open(conn: Connection, job_id: UUID, no: int) -> OpenBlock | None:
-    """A block of a job, without a lock; None where it is closed."""
+    """Return a block of a job, without a lock; None where it is closed."""
     with conn.cursor(row_factory=class_row(OpenBlock)) as cursor:
         return cursor.execute(_STILL_OPEN, (job_id, no)).fetchone()
 
@@ -173,7 +173,7 @@ WHERE job_id = %(job_id)s AND index > %(after)s ORDER BY index LIMIT %(limit)s
 
 
 def errors_of(conn: Connection, job_id: UUID, *, limit: int, after: int = -1) -> list[ItemError]:
-    """A page of a job's item errors, in index order.
+    """Return a page of a job's item errors, in index order.
 
     Args:
         conn: an open transaction.
@@ -241,7 +241,7 @@ Place = tuple[int, int]
 def warnings_of(
     conn: Connection, job_id: UUID, *, limit: int, after: Place = (-1, -1)
 ) -> list[tuple[Place, ItemWarning]]:
-    """A page of a job's warnings, in index order, each with its place.
+    """Return a page of a job's warnings, in index order, each with its place.
 
     Args:
         conn: an open transaction.

@@ -240,7 +240,7 @@ def claim(conn: Connection, job_id: UUID) -> list[Claim]:
 
 
 def claim_next(conn: Connection, *, after_tenant: int = _NO_TENANT) -> list[Claim]:
-    """Like `claim`, for the job that has waited longest of the next tenant, and for those behind it.
+    """Claim as `claim` does, but the job that has waited longest of the next tenant, and those behind it.
 
     Args:
         conn: in a transaction of this alone.
@@ -278,13 +278,13 @@ class Head(NamedTuple):
 
 
 def heads(conn: Connection, *, after_tenant: int = _NO_TENANT) -> list[Head]:
-    """The heads of at most MOST_HEADS tenants, in turn from the one behind `after_tenant`."""
+    """Return the heads of at most MOST_HEADS tenants, in turn from the one behind `after_tenant`."""
     rows = conn.execute(_HEADS_OF_MANY, {"after_tenant": after_tenant})
     return [Head(*row) for row in rows]  # type: ignore[arg-type] # (integer, uuid)
 
 
 def next_head(conn: Connection, *, after_tenant: int = _NO_TENANT) -> UUID | None:
-    """The job that `claim_next` would claim."""
+    """Return the job that `claim_next` would claim."""
     row = conn.execute(_HEAD_OF_ONE, {"after_tenant": after_tenant}).fetchone()
     return None if row is None else row[1]  # type: ignore[return-value] # a uuid
 
@@ -315,7 +315,7 @@ class Blocker(NamedTuple):
 
 
 def blocker(conn: Connection, job_id: UUID) -> Blocker | None:
-    """The earliest job that a job waits for; None where it waits for none, has ended, or is unknown."""
+    """Return the earliest job that a job waits for; None where it waits for none, has ended, or is unknown."""
     row = conn.execute(_BLOCKER, (job_id,)).fetchone()
     return None if row is None else Blocker(row[0], JobState(row[1]))  # type: ignore[arg-type] # (uuid, text)
 
@@ -332,5 +332,5 @@ WHERE j.id = %s AND j.ended_at IS NOT NULL
 
 
 def freed_by(conn: Connection, job_id: UUID) -> list[UUID]:
-    """The first job of each kind that waited for a job, where that has ended; it may wait for another one still."""
+    """Return the first job of each kind that waited for an ended job; it may wait for another one still."""
     return [row[0] for row in conn.execute(_FREED, (job_id,))]  # type: ignore[misc] # a uuid column

@@ -161,7 +161,7 @@ def conninfo(url: str, process: str) -> str:
 
 
 def settings_of(process: str, server_version: int) -> Mapping[str, str]:
-    """The settings that each transaction of a process has, as Postgres spells them.
+    """Return the settings that each transaction of a process has, as Postgres spells them.
 
     Args:
         process: as for `conninfo`.
@@ -218,7 +218,7 @@ def _opening(settings: Mapping[str, str]) -> bytes:
 
 
 def checked(connection: psycopg.Connection[Any], result: PGresult) -> PGresult:
-    """The result of what libpq executed.
+    """Return the result of what libpq executed.
 
     Raises:
         psycopg.Error: as the driver would, where it is an error.
@@ -233,7 +233,7 @@ def checked(connection: psycopg.Connection[Any], result: PGresult) -> PGresult:
 
 
 def unfit(connection: Connection) -> str | None:
-    """Why a database cannot hold what clients send, and what to do; None where it can."""
+    """Return why a database cannot hold what clients send, and what to do; None where it can."""
     encoding = connection.info.parameter_status("server_encoding")
     if encoding == "UTF8":
         return None

@@ -23,7 +23,7 @@ _SHOWN = "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS s (name)
 
 
 def unheeded(conn: Connection, process: str) -> dict[str, str]:
-    """The settings of a transaction that are not as a process relies on, by name, as they are.
+    """Return the settings of a transaction that are not as a process relies on, by name, as they are.
 
     Args:
         conn: an open transaction.
@@ -42,7 +42,7 @@ SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes'
 
 
 def durability(conn: Connection) -> dict[str, str]:
-    """The settings that decide whether what was committed outlives a power cut, as this connection has them."""
+    """Return the settings that decide whether what was committed outlives a power cut, as this connection has them."""
     return dict(conn.execute(_DURABILITY).fetchall())  # type: ignore[arg-type] # (text, text)
 
 
@@ -91,13 +91,13 @@ FROM pg_stat_user_tables ORDER BY size DESC, name LIMIT 1000
 
 
 def tables(conn: Connection) -> list[Table]:
-    """The tables, the largest first."""
+    """Return the tables, the largest first."""
     with conn.cursor(row_factory=class_row(Table)) as cursor:
         return cursor.execute(_TABLES).fetchall()
 
 
 def size(conn: Connection) -> int:
-    """The size of the whole database, in bytes."""
+    """Return the size of the whole database, in bytes."""
     return conn.execute("SELECT pg_database_size(current_database())").fetchall()[0][0]  # type: ignore[return-value]
 
 
@@ -125,7 +125,7 @@ ORDER BY xact_start LIMIT 1
 
 
 def oldest_transaction(conn: Connection) -> Transaction | None:
-    """The transaction that has been open longest, this one aside: vacuum removes nothing that it may still see."""
+    """Return the oldest open transaction but this one: vacuum removes nothing that it may still see."""
     with conn.cursor(row_factory=class_row(Transaction)) as cursor:
         return cursor.execute(_OLDEST_TRANSACTION).fetchone()
 
@@ -188,7 +188,7 @@ SELECT count(*) FILTER (WHERE swept) FROM (
 
 
 def swept(conn: Connection) -> int:
-    """How many jobs of the last ten minutes the sweeper ran; 0 where workers did the newest one again."""
+    """Return how many jobs of the last ten minutes the sweeper ran; 0 where workers did the newest one again."""
     return conn.execute(_SWEPT).fetchall()[0][0]  # type: ignore[return-value] # a bigint
 
 
@@ -208,5 +208,5 @@ def check_lag(conn: Connection) -> float | None:
 
 
 def jobs_by_state(conn: Connection) -> dict[str, int]:
-    """How many jobs are in each state that any is in."""
+    """Return how many jobs are in each state that any is in."""
     return dict(conn.execute("SELECT status, count(*) FROM jobs GROUP BY status"))  # type: ignore[arg-type] # (text, bigint)

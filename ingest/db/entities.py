@@ -54,7 +54,7 @@ _KNOWN: LiteralString = f"SELECT EXISTS (SELECT {_GROUPS} ({{rows}} LIMIT 1) e)"
 
 
 def _looking_up(conn: Connection, query: LiteralString) -> LiteralString:
-    """The query, with the rows of a group as this server finds them best."""
+    """Return the query, with the rows of a group as this server finds them best."""
     return query.format(rows=_AT_ONCE if conn.info.server_version >= _AT_ONCE_SINCE else _ONE_BY_ONE)
 
 
@@ -76,7 +76,7 @@ RETURNING e.scope AS first, e.external_id AS second, e.revision = 0 AS created
 
 
 def _upserting(new: LiteralString, guard: LiteralString = "") -> LiteralString:
-    """The statement that gives a row that is there these properties."""
+    """Return the statement that gives a row that is there these properties."""
     return with_counts(_UPSERT.format(new=new, differs=differs("e.properties", new), guard=guard))
 
 
@@ -178,7 +178,7 @@ _scope, _external_id, _key = attrgetter("scope"), attrgetter("external_id"), att
 
 
 def _with_nulls(entities: Sequence[Entity]) -> list[Entity]:
-    """Those of which a field is null: a merge removes it."""
+    """Return those of which a field is null: a merge removes it."""
     candidates = [entity for entity in entities if b"null" in bytes(entity.data)]
     return [entity for entity in candidates if rawjson.has_null_member(entity.data)]
 
@@ -196,12 +196,12 @@ SELECT g.name, e.found, e.external_ids {_GROUPS} (
 
 
 def resolve(conn: Connection, tenant_id: int, names: Names) -> dict[str, dict[str, int]]:
-    """The internal ids of those of a tenant's entities that exist, by scope and external id."""
+    """Return the internal ids of those of a tenant's entities that exist, by scope and external id."""
     return _resolve(conn, "id", tenant_id, names)
 
 
 def public_ids(conn: Connection, tenant_id: int, names: Names) -> dict[str, dict[str, UUID]]:
-    """The public ids of those of a tenant's entities that exist, by scope and external id."""
+    """Return the public ids of those of a tenant's entities that exist, by scope and external id."""
     return _resolve(conn, "public_id", tenant_id, names)
 
 
@@ -228,7 +228,7 @@ def _resolve(conn: Connection, column: LiteralString, tenant_id: int, names: Nam
 def ensure(
     conn: Connection, tenant_id: int, entities: Sequence[Entity], *, most_bytes: int = growth.MOST_BYTES
 ) -> list[int]:
-    """The internal ids of entities, created where they do not exist, and their data merged into them where they do.
+    """Return the internal ids of entities. Create those that do not exist; merge the data into the others.
 
     Args:
         conn: an open transaction.
@@ -253,7 +253,7 @@ def ensure(
 
 
 def _changing(entities: Sequence[Entity], known: Mapping[str, Mapping[str, int]], most_bytes: int) -> list[Entity]:
-    """Those that are to be created or merged, mostly one for each: with all that is sent for it, in the order given."""
+    """Return the entities to create or merge, mostly one for each, with all that is sent for it, in order."""
     merges: dict[tuple[str, str], list[Entity]] = {}
     for entity in entities:
         if _says_something(entity) or entity.external_id not in known[entity.scope]:
@@ -293,7 +293,7 @@ WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(extern
 
 
 def read(conn: Connection, tenant_id: int, external_id: str, *, scope: str = SCOPE) -> EntityRow | None:
-    """One entity; None where there is none, or it was deleted."""
+    """Return one entity; None where there is none, or it was deleted."""
     values = {"tenant_id": tenant_id, "scope": scope, "external_id": external_id}
     with conn.cursor(row_factory=class_row(EntityRow)) as cursor:
         return cursor.execute(_READ, values).fetchone()

@@ -133,7 +133,7 @@ def _merged(entities: Sequence[Entity]) -> Entity:
 
 
 def overlaid(merges: Iterable[msgspec.Raw]) -> msgspec.Raw:
-    """One merge that does what several would in turn: nulls stay, since each still removes its field."""
+    """Return one merge that does what several would in turn: nulls stay, since each still removes its field."""
     members: rawjson.RawObject = {}
     for merge in merges:
         members |= rawjson.split_object(merge)

@@ -162,7 +162,7 @@ def of_entity(
     event_type: str | None = None,
     before: tuple[datetime, int] | None = None,
 ) -> list[EventRow]:
-    """A page of an entity's events, newest first, and of those of one time the last sent first.
+    """Return a page of an entity's events, newest first, and of those of one time the last sent first.
 
     Args:
         conn: an open transaction.

@@ -46,7 +46,7 @@ TOO_LARGE_STATE = "22012"
 
 
 def guard(old: LiteralString, sent: LiteralString, new: LiteralString) -> LiteralString:
-    """A condition that is true, or ends the statement with TOO_LARGE_STATE where a merge lets a row grow too large.
+    """Return a condition that is true, or ends the statement with TOO_LARGE_STATE if a row would grow too large.
 
     A row that is too large already, as one of before may be, can still be made smaller. The statement needs the
     parameters of `bounds`.

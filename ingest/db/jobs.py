@@ -90,7 +90,7 @@ SELECT job.id, b.no, b.first_index, b.items, b.payload FROM job, (VALUES {rows})
 
 @cache
 def _accepting(blocks: int) -> Prepared:
-    """The statement for so many blocks."""
+    """Return the statement for so many blocks."""
     rows = (f"({no}, %(first_index{no})s, %(items{no})s, %(payload{no})s)" for no in range(blocks))
     of_blocks = {f"{name}{no}": value_type for no in range(blocks) for name, value_type in _OF_BLOCK.items()}
     return Prepared(f"accept_{blocks}", _ACCEPT.format(rows=", ".join(rows)), {**_OF_JOB, **of_blocks})
@@ -141,7 +141,7 @@ _GET = f"SELECT {COLUMNS} FROM jobs j WHERE j.id = %s"
 
 
 def get(conn: Connection, job_id: UUID) -> Job | None:
-    """The job of that id, whosever it is: a caller that serves a tenant compares `tenant_id`."""
+    """Return the job of that id, whosever it is: a caller that serves a tenant compares `tenant_id`."""
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_GET, (job_id,)).fetchone()
     return None if row is None else job_of(row)
@@ -200,12 +200,12 @@ WHERE j.status IN ('completed', 'failed', 'cancelled') ORDER BY w.id
 
 
 def ended(conn: Connection, job_ids: Sequence[UUID]) -> list[Ended]:
-    """Those of these jobs that have ended."""
+    """Return the ends of those jobs that have ended."""
     rows = conn.execute(_ENDED, {"job_ids": binary.uuid_array(job_ids)}, binary=True)
     return [Ended(*row) for row in rows]  # type: ignore[arg-type] # as selected
 
 
 def job_of(row: dict[str, Any]) -> Job:
-    """The job of a row of COLUMNS, by their names; takes the row apart."""
+    """Make a job of a row of COLUMNS, by their names; take the row apart."""
     effects = {effect: row.pop(effect.value) for effect in Effect}
     return Job(**{**row, "status": JobState(row["status"]), "effects": effects})

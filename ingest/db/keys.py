@@ -81,7 +81,7 @@ RETURNING {_COLUMNS}
 
 
 def create(conn: Connection, tenant_id: int, prefix: str, label: str) -> tuple[Key, str]:
-    """A new key. Of those that were revoked, or have expired, the oldest are forgotten where they are very many.
+    """Make a new key. Of those that were revoked, or have expired, forget the oldest where they are very many.
 
     Args:
         conn: an open transaction.
@@ -129,7 +129,7 @@ WHERE id = (SELECT id FROM api_keys WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED)
 
 
 def caller(conn: Connection, secret: str) -> Caller | None:
-    """Whom a key lets in; its time of last use is noted, to the minute.
+    """Return whom a key lets in; its time of last use is noted, to the minute.
 
     Args:
         conn: an open transaction.
@@ -146,14 +146,14 @@ def caller(conn: Connection, secret: str) -> Caller | None:
 
 
 def of_tenant(conn: Connection, tenant_id: int) -> list[Key]:
-    """A tenant's keys, the oldest first, revoked ones included."""
+    """Return a tenant's keys, the oldest first, revoked ones included."""
     with conn.cursor(row_factory=class_row(Key)) as cursor:
         query = f"SELECT {_COLUMNS} FROM api_keys k WHERE k.tenant_id = %s ORDER BY k.id"
         return cursor.execute(query, (tenant_id,)).fetchall()
 
 
 def get(conn: Connection, key_id: UUID) -> Key | None:
-    """The key of that id, whosever it is."""
+    """Return the key of that id, whosever it is."""
     with conn.cursor(row_factory=class_row(Key)) as cursor:
         return cursor.execute(f"SELECT {_COLUMNS} FROM api_keys k WHERE k.id = %s", (key_id,)).fetchone()
 

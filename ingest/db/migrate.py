@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS sluice_migrations (
 
 
 def pending(conn: Connection) -> list[str]:
-    """The names of the migrations that the database has not had, in order."""
+    """Return the names of the migrations that the database has not had, in order."""
     with translated():
         row = conn.execute(_HAS_TABLE).fetchone()
         applied = {str(name) for (name,) in conn.execute(_APPLIED)} if row and row[0] else set[str]()

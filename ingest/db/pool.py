@@ -28,7 +28,7 @@ Pool: TypeAlias = ConnectionPool[Connection]
 
 
 def connect(url: str, process: str) -> Connection:
-    """One connection, in the mode in which the caller owns the transaction; it prepares nothing.
+    """Lend one connection, in the mode in which the caller owns the transaction; it prepares nothing.
 
     Args:
         url: libpq URL.
@@ -46,7 +46,7 @@ def connect(url: str, process: str) -> Connection:
 
 
 def open_pool(url: str, process: str, *, size: int) -> Pool:
-    """A pool of up to `size` connections, made as they are wanted. Open it after the fork, never before.
+    """Open a pool of up to `size` connections, made as they are wanted. Call it after the fork, never before.
 
     A connection may have lost its server since it was used last.
 

@@ -23,7 +23,7 @@ WHERE place > 0 GROUP BY place HAVING bool_or(differs)
 
 
 def changing(facts: LiteralString) -> LiteralString:
-    """The statement that finds which items change something.
+    """Return the statement that finds which items change something.
 
     Args:
         facts: selects `no`, `place`, `name` and `value`, as above; NULL for a value is as if the fact was not there.

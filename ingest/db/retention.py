@@ -96,7 +96,7 @@ _EVENTS_KEPT = f"SELECT {EVENT_DAYS}, now() - make_interval(days => {EVENT_DAYS}
 
 
 def events_kept(conn: Connection, tenant_id: int) -> tuple[int, datetime] | None:
-    """For how many days a tenant's events are kept, and since when therefore; None: for ever."""
+    """Return for how many days a tenant's events are kept, and since when therefore; None: for ever."""
     row = conn.execute(_EVENTS_KEPT, (tenant_id,)).fetchone()
     return None if row is None or row[0] is None else row  # type: ignore[return-value] # (integer, timestamptz)
 
@@ -144,5 +144,5 @@ _PAGES = "SELECT pg_relation_size(%s::text::regclass) / current_setting('block_s
 
 
 def pages_of(conn: Connection, table: str) -> int:
-    """How many pages a table has."""
+    """Return how many pages a table has."""
     return conn.execute(_PAGES, (table,)).fetchall()[0][0]  # type: ignore[return-value] # a bigint

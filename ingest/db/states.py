@@ -168,7 +168,7 @@ ORDER BY s.key
 
 
 def of_entity(conn: Connection, tenant_id: int, external_id: str, *, key: str | None = None) -> list[StateRow]:
-    """An entity's states in the order of their keys, or that of one key; none where the entity does not exist."""
+    """Return an entity's states in the order of their keys, or that of one key; none if there is no such entity."""
     values = {"tenant_id": tenant_id, "scope": SCOPE, "external_id": external_id, "key": key}
     with conn.cursor(row_factory=class_row(StateRow)) as cursor:
         return cursor.execute(_OF_ENTITY, values).fetchall()

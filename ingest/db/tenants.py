@@ -40,7 +40,7 @@ RETURNING {_COLUMNS}
 
 
 def create(conn: Connection, name: str) -> Tenant:
-    """A new tenant, in a workspace of its own that has the same name.
+    """Create a tenant, in a workspace of its own that has the same name.
 
     Args:
         conn: an open transaction.
@@ -52,13 +52,13 @@ def create(conn: Connection, name: str) -> Tenant:
 
 
 def everyone(conn: Connection) -> list[Tenant]:
-    """All tenants, the oldest first."""
+    """Return all tenants, the oldest first."""
     with conn.cursor(row_factory=class_row(Tenant)) as cursor:
         return cursor.execute(f"SELECT {_COLUMNS} FROM tenants t ORDER BY t.id").fetchall()
 
 
 def get(conn: Connection, public_id: UUID) -> Tenant | None:
-    """The tenant of that public id."""
+    """Return the tenant of that public id."""
     with conn.cursor(row_factory=class_row(Tenant)) as cursor:
         return cursor.execute(f"SELECT {_COLUMNS} FROM tenants t WHERE t.public_id = %s", (public_id,)).fetchone()
 

@@ -11,6 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _FOLDERS = ("app", "benchmarks", "cli", "ingest", "tests", "worker")
+_PRODUCT = ("app", "cli", "ingest", "worker")
+_PROPERTIES = {"property", "cached_property"}
+_NOUN = re.compile(r"(The|A|An|All|Those|This|That|These|One|Two|How|Every|Each|So|When|Where|Why|Its|Which|Whom)\b")
 _HEADLESS = re.compile(r"(Who|What|Whatever|Whoever|Whether)\b")
 
 
@@ -47,6 +50,17 @@ def headless(source: str) -> list[str]:
     return [f"{line}: {text.splitlines()[0]}" for line, text in openings if _HEADLESS.match(text)]
 
 
+def verbless(source: str) -> list[str]:
+    """Return the docstrings of functions that open with no verb, each as `line: its first line`; not of properties."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    told = [
+        (function.body[0].lineno, (ast.get_docstring(function) or " ").splitlines()[0])
+        for function in functions
+        if not _PROPERTIES.intersection(map(ast.unparse, function.decorator_list))
+    ]
+    return [f"{line}: {text}" for line, text in sorted(told) if _NOUN.match(text)]
+
+
 def nameless(source: str) -> list[str]:
     """Return the names `each` that a loop or an assignment binds, as `line: each`."""
     bound = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name | ast.arg)]
@@ -54,8 +68,8 @@ def nameless(source: str) -> list[str]:
     return [f"{line}: each" for line, name in sorted(names) if name == "each"]
 
 
-def found_by(look: Callable[[str], list[str]]) -> list[str]:
-    files = [file for folder in _FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))]
+def found_by(look: Callable[[str], list[str]], folders: tuple[str, ...] = _FOLDERS) -> list[str]:
+    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
     assert len(files) > 100
     return [f"{file.relative_to(ROOT)}:{line}" for file in files for line in look(file.read_text("utf-8"))]
 
@@ -63,6 +77,11 @@ def found_by(look: Callable[[str], list[str]]) -> list[str]:
 def test_no_docstring_and_no_comment_hides_its_actor() -> None:
     found = found_by(headless)
     assert not found, "\n".join(["open these with a verb or a noun, and name the actor:", *found])
+
+
+def test_docstrings_of_the_product_s_functions_open_with_a_verb() -> None:
+    found = found_by(verbless, _PRODUCT)
+    assert not found, "\n".join(["open these with Return, Claim, Store, … or True if:", *found])
 
 
 def test_no_variable_is_called_each() -> None:
@@ -98,3 +117,16 @@ def test_a_headless_opening_is_told_from_others(source: str, found: list[str]) -
 )
 def test_a_nameless_variable_is_told_from_the_word(source: str, found: list[str]) -> None:
     assert nameless(source) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('def f():\n    """The jobs that wait."""', ["2: The jobs that wait."]),
+        ('class A:\n    def f(self):\n        """How many jobs wait.\n\n        More."""', ["3: How many jobs wait."]),
+        ('def f():\n    """Return the jobs that wait."""', []),
+        ('class A:\n    """A job."""\n    @property\n    def f(self):\n        """The jobs that wait."""', []),
+    ],
+)
+def test_a_docstring_without_a_verb_is_told_from_others(source: str, found: list[str]) -> None:
+    assert verbless(source) == found

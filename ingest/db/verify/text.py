@@ -23,7 +23,7 @@ _ADVICE = (
 
 
 def _too_large(value: LiteralString) -> LiteralString:
-    """A condition: the numbers in a jsonb value are too many digits, summed up one by one, since all may not fit."""
+    """Return a condition: the numbers of a jsonb value have too many digits, summed one by one to fit memory."""
     return f"""pg_column_size({value}) > {_HARMLESS_BYTES} AND (
     SELECT sum(octet_length(n::text)) FROM jsonb_path_query({value}, 'strict $.** ? (@.type() == "number")') n
 ) > {_MOST_BYTES}"""
