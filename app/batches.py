@@ -29,8 +29,8 @@ from ingest.kinds import KINDS, Kind
 # A request that runs its own batch begins no further block after this long; a block may take 9 s, and twice.
 _SLICE_SECONDS = 5
 
-# Such a request may take so long in all, so that it is answered well inside a client's 30 s; and the jobs that its own
-# waits for may take so much of that.
+# The longest that such a request may take, so that it is answered well inside a client's 30 s; and the longest that
+# the jobs which its own waits for may take of that.
 _LONGEST_SECONDS = 24
 _LONGEST_TURN_SECONDS = 10
 
@@ -60,7 +60,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which jobs a job waits for (docs/contracts/jobs.md section 1).
+    """The jobs that a job waits for (docs/contracts/jobs.md section 1).
 
     Attributes:
         after: the public id of a job that must end before this one begins.

@@ -22,7 +22,7 @@ _MOST_FORM_BYTES = 256 * 1024
 
 
 class _Bound(NamedTuple):
-    """How many bytes a body may have, and what to say of one that has more: a message with a place for the bound."""
+    """The most bytes of a body, and the error for a longer one: a message with a place for the bound."""
 
     bytes: int
     error: type[RequestError]

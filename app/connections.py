@@ -32,14 +32,14 @@ from ingest.parent import die_with_parent
 # Beyond the time for requests under way, for a process that nobody is left to kill.
 _SLACK_SECONDS = 5
 
-# How long the head of a request may take from its first byte, and how long it may be.
+# The longest that the head of a request may take from its first byte, and its most bytes.
 _HEAD_SECONDS = 10.0
 _HEAD_BYTES = 64 * 1024
 # A line feed alone ends nothing, and the parser says so.
 _WHOLE_HEAD = re.compile(rb"\r\n\r\n|(?<!\r)\n")
 
-# How long a thread waits for the next bytes of a body, and how long a client may take nothing of an answer; for the
-# kernel as struct timeval.
+# A thread waits so long for the next bytes of a body, and for a client that takes nothing of an answer; for the kernel
+# as struct timeval.
 _RECEIVE_TIMEOUT = struct.pack("ll", 10, 0)
 _UNSENT_SECONDS = 30
 _SEND_TIMEOUT = struct.pack("ll", _UNSENT_SECONDS, 0)

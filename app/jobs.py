@@ -20,11 +20,11 @@ from ingest.errors import NotFound
 from ingest.jobs import Effect, ItemError, ItemWarning, Job
 from ingest.kinds import KINDS
 
-# So many item errors come with the job itself; all of them can be paged through.
+# A job shows at most so many item errors itself; all of them can be paged through.
 INLINE_ERRORS = 1_000
 _LIMIT = query.Whole(name="limit", most=INLINE_ERRORS, default=100)
 
-# So many warnings come with the job.
+# A job shows at most so many warnings itself.
 INLINE_WARNINGS = 10
 
 _ANY_JOB = "job_any"

@@ -19,7 +19,7 @@ from ingest.ids import uuid7
 _BODY_SECONDS = 20.0
 _SLOWEST_BYTES_A_SECOND = 16 * 1024
 
-# So long a refusal waits for what is left of the body: what was sent with the head is there by then.
+# A refusal waits this long for the rest of the body: bytes that were sent with the head have arrived by then.
 _SKIP_SECONDS = 0.05
 _SKIPPED_BYTES = 64 * 1024
 

@@ -19,7 +19,7 @@ from ingest.notifier import Notifier
 # A request that runs its own batch must end well inside a client's 30 s; sweep has more time.
 _TRIES_IN_REQUEST = 2
 
-# Of every four threads one never waits for a job, so that waiting requests cannot keep all others out.
+# One of every four threads never waits for a job, so that waiting requests cannot keep all others out.
 _THREADS_A_FREE_ONE = 4
 
 

@@ -1,4 +1,4 @@
-"""How fast Sluice is, beside its own limits and beside what its users would use otherwise: `make bench`.
+"""Measure Sluice beside its own limits and beside what its users would use otherwise: `make bench`.
 
 measure report machine plots   what a measurement is, and how it is shown
 place database deployment      where it runs: one Postgres for all, databases on it, the whole product on one of those

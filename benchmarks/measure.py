@@ -30,7 +30,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Plot:
-    """How a row is drawn.
+    """The drawing of a row.
 
     Attributes:
         title: above it.

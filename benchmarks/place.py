@@ -1,4 +1,4 @@
-"""Where everything runs: one embedded Postgres and one Valkey for all sides, and databases made when first needed."""
+"""The servers of all sides: one embedded Postgres, one Valkey, and databases made when first needed."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -79,7 +79,7 @@ def _drawn(name: str, points: list[tuple[float, float, float, float]], colour: s
 
 
 def _scale(kind: str, first: float, last: float, start: float, end: float, *, step: float) -> Scale:
-    """Where a number stands; `symlog` is logarithmic from `step` on, and has a place for 0."""
+    """Return the scale that places a number; `symlog` is logarithmic from `step` on, and has a place for 0."""
 
     def place(value: float) -> float:
         if kind == "linear":

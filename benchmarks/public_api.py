@@ -1,4 +1,4 @@
-"""How fast the public API takes events, one by one and in batches of 100, against the operator API.
+"""Measure how fast the public API takes events, one by one and in batches of 100, against the operator API.
 
     python benchmarks/public_api.py --seconds 5 --rounds 3
 

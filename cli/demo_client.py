@@ -22,7 +22,7 @@ class DemoFailed(SluiceError):
 
 
 class ItemError(msgspec.Struct, frozen=True, rename="camel"):
-    """Why one item of a batch was refused; `index` is 0-based in the batch."""
+    """The reason why one item of a batch was refused; `index` is 0-based in the batch."""
 
     index: int
     external_id: str | None
@@ -31,7 +31,7 @@ class ItemError(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """Why a whole job could not run."""
+    """The reason why a whole job could not run."""
 
     code: str
     message: str

@@ -15,7 +15,7 @@ _LABEL_WIDTH = 9
 
 
 class Lines:
-    """Where lines go.
+    """The lines of all programs, printed or written to a file.
 
     Args:
         log: the file that takes them; None: they are printed.
@@ -23,7 +23,7 @@ class Lines:
 
     def __init__(self, log: Path | None) -> None:
         self._log: IO[bytes] | None = None
-        if log is not None:  # readable by this user only: whose requests they were is nobody else's business
+        if log is not None:  # only this user may read which requests there were
             self._log = os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0)
         self._labels: dict[str, str] = {}
         self._rests: dict[int, bytes] = {}  # by pipe: of a line whose end has not come yet
@@ -39,7 +39,7 @@ class Lines:
         Args:
             name: the program's.
             pipe: known to be readable.
-            noise: lines that it is in are left out; empty: none are.
+            noise: leave out the lines that contain this; empty: leave out none.
 
         Returns:
             False at the end: the last process that could write to the pipe is gone.
@@ -59,7 +59,7 @@ class Lines:
     def say(self, text: str) -> None:
         """Write a line of the supervisor's own."""
         if self._log is not None:
-            with suppress(OSError):  # of a full disk the programs' ends matter more than a line about them
+            with suppress(OSError):  # if the disk is full, the programs must still be stopped
                 self._log.write(f"sluice: {text}\n".encode())
         else:
             self._print("sluice", text)

@@ -1,4 +1,4 @@
-"""How one item is checked: its members are told apart, then a marshmallow schema gives verdict and messages.
+"""Check one item: split it into its members, and have a marshmallow schema give verdict and messages.
 
 Each kind has a schema of its own, in `entities`, `events` and `states`. Documents (`data`, `value`) stay the sender's
 own text throughout, so that numbers are stored as they were sent.
@@ -30,7 +30,7 @@ _MOST_DECODED_BYTES = 64 * 1024
 
 _LONGEST_ID_TOLD = 500
 
-# So many unknown members of an item, of so many characters, are compared with the known ones, to name the nearest.
+# The most unknown members of an item, and their longest, that are compared with the known ones to name the nearest.
 _MOST_COMPARED = 3
 _LONGEST_COMPARED = 40
 

@@ -67,7 +67,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.execut
 
 
 class Delivery(Enum):
-    """How a delivery ended.
+    """The end of a delivery.
 
     Attributes:
         DONE: the job has ended.

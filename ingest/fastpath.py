@@ -24,11 +24,11 @@ from ingest.public import Items
 # A string that holds U+0000 must be written so (RFC 8259 section 7); marshmallow tells whether it really is one.
 _NUL = b"\\u0000"
 
-# So many items are joined and decoded together: their text stays in the processor's cache, and in memory that the
+# Items are joined and decoded by so many at a time: their text stays in the processor's cache, and in memory that the
 # process has touched before. Joined at once, 9,000 small items take a fifth longer.
 _MANY = 500
 
-# And so many where one of those is not for the fast path.
+# And by so many if the fast path does not take one of those.
 _FEW = 8
 
 # Any JSON value but null.

@@ -6,12 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-# So many warnings of a job can be read; all are counted. More tell a sender no more, and a batch may bring millions.
+# A job keeps at most so many warnings, and counts all: more would help no sender, and a batch may bring millions.
 MOST_WARNINGS_KEPT = 10_000
 
 
 class JobState(StrEnum):
-    """Where a job stands (docs/contracts/operator.md section 5). A row moves down this list, never up.
+    """The state of a job (docs/contracts/operator.md section 5). A row moves down this list, never up.
 
     Attributes:
         PENDING: stored, not begun. The request that accepts the batch moves it in; the first delivery moves it out.
@@ -76,7 +76,7 @@ ITEM_ERROR_CODES = (
 
 @dataclass(frozen=True, slots=True)
 class ItemError:
-    """Why one item was refused.
+    """The reason why one item was refused.
 
     Attributes:
         index: 0-based, in the whole batch.

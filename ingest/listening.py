@@ -1,4 +1,4 @@
-"""Where web listens, and whether that is open to others than this machine."""
+"""Find the address that web listens on, and whether other machines can reach it."""
 
 import ipaddress
 from collections.abc import Mapping

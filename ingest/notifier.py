@@ -23,7 +23,7 @@ from ingest.redis_client import redis_client
 # dropped, and the sweeper notifies of their jobs.
 _MOST_WAITING = 10_000
 
-# So many messages wake every worker that there is. Each further one would cost 3 ms and find nothing left to do.
+# Enough messages to wake every worker that there is. Each further one would cost 3 ms and find nothing left to do.
 _ENOUGH_MESSAGES = 50
 
 # Notifications that arrive together share a look at the broker, which costs a fifth of accepting a batch, and the next

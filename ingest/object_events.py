@@ -34,7 +34,7 @@ class ObjectEvent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def links_count(self) -> int:
-        """How many links are stored: the same object twice in the same part is one."""
+        """Return how many links are stored: the same object twice in the same part is one."""
         return len({(link.scope, link.external_id, link.qualifier) for link in self.links})
 
 

@@ -9,7 +9,7 @@ from ingest.jobs import Effect
 
 
 class Refusal(NamedTuple):
-    """Why an item of the right shape was not written: an ItemError but for its index."""
+    """The reason why an item of the right shape was not written: an ItemError without its index."""
 
     external_id: str
     code: str

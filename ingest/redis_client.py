@@ -4,7 +4,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# How long a call may take beyond the time that Redis is asked to wait.
+# A call may take this much longer than the time that Redis is asked to wait.
 SLACK_SECONDS = 1.0
 
 

@@ -27,7 +27,7 @@ from ingest.states import State
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where and how to write.
+    """The tenant to write for, and the way to write.
 
     Attributes:
         tenant_id: whose data it is.

@@ -28,7 +28,7 @@ _ENOUGH_BYTES = 4 * 1024**3
 
 @dataclass(frozen=True)
 class TestServers:
-    """Where tests find their servers; `database_url` may create and drop databases."""
+    """The servers of the tests; `database_url` may create and drop databases."""
 
     __test__ = False
     database_url: str

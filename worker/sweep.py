@@ -34,7 +34,7 @@ _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_BLOCKS_EMPTIED = 500
 _MOST_VERSIONS_PURGED = 10_000
 
-# To purge template versions, all jobs are read.
+# A purge of template versions reads all jobs.
 _VERSIONS_REST_SECONDS = 3600.0
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.sweep")

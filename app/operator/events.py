@@ -31,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-# Where a page ended: microseconds since 1970, and the event's internal id.
+# The place at which a page ended: microseconds since 1970, and the event's internal id.
 _Place = tuple[Annotated[int, msgspec.Meta(ge=_FIRST, le=_LAST)], Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]]
 
 

@@ -138,7 +138,7 @@ _MOST_DAYS_KEPT = 36_500  # a century: more would leave the range of dates on th
 
 
 class SpanForm(Form):
-    """How long to keep one kind of data."""
+    """The days for which to keep one kind of data."""
 
     hot_days = fields.Integer(strict=True, required=True, validate=validate.Range(_DAYS_HOT, _DAYS_ARCHIVE))
     archive_days = fields.Integer(strict=True, required=True, validate=validate.Range(_DAYS_HOT, _DAYS_ARCHIVE))
@@ -150,7 +150,7 @@ class SpanForm(Form):
 
 
 class PolicyForm(Form):
-    """How long to keep events and states."""
+    """The days for which to keep events and states."""
 
     entity_events = fields.Nested(SpanForm, required=True)
     entity_states = fields.Nested(SpanForm, required=True)

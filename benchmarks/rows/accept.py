@@ -71,7 +71,7 @@ def accept(place: Place) -> Iterator[Row]:
 
 
 def _drive(api: str, request: bytes) -> Answers:
-    # Which of the server's processes takes a connection is chance: all of them may fall to one.
+    # Chance decides which of the server's processes takes a connection: all of them may fall to one.
     answers = Answers()
     for _ in range(_OPENINGS):
         part = drive(api, repeat(request), connections=_CONNECTIONS, status=202, seconds=_SECONDS / _OPENINGS)

@@ -45,7 +45,7 @@ def requests_of(deployed: Deployment, kind: str, sent_items: Sequence[Any], size
 
 
 def players(deployed: Deployment, count: int) -> Rows:
-    """So many players, as the product stores them: those that events name."""
+    """Send `count` players, which events name, and return their rows as the product stores them."""
     sent(deployed, "entities", requests_of(deployed, "entities", items.entities(count), items.ENTITIES), count)
     return rows_of(deployed.database, "entities", count, keep=("id",))
 

@@ -1,4 +1,4 @@
-"""How cost grows with the size of a batch, of an item, with bad items and with workers: each a plot."""
+"""Measure how cost grows with the size of a batch, of an item, with bad items and with workers: each a plot."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence

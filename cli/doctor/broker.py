@@ -13,13 +13,13 @@ from cli.doctor.line import Line, amount, clocks, fail, ok, warn
 _TIMEOUT_SECONDS = 2.0
 _OLDEST_MAJOR = 6
 
-# Where the workers' messages wait; ingest.broker names it, and is not imported since Celery comes with it.
+# The queue of the workers' messages. ingest.broker names it too, but importing that would import Celery.
 _QUEUE = "sluice.jobs"
 
 # Each message notifies of a job, and the sweeper notifies again: so many mean that no worker took any for a while.
 _MANY_MESSAGES = 10_000
 
-# Of maxmemory. Beyond it, what refuses new keys is not far.
+# The share of maxmemory beyond which the server will soon refuse new keys.
 _FULL = 0.9
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How something stands.
+    """The verdict on something that was checked.
 
     Attributes:
         OK: as it should.

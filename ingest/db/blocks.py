@@ -234,7 +234,7 @@ SELECT no, index, code, message, field FROM job_warnings
 WHERE job_id = %(job_id)s AND (index, no) > (%(index)s, %(no)s) ORDER BY index, no LIMIT %(limit)s
 """
 
-# Where a page of warnings ended: an index, and which of the item's warnings it was.
+# The place at which a page of warnings ended: an index, and the number of the warning among the item's.
 Place = tuple[int, int]
 
 

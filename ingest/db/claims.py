@@ -41,7 +41,7 @@ _LAST_SEQ: LiteralString = "9223372036854775807"  # of a bigint
 # its order, and an EXISTS, by hashing what it reads; `= ANY (ARRAY[…])` and LATERAL … LIMIT can only look up. A status
 # that is spelt as a partial index has it has that index read.
 
-# Of which kind, and in which state, an earlier job is that a job of a kind waits for: one look at the index each.
+# The kinds and states of the earlier jobs that a job of a kind waits for: each costs one look at the index.
 _WAITS: LiteralString = ", ".join(
     f"('{kind}', '{earlier}', '{status}')"
     for kind, kinds in WAITS_FOR.items()
@@ -69,7 +69,7 @@ HELD_BACK: LiteralString = """(j.after_job_id IS NOT NULL AND EXISTS (
         SELECT FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id])
           AND (a.ended_at IS NULL OR NOT j.after_any AND a.status || '' <> 'completed')))"""
 
-# When the last job that `j` may have waited for has ended: the time since then is no delay of its own.
+# The end of the last job that `j` may have waited for: before it, `j` was not late.
 FREE_SINCE: LiteralString = """greatest(j.created_at, (
         SELECT e.ended_at FROM jobs e
         WHERE e.tenant_id = j.tenant_id AND e.seq < j.seq AND e.ended_at IS NOT NULL AND e.ended_at > j.created_at

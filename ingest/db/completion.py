@@ -63,7 +63,7 @@ _CLOSE_AND_YIELD_TO_OTHERS = _CLOSE.format(yields=ANOTHER_TENANT_WAITS)
 
 
 class Yields(Enum):
-    """When a worker puts a job down after a block, so that others come first."""
+    """The moments at which a worker puts a job down after a block, so that others come first; each has a statement."""
 
     NEVER = _CLOSE_AND_GO_ON
     NOW = _CLOSE_AND_YIELD
@@ -71,7 +71,7 @@ class Yields(Enum):
 
 
 class Advanced(NamedTuple):
-    """Where a job stands after a block of it was closed.
+    """The state of a job after a block of it was closed.
 
     Attributes:
         yielded: the worker puts the job down, behind those that wait already.

@@ -18,7 +18,8 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-# How the sweeper knows a worker's sessions in pg_stat_activity; a block that was delivered before adds `:seconds`.
+# The sweeper finds workers' sessions in pg_stat_activity by this name, behind which a block that was delivered before
+# adds `:seconds`.
 WORKER = "sluice-worker"
 
 TRANSACTION_TIMEOUT_SINCE = 170000  # the server version that first has it

@@ -15,7 +15,7 @@ _BOUND = "SELECT set_config('statement_timeout', %s, true), set_config('lock_tim
 
 
 def bound(conn: Connection, *, seconds: int, lock_seconds: int) -> None:
-    """Let no statement of this transaction take, or wait for a lock, longer."""
+    """Limit how long a statement of this transaction may take, and wait for a lock."""
     conn.execute(_BOUND, (f"{seconds}s", f"{lock_seconds}s"))
 
 
@@ -48,7 +48,7 @@ def durability(conn: Connection) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """How many connections the server's clients hold, and how many there are for clients that are no superusers."""
+    """The connections that the server's clients hold, and the most that clients who are no superusers may have."""
 
     used: int
     most: int
@@ -64,7 +64,7 @@ FROM pg_stat_activity WHERE backend_type = 'client backend'
 
 
 def connections(conn: Connection) -> Connections:
-    """See Connections."""
+    """Return the connections of the server."""
     with conn.cursor(row_factory=class_row(Connections)) as cursor:
         return cursor.execute(_CONNECTIONS).fetchall()[0]
 
@@ -132,7 +132,7 @@ def oldest_transaction(conn: Connection) -> Transaction | None:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """How many connections the processes that run jobs hold.
+    """The connections that the processes which run jobs hold.
 
     Attributes:
         workers: children of workers, and rescue workers; one that had nothing to do for a minute holds none.
@@ -151,14 +151,14 @@ FROM pg_stat_activity WHERE datname = current_database()
 
 
 def sessions(conn: Connection) -> Sessions:
-    """See Sessions."""
+    """Return the sessions of the processes that run jobs."""
     with conn.cursor(row_factory=class_row(Sessions)) as cursor:
         return cursor.execute(_SESSIONS).fetchall()[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many jobs could begin and have not, and the one that has waited longest."""
+    """The number of jobs that could begin and have not, and the one that has waited longest."""
 
     jobs: int
     oldest: UUID
@@ -173,7 +173,7 @@ ORDER BY seconds DESC LIMIT 1
 
 
 def waiting(conn: Connection) -> Waiting | None:
-    """See Waiting; None where every job that could begin has begun."""
+    """Return the jobs that wait; None if every job that could begin has begun."""
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
         return cursor.execute(_WAITING).fetchone()
 

@@ -1,4 +1,4 @@
-"""How large merges may make an entity: each item is bounded by itself, and a row that they grow must be, too.
+"""Bound the size to which merges may let an entity grow: each item is bounded by itself, and the row must be, too.
 
 Every read and every further merge handles the whole row, and no batch could ever be finished that merges into some of a
 hundred megabytes. Where several merges of a batch are written as one, that one counts.
@@ -15,7 +15,7 @@ from ingest.db.binary import IntegerArray, JsonbArray, TextArray
 from ingest.db.pool import Connection
 from ingest.entities import Entity
 
-# Of the JSON text that is read back, as many times the bytes of the largest item.
+# The most JSON text of an entity as it is read back: so many times the bytes of the largest item.
 _ITEMS = 4
 MOST_BYTES = _ITEMS * MOST_ITEM_BYTES
 
@@ -70,7 +70,7 @@ def bounds(most: int) -> dict[str, int]:
     return {"most_bytes": most, "harmless_bytes": harmless_bytes(most)}
 
 
-# How many bytes of text the rows take, and the members that merges name: `place` 0 is the row that is there, a `key` of
+# The bytes of text of the rows, and of the members that merges name: `place` 0 is the row that is there, a `key` of
 # NULL all of it. A member stands between a colon, a comma or a bracket, and two spaces; one that a merge removes
 # takes nothing.
 _SIZES = """

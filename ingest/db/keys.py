@@ -34,7 +34,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a key lets in, with what a request needs of its tenant.
+    """The holder of a key, with all that a request needs of its tenant.
 
     Attributes:
         key_version: of the key's row, and likewise `tenant_version`: whatever changes in a row gives it another one.
@@ -60,7 +60,7 @@ class Caller:
 
 _COLUMNS = """k.id, k.tenant_id, k.hash, k.prefix, k.label, k.created_at, k.last_used_at, k.expires_at, k.revoked_at"""
 
-# Of the active ones, of both APIs. Keys are for programs to tell apart, and far fewer are in use.
+# The most active keys of a tenant, of both APIs. Programs are told apart by keys, and far fewer are in use.
 MOST = 100
 _ACTIVE = """
 SELECT count(*) FROM api_keys
@@ -69,9 +69,9 @@ WHERE tenant_id = %s AND revoked_at IS NULL AND coalesce(expires_at > now(), tru
 # Those that open nothing any more are shown, but not all of them for ever.
 _MOST_CLOSED = 1_000
 _FORGET = """
-DELETE FROM api_keys WHERE id IN (
+DELETE FROM api_keys WHERE id = ANY (ARRAY(
     SELECT id FROM api_keys WHERE tenant_id = %(tenant_id)s AND (revoked_at IS NOT NULL OR expires_at <= now())
-    ORDER BY id DESC OFFSET %(most)s)
+    ORDER BY id DESC OFFSET %(most)s))
 """
 _CREATE = f"""
 INSERT INTO api_keys AS k (id, tenant_id, hash, prefix, label)

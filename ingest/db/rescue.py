@@ -75,7 +75,7 @@ ORDER BY j.tenant_id, j.status, j.kind, j.seq LIMIT {_A_ROUND}
 
 _FAIL_WITHOUT_BLOCKS = """
 UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_UNRUNNABLE',
-    error_message = 'Items are left, but none of the stored batch is'
+    error_message = 'The stored batch is missing, so the remaining items cannot be processed'
 WHERE id IN (SELECT j.id FROM jobs j WHERE j.id = ANY (%s) FOR UPDATE OF j SKIP LOCKED)
   AND status || '' IN ('pending', 'processing')
 RETURNING id

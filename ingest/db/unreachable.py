@@ -1,4 +1,4 @@
-"""Why there is no connection to the database, in libpq's own words, and what to do about it."""
+"""Explain why there is no connection to the database, in libpq's own words, and what to do about it."""
 
 import re
 

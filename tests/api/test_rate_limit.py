@@ -120,7 +120,7 @@ def test_a_redis_that_hangs_costs_one_short_wait_and_not_one_a_request(settings:
 
 
 def counted(limits: RateCounter, times: int) -> int:
-    """How many of so many requests passed."""
+    """Return how many of `times` requests passed."""
     return sum(limits.count(UUID(int=1), "read").passes for _ in range(times))
 
 

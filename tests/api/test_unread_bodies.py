@@ -137,7 +137,7 @@ def test_nobody_waits_for_clients_without_a_key(connect: Callable[[], socket.soc
 
 
 def test_nobody_waits_for_clients_that_do_not_read(connect: Callable[[], socket.socket]) -> None:
-    """Of the largest answer that needs no key: no buffer of the kernel's takes it whole."""
+    """Ask for the largest answer that needs no key: no buffer of the kernel takes it whole."""
     request = head(line="GET /docs/swagger-ui-bundle.js")
     with ExitStack() as exits:
         clients = [exits.enter_context(connect()) for _ in range(40)]

@@ -178,7 +178,7 @@ class Deployment:
 
 
 def resources(process: Process) -> Resources:
-    """Of a process and all of its children, by now."""
+    """Return what a process and all of its children hold by now."""
     files = kilobytes = 0
     for pid in family(process.popen.pid):
         files += len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208

@@ -1,4 +1,4 @@
-"""How long it took until work went on: measured and told, never judged by a test, since a busy machine is no fault."""
+"""Measure how long it took until work went on. No test judges it, since a busy machine is no fault."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -33,7 +33,7 @@ def measure(fault: str, *, goal: float, since: Any, then: Any) -> None:
     MEASURED.append(Recovery(fault, goal, (then - since).total_seconds()))
 
 
-# Of jobs of the operator API, since those of the public API mostly run in web processes.
+# The progress of jobs of the operator API, since those of the public API mostly run in web processes.
 _PROGRESS = """
 SELECT min(h.at) FROM history h JOIN jobs j ON j.id = h.job_id
 WHERE h.at > %s AND h.processed > 0 AND j.kind IN ('entities', 'events', 'states')

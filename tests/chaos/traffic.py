@@ -40,11 +40,11 @@ class Traffic:
             thread.join()
 
     def accepted(self) -> int:
-        """How many batches have been answered with 200 or 202 so far."""
+        """Return how many batches have been answered with 200 or 202 so far."""
         return sum(batch.accepted for client in list(self._deployment.clients) for batch in list(client.batches))
 
     def until_accepted(self, more: int) -> None:
-        """So many batches more are accepted. Only the clients are asked: the servers may be back just now."""
+        """Wait until so many more batches are accepted. Ask only the clients: the servers may be back just now."""
         enough = self.accepted() + more
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while self.accepted() < enough:

@@ -17,7 +17,7 @@ from tests.factories import make_tenant
 
 
 def a_caller(pool: Pool) -> Caller:
-    """Whom a key lets in, as it is once its last use is noted."""
+    """Return the caller of a key, as it is once its last use is noted."""
     with transaction(pool) as conn:
         _, secret = make_tenant(conn)
     for _ in range(2):

@@ -37,7 +37,7 @@ def check(conn: Connection) -> dict[UUID, Finding]:
 
 
 def next_check(conn: Connection, job_id: UUID) -> tuple[object, object]:
-    """How many notifications are counted, and in how many seconds the next check is due."""
+    """Return how many notifications are counted, and in how many seconds the next check is due."""
     row = conn.execute(
         "SELECT notify_attempts, extract(epoch FROM check_at - now())::float FROM jobs WHERE id = %s", (job_id,)
     )

@@ -38,7 +38,7 @@ class Pooler:
     mode: str
 
     def url(self, database: str) -> str:
-        """Of a database behind it."""
+        """Return the URL of a database behind the pooler."""
         return f"postgresql://{self.user}:s%2Fe%40c@/{database}?host={self.folder}&port=6432"
 
 

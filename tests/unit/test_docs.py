@@ -137,7 +137,7 @@ def test_a_fault_is_linked_to_its_test(row: list[str]) -> None:
         assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file} has no {name}"
 
 
-# Of each row the timeout, its value, the file that sets it, and a name or text on the line that does.
+# The timeout of each row, its value, the file that sets it, and a name or text on the line that does.
 TIMEOUTS = [
     (timeout, value, file, name)
     for timeout, value, set_in, *_ in rows("architecture", "\n## All timeouts\n")

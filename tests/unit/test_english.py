@@ -14,7 +14,7 @@ _FOLDERS = ("app", "benchmarks", "cli", "ingest", "tests", "worker")
 _PRODUCT = ("app", "cli", "ingest", "worker")
 _PROPERTIES = {"property", "cached_property"}
 _NOUN = re.compile(r"(The|A|An|All|Those|This|That|These|One|Two|How|Every|Each|So|When|Where|Why|Its|Which|Whom)\b")
-_HEADLESS = re.compile(r"(Who|What|Whatever|Whoever|Whether)\b")
+_HEADLESS = re.compile(r"(Who|Whom|Whoever|What|Whatever|Whether|How|Why|Where|So many|So long)\b")
 
 
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
@@ -32,7 +32,7 @@ def docstrings(source: str) -> Iterator[tuple[int, str]]:
 
 def comments(source: str) -> Iterator[tuple[int, str]]:
     """Yield the line and the text of each comment. The lines of a block are one comment, named by its first line."""
-    last_of_block = 0
+    last_of_block = -1
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type != tokenize.COMMENT:
             continue
@@ -99,6 +99,7 @@ def test_no_variable_is_called_each() -> None:
         ("x = 1  # Whatever comes\n# What follows\n", ["1: Whatever comes", "2: What follows"]),
         ("# A block may break its line before\n# What, which opens nothing there.\n", []),
         ('def f():\n    """Return what it holds."""\n    return "What it holds"', []),
+        ("# So many warnings are kept.\n\nx = 1  # Somehow\n", ["1: So many warnings are kept."]),
         ("# Whole numbers, and nothing else.\n", []),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which variables count beside our settings, and which do not."""
+"""Tell the environment variables that count beside our settings from those that do not."""
 
 import pytest
 

@@ -6,7 +6,7 @@ from ingest.ids import JOB
 
 _SWEEP = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice-sweep'"
 
-# Of the pending jobs the sweeper checks each tenant's next one, which is due only since it became that.
+# The sweeper checks, of the pending jobs, each tenant's next one, which is due only since it became that.
 _LATE = f"""
 SELECT j.id, concat('due for ', date_trunc('second', now() - j.due)) FROM (
     SELECT id, check_at AS due FROM jobs WHERE status = 'processing'
