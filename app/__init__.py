@@ -1,23 +1,14 @@
 """The web process: parse, call `ingest`, build the response.
 
-    paths.py                        ids in paths, split before they are decoded; no redirects
-    request_log.py                  request ids and log lines
-    auth.py, key_cache.py           whose key it is
-    rate_limit.py, rate_counter.py  how often it may call
-    body.py, responses.py           reading bodies, writing JSON
-    errors.py                       every error to one response
-    query.py, pagination.py         query parameters
-    prefer.py                       the header `Prefer`
-    batches.py                      accepting a batch
-    jobs.py                         the job resource, for both APIs
-    connections.py, parsing.py      gunicorn's worker: connections and messages, before and after the app
-    operator/, public/              the two APIs
-    health.py                       health checks
-    services.py                     the connections of the process
-    front.py                        the page at `/`
-    docs.py                         the OpenAPI document, from describe.py, shapes.py and examples.py
+    server/              gunicorn's worker: connections and messages, before and after the app
+    openapi/             the OpenAPI document, from the descriptions of all calls
+    operator/, public/   the two APIs
+    batches.py           accepting a batch, for both APIs
+    jobs.py              the job resource, for both APIs
+    health.py, front.py  health checks, and the page at `/`
+    http/                shared by all calls: keys, rate limits, queries, bodies, errors
 
-Imports `ingest` only. `create_app` is what gunicorn serves; `gunicorn.py` holds its settings.
+Upper imports lower, and `ingest` only. `create_app` is what gunicorn serves; `gunicorn.py` holds its settings.
 """
 
 from collections.abc import Callable
@@ -25,8 +16,10 @@ from typing import Any
 
 from flask import Flask
 
-from app import docs, errors, front, health, operator, paths, public, request_log, services
-from ingest.config import Settings
+from app import front, health, operator, public
+from app.http import errors, paths, request_log, services
+from app.openapi import docs
+from ingest.settings import Settings
 
 ENVELOPES = errors.Envelopes(dict.fromkeys(public.BASES, public.failure), elsewhere=operator.failure)
 

@@ -9,22 +9,22 @@ from uuid import UUID
 import structlog
 from flask import g
 
-from app.auth import CallerChanged, cached_caller
+from app.http.auth import CallerChanged, cached_caller
+from app.http.request_log import request_id
+from app.http.services import services
 from app.jobs import INLINE_ERRORS, address, first_warnings, own_job
-from app.request_log import request_id
-from app.services import services
-from ingest import faultpoints, ids, intake
-from ingest.db import blocks, jobs
-from ingest.db.blocks import Result
-from ingest.db.confirmed import retry_until_known
-from ingest.db.jobs import NewJob
-from ingest.db.keys import Caller
-from ingest.db.pool import autocommit, transaction
+from ingest import faultpoints, ids
+from ingest.db.connection.confirmed import retry_until_known
+from ingest.db.connection.pool import autocommit, transaction
+from ingest.db.jobs import acceptance, blocks, lookup
+from ingest.db.jobs.acceptance import NewJob
+from ingest.db.jobs.blocks import Result
+from ingest.db.tenants.keys import Caller
+from ingest.engine.kinds import KINDS, Kind
 from ingest.errors import DatabaseError, TemplateNotConfigured
 from ingest.ids import uuid7
-from ingest.intake import Block
+from ingest.intake.blocks import Block, cut
 from ingest.jobs import ItemError, ItemWarning, Job, JobState
-from ingest.kinds import KINDS, Kind
 
 # A request that runs its own batch begins no further block after this long; a block may take 9 s, and twice.
 _SLICE_SECONDS = 5
@@ -109,12 +109,12 @@ def accept(
         DatabaseError: nothing was stored.
     """
     template_id = require_template(caller)
-    cut = intake.cut(body, limit=kind.limit, block_items=kind.block_items)
+    cut_blocks = cut(body, limit=kind.limit, block_items=kind.block_items)
     places = services().waiting_places
     waits = wait > 0 and places.acquire(blocking=False)
     try:
         job_id = store(
-            caller, kind, cut, template_id=template_id, merge=merge, order=order, awaited=waits, strict=strict
+            caller, kind, cut_blocks, template_id=template_id, merge=merge, order=order, awaited=waits, strict=strict
         )
         services().notifier.notify(job_id)
         faultpoints.passing("accept.notified")
@@ -172,7 +172,7 @@ def store(
         cached_caller=cached_caller(),
         strict=strict,
     )
-    if not retry_until_known(services().pool, lambda conn: jobs.accept(conn, new_job, items)):
+    if not retry_until_known(services().pool, lambda conn: acceptance.accept(conn, new_job, items)):
         raise CallerChanged
     faultpoints.passing("accept.committed")
     # The request's own line names the job, too.
@@ -257,7 +257,7 @@ def _ended_or_id(job_id: UUID) -> UUID | Ended:
     """Return the job if it has ended. The batch is stored: no error may leave here."""
     try:
         with transaction(services().pool) as conn:
-            job = jobs.get(conn, job_id)
+            job = lookup.get(conn, job_id)
             if job is None or not job.status.ended:
                 return job_id
             errors = blocks.errors_of(conn, job_id, limit=INLINE_ERRORS)

@@ -13,9 +13,9 @@ from typing import Any
 import structlog
 
 from ingest import logs
-from ingest.config import Settings
 from ingest.environment import drop_strays
-from ingest.listening import open_addresses
+from ingest.machine.listening import open_addresses
+from ingest.settings import Settings
 
 if "GUNICORN_CMD_ARGS" in drop_strays():
     # gunicorn has read it by now, and would set it over what stands here: begin again without it.
@@ -27,7 +27,7 @@ logs.configure(_settings.log_level, "web")
 if "SLUICE_BIND" in os.environ:
     bind = os.environ["SLUICE_BIND"]
 
-worker_class = "app.connections.Worker"
+worker_class = "app.server.connections.Worker"
 workers = _settings.web_workers
 threads = _settings.web_threads
 preload_app = False  # connections and threads do not survive a fork
@@ -58,7 +58,7 @@ graceful_timeout = 33
 # It would be one file a user for all of their servers, and nobody here talks to it.
 control_socket_disable = True
 
-# Requests are logged by app/request_log.py; gunicorn's own lines go where all others go.
+# Requests are logged by app/http/request_log.py; gunicorn's own lines go where all others go.
 accesslog = None
 errorlog = None
 

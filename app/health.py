@@ -5,13 +5,13 @@ from flask import Blueprint, Response
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.describe import describe
-from app.responses import as_json
-from app.services import services
-from ingest.db.connection import unfit
-from ingest.db.migrate import pending
-from ingest.db.pool import transaction
-from ingest.db.unreachable import why_unreachable
+from app.http.describe import describe
+from app.http.responses import as_json
+from app.http.services import services
+from ingest.db.connection.migrate import pending
+from ingest.db.connection.pool import transaction
+from ingest.db.connection.session import unfit
+from ingest.db.connection.unreachable import why_unreachable
 from ingest.errors import DatabaseError, Unavailable
 
 bp = Blueprint("health", __name__)

@@ -8,17 +8,17 @@ from uuid import UUID
 import msgspec
 from flask import Blueprint, Response, request, url_for
 
-from app import pagination, query, rate_limit
-from app.auth import caller
-from app.describe import describe
-from app.responses import timestamp, timestamp_or_none
-from app.services import services
+from app.http import pagination, query, rate_limit
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.responses import timestamp, timestamp_or_none
+from app.http.services import services
 from ingest import ids
-from ingest.db import blocks, jobs
-from ingest.db.pool import Connection, transaction
+from ingest.db.connection.pool import Connection, transaction
+from ingest.db.jobs import blocks, lookup
+from ingest.engine.kinds import KINDS
 from ingest.errors import NotFound
 from ingest.jobs import Effect, ItemError, ItemWarning, Job
-from ingest.kinds import KINDS
 
 # A job shows at most so many item errors itself; all of them can be paged through.
 INLINE_ERRORS = 1_000
@@ -35,7 +35,7 @@ _Place = tuple[_Index, _Index]  # an item's index, and which of its warnings
 
 
 def blueprint(respond: Respond, noun: str) -> Blueprint:
-    """Answer with a job in an API's envelope; its caller is known by `app.auth.caller`.
+    """Answer with a job in an API's envelope; its caller is known by `app.http.auth.caller`.
 
     Args:
         respond: makes an answer of data, a status and headers.
@@ -100,7 +100,7 @@ def own_job(conn: Connection, tenant_id: int, text: str) -> Job:
     Raises:
         NotFound: there is none of that id, or it is another tenant's.
     """
-    found = jobs.get(conn, ids.parse(ids.JOB, text))
+    found = lookup.get(conn, ids.parse(ids.JOB, text))
     if found is None or found.tenant_id != tenant_id:
         raise NotFound(f"There is no job {text!r}")
     return found

@@ -10,11 +10,11 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.machine import durable
-from ingest.db import tenants
-from ingest.db.migrate import migrate
-from ingest.db.pool import WORKER, Pool, connect, open_pool, transaction
-from ingest.db.tenants import Tenant
-from tests.factories import make_tenant
+from ingest.db.connection.migrate import migrate
+from ingest.db.connection.pool import WORKER, Pool, connect, open_pool, transaction
+from ingest.db.tenants import tenants
+from ingest.db.tenants.tenants import Tenant
+from tests.support.factories import make_tenant
 
 _DATA = ("entities", "events", "event_entities", "states", "job_errors", "job_warnings", "job_blocks", "jobs")
 

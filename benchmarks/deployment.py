@@ -11,9 +11,9 @@ from unittest.mock import patch  # of the environment, for the processes that st
 
 from benchmarks.clients import post
 from benchmarks.database import Database
-from cli.stack import Stack, running_stack
-from ingest.db import keys, tenants
-from ingest.db.pool import connect
+from cli.stack.running import Stack, running_stack
+from ingest.db.connection.pool import connect
+from ingest.db.tenants import keys, tenants
 
 RATE = "100000000/minute"  # what is measured is the work, not its limit
 RATES = {f"SLUICE_RATE_{scope}": RATE for scope in ("ENTITIES", "EVENTS", "STATES", "BATCH", "READ")}

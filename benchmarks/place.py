@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.database import Database, created
 from benchmarks.deployment import Deployment, deployed
-from cli.signals import orderly_end
-from cli.stack import Servers, running_servers
-from ingest import gc_tuning
-from ingest.executor import Executor
-from tests.factories import make_executor
+from cli.stack.running import Servers, running_servers
+from cli.stack.signals import orderly_end
+from ingest.engine.executor import Executor
+from tests.support.factories import make_executor
+from worker import gc_tuning
 
 
 @dataclass

@@ -28,9 +28,9 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from cli.stack import Stack, running_stack
-from ingest.db import keys, tenants
-from ingest.db.pool import connect
+from cli.stack.running import Stack, running_stack
+from ingest.db.connection.pool import connect
+from ingest.db.tenants import keys, tenants
 
 ENTITIES = 1_000
 BATCH = 100

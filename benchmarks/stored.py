@@ -9,15 +9,15 @@ import msgspec
 
 from benchmarks.database import Database
 from benchmarks.measure import Clock, timed
-from ingest.db import jobs
-from ingest.db.jobs import NewJob
-from ingest.db.pool import transaction
-from ingest.executor import Executor
+from ingest.db.connection.pool import transaction
+from ingest.db.jobs import acceptance
+from ingest.db.jobs.acceptance import NewJob
+from ingest.engine.executor import Executor
+from ingest.engine.kinds import KINDS
 from ingest.ids import uuid7
-from ingest.intake import Block, cut
+from ingest.intake.blocks import Block, cut
 from ingest.jobs import Effect, JobState
-from ingest.kinds import KINDS
-from ingest.listener import Listener
+from ingest.notify.listener import Listener
 
 _SECONDS = 3_600.0  # no job here is left half done for others
 
@@ -42,7 +42,7 @@ def store(database: Database, kind: str, batches: Iterable[list[Block]], *, merg
                 request_id="bench",
                 awaited=False,
             )
-            jobs.accept(conn, job, blocks)
+            acceptance.accept(conn, job, blocks)
         ids.append(job.id)
     return ids
 

@@ -23,9 +23,9 @@ from typing import Any
 
 import httpx2
 
-from cli.stack import running_stack
-from ingest.db import keys, tenants
-from ingest.db.pool import connect
+from cli.stack.running import running_stack
+from ingest.db.connection.pool import connect
+from ingest.db.tenants import keys, tenants
 
 _CONNECTIONS = 8
 _BATCH = 100

@@ -1,29 +1,28 @@
-"""The `sluice` command: one file a noun. Stands on `ingest`, and starts everything else as a process.
+"""The `sluice` command. Stands on `ingest`, and starts everything else as a process.
 
-Beneath them:
+    commands/                 one file a noun
+    demo/, doctor/            the parts of the two largest
+    options.py                options and output that commands share
+    stack/                    everything on one machine, as context managers
+    errors.py, terminal.py    exit codes; output without control characters
 
-    stack                  everything on one machine, as context managers
-    servers procfile       what runs in it: embedded Postgres and Valkey, and the programs
-    supervisor lines       keeps programs running, and shows what they write
-    datadir localkey       the directory that they share, and the key that is kept there
-    child run_as signals   processes that end with their parent, run as nobody, and stop in order
-    options errors terminal  what the commands share: options, exit codes, and output without control characters
+Upper imports lower.
 """
 
 from typing import Any
 
 import click
 
-from cli.demo import demo
-from cli.doctor import doctor
+from cli.commands.demo import demo
+from cli.commands.doctor import doctor
+from cli.commands.jobs import jobs
+from cli.commands.keys import keys
+from cli.commands.migrate import migrate
+from cli.commands.tenants import tenants
+from cli.commands.up import up
+from cli.commands.verify import verify
 from cli.errors import exit_code
-from cli.jobs import jobs
-from cli.keys import keys
-from cli.migrate import migrate
-from cli.tenants import tenants
 from cli.terminal import careful_output, complain
-from cli.up import up
-from cli.verify import verify
 from ingest.errors import DatabaseError, SluiceError, Unavailable
 
 

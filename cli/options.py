@@ -11,15 +11,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cli.datadir import DataDir
 from cli.errors import StackError
-from cli.stack import embedded_urls, settings_with, urls_for
+from cli.stack.datadir import DataDir
+from cli.stack.running import embedded_urls, settings_with, urls_for
 from cli.terminal import printable
-from ingest.config import Settings
-from ingest.db.errors import translated
-from ingest.db.pool import Connection, connect
-from ingest.db.unreachable import advice_for
+from ingest.db.connection.errors import translated
+from ingest.db.connection.pool import Connection, connect
+from ingest.db.connection.unreachable import advice_for
 from ingest.errors import Unavailable
+from ingest.settings import Settings
 
 _WIDEST = 10_000  # columns
 

@@ -1,26 +1,13 @@
-"""The core that every process shares: kinds of item, jobs, their execution, all SQL. No Flask and no Celery tasks.
+"""The core that every process shares: kinds of items, jobs, their execution, all SQL. No Flask and no Celery tasks.
 
-Imported by `app`, `worker` and `cli`; imports none of them. Inside, upper may import lower only:
+Imported by `app`, `worker` and `cli`; imports none of them. Upper imports lower:
 
-    executor
-    transaction | single_write
-    writing | late
-    kinds
-    writers
-    outcomes
-    db
-    notifier | intake | quarantine
-    broker | listener | job_end
-    fastpath
-    object_events
-    objects
-    entities | events | states | public
-    checking
-    fields
-    jobs | templates | rawjson
-    ids
-    logs | config
-    errors | faultpoints | gc_tuning | redis_client
+    engine                     execute jobs
+    db                         store: all SQL
+    items intake notify        check items; cut bodies into blocks; tell workers and requests
+    json_screen                find in a text, at a glance, what needs a closer look
+    json_text ids settings machine
+    errors jobs environment urls logs faultpoints
 
 `import-linter` holds this in CI; pyproject.toml has the rules and the reason of each.
 """

@@ -3,36 +3,36 @@
 import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
+from typing import Any
+from uuid import UUID
 
+import hypothesis
 import psycopg
 import pytest
 import redis
+import structlog
 from psycopg import sql
 
-from cli.stack import running_servers
-from ingest.config import Settings
-from ingest.db.migrate import migrate
-from ingest.db.pool import WORKER, Connection, Pool, connect, open_pool
-from tests.factories import make_settings
+from cli.stack.running import running_servers
+from ingest.db.connection.migrate import migrate
+from ingest.db.connection.pool import WORKER, Connection, Pool, connect, open_pool, transaction
+from ingest.db.tenants.tenants import Tenant
+from ingest.engine.executor import Executor
+from ingest.notify.listener import Listener
+from ingest.settings import Settings
+from tests.support.factories import accept, entity, make_executor, make_settings, make_tenant
+from tests.support.postgres import TestServers, admin_of, url_of
+
+hypothesis.settings.register_profile("sluice", deadline=None, max_examples=60, database=None, derandomize=True)
+hypothesis.settings.load_profile("sluice")
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 # the place is the point
 _ENOUGH_BYTES = 4 * 1024**3
-
-
-@dataclass(frozen=True)
-class TestServers:
-    """The servers of the tests; `database_url` may create and drop databases."""
-
-    __test__ = False
-    database_url: str
-    redis_url: str
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -72,12 +72,12 @@ def servers(data_folder: Path) -> Iterator[TestServers]:
 def template_database(servers: TestServers) -> Iterator[str]:
     """The name of a migrated, empty database that each test may clone in some 20 ms."""
     name = f"sluice_test_{secrets.token_hex(4)}"
-    with _admin(servers) as admin:
+    with admin_of(servers) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    with connect(_named(servers, name), "sluice-cli") as conn:
+    with connect(url_of(servers, name), "sluice-cli") as conn:
         migrate(conn)
     yield name
-    with _admin(servers) as admin:
+    with admin_of(servers) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -86,10 +86,10 @@ def database_url(servers: TestServers, template_database: str) -> Iterator[str]:
     """A migrated database of the test's own: for whatever commits or needs two connections."""
     name = f"{template_database}_{secrets.token_hex(4)}"
     clone = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_database))
-    with _admin(servers) as admin:
+    with admin_of(servers) as admin:
         admin.execute(clone)
-    yield _named(servers, name)
-    with _admin(servers) as admin:
+    yield url_of(servers, name)
+    with admin_of(servers) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -99,7 +99,7 @@ def latin_url(servers: TestServers) -> Iterator[str]:
     name = f"sluice_test_{secrets.token_hex(4)}"
     with psycopg.connect(servers.database_url, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0".encode())
-        yield _named(servers, name)
+        yield url_of(servers, name)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
@@ -107,10 +107,10 @@ def latin_url(servers: TestServers) -> Iterator[str]:
 def shared_database_url(servers: TestServers, template_database: str) -> Iterator[str]:
     name = f"{template_database}_shared"
     clone = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_database))
-    with _admin(servers) as admin:
+    with admin_of(servers) as admin:
         admin.execute(clone)
-    yield _named(servers, name)
-    with _admin(servers) as admin:
+    yield url_of(servers, name)
+    with admin_of(servers) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -143,10 +143,99 @@ def pool(database_url: str) -> Iterator[Pool]:
         yield workers
 
 
-def _admin(servers: TestServers) -> psycopg.Connection[tuple[object, ...]]:
-    return psycopg.connect(servers.database_url, autocommit=True)
+@pytest.fixture(autouse=True)
+def _plain_logs() -> None:
+    structlog.reset_defaults()
 
 
-def _named(servers: TestServers, name: str) -> str:
-    parts = urlsplit(servers.database_url)
-    return f"postgresql://{parts.netloc}/{name}" + (f"?{parts.query}" if parts.query else "")
+@pytest.fixture
+def tenant(conn: Connection) -> Tenant:
+    """A tenant with the built-in template, in the test's own transaction."""
+    return make_tenant(conn)[0]
+
+
+@pytest.fixture
+def owner(pool: Pool) -> Tenant:
+    """A tenant with the built-in template, committed to the test's own database."""
+    with transaction(pool) as conn:
+        return make_tenant(conn)[0]
+
+
+@pytest.fixture
+def other(database_url: str) -> Iterator[Connection]:
+    """A worker's connection beside those of the pool."""
+    with closing(connect(database_url, WORKER)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def observer(database_url: str) -> Iterator[Connection]:
+    """An autocommitting connection without guards, which sees what is committed, and what others wait for."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def listener(redis_url: str) -> Listener:
+    return Listener(redis_url)
+
+
+@pytest.fixture
+def until_blocked(observer: Connection) -> Callable[[Connection], None]:
+    """Returns once that connection waits for a lock; the test's own time limit bounds it."""
+
+    def wait(waiting: Connection) -> None:
+        query = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+        while observer.execute(query, (waiting.info.backend_pid,)).fetchone() != (True,):
+            pass
+
+    return wait
+
+
+@pytest.fixture
+def until_gone(observer: Connection) -> Callable[[Connection], None]:
+    """Returns once the server has ended that connection's session; the test's own time limit bounds it."""
+
+    def wait(ending: Connection) -> None:
+        while observer.execute("SELECT FROM pg_stat_activity WHERE pid = %s", (ending.info.backend_pid,)).rowcount:
+            pass
+
+    return wait
+
+
+@pytest.fixture
+def empty_database_url(servers: TestServers) -> Iterator[str]:
+    """A database with nothing in it."""
+    name = f"sluice_test_{secrets.token_hex(4)}"
+    with psycopg.connect(servers.database_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield url_of(servers, name)
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def executor(pool: Pool, redis_url: str) -> Executor:
+    return make_executor(pool, redis_url)
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def submit(pool: Pool, owner: Tenant) -> Callable[..., UUID]:
+    """Accepts a batch of the owner's and commits it."""
+
+    def store(kind: str, items: Any, **overrides: Any) -> UUID:
+        with transaction(pool) as conn:
+            return accept(conn, owner, kind, items, **overrides)
+
+    return store
+
+
+@pytest.fixture
+def players(submit: Callable[..., UUID], executor: Executor) -> None:
+    """player_000000 to player_000009 are there."""
+    executor.run(submit("entities", [entity(number) for number in range(10)]), seconds=60)

@@ -5,14 +5,13 @@ from typing import Any
 from celery import signals
 
 from ingest import logs
-from ingest.broker import celery_app
-from ingest.config import Settings
-from ingest.db.blocks import lease_seconds
-from worker import messages
+from ingest.db.jobs.blocks import lease_seconds
+from ingest.notify.broker import celery_app, skip_unreadable
+from ingest.settings import Settings
 
 settings = Settings.from_env_or_exit()
 
-messages.skip_unreadable()
+skip_unreadable()
 app = celery_app(settings.redis_url)
 app.conf.update(
     imports=["worker.tasks"],

@@ -11,13 +11,13 @@ from uuid import UUID
 import structlog
 
 from ingest import faultpoints
-from ingest.broker import celery_app
-from ingest.config import Settings
-from ingest.db import claims, rescue
-from ingest.db.pool import Pool, transaction
-from ingest.executor import make_executor
-from ingest.notifier import Notifier
-from ingest.parent import die_with_parent
+from ingest.db.connection.pool import Pool, transaction
+from ingest.db.jobs import claims, rescue
+from ingest.engine.executor import make_executor
+from ingest.machine.parent import die_with_parent
+from ingest.notify.broker import celery_app
+from ingest.notify.notifier import Notifier
+from ingest.settings import Settings
 from worker.watchdog import watchdog
 
 # Few, since they share the machine with the cause that keeps the workers from working.

@@ -2,8 +2,8 @@
 
 import time
 
-from ingest.db import retention
-from ingest.db.pool import Connection
+from ingest.db.connection.pool import Connection
+from ingest.db.data import retention
 
 _PAGES_A_ROUND = 256
 

@@ -13,16 +13,17 @@ from uuid import UUID
 import structlog
 
 from ingest import faultpoints, logs
-from ingest.broker import celery_app
-from ingest.config import Settings
-from ingest.db import claims, rescue, retention
-from ingest.db.blocks import lease_seconds
-from ingest.db.errors import translated
-from ingest.db.pool import Connection, connect
-from ingest.db.rescue import Finding
+from ingest.db.connection.errors import translated
+from ingest.db.connection.pool import Connection, connect
+from ingest.db.data import retention
+from ingest.db.jobs import claims, rescue
+from ingest.db.jobs.blocks import lease_seconds
+from ingest.db.jobs.rescue import Finding
 from ingest.errors import DatabaseError, Unavailable
 from ingest.ids import JOB, spell
-from ingest.notifier import Notifier
+from ingest.notify.broker import celery_app
+from ingest.notify.notifier import Notifier
+from ingest.settings import Settings
 from worker.rescue import RescueWorkers
 from worker.retention import RetentionScan
 

@@ -8,13 +8,13 @@ from uuid import UUID
 import structlog
 from celery import signals
 
-from ingest import gc_tuning
-from ingest.broker import RUN_JOB
+from ingest.engine.executor import Executor, make_executor
 from ingest.errors import NotFound
-from ingest.executor import Executor, make_executor
 from ingest.ids import JOB, parse_any
-from ingest.listener import Listener
-from ingest.notifier import Notifier
+from ingest.notify.broker import RUN_JOB
+from ingest.notify.listener import Listener
+from ingest.notify.notifier import Notifier
+from worker import gc_tuning
 from worker.celery import app, settings
 from worker.watchdog import watchdog
 

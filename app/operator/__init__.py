@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Flask
 
-from app import auth, jobs, rate_limit
+from app import jobs
+from app.http import auth, rate_limit
 from app.operator import batch, entities, envelope, events, keys, settings, states, templates
 from app.operator.envelope import failure
 

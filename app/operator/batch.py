@@ -5,16 +5,17 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request
 
-from app import body, jobs, prefer, query, rate_limit
-from app.auth import CallerChanged, authenticates_on_insert, caller, reauthenticate
+from app import jobs
 from app.batches import Ended, Order, accept, accepted, require_template, where_to_poll
-from app.describe import describe
+from app.http import body, prefer, query, rate_limit
+from app.http.auth import CallerChanged, authenticates_on_insert, caller, reauthenticate
+from app.http.describe import describe
 from app.operator.entities import MODE
 from app.operator.envelope import success
 from ingest import ids
-from ingest.db.keys import Caller
+from ingest.db.tenants.keys import Caller
+from ingest.engine.kinds import KINDS, Kind
 from ingest.jobs import Effect, JobState
-from ingest.kinds import KINDS, Kind
 
 bp = Blueprint("batch", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))

@@ -2,20 +2,20 @@
 
 from flask import Blueprint, Response
 
-from app import body, prefer, query, rate_limit
-from app.auth import caller
-from app.describe import describe
+from app.http import body, prefer, query, rate_limit
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.responses import document, timestamp
+from app.http.services import services
 from app.operator import single_writes
 from app.operator.envelope import success
-from app.responses import document, timestamp
-from app.services import services
-from ingest import ids, rawjson
-from ingest.db import entities
-from ingest.db.confirmed import confirmed_transaction
-from ingest.db.entities import EntityRow
-from ingest.db.pool import Connection, transaction
+from ingest import ids, json_text
+from ingest.db.connection.confirmed import confirmed_transaction
+from ingest.db.connection.pool import Connection, transaction
+from ingest.db.data import entities
+from ingest.db.data.entities import EntityRow
+from ingest.engine.kinds import KINDS
 from ingest.errors import NotFound
-from ingest.kinds import KINDS
 
 bp = Blueprint("entities", __name__)
 bp.before_request(rate_limit.scope("ingest:entities"))
@@ -38,7 +38,7 @@ def post() -> Response:
     item = body.read_item()
     with confirmed_transaction(services().pool) as conn:
         written = single_writes.write(conn, KINDS["entities"], item, merge=merge)
-        stored = _read(conn, rawjson.decode(rawjson.split_object(item)["externalId"]))
+        stored = _read(conn, json_text.decode(json_text.split_object(item)["externalId"]))
     data = {
         "id": ids.spell(ids.ENTITY, stored.public_id),
         "externalId": stored.external_id,

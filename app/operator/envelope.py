@@ -5,8 +5,8 @@ from typing import Any
 
 from flask import Response
 
-from app.errors import Fault
-from app.responses import as_json, timestamp
+from app.http.errors import Fault
+from app.http.responses import as_json, timestamp
 
 
 def success(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -6,20 +6,20 @@ from typing import Annotated
 import msgspec
 from flask import Blueprint, Response
 
-from app import body, pagination, prefer, query, rate_limit
-from app.auth import caller
-from app.describe import describe
+from app.http import body, pagination, prefer, query, rate_limit
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.responses import document, timestamp
+from app.http.services import services
 from app.operator import single_writes
 from app.operator.envelope import success
-from app.responses import document, timestamp
-from app.services import services
 from ingest import ids
-from ingest.db import events
-from ingest.db.confirmed import confirmed_transaction
-from ingest.db.events import EventRow
-from ingest.db.pool import transaction
+from ingest.db.connection.confirmed import confirmed_transaction
+from ingest.db.connection.pool import transaction
+from ingest.db.data import events
+from ingest.db.data.events import EventRow
+from ingest.engine.kinds import KINDS
 from ingest.errors import InvalidParameter
-from ingest.kinds import KINDS
 
 bp = Blueprint("events", __name__)
 bp.before_request(rate_limit.scope("ingest:events"))

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from app import body
-from app.prefer import LONGEST_WAIT_SECONDS
-from ingest import rawjson
-from ingest.addresses import MOST_ENCODED_BYTES, UNADDRESSABLE, UNADDRESSABLE_REASON, encoded_bytes
+from app.http import body
+from app.http.prefer import LONGEST_WAIT_SECONDS
+from ingest import json_text
 from ingest.errors import InvalidInput
+from ingest.items.addresses import MOST_ENCODED_BYTES, UNADDRESSABLE, UNADDRESSABLE_REASON, encoded_bytes
 
 _LONGEST_NAME = 200
 _LONGEST_VERSION = 50
@@ -215,7 +215,7 @@ def read(form: type[Form]) -> dict[str, Any]:
     """
     text = body.read_form()
     try:
-        value = rawjson.decode(text)
+        value = json_text.decode(text)
     except ValueError as error:
         raise InvalidInput(f"The body is not valid JSON: {error}") from None
     if not isinstance(value, dict):

@@ -2,17 +2,17 @@
 
 from flask import Blueprint, Response
 
-from app import query, rate_limit
-from app.auth import caller
-from app.describe import describe
+from app.http import query, rate_limit
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.responses import timestamp, timestamp_or_none
+from app.http.services import services
 from app.operator import forms
 from app.operator.envelope import success
-from app.responses import timestamp, timestamp_or_none
-from app.services import services
-from ingest.db import keys
-from ingest.db.confirmed import confirmed_transaction
-from ingest.db.keys import Key
-from ingest.db.pool import transaction
+from ingest.db.connection.confirmed import confirmed_transaction
+from ingest.db.connection.pool import transaction
+from ingest.db.tenants import keys
+from ingest.db.tenants.keys import Key
 from ingest.errors import InvalidParameter, NotFound
 
 bp = Blueprint("keys", __name__)

@@ -2,15 +2,15 @@
 
 from flask import Blueprint, Response
 
-from app import rate_limit
-from app.auth import caller
-from app.describe import describe
+from app.http import rate_limit
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.services import services
 from app.operator import forms
 from app.operator.envelope import success
-from app.services import services
-from ingest.db import tenants
-from ingest.db.confirmed import confirmed_transaction
-from ingest.db.pool import Connection, transaction
+from ingest.db.connection.confirmed import confirmed_transaction
+from ingest.db.connection.pool import Connection, transaction
+from ingest.db.tenants import tenants
 from ingest.errors import NotFound
 
 bp = Blueprint("settings", __name__)

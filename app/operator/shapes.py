@@ -1,8 +1,8 @@
 """The shapes of the operator API as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
 
-from app.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
+from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
+from ingest.engine.kinds import KINDS
 from ingest.jobs import ITEM_ERROR_CODES, Effect, JobState
-from ingest.kinds import KINDS
 
 _TIME_OR_NULL: Shape = {"type": ["string", "null"], "format": "date-time"}
 _NUMBER_OR_NULL: Shape = {"type": ["number", "null"]}

@@ -5,20 +5,20 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from app import prefer
-from app.auth import caller
 from app.batches import require_template
+from app.http import prefer
+from app.http.auth import caller
+from app.http.services import services
 from app.jobs import warning_summary
 from app.operator.envelope import success
-from app.services import services
-from ingest import rawjson
-from ingest.db import entities
-from ingest.db.pool import Connection
+from ingest import json_text
+from ingest.db.connection.pool import Connection
+from ingest.db.data import entities
+from ingest.engine.kinds import Kind, schema_of
+from ingest.engine.single_write import Written, write_one
+from ingest.engine.writers import Target
 from ingest.errors import InvalidInput, NotFound
 from ingest.jobs import ItemWarning
-from ingest.kinds import Kind, schema_of
-from ingest.single_write import Written, write_one
-from ingest.writers import Target
 
 
 def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = False) -> Written:
@@ -59,11 +59,11 @@ def with_members(item: msgspec.Raw, **members: str) -> msgspec.Raw:
         InvalidInput: the body is no object, or has another value for such a member.
     """
     try:
-        sent = rawjson.split_object(item)
-    except rawjson.NotAnObject:
+        sent = json_text.split_object(item)
+    except json_text.NotAnObject:
         raise InvalidInput("The body must be a JSON object") from None
     for name, value in members.items():
-        if name in sent and rawjson.decode(sent[name]) != value:
+        if name in sent and json_text.decode(sent[name]) != value:
             raise InvalidInput(f'Field "{name}" is not what the path says; leave it out')
     return msgspec.Raw(msgspec.json.encode({**sent, **members}))
 

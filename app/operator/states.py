@@ -3,20 +3,20 @@
 import msgspec
 from flask import Blueprint, Response
 
-from app import body, rate_limit
-from app.auth import caller
-from app.describe import describe
+from app.http import body, rate_limit
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.responses import document, timestamp
+from app.http.services import services
 from app.operator import single_writes
 from app.operator.envelope import success
-from app.responses import document, timestamp
-from app.services import services
-from ingest import rawjson
-from ingest.db import states
-from ingest.db.confirmed import confirmed_transaction
-from ingest.db.pool import transaction
-from ingest.db.states import StateRow
+from ingest import json_text
+from ingest.db.connection.confirmed import confirmed_transaction
+from ingest.db.connection.pool import transaction
+from ingest.db.data import states
+from ingest.db.data.states import StateRow
+from ingest.engine.kinds import KINDS
 from ingest.errors import NotFound
-from ingest.kinds import KINDS
 
 bp = Blueprint("states", __name__)
 bp.before_request(rate_limit.scope("ingest:states"))
@@ -64,8 +64,8 @@ def get(external_id: str, key: str) -> Response:
 def _unwrapped(sent: msgspec.Raw) -> msgspec.Raw:
     """Return the value of a body: an object whose only member is `value` wraps it, any other one is the value."""
     try:
-        members = rawjson.split_object(sent)
-    except rawjson.NotAnObject:
+        members = json_text.split_object(sent)
+    except json_text.NotAnObject:
         return sent
     return members["value"] if members.keys() == {"value"} else sent
 

@@ -5,18 +5,18 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app import rate_limit
-from app.auth import caller
-from app.describe import describe
+from app.http import rate_limit
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.responses import timestamp
+from app.http.services import services
 from app.operator import forms
 from app.operator.envelope import success
-from app.responses import timestamp
-from app.services import services
-from ingest.db import templates
-from ingest.db.confirmed import confirmed_transaction
-from ingest.db.pool import transaction
+from ingest.db.connection.confirmed import confirmed_transaction
+from ingest.db.connection.pool import transaction
+from ingest.db.tenants import templates
 from ingest.errors import InvalidInput
-from ingest.templates import Template
+from ingest.items.templates import Template
 
 bp = Blueprint("templates", __name__)
 bp.before_request(rate_limit.scope("settings"))

@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Flask
 
-from app import auth, jobs, rate_limit
+from app import jobs
+from app.http import auth, rate_limit
 from app.public import batch, envelope, events, health, objects
 from app.public.envelope import failure
 

@@ -6,17 +6,19 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response
 
-from app import batches, prefer, rate_limit
-from app.auth import caller
+from app import batches
 from app.batches import Ended
-from app.describe import describe
+from app.http import prefer, rate_limit
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.services import services
 from app.jobs import warning_summary
 from app.public import body
 from app.public.envelope import job, success
-from app.services import services
-from ingest import intake, rawjson
+from ingest import json_text
+from ingest.engine.kinds import KINDS
+from ingest.intake.blocks import pack
 from ingest.jobs import Effect
-from ingest.kinds import KINDS
 
 bp = Blueprint("batch", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))
@@ -80,7 +82,7 @@ def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
         return None
     preference = prefer.stated()
     later = preference.respond_async
-    blocks = intake.pack(items, KINDS[kind].block_items)
+    blocks = pack(items, KINDS[kind].block_items)
     job_id = batches.store(caller(), KINDS[kind], blocks, merge=True, awaited=not later, strict=preference.strict)
     if later:
         services().notifier.notify(job_id)
@@ -93,7 +95,7 @@ def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
 
 
 def _named(item: msgspec.Raw) -> dict[str, Any]:
-    members = rawjson.split_object(item)
+    members = json_text.split_object(item)
     return {"object_type": members["type"], "external_id": members["id"]}
 
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from app.body import read, read_item
-from ingest import rawjson
+from app.http.body import read, read_item
+from ingest import json_text
 from ingest.errors import FaultyBody, InvalidInput
 
 
@@ -12,7 +12,7 @@ def item() -> msgspec.Raw:
 
     Raises:
         ItemTooLarge: the body has more bytes than an item may have.
-        FaultyBody: the body is no JSON; and all that `app.body.read` raises of types and sizes.
+        FaultyBody: the body is no JSON; and all that `app.http.body.read` raises of types and sizes.
     """
     try:
         return read_item()
@@ -35,8 +35,8 @@ def items(name: str, most: int) -> list[msgspec.Raw]:
 
 def _member(name: str) -> msgspec.Raw:
     try:
-        members = rawjson.split_batch(read())
-    except rawjson.NotAnObject:
+        members = json_text.split_batch(read())
+    except json_text.NotAnObject:
         raise FaultyBody.at([], "value is not a valid dict", "type_error.dict") from None
     except UnicodeDecodeError as error:
         raise _malformed(f"The body is not valid UTF-8 (byte {error.start})") from None
@@ -51,11 +51,11 @@ def _member(name: str) -> msgspec.Raw:
 
 def _list(name: str, text: msgspec.Raw, most: int) -> list[msgspec.Raw]:
     try:
-        return rawjson.split_array(bytes(text), deep=True, most=most)
-    except rawjson.TooMany:
+        return json_text.split_array(bytes(text), deep=True, most=most)
+    except json_text.TooMany:
         msg = f"ensure this value has at most {most} items"
         raise FaultyBody.at([name], msg, "value_error.list.max_items") from None
-    except rawjson.NotAnArray:
+    except json_text.NotAnArray:
         raise FaultyBody.at([name], "value is not a valid list", "type_error.list") from None
     except ValueError as error:
         raise _malformed(f"The body is not valid JSON: {error}") from None

@@ -8,9 +8,9 @@ from typing import Any
 
 from flask import Response
 
-from app.errors import Fault
-from app.rate_counter import Verdict
-from app.responses import as_json
+from app.http.errors import Fault
+from app.http.rate_counter import Verdict
+from app.http.responses import as_json
 
 _MICROSECONDS_A_MILLISECOND = 1_000
 

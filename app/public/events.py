@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response
 
-from app import prefer, rate_limit
-from app.describe import describe
+from app.http import prefer, rate_limit
+from app.http.describe import describe
 from app.public import single_writes
 from app.public.envelope import timestamp
-from ingest.object_events import ObjectEvent
+from ingest.items.object_events import ObjectEvent
 
 bp = Blueprint("events", __name__)
 bp.before_request(rate_limit.scope("ingest:events"))

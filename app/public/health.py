@@ -2,9 +2,9 @@
 
 from flask import Blueprint, Response
 
-from app import rate_limit
-from app.auth import caller
-from app.describe import describe
+from app.http import rate_limit
+from app.http.auth import caller
+from app.http.describe import describe
 from app.public.envelope import success
 
 bp = Blueprint("health", __name__)

@@ -2,17 +2,17 @@
 
 from flask import Blueprint, Response
 
-from app import prefer, rate_limit
-from app.auth import caller
-from app.describe import describe
+from app.http import prefer, rate_limit
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.responses import document
+from app.http.services import services
 from app.public import single_writes
 from app.public.envelope import success, timestamp
-from app.responses import document
-from app.services import services
-from ingest.db import entities
-from ingest.db.pool import transaction
-from ingest.entities import Entity
+from ingest.db.connection.pool import transaction
+from ingest.db.data import entities
 from ingest.errors import NotFound
+from ingest.items.entities import Entity
 from ingest.jobs import Effect
 
 bp = Blueprint("objects", __name__)

@@ -1,8 +1,8 @@
 """The shapes of the public API as JSON Schema, for the OpenAPI document. docs/contracts/public.md is the law."""
 
-from app.shapes import COUNT, DOCUMENT, TEXT, TIME, Shape, array, or_null, record, ref, success
-from ingest.kinds import KINDS
-from ingest.public import LONGEST_EVENT_NAME, LONGEST_ID, LONGEST_QUALIFIER, LONGEST_TYPE_NAME
+from app.http.shapes import COUNT, DOCUMENT, TEXT, TIME, Shape, array, or_null, record, ref, success
+from ingest.engine.kinds import KINDS
+from ingest.items.public_fields import LONGEST_EVENT_NAME, LONGEST_ID, LONGEST_QUALIFIER, LONGEST_TYPE_NAME
 
 _UUID: Shape = {"type": "string", "format": "uuid"}
 _BOOLEAN: Shape = {"type": "boolean"}

@@ -4,17 +4,17 @@ from typing import Any
 
 from flask import Response
 
-from app import prefer
-from app.auth import caller
+from app.http import prefer
+from app.http.auth import caller
+from app.http.services import services
 from app.jobs import warning_summary
 from app.public import body
 from app.public.envelope import success
-from app.services import services
-from ingest.db.confirmed import confirmed_transaction
+from ingest.db.connection.confirmed import confirmed_transaction
+from ingest.engine.kinds import KINDS, schema_of
+from ingest.engine.single_write import Written, write_one
+from ingest.engine.writers import Target
 from ingest.jobs import ItemWarning
-from ingest.kinds import KINDS, schema_of
-from ingest.single_write import Written, write_one
-from ingest.writers import Target
 
 
 def read(kind: str) -> tuple[Any, list[ItemWarning]]:

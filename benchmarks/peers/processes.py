@@ -12,8 +12,8 @@ from pathlib import Path
 
 import redis
 
-from cli.procfile import LOCALHOST, address, free
-from ingest.broker import celery_app
+from cli.stack.procfile import LOCALHOST, address, free
+from ingest.notify.broker import celery_app
 
 _BIN = Path(sys.executable).parent
 _TIMEOUT_SECONDS = 30.0

@@ -9,7 +9,7 @@ from benchmarks.database import Database
 from benchmarks.measure import Side
 from benchmarks.place import Place
 from benchmarks.stored import blocks_of, expect, run_all, store
-from ingest.intake import Block
+from ingest.intake.blocks import Block
 
 Sample = Callable[[], Mapping[str, float]]
 Jobs = list[list[Block]]

@@ -11,15 +11,15 @@ from benchmarks import items
 from benchmarks.measure import Ratio, Row, Side, timed
 from benchmarks.place import Place
 from benchmarks.stored import blocks_of
-from ingest.checking import ItemSchema
-from ingest.db.pool import transaction
-from ingest.db.templates import TemplateCache
-from ingest.intake import items_of
+from ingest.db.connection.pool import transaction
+from ingest.db.tenants.templates import TemplateCache
+from ingest.engine.kinds import KINDS, schema_of
+from ingest.engine.transaction import fast_path
+from ingest.intake.blocks import items_of
+from ingest.items.schema import ItemSchema
+from ingest.items.templates import Template
 from ingest.jobs import ItemError
-from ingest.kinds import KINDS, schema_of
-from ingest.templates import Template
-from ingest.transaction import fast_path
-from tests.factories import told
+from tests.support.factories import told
 
 _ITEMS = 10_000  # of each kind
 _BAD: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (

@@ -13,7 +13,7 @@ from cli.doctor.line import Line, amount, clocks, fail, ok, warn
 _TIMEOUT_SECONDS = 2.0
 _OLDEST_MAJOR = 6
 
-# The queue of the workers' messages. ingest.broker names it too, but importing that would import Celery.
+# The queue of the workers' messages. ingest.notify.broker names it too, but importing that would import Celery.
 _QUEUE = "sluice.jobs"
 
 # Each message notifies of a job, and the sweeper notifies again: so many mean that no worker took any for a while.

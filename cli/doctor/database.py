@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from cli.doctor.line import Line, amount, clocks, fail, ok, warn
-from ingest.config import Settings
 from ingest.db import doctor as facts
-from ingest.db.connection import unfit
-from ingest.db.errors import translated
-from ingest.db.migrate import pending
-from ingest.db.pool import WORKER, Connection, connect
-from ingest.db.unreachable import advice_for
+from ingest.db.connection.errors import translated
+from ingest.db.connection.migrate import pending
+from ingest.db.connection.pool import WORKER, Connection, connect
+from ingest.db.connection.session import unfit
+from ingest.db.connection.unreachable import advice_for
 from ingest.errors import DatabaseError, Unavailable
 from ingest.ids import JOB, spell
+from ingest.settings import Settings
 
 _OLDEST_VERSION = 150000
 _STATEMENT_SECONDS = 5

@@ -10,9 +10,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from cli.doctor.line import Line, amount, fail, ok, warn
-from ingest.disk import Room, room
 from ingest.environment import strays
-from ingest.listening import open_addresses
+from ingest.machine.disk import Room, room
+from ingest.machine.listening import open_addresses
 
 _OLDEST_PYTHON = (3, 11)
 _NAMED = ("sluice", "celery", "flask", "gunicorn", "psycopg", "redis")

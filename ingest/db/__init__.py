@@ -1,5 +1,10 @@
-"""All SQL, and the only psycopg. One file a noun; every function takes `conn` first and never commits.
+"""Store: all SQL, and the only psycopg. Every function takes `conn` first and never commits.
 
-`pool` opens connections, `errors` translates driver errors, `migrate` brings the schema up to date,
-`prepared` goes past the driver.
+    verify doctor          check what is stored, and the server that stores it
+    jobs, data             each move of a job; entities, events and states
+    tenants                tenants, their keys and templates
+    bulk                   many rows at once: COPY, arrays in binary, upserts
+    connection             connections, the errors of the driver, migrations
+
+Upper imports lower. `migrations/` has the schema.
 """

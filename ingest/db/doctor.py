@@ -6,10 +6,10 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from ingest.db import claims
-from ingest.db.claims import BLOCKED, FREE_SINCE, HELD_BACK
-from ingest.db.connection import settings_of
-from ingest.db.pool import WORKER, Connection
+from ingest.db.connection.pool import WORKER, Connection
+from ingest.db.connection.session import settings_of
+from ingest.db.jobs import claims
+from ingest.db.jobs.claims import BLOCKED, FREE_SINCE, HELD_BACK
 
 _BOUND = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
 

@@ -21,13 +21,14 @@ import redis
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import create_app, docs
-from app.services import Services
-from ingest.config import Settings
-from ingest.db.pool import Pool, transaction
-from ingest.db.tenants import Tenant
-from tests.conftest import TestServers
-from tests.factories import make_tenant, run_pending
+from app import create_app
+from app.http.services import Services
+from app.openapi import docs
+from ingest.db.connection.pool import Pool, transaction
+from ingest.db.tenants.tenants import Tenant
+from ingest.settings import Settings
+from tests.support.factories import make_tenant, run_pending
+from tests.support.postgres import TestServers
 
 ROOT = Path(__file__).parents[2]
 BASE = "/operator-data-api"

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from ingest.config import Settings
-from ingest.db.pool import Pool, transaction
+from ingest.db.connection.pool import Pool, transaction
+from ingest.settings import Settings
 
 
 def test_readyz_says_that_all_is_well(app: Flask) -> None:

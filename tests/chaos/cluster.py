@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psycopg
 
-from cli import servers
-from cli.child import Guard, spawn
-from cli.datadir import DataDir
-from ingest.db.migrate import migrate
-from ingest.db.pool import connect
+from cli.stack import servers
+from cli.stack.child import Guard, spawn
+from cli.stack.datadir import DataDir
+from ingest.db.connection.migrate import migrate
+from ingest.db.connection.pool import connect
 
 _TIMEOUT_SECONDS = 60.0
 _INTERVAL_SECONDS = 0.05

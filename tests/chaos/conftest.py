@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ingest.config import Settings
-from tests.broker import Broker
+from ingest.settings import Settings
 from tests.chaos import recoveries
 from tests.chaos.cluster import Cluster, running_cluster
 from tests.chaos.deployment import Deployment
 from tests.chaos.recoveries import Recovery
-from tests.worker.conftest import Start, start
+from tests.support.broker import Broker
+from tests.support.processes import Start
+from tests.worker.conftest import start
 
 __all__ = ["start"]
 

@@ -8,7 +8,7 @@ import tempfile
 from uuid import UUID
 
 from tests.chaos.deployment import Deployment
-from tests.worker.conftest import ROOT
+from tests.support.processes import ROOT
 
 # The program of a worker's child that gets a message.
 _DELIVERY = "import sys; from worker.tasks import run_job; run_job(sys.argv[1])"

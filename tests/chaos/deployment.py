@@ -11,18 +11,18 @@ from uuid import UUID
 
 import httpx2
 
-from ingest.broker import RUN_JOB, celery_app
-from ingest.config import Settings
-from ingest.db import keys
-from ingest.db.pool import WORKER, Connection, connect, open_pool
+from ingest.db.connection.pool import WORKER, Connection, connect, open_pool
+from ingest.db.tenants import keys
 from ingest.ids import JOB, parse
-from ingest.notifier import Notifier
+from ingest.notify.broker import RUN_JOB, celery_app
+from ingest.notify.notifier import Notifier
+from ingest.settings import Settings
 from tests.chaos import history
 from tests.chaos.history import Witness
 from tests.chaos.model import Batch
 from tests.chaos.workload import Client, Customer, PublicClient
-from tests.factories import accept, make_executor, make_tenant
-from tests.worker.conftest import Process, Start, free_port
+from tests.support.factories import accept, make_executor, make_tenant
+from tests.support.processes import Process, Start, free_port
 
 _ANSWER_SECONDS = 30  # of the SDK of the public API, too
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import Any
 
 from ingest.db import verify
-from ingest.db.pool import connect
+from ingest.db.connection.pool import connect
 from tests.chaos.deployment import Deployment
 from tests.chaos.history import TIMEOUT_SECONDS, Witness
 from tests.chaos.model import GOOD, NEEDLE, Batch, Event, Model

@@ -36,13 +36,13 @@ class Mutant:
     tests: tuple[str, ...]
 
 
-_RACES, _LOSSES = "tests/db/test_executor_races.py", "tests/db/test_executor_losses.py"
+_RACES, _LOSSES = "tests/engine/test_executor_races.py", "tests/engine/test_executor_losses.py"
 _WRITTEN = 'faultpoints.passing("block.written")'
 
 MUTANTS = (
     Mutant(
         "the block lock",
-        (("ingest/db/blocks.py", "FOR UPDATE OF b {skip}", ""),),
+        (("ingest/db/jobs/blocks.py", "FOR UPDATE OF b {skip}", ""),),
         (
             "tests/chaos/test_deliveries.py::test_a_second_delivery_leaves_a_block_alone_that_is_held",
             f"{_RACES}::test_a_second_delivery_in_the_middle_of_a_block_leaves_at_once",
@@ -50,7 +50,7 @@ MUTANTS = (
     ),
     Mutant(
         "one transaction for what is written and what is recorded",
-        (("ingest/transaction.py", _WRITTEN, f'conn.execute("COMMIT"), conn.execute("BEGIN"), {_WRITTEN}'),),
+        (("ingest/engine/transaction.py", _WRITTEN, f'conn.execute("COMMIT"), conn.execute("BEGIN"), {_WRITTEN}'),),
         (
             "tests/chaos/test_crash_points.py::test_kill_9_at_each_block_of_a_job_loses_and_doubles_nothing",
             f"{_LOSSES}::test_a_block_that_fails_at_any_step_leaves_nothing_and_is_done_once_later",
@@ -67,52 +67,52 @@ MUTANTS = (
     Mutant(
         "the sort",
         (
-            ("ingest/writing.py", "sorted(places, key=keys.__getitem__)", "list(places)"),
-            ("ingest/db/entities.py", "sorted(sorted(entities, key=_external_id), key=_scope)", "list(entities)"),
+            ("ingest/engine/writing.py", "sorted(places, key=keys.__getitem__)", "list(places)"),
+            ("ingest/db/data/entities.py", "sorted(sorted(entities, key=_external_id), key=_scope)", "list(entities)"),
         ),
         (
             "tests/worker/test_recovery.py::test_two_workers_and_20_unordered_jobs_over_the_same_500_keys_do_not_deadlock",
-            "tests/db/test_writing.py::test_halves_are_written_in_the_order_in_which_rows_are_locked",
+            "tests/engine/test_writing.py::test_halves_are_written_in_the_order_in_which_rows_are_locked",
         ),
     ),
     Mutant(
         "the order between jobs",
-        (("ingest/db/claims.py", "e.kind = w.earlier AND e.seq < j.seq", "false"),),
+        (("ingest/db/jobs/claims.py", "e.kind = w.earlier AND e.seq < j.seq", "false"),),
         (
-            "tests/db/test_order.py::test_two_workers_leave_what_a_model_of_one_after_the_other_says",
-            "tests/db/test_order.py::test_a_job_waits_for_an_earlier_one_just_if_its_kind_does",
+            "tests/db/jobs/test_order.py::test_two_workers_leave_what_a_model_of_one_after_the_other_says",
+            "tests/db/jobs/test_order.py::test_a_job_waits_for_an_earlier_one_just_if_its_kind_does",
         ),
     ),
     Mutant(
         "the lock that keeps erasures out",
-        (("ingest/writers.py", "    erasure.keep_out(conn, target.tenant_id)\n", ""),),
-        ("tests/db/test_erasure.py::test_no_erased_state_is_back_once_its_entity_is_revived",),
+        (("ingest/engine/writers.py", "    erasure.keep_out(conn, target.tenant_id)\n", ""),),
+        ("tests/db/data/test_erasure.py::test_no_erased_state_is_back_once_its_entity_is_revived",),
     ),
     Mutant(
         "the scale of numbers",
         (
             (
-                "ingest/db/upsert.py",
+                "ingest/db/bulk/upsert.py",
                 'f"ROW({one})::record *<> ROW({other})::record"',
                 'f"{one} IS DISTINCT FROM {other}"',
             ),
         ),
         (
-            "tests/db/test_scale.py::test_a_number_that_differs_by_its_scale_alone_is_written",
-            "tests/db/test_scale.py::test_a_merge_writes_a_member_that_differs_by_its_scale_alone",
+            "tests/engine/test_scale.py::test_a_number_that_differs_by_its_scale_alone_is_written",
+            "tests/engine/test_scale.py::test_a_merge_writes_a_member_that_differs_by_its_scale_alone",
         ),
     ),
     Mutant(
         "the bound of merges",
-        (("ingest/db/entities.py", "{guard}", ""),),
+        (("ingest/db/data/entities.py", "{guard}", ""),),
         (
-            "tests/db/test_growth.py::test_the_merges_that_would_let_a_row_grow_too_large_are_refused",
-            "tests/db/test_growth.py::test_a_row_that_is_too_large_already_can_only_be_made_smaller",
+            "tests/db/data/test_growth.py::test_the_merges_that_would_let_a_row_grow_too_large_are_refused",
+            "tests/db/data/test_growth.py::test_a_row_that_is_too_large_already_can_only_be_made_smaller",
         ),
     ),
     Mutant(
         "the finish guard",
-        (("ingest/db/completion.py", "j.status || '' = 'processing'", "true"),),
+        (("ingest/db/jobs/completion.py", "j.status || '' = 'processing'", "true"),),
         (
             "tests/chaos/test_deliveries.py::test_a_job_cancelled_in_its_last_block_stays_cancelled",
             f"{_RACES}::test_a_job_cancelled_while_a_block_is_under_way_keeps_nothing_of_that_block",

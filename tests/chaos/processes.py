@@ -5,7 +5,7 @@ import signal
 import threading
 
 from tests.chaos.deployment import Deployment, children_of
-from tests.worker.conftest import Process
+from tests.support.processes import Process
 
 
 class Processes:

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 import redis
 
-from ingest.config import Settings
 from ingest.ids import uuid7
-from tests.broker import Broker
+from ingest.settings import Settings
 from tests.chaos import recoveries
 from tests.chaos.deployment import Deployment
 from tests.chaos.duration import LONG
 from tests.chaos.invariants import check_invariants
 from tests.chaos.processes import Processes
 from tests.chaos.traffic import Traffic
+from tests.support.broker import Broker
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import signal
 
-from ingest.db import jobs
-from ingest.db.pool import connect
+from ingest.db.connection.pool import connect
+from ingest.db.jobs import control
 from tests.chaos.deliveries import assert_stopped, deliver
 from tests.chaos.deployment import Deployment
 from tests.chaos.invariants import check_invariants, check_no_job_went_back
@@ -29,7 +29,7 @@ def test_a_job_cancelled_in_its_last_block_stays_cancelled(deployment: Deploymen
     delivery = deliver(deployment, job_id, "block.written:3:STOP")
     assert_stopped(delivery)
     with connect(deployment.settings.database_url, "sluice-cli") as conn:
-        assert jobs.cancel(conn, job_id)
+        assert control.cancel(conn, job_id)
 
     delivery.send_signal(signal.SIGCONT)
     delivery.wait(_TIMEOUT_SECONDS)

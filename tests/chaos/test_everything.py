@@ -11,8 +11,7 @@ import psycopg
 import pytest
 import redis
 
-from ingest.config import Settings
-from tests.broker import Broker
+from ingest.settings import Settings
 from tests.chaos import recoveries
 from tests.chaos.check_reads import check_reads
 from tests.chaos.cluster import Cluster
@@ -21,6 +20,7 @@ from tests.chaos.duration import LONG, SECONDS
 from tests.chaos.invariants import ENDED_WITHIN_SECONDS, check_invariants
 from tests.chaos.processes import Processes
 from tests.chaos.traffic import Traffic
+from tests.support.broker import Broker
 
 _LONGEST_PAUSE_SECONDS = 1.5
 _AFTERWARDS_SECONDS = 180  # a guard against hanging

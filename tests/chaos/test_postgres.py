@@ -15,7 +15,7 @@ from tests.chaos.duration import LONG
 from tests.chaos.invariants import check_invariants
 from tests.chaos.processes import Processes
 from tests.chaos.traffic import Traffic
-from tests.relay import relay
+from tests.support.relay import relay
 
 _STOPS = 10 if LONG else 3
 _AWAY_SECONDS = 20.0 if LONG else 4.0

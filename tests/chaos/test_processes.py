@@ -17,7 +17,7 @@ from tests.chaos.duration import only_long
 from tests.chaos.invariants import check_invariants
 from tests.chaos.processes import Processes
 from tests.chaos.traffic import Traffic
-from tests.worker.conftest import Process
+from tests.support.processes import Process
 
 _STOPS_WITHIN_SECONDS = 30
 _PROCESSING = "SELECT count(*) FROM jobs WHERE status = 'processing'"

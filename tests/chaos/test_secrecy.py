@@ -10,12 +10,12 @@ import httpx2
 import pytest
 import redis
 
-from ingest.config import Settings
-from tests.broker import Broker
+from ingest.settings import Settings
 from tests.chaos.deployment import Deployment
 from tests.chaos.model import NEEDLE
 from tests.chaos.secrecy import nothing_is_told_outside, secrets_of, unpacked
-from tests.factories import TOO_LARGE
+from tests.support.broker import Broker
+from tests.support.factories import TOO_LARGE
 
 _DEBUG = {"SLUICE_LOG_LEVEL": "DEBUG"}
 _END = "the end of it"

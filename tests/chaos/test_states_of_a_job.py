@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from ingest.db import blocks, claims, jobs
-from ingest.db.claims import Claim
-from ingest.db.pool import Connection, Pool, transaction
+from ingest.db.connection.pool import Connection, Pool, transaction
+from ingest.db.jobs import blocks, claims, control, lookup
+from ingest.db.jobs.claims import Claim
+from ingest.engine.kinds import KINDS, schema_of
+from ingest.engine.transaction import JobEnded, run_in_transaction
 from ingest.jobs import JobState
-from ingest.kinds import KINDS, schema_of
-from ingest.transaction import JobEnded, run_in_transaction
-from tests.factories import accept, entity, event, make_executor, make_tenant
+from tests.support.factories import accept, entity, event, make_executor, make_tenant
 
 _BLOCK = 3
 
@@ -101,7 +101,7 @@ class Jobs(RuleBasedStateMachine):
     @rule(job_id=accepted)
     def cancel(self, job_id: UUID) -> None:
         with transaction(self.pool) as conn:
-            assert jobs.cancel(conn, job_id) is not self.jobs[job_id].status.ended
+            assert control.cancel(conn, job_id) is not self.jobs[job_id].status.ended
         if not self.jobs[job_id].status.ended:
             self.jobs[job_id].status = JobState.CANCELLED
 
@@ -109,7 +109,7 @@ class Jobs(RuleBasedStateMachine):
     def every_job_stands_as_it_must(self) -> None:
         with transaction(self.pool) as conn:
             for job_id, modelled in self.jobs.items():
-                job = jobs.get(conn, job_id)
+                job = lookup.get(conn, job_id)
                 assert job is not None
                 assert job.status is modelled.status
                 done = min(modelled.done * _BLOCK, len(modelled.events))
@@ -132,7 +132,7 @@ class Jobs(RuleBasedStateMachine):
             modelled.status = JobState.PROCESSING
 
     def _write_a_block(self, conn: Connection, job_id: UUID) -> bool:
-        job, block = jobs.get(conn, job_id), blocks.next_open(conn, job_id)
+        job, block = lookup.get(conn, job_id), blocks.next_open(conn, job_id)
         if job is None or block is None or (self.jobs[job_id].status.ended):
             return False
         schema = schema_of(KINDS[job.kind], self.executor.template_cache.get(conn, job.template_id))
@@ -149,7 +149,7 @@ class Jobs(RuleBasedStateMachine):
 
     def _cancel_and_write(self, conn: Connection, job_id: UUID) -> None:
         with transaction(self.pool) as other:
-            assert jobs.cancel(other, job_id)
+            assert control.cancel(other, job_id)
         self._write_a_block(conn, job_id)
 
 

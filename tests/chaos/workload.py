@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from ingest.db.tenants import Tenant
+from ingest.db.tenants.tenants import Tenant
 from tests.chaos.model import NEEDLE, Batch
 
 _ENTITIES = 12  # few: so that batches meet the same ones again and again

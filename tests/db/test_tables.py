@@ -8,13 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from ingest.config import Settings
-from ingest.db import entities, retention, templates, tenants, verify
-from ingest.db.entities import SCOPE
-from ingest.db.pool import Connection, Pool, connect, transaction
-from ingest.db.tenants import Tenant
-from ingest.executor import Executor
-from tests.factories import entity, event, state
+from ingest.db import verify
+from ingest.db.connection.pool import Connection, Pool, connect, transaction
+from ingest.db.data import entities, retention
+from ingest.db.data.entities import SCOPE
+from ingest.db.tenants import templates, tenants
+from ingest.db.tenants.tenants import Tenant
+from ingest.engine.executor import Executor
+from ingest.settings import Settings
+from tests.support.factories import entity, event, state
 from worker.sweep import Sweep
 
 # Tables that no check of `sluice verify` reads.
@@ -117,7 +119,9 @@ def test_an_erasure_leaves_nothing_of_an_entity_in_any_table(
     with transaction(pool) as conn:
         assert entities.delete(conn, owner.id, "player_000001")
     left = [table for table in erased if rows(table)]
-    assert not left, f"let _DELETE of ingest/db/entities.py erase rows of these, or add a reason to _NOT_ERASED: {left}"
+    assert not left, (
+        f"let _DELETE of ingest/db/data/entities.py erase rows of these, or add a reason to _NOT_ERASED: {left}"
+    )
 
 
 def test_retention_empties_every_table(
@@ -132,7 +136,7 @@ def test_retention_empties_every_table(
         for _ in retention.TABLES:
             sweep.run_once(conn)
     left = [table for table in tables if table not in _NOT_PURGED and _count(observer, table)]
-    assert not left, f"give these a retention in ingest/db/retention.py, or a reason in _NOT_PURGED: {left}"
+    assert not left, f"give these a retention in ingest/db/data/retention.py, or a reason in _NOT_PURGED: {left}"
 
 
 def test_each_exemption_is_of_a_table_that_is_there(observer: Connection) -> None:

@@ -7,18 +7,21 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from ingest.broker import celery_app
-from ingest.db import blocks, completion, doctor, entities, jobs, tenants, verify
-from ingest.db.completion import BlockOutcome
-from ingest.db.pool import Connection, Pool, connect, transaction
-from ingest.db.tenants import Tenant
+from ingest.db import doctor, verify
+from ingest.db.connection.pool import Connection, Pool, connect, transaction
+from ingest.db.data import entities
+from ingest.db.jobs import blocks, completion, control, lookup
+from ingest.db.jobs.completion import BlockOutcome
+from ingest.db.tenants import tenants
+from ingest.db.tenants.tenants import Tenant
 from ingest.db.verify import CHECKS, Result
-from ingest.executor import Executor
+from ingest.engine.executor import Executor
 from ingest.ids import spell, uuid7
-from ingest.job_end import JobEndSignal
-from ingest.notifier import Notifier
-from tests.db.meanwhile import once
-from tests.factories import accept, entity, event, make_executor, make_tenant, run_pending, state
+from ingest.notify.broker import celery_app
+from ingest.notify.job_end import JobEndSignal
+from ingest.notify.notifier import Notifier
+from tests.support.factories import accept, entity, event, make_executor, make_tenant, run_pending, state
+from tests.support.meanwhile import once
 
 _NEVER = 100 * 86_400
 _HOUR = 3_600
@@ -59,7 +62,7 @@ def half(pool: Pool, owner: Tenant, redis_url: str) -> UUID:
         job_id = accept(conn, owner, "entities", [entity(number) for number in range(3)], block_items=1)
     make_executor(pool, redis_url).run(job_id, seconds=0)
     with transaction(pool) as conn:
-        job = jobs.get(conn, job_id)
+        job = lookup.get(conn, job_id)
     assert job is not None
     assert job.processed == 1
     return job_id
@@ -74,10 +77,10 @@ def test_what_real_jobs_leave_behind_is_well(
 ) -> None:
     with transaction(pool) as conn:
         waiting = accept(conn, owner, "entities", [entity()])
-        assert jobs.cancel(conn, waiting)
-        assert jobs.cancel(conn, half)
+        assert control.cancel(conn, waiting)
+        assert control.cancel(conn, half)
         failed = accept(conn, owner, "entities", [entity()])
-        assert jobs.fail(conn, failed, "JOB_UNRUNNABLE", "it cannot be")
+        assert control.fail(conn, failed, "JOB_UNRUNNABLE", "it cannot be")
         assert entities.delete(conn, owner.id, "player_000001")
         accept(conn, owner, "entities", [entity()], after_job_id=done["entities"])
     assert found(database_url) == {}
@@ -340,7 +343,7 @@ def test_a_job_that_waits_for_another_is_not_stuck_until_that_has_ended_for_so_l
     aged(waiting, 600)
     assert found(database_url, stuck_after_seconds=300) == {}
     with transaction(pool) as conn:
-        jobs.cancel(conn, half)
+        control.cancel(conn, half)
     assert found(database_url, stuck_after_seconds=300) == {}
     aged(half, 600)
     assert found(database_url, stuck_after_seconds=300) == {"job_stuck": 1}

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.running import Up
-from tests.factories import STRAYS
+from tests.support.factories import STRAYS
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ from packaging.requirements import Requirement
 from cli import main
 from cli.doctor import broker, database, machine
 from cli.doctor.line import Level, clocks
-from cli.stack import running_servers
-from ingest.broker import celery_app
+from cli.stack.running import running_servers
 from ingest.db import doctor as facts
-from ingest.db.migrate import migrate
-from ingest.db.pool import WORKER, connect, transaction
-from ingest.disk import Room
+from ingest.db.connection.migrate import migrate
+from ingest.db.connection.pool import WORKER, connect, transaction
 from ingest.ids import spell, uuid7
-from ingest.notifier import Notifier
-from tests.factories import accept, entity, event, make_tenant, run_pending
+from ingest.machine.disk import Room
+from ingest.notify.broker import celery_app
+from ingest.notify.notifier import Notifier
+from tests.support.factories import accept, entity, event, make_tenant, run_pending
 
 _NOWHERE = {"DATABASE_URL": "postgresql:///sluice?host=/nowhere", "REDIS_URL": "unix:///nowhere/redis"}
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from cli.datadir import DataDir
-from ingest.disk import room
+from cli.stack.datadir import DataDir
+from ingest.machine.disk import room
 from tests.e2e.running import sluice
 
 EVENTS = [{"externalId": "p1", "eventType": "session", "data": {"n": n}} for n in range(1000)]

@@ -13,10 +13,10 @@ from socket import socket
 import httpx2
 import pytest
 
-from cli.datadir import DataDir
-from cli.run_as import RunAs
-from cli.stack import running_servers
-from ingest.db.pool import connect
+from cli.stack.datadir import DataDir
+from cli.stack.run_as import RunAs
+from cli.stack.running import running_servers
+from ingest.db.connection.pool import connect
 from ingest.ids import JOB, parse
 from tests.e2e.running import SLUICE, all_gone, descendants, environment, free_port, run_pasted, sluice
 
@@ -118,7 +118,7 @@ def test_a_signal_stops_everything_in_order_and_exits_0(up):
     running = up().ready()
     family = running.family()
     assert len(family) > 10
-    assert running.end(signal.SIGHUP) == 0  # tests/unit/test_signals.py: the others are taken for the same
+    assert running.end(signal.SIGHUP) == 0  # tests/cli/stack/test_signals.py: the others are taken for the same
     assert all_gone(family, 0)
     assert not (running.data_dir / "run").exists()
     assert not (running.data_dir / "postgres" / "postmaster.pid").exists()

@@ -7,11 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from ingest.db.pool import connect, transaction
+from ingest.db.connection.pool import connect, transaction
 from ingest.db.verify import CHECKS
 from ingest.ids import spell
 from tests.e2e.running import sluice
-from tests.factories import accept, entity, make_tenant
+from tests.support.factories import accept, entity, make_tenant
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from cli.run_as import RunAs
-from ingest.config import Settings
-from ingest.db.pool import WORKER, Pool, open_pool
-from tests.conftest import TestServers
-from tests.db.conftest import empty_database_url, observer
-from tests.factories import make_settings
-from tests.worker.conftest import Start, Watch, start, watch
+from cli.stack.run_as import RunAs
+from ingest.db.connection.pool import WORKER, Pool, open_pool
+from ingest.settings import Settings
+from tests.support.factories import make_settings
+from tests.support.postgres import TestServers
+from tests.support.processes import Start, Watch
+from tests.worker.conftest import start, watch
 
-__all__ = ["Start", "Watch", "empty_database_url", "observer", "start", "watch"]
+__all__ = ["Start", "Watch", "start", "watch"]
 
 _PASSWORD = "s/e@c"  # noqa: S105 # of nothing but this test
 _BINARY = os.environ.get("SLUICE_TEST_PGBOUNCER") or shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest.db.confirmed import confirmed_transaction, retry_until_known
-from ingest.db.pool import Connection, Pool, open_pool, transaction
+from ingest.db.connection.confirmed import confirmed_transaction, retry_until_known
+from ingest.db.connection.pool import Connection, Pool, open_pool, transaction
 from ingest.errors import Unavailable
-from tests.relay import relay
+from tests.support.relay import relay
 
 _WRITE = "INSERT INTO states VALUES (1, 'marked', '1') ON CONFLICT DO NOTHING"
 

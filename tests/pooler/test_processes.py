@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from ingest.config import Settings
-from ingest.db.pool import Pool, transaction
+from ingest.db.connection.pool import Pool, transaction
 from ingest.ids import JOB, parse
-from tests.factories import entity, make_tenant
+from ingest.settings import Settings
 from tests.pooler.conftest import Start, Watch
+from tests.support.factories import entity, make_tenant
 
 _THREADS, _POSTS = 8, 40
 

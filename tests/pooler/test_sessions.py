@@ -11,12 +11,12 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from ingest.db import blocks, rescue
-from ingest.db.connection import settings_of
-from ingest.db.migrate import migrate, pending
-from ingest.db.pool import WORKER, Connection, Pool, autocommit, connect, transaction
-from ingest.db.prepared import Prepared
-from ingest.db.unreachable import advice_for
+from ingest.db.connection.migrate import migrate, pending
+from ingest.db.connection.pool import WORKER, Connection, Pool, autocommit, connect, transaction
+from ingest.db.connection.prepared import Prepared
+from ingest.db.connection.session import settings_of
+from ingest.db.connection.unreachable import advice_for
+from ingest.db.jobs import blocks, rescue
 from ingest.errors import Unavailable
 from tests.pooler.conftest import Pooler
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from ingest.config import Settings
-from ingest.db.pool import Pool, transaction
+from ingest.db.connection.pool import Pool, transaction
 from ingest.ids import JOB, parse
-from tests.broker import Broker
-from tests.factories import entity, make_tenant
-from tests.worker.conftest import Start, Watch
+from ingest.settings import Settings
+from tests.support.broker import Broker
+from tests.support.factories import entity, make_tenant
+from tests.support.processes import Start, Watch
 
 
 @pytest.fixture

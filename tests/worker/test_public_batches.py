@@ -10,12 +10,13 @@ from uuid import UUID
 import flowmyna
 import psycopg
 
-from ingest.config import Settings
-from ingest.db import jobs, keys
-from ingest.db.pool import Pool, transaction
+from ingest.db.connection.pool import Pool, transaction
+from ingest.db.jobs import lookup
+from ingest.db.tenants import keys
 from ingest.jobs import JobState
-from tests.factories import make_tenant
-from tests.worker.conftest import Start, Watch
+from ingest.settings import Settings
+from tests.support.factories import make_tenant
+from tests.support.processes import Start, Watch
 
 EVENTS = [
     {"event": f"Step {number}", "objects": [{"type": "Order", "id": "1", "properties": {"n": number}}]}
@@ -94,7 +95,7 @@ def test_kill_9_of_the_web_while_it_carries_out_a_batch_leaves_a_job_that_sweep_
     watch.until_ended([job_id])
 
     with transaction(pool) as conn:
-        job = jobs.get(conn, job_id)
+        job = lookup.get(conn, job_id)
     assert job is not None
     assert job.status is JobState.COMPLETED
     assert_every_event_once(pool)

@@ -9,20 +9,20 @@ import httpx2
 import pytest
 import redis
 
-from ingest.broker import RUN_JOB, celery_app
-from ingest.config import Settings
-from ingest.db import jobs
-from ingest.db.pool import Pool, transaction
+from ingest.db.connection.pool import Pool, transaction
+from ingest.db.jobs import lookup
 from ingest.jobs import JobState
-from tests.factories import STRAYS, accept, entity, event, make_tenant, run_pending
-from tests.worker.conftest import TIMEOUT_SECONDS, Start, Watch
+from ingest.notify.broker import RUN_JOB, celery_app
+from ingest.settings import Settings
+from tests.support.factories import STRAYS, accept, entity, event, make_tenant, run_pending
+from tests.support.processes import TIMEOUT_SECONDS, Start, Watch
 
 BLOCKS = 20
 
 
 def status_of(pool: Pool, job_id: UUID) -> JobState:
     with transaction(pool) as conn:
-        job = jobs.get(conn, job_id)
+        job = lookup.get(conn, job_id)
     assert job is not None
     return job.status
 

@@ -2,11 +2,11 @@
 
 import signal
 
-from ingest.config import Settings
-from ingest.db.pool import Pool, transaction
+from ingest.db.connection.pool import Pool, transaction
 from ingest.jobs import JobState
-from tests.factories import accept, entity, make_tenant
-from tests.worker.conftest import Start, Watch
+from ingest.settings import Settings
+from tests.support.factories import accept, entity, make_tenant
+from tests.support.processes import Start, Watch
 from tests.worker.test_recovery import assert_every_event_once, make_job_of_twenty_blocks, send_messages, status_of
 
 

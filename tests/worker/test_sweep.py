@@ -5,12 +5,12 @@ from uuid import UUID
 import pytest
 import redis
 
-from ingest.config import Settings
-from ingest.db import jobs
-from ingest.db.claims import MOST_HEADS
-from ingest.db.pool import Pool, connect, transaction
+from ingest.db.connection.pool import Pool, connect, transaction
+from ingest.db.jobs import control, lookup
+from ingest.db.jobs.claims import MOST_HEADS
 from ingest.jobs import JobState
-from tests.factories import accept, entity, event, make_tenant, state
+from ingest.settings import Settings
+from tests.support.factories import accept, entity, event, make_tenant, state
 from worker.sweep import Sweep
 
 TIMEOUT_SECONDS = 20
@@ -38,7 +38,7 @@ def test_workers_are_notified_of_jobs_that_no_rescue_worker_can_run(
         message = broker.blpop(["sluice.jobs"], timeout=TIMEOUT_SECONDS)
     assert message is not None
     with transaction(pool) as conn:
-        job = jobs.get(conn, job_id)
+        job = lookup.get(conn, job_id)
     assert job is not None
     assert job.status is JobState.PENDING
 
@@ -52,7 +52,7 @@ def test_a_system_that_was_down_for_a_week_fails_nothing_when_it_is_back(
     with connect(settings.database_url, "sluice-sweep") as conn:
         assert Sweep(settings).run_once(conn)["jobs_failed"] == 0
     with transaction(pool) as conn:
-        job = jobs.get(conn, job_id)
+        job = lookup.get(conn, job_id)
     assert job is not None
     assert job.status is JobState.PROCESSING
 
@@ -68,7 +68,7 @@ def test_a_job_that_was_tried_in_vain_for_too_long_ends_as_failed(
     with connect(settings.database_url, "sluice-sweep") as conn:
         assert sweep.run_once(conn)["jobs_failed"] == 1
     with transaction(pool) as conn:
-        job = jobs.get(conn, job_id)
+        job = lookup.get(conn, job_id)
     assert job is not None
     assert (job.status, job.error_code) == (JobState.FAILED, "JOB_DEADLINE")
 
@@ -82,12 +82,14 @@ def test_rounds_go_through_a_backlog_for_jobs_that_cannot_run(settings: Settings
         doomed = accept(conn, tenant, "events", [event(1)], after_job_id=cancelled)
         without_blocks = accept(conn, tenant, "states", [state(1)])
         conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (without_blocks,))
-        assert jobs.cancel(conn, cancelled)
+        assert control.cancel(conn, cancelled)
     sweep = Sweep(settings)
     with connect(settings.database_url, "sluice-sweep") as conn:
         assert [sweep.run_once(conn)["jobs_failed"] for _ in range(4)] == [0, 2, 0, 0]
     with transaction(pool) as conn:
-        codes = [job.error_code for job in (jobs.get(conn, doomed), jobs.get(conn, without_blocks)) if job is not None]
+        codes = [
+            job.error_code for job in (lookup.get(conn, doomed), lookup.get(conn, without_blocks)) if job is not None
+        ]
     assert codes == ["PREDECESSOR_FAILED", "JOB_UNRUNNABLE"]
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from ingest.db.errors import translated
-from ingest.db.pool import Connection
+from ingest.db.connection.errors import translated
+from ingest.db.connection.pool import Connection
 from ingest.db.verify import jobs, rows, stuck, text
 from ingest.db.verify.check import Check
 from ingest.errors import TryAgain

@@ -4,7 +4,7 @@ No foreign key guards these tables, since a trigger a row would cost more than t
 links before events, so what is past its tenant's retention may be torn for a while, and is left out here.
 """
 
-from ingest.db.retention import EVENT_DAYS
+from ingest.db.data.retention import EVENT_DAYS
 from ingest.db.verify.check import Check
 from ingest.ids import ENTITY, EVENT, JOB
 

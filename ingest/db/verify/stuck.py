@@ -1,6 +1,6 @@
 """Jobs that do not move though nothing keeps them: promise 4, every job ends."""
 
-from ingest.db.claims import BLOCKED, FREE_SINCE, HEADS, HELD_BACK
+from ingest.db.jobs.claims import BLOCKED, FREE_SINCE, HEADS, HELD_BACK
 from ingest.db.verify.check import Check
 from ingest.ids import JOB
 

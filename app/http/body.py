@@ -1,0 +1,144 @@
+"""Reading a request's body: of the right type, bounded while it is read, whole, and one JSON text."""
+
+import codecs
+from typing import NamedTuple
+
+import msgspec
+from flask import request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] # it has no types
+from werkzeug.exceptions import BadRequest, RequestTimeout
+from werkzeug.http import parse_options_header
+
+from app.http.services import services
+from ingest import json_screen
+from ingest.errors import InvalidInput, ItemTooLarge, PayloadTooLarge, RequestError, UnsupportedMediaType
+
+_JSON = "application/json"
+_CHUNK_BYTES = 64 * 1024
+_UTF_8 = {"utf-8", "utf8", "us-ascii", "ascii"}  # ASCII is UTF-8
+_MARKS = {codecs.BOM_UTF8: "EF BB BF", codecs.BOM_UTF16_LE: "FF FE, of UTF-16", codecs.BOM_UTF16_BE: "FE FF, of UTF-16"}
+_WHOLE = msgspec.json.Decoder(msgspec.Raw)
+_MOST_FORM_BYTES = 256 * 1024
+
+
+class _Bound(NamedTuple):
+    """The most bytes of a body, and the error for a longer one: a message with a place for the bound."""
+
+    bytes: int
+    error: type[RequestError]
+    message: str
+
+    def refusal(self) -> RequestError:
+        return self.error(self.message.format(self.bytes))
+
+
+def read(narrower: _Bound | None = None) -> bytes:
+    """Return the body as it was sent, of a call that takes JSON.
+
+    Args:
+        narrower: for bodies of a kind that may have fewer bytes than others.
+
+    Without a Content-Type it is taken for JSON, since no call takes anything else.
+
+    Raises:
+        UnsupportedMediaType: it says that it is not JSON, not UTF-8, or compressed.
+        PayloadTooLarge: it is over the byte limit, or the bound's own; no more than the limit was read.
+        BadRequest: it broke off, so what came is not what was sent (RFC 9112 section 8), or its chunks are malformed.
+        RequestTimeout: it came too slowly.
+        InvalidInput: it is empty, or begins with a byte order mark.
+    """
+    _check_type()
+    of_all = _of_all()
+    bound = of_all if narrower is None or narrower.bytes > of_all.bytes else narrower
+    # A length that is stated is judged before anything is read; a chunked body has none, and is counted as it comes.
+    announced = request.content_length
+    for limit in (of_all, bound):
+        if (announced or 0) > limit.bytes:
+            raise limit.refusal()
+    body = bytearray()
+    try:
+        while chunk := request.stream.read(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > bound.bytes:
+                raise bound.refusal()
+    except TimeoutError:
+        raise RequestTimeout("The body came too slowly; nothing was stored, send the request again") from None
+    except (OSError, ParseException):
+        raise BadRequest("The body ended before its last chunk, or its chunks are malformed") from None
+    if announced is not None and len(body) != announced:
+        raise BadRequest(f"The body ended after {len(body)} of the {announced} bytes that Content-Length announced")
+    _check_start(body)
+    return bytes(body)
+
+
+def _check_start(body: bytearray) -> None:
+    if not body:
+        raise InvalidInput("The body is empty; send JSON, and its length in Content-Length or as chunks")
+    if body.startswith(tuple(_MARKS)):
+        name = next(name for mark, name in _MARKS.items() if body.startswith(mark))
+        raise InvalidInput(f"The body begins with a byte order mark ({name}); send JSON in UTF-8, without one")
+
+
+def read_item() -> msgspec.Raw:
+    """Return the body of a call that writes one item.
+
+    Raises:
+        ItemTooLarge: it has more bytes than an item may have; and all that `read_json` raises.
+    """
+    most = services().settings.max_item_bytes
+    return read_json(_Bound(most, ItemTooLarge, "The body has more bytes than an item may have: {}"))
+
+
+def read_form() -> msgspec.Raw:
+    """Return the body of a call that says how the server is to work, rather than one with data.
+
+    Raises:
+        PayloadTooLarge: it has over 256 kB; and all that `read_json` raises.
+    """
+    return read_json(_Bound(_MOST_FORM_BYTES, PayloadTooLarge, "The body is over {} bytes"))
+
+
+def read_json(narrower: _Bound | None = None) -> msgspec.Raw:
+    """Return the body, known to be one JSON text in UTF-8, without the space around it.
+
+    Args:
+        narrower: for bodies of a kind that may have fewer bytes than others.
+
+    Raises:
+        InvalidInput: it is not, or holds a lone surrogate; and all that `read` raises.
+    """
+    body = read(narrower)
+    try:
+        body.decode()  # msgspec does not look inside of what it hands out raw
+        return _WHOLE.decode(body)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"The body is not valid UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise InvalidInput("The body is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        if json_screen.holds_surrogate(body):
+            raise InvalidInput("The body is not valid JSON, or holds half of a surrogate pair") from None
+        raise InvalidInput(f"The body is not valid JSON: {error}") from None
+
+
+def _check_type() -> None:
+    sent = request.headers.get("Content-Type", "")
+    if sent != _JSON:  # which most say, and it needs no parsing
+        media_type, options = parse_options_header(sent)
+        if media_type.lower() not in {"", _JSON}:
+            raise UnsupportedMediaType("Send the body as application/json")
+        if options.get("charset", "utf-8").strip("'").lower() not in _UTF_8:
+            raise UnsupportedMediaType("Send the body in UTF-8: JSON has no other character set (RFC 8259)")
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    if coding in _UTF_8:
+        raise UnsupportedMediaType(
+            f'Leave "Content-Encoding: {coding}" out: it is for compression. A character set belongs into '
+            "Content-Type, and JSON is UTF-8 without being told so"
+        )
+    if coding not in {"", "identity"}:
+        raise UnsupportedMediaType("Send the body uncompressed, without Content-Encoding")
+
+
+def _of_all() -> _Bound:
+    most = services().settings.max_body_bytes
+    return _Bound(most, PayloadTooLarge, "The body is over {} bytes; send it in several requests")

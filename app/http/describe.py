@@ -1,0 +1,68 @@
+"""Describe a view for the OpenAPI document, beside the view itself; the view takes the query parameters it lists."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from app.http import query
+from app.http.query import Parameter
+
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One call.
+
+    Attributes:
+        summary: a line for people.
+        operation: the name of the call in generated clients; once published, it stays.
+        answers: status of success to the name of the shape that comes with it.
+        faults: statuses of errors beside those that every call may answer.
+        body: the name of the shape that the call takes; None where it takes no body.
+        query: query parameters that the call takes.
+        headers: request headers that the call looks at, each with what it may be.
+        bare: answers of success are the shape itself, in no envelope.
+        public: needs no key, and belongs to no API.
+    """
+
+    summary: str
+    operation: str
+    answers: Mapping[int, str]
+    faults: tuple[int, ...] = ()
+    body: str | None = None
+    query: Sequence[Parameter] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    bare: bool = False
+    public: bool = False
+
+
+def describe(summary: str, **details: Any) -> Callable[[_View], _View]:
+    """Say of a view what `app.openapi.docs` shows, and refuse other queries; see Description for the details.
+
+    The view looks at its query after the caller was let in and counted, as at everything else that the client sent.
+    """
+    description = Description(summary, **details)
+    known = [parameter.name for parameter in description.query]
+
+    def mark(view: _View) -> _View:
+        @wraps(view)
+        def checked(**arguments: str) -> Any:
+            # Load balancers and browsers ask for what needs no key, and add parameters of their own.
+            if not description.public:
+                query.check(known)
+            return view(**arguments)
+
+        _DESCRIPTIONS[checked] = description
+        return cast(_View, checked)
+
+    return mark
+
+
+def description_of(view: Callable[..., Any]) -> Description | None:
+    """Return the description of a view; None if it has none."""
+    return _DESCRIPTIONS.get(view)
+
+
+_DESCRIPTIONS: dict[Callable[..., Any], Description] = {}

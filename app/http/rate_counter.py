@@ -1,0 +1,139 @@
+"""Count requests in a sliding window in Redis. While Redis is unreachable, all requests pass."""
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import redis
+import structlog
+from limits import RateLimitItem, parse
+from limits.storage import RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from ingest.settings import Settings
+
+# A Redis that hangs costs one request this long; the requests of the next seconds do not ask it.
+_TIMEOUT_SECONDS = 0.25
+_AWAY_SECONDS = 5.0
+
+# Asking Redis costs a request as much as all its other network traffic. While much of a limit is left, a process lets
+# some requests pass without asking, and reports them within this time: at most a hundredth of the rest, so that no
+# process exceeds a limit by more. Where fewer than a hundred are left, it asks for each request.
+_UNTOLD_SECONDS = 0.5
+_UNTOLD_SHARE = 100
+
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.http.rate_counter")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of counting one request.
+
+    Attributes:
+        scope: of the contract, under which the request was counted.
+        rate: how many requests in how many seconds may pass.
+        passes: True if this request may pass.
+        left: how many more may pass now; None while Redis is unreachable.
+        reset_at: when a further request may pass, or more may.
+    """
+
+    scope: str
+    rate: RateLimitItem
+    passes: bool = True
+    left: int | None = None
+    reset_at: datetime = _UNKNOWN
+
+    @property
+    def wait(self) -> int:
+        """Whole seconds until `reset_at`, at least 1."""
+        return max(1, math.ceil((self.reset_at - datetime.now(UTC)).total_seconds()))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers for the client (draft-ietf-httpapi-ratelimit-headers, section 1.4)."""
+        headers = {"RateLimit-Policy": f'"{self.scope}";q={self.rate.amount};w={self.rate.get_expiry()}'}
+        if self.left is not None:
+            headers["RateLimit"] = f'"{self.scope}";r={self.left};t={self.wait}'
+        return headers
+
+
+@dataclass(slots=True)
+class _Tally:
+    """A process's record of the requests of one tenant under one scope.
+
+    Attributes:
+        asked: when Redis was asked last, on the monotonic clock.
+        left: how many more might pass then; likewise `reset_at`.
+        untold: requests that have passed since.
+    """
+
+    asked: float = -math.inf
+    left: int = 0
+    reset_at: datetime = _UNKNOWN
+    untold: int = 0
+
+
+class RateCounter:
+    """Counts requests by tenant and scope (docs/contracts/operator.md section 9).
+
+    Args:
+        settings: the rate of each scope, and where Redis is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._rates: dict[str, RateLimitItem] = {
+            "ingest:entities": parse(settings.rate_entities),
+            "ingest:events": parse(settings.rate_events),
+            "ingest:states": parse(settings.rate_states),
+            "ingest:batch": parse(settings.rate_batch),
+            "settings": parse(settings.rate_settings),
+            "read": parse(settings.rate_read),
+        }
+        storage = RedisStorage(
+            settings.redis_url.replace("unix://", "redis+unix://", 1),
+            key_prefix="sluice:limits",
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type] # for redis-py, which by default retries for seconds
+        )
+        self._window = SlidingWindowCounterRateLimiter(storage)
+        self._away_until = 0.0
+        self._tallies: dict[tuple[UUID, str], _Tally] = {}  # no more of them than there are tenants and scopes
+        self._lock = threading.Lock()
+
+    def count(self, tenant: UUID, scope: str) -> Verdict:
+        """Count a request. After an error, log one line and leave Redis alone for some seconds.
+
+        Args:
+            tenant: the tenant's public id.
+            scope: one of the contract's.
+        """
+        rate, now = self._rates[scope], time.monotonic()
+        if now < self._away_until:
+            return Verdict(scope, rate)
+        with self._lock:
+            tally = self._tallies.get((tenant, scope)) or self._tallies.setdefault((tenant, scope), _Tally())
+            if now < tally.asked + _UNTOLD_SECONDS and tally.untold < tally.left // _UNTOLD_SHARE:
+                tally.untold += 1
+                return Verdict(scope, rate, passes=True, left=tally.left - tally.untold, reset_at=tally.reset_at)
+            untold, tally.untold, tally.asked = tally.untold, 0, now
+        try:
+            passes = self._hit(rate, scope, tenant, 1 + untold) or (untold > 0 and self._hit(rate, scope, tenant, 1))
+            reset, left = self._window.get_window_stats(rate, scope, str(tenant))
+        except redis.RedisError as error:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
+            log.warning("rate_limits_off", error=type(error).__name__, seconds=_AWAY_SECONDS)
+            return Verdict(scope, rate)
+        tally.left, tally.reset_at = left if passes else 0, datetime.fromtimestamp(reset, UTC)
+        return Verdict(scope, rate, passes, tally.left, tally.reset_at)
+
+    def _hit(self, rate: RateLimitItem, scope: str, tenant: UUID, requests: int) -> bool:
+        """Count so many requests at once: all of them, or none where they exceed the limit."""
+        return self._window.hit(rate, scope, str(tenant), cost=requests)

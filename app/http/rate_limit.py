@@ -1,0 +1,55 @@
+"""Count each call against its rate limit, and write the limit into the headers of its response.
+
+Calls that bring new data also need room on the database's disk; calls that delete do not.
+"""
+
+from collections.abc import Callable, Mapping
+
+from flask import Response, g, request
+
+from app.http.auth import caller
+from app.http.rate_counter import Verdict
+from app.http.services import services
+from ingest.errors import RateLimited
+from ingest.machine.disk import require_room
+
+_BRING_DATA = frozenset({"POST", "PUT", "PATCH"})
+
+
+def scope(name: str) -> Callable[[], None]:
+    """Return a blueprint's `before_request`, which counts writes under this scope, and reads under `read`.
+
+    Args:
+        name: a scope of docs/contracts/operator.md section 9.
+    """
+
+    def count() -> None:
+        if request.method == "OPTIONS":
+            return
+        counted = "read" if request.method in {"GET", "HEAD"} else name
+        g.verdict = verdict = services().rate_counter.count(caller().tenant_public_id, counted)
+        if not verdict.passes:
+            message = (
+                f'More than {verdict.rate.amount} requests in {verdict.rate.get_expiry()} seconds under "{counted}"'
+            )
+            raise RateLimited(message, retry_after=verdict.wait, reset_at=verdict.reset_at)
+        if request.method in _BRING_DATA:
+            settings = services().settings
+            require_room(settings.database_dir, settings.min_free_disk_bytes)
+
+    return count
+
+
+def add_headers(spell: Callable[[Verdict], Mapping[str, str]]) -> Callable[[Response], Response]:
+    """Return a blueprint's `after_request`, which adds the limit and its rest to the response of a counted call.
+
+    Args:
+        spell: returns the API's headers for a verdict.
+    """
+
+    def add(response: Response) -> Response:
+        if "verdict" in g:
+            response.headers.extend(spell(g.verdict))
+        return response
+
+    return add

@@ -1,0 +1,54 @@
+"""Give each request an id, and log one line for each request that writes. Polling is silent."""
+
+import re
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+
+from ingest.ids import uuid7
+
+# Ids that a client may send: enough for UUIDs and trace ids, and nothing that could forge a log line.
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.http.request_log")
+
+
+def follow(app: Flask) -> None:
+    """Give each request an id, and log its outcome."""
+    app.before_request(_name)
+    app.after_request(_log)
+    app.teardown_request(_forget)
+
+
+def request_id() -> str:
+    """Return the id of this request: the client's `X-Request-Id` where that is a sane one."""
+    name: str = g.request_id
+    return name
+
+
+def _name() -> None:
+    sent = request.headers.get("X-Request-Id", "")
+    g.request_id = sent if _SANE_ID.fullmatch(sent) else uuid7().hex
+    g.began = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _log(response: Response) -> Response:
+    """Log the URL rule, never the path or the query: those hold the clients' ids."""
+    response.headers.add("X-Request-Id", g.request_id)
+    write = log.debug if request.method in _READS else log.info
+    write(
+        "request",
+        method=request.method,
+        route=request.url_rule.rule if request.url_rule else None,
+        status=response.status_code,
+        milliseconds=round((time.perf_counter() - g.began) * 1000, 1),
+    )
+    return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    structlog.contextvars.clear_contextvars()

@@ -1,0 +1,104 @@
+"""The services of a web process, kept for its life. Their creation needs no network; they connect after the fork."""
+
+import threading
+from functools import cached_property
+from weakref import WeakValueDictionary
+
+from flask import Flask, current_app
+
+from app.http.key_cache import KeyCache
+from app.http.rate_counter import RateCounter
+from ingest.db.connection.pool import Pool, open_pool
+from ingest.db.tenants.templates import TemplateCache
+from ingest.engine.executor import Executor, make_executor
+from ingest.notify.broker import celery_app
+from ingest.notify.job_end import JobEndSignal
+from ingest.notify.notifier import Notifier
+from ingest.settings import Settings
+
+# A request that runs its own batch must end well inside a client's 30 s; sweep has more time.
+_TRIES_IN_REQUEST = 2
+
+# One of every four threads never waits for a job, so that waiting requests cannot keep all others out.
+_THREADS_A_FREE_ONE = 4
+
+
+class Services:
+    """The connections and the memory that all requests of a process share.
+
+    Args:
+        settings: of the process.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.rate_counter = RateCounter(settings)
+        self.notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
+        self.job_end = JobEndSignal(settings.redis_url)
+        self.template_cache = TemplateCache()
+        self.key_cache = KeyCache()
+        free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
+        self.waiting_places = threading.Semaphore(settings.web_threads - free)
+        self._lock = threading.Lock()
+        self._turns: WeakValueDictionary[int, threading.Lock] = WeakValueDictionary()
+
+    def turn(self, tenant_id: int) -> threading.Lock:
+        """Return a tenant's lock: one request of a process at a time runs its jobs, which wait for one another.
+
+        The request that holds it runs the jobs of those behind it too, where they come first.
+        """
+        with self._lock:
+            lock = self._turns.get(tenant_id)
+            if lock is None:
+                lock = self._turns[tenant_id] = threading.Lock()
+            return lock
+
+    @property
+    def pool(self) -> Pool:
+        """The process's database connections: one a thread at most, opened when first asked for."""
+        with self._lock:
+            return self._pool
+
+    @cached_property
+    def _pool(self) -> Pool:
+        return open_pool(self.settings.database_url, "sluice-web", size=self.settings.web_threads)
+
+    @property
+    def executor(self) -> Executor:
+        """Runs jobs in this process, over connections that the server and sweep guard as a worker's."""
+        with self._lock:
+            return self._executor
+
+    @cached_property
+    def _executor(self) -> Executor:
+        return make_executor(
+            self.settings,
+            self.notifier,
+            template_cache=self.template_cache,
+            wakes_requests=False,
+            connections=self.settings.web_threads,
+            tries=_TRIES_IN_REQUEST,
+        )
+
+    def drop_dead_connections(self) -> None:
+        """Look at every idle connection, and replace those whose server is gone."""
+        for pool in (self.pool, self.executor.pool):
+            pool.check()
+
+    def close(self) -> None:
+        """Give the database connections back."""
+        if "_pool" in self.__dict__:
+            self._pool.close()
+        if "_executor" in self.__dict__:
+            self._executor.pool.close()
+
+
+def attach(app: Flask, settings: Settings) -> None:
+    """Give an app its services."""
+    app.extensions["sluice"] = Services(settings)
+
+
+def services() -> Services:
+    """Return the services of the app that handles this request."""
+    attached: Services = current_app.extensions["sluice"]
+    return attached

@@ -1,0 +1,183 @@
+"""HTTP messages: gunicorn's parser, held to RFC 9112 where it is lax, and the answers to what is no message."""
+
+import re
+import time
+from http import HTTPStatus
+
+import structlog
+from gunicorn.http import errors as http  # type: ignore[import-untyped] # it has no types
+from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped] # it has no types
+from gunicorn.http.message import Request  # type: ignore[import-untyped] # it has no types
+from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped] # it has no types
+from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped] # it has no types
+
+from app import ENVELOPES
+from app.http import errors
+from app.http.errors import Fault
+from ingest.ids import uuid7
+
+# A body may come as slowly as that, after its first seconds: a thread waits for it.
+_BODY_SECONDS = 20.0
+_SLOWEST_BYTES_A_SECOND = 16 * 1024
+
+# A refusal waits this long for the rest of the body: bytes that were sent with the head have arrived by then.
+_SKIP_SECONDS = 0.05
+_SKIPPED_BYTES = 64 * 1024
+
+_HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.server.parsing")
+
+
+class Refused(http.ParseException):  # type: ignore[misc] # gunicorn has no types
+    """A message that is not taken.
+
+    Args:
+        message: for the client; it quotes nothing of what was sent.
+        status: of HTTP.
+    """
+
+    def __init__(self, message: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
+        self.message, self.status = message, status
+
+
+class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
+    """Reads a connection for a bounded time; each byte of a body buys some more of it.
+
+    Attributes:
+        until: when to stop, by the monotonic clock.
+        to_continue: the client waits for a 100 before it sends the body.
+    """
+
+    until = 0.0
+    to_continue = False
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """As of gunicorn.
+
+        Raises:
+            TimeoutError: it comes too slowly.
+        """
+        if time.monotonic() > self.until:
+            raise TimeoutError
+        if self.to_continue:
+            self.to_continue = False
+            self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            data: bytes = super().chunk(size_hint)
+        except BlockingIOError:  # the socket's own timeout
+            raise TimeoutError from None
+        self.until += len(data) / _SLOWEST_BYTES_A_SECOND
+        return data
+
+
+class _Request(Request):  # type: ignore[misc] # gunicorn has no types
+    """A request whose body may stay unread: the connection is kept where the rest of it is there, to be skipped."""
+
+    _skipped: bool | None = None
+    _expected_100_continue: bool
+
+    def set_body_reader(self) -> None:
+        """As of gunicorn, which lets a message without Host pass, and does not look what else encodes a chunked body.
+
+        Raises:
+            Refused: the message is not HTTP/1.1 (RFC 9112 sections 3.2 and 6.1), or encoded as none is taken.
+        """
+        hosts = [value for name, value in self.headers if name == "HOST"]
+        if not hosts and self.version >= (1, 1):
+            raise Refused("HTTP/1.1 needs a Host header (RFC 9112 section 3.2)")
+        if not all(_HOST.fullmatch(host) for host in hosts):
+            raise Refused("The Host header is no host and port (RFC 9112 section 3.2)")
+        sent = [value for name, value in self.headers if name == "TRANSFER-ENCODING"]
+        codings = [coding.strip(" \t").lower() for value in sent for coding in value.split(",")]
+        if codings[-1:] == ["chunked"] and set(codings) != {"chunked"}:
+            raise http.UnsupportedTransferCoding("")
+        super().set_body_reader()
+        # gunicorn would send the 100 before anybody has looked at the key.
+        self.unreader.to_continue, self._expected_100_continue = self._expected_100_continue, False
+        self.unreader.until = time.monotonic() + _BODY_SECONDS
+
+    def should_close(self) -> bool:
+        """As of gunicorn, asked when the answer begins; or the rest of the body is not there to be skipped."""
+        if self._skipped is None and self.body is not None:
+            self._skipped = self._skip_body()
+        return not self._skipped or bool(super().should_close())
+
+    def _skip_body(self) -> bool:
+        """Skip what was not read of the body, without waiting for more. Return True if that was all of it."""
+        reader = self.body.reader
+        left = reader.parser if isinstance(reader, ChunkedReader) else reader.length
+        if not left or self.body.failed or self.unreader.to_continue:
+            return not left
+        sock = self.unreader.sock
+        self.unreader.until = time.monotonic() + _SKIP_SECONDS
+        sock.settimeout(_SKIP_SECONDS)
+        try:
+            return len(self.body.read(_SKIPPED_BYTES)) < _SKIPPED_BYTES
+        except (OSError, http.ParseException):
+            return False
+        finally:
+            sock.settimeout(None)
+
+
+class Parser(RequestParser):  # type: ignore[misc] # gunicorn has no types
+    """The requests of a connection, one after the other."""
+
+    mesg_class = _Request
+
+    def __init__(self, cfg: object, sock: object, client: object) -> None:
+        super().__init__(cfg, sock, client)
+        self.unreader = _Unreader(sock)
+
+
+_NAMED = {"HOST": "Host", "CONTENT-TYPE": "Content-Type", "CONTENT-LENGTH": "Content-Length"}
+_NAMED["TRANSFER-ENCODING"] = "Transfer-Encoding"
+_REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
+    (TimeoutError, HTTPStatus.REQUEST_TIMEOUT, "The head of the request came too slowly"),
+    (http.LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG, "The request line is over 8,190 bytes"),
+    (
+        http.LimitRequestHeaders,
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The headers are over 100 lines, 8,190 bytes a line, or 64 KiB in all",
+    ),
+    (http.UnsupportedTransferCoding, HTTPStatus.NOT_IMPLEMENTED, "Transfer-Encoding takes chunked, and nothing else"),
+    (http.ExpectationFailed, HTTPStatus.EXPECTATION_FAILED, "Expect takes 100-continue, and nothing else"),
+    (http.InvalidRequestMethod, HTTPStatus.BAD_REQUEST, "The method is none: methods are upper-case words"),
+    (http.InvalidHTTPVersion, HTTPStatus.BAD_REQUEST, "The request line names no version that is taken: HTTP/1.1"),
+    (
+        http.InvalidRequestLine,
+        HTTPStatus.BAD_REQUEST,
+        "The request line is malformed: characters other than printable ASCII must be percent-encoded",
+    ),
+    (http.ParseException, HTTPStatus.BAD_REQUEST, "A header is malformed, or holds control characters"),
+)
+
+
+def answer(head: bytes, error: Exception) -> bytes:
+    """Return the answer to what is no request, in the envelope of the API whose address it names, as bytes to send.
+
+    Args:
+        head: the beginning of what was sent; the log is told nothing of it.
+        error: what the parser raised, or anything that came past the app.
+    """
+    fault = _fault(error)
+    method, _, target = head.partition(b"\r\n")[0].partition(b" ")
+    path = re.sub(rb"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*", b"", target.partition(b" ")[0])
+    response = ENVELOPES.at("/" + path.partition(b"?")[0].decode("latin-1").lstrip("/"))(fault)
+    request_id = uuid7().hex
+    log.info("request_refused", request_id=request_id, error=type(error).__name__, status=fault.status)
+    headers = {**dict(response.headers), "X-Request-Id": request_id, "Connection": "close"}
+    lines = [f"HTTP/1.1 {response.status}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if method == b"HEAD" else response.get_data())
+
+
+def _fault(error: Exception) -> Fault:
+    if isinstance(error, Refused):
+        return errors.of_status(error.status, error.message)
+    if isinstance(error, http.InvalidHeader) and error.hdr in _NAMED:
+        message = f"The header {_NAMED[error.hdr]} is malformed, stands twice, or contradicts another one"
+        return errors.of_status(HTTPStatus.BAD_REQUEST, message)
+    for kind, status, message in _REFUSALS:
+        if isinstance(error, kind):
+            return errors.of_status(status, message)
+    return errors.of(error)

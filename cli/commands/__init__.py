@@ -1,0 +1,1 @@
+"""The commands of `sluice`: one file a noun. They import all else of `cli`, and nothing imports them but `cli`."""

@@ -1,0 +1,10 @@
+"""Connections to Postgres, and their errors.
+
+    unreachable confirmed   the reason why there is no connection; a transaction with a known outcome
+    migrate                 bring the schema up to date
+    pool                    open connections, alone or in a pool
+    prepared                statements past the driver
+    errors session          errors of the driver in our words; the settings of a session
+
+Upper imports lower. The one table that is named here is that of `migrate`.
+"""

@@ -1,0 +1,86 @@
+"""Migrations: numbered SQL files, forward only, each recorded in the transaction that applies it."""
+
+import time
+from importlib.resources import files
+
+from ingest.db.connection.errors import translated
+from ingest.db.connection.session import Connection, unfit
+from ingest.errors import TryAgain, WrongDatabase
+
+# Any number, so long as nothing else on the server takes the same advisory lock.
+_LOCK = 5_748_309_261
+_LOCK_TIMEOUT_SECONDS = 120.0
+_LOCK_INTERVAL_SECONDS = 0.1
+
+_APPLIED = "SELECT name FROM sluice_migrations ORDER BY name"
+_HAS_TABLE = "SELECT to_regclass('sluice_migrations') IS NOT NULL"
+_CREATE_TABLE = """
+-- The migrations that this database has had, each recorded in the transaction that applied it.
+CREATE TABLE IF NOT EXISTS sluice_migrations (
+    name       text CONSTRAINT sluice_migrations_pkey PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+def pending(conn: Connection) -> list[str]:
+    """Return the names of the migrations that the database has not had, in order."""
+    with translated():
+        row = conn.execute(_HAS_TABLE).fetchone()
+        applied = {str(name) for (name,) in conn.execute(_APPLIED)} if row and row[0] else set[str]()
+    return [name for name in _all() if name not in applied]
+
+
+def migrate(conn: Connection) -> list[str]:
+    """Bring the schema up to date. Run twice, or by two at once, it is harmless.
+
+    The one function of this package that commits: a migration and its record are one transaction, and the lock that
+    keeps other runners out ends with it. So a pooler may lend each of these transactions another session.
+
+    Args:
+        conn: a connection; a transaction that is open on it is committed first.
+
+    Returns:
+        The names of the migrations that this call applied.
+
+    Raises:
+        WrongDatabase: it cannot hold what clients send.
+        TryAgain: another runner held the lock for two minutes.
+        DatabaseError: a migration was refused; those before it stand, nothing of it does.
+    """
+    if refusal := unfit(conn):
+        raise WrongDatabase(refusal)
+    with translated():
+        conn.commit()
+    applied: list[str] = []
+    deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
+    while True:
+        with translated(), conn.transaction():
+            if locked := _lock(conn):
+                conn.execute(_CREATE_TABLE)
+                missing = pending(conn)
+                if not missing:
+                    return applied
+                conn.execute(_sql(missing[0]))
+                conn.execute("INSERT INTO sluice_migrations (name) VALUES (%s)", (missing[0],))
+        if locked:
+            applied.append(missing[0])
+            deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
+        elif time.monotonic() > deadline:
+            raise TryAgain("55P03", reason="another `sluice migrate` has held its lock for two minutes")
+        else:
+            time.sleep(_LOCK_INTERVAL_SECONDS)
+
+
+def _lock(conn: Connection) -> bool:
+    """Try for the lock: to wait for it in the server deadlocks with another runner's CREATE INDEX CONCURRENTLY."""
+    return conn.execute("SELECT pg_try_advisory_xact_lock(%s)", (_LOCK,)).fetchone() == (True,)
+
+
+def _all() -> list[str]:
+    folder = files("ingest.db") / "migrations"
+    return sorted(entry.name.removesuffix(".sql") for entry in folder.iterdir() if entry.name.endswith(".sql"))
+
+
+def _sql(name: str) -> bytes:
+    return (files("ingest.db") / "migrations" / f"{name}.sql").read_bytes()

@@ -1,0 +1,329 @@
+"""Entities in Postgres: upserted a block at a time."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from operator import attrgetter
+from typing import Any, LiteralString
+from uuid import UUID
+
+import msgspec
+from psycopg.rows import class_row
+
+from ingest import json_text
+from ingest.db.bulk import binary
+from ingest.db.bulk.binary import Field, JsonbArray, TextArray, UuidArray
+from ingest.db.bulk.copy_insert import copy_if_all_new
+from ingest.db.bulk.upsert import differs, run_upsert, with_counts
+from ingest.db.connection.pool import Connection
+from ingest.db.data import erasure, growth
+from ingest.db.data.entity_repeats import overlaid, upsert_in_turn
+from ingest.errors import Unaddressable
+from ingest.ids import uuid7s
+from ingest.items.addresses import UNADDRESSABLE, UNADDRESSABLE_REASON
+from ingest.items.entities import Entity
+from ingest.jobs import Effect
+
+# In the operator API an external id is unique across types.
+SCOPE = ""
+
+# External ids by their scope: the two tell a tenant's entities apart.
+Names = Mapping[str, Collection[str]]
+
+# The rows of a group of keys: their scope is g.name, and they stand in g's part of one array. In the order of the keys,
+# neighbours share a page of the index, at which Postgres 17 and later look once for all of them.
+_AT_ONCE: LiteralString = """
+    SELECT id, public_id, external_id, deleted_at FROM entities
+    WHERE tenant_id = %(tenant_id)s AND scope = g.name
+      AND external_id = ANY((%(members)b::text[])[g.first:g.last])
+"""
+# Earlier ones may take that array for a mere filter, and with a plan that was made while the table was small read all
+# of a tenant's entities. LATERAL … LIMIT has each key looked up by itself, whatever the planner thinks of the table.
+_ONE_BY_ONE: LiteralString = """
+    SELECT e.id, e.public_id, e.external_id, e.deleted_at
+    FROM unnest((%(members)b::text[])[g.first:g.last]) AS k (external_id)
+    CROSS JOIN LATERAL (
+        SELECT id, public_id, external_id, deleted_at FROM entities
+        WHERE tenant_id = %(tenant_id)s AND scope = g.name AND external_id = k.external_id LIMIT 1) e
+"""
+_AT_ONCE_SINCE = 170000  # the server version that first does it well
+_GROUPS: LiteralString = f"FROM {binary.GROUPS} AS g (name, first, last) CROSS JOIN LATERAL"
+_KNOWN: LiteralString = f"SELECT EXISTS (SELECT {_GROUPS} ({{rows}} LIMIT 1) e)"
+
+
+def _looking_up(conn: Connection, query: LiteralString) -> LiteralString:
+    """Return the query, with the rows of a group as this server finds them best."""
+    return query.format(rows=_AT_ONCE if conn.info.server_version >= _AT_ONCE_SINCE else _ONE_BY_ONE)
+
+
+_COPY = "COPY entities (public_id, tenant_id, scope, external_id, type, properties) FROM STDIN (FORMAT BINARY)"
+
+# Rows that say the same already are not written, and not returned. A deleted one comes back as if new.
+_UPSERT: LiteralString = """
+INSERT INTO entities AS e (public_id, tenant_id, scope, external_id, type, properties)
+SELECT i.public_id, %(tenant_id)s, i.scope, i.external_id, i.type, i.properties
+FROM unnest(%(public_ids)b::uuid[], %(scopes)b::text[], %(external_ids)b::text[], %(types)b::text[],
+            %(properties)b::jsonb[]) AS i (public_id, scope, external_id, type, properties)
+ON CONFLICT ON CONSTRAINT entities_external_id_key DO UPDATE
+SET type = excluded.type, properties = {new}, updated_at = now(), deleted_at = NULL,
+    revision = CASE WHEN e.deleted_at IS NULL THEN e.revision + 1 ELSE 0 END,
+    created_at = CASE WHEN e.deleted_at IS NULL THEN e.created_at ELSE now() END
+WHERE (e.deleted_at IS NOT NULL OR e.type <> excluded.type OR {differs}){guard}
+RETURNING e.scope AS first, e.external_id AS second, e.revision = 0 AS created
+"""
+
+
+def _upserting(new: LiteralString, guard: LiteralString = "") -> LiteralString:
+    """Return the statement that gives a row that is there these properties."""
+    return with_counts(_UPSERT.format(new=new, differs=differs("e.properties", new), guard=guard))
+
+
+def _merging(new: LiteralString) -> LiteralString:
+    return _upserting(new, f" AND {growth.guard('e.properties', 'excluded.properties', new)}")
+
+
+_REPLACE = _upserting("excluded.properties")
+_MERGE = _merging("(e.properties || excluded.properties)")
+# Top level only: a null inside of a value is data. Taken only where a block has nulls, since it costs 29 %.
+_MERGE_REMOVING = _merging(
+    "((e.properties || excluded.properties)"
+    " - ARRAY(SELECT key FROM jsonb_each(excluded.properties) WHERE value = 'null'))"
+)
+# A merge that created its entity had nothing to remove the nulls from.
+_WITHOUT_NULLS = """
+UPDATE entities SET properties = properties - ARRAY(SELECT key FROM jsonb_each(properties) WHERE value = 'null')
+WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(external_id)s
+"""
+
+
+def upsert(
+    conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merge: bool, most_bytes: int = growth.MOST_BYTES
+) -> list[Effect]:
+    """Write entities as if they had come one after the other.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: whose.
+        entities: in the order sent; they are locked in the order of their keys, so that two writers cannot deadlock.
+        merge: merge top-level fields and remove those that are null, instead of replacing all of `data`.
+        most_bytes: of an entity, to which merges may let it grow.
+
+    Returns:
+        What became of each, in the order given.
+
+    Raises:
+        Unaddressable: no URL can hold the id or the scope of one.
+        TooLarge: a merge would let one grow too large.
+    """
+    external_ids = set(map(_external_id, entities))
+    if not (UNADDRESSABLE.isdisjoint(external_ids) and UNADDRESSABLE.isdisjoint(map(_scope, entities))):
+        raise Unaddressable(None, reason=UNADDRESSABLE_REASON)
+    distinct = len(external_ids) == len(entities) or len(set(map(_key, entities))) == len(entities)
+    upsert_distinct = partial(_upsert, conn, tenant_id, merge=merge, most_bytes=most_bytes)
+    if distinct:
+        return upsert_distinct(entities)
+    return upsert_in_turn(conn, tenant_id, entities, merge=merge, upsert=upsert_distinct)
+
+
+def _upsert(
+    conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merge: bool, most_bytes: int
+) -> list[Effect]:
+    """Write entities of which no two share a key."""
+    rows = sorted(sorted(entities, key=_external_id), key=_scope)
+    scopes = list(map(_scope, rows))
+    external_ids = list(binary.texts(map(_external_id, rows)))
+    public_ids = uuid7s(len(rows))
+
+    def types() -> Iterator[Field]:
+        return binary.names([row.type for row in rows])
+
+    def properties() -> Iterator[Field]:
+        return binary.documents(row.data for row in rows)
+
+    def keys() -> dict[str, object]:
+        return {"tenant_id": tenant_id, **binary.grouped(TextArray, Counter(scopes), external_ids)}
+
+    def columns() -> tuple[Iterable[Field], ...]:
+        tenant, of_scopes = binary.same_integer(tenant_id), binary.names(scopes)
+        return binary.uuids(public_ids), tenant, of_scopes, external_ids, types(), properties()
+
+    with_nulls = _with_nulls(rows) if merge else []
+    if len(rows) > 1 and not with_nulls:
+        known = _looking_up(conn, _KNOWN)
+        if copy_if_all_new(conn, tenant_id, known=known, keys=keys, copy=_COPY, count=len(rows), columns=columns):
+            return [Effect.CREATED] * len(rows)
+    values = {
+        "tenant_id": tenant_id,
+        "scopes": binary.array(TextArray, binary.names(scopes)),
+        "external_ids": binary.array(TextArray, external_ids),
+        "public_ids": binary.array(UuidArray, binary.uuids(public_ids)),
+        "types": binary.array(TextArray, types()),
+        "properties": binary.array(JsonbArray, properties()),
+        **growth.bounds(most_bytes),
+    }
+    statement = (_MERGE_REMOVING if with_nulls else _MERGE) if merge else _REPLACE
+    found = run_upsert(conn, statement, values, map(_key, entities))
+    if with_nulls:
+        created = {_key(entity) for entity, effect in zip(entities, found, strict=True) if effect is Effect.CREATED}
+        for row in with_nulls:
+            if _key(row) in created:
+                named = {"tenant_id": tenant_id, "scope": row.scope, "external_id": row.external_id}
+                conn.execute(_WITHOUT_NULLS, named)
+    return found
+
+
+_scope, _external_id, _key = attrgetter("scope"), attrgetter("external_id"), attrgetter("scope", "external_id")
+
+
+def _with_nulls(entities: Sequence[Entity]) -> list[Entity]:
+    """Return those of which a field is null: a merge removes it."""
+    candidates = [entity for entity in entities if b"null" in bytes(entity.data)]
+    return [entity for entity in candidates if json_text.has_null_member(entity.data)]
+
+
+_FOUND: LiteralString = f"""
+SELECT g.name, e.found {_GROUPS} (
+    SELECT array_agg({{{{column}}}} ORDER BY external_id) AS found FROM ({{rows}}) r WHERE deleted_at IS NULL) e
+"""
+_FOUND_NAMED: LiteralString = f"""
+SELECT g.name, e.found, e.external_ids {_GROUPS} (
+    SELECT array_agg({{{{column}}}} ORDER BY external_id) AS found,
+           array_agg(external_id ORDER BY external_id) AS external_ids
+    FROM ({{rows}}) r WHERE deleted_at IS NULL) e
+"""
+
+
+def resolve(conn: Connection, tenant_id: int, names: Names) -> dict[str, dict[str, int]]:
+    """Return the internal ids of those of a tenant's entities that exist, by scope and external id."""
+    return _resolve(conn, "id", tenant_id, names)
+
+
+def public_ids(conn: Connection, tenant_id: int, names: Names) -> dict[str, dict[str, UUID]]:
+    """Return the public ids of those of a tenant's entities that exist, by scope and external id."""
+    return _resolve(conn, "public_id", tenant_id, names)
+
+
+def _resolve(conn: Connection, column: LiteralString, tenant_id: int, names: Names) -> dict[str, dict[str, Any]]:
+    # COLLATE "C" and Python sort text alike, by its code points.
+    order = {scope: sorted(external_ids) for scope, external_ids in names.items()}
+    sizes = {scope: len(external_ids) for scope, external_ids in order.items()}
+    fields = binary.texts(chain.from_iterable(order.values()))
+    values = {"tenant_id": tenant_id, **binary.grouped(TextArray, sizes, fields)}
+
+    def found(query: LiteralString) -> list[Any]:
+        return conn.execute(_looking_up(conn, query).format(column=column), values, binary=True).fetchall()
+
+    all_found = {scope: found_ids or () for scope, found_ids in found(_FOUND)}
+    if all(len(all_found[scope]) == len(external_ids) for scope, external_ids in order.items()):
+        return {scope: dict(zip(external_ids, all_found[scope], strict=True)) for scope, external_ids in order.items()}
+    # Names are for where some are missing: that is rare, and they would cost as much as the rest.
+    return {
+        scope: dict(zip(external_ids or (), found_ids or (), strict=True))
+        for scope, found_ids, external_ids in found(_FOUND_NAMED)
+    }
+
+
+def ensure(
+    conn: Connection, tenant_id: int, entities: Sequence[Entity], *, most_bytes: int = growth.MOST_BYTES
+) -> list[int]:
+    """Return the internal ids of entities. Create those that do not exist; merge the data into the others.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: whose.
+        entities: in the order in which to merge; the same one may come several times.
+        most_bytes: of an entity, to which merges may let it grow.
+
+    Returns:
+        One each, in the order given.
+    """
+    scopes, external_ids = list(map(_scope, entities)), list(map(_external_id, entities))
+    names: dict[str, set[str]] = {scope: set() for scope in set(scopes)}
+    for scope, external_id in zip(scopes, external_ids, strict=True):
+        names[scope].add(external_id)
+    known = resolve(conn, tenant_id, names)
+    missing = any(len(known[scope]) < len(named) for scope, named in names.items())
+    if missing or any(map(_says_something, entities)):
+        upsert(conn, tenant_id, _changing(entities, known, most_bytes), merge=True, most_bytes=most_bytes)
+    if missing:
+        known = resolve(conn, tenant_id, names)
+    return [known[scope][external_id] for scope, external_id in zip(scopes, external_ids, strict=True)]
+
+
+def _changing(entities: Sequence[Entity], known: Mapping[str, Mapping[str, int]], most_bytes: int) -> list[Entity]:
+    """Return the entities to create or merge, mostly one for each, with all that is sent for it, in order."""
+    merges: dict[tuple[str, str], list[Entity]] = {}
+    for entity in entities:
+        if _says_something(entity) or entity.external_id not in known[entity.scope]:
+            merges.setdefault(_key(entity), []).append(entity)
+    return list(chain.from_iterable(_folded(merge, most_bytes) for merge in merges.values()))
+
+
+def _folded(merges: list[Entity], most_bytes: int) -> list[Entity]:
+    """Merges of one entity as one, unless that may be too large: then each but the first meets the guard."""
+    if len(merges) == 1 or sum(len(merge.data) for merge in merges) > growth.harmless_bytes(most_bytes):
+        return merges
+    return [msgspec.structs.replace(merges[0], data=overlaid(merge.data for merge in merges))]
+
+
+def _says_something(entity: Entity) -> bool:
+    """True if merging this entity may change a stored one."""
+    return len(entity.data) > len(b"{}")
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRow:
+    """An entity as it is read back; `properties` is its JSON text, numbers as they were sent."""
+
+    id: int
+    public_id: UUID
+    external_id: str
+    type: str
+    properties: str
+    created_at: datetime
+    updated_at: datetime
+
+
+_READ = """
+SELECT id, public_id, external_id, type, properties::text, created_at, updated_at FROM entities
+WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(external_id)s AND deleted_at IS NULL
+"""
+
+
+def read(conn: Connection, tenant_id: int, external_id: str, *, scope: str = SCOPE) -> EntityRow | None:
+    """Return one entity; None where there is none, or it was deleted."""
+    values = {"tenant_id": tenant_id, "scope": scope, "external_id": external_id}
+    with conn.cursor(row_factory=class_row(EntityRow)) as cursor:
+        return cursor.execute(_READ, values).fetchone()
+
+
+# All properties go, whichever of them a template calls PII today, and the states too: only events outlive an entity.
+_DELETE = """
+WITH gone AS (
+    UPDATE entities SET deleted_at = now(), properties = '{}'
+    WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(external_id)s AND deleted_at IS NULL
+    RETURNING id
+), without_states AS (
+    DELETE FROM states WHERE entity_id = (SELECT id FROM gone)
+)
+SELECT id FROM gone
+"""
+
+
+def delete(conn: Connection, tenant_id: int, external_id: str) -> bool:
+    """Delete an entity softly: its properties and states are erased, its events kept.
+
+    Args:
+        conn: an open transaction, which has written nothing yet.
+        tenant_id: whose.
+        external_id: its id, as the tenant knows it.
+
+    Returns:
+        Whether it was there.
+    """
+    erasure.begin(conn, tenant_id)
+    values = {"tenant_id": tenant_id, "scope": SCOPE, "external_id": external_id}
+    return conn.execute(_DELETE, values).rowcount == 1

@@ -1,0 +1,148 @@
+"""Retention: what is past its time is deleted, a bounded piece at a time."""
+
+from datetime import datetime
+
+from ingest.db.connection.pool import Connection
+
+_PURGE_JOBS = """
+DELETE FROM jobs WHERE id IN (
+    SELECT id FROM jobs WHERE ended_at < now() - make_interval(days => %(days)s)
+    ORDER BY ended_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+"""
+
+
+def purge_jobs(conn: Connection, *, days: int, limit: int) -> int:
+    """Delete jobs that ended so many days ago, with their item errors.
+
+    Returns:
+        How many were deleted, at most `limit`.
+    """
+    return conn.execute(_PURGE_JOBS, {"days": days, "limit": limit}).rowcount
+
+
+# A block under way is locked; its transaction will find the job ended, and the next round finds the block free.
+_PURGE_CANCELLED_PAYLOADS = """
+WITH cancelled AS (
+    SELECT id FROM jobs WHERE status = 'cancelled' AND payload_kept ORDER BY ended_at LIMIT 20 FOR UPDATE SKIP LOCKED
+), kept AS (
+    SELECT b.job_id, b.no FROM cancelled c JOIN job_blocks b ON b.job_id = ANY (ARRAY[c.id])
+    WHERE b.open AND octet_length(b.payload) > 0 LIMIT %(limit)s
+), emptied AS (
+    UPDATE job_blocks b SET payload = '' FROM (
+        SELECT b.job_id, b.no FROM kept JOIN job_blocks b ON b.job_id = ANY (ARRAY[kept.job_id]) AND b.no = kept.no
+        FOR UPDATE OF b SKIP LOCKED) free
+    WHERE b.job_id = ANY (ARRAY[free.job_id]) AND b.no = free.no
+    RETURNING b.job_id
+), done AS (
+    UPDATE jobs SET payload_kept = false
+    WHERE id IN (
+        SELECT c.id FROM cancelled c WHERE NOT EXISTS (
+            SELECT FROM job_blocks b WHERE b.job_id = c.id AND b.open AND octet_length(b.payload) > 0))
+)
+SELECT FROM emptied
+"""
+
+
+def purge_cancelled_payloads(conn: Connection, *, limit: int) -> int:
+    """Delete the payload of cancelled jobs, as far as it was not run.
+
+    Returns:
+        How many blocks were emptied, at most `limit`.
+    """
+    return conn.execute(_PURGE_CANCELLED_PAYLOADS, {"limit": limit}).rowcount
+
+
+# A request that has just read the tenant may still accept a job under a template version that was just replaced; ten
+# minutes are far more than any request takes. All jobs are read once, and only if there is something to purge.
+_PURGE_VERSIONS = """
+WITH replaced AS MATERIALIZED (
+    SELECT t.id FROM templates t
+    WHERE EXISTS (SELECT FROM templates newer WHERE newer.tenant_id = t.tenant_id AND newer.slug = t.slug
+                  AND newer.id > t.id AND newer.created_at < now() - interval '10 minutes')
+      AND NOT EXISTS (SELECT FROM tenants c WHERE c.id = t.tenant_id AND c.template_id = t.id)
+), named AS MATERIALIZED (
+    SELECT DISTINCT j.template_id FROM jobs j WHERE EXISTS (SELECT FROM replaced)
+)
+DELETE FROM templates WHERE id IN (
+    SELECT t.id FROM templates t JOIN replaced USING (id)
+    WHERE t.id NOT IN (SELECT template_id FROM named WHERE template_id IS NOT NULL)
+    ORDER BY t.id LIMIT %(limit)s FOR UPDATE OF t SKIP LOCKED)
+"""
+
+
+def purge_template_versions(conn: Connection, *, limit: int) -> int:
+    """Delete template versions that a newer one has replaced, and that no tenant and no job names.
+
+    Returns:
+        How many were deleted, at most `limit`.
+    """
+    return conn.execute(_PURGE_VERSIONS, {"limit": limit}).rowcount
+
+
+_WANTED = "SELECT EXISTS (SELECT FROM tenants WHERE data_retention_days IS NOT NULL OR retention_policy IS NOT NULL)"
+
+
+def wanted(conn: Connection) -> bool:
+    """True if any tenant has set a retention for its events or states."""
+    row = conn.execute(_WANTED).fetchone()
+    return row is not None and bool(row[0])
+
+
+# Days to keep the events, and the states, of the tenant in row `t`; NULL: for ever.
+EVENT_DAYS = "coalesce((t.retention_policy #>> '{entity_events,archive_days}')::integer, t.data_retention_days)"
+STATE_DAYS = "coalesce((t.retention_policy #>> '{entity_states,archive_days}')::integer, t.data_retention_days)"
+
+_EVENTS_KEPT = f"SELECT {EVENT_DAYS}, now() - make_interval(days => {EVENT_DAYS}) FROM tenants t WHERE t.id = %s"
+
+
+def events_kept(conn: Connection, tenant_id: int) -> tuple[int, datetime] | None:
+    """Return for how many days a tenant's events are kept, and since when therefore; None: for ever."""
+    row = conn.execute(_EVENTS_KEPT, (tenant_id,)).fetchone()
+    return None if row is None or row[0] is None else row  # type: ignore[return-value] # (integer, timestamptz)
+
+
+# A range of pages needs no index, which every write would pay for: a purge may take its time, a write may not.
+_PURGE_PAGES = {
+    "event_entities": f"""
+DELETE FROM event_entities x USING entities e, tenants t
+WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND e.id = x.entity_id AND t.id = e.tenant_id
+  AND x.occurred_at < now() - make_interval(days => {EVENT_DAYS})
+""",
+    "events": f"""
+DELETE FROM events x USING tenants t
+WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND t.id = x.tenant_id
+  AND x.occurred_at < now() - make_interval(days => {EVENT_DAYS})
+""",
+    "states": f"""
+DELETE FROM states x USING entities e, tenants t
+WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND e.id = x.entity_id AND t.id = e.tenant_id
+  AND x.updated_at < now() - make_interval(days => {STATE_DAYS})
+""",
+}
+TABLES = tuple(_PURGE_PAGES)
+
+
+def purge_pages(conn: Connection, table: str, *, first: int, pages: int) -> int:
+    """Delete what is past its tenant's retention from a range of a table's pages.
+
+    The policy's `archive_days` counts, or the tenant's `data_retention_days` where there is no policy
+    (docs/contracts/operator.md section 2); an event's age is that of its timestamp, a state's that of its last change.
+
+    Args:
+        conn: an open transaction.
+        table: one of TABLES.
+        first: the first page, of 8 kB each.
+        pages: how many.
+
+    Returns:
+        How many rows were deleted.
+    """
+    return conn.execute(_PURGE_PAGES[table], {"first": f"({first},0)", "last": f"({first + pages},0)"}).rowcount
+
+
+_PAGES = "SELECT pg_relation_size(%s::text::regclass) / current_setting('block_size')::bigint"
+
+
+def pages_of(conn: Connection, table: str) -> int:
+    """Return how many pages a table has."""
+    return conn.execute(_PAGES, (table,)).fetchall()[0][0]  # type: ignore[return-value] # a bigint

@@ -1,0 +1,12 @@
+"""Each move of a job, by the process that makes it.
+
+    acceptance    a request stores a batch as a job
+    claims        a worker takes the next job
+    blocks        a worker locks a block, and records errors, warnings and results
+    completion    a worker closes a block, and with the last one its job
+    control       a worker fails a job, or an operator cancels it
+    rescue        the sweeper finds jobs without progress
+    lookup        any process reads jobs
+
+Imports `tenants`, `bulk` and `connection`; knows no kind of items.
+"""

@@ -1,0 +1,125 @@
+"""Store a batch as a job: one statement, so that one round trip accepts it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from uuid import UUID
+
+from ingest.db.connection.pool import Connection
+from ingest.db.connection.prepared import Prepared
+from ingest.db.tenants.keys import Caller
+from ingest.intake.blocks import Block
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """The fields of a new job that its request sets. See `ingest.jobs.Job`.
+
+    Attributes:
+        cached_caller: the caller, if it comes from a cache: the job is stored only if all of it still holds.
+    """
+
+    id: UUID
+    tenant_id: int
+    kind: str
+    merge: bool
+    template_id: int | None
+    after_job_id: UUID | None
+    request_id: str
+    awaited: bool
+    cached_caller: Caller | None = None
+    after_any: bool = False
+    ordered: bool = True
+    strict: bool = False
+
+
+_OF_JOB = {
+    "id": UUID,
+    "tenant_id": int,
+    "kind": str,
+    "merge": bool,
+    "template_id": int,
+    "after_job_id": UUID,
+    "after_any": bool,
+    "ordered": bool,
+    "request_id": str,
+    "awaited": bool,
+    "strict": bool,
+    "total": int,
+    "blocks": int,
+    "key_id": UUID,
+    "key_version": str,
+    "tenant_version": str,
+}
+_OF_BLOCK = {"first_index": int, "items": int, "payload": bytes}
+
+# One statement, so that one round trip stores a batch. The job's id is known before, so that a repeated statement
+# stores one job: see `ingest.db.connection.confirmed.retry_until_known`. Every change of a row gives it another xmin:
+# where key and tenant have the same as before, neither is closed, and both are in all else what the request took them
+# for.
+_ACCEPT = """
+WITH job AS (
+    INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
+                      strict, total, unprocessed, blocks_open)
+    SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(after_any)s, %(ordered)s,
+           %(request_id)s, %(awaited)s, %(strict)s, %(total)s, %(total)s, %(blocks)s
+    WHERE %(key_id)s IS NULL OR (
+        SELECT k.xmin::text = %(key_version)s AND t.xmin::text = %(tenant_version)s
+               AND (k.expires_at > now()) IS NOT FALSE
+        FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.id = %(key_id)s
+    )
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+)
+INSERT INTO job_blocks (job_id, no, first_index, items, payload)
+SELECT job.id, b.no, b.first_index, b.items, b.payload FROM job, (VALUES {rows}) AS b (no, first_index, items, payload)
+"""
+
+
+@cache
+def _accepting(blocks: int) -> Prepared:
+    """Return the statement for so many blocks."""
+    rows = (f"({no}, %(first_index{no})s, %(items{no})s, %(payload{no})s)" for no in range(blocks))
+    of_blocks = {f"{name}{no}": value_type for no in range(blocks) for name, value_type in _OF_BLOCK.items()}
+    return Prepared(f"accept_{blocks}", _ACCEPT.format(rows=", ".join(rows)), {**_OF_JOB, **of_blocks})
+
+
+_IS_THERE = "SELECT FROM jobs WHERE id = %s"
+
+
+def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
+    """Store a batch as a job. Once this commits, the batch is safe: the answer may be sent and workers notified.
+
+    Where a job of that id is there already, nothing happens.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job: what the request decided.
+        blocks: all of the batch, in order.
+
+    Returns:
+        Whether the job is there. It is not where something about its caller has changed: this attempt did nothing then,
+        but an earlier one of the same id may still land.
+    """
+    caller = job.cached_caller
+    values = {
+        "id": job.id,
+        "tenant_id": job.tenant_id,
+        "kind": job.kind,
+        "merge": job.merge,
+        "template_id": job.template_id,
+        "after_job_id": job.after_job_id,
+        "after_any": job.after_any,
+        "ordered": job.ordered,
+        "request_id": job.request_id,
+        "awaited": job.awaited,
+        "strict": job.strict,
+        "total": sum(block.items for block in blocks),
+        "blocks": len(blocks),
+        "key_id": caller and caller.key_id,
+        "key_version": caller and caller.key_version,
+        "tenant_version": caller and caller.tenant_version,
+    }
+    for no, block in enumerate(blocks):
+        values |= {f"first_index{no}": block.first_index, f"items{no}": block.items, f"payload{no}": block.payload}
+    return _accepting(len(blocks)).execute(conn, values) > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0

@@ -1,0 +1,268 @@
+"""Blocks: the row lock on a block is the lease on its work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ingest.db.bulk import binary
+from ingest.db.connection.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
+from ingest.jobs import MOST_WARNINGS_KEPT, Effect, ItemError, ItemWarning
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBlock:
+    """An open block, as read before any lock; its payload never changes while it is open."""
+
+    no: int
+    first_index: int
+    items: int
+    payload: bytes
+    deliveries: int
+
+
+_NEXT = """
+SELECT no, first_index, items, payload, deliveries FROM job_blocks
+WHERE job_id = %s AND open ORDER BY no LIMIT 1
+"""
+
+
+def next_open(conn: Connection, job_id: UUID) -> OpenBlock | None:
+    """Return the first open block of a job, without a lock; None where all are closed."""
+    with conn.cursor(row_factory=class_row(OpenBlock)) as cursor:
+        return cursor.execute(_NEXT, (job_id,)).fetchone()
+
+
+_STILL_OPEN = """
+SELECT no, first_index, items, payload, deliveries FROM job_blocks WHERE job_id = %s AND no = %s AND open
+"""
+
+
+def still_open(conn: Connection, job_id: UUID, no: int) -> OpenBlock | None:
+    """Return a block of a job, without a lock; None where it is closed."""
+    with conn.cursor(row_factory=class_row(OpenBlock)) as cursor:
+        return cursor.execute(_STILL_OPEN, (job_id, no)).fetchone()
+
+
+# The subquery pins each block to the first open one of its job: a plain ORDER BY no LIMIT 1 SKIP LOCKED would jump over
+# a block that another worker holds, and break the order.
+_LOCK: LiteralString = """
+SELECT FROM unnest(%(job_ids)b, %(nos)b) AS w (job_id, no)
+JOIN job_blocks b ON b.job_id = ANY (ARRAY[w.job_id]) AND b.no = w.no
+WHERE b.open {in_order}
+FOR UPDATE OF b {skip}
+"""
+_LOCK_IN_ORDER = _LOCK.format(
+    in_order="AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = w.job_id AND open)", skip="SKIP LOCKED"
+)
+# Wait for the lock: a claim of another worker that has just lost this block to us may hold it for its statement, since
+# Postgres keeps a lock on a row that a recheck then rejects.
+_LOCK_ANY = _LOCK.format(in_order="", skip="")
+
+
+def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]], *, in_order: bool = True) -> bool:
+    """Take the lease on blocks until this transaction ends, however it ends.
+
+    Args:
+        conn: an open transaction.
+        wanted: the job and the number of each, no two of the same job.
+        in_order: only the first open block of a job may be locked.
+
+    Returns:
+        False where another worker holds one of them, or has closed it; the others may be held all the same.
+    """
+    values = {
+        "job_ids": binary.uuid_array(job_id for job_id, _ in wanted),
+        "nos": binary.integer_array(no for _, no in wanted),
+    }
+    return conn.execute(_LOCK_IN_ORDER if in_order else _LOCK_ANY, values).rowcount == len(wanted)
+
+
+# Each delivery without progress doubles the lease time, up to 320 s: a block that is merely slow gets its time, and one
+# that hangs does not keep a session for long.
+_LEASE_SECONDS = 10
+_MOST_DOUBLINGS = 5
+
+
+def lease_seconds(deliveries: int) -> int:
+    """Return the lease time: how long a transaction may work on a block that was delivered so often.
+
+    Args:
+        deliveries: this one included.
+    """
+    return _LEASE_SECONDS << min(max(deliveries - 1, 0), _MOST_DOUBLINGS)
+
+
+def extend_lease(conn: Connection, deliveries: int) -> None:
+    """Give this transaction the time that its block's deliveries have earned; the first one has the session's own."""
+    seconds = lease_seconds(deliveries)
+    if seconds == _LEASE_SECONDS:
+        return
+    conn.execute(
+        "SELECT set_config('application_name', %(name)s, true), set_config('statement_timeout', %(timeout)s, true),"
+        " set_config('idle_in_transaction_session_timeout', %(timeout)s, true)",
+        {"name": f"{WORKER}:{seconds}", "timeout": f"{seconds - 2}s"},
+    )
+    if conn.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
+        # A timer that runs keeps its end whatever is set; it must be stopped for another to start.
+        conn.execute("SET LOCAL transaction_timeout = 0")
+        conn.execute("SELECT set_config('transaction_timeout', %s, true)", (f"{seconds - 1}s",))
+
+
+class Results(NamedTuple):
+    """Per-item results of a block, as three parallel columns. Only for kinds with `keeps_results`.
+
+    An id is a UUID's 16 bytes.
+    """
+
+    indexes: Sequence[int]
+    effects: Sequence[Effect]
+    ids: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result of one accepted item."""
+
+    index: int
+    effect: Effect
+    public_id: UUID
+
+
+_RESULTS = """
+SELECT r.index, r.effect, r.id
+FROM job_blocks b CROSS JOIN unnest(b.result_indexes, b.result_effects, b.result_ids) AS r (index, effect, id)
+WHERE b.job_id = %s ORDER BY r.index
+"""
+
+
+def results_of(conn: Connection, job_id: UUID) -> list[Result]:
+    """Return the results of a job's accepted items, in index order; empty if its kind keeps no results."""
+    rows = conn.execute(_RESULTS, (job_id,))
+    return [Result(index, Effect(effect), public_id) for index, effect, public_id in rows]  # type: ignore[arg-type] # as selected
+
+
+_RECORD = """
+INSERT INTO job_errors (job_id, index, external_id, code, message)
+SELECT e.job_id, e.index, e.external_id, e.code, e.message
+FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[])
+     AS e (job_id, index, external_id, code, message)
+"""
+
+
+def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]]) -> None:
+    """Keep what was wrong with bad items, each beside its job."""
+    if not errors:
+        return
+    columns = {
+        "job_ids": [job_id for job_id, _ in errors],
+        "indexes": [error.index for _, error in errors],
+        "ids": [None if error.external_id is None else _storable(error.external_id) for _, error in errors],
+        "codes": [error.code for _, error in errors],
+        "messages": [_storable(error.message) for _, error in errors],
+    }
+    conn.execute(_RECORD, columns)
+
+
+_ERRORS = """
+SELECT index, external_id, code, message FROM job_errors
+WHERE job_id = %(job_id)s AND index > %(after)s ORDER BY index LIMIT %(limit)s
+"""
+
+
+def errors_of(conn: Connection, job_id: UUID, *, limit: int, after: int = -1) -> list[ItemError]:
+    """Return a page of a job's item errors, in index order.
+
+    Args:
+        conn: an open transaction.
+        job_id: whose.
+        limit: the most to return.
+        after: only those with a greater index.
+    """
+    with conn.cursor(row_factory=class_row(ItemError)) as cursor:
+        return cursor.execute(_ERRORS, {"job_id": job_id, "after": after, "limit": limit}).fetchall()
+
+
+# The rows of the jobs are this transaction's already.
+_WARN = f"""
+WITH counted AS (
+    UPDATE jobs j SET warnings = j.warnings + c.count
+    FROM unnest(%(counted)b::uuid[], %(counts)b::integer[]) AS c (job_id, count) WHERE j.id = ANY (ARRAY[c.job_id])
+    RETURNING j.id, j.warnings - c.count AS before
+)
+INSERT INTO job_warnings (job_id, index, no, code, message, field)
+SELECT w.job_id, w.index, row_number() OVER (PARTITION BY w.job_id, w.index ORDER BY w.place) - 1, w.code, w.message,
+       w.field
+FROM unnest(%(job_ids)b::uuid[], %(places)b::integer[], %(indexes)b::integer[], %(codes)b::text[], %(messages)b::text[],
+            %(fields)b::text[]) AS w (job_id, place, index, code, message, field)
+JOIN counted ON counted.id = w.job_id
+WHERE counted.before + w.place <= {MOST_WARNINGS_KEPT}
+"""
+
+
+def record_warnings(conn: Connection, warnings: Mapping[UUID, Sequence[ItemWarning]]) -> None:
+    """Count what the senders of good items should know, and keep the first of it.
+
+    Args:
+        conn: the transaction that moved the jobs on.
+        warnings: of each job, in the order of their indexes.
+    """
+    if not any(warnings.values()):
+        return
+    kept = [
+        (job_id, place, warning)
+        for job_id, found in warnings.items()
+        for place, warning in enumerate(found[:MOST_WARNINGS_KEPT], 1)
+    ]
+    columns = {
+        "counted": list(warnings),
+        "counts": [len(found) for found in warnings.values()],
+        "job_ids": [job_id for job_id, _, _ in kept],
+        "places": [place for _, place, _ in kept],
+        "indexes": [warning.index for _, _, warning in kept],
+        "codes": [warning.code for _, _, warning in kept],
+        "messages": [_storable(warning.message) for _, _, warning in kept],
+        "fields": [None if warning.field is None else _storable(warning.field) for _, _, warning in kept],
+    }
+    conn.execute(_WARN, columns)
+
+
+_WARNINGS = """
+SELECT no, index, code, message, field FROM job_warnings
+WHERE job_id = %(job_id)s AND (index, no) > (%(index)s, %(no)s) ORDER BY index, no LIMIT %(limit)s
+"""
+
+# The place at which a page of warnings ended: an index, and the number of the warning among the item's.
+Place = tuple[int, int]
+
+
+def warnings_of(
+    conn: Connection, job_id: UUID, *, limit: int, after: Place = (-1, -1)
+) -> list[tuple[Place, ItemWarning]]:
+    """Return a page of a job's warnings, in index order, each with its place.
+
+    Args:
+        conn: an open transaction.
+        job_id: whose.
+        limit: the most to return.
+        after: only those with a greater place.
+    """
+    values = {"job_id": job_id, "index": after[0], "no": after[1], "limit": limit}
+    rows = conn.execute(_WARNINGS, values)
+    return [((warning[0], no), ItemWarning(*warning)) for no, *warning in rows]  # type: ignore[misc,arg-type] # as selected
+
+
+# Postgres stores no NUL and no lone surrogate. The item that had one was refused for it; here it is only told apart.
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+# An item's error quotes what was sent: a field's name may be megabytes long.
+_LONGEST_TOLD = 2_000
+
+
+def _storable(text: str) -> str:
+    if len(text) > _LONGEST_TOLD:
+        text = f"{text[:_LONGEST_TOLD]}…"
+    return text.replace("\0", _REPLACEMENT).encode("utf-8", "replace").decode()

@@ -1,0 +1,129 @@
+"""Completion: the blocks that a transaction has written are closed, and their jobs advance, to their end too."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import accumulate, chain
+from typing import LiteralString, NamedTuple
+from uuid import UUID
+
+from ingest.db.bulk import binary
+from ingest.db.bulk.binary import Array, TextArray, UuidArray
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs.blocks import Results
+from ingest.db.jobs.claims import ANOTHER_TENANT_WAITS
+from ingest.jobs import Effect, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutcome:
+    """A block of which every item has its effect now.
+
+    Attributes:
+        effects: how many of its items had each; UNPROCESSED is not among them.
+        results: of the items that were taken; None where the kind keeps none.
+    """
+
+    job_id: UUID
+    no: int
+    effects: Mapping[Effect, int]
+    results: Results | None = None
+
+
+_EFFECTS = [effect for effect in Effect if effect is not Effect.UNPROCESSED]
+_COUNTED = [effect.value for effect in _EFFECTS]
+
+# A block's payload is forgotten as it is closed. Of the jobs: PROCESSING to PROCESSING, or to COMPLETED by the
+# transaction that closes the last block. One that is not returned was ended meanwhile, so its block must not stand.
+_CLOSE: LiteralString = f"""
+WITH outcome AS (
+    SELECT * FROM unnest(%(job_ids)b, %(nos)b, %(firsts)b, %(lasts)b, %(items)b,
+                         {", ".join(f"%({name})b" for name in _COUNTED)})
+             AS c (job_id, no, first, last, items, {", ".join(_COUNTED)})
+), closed AS (
+    UPDATE job_blocks b
+    SET open = false, payload = '',
+        result_indexes = (%(result_indexes)b::integer[])[c.first:c.last],
+        result_effects = (%(result_effects)b::text[])[c.first:c.last],
+        result_ids = (%(result_ids)b::uuid[])[c.first:c.last]
+    FROM outcome c WHERE b.job_id = ANY (ARRAY[c.job_id]) AND b.no = c.no
+)
+UPDATE jobs j
+SET {", ".join(f"{name} = j.{name} + c.{name}" for name in _COUNTED)}, unprocessed = unprocessed - c.items,
+    blocks_open = blocks_open - 1, progressed_at = clock_timestamp(),
+    queued_at = CASE WHEN {{yields}} THEN clock_timestamp() + interval '1 millisecond' ELSE queued_at END,
+    status = CASE WHEN blocks_open = 1 THEN 'completed' ELSE status END,
+    ended_at = CASE WHEN blocks_open = 1 THEN clock_timestamp() END
+FROM outcome c WHERE j.id = ANY (ARRAY[c.job_id]) AND j.status || '' = 'processing'
+RETURNING j.id, j.status, j.queued_at > j.progressed_at
+"""
+_CLOSE_AND_GO_ON = _CLOSE.format(yields="false")
+_CLOSE_AND_YIELD = _CLOSE.format(yields="true")
+_CLOSE_AND_YIELD_TO_OTHERS = _CLOSE.format(yields=ANOTHER_TENANT_WAITS)
+
+
+class Yields(Enum):
+    """The moments at which a worker puts a job down after a block, so that others come first; each has a statement."""
+
+    NEVER = _CLOSE_AND_GO_ON
+    NOW = _CLOSE_AND_YIELD
+    TO_OTHER_TENANTS = _CLOSE_AND_YIELD_TO_OTHERS
+
+
+class Advanced(NamedTuple):
+    """The state of a job after a block of it was closed.
+
+    Attributes:
+        yielded: the worker puts the job down, behind those that wait already.
+    """
+
+    state: JobState
+    yielded: bool
+
+
+def close_blocks(
+    conn: Connection, outcomes: Sequence[BlockOutcome], *, tenant_id: int = 0, yields: Yields = Yields.NEVER
+) -> dict[UUID, Advanced]:
+    """Close the blocks that this transaction holds and count their effects; its last one completes a job.
+
+    Args:
+        conn: the transaction that wrote the blocks.
+        outcomes: no two of the same job.
+        tenant_id: whose jobs they are.
+        yields: whether the worker goes on with the jobs.
+
+    Returns:
+        Where each job stands now; without those that were no longer PROCESSING.
+    """
+    values = {
+        "job_ids": binary.uuid_array(outcome.job_id for outcome in outcomes),
+        "nos": binary.integer_array(outcome.no for outcome in outcomes),
+        **_results([outcome.results for outcome in outcomes]),
+        "items": binary.integer_array(sum(outcome.effects.values()) for outcome in outcomes),
+        **{
+            effect.value: binary.integer_array(outcome.effects.get(effect, 0) for outcome in outcomes)
+            for effect in _EFFECTS
+        },
+        "tenant_id": tenant_id,
+    }
+    rows = conn.execute(yields.value, values, binary=True).fetchall()
+    return {job_id: Advanced(JobState(status), bool(yielded)) for job_id, status, yielded in rows}  # type: ignore[misc,arg-type] # (uuid, text, boolean)
+
+
+def _results(of_blocks: Sequence[Results | None]) -> dict[str, object]:
+    """Parameters: the results of all blocks, one after the other, and where each block's begin and end."""
+    kept = [results for results in of_blocks if results is not None]
+    lasts = list(accumulate(0 if results is None else len(results.indexes) for results in of_blocks))
+    columns: list[Array | None] = [None, None, None]
+    if kept:
+        indexes, effects, ids = (list(chain.from_iterable(column)) for column in zip(*kept, strict=True))
+        columns = [
+            binary.integer_array(indexes),
+            binary.array(TextArray, binary.names(effects)),
+            binary.array(UuidArray, binary.uuids(ids)),
+        ]
+    return {
+        "firsts": binary.integer_array(before + 1 for before in [0, *lasts[:-1]]),
+        "lasts": binary.integer_array(lasts),
+        **dict(zip(("result_indexes", "result_effects", "result_ids"), columns, strict=True)),
+    }

@@ -1,0 +1,229 @@
+"""SQL of the sweeper's rescues; each statement is bounded and goes by the database's clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from ingest.db.connection.pool import WORKER, Connection
+from ingest.db.jobs.claims import BLOCKED
+
+# A worker's session carries the seconds that its block has earned behind a colon; a first delivery carries none.
+_END_OVERDUE_SESSIONS = f"""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+  AND application_name ~ '^{WORKER}(:[0-9]{{1,6}})?$'
+  AND xact_start < clock_timestamp()
+      - make_interval(secs => coalesce(substring(application_name FROM ':([0-9]{{1,6}})$')::integer, %s))
+LIMIT 100
+"""
+
+
+def end_overdue_sessions(conn: Connection, *, seconds: int) -> int:
+    """End workers' sessions whose transaction outlives its lease time; in COPY no timeout of Postgres catches that.
+
+    Args:
+        conn: an open transaction.
+        seconds: the lease time of a first delivery.
+
+    Returns:
+        How many were ended.
+    """
+    return len(conn.execute(_END_OVERDUE_SESSIONS, (seconds,)).fetchall())
+
+
+# Time alone fails no job: only one that was delivered again and again, and moved not once in all that time. Time in
+# which the system was down does not count; sweep, which saw it, leaves this out until it has watched for long enough.
+_FAIL_STUCK = """
+UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_DEADLINE',
+    error_message = 'No progress within ' || %(seconds)s || ' seconds of trying; see the workers'' log for the reason'
+WHERE id IN (
+    SELECT j.id FROM jobs j JOIN job_blocks b ON b.job_id = j.id AND b.open AND b.deliveries >= %(deliveries)s
+    WHERE j.status = 'processing' AND j.check_at <= now()
+      AND j.progressed_at < now() - make_interval(secs => %(seconds)s)
+    ORDER BY j.check_at LIMIT 100 FOR UPDATE OF j SKIP LOCKED)
+  AND status = 'processing'
+RETURNING id
+"""
+_STUCK_DELIVERIES = 5
+
+
+def fail_stuck(conn: Connection, *, seconds: int) -> list[UUID]:
+    """PROCESSING to FAILED, for jobs that were tried for so long without any progress.
+
+    Returns:
+        Their ids, at most 100.
+    """
+    rows = conn.execute(_FAIL_STUCK, {"seconds": seconds, "deliveries": _STUCK_DELIVERIES})
+    return [row[0] for row in rows]  # type: ignore[misc] # a uuid column
+
+
+# A round goes through so many jobs, from where the one before it stopped: what it reads does not grow with the backlog.
+_A_ROUND = 500
+
+OpenPlace = tuple[int, str, str, int]
+FIRST_OPEN: OpenPlace = (0, "", "", 0)
+
+# No transaction of Sluice's leaves a job without blocks; a manual change of the tables might, and every job ends.
+_OPEN_JOBS = f"""
+SELECT j.tenant_id, j.status, j.kind, j.seq, j.id,
+       (SELECT true FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1) IS NULL AS without_blocks
+FROM jobs j
+WHERE j.status IN ('pending', 'processing') AND (j.tenant_id, j.status, j.kind, j.seq) > (%s, %s, %s, %s)
+ORDER BY j.tenant_id, j.status, j.kind, j.seq LIMIT {_A_ROUND}
+"""
+
+_FAIL_WITHOUT_BLOCKS = """
+UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_UNRUNNABLE',
+    error_message = 'The stored batch is missing, so the remaining items cannot be processed'
+WHERE id IN (SELECT j.id FROM jobs j WHERE j.id = ANY (%s) FOR UPDATE OF j SKIP LOCKED)
+  AND status || '' IN ('pending', 'processing')
+RETURNING id
+"""
+
+
+def fail_without_blocks(conn: Connection, *, after: OpenPlace = FIRST_OPEN) -> tuple[list[UUID], OpenPlace]:
+    """PENDING or PROCESSING to FAILED, for jobs that have no block left to run.
+
+    Args:
+        conn: an open transaction.
+        after: where the round before this one stopped.
+
+    Returns:
+        Their ids, and where this round stopped.
+    """
+    page = conn.execute(_OPEN_JOBS, after).fetchall()
+    without_blocks = [row[4] for row in page if row[5]]
+    failed = [row[0] for row in conn.execute(_FAIL_WITHOUT_BLOCKS, (without_blocks,))] if without_blocks else []
+    return failed, page[-1][:4] if len(page) == _A_ROUND else FIRST_OPEN  # type: ignore[return-value] # as selected
+
+
+class Finding(StrEnum):
+    """The result of a check of a job.
+
+    Attributes:
+        NOTHING: it moves, a worker holds its block, or it waits for another job.
+        NOTIFY: its first open block is free: notify the workers.
+        RESCUE: workers were notified of it more than once, and none came.
+    """
+
+    NOTHING = "nothing"
+    NOTIFY = "notify"
+    RESCUE = "rescue"
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A job that was due for a check, and the finding."""
+
+    id: UUID
+    finding: Finding
+
+
+# Check the begun jobs that are due and, of the pending ones, only each tenant's next: once a worker has begun that one,
+# it goes on with the others. The next check is due 1.5 s after the last progress, then 1.5 times later with each
+# notification, up to 30 s. Only a notification moves this back-off on, and progress sets it back. The lateral lock
+# tells a free block from a held one. A delivery that meets that lock leaves, and the notification makes up for it.
+#
+# A worker that dies leaves up to 50 jobs behind that it ran together. Workers are notified of the first, and the others
+# are marked as put down (`claims._TO_GO_ON`), so that the worker that ends one goes on with the next. The mark does no
+# harm if the worker lives: the jobs end together, and each is blocked until then.
+_CHECK_DUE_JOBS = f"""
+WITH begun AS (
+    SELECT * FROM jobs
+    WHERE status = 'processing' AND check_at <= now()
+    ORDER BY check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), head AS (
+    SELECT j.* FROM unnest(%(heads)s::uuid[]) AS h (id) JOIN jobs j ON j.id = ANY (ARRAY[h.id])
+    WHERE j.status || '' = 'pending' AND j.check_at <= now()
+    FOR UPDATE OF j SKIP LOCKED
+), checked AS (
+    SELECT j.id,
+           CASE WHEN j.progressed_at > now() - interval '1.5 seconds' THEN 'moving'
+                WHEN {BLOCKED} THEN 'waiting'
+                WHEN free.no IS NULL THEN 'held'
+                WHEN j.notify_attempts >= 2 THEN 'rescue'
+                ELSE 'notify' END AS finding
+    FROM (SELECT * FROM begun UNION ALL SELECT * FROM head) j
+    LEFT JOIN LATERAL (
+        SELECT b.no FROM job_blocks b
+        WHERE b.job_id = j.id AND b.open AND j.progressed_at <= now() - interval '1.5 seconds'
+          AND (NOT j.ordered OR b.no = (SELECT min(no) FROM job_blocks WHERE job_id = j.id AND open))
+          AND NOT {BLOCKED}
+        LIMIT 1 FOR UPDATE SKIP LOCKED) free ON true
+)
+UPDATE jobs
+SET notify_attempts = CASE
+        WHEN finding IN ('notify', 'rescue') THEN notify_attempts + 1
+        WHEN finding = 'held' THEN notify_attempts ELSE 0 END,
+    check_at = now() + interval '1 second' * CASE
+        WHEN finding IN ('notify', 'rescue') THEN least(30, 1.5 * 1.5 ^ least(notify_attempts + 1, 20)) ELSE 1.5 END,
+    queued_at = CASE WHEN finding = 'waiting' THEN progressed_at + interval '1 millisecond' ELSE queued_at END
+FROM checked WHERE jobs.id = ANY (ARRAY[checked.id]) AND jobs.status || '' IN ('pending', 'processing')
+RETURNING jobs.id, CASE WHEN finding IN ('notify', 'rescue') THEN finding ELSE 'nothing' END AS finding
+"""
+
+
+def check_due_jobs(conn: Connection, *, heads: Sequence[UUID], limit: int) -> list[DueJob]:
+    """Check the jobs that are due, and put off the next check of each.
+
+    Args:
+        conn: an open transaction; commit before acting on what it returns.
+        heads: the tenants' next jobs.
+        limit: the most begun jobs to check, the longest waiting first.
+    """
+    rows = conn.execute(_CHECK_DUE_JOBS, {"heads": list(heads), "limit": limit})
+    return [DueJob(job_id, Finding(finding)) for job_id, finding in rows]  # type: ignore[arg-type] # (uuid, text)
+
+
+_MARK_SWEPT = "UPDATE jobs SET swept = true WHERE id = %s AND ended_at IS NOT NULL AND NOT swept"
+
+
+def mark_swept(conn: Connection, job_id: UUID) -> None:
+    """Note of a job that has ended that the sweeper had to run it."""
+    conn.execute(_MARK_SWEPT, (job_id,))
+
+
+HeldPlace = tuple[UUID, UUID]
+FIRST_HELD: HeldPlace = (UUID(int=0), UUID(int=0))
+
+_HELD_BACK_JOBS = f"""
+SELECT j.after_job_id, j.id,
+       (SELECT a.status || '' IN ('failed', 'cancelled') FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id])) AS doomed
+FROM jobs j
+WHERE j.status = 'pending' AND j.after_job_id IS NOT NULL AND NOT j.after_any AND (j.after_job_id, j.id) > (%s, %s)
+ORDER BY j.after_job_id, j.id LIMIT {_A_ROUND}
+"""
+
+# With a job fail those that come after it, and those after these. Postgres follows a chain only as far as the limit.
+_FAIL_AFTER_FAILED = f"""
+WITH RECURSIVE doomed AS (
+    SELECT unnest(%s::uuid[]) AS id
+    UNION ALL
+    SELECT j.id FROM doomed d JOIN jobs j ON j.after_job_id = ANY (ARRAY[d.id])
+    WHERE j.status = 'pending' AND j.after_job_id IS NOT NULL AND NOT j.after_any
+)
+UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'PREDECESSOR_FAILED',
+    error_message = 'The job that this one comes after has not completed (?after=); ?afterAny=true runs it all the same'
+WHERE id IN (
+    SELECT j.id FROM (SELECT id FROM doomed LIMIT {_A_ROUND}) d JOIN jobs j ON j.id = ANY (ARRAY[d.id])
+    FOR UPDATE OF j SKIP LOCKED)
+  AND status || '' = 'pending'
+RETURNING id
+"""
+
+
+def fail_after_failed(conn: Connection, *, after: HeldPlace = FIRST_HELD) -> tuple[list[UUID], HeldPlace]:
+    """PENDING to FAILED, for jobs that come after one that failed or was cancelled (docs/contracts/jobs.md section 1).
+
+    Args:
+        conn: an open transaction.
+        after: where the round before this one stopped.
+
+    Returns:
+        Their ids, and where this round stopped.
+    """
+    page = conn.execute(_HELD_BACK_JOBS, after).fetchall()
+    doomed = [row[1] for row in page if row[2]]
+    failed = [row[0] for row in conn.execute(_FAIL_AFTER_FAILED, (doomed,))] if doomed else []
+    return failed, page[-1][:2] if len(page) == _A_ROUND else FIRST_HELD  # type: ignore[return-value] # as selected

@@ -1,0 +1,1 @@
+"""Tenants, their keys and templates. `keys` and `templates` import `tenants`; all import `connection`."""

@@ -1,0 +1,145 @@
+"""Tenants: who writes, and how they want to be served."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from ingest.db.connection.pool import Connection
+from ingest.ids import uuid7
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A dataset and its settings. `template_id` names a row of `templates`; None: none chosen yet."""
+
+    id: int
+    public_id: UUID
+    name: str
+    workspace_id: UUID
+    workspace_name: str
+    template_id: int | None
+    batch_wait_seconds: int
+    data_retention_days: int | None
+    retention_policy: dict[str, Any] | None
+    created_at: datetime
+    suspended_at: datetime | None
+
+
+_COLUMNS = """t.id, t.public_id, t.name, t.workspace_id, t.workspace_name, t.template_id, t.batch_wait_seconds,
+       t.data_retention_days, t.retention_policy, t.created_at, t.suspended_at"""
+
+_CREATE = f"""
+INSERT INTO tenants AS t (public_id, name, workspace_id, workspace_name)
+VALUES (%(public_id)s, %(name)s, %(workspace_id)s, %(name)s)
+RETURNING {_COLUMNS}
+"""
+
+
+def create(conn: Connection, name: str) -> Tenant:
+    """Create a tenant, in a workspace of its own that has the same name.
+
+    Args:
+        conn: an open transaction.
+        name: 1 to 200 characters; need not be unique.
+    """
+    values = {"public_id": uuid7(), "workspace_id": uuid7(), "name": name}
+    with conn.cursor(row_factory=class_row(Tenant)) as cursor:
+        return cursor.execute(_CREATE, values).fetchall()[0]
+
+
+def everyone(conn: Connection) -> list[Tenant]:
+    """Return all tenants, the oldest first."""
+    with conn.cursor(row_factory=class_row(Tenant)) as cursor:
+        return cursor.execute(f"SELECT {_COLUMNS} FROM tenants t ORDER BY t.id").fetchall()
+
+
+def get(conn: Connection, public_id: UUID) -> Tenant | None:
+    """Return the tenant of that public id."""
+    with conn.cursor(row_factory=class_row(Tenant)) as cursor:
+        return cursor.execute(f"SELECT {_COLUMNS} FROM tenants t WHERE t.public_id = %s", (public_id,)).fetchone()
+
+
+def lock(conn: Connection, tenant_id: int) -> None:
+    """Have what a tenant has counted and added to by one transaction at a time, until this one ends.
+
+    Nothing waits for it but others that call this, and changes of the tenant's settings.
+    """
+    conn.execute("SELECT FROM tenants WHERE id = %s FOR NO KEY UPDATE", (tenant_id,))
+
+
+_SUSPEND = "UPDATE tenants SET suspended_at = coalesce(suspended_at, now()) WHERE public_id = %s"
+
+
+def suspend(conn: Connection, public_id: UUID) -> bool:
+    """Close all doors to a tenant: each of its keys gets 401 from the next request on. Jobs accepted before go on.
+
+    Returns:
+        Whether there is such a tenant.
+    """
+    return conn.execute(_SUSPEND, (public_id,)).rowcount == 1
+
+
+def resume(conn: Connection, public_id: UUID) -> bool:
+    """Open a suspended tenant to its keys again.
+
+    Returns:
+        True if there is such a tenant, suspended or not.
+    """
+    return conn.execute("UPDATE tenants SET suspended_at = NULL WHERE public_id = %s", (public_id,)).rowcount == 1
+
+
+_CHOOSE_TEMPLATE = """
+UPDATE tenants SET template_id = newest.id
+FROM (SELECT id FROM templates WHERE slug = %(slug)s AND (tenant_id = %(tenant_id)s OR tenant_id IS NULL)
+      ORDER BY id DESC LIMIT 1) newest
+WHERE tenants.id = %(tenant_id)s
+"""
+
+
+def choose_template(conn: Connection, tenant_id: int, slug: str) -> bool:
+    """Check new writes of the tenant against the newest version of a template.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: the tenant's internal id.
+        slug: as in `tpl_igaming`: built in, or the tenant's own.
+
+    Returns:
+        Whether there is such a template.
+    """
+    return conn.execute(_CHOOSE_TEMPLATE, {"tenant_id": tenant_id, "slug": slug}).rowcount == 1
+
+
+_CONFIGURE = """
+UPDATE tenants
+SET batch_wait_seconds  = CASE WHEN %(sets_wait)s THEN %(wait)s ELSE batch_wait_seconds END,
+    data_retention_days = CASE WHEN %(sets_days)s THEN %(days)s ELSE data_retention_days END,
+    retention_policy    = CASE WHEN %(sets_policy)s THEN %(policy)s ELSE retention_policy END
+WHERE id = %(tenant_id)s
+"""
+
+
+def configure(conn: Connection, tenant_id: int, changes: dict[str, Any]) -> None:
+    """Change some of a tenant's settings; those not named stay.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: the tenant's internal id.
+        changes: any of `batch_wait_seconds` (0 to 30), `data_retention_days` (30 or more, or None) and
+            `retention_policy` (a dict, or None).
+    """
+    policy = changes.get("retention_policy")
+    values = {
+        "tenant_id": tenant_id,
+        "sets_wait": "batch_wait_seconds" in changes,
+        "wait": changes.get("batch_wait_seconds"),
+        "sets_days": "data_retention_days" in changes,
+        "days": changes.get("data_retention_days"),
+        "sets_policy": "retention_policy" in changes,
+        "policy": None if policy is None else Jsonb(policy),
+    }
+    conn.execute(_CONFIGURE, values)

@@ -1,0 +1,14 @@
+"""Execute jobs, by the table of kinds.
+
+    executor      choose jobs, run them, handle failures
+    transaction   one transaction: lock a block, check its items, write them, close it
+    single_write  write one item, as a batch of one
+    writing       write items; find those that the database refuses
+    late          warn of items that are past their retention
+    kinds         the table of kinds
+    writers       the writer of each kind
+    outcomes      the outcomes of items that were written
+    quarantine    check items in a child process, where they have killed others
+
+Upper imports lower; `quarantine` knows none of them.
+"""

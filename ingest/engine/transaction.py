@@ -1,0 +1,246 @@
+"""Run one transaction: a block of a job, or the only blocks of a group of jobs that are alike.
+
+The row lock on each block is the lease: a worker that dies, hangs or is late cannot commit, and the next worker finds
+either all of it done or none of it (docs/architecture.md, "The row lock is the lease").
+"""
+
+import math
+import time
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import accumulate, chain, islice, pairwise
+from operator import attrgetter
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from ingest import faultpoints
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs import blocks, completion
+from ingest.db.jobs.blocks import Results
+from ingest.db.jobs.claims import Claim
+from ingest.db.jobs.completion import BlockOutcome, Yields
+from ingest.engine.kinds import KINDS
+from ingest.engine.late import past_retention
+from ingest.engine.outcomes import Outcomes
+from ingest.engine.writers import Target
+from ingest.engine.writing import write
+from ingest.intake.blocks import items_of
+from ingest.items.fastpath import FastPath, derive
+from ingest.items.schema import ItemSchema
+from ingest.jobs import Effect, ItemError, ItemWarning, JobState
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.engine.transaction")
+
+# One job with an open block, or several jobs that are alike, each with its only block.
+JobGroup = Sequence[Claim]
+
+
+class JobEnded(Exception):
+    """A job was ended while a block of it was under way."""
+
+
+class Done(NamedTuple):
+    """The result of a transaction.
+
+    Attributes:
+        states: the state of each job now.
+        yielded: the worker puts the job down, so that other jobs come first.
+    """
+
+    states: dict[UUID, JobState]
+    yielded: bool
+
+
+def run_in_transaction(
+    conn: Connection,
+    group: JobGroup,
+    schema: ItemSchema,
+    poison: Collection[int] = (),
+    *,
+    until: float = math.inf,
+    fair: bool = False,
+    halving: bool = True,
+) -> Done | None:
+    """Lock, check, write, record and close, in the caller's transaction.
+
+    Args:
+        conn: in a transaction of this alone.
+        group: one job, or several of the same tenant, kind, mode and template.
+        schema: that of their items.
+        poison: indexes in the batch of a single job that must not be checked: each is an error.
+        until: on the monotonic clock; a job with blocks left then is put down.
+        fair: a job with blocks left is put down as soon as another tenant waits.
+        halving: narrow down what the database refuses.
+
+    Returns:
+        None if another worker holds a block or has closed it.
+
+    Raises:
+        JobEnded: one of them was ended meanwhile, so the transaction must be rolled back.
+        JobUnrunnable: the payload of one cannot be read; likewise.
+        WriteRefused: the database cannot store one of the items, and nothing was to be halved; likewise.
+    """
+    job, block = group[0].job, group[0].block
+    # Jobs that run together have a single block each, so the order of blocks is that of a job which runs alone.
+    wanted = [(claim.job.id, claim.block.no) for claim in group]
+    if not blocks.lock(conn, wanted, in_order=job.ordered or len(group) > 1):
+        return None
+    faultpoints.passing("block.locked")
+    blocks.extend_lease(conn, block.deliveries)
+    checked = _check(schema, group, poison)
+    faultpoints.passing("block.checked")
+    kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge, schema.most_bytes)
+    good = list(chain.from_iterable(part.good for part in checked))
+    outcomes = write(conn, kind, target, good, halving=halving)
+    faultpoints.passing("block.written")
+    late = past_retention(conn, kind, target, good, range(len(good)))
+    shares = _shares(group, checked, outcomes, late)
+    blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
+    yields = _yields(group, until, fair=fair)
+    advanced = completion.close_blocks(
+        conn, [share.outcome for share in shares], tenant_id=job.tenant_id, yields=yields
+    )
+    if len(advanced) < len(group):
+        raise JobEnded
+    blocks.record_warnings(conn, {share.outcome.job_id: share.warnings for share in shares if share.warnings})
+    faultpoints.passing("block.closed")
+    states = {job_id: job.state for job_id, job in advanced.items()}
+    return Done(states, any(job.yielded for job in advanced.values()))
+
+
+def _yields(group: JobGroup, until: float, *, fair: bool) -> Yields:
+    """Return when the worker puts the job down; an unordered one always: any worker may run its next block."""
+    [(job, block), *others] = group
+    if others or (job.ordered and block.first_index + block.items == job.total):
+        return Yields.NEVER
+    if not job.ordered or time.monotonic() > until:
+        return Yields.NOW
+    return Yields.TO_OTHER_TENANTS if fair else Yields.NEVER
+
+
+class _Checked(NamedTuple):
+    """A job's good items in the order sent, their indexes, an error for each of the others, and warnings."""
+
+    good: list[Any]
+    indexes: Sequence[int]
+    errors: list[ItemError]
+    warnings: list[ItemWarning]
+
+
+def _check(schema: ItemSchema, group: JobGroup, poison: Collection[int]) -> list[_Checked]:
+    """Check the items of each job, good ones by the fast path, which takes those of all jobs together.
+
+    Args:
+        schema: theirs.
+        group: the jobs, each with the block that holds them.
+        poison: indexes of items that must not be checked, of a job that is alone.
+    """
+    texts = [items_of(claim.block.payload) for claim in group]
+    together = list(chain.from_iterable(texts))
+    fast = fast_path(schema)
+    items = iter([None] * len(together) if fast is None or poison else fast.check(together))
+    return [
+        _judge(schema, claim, of_job, list(islice(items, len(of_job))), poison)
+        for claim, of_job in zip(group, texts, strict=True)
+    ]
+
+
+def _judge(
+    schema: ItemSchema, claim: Claim, texts: list[msgspec.Raw], items: list[Any], poison: Collection[int]
+) -> _Checked:
+    """Have marshmallow check those items of a job that are None, since the fast path has not taken them."""
+    indexes = range(claim.block.first_index, claim.block.first_index + len(items))
+    errors: list[ItemError] = []
+    warnings: list[ItemWarning] = []
+    for place in [place for place, item in enumerate(items) if item is None]:
+        index = indexes[place]
+        if index in poison:
+            judged = _poisoned(index)
+        else:
+            judged = schema.check(index, texts[place], warnings, strict=claim.job.strict)
+        if isinstance(judged, ItemError):
+            errors.append(judged)
+        else:
+            items[place] = judged
+    if not errors:
+        return _Checked(items, indexes, errors, warnings)
+    good = [place for place, item in enumerate(items) if item is not None]
+    return _Checked([items[place] for place in good], [indexes[place] for place in good], errors, warnings)
+
+
+def _poisoned(index: int) -> ItemError:
+    return ItemError(index, None, "VALIDATION_FAILED", "Checking this item ended the process three times")
+
+
+@lru_cache(maxsize=1_000)
+def fast_path(schema: ItemSchema) -> FastPath | None:
+    """Return the fast path of a schema, derived once; the log names a kind that has none."""
+    derived = derive(schema)
+    if derived is None:
+        log.info("checking_item_by_item", schema=type(schema).__name__)
+    return derived
+
+
+class _Share(NamedTuple):
+    """The results of one job's items, with their indexes in the job's own batch."""
+
+    outcome: BlockOutcome
+    errors: list[ItemError]
+    warnings: list[ItemWarning]
+
+
+def _shares(
+    group: JobGroup, checked: Sequence[_Checked], outcomes: Outcomes, late: Sequence[ItemWarning]
+) -> list[_Share]:
+    """Return each job's share of the outcomes.
+
+    Args:
+        group: the jobs.
+        checked: the items of each.
+        outcomes: of all their good items, one job's behind the other's.
+        late: warnings, each with the place of its item among these as its index.
+    """
+    starts = list(accumulate((len(part.good) for part in checked), initial=0))
+
+    def owner(place: int) -> tuple[_Checked, int]:
+        """Return the job of a good item, and the item's index in it."""
+        number = bisect_right(starts, place) - 1
+        return checked[number], checked[number].indexes[place - starts[number]]
+
+    for place, refusal in outcomes.refusals.items():
+        part, index = owner(place)
+        part.errors.append(ItemError(index, *refusal))
+    for warning in late:
+        part, index = owner(warning.index)
+        part.warnings.append(replace(warning, index=index))
+    return [
+        _share(claim, part, outcomes.effects[start:end], outcomes.ids[start:end])
+        for claim, part, (start, end) in zip(group, checked, pairwise(starts), strict=True)
+    ]
+
+
+def _share(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequence[bytes]) -> _Share:
+    errors = sorted(checked.errors, key=_INDEX)
+    refused = {error.index for error in errors}
+    warnings = sorted((warning for warning in checked.warnings if warning.index not in refused), key=_INDEX)
+    counts = Counter(effects)
+    counts[Effect.FAILED] = len(errors)
+    results = _results(checked.indexes, effects, ids) if KINDS[claim.job.kind].keeps_results else None
+    return _Share(BlockOutcome(claim.job.id, claim.block.no, counts, results), errors, warnings)
+
+
+def _results(indexes: Sequence[int], effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:
+    """Return the results to keep: those of accepted items."""
+    taken = [place for place, effect in enumerate(effects) if effect is not Effect.FAILED]
+    return Results(
+        [indexes[place] for place in taken], [effects[place] for place in taken], [ids[place] for place in taken]
+    )
+
+
+_INDEX = attrgetter("index")

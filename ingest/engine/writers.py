@@ -1,0 +1,114 @@
+"""The writers of kinds: each stores items as if they had come one after the other, and says what became of each.
+
+`ingest.engine.writing` calls them, and handles what the database refuses.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.db.connection.pool import Connection
+from ingest.db.data import entities as stored_entities
+from ingest.db.data import erasure, growth
+from ingest.db.data import events as stored_events
+from ingest.db.data import states as stored_states
+from ingest.db.data.entities import SCOPE
+from ingest.db.data.events import Links
+from ingest.engine.outcomes import Outcomes, Refusal, all_refused, merge_outcomes
+from ingest.errors import NotFound
+from ingest.items.entities import Entity
+from ingest.items.events import Event
+from ingest.items.object_events import ObjectEvent
+from ingest.items.objects import Object
+from ingest.items.states import State
+from ingest.jobs import Effect
+from ingest.settings import MOST_ITEM_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The tenant to write for, and the way to write.
+
+    Attributes:
+        tenant_id: whose data it is.
+        merge: entities are merged, not replaced.
+        item_bytes: the most of an item; merges may let an entity grow to 4 times as many.
+    """
+
+    tenant_id: int
+    merge: bool
+    item_bytes: int = MOST_ITEM_BYTES
+
+    @property
+    def most_bytes(self) -> int:
+        """The most bytes of an entity that is merged."""
+        return growth.most_bytes(self.item_bytes)
+
+
+def write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -> Outcomes:
+    """Upsert entities."""
+    effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes)
+    return Outcomes(effects)
+
+
+def write_objects(conn: Connection, target: Target, items: Sequence[Object]) -> Outcomes:
+    """Upsert objects, which are entities, and return their public ids."""
+    effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes)
+    names: dict[str, set[str]] = {}
+    for item in items:
+        names.setdefault(item.scope, set()).add(item.external_id)
+    public_ids = stored_entities.public_ids(conn, target.tenant_id, names)
+    return Outcomes(effects, ids=[public_ids[item.scope][item.external_id].bytes for item in items])
+
+
+def write_events(conn: Connection, target: Target, items: Sequence[Event]) -> Outcomes:
+    """Append events whose entities exist; refuse the others."""
+
+    def append(known: Sequence[Event], entity_ids: list[int]) -> Outcomes:
+        return _append(conn, target, known, Links(range(len(known)), entity_ids, [""] * len(known)))
+
+    return _where_known(conn, target, items, append)
+
+
+def write_object_events(conn: Connection, target: Target, items: Sequence[ObjectEvent]) -> Outcomes:
+    """Append events, and create the objects that they name."""
+    objects = [link for item in items for link in item.links]
+    ids = stored_entities.ensure(conn, target.tenant_id, objects, most_bytes=target.most_bytes)
+    places = [place for place, item in enumerate(items) for _ in item.links]
+    return _append(conn, target, items, Links(places, ids, [link.qualifier for link in objects]))
+
+
+def _append(conn: Connection, target: Target, events: Sequence[Event | ObjectEvent], links: Links) -> Outcomes:
+    ids, now = stored_events.append(conn, target.tenant_id, events, links)
+    return Outcomes([Effect.CREATED] * len(events), ids=ids, now=now)
+
+
+def write_states(conn: Connection, target: Target, items: Sequence[State]) -> Outcomes:
+    """Set states whose entity exists; refuse the others."""
+
+    def upsert(known: Sequence[State], entity_ids: list[int]) -> Outcomes:
+        return Outcomes(stored_states.upsert(conn, target.tenant_id, known, entity_ids))
+
+    erasure.keep_out(conn, target.tenant_id)
+    return _where_known(conn, target, items, upsert)
+
+
+def _where_known(
+    conn: Connection, target: Target, items: Sequence[Any], write: Callable[[Sequence[Any], list[int]], Outcomes]
+) -> Outcomes:
+    """Write the items whose entity exists, given with their entities' internal ids; refuse the others."""
+    names = [item.external_id for item in items]
+    distinct = set(names)
+    ids = stored_entities.resolve(conn, target.tenant_id, {SCOPE: distinct})[SCOPE]
+    if len(ids) == len(distinct):
+        return write(items, [ids[name] for name in names])
+    known = [place for place, name in enumerate(names) if name in ids]
+    missing = [place for place, name in enumerate(names) if name not in ids]
+    parts = [(missing, all_refused(*(_no_entity(names[place]) for place in missing)))]
+    if known:
+        parts.append((known, write([items[place] for place in known], [ids[names[place]] for place in known])))
+    return merge_outcomes(len(items), parts)
+
+
+def _no_entity(external_id: str) -> Refusal:
+    return Refusal(external_id, NotFound.code, f'Entity "{external_id}" does not exist')

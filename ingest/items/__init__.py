@@ -1,0 +1,12 @@
+"""Check items: what each kind of them is, and which are good.
+
+    fastpath                                          msgspec types derived from the schemas: 20 times faster
+    object_events                                     links, each of which is an object
+    objects                                           an entity whose data is merged
+    entities events states                            one file a kind
+    public_fields                                     fields and schema of the public API
+    schema                                            the check of an item, of any kind
+    fields templates addresses                        fields; what a tenant may send; names that no URL can hold
+
+Upper imports lower. Nothing here reads a body, the database or Redis, so a test of an item needs no server.
+"""

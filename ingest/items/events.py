@@ -1,0 +1,38 @@
+"""Events: `{externalId, eventType, data, timestamp?}` (docs/contracts/operator.md sections 3 and 4). Pure."""
+
+from datetime import datetime
+from functools import cached_property
+
+import msgspec
+
+from ingest.items.fields import ObjectDocument, Timestamp, external_id_field, name_field
+from ingest.items.schema import ItemSchema, Vocabulary
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """A good item: `data` is a JSON object as it was sent; `occurred_at` is None where the sender left it to us.
+
+    Attributes:
+        external_id: the entity that it happened to.
+    """
+
+    external_id: str
+    type: str
+    data: msgspec.Raw
+    occurred_at: datetime | None = None
+
+
+class EventSchema(ItemSchema):
+    """The shape of an event."""
+
+    item = Event
+
+    externalId = external_id_field()  # noqa: N815 # the wire's spelling
+    eventType = name_field(attribute="type")  # noqa: N815 # the wire's spelling
+    data = ObjectDocument(required=True)
+    timestamp = Timestamp(attribute="occurred_at")
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The template's event types."""
+        return Vocabulary("event type", "type", self.template.event_types)

@@ -1,0 +1,317 @@
+"""Check one item: split it into its members, and have a marshmallow schema give verdict and messages.
+
+Each kind has a schema of its own, in `entities`, `events` and `states`. Documents (`data`, `value`) stay the sender's
+own text throughout, so that numbers are stored as they were sent.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import islice
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import marshmallow
+import msgspec
+
+from ingest import faultpoints, json_screen, json_text
+from ingest.errors import InvalidInput, ItemTooLarge, JobUnrunnable, RequestError, UnknownField, ValidationFailed
+from ingest.items.fields import RawMember
+from ingest.items.templates import Template, TypeRules, unknown
+from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning
+from ingest.settings import MOST_ITEM_BYTES
+
+# Levels of arrays and objects in an item, itself included. Far more than people nest, and far less than would exhaust a
+# stack wherever the item is looked at later: the verdict is the same in every process.
+DEEPEST = 500
+
+# A member that is no document is a short text. Of a longer array or object it counts alone that it is one.
+_MOST_DECODED_BYTES = 64 * 1024
+
+_LONGEST_ID_TOLD = 500
+
+# The most unknown members of an item, and their longest, that are compared with the known ones to name the nearest.
+_MOST_COMPARED = 3
+_LONGEST_COMPARED = 40
+
+# The way to a member of an item: names, and places in arrays.
+Path = tuple[str | int, ...]
+
+
+class Strangers(NamedTuple):
+    """The members that an item should not have. An item of a megabyte may hold 100,000 of them.
+
+    Attributes:
+        total: of all of them.
+        first: of at most MOST_WARNINGS_KEPT of them, the way to each, and what to say of it.
+    """
+
+    total: int
+    first: list[tuple[Path, str]]
+
+    @property
+    def texts(self) -> list[str]:
+        """Return the messages for the members in `first`."""
+        return [text for _, text in self.first]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The names that a template allows one field of a kind.
+
+    Attributes:
+        noun: what messages call such a name.
+        attribute: of the loaded item, which must be one of the names.
+        names: each with the rules for `data` that it brings.
+    """
+
+    noun: str
+    attribute: str
+    names: Mapping[str, TypeRules]
+
+
+class ItemSchema(marshmallow.Schema):
+    """Base of every kind's schema; a kind adds its fields and the type of its items.
+
+    The schema drops unknown members of an item, never silently: its sender gets warnings, or an error for the item.
+
+    Args:
+        template: by which types, fields and keys are judged; None for kinds that have none.
+        most_bytes: of an item.
+    """
+
+    class Meta:
+        unknown = marshmallow.EXCLUDE
+
+    # The type of a valid item: its attributes are the loaded fields, and no others.
+    item: ClassVar[type[msgspec.Struct]]
+
+    # The member that tells a bad item apart for its sender, where there is one.
+    id_member: ClassVar[str | None] = "externalId"
+
+    def __init__(self, template: Template | None = None, most_bytes: int = MOST_ITEM_BYTES) -> None:
+        super().__init__()
+        self._template = template
+        self._known = tuple(field.data_key or name for name, field in self.fields.items())
+        self.most_bytes = most_bytes
+        self._raw = frozenset(
+            field.data_key or name for name, field in self.fields.items() if isinstance(field, RawMember)
+        )
+
+    @property
+    def template(self) -> Template:
+        """The template that the batch was accepted under.
+
+        Raises:
+            JobUnrunnable: it has none, so somebody else has changed its job.
+        """
+        if self._template is None:
+            raise JobUnrunnable("The job has no template to check its items by")
+        return self._template
+
+    def check(
+        self, index: int, text: msgspec.Raw, warnings: list[ItemWarning] | None = None, *, strict: bool = False
+    ) -> Any:
+        """Give the verdict on one item.
+
+        Args:
+            index: 0-based, in the whole batch.
+            text: the item as it was sent.
+            warnings: takes up what the sender of a good item should know.
+            strict: refuse members that the item should not have.
+
+        Returns:
+            An item, or an ItemError that says all that is wrong with it.
+        """
+        faultpoints.meeting(text)
+        if too_large := self.too_large(text):
+            return ItemError(index, self._id_of(text), ItemTooLarge.code, too_large)
+        return self._check_members(index, text, warnings, strict=strict)
+
+    def require(self, text: msgspec.Raw, warnings: list[ItemWarning], *, strict: bool) -> Any:
+        """Return the item of a single call.
+
+        Args:
+            text: as it was sent.
+            warnings: takes up what the sender should know.
+            strict: refuse members that the item should not have.
+
+        Raises:
+            InvalidInput: it is not of the kind's shape.
+            ValidationFailed: it breaks the template.
+            UnknownField: it has a member that it should not have, and this is strict.
+            ItemTooLarge: it has too many bytes, or its numbers would read back as too many.
+        """
+        item = self.check(0, text, warnings, strict=strict)
+        if isinstance(item, ItemError):
+            raise _refused(item)
+        return item
+
+    def _check_members(self, index: int, text: msgspec.Raw, warnings: list[ItemWarning] | None, *, strict: bool) -> Any:
+        try:
+            values = self.members(text)
+        except json_text.NotAnObject:
+            return self._malformed(index, None, "The item must be a JSON object")
+        except ValueError as error:
+            return self._malformed(index, _member_of_bad_text(text, self.id_member), why_unreadable(text, error))
+        external_id = values.get(self.id_member) if self.id_member else None
+        known_id = external_id if isinstance(external_id, str) else None
+        try:
+            loaded = self.load(values)
+        except marshmallow.ValidationError as error:
+            messages = [*sentences(error.messages_dict), *self.unknown_members(values).texts]
+            return self._malformed(index, known_id, "; ".join(messages))
+        strangers = self.strangers(values)
+        if faults := self.faults(loaded):
+            message = "; ".join([*faults, *strangers.texts])
+            return ItemError(index, known_id, "VALIDATION_FAILED", message)
+        if strict and strangers.total:
+            return ItemError(index, known_id, UnknownField.code, "; ".join(strangers.texts))
+        if warnings is not None:
+            warnings += warnings_of(index, strangers)
+        return self.item(**loaded)
+
+    def strangers(self, values: Mapping[str, Any]) -> Strangers:
+        """Return the members that a good item should not have.
+
+        Args:
+            values: its members.
+        """
+        return self.unknown_members(values)
+
+    def unknown_members(self, values: Mapping[str, Any]) -> Strangers:
+        """Return the unknown ones of an item's own members alone, which may be those of a bad item."""
+        names = [name for name in values if name not in self._known]
+        first: list[tuple[Path, str]] = [
+            ((name,), _unknown_field(name, self._known if place < _MOST_COMPARED else ()))
+            for place, name in enumerate(islice(names, MOST_WARNINGS_KEPT))
+        ]
+        return Strangers(len(names), first)
+
+    def too_large(self, text: msgspec.Raw) -> str | None:
+        """Say why an item is too large, by its bytes alone; None where it is not (docs/contracts/jobs.md section 1).
+
+        Args:
+            text: the item as it was sent.
+        """
+        if len(text) > self.most_bytes:
+            return f"The item has {len(text)} bytes; the most is {self.most_bytes}"
+        if json_screen.grows(text):
+            return "The numbers of the item would read back as more than 4 times its bytes and 64 kB"
+        return None
+
+    def _id_of(self, text: msgspec.Raw) -> str | None:
+        """Return the id of an item that is too large to be taken apart; None where it has none that could be stored."""
+        try:
+            found: str | None = self._id_decoder.decode(text).id
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        return found
+
+    @cached_property
+    def _id_decoder(self) -> msgspec.json.Decoder[Any]:
+        longest = Annotated[str, msgspec.Meta(max_length=_LONGEST_ID_TOLD)]
+        names = {"id": self.id_member or ""}
+        return msgspec.json.Decoder(msgspec.defstruct("Named", [("id", longest | None, None)], rename=names))
+
+    def members(self, text: msgspec.Raw) -> dict[str, Any]:
+        """Return an item's members, decoded but for documents.
+
+        Raises:
+            NotAnObject: it is JSON of another type.
+            ValueError: it cannot be read.
+        """
+        if json_screen.is_deep(text, DEEPEST):
+            raise json_text.TooDeep(f"it is nested over {DEEPEST} levels deep")
+        members = json_text.split_object(text)
+        return {name: value if name in self._raw else _decoded(value) for name, value in members.items()}
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """The names that the template allows one of the fields; None for kinds that have no template."""
+        return None
+
+    def faults(self, loaded: dict[str, Any]) -> list[str]:
+        """Return the template's objections to an item of the right shape; empty if there are none."""
+        vocabulary = self.vocabulary
+        if vocabulary is None:
+            return []
+        name = loaded[vocabulary.attribute]
+        rules = vocabulary.names.get(name)
+        if rules is None:
+            return [unknown(vocabulary.noun, name, vocabulary.names)]
+        members = json_text.split_object(loaded["data"]) if rules.required else {}
+        # An absent or null required field is missing (docs/contracts/operator.md section 2).
+        return [
+            f'Missing required field: "{field}"'
+            for field in rules.required
+            if field not in members or bytes(members[field]) == b"null"
+        ]
+
+    def _malformed(self, index: int, external_id: str | None, message: str) -> ItemError:
+        return ItemError(index, external_id, "VALIDATION_FAILED", message, malformed=True)
+
+
+def _refused(error: ItemError) -> RequestError:
+    """Return the error of a single call for the one that a batch notes."""
+    if error.malformed:
+        return InvalidInput(error.message)
+    errors: tuple[type[RequestError], ...] = (UnknownField, ItemTooLarge)
+    return next((kind for kind in errors if kind.code == error.code), ValidationFailed)(error.message)
+
+
+def _decoded(text: msgspec.Raw) -> Any:
+    if len(text) > _MOST_DECODED_BYTES and (first := bytes(text)[:1]) in {b"[", b"{"}:
+        return [] if first == b"[" else {}
+    return json_text.decode(text)
+
+
+def sentences(messages: Any) -> list[str]:
+    """Return all messages of marshmallow, which may be nested, as a flat list in the order of the fields."""
+    match messages:
+        case dict():
+            return [text for inner in messages.values() for text in sentences(inner)]
+        case list():
+            return [text for inner in messages for text in sentences(inner)]
+        case _:
+            return [str(messages)]
+
+
+def warnings_of(index: int, strangers: Strangers) -> list[ItemWarning]:
+    """Return a warning for each unknown member of an accepted item.
+
+    A job keeps only the first warnings but counts all, so repeat the last kept warning for the rest.
+    """
+    told = [ItemWarning(index, "UNKNOWN_FIELD", text, _pointer(path)) for path, text in strangers.first]
+    return told + told[-1:] * (strangers.total - len(told))
+
+
+def _pointer(path: Path) -> str:
+    """Return the way to a member as a JSON Pointer (RFC 6901 section 3)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _unknown_field(name: str, known: tuple[str, ...]) -> str:
+    return _compared(name, known) if known and len(name) <= _LONGEST_COMPARED else f'Unknown field: "{name}"'
+
+
+@lru_cache(10_000)  # to compare costs more than all else that an item does, and a sender's items mostly are alike
+def _compared(name: str, known: tuple[str, ...]) -> str:
+    return unknown("field", name, known)
+
+
+def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:
+    """Return a member of an item that is no valid JSON for its surrogates: the standard library still reads it."""
+    try:
+        value = json.loads(bytes(text), parse_int=float)  # int() refuses more than 4,300 digits
+    except (ValueError, RecursionError):
+        return None
+    member = value.get(name) if isinstance(value, dict) else None
+    return member if isinstance(member, str) else None
+
+
+def why_unreadable(text: msgspec.Raw, error: ValueError) -> str:
+    """Return the message for an item that cannot be split into its members."""
+    if json_screen.holds_surrogate(text) and not isinstance(error, json_text.TooDeep):
+        return "The item holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+    return f"The item cannot be read: {error}"

@@ -1,0 +1,107 @@
+"""Needs of client generators in the OpenAPI document, as tried with openapi-python-client and openapi-typescript."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from flask import Flask
+
+from app.openapi import docs
+
+# Once published, a name stays: it is a function in somebody's program.
+OPERATIONS = {
+    *("writeEntities", "writeEvents", "writeStates", "getJob", "listJobErrors", "listJobWarnings"),
+    *("upsertEntity", "getEntity", "deleteEntity", "appendEvent", "listEvents", "setState", "listStates", "getState"),
+    *("listTemplates", "storeTemplate", "getSettings", "changeSettings"),
+    *("createKey", "listKeys", "relabelKey", "revokeKey"),
+    *("recordEvent", "recordEvents", "upsertObject", "upsertObjects", "getObject", "getKeyHealth"),
+    *("getPublicJob", "listPublicJobErrors", "listPublicJobWarnings", "getHealth", "getReadiness", "getDocument"),
+}
+
+
+@pytest.fixture
+def document(app: Flask) -> dict[str, Any]:
+    return docs.document(app)
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield path, method, operation
+
+
+def parts(part: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a document, but for what its examples hold."""
+    if isinstance(part, dict):
+        yield part
+        for name, inner in part.items():
+            if name not in {"example", "examples"}:
+                yield from parts(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from parts(inner)
+
+
+def test_every_operation_has_a_name_of_its_own_that_stays(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+    assert {name for name in OPERATIONS if name not in names} == set()
+    assert all(re.fullmatch(r"[a-z][A-Za-z]+", name) for name in names)
+
+
+def test_every_operation_stands_under_one_tag_that_is_explained(document: dict[str, Any]) -> None:
+    used = {tag for _, _, operation in operations(document) for tag in operation["tags"]}
+    assert used == {tag["name"] for tag in document["tags"]}
+    assert all(len(operation["tags"]) == 1 for _, _, operation in operations(document))
+
+
+def test_the_paths_are_whole_for_generators_that_ignore_servers(app: Flask, document: dict[str, Any]) -> None:
+    assert document["servers"] == [{"url": "/"}]
+    assert not [operation for _, _, operation in operations(document) if "servers" in operation]
+    served = app.url_map.bind("")
+    for path, method, operation in operations(document):
+        endpoint, _ = served.match(re.sub(r"{\w+}", "x", path), method.upper())
+        assert endpoint, operation["operationId"]
+
+
+def test_objects_of_any_members_say_so(document: dict[str, Any]) -> None:
+    objects = [part for part in parts(document["components"]["schemas"]) if part.get("type") == "object"]
+    assert len(objects) > 50
+    assert [part for part in objects if not part.get("properties") and "additionalProperties" not in part] == []
+
+
+def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document: dict[str, Any]) -> None:
+    limit = {"type": "integer", "minimum": 1}
+    expected = {
+        "mode": [{"type": "string", "enum": ["replace", "merge"], "default": "replace"}],
+        "ordered": [{"type": "boolean", "default": True}],
+        "after": [{"type": "string"}],
+        "afterAny": [{"type": "boolean", "default": False}],
+        "limit": [{**limit, "maximum": 1_000, "default": 100}, {**limit, "maximum": 500, "default": 50}],
+        "eventType": [{"type": "string"}],
+        "cursor": [{"type": "string"}],
+        "id": [{"type": "string", "format": "uuid"}],
+    }
+    found: dict[str, list[dict[str, Any]]] = {}
+    for _, _, operation in operations(document):
+        for parameter in operation["parameters"]:
+            if parameter["in"] == "query" and parameter["schema"] not in found.setdefault(parameter["name"], []):
+                found[parameter["name"]].append(parameter["schema"])
+                assert parameter["required"] is (parameter["name"] == "id")
+    assert found == expected
+
+
+def test_every_call_with_a_body_names_what_can_be_wrong_with_its_transfer(document: dict[str, Any]) -> None:
+    for _, _, operation in operations(document):
+        if "requestBody" in operation:
+            assert {"400", "408", "413", "415"} <= set(operation["responses"]), operation["operationId"]
+
+
+def test_every_body_and_answer_has_an_example_that_is_of_its_shape(document: dict[str, Any]) -> None:
+    contents = [part["application/json"] for part in parts(document["paths"]) if "application/json" in part]
+    assert len(contents) > 100
+    for content in contents:
+        schema = {**content["schema"], "components": document["components"]}
+        jsonschema.validate(content["example"], schema, cls=jsonschema.Draft202012Validator)

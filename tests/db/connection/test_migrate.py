@@ -1,0 +1,158 @@
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Barrier
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.pq import TransactionStatus
+
+from ingest.db.connection import migrate as migrations
+from ingest.db.connection.migrate import migrate, pending
+from ingest.db.connection.pool import connect
+from ingest.db.jobs import blocks
+from ingest.errors import DatabaseError, TryAgain
+from ingest.ids import uuid7
+from ingest.jobs import Effect
+from tests.support.factories import accept, entity, make_tenant
+
+
+def tables(url: str) -> set[object]:
+    with psycopg.connect(url) as conn:
+        return {name for (name,) in conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
+
+def test_migrating_applies_what_is_pending_and_twice_is_harmless(empty_database_url: str) -> None:
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        names = pending(conn)
+        assert names[0] == "0001_first_schema"
+        assert names == sorted(names)
+        assert migrate(conn) == names
+        assert pending(conn) == []
+        assert migrate(conn) == []
+        applied = [name for (name,) in conn.execute("SELECT name FROM sluice_migrations ORDER BY name")]
+    assert applied == names
+    assert {"tenants", "api_keys", "templates", "jobs", "job_blocks", "job_errors"} <= tables(empty_database_url)
+
+
+def test_results_that_were_kept_before_can_still_be_read(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [UUID(int=number) for number in range(3)]
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        with monkeypatch.context() as before:
+            earlier = [name for name in migrations._all() if name < "0005"]
+            before.setattr(migrations, "_all", lambda: earlier)
+            migrate(conn)
+        tenant, _ = make_tenant(conn)
+        job_id, other = uuid7(), uuid7()
+        for made in (job_id, other):
+            conn.execute(
+                "INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, unprocessed, blocks_open)"
+                " VALUES (%s, %s, 'objects', true, 'test', false, 4, 4, 2)",
+                (made, tenant.id),
+            )
+            conn.execute(
+                "INSERT INTO job_blocks (job_id, no, first_index, items, payload)"
+                " VALUES (%(id)s, 0, 0, 2, ''), (%(id)s, 1, 2, 2, '')",
+                {"id": made},
+            )
+        kept = [f'[[0, "created", "{ids[0]}"], [1, "unchanged", "{ids[1]}"]]', f'[[3, "updated", "{ids[2]}"]]']
+        for no, text in enumerate(kept):
+            conn.execute("UPDATE job_blocks SET results = %s WHERE job_id = %s AND no = %s", (text, job_id, no))
+        conn.execute("UPDATE job_blocks SET results = '[]' WHERE job_id = %s AND no = 0", (other,))
+        conn.commit()
+        assert "0005_results_in_columns" in migrate(conn)
+        found = [(result.index, result.effect, result.public_id) for result in blocks.results_of(conn, job_id)]
+        assert found == [(0, Effect.CREATED, ids[0]), (1, Effect.UNCHANGED, ids[1]), (3, Effect.UPDATED, ids[2])]
+        assert blocks.results_of(conn, other) == []
+
+
+_ERASED_AND_NOT = """
+INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties, deleted_at)
+VALUES (gen_random_uuid(), 1, '', 'erased', 'player', '{}', now()),
+       (gen_random_uuid(), 1, '', 'p', 'player', '{}', NULL);
+INSERT INTO states (entity_id, key, value) SELECT id, 'balance', '1' FROM entities
+"""
+
+
+def test_states_that_were_erased_before_are_gone(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        with monkeypatch.context() as before:
+            earlier = [name for name in migrations._all() if name < "0008"]
+            before.setattr(migrations, "_all", lambda: earlier)
+            migrate(conn)
+        conn.execute(_ERASED_AND_NOT)
+        conn.commit()
+        migrate(conn)
+        left = conn.execute("SELECT external_id FROM states JOIN entities ON entities.id = entity_id").fetchall()
+        assert left == [("p",)]
+
+
+def test_two_at_once_apply_each_migration_once(empty_database_url: str) -> None:
+    ready = Barrier(2, timeout=30)
+
+    def run() -> list[str]:
+        with closing(connect(empty_database_url, "sluice-cli")) as conn:
+            ready.wait()
+            return migrate(conn)
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = (future.result() for future in [threads.submit(run), threads.submit(run)])
+    assert sorted([*first, *second]) == migrations._all()
+
+
+def test_a_runner_that_cannot_have_the_lock_gives_up_and_changes_nothing(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "_LOCK_TIMEOUT_SECONDS", 0.0)
+    with closing(connect(empty_database_url, "sluice-cli")) as conn, psycopg.connect(empty_database_url) as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", (migrations._LOCK,))
+        with pytest.raises(TryAgain):
+            migrate(conn)
+    assert tables(empty_database_url) == set()
+
+
+def test_a_migration_that_is_refused_leaves_nothing_of_itself_and_the_lock_is_free_again(
+    empty_database_url: str,
+) -> None:
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        conn.execute("CREATE TABLE states ()")
+        conn.commit()
+        with pytest.raises(DatabaseError):
+            migrate(conn)
+        assert tables(empty_database_url) == {"states"}
+        assert conn.info.transaction_status is TransactionStatus.IDLE
+        conn.execute("DROP TABLE states")
+        conn.commit()
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        assert migrate(conn) == migrations._all()
+
+
+def test_a_migration_is_plain_sql_that_any_client_can_run(empty_database_url: str) -> None:
+    with psycopg.connect(empty_database_url) as conn:
+        for name in migrations._all():
+            conn.execute(migrations._sql(name))
+
+
+def test_jobs_that_were_accepted_before_keep_their_order(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        with monkeypatch.context() as before:
+            earlier = [name for name in migrations._all() if name < "0010"]
+            before.setattr(migrations, "_all", lambda: earlier)
+            migrate(conn)
+        tenant, _ = make_tenant(conn)
+        made = [uuid7() for _ in range(3)]
+        for age, job_id in enumerate(made):
+            conn.execute(
+                "INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, unprocessed, blocks_open,"
+                " created_at)"
+                " VALUES (%s, %s, 'entities', true, 'test', false, 1, 1, 1, now() - make_interval(days => %s))",
+                (job_id, tenant.id, age),
+            )
+        conn.commit()
+        migrate(conn)
+        made.insert(0, accept(conn, tenant, "entities", [entity(1)]))
+        assert [row[0] for row in conn.execute("SELECT id FROM jobs ORDER BY seq")] == made[::-1]

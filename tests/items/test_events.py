@@ -1,0 +1,44 @@
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from ingest.items.events import Event, EventSchema
+from ingest.items.templates import Template
+from ingest.jobs import ItemError
+
+
+def check(template: Template, **overrides: Any) -> Any:
+    members = {"externalId": "p1", "eventType": "transaction", "data": {"type": "deposit", "amount": 1}, **overrides}
+    return EventSchema(template).check(7, msgspec.Raw(json.dumps(members).encode()))
+
+
+def test_a_good_event_keeps_the_senders_own_text(template: Template) -> None:
+    good = check(template, data={"type": "deposit", "amount": 145.5, "note": None})
+    assert isinstance(good, Event)
+    assert (good.external_id, good.type, good.occurred_at) == ("p1", "transaction", None)
+    assert bytes(good.data) == b'{"type": "deposit", "amount": 145.5, "note": null}'
+
+
+def test_every_required_field_that_is_missing_is_named(template: Template) -> None:
+    message = 'Missing required field: "type"; Missing required field: "amount"'
+    assert check(template, data={"amount": None}) == ItemError(7, "p1", "VALIDATION_FAILED", message)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("launch", 'Unknown event type: "launch"'),
+        ("transaction.deposit", 'Unknown event type: "transaction.deposit" (did you mean "transaction"?)'),
+        ("player", 'Unknown event type: "player"'),
+    ],
+)
+def test_an_unknown_type_is_refused_dotted_ones_included(template: Template, name: str, message: str) -> None:
+    assert check(template, eventType=name) == ItemError(7, "p1", "VALIDATION_FAILED", message)
+
+
+def test_members_of_other_kinds_are_unknown(template: Template) -> None:
+    text = msgspec.Raw(b'{"externalId": "p1", "eventType": "session", "data": {}, "entityType": "player"}')
+    refused = EventSchema(template).check(7, text, strict=True)
+    assert refused == ItemError(7, "p1", "UNKNOWN_FIELD", 'Unknown field: "entityType" (did you mean "eventType"?)')

@@ -1,0 +1,187 @@
+"""The files that people deploy with say the same as the code, and as one another."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from ingest.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = Path(sys.executable).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)["services"]
+DOCUMENTED = dict(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+# Read by the processes, but by no line of ours: flower's own settings.
+FLOWERS = {"FLOWER_ADDRESS", "FLOWER_PORT", "FLOWER_BASIC_AUTH"}
+
+PASSWORDS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "FLOWER_BASIC_AUTH")
+
+# They kill the process that has them: for tests/chaos, and no operator should set them (ingest/faultpoints.py).
+FAULTS = {"SLUICE_FAULT", "SLUICE_FAULT_ITEM"}
+
+
+def pins(name):
+    """Each package of a requirements file with the versions that it may get, by platform and Python."""
+    found = {}
+    for package, version in re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", (ROOT / name).read_text(), re.MULTILINE):
+        found.setdefault(canonicalize_name(package), set()).add(version)
+    return found
+
+
+def wanted(*, extra=None, group=None):
+    lines = list(PROJECT["project"]["dependencies"])
+    lines += PROJECT["project"]["optional-dependencies"][extra] if extra else []
+    lines += PROJECT["dependency-groups"][group] if group else []
+    return [Requirement(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("file", "requirements"),
+    [
+        ("requirements.txt", wanted()),
+        ("requirements-embedded.txt", wanted(extra="embedded")),
+        ("requirements-dev.txt", wanted(extra="embedded", group="dev")),
+        ("requirements-peers.txt", [Requirement(line) for line in PROJECT["dependency-groups"]["peers"]]),
+    ],
+)
+def test_every_dependency_is_pinned_to_a_version_that_the_project_allows(file, requirements):
+    pinned = pins(file)
+    for requirement in requirements:
+        versions = pinned[canonicalize_name(requirement.name)]
+        assert all(requirement.specifier.contains(version) for version in versions), requirement
+
+
+def test_the_requirements_files_agree_on_every_version():
+    runtime, embedded, dev = pins("requirements.txt"), pins("requirements-embedded.txt"), pins("requirements-dev.txt")
+    assert runtime.items() <= embedded.items() <= dev.items()
+    peers = pins("requirements-peers.txt")
+    assert all(peers[package] == dev[package] for package in peers.keys() & dev.keys())
+
+
+@pytest.mark.parametrize(
+    "file", ["requirements.txt", "requirements-embedded.txt", "requirements-dev.txt", "requirements-peers.txt"]
+)
+def test_every_pin_has_a_hash_and_no_address_is_named(file):
+    lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.lstrip().startswith("#")]
+    text = "\n".join(lines)
+    entries = re.split(r"\n(?=\S)", text)
+    assert all(re.match(r"\S+==.* \\\n +--hash=sha256:[0-9a-f]{64}", entry) for entry in entries)
+    assert "://" not in text
+    assert not re.search(r"^-", text, re.MULTILINE)
+
+
+def test_every_setting_is_in_the_example_and_nothing_else_is():
+    sources = [path for folder in ("ingest", "app", "worker", "cli") for path in (ROOT / folder).rglob("*.py")]
+    code = "\n".join(path.read_text() for path in sources)
+    read = set(re.findall(r"\b(SLUICE_[A-Z_]+|DATABASE_URL|REDIS_URL|PORT)\b", code))
+    compose = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", COMPOSE_TEXT))
+    assert set(DOCUMENTED) == (read - FAULTS) | compose | FLOWERS
+
+
+def test_the_example_shows_the_default_of_every_setting(monkeypatch):
+    for name in DOCUMENTED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATABASE_URL", DOCUMENTED["DATABASE_URL"])
+    monkeypatch.setenv("REDIS_URL", DOCUMENTED["REDIS_URL"])
+    defaults = Settings.from_env()
+    for name, value in DOCUMENTED.items():
+        monkeypatch.setenv(name, value)
+    assert Settings.from_env() == defaults
+
+
+def test_the_compose_file_follows_the_compose_specification():
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]
+    result = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_compose_runs_the_whole_product():
+    assert set(COMPOSE) == {"postgres", "valkey", "migrate", "web", "worker", "sweep", "flower", "nginx"}
+
+
+def test_compose_and_the_procfile_start_each_process_by_the_same_command():
+    procfile = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line)
+    assert COMPOSE["migrate"]["command"] == "sluice migrate"
+    assert {name: COMPOSE[name]["command"] for name in procfile} == procfile
+
+
+def test_no_line_of_the_procfile_ends_by_itself_since_a_foreman_would_stop_all_then():
+    lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line)
+    assert set(lines) == {"web", "worker", "sweep", "flower"}
+
+
+def test_whoever_waits_for_a_healthy_service_waits_for_one_that_has_a_health_check():
+    for name, service in COMPOSE.items():
+        for other, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                of_the_image = other == "web"  # the Dockerfile's
+                assert of_the_image or "test" in COMPOSE[other]["healthcheck"], f"{name} waits for {other}"
+
+
+def test_no_password_stands_outside_the_example():
+    assert {name: DOCUMENTED[name] for name in PASSWORDS} == dict.fromkeys(PASSWORDS, "")
+    for name in ("docker-compose.yml", "Dockerfile", "deploy/nginx.conf.template", "Procfile", "pyproject.toml"):
+        text = (ROOT / name).read_text()
+        text = re.sub(r":\$\{[A-Z_]+:\?[^}]+\}@", "@", text)  # what compose takes from the environment, or refuses
+        assert not re.search(r"://[^\s/@]*:[^\s/@]+@", text), f"{name}: a URL with a password"
+        assert not re.search(r"^\s*\w*PASSWORD:\s*(?!\$\{[A-Z_]+:\?)\S", text, re.MULTILINE), f"{name}: a password"
+
+
+def test_nginx_keeps_connections_as_long_as_the_api_does():
+    default = DOCUMENTED["SLUICE_KEEPALIVE_SECONDS"]
+    for name in ("nginx", "web"):
+        assert COMPOSE[name]["environment"]["SLUICE_KEEPALIVE_SECONDS"] == f"${{SLUICE_KEEPALIVE_SECONDS:-{default}}}"
+    assert "keepalive_timeout ${SLUICE_KEEPALIVE_SECONDS}s;" in (ROOT / "deploy" / "nginx.conf.template").read_text()
+
+
+def test_compose_does_not_start_without_each_password():
+    for name in PASSWORDS:
+        uses = re.findall(rf"\$\{{{name}(.*?)\}}", COMPOSE_TEXT)
+        assert uses
+        assert all(re.fullmatch(r":\?.+", use) for use in uses)
+
+
+@pytest.mark.parametrize("name", COMPOSE)
+def test_no_service_can_gain_rights_or_change_its_own_programs(name):
+    service = COMPOSE[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert set(service.get("cap_add", [])) <= {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+
+
+def test_compose_opens_ports_on_loopback_alone_unless_told_otherwise():
+    ports = [port for service in COMPOSE.values() for port in service.get("ports", [])]
+    assert len(ports) == 2
+    assert all(port.startswith(("127.0.0.1:", "${SLUICE_ADDRESS:-127.0.0.1}:")) for port in ports)
+
+
+def test_nginx_takes_bodies_as_large_as_the_api_does():
+    default = DOCUMENTED["SLUICE_MAX_BODY_BYTES"]
+    for name in ("nginx", "web"):
+        assert COMPOSE[name]["environment"]["SLUICE_MAX_BODY_BYTES"] == f"${{SLUICE_MAX_BODY_BYTES:-{default}}}"
+    nginx = (ROOT / "deploy" / "nginx.conf.template").read_text()
+    assert "client_max_body_size ${SLUICE_MAX_BODY_BYTES};" in nginx
+    assert "proxy_request_buffering on;" in nginx
+
+
+def test_the_dockerfile_passes_hadolint():
+    result = subprocess.run(
+        [PROGRAMS / "hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_image_installs_hashed_pins_and_does_not_run_as_root():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert "RUN pip install --require-hashes -r requirements.txt" in dockerfile
+    assert re.search(r"^USER [1-9]\d*$", dockerfile, re.MULTILINE)

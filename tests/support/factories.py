@@ -1,0 +1,153 @@
+"""Makers of test data; every one takes overrides."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ingest.db.connection.pool import Connection, Pool, transaction
+from ingest.db.jobs import acceptance
+from ingest.db.jobs.acceptance import NewJob
+from ingest.db.tenants import keys, tenants
+from ingest.db.tenants.templates import TemplateCache
+from ingest.db.tenants.tenants import Tenant
+from ingest.engine.executor import Executor
+from ingest.engine.kinds import KINDS
+from ingest.ids import uuid7
+from ingest.intake.blocks import cut
+from ingest.notify.broker import celery_app
+from ingest.notify.job_end import JobEndSignal
+from ingest.notify.notifier import Notifier
+from ingest.settings import Settings
+
+# More digits than Postgres' numeric holds: good JSON, which only the database refuses.
+TOO_LARGE = b"9" * 140_000
+
+
+# Each of them, read by a library past our settings, once kept the stack from starting or its workers from hearing.
+STRAYS = {
+    "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+    "CELERY_CONFIG_MODULE": "no_such_module",
+    "BROKER_URL": "redis://127.0.0.1:1/0",
+    "GUNICORN_CMD_ARGS": "--bind 127.0.0.1:1",
+    "FLASK_DEBUG": "1",
+    "PGSERVICE": "no_such_service",
+    "PGHOSTADDR": "127.0.0.1",
+    "PGPORT": "1",
+    "PGCLIENTENCODING": "LATIN1",
+    "PGDATESTYLE": "SQL, DMY",
+    "PGTZ": "Asia/Tokyo",
+}
+
+
+def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settings:
+    values: dict[str, Any] = {
+        "database_url": database_url,
+        "redis_url": redis_url,
+        "max_body_bytes": 32 * 1024 * 1024,
+        "max_item_bytes": 1024 * 1024,
+        "web_workers": 1,
+        "keepalive_seconds": 75,
+        "behind_proxy": False,
+        "web_threads": 8,
+        "worker_processes": 2,
+        "job_deadline_seconds": 3600,
+        "job_retention_days": 30,
+        "rate_entities": "30000/minute",
+        "rate_events": "60000/minute",
+        "rate_states": "30000/minute",
+        "rate_batch": "6000/minute",
+        "rate_settings": "300/minute",
+        "rate_read": "60000/minute",
+        "log_level": "INFO",
+        "database_dir": "",
+        "min_free_disk_bytes": 2 * 1024**3,
+    }
+    return Settings(**{**values, **overrides})
+
+
+def make_tenant(conn: Connection, *, name: str = "Acme", template: str | None = "tpl_igaming") -> tuple[Tenant, str]:
+    """A tenant, and an operator key of its own; with no template where `template` is None."""
+    tenant = tenants.create(conn, name)
+    _, secret = keys.create(conn, tenant.id, "oh_live", "test")
+    if template is not None:
+        assert tenants.choose_template(conn, tenant.id, template)
+    found = tenants.get(conn, tenant.public_id)
+    assert found is not None
+    return found, secret
+
+
+def entity(number: int = 1, **overrides: Any) -> dict[str, Any]:
+    item = {
+        "entityType": "player",
+        "externalId": f"player_{number:06}",
+        "data": {"email": f"p{number}@example.com", "vip_level": number % 5},
+    }
+    return {**item, **overrides}
+
+
+def event(number: int = 1, **overrides: Any) -> dict[str, Any]:
+    item = {
+        "externalId": f"player_{number:06}",
+        "eventType": "transaction",
+        "data": {"type": "deposit", "amount": number, "currency": "EUR"},
+    }
+    return {**item, **overrides}
+
+
+def state(number: int = 1, **overrides: Any) -> dict[str, Any]:
+    item = {"externalId": f"player_{number:06}", "stateKey": "balance", "value": number}
+    return {**item, **overrides}
+
+
+def accept(
+    conn: Connection,
+    tenant: Tenant,
+    kind: str,
+    items: list[Any] | bytes,
+    *,
+    block_items: int | None = None,
+    **overrides: Any,
+) -> UUID:
+    """Store a batch as the API does; `items` may be the body itself."""
+    body = items if isinstance(items, bytes) else msgspec.json.encode(items)
+    cut_as = {"limit": KINDS[kind].limit, "block_items": block_items or KINDS[kind].block_items}
+    values = {
+        "id": uuid7(),
+        "tenant_id": tenant.id,
+        "kind": kind,
+        "merge": False,
+        "template_id": tenant.template_id,
+        "after_job_id": None,
+        "request_id": "test",
+        "awaited": False,
+    }
+    job = NewJob(**{**values, **overrides})
+    acceptance.accept(conn, job, cut(body, **cut_as))
+    return job.id
+
+
+def told(item: Any) -> Any:
+    """An item's values by their names, documents by their text, whichever of the paths of checking made it."""
+    if isinstance(item, list):
+        return [told(member) for member in item]
+    if not isinstance(item, msgspec.Struct):
+        return bytes(item) if isinstance(item, msgspec.Raw) else item
+    return {name: told(getattr(item, name)) for name in item.__struct_fields__}
+
+
+def make_executor(pool: Pool, redis_url: str) -> Executor:
+    return Executor(pool, Notifier(celery_app(redis_url), redis_url), JobEndSignal(redis_url), TemplateCache())
+
+
+def run_pending(pool: Pool, redis_url: str) -> int:
+    """Run every job that is not ended, in this process. Return how often one was."""
+    executor, runs = make_executor(pool, redis_url), 0
+    while True:
+        with transaction(pool) as conn:
+            ids = [row[0] for row in conn.execute("SELECT id FROM jobs WHERE ended_at IS NULL ORDER BY id")]
+        if not ids:
+            return runs
+        for job_id in ids:
+            executor.run(job_id, seconds=60)
+        runs += len(ids)

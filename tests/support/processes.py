@@ -1,0 +1,165 @@
+"""Real worker and sweep processes, and signals to wait for instead of time."""
+
+import os
+import queue
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from ingest.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_SECONDS = 60.0
+
+_NOTIFY = """
+CREATE FUNCTION say_progress() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('progress', NEW.id || ' ' || NEW.status || ' ' || NEW.blocks_open);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER say_progress AFTER UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION say_progress();
+LISTEN progress
+"""
+
+
+class Watch:
+    """Receives every committed change of a job."""
+
+    def __init__(self, database_url: str) -> None:
+        self.conn = psycopg.connect(database_url, autocommit=True)
+        self.conn.execute(_NOTIFY)
+
+    def until(self, fact: Callable[[], bool], why: str) -> None:
+        """Return once the fact holds; looked at anew whenever a job has changed."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not fact():
+            left = deadline - time.monotonic()
+            assert left > 0, f"waited {TIMEOUT_SECONDS:.0f} s for: {why}"
+            for _ in self.conn.notifies(timeout=min(left, 5.0), stop_after=1):
+                break
+
+    def until_ended(self, job_ids: Iterable[UUID]) -> None:
+        wanted = list(job_ids)
+        self.until(lambda: self.count("ended_at IS NOT NULL", wanted) == len(wanted), "the jobs to end")
+
+    def until_begun(self, job_id: UUID, *, blocks_done: int = 1) -> None:
+        def begun() -> bool:
+            row = self.conn.execute(
+                "SELECT count(*) FILTER (WHERE NOT open) FROM job_blocks WHERE job_id = %s", (job_id,)
+            ).fetchone()
+            return row is not None and row[0] >= blocks_done
+
+        self.until(begun, f"{blocks_done} blocks of the job")
+
+    def count(self, condition: str, job_ids: list[UUID]) -> int:
+        query = f"SELECT count(*) FROM jobs WHERE id = ANY(%s) AND {condition}"
+        return self.conn.execute(query, (job_ids,)).fetchall()[0][0]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """A process of the product in a group of its own, its lines at hand."""
+
+    def __init__(self, name: str, argv: list[str], env: dict[str, str]) -> None:
+        self.name = name
+        self.lines: list[str] = []
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self.popen = subprocess.Popen(
+            argv,
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def until_line(self, text: str) -> None:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                pytest.fail(f"{self.name} never said {text!r}:\n" + "\n".join(self.lines[-50:]))
+            if line is None:
+                pytest.fail(f"{self.name} ended without saying {text!r}:\n" + "\n".join(self.lines[-50:]))
+            if text in line:
+                return
+
+    def kill(self) -> None:
+        """kill -9 of the whole group: what pulling the plug does to it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
+
+    def kill_alone(self) -> None:
+        """kill -9 of the process itself, as the kernel does it when memory is short: its children see to themselves."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def terminate(self) -> int:
+        self.popen.terminate()
+        return self.popen.wait(TIMEOUT_SECONDS)
+
+    def _read(self) -> None:
+        assert self.popen.stdout is not None
+        with self.popen.stdout as output:
+            for line in output:
+                self.lines.append(line.rstrip())
+                self._lines.put(line)
+        self._lines.put(None)
+
+
+class Start:
+    """Starts processes of the product; all of them are gone when the test is over."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.processes: list[Process] = []
+        self._settings = settings
+
+    def worker(self, *, children: int = 2, until_ready: bool = True, **env: str) -> Process:
+        # The line of the Procfile, with the programs beside this interpreter.
+        line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("worker:"))
+        program, *arguments = shlex.split(line.removeprefix("worker:"))
+        celery = [str(Path(sys.executable).with_name(program)), *arguments]
+        worker = self._start("worker", celery, SLUICE_WORKER_PROCESSES=str(children), **env)
+        if until_ready:
+            worker.until_line("ready.")
+        return worker
+
+    def sweep(self, **env: str) -> Process:
+        sweep = self._start("sweep", [sys.executable, "-m", "worker.sweep"], **env)
+        sweep.until_line("sweep_started")
+        return sweep
+
+    def web(self, *, port: int | None = None, **env: str) -> str:
+        """Start the API, on a free port if none is named, and return its address."""
+        port = port or free_port()
+        gunicorn = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.py", "app:create_app()"]
+        web = self._start("web", gunicorn, SLUICE_BIND=f"127.0.0.1:{port}", SLUICE_WEB_WORKERS="1", **env)
+        web.until_line("Booting worker")
+        return f"http://127.0.0.1:{port}"
+
+    def _start(self, name: str, argv: list[str], **env: str) -> Process:
+        urls = {"DATABASE_URL": self._settings.database_url, "REDIS_URL": self._settings.redis_url}
+        process = Process(name, argv, {**os.environ, **urls, "PYTHONUNBUFFERED": "1", **env})
+        self.processes.append(process)
+        return process
