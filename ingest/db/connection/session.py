@@ -44,9 +44,9 @@ _KEEPALIVES = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "5s",
 }
-# Everything is looked up by a key here. A plan that was made while a table was empty, and is kept, would read all of it
-# for each key once it has grown: 20 times slower, and worse by the hour. To plan each time costs a small job a third.
-_PLANS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+# A plan that was made while a table was empty is kept: it must use an index, or it would read all of the table for each
+# key once that has grown. Joins have a spelling instead: docs/architecture.md, "Plans that are kept".
+_PLANS = {"enable_seqscan": "off"}
 _GUARDS = {
     WORKER: {
         "idle_in_transaction_session_timeout": "5s",  # a worker that hangs between two statements

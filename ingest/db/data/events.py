@@ -129,18 +129,19 @@ _MOST_BYTES = 8 * 1024 * 1024
 # measured, since that would cost as much as to read it.
 _OF_ENTITY = f"""
 WITH page AS (
-    SELECT v.id, v.public_id, v.type, v.properties, v.occurred_at, v.created_at,
-           CASE WHEN pg_column_compression(v.properties) IS NULL AND pg_column_size(v.properties) < 2000
-                THEN pg_column_size(v.properties) ELSE octet_length(v.properties::text) END AS size
-    FROM entities e
-    JOIN event_entities l ON l.entity_id = e.id
-    JOIN events v ON v.id = l.event_id
+    SELECT v.*
+    FROM entities e CROSS JOIN LATERAL (
+        SELECT v.id, v.public_id, v.type, v.properties, v.occurred_at, v.created_at,
+               CASE WHEN pg_column_compression(v.properties) IS NULL AND pg_column_size(v.properties) < 2000
+                    THEN pg_column_size(v.properties) ELSE octet_length(v.properties::text) END AS size
+        FROM event_entities l JOIN events v ON v.id = ANY (ARRAY[l.event_id])
+        WHERE l.entity_id = e.id
+          AND (%(type)s::text IS NULL OR v.type = %(type)s)
+          AND (%(occurred_at)s::timestamptz IS NULL OR (l.occurred_at, l.event_id) < (%(occurred_at)s, %(id)s::bigint))
+        ORDER BY l.occurred_at DESC, l.event_id DESC
+        LIMIT %(limit)s + 1) v
     WHERE e.tenant_id = %(tenant_id)s AND e.scope = %(scope)s AND e.external_id = %(external_id)s
       AND e.deleted_at IS NULL
-      AND (%(type)s::text IS NULL OR v.type = %(type)s)
-      AND (%(occurred_at)s::timestamptz IS NULL OR (l.occurred_at, l.event_id) < (%(occurred_at)s, %(id)s::bigint))
-    ORDER BY l.occurred_at DESC, l.event_id DESC
-    LIMIT %(limit)s + 1
 ), measured AS (
     SELECT page.*, row_number() OVER newest AS place, sum(size) OVER newest - size AS before,
            lead(id) OVER newest IS NOT NULL AS more

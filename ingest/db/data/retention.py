@@ -25,13 +25,13 @@ _PURGE_CANCELLED_PAYLOADS = """
 WITH cancelled AS (
     SELECT id FROM jobs WHERE status = 'cancelled' AND payload_kept ORDER BY ended_at LIMIT 20 FOR UPDATE SKIP LOCKED
 ), kept AS (
-    SELECT b.job_id, b.no FROM cancelled c JOIN job_blocks b ON b.job_id = ANY (ARRAY[c.id])
+    SELECT b.job_id, b.no FROM cancelled c JOIN job_blocks b ON b.job_id = c.id
     WHERE b.open AND octet_length(b.payload) > 0 LIMIT %(limit)s
 ), emptied AS (
     UPDATE job_blocks b SET payload = '' FROM (
-        SELECT b.job_id, b.no FROM kept JOIN job_blocks b ON b.job_id = ANY (ARRAY[kept.job_id]) AND b.no = kept.no
+        SELECT b.job_id, b.no FROM kept JOIN job_blocks b ON b.job_id = kept.job_id AND b.no = kept.no
         FOR UPDATE OF b SKIP LOCKED) free
-    WHERE b.job_id = ANY (ARRAY[free.job_id]) AND b.no = free.no
+    WHERE b.job_id = free.job_id AND b.no = free.no
     RETURNING b.job_id
 ), done AS (
     UPDATE jobs SET payload_kept = false

@@ -160,7 +160,7 @@ class StateRow:
 
 _OF_ENTITY = """
 SELECT s.key, s.value::text, s.updated_at
-FROM entities e JOIN states s ON s.entity_id = e.id
+FROM entities e JOIN states s ON s.entity_id = ANY (ARRAY[e.id])
 WHERE e.tenant_id = %(tenant_id)s AND e.scope = %(scope)s AND e.external_id = %(external_id)s
   AND e.deleted_at IS NULL AND (%(key)s::text IS NULL OR s.key = %(key)s)
 ORDER BY s.key

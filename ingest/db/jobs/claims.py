@@ -36,10 +36,8 @@ MOST_HEADS = 200
 _NO_TENANT = 0  # identities count from 1
 _LAST_SEQ: LiteralString = "9223372036854775807"  # of a bigint
 
-# Plans, here and in blocks.py, completion.py and jobs.py: a plan that was made while a table was all but empty is kept,
-# and must not read all of it for each job once it has grown. A join by `=` may do that, by reading the whole index in
-# its order, and an EXISTS, by hashing what it reads; `= ANY (ARRAY[…])` and LATERAL … LIMIT can only look up. A status
-# that is spelt as a partial index has it has that index read.
+# The spelling of joins and of the status, here and in other statements: docs/architecture.md, "Plans that are kept". A
+# status that is compared with a column, beside the list of the index `jobs_open_idx`, has that index looked up by it.
 
 # The kinds and states of the earlier jobs that a job of a kind waits for: each costs one look at the index.
 _WAITS: LiteralString = ", ".join(
@@ -49,6 +47,7 @@ _WAITS: LiteralString = ", ".join(
     for status in ("pending", "processing")
 )
 _KINDS: LiteralString = ", ".join(f"('{kind}')" for kind in WAITS_FOR)
+_BEGUN_KINDS: LiteralString = ", ".join(f"('{kind}', 'processing')" for kind in WAITS_FOR)
 
 _EARLIER: LiteralString = """
             SELECT e.id, e.status, e.seq FROM jobs e
@@ -67,7 +66,7 @@ BLOCKED: LiteralString = f"""(j.ordered AND EXISTS (
 # jobs.
 HELD_BACK: LiteralString = """(j.after_job_id IS NOT NULL AND EXISTS (
         SELECT FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id])
-          AND (a.ended_at IS NULL OR NOT j.after_any AND a.status || '' <> 'completed')))"""
+          AND (a.ended_at IS NULL OR NOT j.after_any AND a.status <> 'completed')))"""
 
 # The end of the last job that `j` may have waited for: before it, `j` was not late.
 FREE_SINCE: LiteralString = """greatest(j.created_at, (
@@ -121,10 +120,11 @@ HEADS: LiteralString = f"""
          WHERE NOT {HELD_BACK} AND {_HAS_OPEN_BLOCK}
          ORDER BY j.seq LIMIT 1)
       UNION ALL
-        SELECT j.id, j.queued_at, j.seq, false, true FROM (VALUES {_KINDS}) AS k (kind)
+        SELECT j.id, j.queued_at, j.seq, false, true FROM (VALUES {_BEGUN_KINDS}) AS k (kind, status)
         CROSS JOIN LATERAL (
             SELECT j.* FROM jobs j
-            WHERE j.tenant_id = t.id AND j.status = 'processing' AND j.kind = k.kind
+            WHERE j.tenant_id = t.id AND j.status = k.status AND j.status IN ('pending', 'processing')
+              AND j.kind = k.kind
               AND {_TO_GO_ON} AND NOT {BLOCKED}
             ORDER BY j.seq LIMIT 1) j
     ) h ORDER BY h.long AND coalesce(h.seq > min(h.seq) FILTER (WHERE h.begun) OVER (), false), h.queued_at, h.seq
@@ -301,7 +301,7 @@ SELECT b.id, b.status FROM jobs j CROSS JOIN LATERAL (
     CROSS JOIN LATERAL ({_EARLIER}) e
     WHERE w.kind = j.kind AND j.ordered
     UNION ALL
-    SELECT a.id, a.status, a.seq FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id]) AND a.ended_at IS NULL
+    SELECT a.id, a.status, a.seq FROM jobs a WHERE a.id = j.after_job_id AND a.ended_at IS NULL
     ORDER BY seq LIMIT 1) b
 WHERE j.id = %s AND j.ended_at IS NULL
 """
@@ -327,7 +327,7 @@ CROSS JOIN LATERAL (
     SELECT b.id FROM jobs b
     WHERE b.tenant_id = j.tenant_id AND b.status = 'pending' AND b.kind = w.kind AND b.seq > j.seq
     ORDER BY b.seq LIMIT 1) b
-WHERE j.id = %s AND j.ended_at IS NOT NULL
+WHERE j.id = %s AND j.status NOT IN ('pending', 'processing')
 """
 
 

@@ -45,7 +45,7 @@ class Ended(NamedTuple):
 
 _ENDED = """
 SELECT j.id, j.request_id, j.awaited, j.status, j.total, j.failed,
-       ARRAY(SELECT b.id FROM jobs b WHERE b.after_job_id = ANY (ARRAY[j.id]) AND b.status || '' = 'pending'
+       ARRAY(SELECT b.id FROM jobs b WHERE b.after_job_id = j.id AND b.status || '' = 'pending'
              ORDER BY b.queued_at LIMIT 1000)
 FROM unnest(%(job_ids)b) AS w (id) JOIN jobs j ON j.id = ANY (ARRAY[w.id])
 WHERE j.status IN ('completed', 'failed', 'cancelled') ORDER BY w.id

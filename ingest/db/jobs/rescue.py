@@ -42,7 +42,7 @@ WHERE id IN (
     WHERE j.status = 'processing' AND j.check_at <= now()
       AND j.progressed_at < now() - make_interval(secs => %(seconds)s)
     ORDER BY j.check_at LIMIT 100 FOR UPDATE OF j SKIP LOCKED)
-  AND status = 'processing'
+  AND status || '' = 'processing'
 RETURNING id
 """
 _STUCK_DELIVERIES = 5
@@ -134,7 +134,7 @@ WITH begun AS (
     WHERE status = 'processing' AND check_at <= now()
     ORDER BY check_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), head AS (
-    SELECT j.* FROM unnest(%(heads)s::uuid[]) AS h (id) JOIN jobs j ON j.id = ANY (ARRAY[h.id])
+    SELECT j.* FROM unnest(%(heads)s::uuid[]) AS h (id) JOIN jobs j ON j.id = h.id
     WHERE j.status || '' = 'pending' AND j.check_at <= now()
     FOR UPDATE OF j SKIP LOCKED
 ), checked AS (
@@ -159,7 +159,7 @@ SET notify_attempts = CASE
     check_at = now() + interval '1 second' * CASE
         WHEN finding IN ('notify', 'rescue') THEN least(30, 1.5 * 1.5 ^ least(notify_attempts + 1, 20)) ELSE 1.5 END,
     queued_at = CASE WHEN finding = 'waiting' THEN progressed_at + interval '1 millisecond' ELSE queued_at END
-FROM checked WHERE jobs.id = ANY (ARRAY[checked.id]) AND jobs.status || '' IN ('pending', 'processing')
+FROM checked WHERE jobs.id = checked.id AND jobs.status || '' IN ('pending', 'processing')
 RETURNING jobs.id, CASE WHEN finding IN ('notify', 'rescue') THEN finding ELSE 'nothing' END AS finding
 """
 
@@ -176,7 +176,9 @@ def check_due_jobs(conn: Connection, *, heads: Sequence[UUID], limit: int) -> li
     return [DueJob(job_id, Finding(finding)) for job_id, finding in rows]  # type: ignore[arg-type] # (uuid, text)
 
 
-_MARK_SWEPT = "UPDATE jobs SET swept = true WHERE id = %s AND ended_at IS NOT NULL AND NOT swept"
+_MARK_SWEPT = """
+UPDATE jobs SET swept = true WHERE id = %s AND status NOT IN ('pending', 'processing') AND NOT swept
+"""
 
 
 def mark_swept(conn: Connection, job_id: UUID) -> None:
@@ -189,7 +191,7 @@ FIRST_HELD: HeldPlace = (UUID(int=0), UUID(int=0))
 
 _HELD_BACK_JOBS = f"""
 SELECT j.after_job_id, j.id,
-       (SELECT a.status || '' IN ('failed', 'cancelled') FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id])) AS doomed
+       (SELECT a.status IN ('failed', 'cancelled') FROM jobs a WHERE a.id = j.after_job_id) AS doomed
 FROM jobs j
 WHERE j.status = 'pending' AND j.after_job_id IS NOT NULL AND NOT j.after_any AND (j.after_job_id, j.id) > (%s, %s)
 ORDER BY j.after_job_id, j.id LIMIT {_A_ROUND}

@@ -1,0 +1,331 @@
+"""Every statement of web and worker processes looks up by key, though its plan was made while the tables were empty.
+
+A new function of `ingest.db` fails here until a call of it stands in one of the two tables of calls below.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from ingest.db.connection.pool import Connection, Pool, transaction
+from ingest.db.data import entities, events, growth, retention, states
+from ingest.db.data.entities import SCOPE
+from ingest.db.data.events import Links
+from ingest.db.jobs import acceptance, blocks, claims, completion, control, lookup, rescue
+from ingest.db.jobs.completion import BlockOutcome, Yields
+from ingest.db.tenants import keys, templates, tenants
+from ingest.db.tenants.keys import Key
+from ingest.db.tenants.tenants import Tenant
+from ingest.items.entities import Entity
+from ingest.items.events import Event
+from ingest.items.states import State
+from ingest.jobs import Effect, ItemError, ItemWarning
+from tests.support.factories import accept, make_tenant
+from tests.support.factories import entity as sent_entity
+
+_ENOUGH = 12  # executions, after which psycopg has prepared a statement and Postgres has settled on a plan
+_FEW, _ITEMS = 2, 100
+_ROWS = 20_000
+_MOST_READ = 1_000
+
+_numbers = count(1)
+
+
+@dataclass
+class Stored:
+    """The rows that the calls are about.
+
+    Attributes:
+        items: how many items, or jobs, a call of many names.
+    """
+
+    tenant: Tenant
+    key: Key
+    secret: str
+    ended: UUID
+    waiting: UUID
+    entity_ids: list[int]
+    items: int = _FEW
+
+
+def _names(stored: Stored) -> list[str]:
+    return [f"e{number:06}" for number in range(stored.items)]
+
+
+def _entities(stored: Stored, *, first: int = 0, nulls: bool = False, versions: int = 1) -> list[Entity]:
+    """Return entities that are new or change something, so many versions of each."""
+    member = b', "z": null' if nulls else b""
+    return [
+        Entity(f"e{first + number // versions:06}", "player", msgspec.Raw(b'{"n": %d%s}' % (next(_numbers), member)))
+        for number in range(stored.items)
+    ]
+
+
+def _states(stored: Stored, key: str = "k") -> list[State]:
+    return [State("", key, msgspec.Raw(b"%d" % next(_numbers))) for _ in range(stored.items)]
+
+
+def _upsert(conn: Connection, stored: Stored, items: list[Entity], *, merge: bool) -> object:
+    return entities.upsert(conn, stored.tenant.id, items, merge=merge)
+
+
+def _set(conn: Connection, stored: Stored, items: list[State], *, versions: int = 1) -> object:
+    return states.upsert(
+        conn, stored.tenant.id, items, [stored.entity_ids[place // versions] for place in range(len(items))]
+    )
+
+
+def _append(conn: Connection, stored: Stored) -> object:
+    sent = [Event("", "session", msgspec.Raw(b"{}"))] * stored.items
+    return events.append(conn, stored.tenant.id, sent, Links(range(len(sent)), stored.entity_ids, [""] * len(sent)))
+
+
+def _accepted(conn: Connection, stored: Stored, **overrides: Any) -> UUID:
+    return accept(conn, stored.tenant, "states", [{}], ordered=False, **overrides)
+
+
+def _begun(conn: Connection, stored: Stored) -> list[UUID]:
+    ids = [_accepted(conn, stored) for _ in range(stored.items)]
+    conn.execute("UPDATE jobs SET status = 'processing', started_at = now() WHERE id = ANY (%s)", (ids,), prepare=False)
+    return ids
+
+
+def _lock(conn: Connection, stored: Stored, *, in_order: bool) -> list[UUID]:
+    ids = _begun(conn, stored)
+    assert blocks.lock(conn, [(job_id, 0) for job_id in ids], in_order=in_order)
+    return ids
+
+
+def _close(conn: Connection, stored: Stored, yields: Yields) -> object:
+    outcomes = [BlockOutcome(job_id, 0, {Effect.CREATED: 1}) for job_id in _lock(conn, stored, in_order=False)]
+    return completion.close_blocks(conn, outcomes, tenant_id=stored.tenant.id, yields=yields)
+
+
+def _record_errors(conn: Connection, stored: Stored) -> None:
+    noted = ItemError(0, "e", "VALIDATION_FAILED", "wrong")
+    blocks.record_errors(conn, [(job_id, noted) for job_id in _begun(conn, stored)])
+
+
+def _record_warnings(conn: Connection, stored: Stored) -> None:
+    noted = ItemWarning(0, "UNKNOWN_FIELD", "strange", "/x")
+    blocks.record_warnings(conn, {job_id: [noted] for job_id in _begun(conn, stored)})
+
+
+def _delete(conn: Connection, stored: Stored) -> object:
+    _upsert(conn, stored, [Entity("gone", "player", msgspec.Raw(b"{}"))], merge=False)
+    return entities.delete(conn, stored.tenant.id, "gone")
+
+
+def _revoke(conn: Connection, stored: Stored) -> object:
+    made, _ = keys.create(conn, stored.tenant.id, "oh_live", "x")
+    return keys.revoke(conn, stored.tenant.id, made.id)
+
+
+_SCHEMA: dict[str, Any] = {"entity_types": {}, "event_types": {}, "state_keys": [], "pii_fields": {}}
+
+Call = Callable[[Connection, Stored], object]
+
+# By the function's name, and the statement of several that is meant. Calls that store rows come last: the plans of
+# the others are made while there are hardly any rows.
+_READS: dict[str, Call] = {
+    "claims.heads": lambda conn, _stored: claims.heads(conn),
+    "claims.next_head": lambda conn, _stored: claims.next_head(conn),
+    "claims.blocker": lambda conn, stored: claims.blocker(conn, stored.waiting),
+    "claims.freed_by": lambda conn, stored: claims.freed_by(conn, stored.ended),
+    "blocks.next_open": lambda conn, stored: blocks.next_open(conn, stored.waiting),
+    "blocks.still_open": lambda conn, stored: blocks.still_open(conn, stored.waiting, 0),
+    "blocks.errors_of": lambda conn, stored: blocks.errors_of(conn, stored.ended, limit=10),
+    "blocks.results_of": lambda conn, stored: blocks.results_of(conn, stored.ended),
+    "blocks.warnings_of": lambda conn, stored: blocks.warnings_of(conn, stored.ended, limit=10),
+    "lookup.get": lambda conn, stored: lookup.get(conn, stored.ended),
+    "lookup.ended": lambda conn, stored: lookup.ended(conn, [stored.ended]),
+    "rescue.mark_swept": lambda conn, stored: rescue.mark_swept(conn, stored.ended),
+    "entities.read": lambda conn, stored: entities.read(conn, stored.tenant.id, "e000001"),
+    "entities.public_ids": lambda conn, stored: entities.public_ids(conn, stored.tenant.id, {SCOPE: _names(stored)}),
+    "entities.resolve": lambda conn, stored: entities.resolve(conn, stored.tenant.id, {SCOPE: _names(stored)}),
+    "entities.resolve missing": lambda conn, stored: entities.resolve(
+        conn, stored.tenant.id, {SCOPE: [*_names(stored), "nobody"]}
+    ),
+    "growth.too_large": lambda conn, stored: growth.too_large(
+        conn, stored.tenant.id, [[item] for item in _entities(stored)]
+    ),
+    "events.of_entity": lambda conn, stored: events.of_entity(conn, stored.tenant.id, "e000001", limit=50),
+    "events.of_entity type": lambda conn, stored: events.of_entity(
+        conn, stored.tenant.id, "e000001", limit=50, event_type="session"
+    ),
+    "states.of_entity": lambda conn, stored: states.of_entity(conn, stored.tenant.id, "e000001"),
+    "states.of_entity key": lambda conn, stored: states.of_entity(conn, stored.tenant.id, "e000001", key="k"),
+    "keys.caller": lambda conn, stored: keys.caller(conn, stored.secret),
+    "keys.get": lambda conn, stored: keys.get(conn, stored.key.id),
+    "keys.of_tenant": lambda conn, stored: keys.of_tenant(conn, stored.tenant.id),
+    "tenants.get": lambda conn, stored: tenants.get(conn, stored.tenant.public_id),
+    "tenants.lock": lambda conn, stored: tenants.lock(conn, stored.tenant.id),
+    "templates.is_built_in": lambda conn, _stored: templates.is_built_in(conn, "tpl_igaming"),
+    "templates.visible": lambda conn, stored: templates.visible(conn, stored.tenant.id),
+    "retention.events_kept": lambda conn, stored: retention.events_kept(conn, stored.tenant.id),
+    "blocks.extend_lease": lambda conn, _stored: blocks.extend_lease(conn, 2),
+}
+_WRITES: dict[str, Call] = {
+    "claims.claim": lambda conn, stored: claims.claim(conn, _accepted(conn, stored, after_job_id=stored.ended)),
+    "claims.claim_next": lambda conn, _stored: claims.claim_next(conn),
+    "acceptance.accept": _accepted,
+    "acceptance.accept from a cached caller": lambda conn, stored: _accepted(
+        conn, stored, cached_caller=keys.caller(conn, stored.secret)
+    ),
+    "acceptance.accept after": lambda conn, stored: _accepted(conn, stored, after_job_id=stored.ended),
+    "control.cancel": lambda conn, stored: control.cancel(conn, _accepted(conn, stored)),
+    "control.fail": lambda conn, stored: control.fail(conn, _accepted(conn, stored), "JOB_UNRUNNABLE", "x"),
+    "blocks.lock any": lambda conn, stored: _lock(conn, stored, in_order=False),
+    "blocks.lock in order": lambda conn, stored: _lock(conn, stored, in_order=True),
+    "blocks.record_errors": _record_errors,
+    "blocks.record_warnings": _record_warnings,
+    "completion.close_blocks": lambda conn, stored: _close(conn, stored, Yields.NEVER),
+    "completion.close_blocks now": lambda conn, stored: _close(conn, stored, Yields.NOW),
+    "completion.close_blocks to others": lambda conn, stored: _close(conn, stored, Yields.TO_OTHER_TENANTS),
+    "entities.delete": _delete,
+    "entities.ensure": lambda conn, stored: entities.ensure(conn, stored.tenant.id, _entities(stored)),
+    "entities.upsert": lambda conn, stored: _upsert(conn, stored, _entities(stored), merge=False),
+    "entities.upsert in turn": lambda conn, stored: _upsert(conn, stored, _entities(stored, versions=2), merge=False),
+    "entities.upsert merges": lambda conn, stored: _upsert(conn, stored, _entities(stored), merge=True),
+    "entities.upsert merges in turn": lambda conn, stored: _upsert(
+        conn, stored, _entities(stored, versions=2), merge=True
+    ),
+    "entities.upsert nulls": lambda conn, stored: _upsert(conn, stored, _entities(stored, nulls=True), merge=True),
+    "entities.upsert new": lambda conn, stored: _upsert(
+        conn, stored, _entities(stored, first=_ROWS + _ITEMS * next(_numbers)), merge=False
+    ),
+    "entities.upsert new nulls": lambda conn, stored: _upsert(
+        conn, stored, _entities(stored, first=_ROWS + _ITEMS * next(_numbers), nulls=True), merge=True
+    ),
+    "events.append": _append,
+    "states.upsert": lambda conn, stored: _set(conn, stored, _states(stored)),
+    "states.upsert in turn": lambda conn, stored: _set(conn, stored, _states(stored), versions=2),
+    "states.upsert new": lambda conn, stored: _set(conn, stored, _states(stored, f"k{next(_numbers)}")),
+    "keys.create": lambda conn, stored: keys.create(conn, stored.tenant.id, "fm_live", "x"),
+    "keys.relabel": lambda conn, stored: keys.relabel(conn, stored.tenant.id, stored.key.id, "y"),
+    "keys.revoke": _revoke,
+    "tenants.choose_template": lambda conn, stored: tenants.choose_template(conn, stored.tenant.id, "tpl_igaming"),
+    "tenants.configure": lambda conn, stored: tenants.configure(conn, stored.tenant.id, {"batch_wait_seconds": 1}),
+    "templates.store": lambda conn, stored: templates.store(
+        conn, stored.tenant.id, "tpl_own", name="Own", version="1", schema=_SCHEMA
+    ),
+}
+# The sweeper and the command line prepare nothing: their statements are planned anew each time.
+_PLANNED_ANEW = {
+    *(f"retention.{name}" for name in ("pages_of", "purge_cancelled_payloads", "purge_jobs", "purge_pages", "wanted")),
+    "retention.purge_template_versions",
+    *(f"rescue.{name}" for name in ("check_due_jobs", "end_overdue_sessions", "fail_after_failed")),
+    *(f"rescue.{name}" for name in ("fail_stuck", "fail_without_blocks")),
+    *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
+}
+_MODULES = (
+    *(acceptance, blocks, claims, completion, control, lookup, rescue),
+    *(entities, events, growth, retention, states),
+    *(keys, templates, tenants),
+)
+
+# Retention may empty these tables, and autovacuum then notes that they are empty.
+_EMPTIED = "VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, entities, states, events, event_entities"
+
+_GROW = """
+INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties)
+SELECT gen_random_uuid(), {tenant}, '', 'e' || lpad(n::text, 6, '0'), 'player', '{{}}'
+FROM generate_series(0, {rows} - 1) n ON CONFLICT DO NOTHING;
+INSERT INTO states (entity_id, key, value) SELECT id, 'k', '1' FROM entities ON CONFLICT DO NOTHING;
+INSERT INTO events (id, public_id, tenant_id, type, properties, occurred_at)
+SELECT nextval('events_id_seq'), gen_random_uuid(), {tenant}, 'session', '{{}}', now() FROM entities;
+INSERT INTO event_entities (entity_id, occurred_at, event_id)
+SELECT e.id, v.occurred_at, v.id
+FROM (SELECT id, row_number() OVER () AS n FROM entities) e
+JOIN (SELECT id, occurred_at, row_number() OVER () AS n FROM events) v USING (n) ON CONFLICT DO NOTHING;
+INSERT INTO tenants (public_id, name, workspace_id, workspace_name)
+SELECT gen_random_uuid(), 'x', gen_random_uuid(), 'x' FROM generate_series(1, {rows});
+INSERT INTO api_keys (id, tenant_id, hash, prefix, label)
+SELECT gen_random_uuid(), id, sha256(public_id::text::bytea), 'oh_live', 'x' FROM tenants;
+INSERT INTO templates (tenant_id, slug, name, version, schema)
+SELECT id, 'tpl_own', 'x', '1', (SELECT schema FROM templates LIMIT 1) FROM tenants WHERE id <> {tenant};
+INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, status, total, blocks_open, created, unprocessed,
+                  ended_at)
+SELECT gen_random_uuid(), {tenant}, 'entities', false, '', false, 'completed', 1, 0, 1, 0, now()
+FROM generate_series(1, {rows});
+INSERT INTO job_errors (job_id, index, code, message) SELECT id, 0, '', '' FROM jobs
+ON CONFLICT DO NOTHING;
+INSERT INTO job_warnings (job_id, index, no, code, message) SELECT id, 0, 0, '', '' FROM jobs
+ON CONFLICT DO NOTHING;
+INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, blocks_open, unprocessed, after_job_id)
+SELECT gen_random_uuid(), {tenant}, 'entities', false, '', false, 1, 1, 1,
+       CASE WHEN n % 2 = 0 THEN '{waiting}'::uuid END
+FROM generate_series(1, {rows} / 4) n;
+INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, blocks_open, unprocessed, status, queued_at)
+SELECT gen_random_uuid(), {other}, 'events', false, '', false, 2, 2, 2, 'processing', now() + interval '1 second'
+FROM generate_series(1, {rows} / 4);
+INSERT INTO job_blocks (job_id, no, first_index, items, payload, open)
+SELECT j.id, 0, 0, 1, '', j.ended_at IS NULL FROM jobs j ON CONFLICT DO NOTHING;
+"""
+
+
+@pytest.fixture
+def stored(pool: Pool) -> Stored:
+    """A few rows."""
+    with transaction(pool) as conn:
+        tenant, secret = make_tenant(conn)
+        key, _ = keys.create(conn, tenant.id, "oh_live", "x")
+        entities.upsert(
+            conn, tenant.id, [Entity(f"e{number:06}", "player", msgspec.Raw(b"{}")) for number in (0, 1)], merge=False
+        )
+        entity_ids = entities.resolve(conn, tenant.id, {SCOPE: ["e000000", "e000001"]})[SCOPE]
+        ended, waiting = (accept(conn, tenant, "entities", [sent_entity()]) for _ in range(2))
+        assert control.cancel(conn, ended)
+    return Stored(tenant, key, secret, ended, waiting, list(entity_ids.values()))
+
+
+def _read(conn: Connection) -> int:
+    """Return how many rows this transaction has read."""
+    query = "SELECT sum(idx_tup_fetch + seq_tup_read)::bigint FROM pg_stat_xact_user_tables"
+    [(rows,)] = conn.execute(query, prepare=False).fetchall()
+    return int(str(rows))
+
+
+def _rows_read(pool: Pool, call: Call, stored: Stored) -> int:
+    with transaction(pool) as conn:
+        conn.execute("SELECT pg_stat_force_next_flush()", prepare=False)  # what came before is not this transaction's
+    with transaction(pool) as conn:
+        before = _read(conn)
+        call(conn, stored)
+        return _read(conn) - before
+
+
+def test_a_plan_made_while_the_tables_were_empty_reads_few_rows_of_full_ones(
+    pool: Pool, observer: Connection, stored: Stored
+) -> None:
+    observer.execute(_EMPTIED)
+    calls = {**_READS, **_WRITES}
+    for call in calls.values():
+        for _ in range(_ENOUGH):
+            with transaction(pool) as conn:
+                call(conn, stored)
+    with transaction(pool) as conn:
+        other, _ = make_tenant(conn)
+    observer.execute(_GROW.format(tenant=stored.tenant.id, other=other.id, waiting=stored.waiting, rows=_ROWS).encode())
+    stored.entity_ids = [row[0] for row in observer.execute("SELECT id FROM entities ORDER BY external_id LIMIT 100")]
+    stored.items = _ITEMS
+    read = {name: _rows_read(pool, call, stored) for name, call in calls.items()}
+    assert {name: rows for name, rows in read.items() if rows > _MOST_READ} == {}
+
+
+def test_each_function_that_executes_statements_has_a_call_here() -> None:
+    functions = {
+        f"{module.__name__.rpartition('.')[2]}.{name}"
+        for module in _MODULES
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__
+        and not name.startswith("_")
+        and "conn" in inspect.signature(function).parameters
+    }
+    assert {name.split()[0] for name in (*_READS, *_WRITES)} | _PLANNED_ANEW == functions
