@@ -16,7 +16,10 @@ from ingest.db.tenants import tenants
 from ingest.db.tenants.tenants import Tenant
 from tests.support.factories import make_tenant
 
-_DATA = ("entities", "events", "event_entities", "states", "job_errors", "job_warnings", "job_blocks", "jobs")
+_DATA = (
+    *("entities", "events", "event_entities", "states", "job_errors", "job_warnings", "job_blocks", "jobs"),
+    "idempotency_keys",
+)
 
 
 @dataclass(frozen=True)

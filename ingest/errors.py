@@ -16,6 +16,8 @@ SluiceError                     a code and a message that a client may read
 │   ├── PayloadTooLarge         more bytes than the server reads
 │   ├── ItemTooLarge            an item of more bytes than one may have, or of numbers that read back as too many
 │   ├── UnsupportedMediaType    a body of a type that the call does not take
+│   ├── KeyInProgress           another request with the same idempotency key is under way
+│   ├── KeyReused               another request, of another body or other options, had the same idempotency key
 │   └── RateLimited             too many requests in the window
 ├── WrongDatabase               boot: the database cannot hold what clients send
 ├── JobUnrunnable               a job cannot run, now or ever: it ends as failed
@@ -155,6 +157,30 @@ class UnsupportedMediaType(RequestError):
     """The body's content type or coding is not one that the call takes."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class KeyInProgress(RequestError):
+    """Another request with the same idempotency key is under way, or just was: a repeat will have its answer."""
+
+    code = "IDEMPOTENCY_IN_PROGRESS"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The first request with this Idempotency-Key is still being processed; nothing of this one was stored. "
+            "Send it again after the time that Retry-After names"
+        )
+
+
+class KeyReused(RequestError):
+    """Another request, of another body or other options, had the same idempotency key."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A request with another body, path or other parameters had this Idempotency-Key in the last 24 hours; "
+            "nothing of this one was stored. Use a new key for each new request"
+        )
 
 
 class RateLimited(RequestError):

@@ -33,6 +33,7 @@ _ROUND_SECONDS = 1.0
 _MOST_CHECKED = 500
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_BLOCKS_EMPTIED = 500
+_MOST_KEYS_PURGED = 10_000  # more than requests with a key can store in a second
 _MOST_VERSIONS_PURGED = 10_000
 
 # A purge of template versions reads all jobs.
@@ -89,6 +90,8 @@ class Sweep:
         )
         conn.commit()
         counts["payloads_purged"] = retention.purge_cancelled_payloads(conn, limit=_MOST_BLOCKS_EMPTIED)
+        conn.commit()
+        counts["idempotency_keys_purged"] = retention.purge_idempotency_keys(conn, limit=_MOST_KEYS_PURGED)
         conn.commit()
         if time.monotonic() >= self._versions_due:
             self._versions_due = time.monotonic() + _VERSIONS_REST_SECONDS

@@ -19,6 +19,8 @@ from ingest.errors import (
     InvalidInput,
     InvalidParameter,
     ItemTooLarge,
+    KeyInProgress,
+    KeyReused,
     LastKey,
     LimitReached,
     NotFound,
@@ -48,12 +50,14 @@ STATUS: Mapping[type[SluiceError], int] = {
     NotFound: 404,
     LastKey: 409,
     LimitReached: 409,
+    KeyInProgress: 409,
     PayloadTooLarge: 413,
     ItemTooLarge: 413,
     TooLarge: 413,
     Unaddressable: 400,
     UnsupportedMediaType: 415,
     FaultyBody: 422,
+    KeyReused: 422,
     TryAgain: 503,
     DiskFull: 503,
     Unavailable: 503,
@@ -196,7 +200,8 @@ def _headers(error: SluiceError) -> dict[str, str]:
         return {"WWW-Authenticate": 'Bearer realm="sluice"'}
     if isinstance(error, DiskFull):
         return {"Retry-After": str(_DISK_FULL_RETRY_AFTER_SECONDS)}
-    return {"Retry-After": str(_RETRY_AFTER_SECONDS)} if isinstance(error, TryAgain | Unavailable) else {}
+    retries = isinstance(error, KeyInProgress | TryAgain | Unavailable)
+    return {"Retry-After": str(_RETRY_AFTER_SECONDS)} if retries else {}
 
 
 def _log_unexpected(error: Exception) -> None:

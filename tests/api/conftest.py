@@ -42,6 +42,7 @@ TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
 _CLEAR = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
 UPDATE tenants SET template_id = NULL;
+DELETE FROM idempotency_keys;
 DELETE FROM jobs;
 DELETE FROM templates WHERE tenant_id IS NOT NULL;
 DELETE FROM api_keys;

@@ -6,6 +6,7 @@ A new function of `ingest.db` fails here until a call of it stands in one of the
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from ingest.db.data.entities import SCOPE
 from ingest.db.data.events import Links
 from ingest.db.jobs import acceptance, blocks, claims, completion, control, lookup, rescue
 from ingest.db.jobs.completion import BlockOutcome, Yields
-from ingest.db.tenants import keys, templates, tenants
+from ingest.db.tenants import idempotency, keys, templates, tenants
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
 from ingest.items.entities import Entity
@@ -127,6 +128,16 @@ def _revoke(conn: Connection, stored: Stored) -> object:
     return keys.revoke(conn, stored.tenant.id, made.id)
 
 
+def _new_key(stored: Stored) -> idempotency.Key:
+    return idempotency.Key(stored.tenant.id, "writeStates", sha256(b"%d" % next(_numbers)).digest())
+
+
+def _find_known(conn: Connection, stored: Stored) -> object:
+    known = _new_key(stored)
+    idempotency.remember(conn, known, bytes(32), idempotency.Answer())
+    return idempotency.find(conn, known)
+
+
 _SCHEMA: dict[str, Any] = {"entity_types": {}, "event_types": {}, "state_keys": [], "pii_fields": {}}
 
 Call = Callable[[Connection, Stored], object]
@@ -164,6 +175,8 @@ _READS: dict[str, Call] = {
     "keys.caller": lambda conn, stored: keys.caller(conn, stored.secret),
     "keys.get": lambda conn, stored: keys.get(conn, stored.key.id),
     "keys.of_tenant": lambda conn, stored: keys.of_tenant(conn, stored.tenant.id),
+    "idempotency.find": lambda conn, stored: idempotency.find(conn, _new_key(stored)),
+    "idempotency.lock": lambda conn, stored: idempotency.lock(conn, _new_key(stored)),
     "tenants.get": lambda conn, stored: tenants.get(conn, stored.tenant.public_id),
     "tenants.lock": lambda conn, stored: tenants.lock(conn, stored.tenant.id),
     "templates.is_built_in": lambda conn, _stored: templates.is_built_in(conn, "tpl_igaming"),
@@ -177,6 +190,9 @@ _WRITES: dict[str, Call] = {
     "acceptance.accept": _accepted,
     "acceptance.accept from a cached caller": lambda conn, stored: _accepted(
         conn, stored, cached_caller=keys.caller(conn, stored.secret)
+    ),
+    "acceptance.accept with a key": lambda conn, stored: _accepted(
+        conn, stored, key=_new_key(stored), fingerprint=bytes(32), cached_caller=keys.caller(conn, stored.secret)
     ),
     "acceptance.accept after": lambda conn, stored: _accepted(conn, stored, after_job_id=stored.ended),
     "control.cancel": lambda conn, stored: control.cancel(conn, _accepted(conn, stored)),
@@ -207,6 +223,10 @@ _WRITES: dict[str, Call] = {
     "states.upsert": lambda conn, stored: _set(conn, stored, _states(stored)),
     "states.upsert in turn": lambda conn, stored: _set(conn, stored, _states(stored), versions=2),
     "states.upsert new": lambda conn, stored: _set(conn, stored, _states(stored, f"k{next(_numbers)}")),
+    "idempotency.find known": _find_known,
+    "idempotency.remember": lambda conn, stored: idempotency.remember(
+        conn, _new_key(stored), bytes(32), idempotency.Answer()
+    ),
     "keys.create": lambda conn, stored: keys.create(conn, stored.tenant.id, "fm_live", "x"),
     "keys.relabel": lambda conn, stored: keys.relabel(conn, stored.tenant.id, stored.key.id, "y"),
     "keys.revoke": _revoke,
@@ -219,7 +239,7 @@ _WRITES: dict[str, Call] = {
 # The sweeper and the command line prepare nothing: their statements are planned anew each time.
 _PLANNED_ANEW = {
     *(f"retention.{name}" for name in ("pages_of", "purge_cancelled_payloads", "purge_jobs", "purge_pages", "wanted")),
-    "retention.purge_template_versions",
+    *(f"retention.{name}" for name in ("purge_idempotency_keys", "purge_template_versions")),
     *(f"rescue.{name}" for name in ("check_due_jobs", "end_overdue_sessions", "fail_after_failed")),
     *(f"rescue.{name}" for name in ("fail_stuck", "fail_without_blocks")),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
@@ -227,11 +247,13 @@ _PLANNED_ANEW = {
 _MODULES = (
     *(acceptance, blocks, claims, completion, control, lookup, rescue),
     *(entities, events, growth, retention, states),
-    *(keys, templates, tenants),
+    *(idempotency, keys, templates, tenants),
 )
 
 # Retention may empty these tables, and autovacuum then notes that they are empty.
-_EMPTIED = "VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, entities, states, events, event_entities"
+_EMPTIED = """
+VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, entities, states, events, event_entities, idempotency_keys
+"""
 
 _GROW = """
 INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties)
@@ -244,6 +266,8 @@ INSERT INTO event_entities (entity_id, occurred_at, event_id)
 SELECT e.id, v.occurred_at, v.id
 FROM (SELECT id, row_number() OVER () AS n FROM entities) e
 JOIN (SELECT id, occurred_at, row_number() OVER () AS n FROM events) v USING (n) ON CONFLICT DO NOTHING;
+INSERT INTO idempotency_keys (tenant_id, endpoint, key_hash, fingerprint)
+SELECT {tenant}, 'writeStates', sha256(('x' || n)::bytea), sha256('') FROM generate_series(1, {rows}) n;
 INSERT INTO tenants (public_id, name, workspace_id, workspace_name)
 SELECT gen_random_uuid(), 'x', gen_random_uuid(), 'x' FROM generate_series(1, {rows});
 INSERT INTO api_keys (id, tenant_id, hash, prefix, label)

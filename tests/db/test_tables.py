@@ -4,6 +4,7 @@ A new table fails here until `_fill` brings a row into it as the product would, 
 """
 
 from collections.abc import Callable
+from hashlib import sha256
 from uuid import UUID
 
 import pytest
@@ -12,9 +13,11 @@ from ingest.db import verify
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, retention
 from ingest.db.data.entities import SCOPE
-from ingest.db.tenants import templates, tenants
+from ingest.db.tenants import idempotency, templates, tenants
+from ingest.db.tenants.idempotency import Answer, Key
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
+from ingest.ids import uuid7
 from ingest.settings import Settings
 from tests.support.factories import entity, event, state
 from worker.sweep import Sweep
@@ -35,6 +38,7 @@ _NOT_ERASED = {
     "job_warnings": "what a client was told of its batch goes with the job, by retention",
     "events": "events outlive their entity (docs/contracts/operator.md section 3)",
     "event_entities": "events outlive their entity (docs/contracts/operator.md section 3)",
+    "idempotency_keys": "it holds ids, and hashes of the rest",
 }
 
 # Tables of which no retention deletes all rows.
@@ -70,6 +74,9 @@ def _fill(pool: Pool, owner: Tenant, run: Callable[[str, list[object]], object])
     run("entities", [with_warning, refused])
     run("events", [event(1, eventType="session", data={"text": _MARK})])
     run("states", [state(1, value=_MARK)])
+    key = Key(owner.id, "upsertEntity", sha256(_MARK.encode()).digest())
+    with transaction(pool) as conn:
+        idempotency.remember(conn, key, sha256(b"").digest(), Answer(public_id=uuid7(), action="created"))
 
 
 @pytest.fixture

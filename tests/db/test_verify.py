@@ -190,6 +190,10 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "job_payload_kept": ("UPDATE job_blocks SET payload = 'x' WHERE job_id = %(job)s AND no = 1",),
     "job_progress": ("UPDATE jobs SET started_at = ended_at + interval '1 minute' WHERE id = %(job)s",),
     "job_owner": ("UPDATE jobs SET template_id = 77 WHERE id = %(job)s",),
+    "idempotency_key_job": (
+        """INSERT INTO idempotency_keys (tenant_id, endpoint, key_hash, fingerprint, job_id)
+           VALUES (%(tenant)s, 'writeEntities', sha256(''), sha256(''), %(foreign_job)s)""",
+    ),
     "job_separate": ("UPDATE jobs SET after_job_id = %(foreign_job)s WHERE id = %(job)s",),
     "template_separate": ("UPDATE tenants SET template_id = %(foreign_template)s WHERE id = %(tenant)s",),
     "link_event": ("DELETE FROM events WHERE id = (SELECT min(id) FROM events)",),

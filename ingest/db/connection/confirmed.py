@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ingest.db.connection.pool import Connection, Pool, autocommit, transaction
-from ingest.errors import TryAgain, Unavailable
+from ingest.errors import KeyInProgress, TryAgain, Unavailable
 
 _Result = TypeVar("_Result")
 
@@ -45,7 +45,7 @@ def retry_until_known(pool: Pool, write: Callable[[Connection], _Result]) -> _Re
     Args:
         pool: of connections.
         write: executes the statement. The statement must wait for its own first attempt while that is in progress, as
-            an INSERT of the same key does.
+            an INSERT of the same key does, or raise KeyInProgress.
 
     Returns:
         The result of `write`.
@@ -65,8 +65,8 @@ def retry_until_known(pool: Pool, write: Callable[[Connection], _Result]) -> _Re
             if not sent or time.monotonic() > deadline:
                 raise
             lost = True
-        except TryAgain:
-            # This attempt may have timed out behind the lost one, which may still land.
+        except (TryAgain, KeyInProgress):
+            # This attempt may have timed out behind the lost one, or found its lock; the lost one may still land.
             if not lost:
                 raise
             if time.monotonic() > deadline:

@@ -35,7 +35,7 @@ _UNKNOWN_STATEMENT = b"26000"  # invalid_sql_statement_name (PostgreSQL document
 
 
 class Prepared:
-    """A statement that returns no rows.
+    """A statement of whose rows, if it returns any, the number is enough.
 
     Args:
         name: of it on the server, where no other has it.
@@ -61,7 +61,7 @@ class Prepared:
             values: of all parameters; each of its type, or None.
 
         Returns:
-            How many rows it has written.
+            How many rows it has written or found.
 
         Raises:
             psycopg.Error: as the driver would.

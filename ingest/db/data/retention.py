@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from ingest.db.connection.pool import Connection
+from ingest.db.tenants import idempotency
 
 _PURGE_JOBS = """
 DELETE FROM jobs WHERE id IN (
@@ -50,6 +51,22 @@ def purge_cancelled_payloads(conn: Connection, *, limit: int) -> int:
         How many blocks were emptied, at most `limit`.
     """
     return conn.execute(_PURGE_CANCELLED_PAYLOADS, {"limit": limit}).rowcount
+
+
+_PURGE_KEYS = f"""
+DELETE FROM idempotency_keys WHERE (tenant_id, endpoint, key_hash) IN (
+    SELECT tenant_id, endpoint, key_hash FROM idempotency_keys WHERE created_at <= now() - {idempotency.LIFE}
+    ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+"""
+
+
+def purge_idempotency_keys(conn: Connection, *, limit: int) -> int:
+    """Delete idempotency keys that are over 24 hours old.
+
+    Returns:
+        How many were deleted, at most `limit`.
+    """
+    return conn.execute(_PURGE_KEYS, {"limit": limit}).rowcount
 
 
 # A request that has just read the tenant may still accept a job under a template version that was just replaced; ten

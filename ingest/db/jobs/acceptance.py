@@ -7,7 +7,10 @@ from uuid import UUID
 
 from ingest.db.connection.pool import Connection
 from ingest.db.connection.prepared import Prepared
+from ingest.db.tenants import idempotency
+from ingest.db.tenants.idempotency import Key
 from ingest.db.tenants.keys import Caller
+from ingest.errors import KeyInProgress
 from ingest.intake.blocks import Block
 
 
@@ -17,6 +20,8 @@ class NewJob:
 
     Attributes:
         cached_caller: the caller, if it comes from a cache: the job is stored only if all of it still holds.
+        key: the idempotency key of its request, where that has one: it is stored together with the job.
+        fingerprint: SHA-256 of the request's decoded body and options, where there is a key.
     """
 
     id: UUID
@@ -31,6 +36,8 @@ class NewJob:
     after_any: bool = False
     ordered: bool = True
     strict: bool = False
+    key: Key | None = None
+    fingerprint: bytes = b""
 
 
 _OF_JOB = {
@@ -51,23 +58,27 @@ _OF_JOB = {
     "key_version": str,
     "tenant_version": str,
 }
+_OF_KEY = {"endpoint": str, "key_hash": bytes, "fingerprint": bytes}
 _OF_BLOCK = {"first_index": int, "items": int, "payload": bytes}
 
 # One statement, so that one round trip stores a batch. The job's id is known before, so that a repeated statement
 # stores one job: see `ingest.db.connection.confirmed.retry_until_known`. Every change of a row gives it another xmin:
 # where key and tenant have the same as before, neither is closed, and both are in all else what the request took them
 # for.
-_ACCEPT = """
-WITH job AS (
-    INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
-                      strict, total, unprocessed, blocks_open)
-    SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(after_any)s, %(ordered)s,
-           %(request_id)s, %(awaited)s, %(strict)s, %(total)s, %(total)s, %(blocks)s
-    WHERE %(key_id)s IS NULL OR (
+_CALLER_HOLDS = """
+    %(key_id)s IS NULL OR (
         SELECT k.xmin::text = %(key_version)s AND t.xmin::text = %(tenant_version)s
                AND (k.expires_at > now()) IS NOT FALSE
         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.id = %(key_id)s
     )
+"""
+_ACCEPT = """
+WITH {key}job AS (
+    INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
+                      strict, total, unprocessed, blocks_open)
+    SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(after_any)s, %(ordered)s,
+           %(request_id)s, %(awaited)s, %(strict)s, %(total)s, %(total)s, %(blocks)s
+    {condition}
     ON CONFLICT (id) DO NOTHING
     RETURNING id
 )
@@ -76,12 +87,24 @@ SELECT job.id, b.no, b.first_index, b.items, b.payload FROM job, (VALUES {rows})
 """
 
 
+# A job that its request gave a key is stored if its key is, and a key if its job is.
+_STORE_KEY = idempotency.STORE.format(
+    answer="%(id)s, NULL, NULL", condition=f"{idempotency.TRY_LOCK} AND ({_CALLER_HOLDS})"
+)
+
+
 @cache
-def _accepting(blocks: int) -> Prepared:
+def _accepting(blocks: int, *, with_key: bool) -> Prepared:
     """Return the statement for so many blocks."""
     rows = (f"({no}, %(first_index{no})s, %(items{no})s, %(payload{no})s)" for no in range(blocks))
     of_blocks = {f"{name}{no}": value_type for no in range(blocks) for name, value_type in _OF_BLOCK.items()}
-    return Prepared(f"accept_{blocks}", _ACCEPT.format(rows=", ".join(rows)), {**_OF_JOB, **of_blocks})
+    if with_key:
+        key, condition = f"key AS ({_STORE_KEY} RETURNING job_id), ", "FROM key"
+    else:
+        key, condition = "", f"WHERE {_CALLER_HOLDS}"
+    text = _ACCEPT.format(key=key, condition=condition, rows=", ".join(rows))
+    parameters = {**_OF_JOB, **(_OF_KEY if with_key else {}), **of_blocks}
+    return Prepared(f"accept_{blocks}{'_with_key' if with_key else ''}", text, parameters)
 
 
 _IS_THERE = "SELECT FROM jobs WHERE id = %s"
@@ -100,6 +123,10 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
     Returns:
         Whether the job is there. It is not where something about its caller has changed: this attempt did nothing then,
         but an earlier one of the same id may still land.
+
+    Raises:
+        KeyInProgress: another request with the job's key is storing its own write, or has just done so; or an earlier
+            attempt of this one is.
     """
     caller = job.cached_caller
     values = {
@@ -122,4 +149,12 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
     }
     for no, block in enumerate(blocks):
         values |= {f"first_index{no}": block.first_index, f"items{no}": block.items, f"payload{no}": block.payload}
-    return _accepting(len(blocks)).execute(conn, values) > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0
+    if job.key:
+        values |= {"endpoint": job.key.endpoint, "key_hash": job.key.hash, "fingerprint": job.fingerprint}
+    statement = _accepting(len(blocks), with_key=job.key is not None)
+    if statement.execute(conn, values) > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0:
+        return True
+    # A cached caller may be the reason as well: the next attempt, with a fresh one, tells the two apart.
+    if job.key and caller is None:
+        raise KeyInProgress
+    return False

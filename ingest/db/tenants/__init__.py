@@ -1,1 +1,4 @@
-"""Tenants, their keys and templates. `keys` and `templates` import `tenants`; all import `connection`."""
+"""Tenants, their keys and templates, and the idempotency keys of their requests.
+
+`keys` and `templates` import `tenants`; all import `connection`.
+"""

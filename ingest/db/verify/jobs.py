@@ -1,5 +1,6 @@
-"""Invariants of jobs, their blocks and their item errors: promises 2 and 4, as they stand in the tables."""
+"""Invariants of jobs, their blocks, item errors and keys: promises 2 and 4, as they stand in the tables."""
 
+from ingest.db.tenants.idempotency import LIFE
 from ingest.db.verify.check import Check
 from ingest.ids import JOB
 from ingest.jobs import MOST_WARNINGS_KEPT
@@ -228,6 +229,19 @@ WHERE t.id IS NULL OR (m.id IS NULL AND j.template_id IS NOT NULL)
 """,
 )
 
+KEY_JOB = Check(
+    name="idempotency_key_job",
+    invariant="An idempotency key of a batch names a job of the key's tenant",
+    wrong="idempotency keys that name no job, or another tenant's",
+    advice="A repeat of such a batch is not answered by its own job: keep a copy of the rows and report it",
+    prefix=JOB,
+    query=f"""
+SELECT k.job_id, concat('key of tenant ', k.tenant_id, ', ', coalesce('job of tenant ' || j.tenant_id, 'no job'))
+FROM idempotency_keys k LEFT JOIN jobs j ON j.id = k.job_id
+WHERE k.job_id IS NOT NULL AND j.tenant_id IS DISTINCT FROM k.tenant_id AND k.created_at > now() - {LIFE}
+""",
+)
+
 CHECKS = (
     EFFECTS_SUM,
     BLOCKS_SUM,
@@ -244,4 +258,5 @@ CHECKS = (
     PAYLOAD_KEPT,
     PROGRESS,
     OWNER,
+    KEY_JOB,
 )
