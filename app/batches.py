@@ -9,10 +9,11 @@ from uuid import UUID
 import structlog
 from flask import g
 
+from app.http import idempotency
 from app.http.auth import CallerChanged, cached_caller
 from app.http.request_log import request_id
 from app.http.services import services
-from app.jobs import INLINE_ERRORS, address, first_warnings, own_job
+from app.jobs import INLINE_ERRORS, address, first_warnings, inline_errors, own_job
 from ingest import faultpoints, ids
 from ingest.db.connection.confirmed import retry_until_known
 from ingest.db.connection.pool import autocommit, transaction
@@ -21,7 +22,7 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.blocks import Result
 from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import KINDS, Kind
-from ingest.errors import DatabaseError, TemplateNotConfigured
+from ingest.errors import DatabaseError, NotFound, TemplateNotConfigured
 from ingest.ids import uuid7
 from ingest.intake.blocks import Block, cut
 from ingest.jobs import ItemError, ItemWarning, Job, JobState
@@ -106,6 +107,7 @@ def accept(
         TemplateNotConfigured: the tenant has chosen no template.
         NotFound: the job that it is to come after is none of this tenant's.
         CallerChanged: something about the caller, who came from the cache, has changed; nothing was stored.
+        KeyInProgress: another request had the idempotency key first; nothing was stored.
         DatabaseError: nothing was stored.
     """
     template_id = require_template(caller)
@@ -153,10 +155,12 @@ def store(
     Raises:
         NotFound: the job that it is to come after is none of this tenant's.
         CallerChanged: something about the caller, who came from the cache, has changed; nothing was stored.
+        KeyInProgress: another request had the idempotency key first; nothing was stored.
         DatabaseError: nothing was stored.
     """
     job_id = _job_id()
     order = order or Order()
+    key = idempotency.key()
     faultpoints.passing("accept.begun")
     new_job = NewJob(
         id=job_id,
@@ -171,6 +175,8 @@ def store(
         awaited=awaited,
         cached_caller=cached_caller(),
         strict=strict,
+        key=key,
+        fingerprint=idempotency.fingerprint() if key else b"",
     )
     if not retry_until_known(services().pool, lambda conn: acceptance.accept(conn, new_job, items)):
         raise CallerChanged
@@ -224,6 +230,36 @@ def run_in_request(caller: Caller, job_id: UUID) -> UUID | Ended:
         return _await(job_id, left)
     finally:
         places.release()
+
+
+def present(job_id: UUID, wait: int) -> Ended | tuple[Job, list[ItemError]]:
+    """Return the job of a batch that was stored by an earlier request, after waiting for its end if asked to.
+
+    Args:
+        job_id: the job's.
+        wait: seconds to wait for the end of the job, 0 to 30; where too many requests wait already, this one does not.
+
+    Returns:
+        The job where it has ended; else as it stands, and at most INLINE_ERRORS of its item errors.
+
+    Raises:
+        NotFound: the job is gone.
+    """
+    places = services().waiting_places
+    if wait > 0 and places.acquire(blocking=False):
+        try:
+            outcome = _await(job_id, wait)
+        finally:
+            places.release()
+    else:
+        outcome = _ended_or_id(job_id)
+    if isinstance(outcome, Ended):
+        return outcome
+    with transaction(services().pool) as conn:
+        job = lookup.get(conn, job_id)
+        if job is None:
+            raise NotFound(f"There is no job {ids.spell(ids.JOB, job_id)!r}")
+        return job, inline_errors(conn, job)
 
 
 def accepted(job_id: UUID) -> dict[str, Any]:

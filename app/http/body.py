@@ -1,10 +1,11 @@
 """Reading a request's body: of the right type, bounded while it is read, whole, and one JSON text."""
 
 import codecs
+import hashlib
 from typing import NamedTuple
 
 import msgspec
-from flask import request
+from flask import g, request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] # it has no types
 from werkzeug.exceptions import BadRequest, RequestTimeout
 from werkzeug.http import parse_options_header
@@ -56,9 +57,12 @@ def read(narrower: _Bound | None = None) -> bytes:
         if (announced or 0) > limit.bytes:
             raise limit.refusal()
     body = bytearray()
+    hashed: hashlib._Hash | None = g.get("body_hash")
     try:
         while chunk := request.stream.read(_CHUNK_BYTES):
             body += chunk
+            if hashed is not None:
+                hashed.update(chunk)
             if len(body) > bound.bytes:
                 raise bound.refusal()
     except TimeoutError:
@@ -69,6 +73,17 @@ def read(narrower: _Bound | None = None) -> bytes:
         raise BadRequest(f"The body ended after {len(body)} of the {announced} bytes that Content-Length announced")
     _check_start(body)
     return bytes(body)
+
+
+def hash_as_read() -> None:
+    """Have this request's body hashed while it is read."""
+    g.body_hash = hashlib.sha256()
+
+
+def digest() -> bytes:
+    """Return SHA-256 of what `hash_as_read` had hashed: of the whole body, once that has been read."""
+    hashed: hashlib._Hash = g.body_hash
+    return hashed.digest()
 
 
 def _check_start(body: bytearray) -> None:
@@ -107,7 +122,15 @@ def read_json(narrower: _Bound | None = None) -> msgspec.Raw:
     Raises:
         InvalidInput: it is not, or holds a lone surrogate; and all that `read` raises.
     """
-    body = read(narrower)
+    return as_json(read(narrower))
+
+
+def as_json(body: bytes) -> msgspec.Raw:
+    """Return a body that was read, known to be one JSON text in UTF-8, without the space around it.
+
+    Raises:
+        InvalidInput: it is not, or holds a lone surrogate.
+    """
     try:
         body.decode()  # msgspec does not look inside of what it hands out raw
         return _WHOLE.decode(body)

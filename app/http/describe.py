@@ -3,12 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
+
+from flask import Response
 
 from app.http import query
 from app.http.query import Parameter
 
 _View = TypeVar("_View", bound=Callable[..., Any])
+
+# Answers a repeat of a request: from the first one's Answer (`ingest.db.tenants.idempotency`), the body, and the
+# arguments of the path by their names.
+Repeat: TypeAlias = Callable[..., Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,7 @@ class Description:
         body: the name of the shape that the call takes; None where it takes no body.
         query: query parameters that the call takes.
         headers: request headers that the call looks at, each with what it may be.
+        repeat: answers a repeat under the same `Idempotency-Key`; None where the call takes none.
         bare: answers of success are the shape itself, in no envelope.
         public: needs no key, and belongs to no API.
     """
@@ -34,6 +41,7 @@ class Description:
     body: str | None = None
     query: Sequence[Parameter] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    repeat: Repeat | None = None
     bare: bool = False
     public: bool = False
 

@@ -13,6 +13,7 @@ from flask_swagger_ui import get_swaggerui_blueprint  # type: ignore[import-unty
 from werkzeug.routing import Rule
 
 from app import public
+from app.http import idempotency
 from app.http.describe import Description, describe, description_of
 from app.http.responses import as_json
 from app.http.shapes import ref, success
@@ -42,6 +43,14 @@ _FAULTS = {
     500: "A fault of the server's; nothing was stored",
     503: "The database is away, too busy or out of room (`INSUFFICIENT_STORAGE`); nothing was stored",
 }
+_FAULTS_OF_REPEATS = {
+    409: "The first request with this `Idempotency-Key` is still being processed; Retry-After says when to come again",
+    422: "Another request, of another body or other options, had this `Idempotency-Key` in the last 24 hours",
+}
+_KEY = (
+    "1 to 255 visible ASCII characters, bare or in double quotes: for 24 hours a repeat of the request under the same "
+    f"key has the answer of the first, with the header {idempotency.REPLAYED}"
+)
 _TAGS = {
     "batch": "Many items at once: each batch becomes a job",
     "jobs": "How far a batch is, and what became of its items",
@@ -174,7 +183,8 @@ def _parameters(rule: Rule, description: Description) -> Iterable[dict[str, Any]
             **told,
             "schema": dict(parameter.schema),
         }
-    for name, text in description.headers.items():
+    headers = {**description.headers, **({idempotency.NAME: _KEY} if description.repeat else {})}
+    for name, text in headers.items():
         yield {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
 
 
@@ -187,9 +197,10 @@ def _responses(description: Description, api: _Api | None) -> dict[str, Any]:
         answers[str(status)] = {"description": shape, "content": _json(body, example)}
     if api is not None:
         faults = {*_EVERY_CALL, api.bad_query, *description.faults, *(api.with_a_body if description.body else ())}
-        for status in sorted(faults):
+        texts = {status: _FAULTS[status] for status in faults} | (_FAULTS_OF_REPEATS if description.repeat else {})
+        for status, text in sorted(texts.items()):
             failure = api.failures.get(status, api.failure)
-            answers[str(status)] = {"description": _FAULTS[status], "content": _json(ref(failure), EXAMPLES[failure])}
+            answers[str(status)] = {"description": text, "content": _json(ref(failure), EXAMPLES[failure])}
     return answers
 
 

@@ -112,6 +112,7 @@ EXAMPLES: Mapping[str, Any] = {
         "action": "created",
     },
     "WrittenEvent": {"id": "eev_01985f0cf2d27b5c8d6a1f0e2b3c4d5f"},
+    "DuplicateEvent": {"id": "eev_01985f0cf2d27b5c8d6a1f0e2b3c4d5f", "action": "duplicate"},
     "WrittenState": {"stateKey": "balance", "value": 145.5},
     "RecordedEvent": {
         "success": True,

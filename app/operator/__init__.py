@@ -3,7 +3,7 @@
 from flask import Blueprint, Flask
 
 from app import jobs
-from app.http import auth, rate_limit
+from app.http import auth, idempotency, rate_limit
 from app.operator import batch, entities, envelope, events, keys, settings, states, templates
 from app.operator.envelope import failure
 
@@ -12,9 +12,11 @@ __all__ = ["failure", "mount"]
 _DATA_API = "/operator-data-api"
 _KEYS_API = "/api-keys"
 
-# Authenticate the caller before reading anything else of the request; then each noun counts it in its own rate limit.
+# Authenticate the caller before reading anything else of the request, and answer a repeat before anything judges it;
+# then each noun counts it in its own rate limit.
 _api = Blueprint("operator", __name__)
 _api.before_request(auth.operator)
+_api.before_request(idempotency.answer_repeat)
 _api.after_request(rate_limit.add_headers(lambda verdict: verdict.headers))
 
 _jobs = jobs.blueprint(envelope.success, "Job")

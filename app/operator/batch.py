@@ -6,16 +6,18 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 
 from app import jobs
-from app.batches import Ended, Order, accept, accepted, require_template, where_to_poll
+from app.batches import Ended, Order, accept, accepted, present, require_template, where_to_poll
 from app.http import body, prefer, query, rate_limit
 from app.http.auth import CallerChanged, authenticates_on_insert, caller, reauthenticate
 from app.http.describe import describe
+from app.http.prefer import Preference
 from app.operator.entities import MODE
 from app.operator.envelope import success
 from ingest import ids
+from ingest.db.tenants.idempotency import Answer
 from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import KINDS, Kind
-from ingest.jobs import Effect, JobState
+from ingest.jobs import Effect, ItemError, Job, JobState
 
 bp = Blueprint("batch", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))
@@ -38,6 +40,16 @@ _PREFER = {
 }
 
 
+def _again(answer: Answer, _sent: bytes) -> Response:
+    preference = prefer.stated()
+    wait = preference.seconds(caller().batch_wait_seconds)
+    outcome = present(answer.job_id, wait)  # type: ignore[arg-type] # the key of a batch names its job
+    if isinstance(outcome, Ended):
+        return _done(outcome, preference)
+    job, errors = outcome
+    return _accepted(job.id, _state(job, errors), preference)
+
+
 @bp.post("/batch/entities")
 @authenticates_on_insert
 @describe(
@@ -48,6 +60,7 @@ _PREFER = {
     faults=(404,),
     query=(MODE, *_ORDER),
     headers=_PREFER,
+    repeat=_again,
 )
 def entities() -> Response:
     """Upsert entities, `data` replaced as a whole or merged."""
@@ -64,6 +77,7 @@ def entities() -> Response:
     faults=(404,),
     query=_ORDER,
     headers=_PREFER,
+    repeat=_again,
 )
 def events() -> Response:
     """Append events to entities that exist."""
@@ -80,6 +94,7 @@ def events() -> Response:
     faults=(404,),
     query=_ORDER,
     headers=_PREFER,
+    repeat=_again,
 )
 def states() -> Response:
     """Set states of entities that exist."""
@@ -101,25 +116,38 @@ def _batch(kind: Kind, *, merge: bool = False) -> Response:
         reauthenticate()
         outcome = accepted_for(caller())
     if isinstance(outcome, Ended):
-        return success(_ended(outcome), 200, prefer.applied(wait=preference.wait or None, handling=preference.handling))
+        return _done(outcome, preference)
+    return _accepted(outcome, accepted(outcome), preference)
+
+
+def _done(outcome: Ended, preference: Preference) -> Response:
+    told = prefer.applied(wait=preference.wait or None, handling=preference.handling)
+    return success(_ended(outcome), 200, told)
+
+
+def _accepted(job_id: UUID, data: dict[str, Any], preference: Preference) -> Response:
     told = prefer.applied(respond_async="" if preference.respond_async else None, handling=preference.handling)
-    return success(accepted(outcome), 202, {**where_to_poll(outcome), **told})
+    return success(data, 202, {**where_to_poll(job_id), **told})
 
 
 def _order() -> Order:
     return Order(after=_AFTER.read(), after_any=_AFTER_ANY.read(), ordered=_ORDERED.read())
 
 
-def _ended(ended: Ended) -> dict[str, Any]:
-    job = ended.job
-    data = {
+def _state(job: Job, errors: list[ItemError]) -> dict[str, Any]:
+    return {
         "jobId": ids.spell(ids.JOB, job.id),
         "status": job.status,
         "progress": job.progress,
         "succeeded": job.succeeded,
         "failed": job.effects[Effect.FAILED],
-        "errors": jobs.error_list(ended.errors),
+        "errors": jobs.error_list(errors),
     }
+
+
+def _ended(ended: Ended) -> dict[str, Any]:
+    job = ended.job
+    data = _state(job, ended.errors)
     # Beyond the contract's fields there is only what the client would else not know.
     if job.warnings:
         data["warnings"] = jobs.warning_summary(job.warnings, ended.warnings)

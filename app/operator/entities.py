@@ -1,8 +1,10 @@
 """Single entities: `POST /entities`, and `GET` and `DELETE /entities/{externalId}`."""
 
+from uuid import UUID
+
 from flask import Blueprint, Response
 
-from app.http import body, prefer, query, rate_limit
+from app.http import body, idempotency, prefer, query, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import document, timestamp
@@ -14,13 +16,33 @@ from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import Connection, transaction
 from ingest.db.data import entities
 from ingest.db.data.entities import EntityRow
+from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
+from ingest.engine.single_write import Written
 from ingest.errors import NotFound
 
 bp = Blueprint("entities", __name__)
 bp.before_request(rate_limit.scope("ingest:entities"))
 
 MODE = query.Choice(name="mode", words=("replace", "merge"), text="what to do with `data` that is there")
+
+
+def _written_again(answer: Answer, sent: bytes) -> Response:
+    item = body.as_json(sent)
+    members = json_text.split_object(item)
+    external_id, entity_type = json_text.decode(members["externalId"]), json_text.decode(members["entityType"])
+    written = single_writes.written_before(KINDS["entities"], item, answer)
+    return _written(written, answer.public_id, external_id, entity_type)
+
+
+def _written(written: Written, public_id: UUID | None, external_id: str, entity_type: str) -> Response:
+    data = {
+        "id": public_id and ids.spell(ids.ENTITY, public_id),
+        "externalId": external_id,
+        "entityType": entity_type,
+        "action": written.effect,
+    }
+    return single_writes.answered(written, data)
 
 
 @bp.post("/entities")
@@ -31,21 +53,18 @@ MODE = query.Choice(name="mode", words=("replace", "merge"), text="what to do wi
     answers={201: "WrittenEntity"},
     query=(MODE,),
     headers={"Prefer": prefer.HANDLING},
+    repeat=_written_again,
 )
 def post() -> Response:
     """Upsert one entity, `data` replaced as a whole or merged."""
     merge = MODE.read() == "merge"
     item = body.read_item()
     with confirmed_transaction(services().pool) as conn:
+        idempotency.lock(conn)
         written = single_writes.write(conn, KINDS["entities"], item, merge=merge)
         stored = _read(conn, json_text.decode(json_text.split_object(item)["externalId"]))
-    data = {
-        "id": ids.spell(ids.ENTITY, stored.public_id),
-        "externalId": stored.external_id,
-        "entityType": stored.type,
-        "action": written.effect,
-    }
-    return single_writes.answered(written, data)
+        idempotency.remember(conn, stored.public_id, written.effect)
+    return _written(written, stored.public_id, stored.external_id, stored.type)
 
 
 @bp.get("/entities/<text:external_id>")
@@ -65,16 +84,30 @@ def get(external_id: str) -> Response:
     return success(data)
 
 
+def _deleted_again(_answer: Answer, _sent: bytes, external_id: str) -> Response:
+    return _deleted(external_id)
+
+
+def _deleted(external_id: str) -> Response:
+    return success({"externalId": external_id, "deleted": True})
+
+
 @bp.delete("/entities/<text:external_id>")
 @describe(
-    "Delete an entity; its events stay", operation="deleteEntity", answers={200: "DeletedEntity"}, faults=(400, 404)
+    "Delete an entity; its events stay",
+    operation="deleteEntity",
+    answers={200: "DeletedEntity"},
+    faults=(400, 404),
+    repeat=_deleted_again,
 )
 def delete(external_id: str) -> Response:
     """Delete softly; a later POST revives it."""
     with confirmed_transaction(services().pool) as conn:
+        idempotency.lock(conn)
         if not entities.delete(conn, caller().tenant_id, external_id):
             raise NotFound(f'Entity "{external_id}" does not exist')
-    return success({"externalId": external_id, "deleted": True})
+        idempotency.remember(conn)
+    return _deleted(external_id)
 
 
 def _read(conn: Connection, external_id: str) -> EntityRow:

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from flask import Blueprint, Response
 
-from app.http import body, pagination, prefer, query, rate_limit
+from app.http import body, idempotency, pagination, prefer, query, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import document, timestamp
@@ -18,8 +19,10 @@ from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import transaction
 from ingest.db.data import events
 from ingest.db.data.events import EventRow
+from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
 from ingest.errors import InvalidParameter
+from ingest.jobs import Effect
 
 bp = Blueprint("events", __name__)
 bp.before_request(rate_limit.scope("ingest:events"))
@@ -35,21 +38,32 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _Place = tuple[Annotated[int, msgspec.Meta(ge=_FIRST, le=_LAST)], Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]]
 
 
+def _appended_again(answer: Answer, _sent: bytes, **_path: str) -> Response:
+    return success({"id": _spelled(answer.public_id), "action": Effect.DUPLICATE})
+
+
+def _spelled(public_id: UUID | None) -> str | None:
+    return None if public_id is None else ids.spell(ids.EVENT, public_id)
+
+
 @bp.post("/entities/<text:external_id>/events")
 @describe(
     "Append an event to an entity",
     operation="appendEvent",
     body="Event",
-    answers={201: "WrittenEvent"},
+    answers={201: "WrittenEvent", 200: "DuplicateEvent"},
     headers={"Prefer": prefer.HANDLING},
     faults=(404,),
+    repeat=_appended_again,
 )
 def post(external_id: str) -> Response:
     """Append one event; its entity must exist."""
     item = single_writes.with_members(body.read_item(), externalId=external_id)
     with confirmed_transaction(services().pool) as conn:
+        idempotency.lock(conn)
         written = single_writes.write(conn, KINDS["events"], item)
-    return single_writes.answered(written, {"id": written.public_id and ids.spell(ids.EVENT, written.public_id)})
+        idempotency.remember(conn, written.public_id)
+    return single_writes.answered(written, {"id": _spelled(written.public_id)})
 
 
 @bp.get("/entities/<text:external_id>/events")

@@ -98,6 +98,7 @@ SHAPES: dict[str, Shape] = {
     "DeletedEntity": record(externalId=ID, deleted={"const": True}),
     "WrittenEvent": record(("warnings",), id=TEXT, warnings=ref("Warnings")),
     "StoredEvents": array(record(id=TEXT, eventType=_NAME, data=DOCUMENT, timestamp=TIME, createdAt=TIME)),
+    "DuplicateEvent": record(id=TEXT, action={"const": "duplicate"}),
     "WrittenState": record(stateKey=_NAME, value=_ANYTHING),
     "StoredState": record(stateKey=_NAME, value=_ANYTHING, updatedAt=TIME),
     "StoredStates": array(ref("StoredState")),

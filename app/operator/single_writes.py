@@ -14,11 +14,13 @@ from app.operator.envelope import success
 from ingest import json_text
 from ingest.db.connection.pool import Connection
 from ingest.db.data import entities
+from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import Kind, schema_of
 from ingest.engine.single_write import Written, write_one
 from ingest.engine.writers import Target
 from ingest.errors import InvalidInput, NotFound
-from ingest.jobs import ItemWarning
+from ingest.items.schema import warnings_of
+from ingest.jobs import Effect, ItemWarning
 
 
 def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = False) -> Written:
@@ -39,6 +41,19 @@ def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = Fals
     warnings: list[ItemWarning] = []
     checked = schema_of(kind, template, item_bytes).require(item, warnings, strict=prefer.stated().strict)
     return write_one(conn, kind, Target(caller().tenant_id, merge, item_bytes), checked, warnings)
+
+
+def written_before(kind: Kind, item: msgspec.Raw, answer: Answer) -> Written:
+    """Return the result of an upsert whose request is repeated, with the warnings that its item had.
+
+    Args:
+        kind: the item's.
+        item: as it was sent both times.
+        answer: the result, as far as it was stored.
+    """
+    schema = schema_of(kind, None, services().settings.max_item_bytes)
+    warnings = warnings_of(0, schema.strangers(schema.members(item)))
+    return Written(Effect(answer.action or ""), answer.public_id, None, warnings)
 
 
 def answered(written: Written, data: dict[str, Any]) -> Response:

@@ -3,7 +3,7 @@
 import msgspec
 from flask import Blueprint, Response
 
-from app.http import body, rate_limit
+from app.http import body, idempotency, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import document, timestamp
@@ -15,11 +15,20 @@ from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import transaction
 from ingest.db.data import states
 from ingest.db.data.states import StateRow
+from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
 from ingest.errors import NotFound
 
 bp = Blueprint("states", __name__)
 bp.before_request(rate_limit.scope("ingest:states"))
+
+
+def _set_again(_answer: Answer, sent: bytes, key: str, **_path: str) -> Response:
+    return _set(key, _unwrapped(body.as_json(sent)))
+
+
+def _set(key: str, value: msgspec.Raw) -> Response:
+    return success({"stateKey": key, "value": value})
 
 
 @bp.put("/entities/<text:external_id>/state/<text:key>")
@@ -29,14 +38,17 @@ bp.before_request(rate_limit.scope("ingest:states"))
     body="StateValue",
     answers={200: "WrittenState"},
     faults=(404,),
+    repeat=_set_again,
 )
 def put(external_id: str, key: str) -> Response:
     """Set one state; its entity must exist."""
     value = _unwrapped(body.read_item())
     item = msgspec.Raw(msgspec.json.encode({"externalId": external_id, "stateKey": key, "value": value}))
     with confirmed_transaction(services().pool) as conn:
+        idempotency.lock(conn)
         single_writes.write(conn, KINDS["states"], item)
-    return success({"stateKey": key, "value": value})
+        idempotency.remember(conn)
+    return _set(key, value)
 
 
 @bp.get("/entities/<text:external_id>/state")

@@ -88,6 +88,9 @@ class _Request(Request):  # type: ignore[misc] # gunicorn has no types
             raise Refused("HTTP/1.1 needs a Host header (RFC 9112 section 3.2)")
         if not all(_HOST.fullmatch(host) for host in hosts):
             raise Refused("The Host header is no host and port (RFC 9112 section 3.2)")
+        # The app sees equal headers as one, with a comma between, which may as well stand in a key.
+        if sum(name == "IDEMPOTENCY-KEY" for name, _ in self.headers) > 1:
+            raise Refused("The header Idempotency-Key stands more than once; send one key")
         sent = [value for name, value in self.headers if name == "TRANSFER-ENCODING"]
         codings = [coding.strip(" \t").lower() for value in sent for coding in value.split(",")]
         if codings[-1:] == ["chunked"] and set(codings) != {"chunked"}:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from app import create_app
 from ingest.db.connection.pool import Pool, transaction
@@ -21,17 +22,20 @@ CALLS: list[tuple[bytes, str, str, Any, str]] = [
 ]
 
 
-def call(settings: Settings, pool: Pool, through: Relay, method: str, path: str, item: Any) -> Any:
-    app = create_app(replace(settings, database_url=through.database_url))
+def call(
+    app: Flask, settings: Settings, pool: Pool, through: Relay, method: str, path: str, item: Any, **headers: str
+) -> tuple[Any, Api]:
+    """Call through a relay; return the answer, and a client of the same tenant that calls without one."""
+    behind = create_app(replace(settings, database_url=through.database_url))
     with transaction(pool) as conn:
-        api = Api(app, *make_tenant(conn))
-    direct = Api(create_app(settings), api.tenant, api.key)
+        api = Api(behind, *make_tenant(conn))
+    direct = Api(app, api.tenant, api.key)
     direct.post("/entities", entity(externalId="known"))
     try:
-        return api.call(method, path, item, base="" if path == "/api-keys" else "/operator-data-api")
+        base = "" if path == "/api-keys" else "/operator-data-api"
+        return api.call(method, path, item, base=base, **headers), direct
     finally:
-        app.extensions["sluice"].close()
-        direct.app.extensions["sluice"].close()
+        behind.extensions["sluice"].close()
 
 
 def rows(pool: Pool, table: str) -> int:
@@ -43,10 +47,18 @@ def rows(pool: Pool, table: str) -> int:
 
 @pytest.mark.parametrize(("marked", "method", "path", "item", "table"), CALLS)
 def test_section_1_never_a_5xx_after_the_work_was_committed(
-    settings: Settings, pool: Pool, tmp_path: Path, marked: bytes, method: str, path: str, item: Any, table: str
+    app: Flask,
+    settings: Settings,
+    pool: Pool,
+    tmp_path: Path,
+    marked: bytes,
+    method: str,
+    path: str,
+    item: Any,
+    table: str,
 ) -> None:
     with relay(settings.database_url, tmp_path, marked=marked, lands=True) as through:
-        answer = call(settings, pool, through, method, path, item)
+        answer, _ = call(app, settings, pool, through, method, path, item)
         assert through.cuts == 1
     assert data(answer)
     assert answer.status_code in {200, 201, 202}
@@ -55,10 +67,18 @@ def test_section_1_never_a_5xx_after_the_work_was_committed(
 
 @pytest.mark.parametrize(("marked", "method", "path", "item", "table"), CALLS)
 def test_section_1_never_a_2xx_for_work_that_was_not_committed(
-    settings: Settings, pool: Pool, tmp_path: Path, marked: bytes, method: str, path: str, item: Any, table: str
+    app: Flask,
+    settings: Settings,
+    pool: Pool,
+    tmp_path: Path,
+    marked: bytes,
+    method: str,
+    path: str,
+    item: Any,
+    table: str,
 ) -> None:
     with relay(settings.database_url, tmp_path, marked=marked, lands=False) as through:
-        answer = call(settings, pool, through, method, path, item)
+        answer, _ = call(app, settings, pool, through, method, path, item)
         assert through.cuts == 1
     refused(answer, 503, "UNAVAILABLE")
     assert rows(pool, table) == (1 if table in {"entities", "api_keys"} else 0)
@@ -66,11 +86,38 @@ def test_section_1_never_a_2xx_for_work_that_was_not_committed(
 
 @pytest.mark.parametrize("lands", [True, False])
 def test_section_1_a_batch_whose_answer_was_lost_on_the_way_from_the_database_is_stored_once(
-    settings: Settings, pool: Pool, tmp_path: Path, *, lands: bool
+    app: Flask, settings: Settings, pool: Pool, tmp_path: Path, *, lands: bool
 ) -> None:
     marked = b"INSERT INTO jobs"
     with relay(settings.database_url, tmp_path, marked=marked, lands=lands, at=marked) as through:
-        answer = call(settings, pool, through, "POST", "/batch/entities", [entity()])
+        answer, _ = call(app, settings, pool, through, "POST", "/batch/entities", [entity()])
         assert through.cuts == 1
     assert answer.status_code == 202
     assert (rows(pool, "jobs"), rows(pool, "job_blocks")) == (1, 1)
+
+
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize(("marked", "method", "path", "item", "table"), CALLS[:3])
+def test_a_retry_under_its_key_after_a_lost_commit_doubles_nothing(
+    app: Flask,
+    settings: Settings,
+    pool: Pool,
+    tmp_path: Path,
+    marked: bytes,
+    method: str,
+    path: str,
+    item: Any,
+    table: str,
+    *,
+    lands: bool,
+) -> None:
+    with relay(settings.database_url, tmp_path, marked=marked, lands=lands) as through:
+        first, api = call(app, settings, pool, through, method, path, item, Idempotency_Key="a")
+        assert through.cuts == 1
+    assert first.status_code < 300 if lands else first.status_code == 503
+    retried = api.call(method, path, item, Idempotency_Key="a")
+    assert retried.status_code < 300
+    assert ("Idempotent-Replayed" in retried.headers) == lands
+    assert rows(pool, table) == (2 if table == "entities" else 1)
+    if lands:
+        assert data(retried).get("id") == data(first).get("id")

@@ -57,6 +57,13 @@ def test_an_events_objects_are_merged_the_same_way(api: PublicApi) -> None:
     assert api.object("a", "1") == {"keep": 1, "change": 2}
 
 
+def test_two_equal_events_are_two_whatever_key_comes_with_them(api: PublicApi) -> None:
+    """The operator API alone takes idempotency keys (docs/contracts/jobs.md section 2)."""
+    event = linked({"type": "a", "id": "1"})
+    sent = [api.call("POST", "/event", event, Idempotency_Key="a").get_json() for _ in range(2)]
+    assert len({answer["event_id"] for answer in sent}) == 2
+
+
 def test_items_apply_in_array_order(api: PublicApi) -> None:
     changes = [{"n": 1, "gone": 1}, {"n": 2, "gone": None}, {"n": 3, "back": None}, {"back": 1}]
     items = [{"type": "a", "id": "1", "properties": change} for change in changes]
