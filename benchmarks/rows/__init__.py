@@ -23,6 +23,7 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "dlt": peers.dlt,
     "celery": peers.celery,
     "accept": accept.accept,
+    "accept-with-keys": accept.accept_with_keys,
     "small-jobs": small_jobs.small_jobs,
     "steps": steps.steps,
     "large-table": table_size.large,

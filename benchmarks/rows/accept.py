@@ -1,8 +1,8 @@
-"""Accepting: POST of 100 events a request over 8 connections, against an endpoint that does nothing."""
+"""Accepting: POST of 100 events a request over 8 connections, against an endpoint that does nothing; and with keys."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import count, repeat
 
 from benchmarks import items
 from benchmarks.clients import Answers, drive, post
@@ -33,7 +33,7 @@ def accept(place: Place) -> Iterator[Row]:
     def in_production() -> Mapping[str, float]:
         laid_out(deployed.database, (known,))
         deployed.database.settle()
-        answers = _drive(deployed.stack.api, deployed.batch("events", events))
+        answers = _drive(deployed.stack.api, repeat(deployed.batch("events", events)))
         deployed.until_done(len(answers.seconds))
         deployed.database.expect("events", len(answers.seconds) * _EVENTS)
         return _figures(answers)
@@ -42,7 +42,7 @@ def accept(place: Place) -> Iterator[Row]:
         def sample() -> Mapping[str, float]:
             alone.empty()
             alone.settle()
-            answers = _drive(api, batch(api, alone.key, "events", events))
+            answers = _drive(api, repeat(batch(api, alone.key, "events", events)))
             alone.expect("job_blocks", len(answers.seconds))
             return _figures(answers)
 
@@ -60,7 +60,7 @@ def accept(place: Place) -> Iterator[Row]:
             (
                 Side("Sluice", alone_at_it(ours)),
                 Side("Sluice, and 2 workers", in_production),
-                Side("bare Flask", lambda: _figures(_drive(bare, post(bare, "/events", events, {})))),
+                Side("bare Flask", lambda: _figures(_drive(bare, repeat(post(bare, "/events", events, {}))))),
             ),
             (Ratio("Sluice", "bare Flask", 0.30), Limit("Sluice", "p99_ms", 20.0)),
             (
@@ -70,11 +70,42 @@ def accept(place: Place) -> Iterator[Row]:
         )
 
 
-def _drive(api: str, request: bytes) -> Answers:
+@contextmanager
+def accept_with_keys(place: Place) -> Iterator[Row]:
+    database = place.database("alone")
+    events = items.events(_EVENTS, _PLAYERS)
+    env = {"DATABASE_URL": database.url, "REDIS_URL": place.redis_url(_ALONE_REDIS), **RATES}
+
+    def sending(requests: Callable[[bytes], Iterable[bytes]]) -> Callable[[], Mapping[str, float]]:
+        def sample() -> Mapping[str, float]:
+            database.empty()
+            database.settle()
+            answers = _drive(api, requests(batch(api, database.key, "events", events)))
+            database.expect("job_blocks", len(answers.seconds))
+            return _figures(answers)
+
+        return sample
+
+    with processes.web("app:create_app()", env, place.folder / "accept-with-keys.log") as api:
+        yield Row(
+            f"accept with an Idempotency-Key, {_EVENTS} events a request, {_CONNECTIONS} connections",
+            "requests",
+            (Side("a key each", sending(_with_keys)), Side("no keys", sending(repeat))),
+            (Ratio("a key each", "no keys", 0.80),),
+        )
+
+
+def _with_keys(request: bytes) -> Iterator[bytes]:
+    head, end, body = request.partition(b"\r\n\r\n")
+    for number in count():
+        yield b"%b\r\nIdempotency-Key: %032x%b%b" % (head, number, end, body)
+
+
+def _drive(api: str, requests: Iterable[bytes]) -> Answers:
     # Chance decides which of the server's processes takes a connection: all of them may fall to one.
-    answers = Answers()
+    answers, waiting = Answers(), iter(requests)
     for _ in range(_OPENINGS):
-        part = drive(api, repeat(request), connections=_CONNECTIONS, status=202, seconds=_SECONDS / _OPENINGS)
+        part = drive(api, waiting, connections=_CONNECTIONS, status=202, seconds=_SECONDS / _OPENINGS)
         answers.seconds += part.seconds
         answers.elapsed += part.elapsed
     return answers
