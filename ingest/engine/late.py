@@ -8,7 +8,7 @@ from ingest.db.connection.pool import Connection
 from ingest.db.data import retention
 from ingest.engine.kinds import Kind
 from ingest.engine.writers import Target
-from ingest.jobs import ItemWarning
+from ingest.jobs import Effect, ItemWarning
 
 # No retention is shorter (docs/contracts/operator.md section 2), less a day by which the clocks may differ: most blocks
 # hold nothing older, and the database is not asked.
@@ -16,16 +16,19 @@ _KEPT_AT_LEAST = timedelta(days=29)
 
 
 def past_retention(
-    conn: Connection, kind: Kind, target: Target, items: Sequence[Any], indexes: Sequence[int]
+    conn: Connection, kind: Kind, target: Target, items: Sequence[Any], effects: Sequence[Effect]
 ) -> list[ItemWarning]:
-    """Return a warning for each item whose time is past the retention of events, in the order given.
+    """Return a warning for each item that was stored with a time past the retention of events, in the order given.
 
     Args:
         conn: the transaction that writes them.
         kind: theirs; one that happens when it is written is never late.
         target: whose they are.
         items: checked.
-        indexes: of the items in their batch.
+        effects: on the items, in the same order: a duplicate is not stored, so its time does not matter.
+
+    Returns:
+        The warnings, each with the place of its item as its index.
     """
     if kind.occurred_at is None:
         return []
@@ -39,7 +42,7 @@ def past_retention(
     days, since = kept
     message = f"Its time is past the retention of {days} days: it is stored, and deleted again soon"
     return [
-        ItemWarning(index, "PAST_RETENTION", message, "/timestamp")
-        for index, timestamp in zip(indexes, timestamps, strict=True)
-        if timestamp is not None and timestamp < since
+        ItemWarning(place, "PAST_RETENTION", message, "/timestamp")
+        for place, (timestamp, effect) in enumerate(zip(timestamps, effects, strict=True))
+        if timestamp is not None and timestamp < since and effect is Effect.CREATED
     ]

@@ -49,4 +49,4 @@ def write_one(conn: Connection, kind: Kind, target: Target, item: Any, warnings:
         raise NotFound(refusal.message)
     [effect] = outcomes.effects
     public_id = UUID(bytes=outcomes.ids[0]) if outcomes.ids else None
-    return Written(effect, public_id, outcomes.now, [*warnings, *past_retention(conn, kind, target, [item], [0])])
+    return Written(effect, public_id, outcomes.now, [*warnings, *past_retention(conn, kind, target, [item], [effect])])

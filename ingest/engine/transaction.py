@@ -99,7 +99,7 @@ def run_in_transaction(
     good = list(chain.from_iterable(part.good for part in checked))
     outcomes = write(conn, kind, target, good, halving=halving)
     faultpoints.passing("block.written")
-    late = past_retention(conn, kind, target, good, range(len(good)))
+    late = past_retention(conn, kind, target, good, outcomes.effects)
     shares = _shares(group, checked, outcomes, late)
     blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
     yields = _yields(group, until, fair=fair)
