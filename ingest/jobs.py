@@ -51,7 +51,7 @@ class Effect(StrEnum):
         CREATED: a row that was not there before, or was deleted, is there now.
         UPDATED: a row that was there has changed.
         UNCHANGED: a row that was there already said the same.
-        DUPLICATE: an event whose sender's id for it was stored before. No kind has such ids yet, so it is always 0.
+        DUPLICATE: an event whose id, as its sender gave it, the tenant has stored already; it is not stored again.
         FAILED: refused, with an error; nothing of it is stored.
         UNPROCESSED: not yet looked at; or never, where the job ended before.
     """

@@ -12,12 +12,14 @@ _EVENT = {
     "data": {"type": "deposit", "amount": 145.5, "currency": "EUR"},
     "timestamp": _TIME,
 }
+_SENT_EVENT = {**_EVENT, "eventId": "ledger-7b1f-000042"}
 _OBJECT = {"type": "Order", "id": "ORD-123", "properties": {"total": 149.99}}
 _OBJECT_EVENT = {
     "event": "Order Placed",
     "timestamp": "2024-01-15T10:30:00Z",
     "objects": [{"type": "Order", "id": "ORD-123"}, {"type": "Customer", "id": "CUST-456", "qualifier": "buyer"}],
     "properties": {"total": 149.99},
+    "event_id": "order-placed-ORD-123",
 }
 _ERROR = {
     "index": 1,
@@ -55,10 +57,10 @@ _NAMED = {"object_id": _UUID, "object_type": "Order", "external_id": "ORD-123"}
 EXAMPLES: Mapping[str, Any] = {
     # Request bodies.
     "Entity": _ENTITY,
-    "Event": _EVENT,
+    "Event": _SENT_EVENT,
     "StateValue": 145.5,
     "EntityBatch": [_ENTITY],
-    "EventBatch": [{"externalId": "p1", **_EVENT}],
+    "EventBatch": [{"externalId": "p1", **_SENT_EVENT}],
     "StateBatch": [{"externalId": "p1", "stateKey": "balance", "value": 145.5}],
     "TemplateForm": {"name": "Shop", "version": "1.0", "schema": _TEMPLATE_SCHEMA},
     "SettingsForm": {"templateId": "tpl_igaming", "batchWaitSeconds": 5},

@@ -57,13 +57,16 @@ def _spelled(public_id: UUID | None) -> str | None:
     repeat=_appended_again,
 )
 def post(external_id: str) -> Response:
-    """Append one event; its entity must exist."""
+    """Append one event; its entity must exist. One whose `eventId` is stored already is answered with the first."""
     item = single_writes.with_members(body.read_item(), externalId=external_id)
     with confirmed_transaction(services().pool) as conn:
         idempotency.lock(conn)
         written = single_writes.write(conn, KINDS["events"], item)
         idempotency.remember(conn, written.public_id)
-    return single_writes.answered(written, {"id": _spelled(written.public_id)})
+    shape: dict[str, object] = {"id": _spelled(written.public_id)}
+    if written.effect is Effect.DUPLICATE:
+        shape["action"] = written.effect
+    return single_writes.answered(written, shape)
 
 
 @bp.get("/entities/<text:external_id>/events")

@@ -2,12 +2,14 @@
 
 from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
 from ingest.engine.kinds import KINDS
+from ingest.items.fields import LONGEST_EVENT_ID
 from ingest.jobs import ITEM_ERROR_CODES, Effect, JobState
 
 _TIME_OR_NULL: Shape = {"type": ["string", "null"], "format": "date-time"}
 _NUMBER_OR_NULL: Shape = {"type": ["number", "null"]}
 _NAME: Shape = {"type": "string", "minLength": 1, "maxLength": 200}
 _ANYTHING: Shape = {}
+_EVENT_ID = or_null({"type": "string", "minLength": 1, "maxLength": LONGEST_EVENT_ID})
 
 
 _SEEN_JOB = {
@@ -33,11 +35,20 @@ SHAPES: dict[str, Shape] = {
     "Document": DOCUMENT,
     # Request bodies, single and in batches.
     "Entity": record(entityType=_NAME, externalId=ID, data=DOCUMENT),
-    "Event": record(("timestamp",), eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME)),
+    "Event": record(
+        ("timestamp", "eventId"), eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME), eventId=_EVENT_ID
+    ),
     "StateValue": _ANYTHING,
     "EntityBatch": array(ref("Entity"), minItems=1, maxItems=KINDS["entities"].limit),
     "EventBatch": array(
-        record(("timestamp",), externalId=ID, eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME)),
+        record(
+            ("timestamp", "eventId"),
+            externalId=ID,
+            eventType=_NAME,
+            data=DOCUMENT,
+            timestamp=or_null(TIME),
+            eventId=_EVENT_ID,
+        ),
         minItems=1,
         maxItems=KINDS["events"].limit,
     ),
@@ -97,8 +108,8 @@ SHAPES: dict[str, Shape] = {
     "StoredEntity": record(id=TEXT, entityType=_NAME, externalId=ID, data=DOCUMENT, createdAt=TIME, updatedAt=TIME),
     "DeletedEntity": record(externalId=ID, deleted={"const": True}),
     "WrittenEvent": record(("warnings",), id=TEXT, warnings=ref("Warnings")),
+    "DuplicateEvent": record(("warnings",), id=TEXT, action={"const": "duplicate"}, warnings=ref("Warnings")),
     "StoredEvents": array(record(id=TEXT, eventType=_NAME, data=DOCUMENT, timestamp=TIME, createdAt=TIME)),
-    "DuplicateEvent": record(id=TEXT, action={"const": "duplicate"}),
     "WrittenState": record(stateKey=_NAME, value=_ANYTHING),
     "StoredState": record(stateKey=_NAME, value=_ANYTHING, updatedAt=TIME),
     "StoredStates": array(ref("StoredState")),

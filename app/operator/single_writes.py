@@ -57,10 +57,14 @@ def written_before(kind: Kind, item: msgspec.Raw, answer: Answer) -> Written:
 
 
 def answered(written: Written, data: dict[str, Any]) -> Response:
-    """Return the response to a creating write: the contract's fields, and warnings where there are any."""
+    """Return the response to a creating write: the contract's fields, and warnings where there are any.
+
+    A duplicate has created nothing.
+    """
     if written.warnings:
         data["warnings"] = warning_summary(len(written.warnings), written.warnings)
-    return success(data, 201, prefer.applied(handling=prefer.stated().handling))
+    status = 200 if written.effect is Effect.DUPLICATE else 201
+    return success(data, status, prefer.applied(handling=prefer.stated().handling))
 
 
 def with_members(item: msgspec.Raw, **members: str) -> msgspec.Raw:

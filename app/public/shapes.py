@@ -2,6 +2,7 @@
 
 from app.http.shapes import COUNT, DOCUMENT, TEXT, TIME, Shape, array, or_null, record, ref, success
 from ingest.engine.kinds import KINDS
+from ingest.items.fields import LONGEST_EVENT_ID
 from ingest.items.public_fields import LONGEST_EVENT_NAME, LONGEST_ID, LONGEST_QUALIFIER, LONGEST_TYPE_NAME
 
 _UUID: Shape = {"type": "string", "format": "uuid"}
@@ -36,11 +37,12 @@ SHAPES: dict[str, Shape] = {
         qualifier=or_null({"type": "string", "maxLength": LONGEST_QUALIFIER}),
     ),
     "ObjectEvent": record(
-        ("timestamp", "properties"),
+        ("timestamp", "properties", "event_id"),
         event=_EVENT_NAME,
         objects=array(ref("LinkedObject"), minItems=1),
         timestamp=or_null(TIME),
         properties=_OPTIONAL_DOCUMENT,
+        event_id=or_null(_text(LONGEST_EVENT_ID)),
     ),
     "ObjectBatch": record(objects=array(ref("Object"), maxItems=KINDS["objects"].limit)),
     "ObjectEventBatch": record(events=array(ref("ObjectEvent"), maxItems=KINDS["object_events"].limit)),

@@ -3,7 +3,7 @@
 docs/add-a-kind.md lists all other places that a new kind touches; those that run jobs name none.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +12,15 @@ from typing import Any
 
 from ingest.db.connection.pool import Connection
 from ingest.engine.outcomes import Outcomes
-from ingest.engine.writers import Target, write_entities, write_events, write_object_events, write_objects, write_states
+from ingest.engine.writers import (
+    Target,
+    likely_duplicates,
+    write_entities,
+    write_events,
+    write_object_events,
+    write_objects,
+    write_states,
+)
 from ingest.items.entities import Entity, EntitySchema
 from ingest.items.events import EventSchema
 from ingest.items.object_events import ObjectEventSchema
@@ -33,9 +41,10 @@ class Kind:
         limit: the most items of one JSON request.
         block_items: the most items of one transaction.
         schema: what an item must be.
-        key: what two items must share to be writes of the same row; None where every item is a row of its own.
+        key: what two items must share to be writes of the same row; None where no item changes a row of another's.
         write: stores items as if they had come one after the other, and says what became of them.
         merges: what an item merges into which entities, where its data is to be merged.
+        likely_duplicates: places of items that merge nothing, if they turn out to be duplicates.
         keeps_results: whether the id of each item that was taken can be read from its job.
         occurred_at: when an item happened, as its sender says; None for kinds that happen when they are written.
     """
@@ -48,6 +57,7 @@ class Kind:
     key: Callable[[Any], Any] | None
     write: Callable[[Connection, Target, Sequence[Any]], Outcomes]
     merges: Callable[[Any], Sequence[Entity]] = lambda _item: ()
+    likely_duplicates: Callable[[Connection, Target, Sequence[Any]], Collection[int]] = lambda *_: ()
     keeps_results: bool = False
     occurred_at: Callable[[Any], datetime | None] | None = None
 
@@ -105,6 +115,7 @@ KINDS: dict[str, Kind] = {
             key=None,
             write=write_object_events,
             merges=attrgetter("links"),
+            likely_duplicates=likely_duplicates,
             keeps_results=True,
             occurred_at=attrgetter("occurred_at"),
         ),

@@ -3,7 +3,7 @@
 `ingest.engine.writing` calls them, and handles what the database refuses.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,22 +65,66 @@ def write_events(conn: Connection, target: Target, items: Sequence[Event]) -> Ou
     """Append events whose entities exist; refuse the others."""
 
     def append(known: Sequence[Event], entity_ids: list[int]) -> Outcomes:
-        return _append(conn, target, known, Links(range(len(known)), entity_ids, [""] * len(known)))
+        def link(stored: Sequence[int]) -> Links:
+            return Links(stored, [entity_ids[place] for place in stored], [""] * len(stored))
 
-    return _where_known(conn, target, items, append)
+        return _append(conn, target, known, link)
+
+    outcomes = _where_known(conn, target, items, append)
+    _tell_refused_duplicates(conn, target, items, outcomes)
+    return outcomes
+
+
+def _tell_refused_duplicates(conn: Connection, target: Target, items: Sequence[Event], outcomes: Outcomes) -> None:
+    """Change the outcome of refused events whose id is stored: an event sent again is a duplicate, entity or not."""
+    named = {place: event_id for place in outcomes.refusals if (event_id := items[place].event_id) is not None}
+    if not named:
+        return
+    created = {
+        items[place].event_id: place for place, effect in enumerate(outcomes.effects) if effect is Effect.CREATED
+    }
+    firsts = stored_events.find(conn, target.tenant_id, set(named.values()))
+    for place, event_id in named.items():
+        # One that was stored only by a later item of these came after it.
+        if event_id in firsts and created.get(event_id, -1) < place:
+            outcomes.effects[place] = Effect.DUPLICATE
+            outcomes.ids[place] = firsts[event_id].public_id.bytes
+            del outcomes.refusals[place]
 
 
 def write_object_events(conn: Connection, target: Target, items: Sequence[ObjectEvent]) -> Outcomes:
-    """Append events, and create the objects that they name."""
-    objects = [link for item in items for link in item.links]
-    ids = stored_entities.ensure(conn, target.tenant_id, objects, most_bytes=target.most_bytes)
-    places = [place for place, item in enumerate(items) for _ in item.links]
-    return _append(conn, target, items, Links(places, ids, [link.qualifier for link in objects]))
+    """Append events, and create the objects that they name. A duplicate leaves nothing, its objects included."""
+
+    def link(stored: Sequence[int]) -> Links:
+        objects = [link for place in stored for link in items[place].links]
+        ids = stored_entities.ensure(conn, target.tenant_id, objects, most_bytes=target.most_bytes)
+        places = [place for place in stored for _ in items[place].links]
+        return Links(places, ids, [link.qualifier for link in objects])
+
+    return _append(conn, target, items, link)
 
 
-def _append(conn: Connection, target: Target, events: Sequence[Event | ObjectEvent], links: Links) -> Outcomes:
-    ids, now = stored_events.append(conn, target.tenant_id, events, links)
-    return Outcomes([Effect.CREATED] * len(events), ids=ids, now=now)
+def _append(
+    conn: Connection,
+    target: Target,
+    events: Sequence[Event | ObjectEvent],
+    link: Callable[[Sequence[int]], Links],
+) -> Outcomes:
+    appended = stored_events.append(conn, target.tenant_id, events, link)
+    effects = [Effect.CREATED] * len(events)
+    for place in appended.duplicates:
+        effects[place] = Effect.DUPLICATE
+    return Outcomes(effects, ids=appended.public_ids, now=appended.now)
+
+
+def likely_duplicates(conn: Connection, target: Target, items: Sequence[ObjectEvent]) -> Collection[int]:
+    """Return the places of events whose id is stored, or comes earlier among them."""
+    named = {place: event_id for place, item in enumerate(items) if (event_id := item.event_id) is not None}
+    if not named:
+        return ()
+    earlier = {event_id: place for place, event_id in reversed(named.items())}
+    firsts = stored_events.find(conn, target.tenant_id, earlier)
+    return {place for place, event_id in named.items() if event_id in firsts or earlier[event_id] < place}
 
 
 def write_states(conn: Connection, target: Target, items: Sequence[State]) -> Outcomes:

@@ -75,7 +75,10 @@ def _too_large(conn: Connection, kind: Kind, target: Target, items: Sequence[Any
     """Return the places of items that let an entity grow too large; none if others must be refused first."""
     try:
         with translated(), conn.transaction():
-            return growth.too_large(conn, target.tenant_id, list(map(kind.merges, items)), most=target.most_bytes)
+            merges = list(map(kind.merges, items))
+            for place in kind.likely_duplicates(conn, target, items):
+                merges[place] = ()
+            return growth.too_large(conn, target.tenant_id, merges, most=target.most_bytes)
     except WriteRefused:
         return []
 

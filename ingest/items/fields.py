@@ -15,6 +15,9 @@ from ingest import json_screen
 _LONGEST_NAME = 200
 _LONGEST_ID = 500
 
+# Of an event, as its sender knows it (docs/contracts/jobs.md section 1).
+LONGEST_EVENT_ID = 255
+
 
 # Makes the msgspec type of the items of a schema; None where no type stands for one of its fields.
 OfItems = Callable[[Any], type[msgspec.Struct] | None]
@@ -57,6 +60,8 @@ class Text(Named, fields.String):
     Args:
         longest: the most characters.
         attribute: of the loaded item.
+        required: true if it must be there.
+        load_default: its value where it need not be there and is absent.
     """
 
     default_error_messages = {
@@ -64,8 +69,10 @@ class Text(Named, fields.String):
         "length": 'Field "{field}" must be 1 to {longest} characters long',
     }
 
-    def __init__(self, longest: int, *, attribute: str) -> None:
-        super().__init__(required=True, attribute=attribute)
+    def __init__(
+        self, longest: int, *, attribute: str, required: bool = True, load_default: Any = marshmallow.missing
+    ) -> None:
+        super().__init__(required=required, attribute=attribute, load_default=load_default)
         self.longest = longest
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
@@ -79,6 +86,24 @@ class Text(Named, fields.String):
     def fast_type(self, of_items: OfItems) -> Any:  # noqa: ARG002 # as of FastField
         """As of FastField."""
         return Annotated[str, msgspec.Meta(min_length=1, max_length=self.longest)]
+
+
+class OptionalText(Text):
+    """A Text that may be absent or null, and is None then.
+
+    Args:
+        longest: the most characters.
+        attribute: of the loaded item.
+    """
+
+    takes_null = True
+
+    def __init__(self, longest: int, *, attribute: str) -> None:
+        super().__init__(longest, attribute=attribute, required=False, load_default=None)
+
+    def fast_type(self, of_items: OfItems) -> Any:
+        """As of FastField."""
+        return super().fast_type(of_items) | None
 
 
 class RawMember(fields.Field[Any]):

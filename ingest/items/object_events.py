@@ -1,15 +1,20 @@
-"""Events of the public API: `{event, objects, timestamp?, properties?}` (docs/contracts/public.md section 2). Pure."""
+"""Events of the public API: `{event, objects, timestamp?, properties?, event_id?}`. Pure.
+
+docs/contracts/public.md section 2 is their contract.
+"""
 
 from datetime import datetime
 from typing import ClassVar
 
 import msgspec
 
+from ingest.items.fields import LONGEST_EVENT_ID
 from ingest.items.objects import Object, ObjectSchema
 from ingest.items.public_fields import (
     LONGEST_EVENT_NAME,
     LONGEST_QUALIFIER,
     Items,
+    OptionalText,
     Properties,
     PublicSchema,
     Text,
@@ -28,12 +33,17 @@ class LinkedObject(Object, frozen=True, gc=False):
 
 
 class ObjectEvent(msgspec.Struct, frozen=True, gc=False):
-    """A good item: `data` is a JSON object as it was sent; `occurred_at` is None where the sender left it to us."""
+    """A good item: `data` is a JSON object as it was sent; `occurred_at` is None where the sender left it to us.
+
+    Attributes:
+        event_id: the sender's own id for it, unique within the tenant; None where it has none.
+    """
 
     links: list[LinkedObject]
     type: str
     data: msgspec.Raw
     occurred_at: datetime | None = None
+    event_id: str | None = None
 
     @property
     def external_id(self) -> str:
@@ -64,3 +74,4 @@ class ObjectEventSchema(PublicSchema):
     objects = Items(LinkedObjectSchema, "object")
     timestamp = When(attribute="occurred_at")
     properties = Properties("Event properties")
+    event_id = OptionalText("Event id", LONGEST_EVENT_ID)

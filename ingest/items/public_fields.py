@@ -94,11 +94,22 @@ class Text(_Told):
         longest: the most characters.
         required: whether it must be there and not be empty; an empty one is as absent where it need not.
         attribute: of the loaded item.
+        load_default: its value where it need not be there and is absent.
     """
 
-    def __init__(self, label: str, longest: int, *, required: bool = True, attribute: str | None = None) -> None:
-        super().__init__(required=required, attribute=attribute, load_default=marshmallow.missing if required else "")
+    def __init__(
+        self,
+        label: str,
+        longest: int,
+        *,
+        required: bool = True,
+        attribute: str | None = None,
+        load_default: str | None = "",
+    ) -> None:
+        default = marshmallow.missing if required else load_default
+        super().__init__(required=required, attribute=attribute, load_default=default)
         self.label = label
+        self.shortest = int(required)
         self.longest = longest
 
     def _deserialize(
@@ -110,7 +121,7 @@ class Text(_Told):
     ) -> str:
         if not isinstance(value, str):
             raise self.fault("str type expected", "type_error.str", f"{self.label} must be a string")
-        if not value and self.required:
+        if len(value) < self.shortest:
             msg = "ensure this value has at least 1 characters"
             raise self.fault(msg, "value_error.any_str.min_length", self.wanted)
         if len(value) > self.longest:
@@ -124,7 +135,31 @@ class Text(_Told):
 
     def fast_type(self, of_items: OfItems) -> Any:  # noqa: ARG002 # as of FastField
         """As of FastField."""
-        return Annotated[str, msgspec.Meta(min_length=int(self.required), max_length=self.longest)]
+        return Annotated[str, msgspec.Meta(min_length=self.shortest, max_length=self.longest)]
+
+
+class OptionalText(Text):
+    """A Text that may be absent, and is None then; an empty one is a fault.
+
+    Args:
+        label: what a sentence calls it.
+        longest: the most characters.
+    """
+
+    takes_null = True
+
+    def __init__(self, label: str, longest: int) -> None:
+        super().__init__(label, longest, required=False, load_default=None)
+        self.shortest = 1
+
+    @property
+    def wanted(self) -> str:
+        """Return the sentence for an empty one."""
+        return f"{self.label} must not be empty"
+
+    def fast_type(self, of_items: OfItems) -> Any:
+        """As of FastField."""
+        return super().fast_type(of_items) | None
 
 
 class Properties(_Told, Document):

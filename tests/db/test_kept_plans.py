@@ -4,7 +4,7 @@ A new function of `ingest.db` fails here until a call of it stands in one of the
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
@@ -82,9 +82,12 @@ def _set(conn: Connection, stored: Stored, items: list[State], *, versions: int 
     )
 
 
-def _append(conn: Connection, stored: Stored) -> object:
-    sent = [Event("", "session", msgspec.Raw(b"{}"))] * stored.items
-    return events.append(conn, stored.tenant.id, sent, Links(range(len(sent)), stored.entity_ids, [""] * len(sent)))
+def _append(conn: Connection, stored: Stored, event_ids: Sequence[str | None] = ()) -> object:
+    sent = [Event("", "session", msgspec.Raw(b"{}"), None, event_id) for event_id in event_ids or [None] * stored.items]
+    ids = stored.entity_ids
+    return events.append(
+        conn, stored.tenant.id, sent, lambda places: Links(places, ids[: len(places)], [""] * len(places))
+    )
 
 
 def _accepted(conn: Connection, stored: Stored, **overrides: Any) -> UUID:
@@ -170,6 +173,7 @@ _READS: dict[str, Call] = {
     "events.of_entity type": lambda conn, stored: events.of_entity(
         conn, stored.tenant.id, "e000001", limit=50, event_type="session"
     ),
+    "events.find": lambda conn, stored: events.find(conn, stored.tenant.id, _names(stored)),
     "states.of_entity": lambda conn, stored: states.of_entity(conn, stored.tenant.id, "e000001"),
     "states.of_entity key": lambda conn, stored: states.of_entity(conn, stored.tenant.id, "e000001", key="k"),
     "keys.caller": lambda conn, stored: keys.caller(conn, stored.secret),
@@ -220,6 +224,10 @@ _WRITES: dict[str, Call] = {
         conn, stored, _entities(stored, first=_ROWS + _ITEMS * next(_numbers), nulls=True), merge=True
     ),
     "events.append": _append,
+    "events.append known ids": lambda conn, stored: _append(conn, stored, _names(stored)),
+    "events.append new ids": lambda conn, stored: _append(
+        conn, stored, [f"x{next(_numbers)}" for _ in range(stored.items)]
+    ),
     "states.upsert": lambda conn, stored: _set(conn, stored, _states(stored)),
     "states.upsert in turn": lambda conn, stored: _set(conn, stored, _states(stored), versions=2),
     "states.upsert new": lambda conn, stored: _set(conn, stored, _states(stored, f"k{next(_numbers)}")),
@@ -260,8 +268,9 @@ INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties
 SELECT gen_random_uuid(), {tenant}, '', 'e' || lpad(n::text, 6, '0'), 'player', '{{}}'
 FROM generate_series(0, {rows} - 1) n ON CONFLICT DO NOTHING;
 INSERT INTO states (entity_id, key, value) SELECT id, 'k', '1' FROM entities ON CONFLICT DO NOTHING;
-INSERT INTO events (id, public_id, tenant_id, type, properties, occurred_at)
-SELECT nextval('events_id_seq'), gen_random_uuid(), {tenant}, 'session', '{{}}', now() FROM entities;
+INSERT INTO events (id, public_id, tenant_id, type, properties, occurred_at, external_id)
+SELECT nextval('events_id_seq'), gen_random_uuid(), {tenant}, 'session', '{{}}', now(), external_id FROM entities
+ON CONFLICT DO NOTHING;
 INSERT INTO event_entities (entity_id, occurred_at, event_id)
 SELECT e.id, v.occurred_at, v.id
 FROM (SELECT id, row_number() OVER () AS n FROM entities) e

@@ -21,6 +21,30 @@ def test_a_good_event_keeps_the_senders_own_text(template: Template) -> None:
     assert bytes(good.data) == b'{"type": "deposit", "amount": 145.5, "note": null}'
 
 
+@pytest.mark.parametrize("event_id", ["e", "é" * 255, " ", "."])
+def test_an_event_keeps_the_id_that_its_sender_gave_it(template: Template, event_id: str) -> None:
+    assert check(template, eventId=event_id).event_id == event_id
+
+
+def test_an_event_id_of_null_is_as_absent(template: Template) -> None:
+    assert check(template, eventId=None) == check(template)
+    assert check(template).event_id is None
+
+
+@pytest.mark.parametrize(
+    ("event_id", "message"),
+    [
+        ("", 'Field "eventId" must be 1 to 255 characters long'),
+        ("e" * 256, 'Field "eventId" must be 1 to 255 characters long'),
+        (7, 'Field "eventId" must be a string'),
+        ({}, 'Field "eventId" must be a string'),
+        ("a\0", 'Field "eventId" holds a NUL character (\\u0000), which cannot be stored'),
+    ],
+)
+def test_a_bad_event_id_makes_a_bad_event(template: Template, event_id: object, message: str) -> None:
+    assert check(template, eventId=event_id) == ItemError(7, "p1", "VALIDATION_FAILED", message, malformed=True)
+
+
 def test_every_required_field_that_is_missing_is_named(template: Template) -> None:
     message = 'Missing required field: "type"; Missing required field: "amount"'
     assert check(template, data={"amount": None}) == ItemError(7, "p1", "VALIDATION_FAILED", message)

@@ -66,6 +66,7 @@ _timestamps = st.sampled_from(
     ]
 ).map(json.dumps)
 _keys = _names.map(json.dumps)
+_event_ids = st.sampled_from(["e1", "é" * 255, "é" * 256, "a\0", "a\\u0000", "", None]).map(json.dumps)
 _objects = st.lists(st.tuples(_keys, _scalars), max_size=4).map(
     lambda members: "{{{}}}".format(", ".join(f"{name}: {value}" for name, value in members))
 )
@@ -81,6 +82,7 @@ _members = {
     "value": _values,
     "timestamp": st.one_of(_timestamps, _values),
     "stranger": _values,
+    **dict.fromkeys(["eventId", "event_id"], st.one_of(_keys, _event_ids, _values)),
     **dict.fromkeys(["type", "id", "event", "qualifier"], st.one_of(_keys, _values)),
     "properties": st.one_of(_objects, _values),
 }
@@ -92,7 +94,7 @@ _WANTED = {
     ObjectEventSchema: ["event", "objects"],
     LinkedObjectSchema: ["type", "id"],
 }
-_OPTIONAL = ["timestamp", "stranger", "properties", "qualifier"]
+_OPTIONAL = ["timestamp", "stranger", "properties", "qualifier", "eventId", "event_id"]
 
 
 def _member(name: str) -> st.SearchStrategy[str]:
@@ -182,6 +184,34 @@ def test_an_item_with_an_unknown_member_is_left_to_marshmallow_which_takes_it(sc
     text = msgspec.Raw(b'{"externalId": "p", "entityType": "game", "data": {}, "more": 1}')
     assert fast.check([text]) == [None]
     assert isinstance(schema.check(0, text), Entity)
+
+
+@pytest.mark.parametrize(
+    ("event_id", "taken"),
+    [
+        ("e1", True),
+        ("é" * 255, True),
+        ("é" * 256, False),
+        (".", True),
+        ("", False),
+        (None, True),
+        (7, False),
+        ("a\0", False),
+        ("a\ud800", False),
+    ],
+)
+def test_events_with_an_id_are_taken_but_for_ids_that_marshmallow_refuses(event_id: object, *, taken: bool) -> None:
+    types = {"a": TypeRules((), ())}
+    template = Template(1, "tpl_x", "X", "1", {}, types, [], {}, datetime(2026, 1, 1, tzinfo=UTC))
+    of_operator = {"externalId": "p", "eventType": "a", "data": {}, "eventId": event_id}
+    of_public = {"event": "a", "objects": [{"type": "a", "id": "1"}], "event_id": event_id}
+    for schema, item in ((EventSchema(template), of_operator), (ObjectEventSchema(), of_public)):
+        fast, text = derive(schema), msgspec.Raw(json.dumps(item).encode())
+        assert fast is not None
+        [found] = fast.check([text])
+        assert (found is not None) is taken
+        assert isinstance(schema.check(0, text), ItemError) is not taken
+        assert not taken or found.event_id == event_id
 
 
 def test_every_kind_has_a_fast_path() -> None:

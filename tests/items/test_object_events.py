@@ -55,6 +55,24 @@ def test_bad_objects_make_a_bad_event(objects: Any, message: str) -> None:
     assert check({"event": "e", "objects": objects}).message == message
 
 
+@pytest.mark.parametrize("event_id", ["e", "é" * 255, None])
+def test_an_event_keeps_the_id_that_its_sender_gave_it(event_id: str | None) -> None:
+    assert check({"event": "e", "objects": [{"type": "a", "id": "1"}], "event_id": event_id}).event_id == event_id
+
+
+@pytest.mark.parametrize(
+    ("event_id", "message"),
+    [
+        ("", "Event id must not be empty"),
+        ("e" * 256, "Event id exceeds 255 characters"),
+        (7, "Event id must be a string"),
+        ("a\0", "Event id holds a NUL character, which cannot be stored"),
+    ],
+)
+def test_a_bad_event_id_makes_a_bad_event(event_id: object, message: str) -> None:
+    assert check({"event": "e", "objects": [{"type": "a", "id": "1"}], "event_id": event_id}).message == message
+
+
 def test_of_a_member_sent_twice_the_last_counts() -> None:
     good = check(b'{"event": 1, "objects": 1, "event": "e", "objects": [{"type": "a", "id": "1"}]}')
     assert (good.type, len(good.links)) == ("e", 1)

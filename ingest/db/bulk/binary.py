@@ -122,12 +122,19 @@ class UuidArray(Array):
     __slots__ = ()
 
 
+class TimestampArray(Array):
+    """timestamptz[]"""  # noqa: D415 # the type's name
+
+    __slots__ = ()
+
+
 _ELEMENTS: dict[type[Array], str] = {
     TextArray: "text",
     JsonbArray: "jsonb",
     IntegerArray: "int4",
     BigintArray: "int8",
     UuidArray: "uuid",
+    TimestampArray: "timestamptz",
 }
 _OIDS = {array: psycopg.adapters.types[element].oid for array, element in _ELEMENTS.items()}
 

@@ -113,6 +113,61 @@ def test_a_timestamp_of_null_is_as_absent(player: Api, run_jobs: Callable[[], No
     assert len(data(player.get(PATH))) == 2
 
 
+def test_an_event_id_that_is_known_answers_200_with_the_first(player: Api) -> None:
+    first = player.post(PATH, sent(eventId="e1"))
+    assert (first.status_code, set(data(first))) == (201, {"id"})
+    again = player.post(PATH, sent(eventId="e1", data={"type": "deposit", "amount": 2, "currency": "EUR"}))
+    assert again.status_code == 200
+    assert data(again) == {"id": data(first)["id"], "action": "duplicate"}
+    assert [event["data"]["amount"] for event in data(player.get(PATH))] == [1]
+
+
+def test_an_event_id_is_known_whatever_call_or_job_it_came_by(player: Api, run_jobs: Callable[[], None]) -> None:
+    first = player.post(PATH, sent(eventId="single"))
+    sent_ids = ["single", "batch", None, "batch"]
+    accepted = player.post("/batch/events", [event(eventId=event_id) for event_id in sent_ids])
+    run_jobs()
+    job = player.job(accepted)
+    assert (job["effects"]["created"], job["effects"]["duplicate"], job["effects"]["failed"]) == (2, 2, 0)
+    assert (job["progress"], job["processed"], job["output"]) == (100, 4, {"succeeded": 4, "failed": 0, "errors": []})
+    stored = [event["id"] for event in data(player.get(PATH))]
+    assert len(stored) == 3
+    answer = player.post(PATH, sent(eventId="batch"))
+    assert (answer.status_code, data(answer)["action"]) == (200, "duplicate")
+    assert data(answer)["id"] in set(stored) - {data(first)["id"]}
+
+
+def test_an_event_id_belongs_to_its_tenant_and_to_any_of_its_entities(player: Api, new_api: Callable[..., Api]) -> None:
+    first = player.post(PATH, sent(eventId="e1"))
+    player.post("/entities", entity(2))
+    assert data(player.post("/entities/player_000002/events", sent(eventId="e1")))["id"] == data(first)["id"]
+    other = new_api()
+    other.post("/entities", entity())
+    assert other.post(PATH, sent(eventId="e1")).status_code == 201
+
+
+def test_an_event_sent_again_after_its_entity_was_deleted_is_a_duplicate(player: Api) -> None:
+    first = player.post(PATH, sent(eventId="e1"))
+    player.delete("/entities/player_000001")
+    assert data(player.post(PATH, sent(eventId="e1"))) == {"id": data(first)["id"], "action": "duplicate"}
+    refused(player.post(PATH, sent(eventId="e2")), 404, "NOT_FOUND")
+
+
+def test_an_event_id_of_null_is_as_absent(player: Api) -> None:
+    assert [player.post(PATH, sent(eventId=None)).status_code for _ in range(2)] == [201, 201]
+
+
+@pytest.mark.parametrize("event_id", ["", "e" * 256, 7, "a\0", ["e"]])
+def test_a_bad_event_id_is_refused_singly_and_as_an_item(
+    player: Api, run_jobs: Callable[[], None], event_id: object
+) -> None:
+    refused(player.post(PATH, sent(eventId=event_id)), 400, "INVALID_INPUT", "eventId")
+    accepted = player.post("/batch/events", [event(eventId=event_id), event(eventId="good")])
+    run_jobs()
+    [error] = player.job(accepted)["output"]["errors"]
+    assert (error["index"], error["code"]) == (0, "VALIDATION_FAILED")
+
+
 def test_section_3_numbers_of_events_read_back_with_the_same_value(player: Api) -> None:
     body = b'{"eventType":"session","data":{"a":145.50,"b":' + b"7" * 40 + b"}}"
     player.call("POST", PATH, body=body)

@@ -69,6 +69,55 @@ def test_event_batch_with_faults(api: PublicApi, public_pool: Pool) -> None:
     ]
 
 
+def test_an_event_id_that_is_known_answers_with_the_first(api: PublicApi, public_pool: Pool) -> None:
+    named = {**ORDER_PLACED, "event_id": "e1"}
+    first = answer_of(api, "/event", named)
+    assert first["message"] == "Event 'Order Placed' recorded successfully"
+    sent = {"event": "Other", "objects": [{"type": "Bill", "id": "1"}], "event_id": "e1"}
+    for again in (named, {**named, "timestamp": None}, sent):
+        assert answer_of(api, "/event", again) == {
+            **first,
+            "objects_count": len(again["objects"]),
+            "message": "Event 'Order Placed' was recorded before",
+        }
+    assert rows(public_pool, "SELECT count(*) FROM events WHERE public_id = %s", first["event_id"]) == [(1,)]
+    assert api.object("Bill", "1") is None
+
+
+def test_a_batch_answers_with_the_first_id_of_each_event(api: PublicApi) -> None:
+    single = answer_of(api, "/event", {**ORDER_PLACED, "event_id": "single"})["event_id"]
+    sent_ids = ["a", "single", None, "", "b", "a"]
+    events = [{**ORDER_PLACED, "event_id": event_id} for event_id in sent_ids]
+    answer = answer_of(api, "/event/batch", {"events": events})
+    ids = answer.pop("event_ids")
+    assert answer == {
+        "success": False,
+        "processed": 5,
+        "failed": 1,
+        "errors": ["Event 3: Event id must not be empty"],
+    }
+    assert len(set(ids)) == 4
+    assert (ids[1], ids[4]) == (single, ids[0])
+    again = answer_of(api, "/event/batch", {"events": events})["event_ids"]
+    assert (again[:2], again[3:]) == (ids[:2], ids[3:])
+    assert again[2] not in ids
+
+
+@pytest.mark.parametrize(
+    ("event_id", "msg", "kind"),
+    [
+        ("", "ensure this value has at least 1 characters", "value_error.any_str.min_length"),
+        ("e" * 256, "ensure this value has at most 255 characters", "value_error.any_str.max_length"),
+        (7, "str type expected", "type_error.str"),
+        ("a\0", "NUL characters cannot be stored", "value_error.any_str.nul"),
+    ],
+)
+def test_a_bad_event_id_is_422_in_a_single_call(api: PublicApi, event_id: object, msg: str, kind: str) -> None:
+    answer = api.post("/event", {**ORDER_PLACED, "event_id": event_id})
+    assert answer.status_code == 422
+    assert answer.get_json() == {"detail": [{"loc": ["body", "event_id"], "msg": msg, "type": kind}]}
+
+
 @pytest.mark.parametrize(
     ("item", "text"),
     [

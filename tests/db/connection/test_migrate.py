@@ -1,5 +1,7 @@
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from threading import Barrier
 from uuid import UUID
 
@@ -156,3 +158,43 @@ def test_jobs_that_were_accepted_before_keep_their_order(
         migrate(conn)
         made.insert(0, accept(conn, tenant, "entities", [entity(1)]))
         assert [row[0] for row in conn.execute("SELECT id FROM jobs ORDER BY seq")] == made[::-1]
+
+
+# The two statements that docs/operations.md tells to run beforehand.
+_OPERATIONS = Path(__file__).parents[3] / "docs/operations.md"
+_BEFOREHAND = _OPERATIONS.read_text().partition("```sql\n")[2].partition("```")[0].split(";\n")[:2]
+_INDEX = "SELECT i.oid::bigint, indisvalid FROM pg_class i JOIN pg_index ON indexrelid = i.oid WHERE relname = %s"
+
+
+@pytest.fixture
+def before_event_ids(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection]:
+    """An autocommitting connection to a database whose events have no ids yet."""
+    earlier = [name for name in migrations._all() if name < "0018"]
+    with closing(connect(empty_database_url, "sluice-cli")) as conn, monkeypatch.context() as before:
+        before.setattr(migrations, "_all", lambda: earlier)
+        migrate(conn)
+    with psycopg.connect(empty_database_url, autocommit=True) as conn:
+        yield conn
+
+
+def test_the_index_of_event_ids_may_be_built_beforehand(before_event_ids: psycopg.Connection) -> None:
+    for statement in _BEFOREHAND:
+        before_event_ids.execute(statement.encode())
+    built = before_event_ids.execute(_INDEX, ("events_external_id_key",)).fetchall()
+    migrate(before_event_ids)
+    assert before_event_ids.execute(_INDEX, ("events_external_id_key",)).fetchall() == built
+
+
+def test_an_index_of_event_ids_that_failed_beforehand_is_built_anew(before_event_ids: psycopg.Connection) -> None:
+    column, index = _BEFOREHAND
+    before_event_ids.execute(column.encode())
+    before_event_ids.execute(
+        "INSERT INTO events (public_id, tenant_id, type, properties, occurred_at, external_id)"
+        " SELECT gen_random_uuid(), 1, 'x', '{}', now(), 'twice' FROM generate_series(1, 2)"
+    )
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        before_event_ids.execute(index.encode())
+    before_event_ids.execute("DELETE FROM events")
+    migrate(before_event_ids)
+    [(_, valid)] = before_event_ids.execute(_INDEX, ("events_external_id_key",)).fetchall()
+    assert valid is True

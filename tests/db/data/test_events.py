@@ -32,7 +32,7 @@ def an_event(data: Any = None, at: datetime | None = None, *, of: str = "p1", na
 def append(conn: Connection, tenant: Tenant, *items: Event) -> list[UUID]:
     ids = known(conn, tenant, *{item.external_id for item in items})
     links = Links(range(len(items)), [ids[item.external_id] for item in items], [""] * len(items))
-    return [UUID(bytes=public_id) for public_id in events.append(conn, tenant.id, items, links)[0]]
+    return [UUID(bytes=public_id) for public_id in events.append(conn, tenant.id, items, lambda _: links).public_ids]
 
 
 def numbers(conn: Connection, tenant: Tenant, external_id: str = "p1", **options: Any) -> list[Any]:

@@ -34,7 +34,8 @@ def fill(conn: Connection, tenant: Tenant) -> Tenant:
         [(timestamp,)] = conn.execute("SELECT now() - make_interval(days => %s)", (days,)).fetchall()
         document = msgspec.Raw(json.dumps({"days": days}).encode())
         assert isinstance(timestamp, datetime)
-        events.append(conn, tenant.id, [Event("p1", "session", document, timestamp)], Links([0], [entity_id], [""]))
+        links = Links([0], [entity_id], [""])
+        events.append(conn, tenant.id, [Event("p1", "session", document, timestamp)], lambda _, links=links: links)
         states.upsert(conn, tenant.id, [State("p1", f"{days:03}", document)], [entity_id])
         aged = "UPDATE states SET updated_at = %s WHERE entity_id = %s AND key = %s"
         conn.execute(aged, (timestamp, entity_id, f"{days:03}"))
@@ -107,7 +108,7 @@ def test_the_first_and_the_last_timestamp_do_not_stop_a_purge(conn: Connection, 
     entity_id = entities.resolve(conn, tenant.id, {SCOPE: ["p1"]})[SCOPE]["p1"]
     for timestamp in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
         item = Event("p1", "session", msgspec.Raw(b'{"days": 0}'), timestamp)
-        events.append(conn, tenant.id, [item], Links([0], [entity_id], [""]))
+        events.append(conn, tenant.id, [item], lambda _: Links([0], [entity_id], [""]))
     tenants.configure(conn, tenant.id, {"data_retention_days": 30})
     purge(conn)
     assert left(conn, tenant)[0] == [0, 0, 29]
