@@ -76,6 +76,22 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "the order in which ids of events are locked",
+        (("ingest/db/data/events.py", "sorted(named, key=named.__getitem__)", "list(named)"),),
+        ("tests/engine/test_event_ids.py::test_two_writers_of_the_same_ids_do_not_deadlock",),
+    ),
+    Mutant(
+        "the wait for an event with the same id",
+        (
+            (
+                "ingest/db/data/events.py",
+                "ON CONFLICT (tenant_id, external_id) WHERE external_id IS NOT NULL DO NOTHING",
+                "",
+            ),
+        ),
+        ("tests/engine/test_event_ids.py::test_a_duplicate_waits_for_the_first_and_knows_its_id",),
+    ),
+    Mutant(
         "the order between jobs",
         (("ingest/db/jobs/claims.py", "e.kind = w.earlier AND e.seq < j.seq", "false"),),
         (
