@@ -35,7 +35,7 @@ _SLICE_SECONDS = 5
 _LONGEST_SECONDS = 24
 _LONGEST_TURN_SECONDS = 10
 
-# A worker that dies before it signals the end of a job leaves the request asleep, so it reads the job this often.
+# A signal can be lost, as when Redis restarts, so a request that waits for its job reads the job this often.
 _READ_EVERY_SECONDS = 3
 
 _RETRY_AFTER_SECONDS = "1"

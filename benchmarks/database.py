@@ -16,10 +16,8 @@ from ingest.db.tenants import tenants
 from ingest.db.tenants.tenants import Tenant
 from tests.support.factories import make_tenant
 
-_DATA = (
-    *("entities", "events", "event_entities", "states", "job_errors", "job_warnings", "job_blocks", "jobs"),
-    "idempotency_keys",
-)
+_ITEMS = ("entities", "events", "event_entities", "states")
+_DATA = (*_ITEMS, "job_errors", "job_warnings", "job_blocks", "job_ends", "jobs", "idempotency_keys")
 
 
 @dataclass(frozen=True)

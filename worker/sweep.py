@@ -1,7 +1,7 @@
 """The sweeper rescues and prunes jobs, a round a second. `python -m worker.sweep`; two copies are fine, none leads.
 
-`run_once` does one bounded round; the rest is a dull loop around it. It publishes by the notifier's thread, never in
-line: a broker that refuses would block it for seconds.
+`run_once` does one bounded round; the rest is a dull loop around it. It notifies by the notifier's thread, never in
+line: a broker that refuses would block it for seconds. Only the signal to a request that waits is sent in line.
 """
 
 import signal
@@ -19,9 +19,10 @@ from ingest.db.data import retention
 from ingest.db.jobs import claims, rescue
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
+from ingest.engine.announcer import Announcer
 from ingest.errors import DatabaseError, Unavailable
-from ingest.ids import JOB, spell
 from ingest.notify.broker import celery_app
+from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.settings import Settings
 from worker.rescue import RescueWorkers
@@ -52,6 +53,7 @@ class Sweep:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
+        self._announcer = Announcer(self._notifier, JobEndSignal(settings.redis_url))
         self._rescue_workers = RescueWorkers(settings)
         self._retention_scan = RetentionScan()
         self._versions_due = 0.0
@@ -71,6 +73,8 @@ class Sweep:
         counts = {"sessions_ended": rescue.end_overdue_sessions(conn, seconds=lease_seconds(1))}
         conn.commit()
         counts["jobs_failed"] = len(self._fail(conn))
+        counts["ends_announced"] = self._announcer.announce_left(conn)
+        conn.commit()
         due_jobs = rescue.check_due_jobs(conn, heads=self._next_jobs(conn), limit=_MOST_CHECKED)
         conn.commit()
         if due_jobs:
@@ -117,8 +121,9 @@ class Sweep:
         if time.monotonic() - self._seen_since > deadline:
             failed += rescue.fail_stuck(conn, seconds=deadline)
         conn.commit()
-        for job_id in failed:
-            log.error("job_failed", job_id=spell(JOB, job_id))
+        if failed:
+            self._announcer.announce(conn, failed)
+            conn.commit()
         return failed
 
 

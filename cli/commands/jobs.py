@@ -32,6 +32,7 @@ def cancel(job: str, data_dir: Path, *, as_json: bool) -> None:
     job_id = parse_any(JOB, job)
     job = spell(JOB, job_id)
     with database(data_dir) as conn:
+        # Sweep announces the end: this terminal is no log, and Redis may be out of the command's reach.
         if not control.cancel(conn, job_id):
             found = lookup.get(conn, job_id)
             if found is None:

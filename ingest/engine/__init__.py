@@ -1,6 +1,7 @@
 """Execute jobs, by the table of kinds.
 
     executor      choose jobs, run them, handle failures
+    announcer     announce the ends of jobs
     transaction   one transaction: lock a block, check its items, write them, close it
     single_write  write one item, as a batch of one
     writing       write items; find those that the database refuses

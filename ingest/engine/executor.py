@@ -21,16 +21,16 @@ from ingest.db.connection.pool import WORKER, Connection, Pool, autocommit, open
 from ingest.db.jobs import blocks, claims, control, lookup
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
-from ingest.db.jobs.lookup import Ended
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine import quarantine
+from ingest.engine.announcer import Announcer
 from ingest.engine.kinds import KINDS, schema_of
 from ingest.engine.transaction import Done, JobEnded, JobGroup, run_in_transaction
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.ids import JOB, spell
 from ingest.intake.blocks import decoded_bytes, items_of
 from ingest.items.schema import ItemSchema
-from ingest.jobs import WAITS_FOR, Job, JobState
+from ingest.jobs import WAITS_FOR, JobState
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.listener import Listener
 from ingest.notify.notifier import Notifier
@@ -137,8 +137,6 @@ class Executor:
                 delivery = self._deliver(claim, until)
             if delivery is Delivery.YIELDED:
                 self.notifier.notify(job_id)
-            if delivery is Delivery.DONE:
-                self._notify_freed(job_id)
         return delivery
 
     def run_in_turn(self, job_id: UUID, *, seconds: float, longest: float) -> None:
@@ -156,7 +154,8 @@ class Executor:
         while self.run(job_id, seconds=seconds) in elsewhere and time.monotonic() < until:
             with autocommit(self.pool) as conn:
                 blocker = claims.blocker(conn, job_id)
-                if blocker is None and lookup.ended(conn, [job_id]):
+                job = None if blocker else lookup.get(conn, job_id)
+                if job is not None and job.status.ended:
                     return
             first = blocker.id if blocker and blocker.status is JobState.PENDING else None
             if first is None or self.run(first, seconds=seconds) in elsewhere:
@@ -210,17 +209,6 @@ class Executor:
             log.warning("queue_look_failed", error=error.message)
             return None
 
-    def _notify_freed(self, job_id: UUID) -> None:
-        """Notify of the jobs that waited for one which this process ran without looking for the next."""
-        try:
-            with autocommit(self.pool) as conn:
-                freed = claims.freed_by(conn, job_id)
-        except (TryAgain, Unavailable) as error:
-            log.warning("queue_look_failed", error=error.message)
-            return
-        for waiting in freed:
-            self.notifier.notify(waiting)
-
     def _deliver(
         self, claim: Callable[[Connection], JobGroup], until: float, *, fair: bool = False, wakes_another: bool = False
     ) -> Delivery:
@@ -255,7 +243,7 @@ class Executor:
             self.pool.check()
 
     def _run_job(self, claimed: Claim, until: float, *, fair: bool) -> Delivery:
-        """Run the blocks of a job, one transaction each."""
+        """Run the blocks of a job, one transaction each; `fair` is a worker, which claims the next job itself."""
         job = claimed.job
         block: OpenBlock | None = claimed.block
         tries = 0
@@ -271,7 +259,7 @@ class Executor:
                             if left is not None:
                                 return left
                             block = blocks.next_open(conn, job.id)
-                        self._announce_ended(conn, [claimed])
+                        self._announce_ended(conn, [claimed], claims_next=fair)
                         return Delivery.DONE
                 except (TryAgain, Unavailable) as error:
                     tries += 1
@@ -296,7 +284,7 @@ class Executor:
             with autocommit(self.pool) as conn:
                 if self._run_group(conn, group, math.inf) is None:
                     return False
-                self._announce_ended(conn, group)
+                self._announce_ended(conn, group, claims_next=True)
         except (TryAgain, Unavailable) as error:
             self._note_trouble(error, 1, jobs=len(group))
             return False
@@ -313,7 +301,7 @@ class Executor:
             try:
                 delivery = self._deliver(partial(self._claim_again, claimed=claimed), until, fair=fair)
             except Exception:
-                log.exception("job_crashed", **_named(claimed.job))
+                log.exception("job_crashed", job_id=spell(JOB, claimed.job.id), request_id=claimed.job.request_id)
             if delivery is Delivery.TROUBLE:
                 return delivery
         return Delivery.DONE
@@ -321,7 +309,8 @@ class Executor:
     def _claim_again(self, conn: Connection, *, claimed: Claim) -> JobGroup:
         again = claims.claim(conn, claimed.job.id)
         if not again:
-            self._announce_ended(conn, [claimed])  # a COMMIT whose answer was lost may have landed
+            # A COMMIT whose answer was lost may have landed.
+            self._announce_ended(conn, [claimed], claims_next=True)
         return again
 
     def _step(self, conn: Connection, claimed: Claim, until: float, *, fair: bool) -> Delivery | None:
@@ -332,14 +321,13 @@ class Executor:
         except JobEnded:
             done = Done({}, yielded=False)
         except JobUnrunnable as error:
-            if control.fail(conn, job.id, error.code, error.message):
-                log.error("job_failed", code=error.code, message=error.message)  # noqa: TRY400 # it says all
+            control.fail(conn, job.id, error.code, error.message)
             done = Done({}, yielded=False)
         if done is None:
             return Delivery.HELD
         if done.states.get(job.id) is JobState.PROCESSING:
             return Delivery.YIELDED if done.yielded else None
-        self._announce_ended(conn, [claimed])
+        self._announce_ended(conn, [claimed], claims_next=fair)
         return Delivery.DONE
 
     def _run_group(self, conn: Connection, group: JobGroup, until: float, *, fair: bool = False) -> Done | None:
@@ -363,17 +351,12 @@ class Executor:
             faultpoints.passing("block.committed")
         return done
 
-    def _announce_ended(self, conn: Connection, group: JobGroup) -> None:
-        """Announce those of the jobs that have ended to the requests and jobs that wait for them; twice is harmless."""
-        ends = lookup.ended(conn, [claim.job.id for claim in group])
-        for job in ends:
-            faultpoints.passing("job.ended")
-            log.info("job_ended", status=job.status, total=job.total, failed=job.failed, **_named(job))
-            for dependent in job.dependents:
-                self.notifier.notify(dependent)
-        awaited = [job.id for job in ends if job.awaited]
-        if awaited and self.job_end is not None:
-            self.job_end.send(awaited)
+    def _announce_ended(self, conn: Connection, group: JobGroup, *, claims_next: bool) -> None:
+        """Announce the ends of these jobs, unless the process that ended one of them has done so."""
+        with conn.transaction():
+            Announcer(self.notifier, self.job_end).announce(
+                conn, [claim.job.id for claim in group], claims_next=claims_next
+            )
 
 
 def make_executor(
@@ -424,10 +407,6 @@ def _read_again(conn: Connection, claimed: Claim) -> OpenBlock | None:
     """Return the block to go on with: of an unordered job only the claimed one, since others hold the rest."""
     job, block = claimed
     return blocks.next_open(conn, job.id) if job.ordered else blocks.still_open(conn, job.id, block.no)
-
-
-def _named(job: Job | Ended) -> dict[str, str]:
-    return {"job_id": spell(JOB, job.id), "request_id": job.request_id}
 
 
 def _poison(schema: ItemSchema, block: OpenBlock) -> set[int]:

@@ -19,7 +19,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.notify
 
 
 class JobEndSignal:
-    """Sends and awaits the ends of jobs. Each awaited job has a Redis list: its worker pushes to it, its request pops.
+    """Sends and awaits the ends of jobs. Each awaited job has a Redis list: the sender pushes to it, its request pops.
 
     Args:
         redis_url: as redis-py spells it.

@@ -136,7 +136,7 @@ class Deployment:
             batch.told = answer.json()
         batch.answered = answer.status_code
 
-    def store(self, client: Client, batch: Batch, *, block_items: int) -> UUID:
+    def store(self, client: Client, batch: Batch, *, block_items: int, awaited: bool = False) -> UUID:
         """Store a batch as the API does, in blocks of the test's size; send no notification."""
         with connect(self.settings.database_url, "sluice-web") as conn:
             batch.job_id = accept(
@@ -147,14 +147,16 @@ class Deployment:
                 block_items=block_items,
                 merge=batch.merge,
                 request_id=batch.request_id,
+                awaited=awaited,
                 after_job_id=client.events_before(batch),
             )
         batch.answered = 202
         return batch.job_id
 
-    def store_blocks(self, client: Client, blocks: int, *, block_items: int = 50) -> UUID:
+    def store_blocks(self, client: Client, blocks: int, *, block_items: int = 50, awaited: bool = False) -> UUID:
         """Store a job of events of so many blocks, in which both a loss and a double would be seen."""
-        return self.store(client, client.batch("events", items=blocks * block_items), block_items=block_items)
+        batch = client.batch("events", items=blocks * block_items)
+        return self.store(client, batch, block_items=block_items, awaited=awaited)
 
     def ready_client(self) -> Client:
         """Return a client whose entities exist."""

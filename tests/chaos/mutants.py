@@ -65,6 +65,14 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "the announcement of ends that were left",
+        (("ingest/engine/announcer.py", "outbox.take_left(conn)", "list[Ended]()"),),
+        (
+            "tests/chaos/test_crash_points.py::test_the_end_of_a_job_whose_worker_died_before_it_told_is_announced_by_sweep",
+            "tests/worker/test_sweep.py::test_a_job_that_a_command_cancels_wakes_its_request_and_the_jobs_that_waited",
+        ),
+    ),
+    Mutant(
         "the sort",
         (
             ("ingest/engine/writing.py", "sorted(places, key=keys.__getitem__)", "list(places)"),

@@ -2,6 +2,8 @@
 
 import pytest
 
+from ingest.ids import JOB, spell
+from ingest.notify.job_end import JobEndSignal
 from tests.chaos.deliveries import assert_killed, deliver
 from tests.chaos.deployment import Deployment
 from tests.chaos.duration import only_long
@@ -80,4 +82,23 @@ def test_kill_9_at_the_begin_or_the_end_of_a_job_loses_and_doubles_nothing(deplo
     assert_killed(deliver(deployment, job_id, f"{point}:1"))
     deployment.sweep()
     deployment.worker()
+    check_invariants(deployment)
+
+
+_WAIT_SECONDS = 30  # of a request that prefers to wait: the longest
+
+
+@pytest.mark.parametrize("point", ["block.committed", "job.ended"])
+def test_the_end_of_a_job_whose_worker_died_before_it_told_is_announced_by_sweep(
+    deployment: Deployment, point: str
+) -> None:
+    job_id = deployment.store_blocks(deployment.ready_client(), 1, awaited=True)
+    assert_killed(deliver(deployment, job_id, f"{point}:1"))
+    assert deployment.witness().blocks_done(job_id) == 1
+    # As the request does it. It also reads the job now and then, so its answer alone would not tell what woke it.
+    request = JobEndSignal(deployment.settings.redis_url)
+    sweep = deployment.sweep()
+    time_was_up = request.wait(job_id, _WAIT_SECONDS)
+    assert not time_was_up
+    sweep.until_line(spell(JOB, job_id))
     check_invariants(deployment)

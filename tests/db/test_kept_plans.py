@@ -18,7 +18,7 @@ from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.data import entities, events, growth, retention, states
 from ingest.db.data.entities import SCOPE
 from ingest.db.data.events import Links
-from ingest.db.jobs import acceptance, blocks, claims, completion, control, lookup, rescue
+from ingest.db.jobs import acceptance, blocks, claims, completion, control, lookup, outbox, rescue
 from ingest.db.jobs.completion import BlockOutcome, Yields
 from ingest.db.tenants import idempotency, keys, templates, tenants
 from ingest.db.tenants.keys import Key
@@ -111,6 +111,13 @@ def _close(conn: Connection, stored: Stored, yields: Yields) -> object:
     return completion.close_blocks(conn, outcomes, tenant_id=stored.tenant.id, yields=yields)
 
 
+def _take(conn: Connection, stored: Stored) -> object:
+    cancelled = [_accepted(conn, stored) for _ in range(stored.items)]
+    for job_id in cancelled:
+        control.cancel(conn, job_id)
+    return outbox.take(conn, cancelled)
+
+
 def _record_errors(conn: Connection, stored: Stored) -> None:
     noted = ItemError(0, "e", "VALIDATION_FAILED", "wrong")
     blocks.record_errors(conn, [(job_id, noted) for job_id in _begun(conn, stored)])
@@ -151,14 +158,13 @@ _READS: dict[str, Call] = {
     "claims.heads": lambda conn, _stored: claims.heads(conn),
     "claims.next_head": lambda conn, _stored: claims.next_head(conn),
     "claims.blocker": lambda conn, stored: claims.blocker(conn, stored.waiting),
-    "claims.freed_by": lambda conn, stored: claims.freed_by(conn, stored.ended),
+    "claims.freed_by": lambda conn, stored: claims.freed_by(conn, [stored.ended]),
     "blocks.next_open": lambda conn, stored: blocks.next_open(conn, stored.waiting),
     "blocks.still_open": lambda conn, stored: blocks.still_open(conn, stored.waiting, 0),
     "blocks.errors_of": lambda conn, stored: blocks.errors_of(conn, stored.ended, limit=10),
     "blocks.results_of": lambda conn, stored: blocks.results_of(conn, stored.ended),
     "blocks.warnings_of": lambda conn, stored: blocks.warnings_of(conn, stored.ended, limit=10),
     "lookup.get": lambda conn, stored: lookup.get(conn, stored.ended),
-    "lookup.ended": lambda conn, stored: lookup.ended(conn, [stored.ended]),
     "rescue.mark_swept": lambda conn, stored: rescue.mark_swept(conn, stored.ended),
     "entities.read": lambda conn, stored: entities.read(conn, stored.tenant.id, "e000001"),
     "entities.public_ids": lambda conn, stored: entities.public_ids(conn, stored.tenant.id, {SCOPE: _names(stored)}),
@@ -200,6 +206,7 @@ _WRITES: dict[str, Call] = {
     ),
     "acceptance.accept after": lambda conn, stored: _accepted(conn, stored, after_job_id=stored.ended),
     "control.cancel": lambda conn, stored: control.cancel(conn, _accepted(conn, stored)),
+    "outbox.take": _take,
     "control.fail": lambda conn, stored: control.fail(conn, _accepted(conn, stored), "JOB_UNRUNNABLE", "x"),
     "blocks.lock any": lambda conn, stored: _lock(conn, stored, in_order=False),
     "blocks.lock in order": lambda conn, stored: _lock(conn, stored, in_order=True),
@@ -250,17 +257,19 @@ _PLANNED_ANEW = {
     *(f"retention.{name}" for name in ("purge_idempotency_keys", "purge_template_versions")),
     *(f"rescue.{name}" for name in ("check_due_jobs", "end_overdue_sessions", "fail_after_failed")),
     *(f"rescue.{name}" for name in ("fail_stuck", "fail_without_blocks")),
+    "outbox.take_left",
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
 }
 _MODULES = (
-    *(acceptance, blocks, claims, completion, control, lookup, rescue),
+    *(acceptance, blocks, claims, completion, control, lookup, outbox, rescue),
     *(entities, events, growth, retention, states),
     *(idempotency, keys, templates, tenants),
 )
 
 # Retention may empty these tables, and autovacuum then notes that they are empty.
 _EMPTIED = """
-VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, entities, states, events, event_entities, idempotency_keys
+VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, job_ends, idempotency_keys,
+               entities, states, events, event_entities
 """
 
 _GROW = """

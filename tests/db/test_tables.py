@@ -13,6 +13,7 @@ from ingest.db import verify
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, retention
 from ingest.db.data.entities import SCOPE
+from ingest.db.jobs import control
 from ingest.db.tenants import idempotency, templates, tenants
 from ingest.db.tenants.idempotency import Answer, Key
 from ingest.db.tenants.tenants import Tenant
@@ -34,6 +35,7 @@ _NOT_ERASED = {
     "templates": "it holds nothing that was sent as an item",
     "jobs": "it counts items, and holds none",
     "job_blocks": "the items of a block go when it is closed, or a while after its job was cancelled",
+    "job_ends": "it holds nothing that was sent as an item",
     "job_errors": "what a client was told of its batch goes with the job, by retention",
     "job_warnings": "what a client was told of its batch goes with the job, by retention",
     "events": "events outlive their entity (docs/contracts/operator.md section 3)",
@@ -64,18 +66,20 @@ _NAMES_ENTITY = "SELECT table_name FROM information_schema.columns WHERE column_
 _READ = "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan + coalesce(idx_scan, 0) > 0"
 
 
-def _fill(pool: Pool, owner: Tenant, run: Callable[[str, list[object]], object]) -> None:
+def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Executor) -> None:
     """Bring rows into every table by the ways of the product: those of items are about one entity, with the mark."""
     with transaction(pool) as conn:
         for version in ("1", "2"):
             schema = {"entity_types": {}, "event_types": {}, "state_keys": [], "pii_fields": {}}
             templates.store(conn, owner.id, "tpl_own", name="Own", version=version, schema=schema)
     refused, with_warning = entity(2, entityType=_MARK), entity(1, data={"email": _MARK}, **{_MARK: 1})
-    run("entities", [with_warning, refused])
-    run("events", [event(1, eventType="session", data={"text": _MARK})])
-    run("states", [state(1, value=_MARK)])
+    session = event(1, eventType="session", data={"text": _MARK})
+    batches = {"entities": [with_warning, refused], "events": [session], "states": [state(1, value=_MARK)]}
+    for kind, items in batches.items():
+        executor.run(submit(kind, items), seconds=60)
     key = Key(owner.id, "upsertEntity", sha256(_MARK.encode()).digest())
     with transaction(pool) as conn:
+        assert control.cancel(conn, submit("states", [state(1)]))
         idempotency.remember(conn, key, sha256(b"").digest(), Answer(public_id=uuid7(), action="created"))
 
 
@@ -84,7 +88,7 @@ def tables(
     pool: Pool, owner: Tenant, executor: Executor, observer: Connection, submit: Callable[..., UUID]
 ) -> list[str]:
     """The tables of the schema, each with a row."""
-    _fill(pool, owner, lambda kind, items: executor.run(submit(kind, items), seconds=60))
+    _fill(pool, owner, submit, executor)
     names = _names(observer, _TABLES)
     empty = [name for name in names if not _count(observer, name)]
     assert not empty, f"let _fill of {__file__} bring a row into these tables, as the product would: {empty}"

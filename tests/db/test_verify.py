@@ -218,6 +218,8 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "entity_readable": (f"UPDATE entities SET properties = {_ENDLESS} WHERE id = (SELECT min(id) FROM entities)",),
     "event_readable": (f"UPDATE events SET properties = {_ENDLESS} WHERE id = (SELECT min(id) FROM events)",),
     "state_readable": (f"UPDATE states SET value = {_ENDLESS} WHERE entity_id = (SELECT min(entity_id) FROM states)",),
+    "job_end_early": ("INSERT INTO job_ends (job_id, ended_at) VALUES (%(half)s, now())",),
+    "job_end_late": ("INSERT INTO job_ends (job_id, ended_at) VALUES (%(job)s, now() - interval '2 minutes')",),
     "sweep_runs": ("UPDATE jobs SET check_at = now() - interval '2 minutes' WHERE id = %(half)s",),
     "sweep_look_ahead": ("UPDATE jobs SET check_at = now() + interval '3 minutes' WHERE id = %(half)s",),
 }
@@ -255,6 +257,12 @@ def test_a_job_without_its_tenant_or_its_template_is_found(
 ) -> None:
     observer.execute(f"UPDATE jobs SET {what}_id = 77 WHERE id = %s".encode(), (done["states"],))
     assert found(database_url) == {"job_owner": 1}
+
+
+@pytest.mark.usefixtures("done")
+def test_an_end_to_announce_of_a_job_that_is_gone_is_found(database_url: str, observer: Connection) -> None:
+    observer.execute("INSERT INTO job_ends (job_id, ended_at) VALUES (gen_random_uuid(), now())")
+    assert found(database_url) == {"job_end_early": 1}
 
 
 def test_a_job_under_another_tenants_template_is_found(

@@ -97,6 +97,15 @@ def test_a_job_that_waits_for_another_runs_after_it_and_is_notified_of(
     assert observer.execute("SELECT properties::text FROM entities").fetchall() == [('{"email": "second"}',)]
 
 
+def test_a_process_that_runs_one_job_alone_notifies_of_the_next(
+    submit: Callable[..., UUID], executor: Executor, broker: redis.Redis
+) -> None:
+    first = submit("entities", [entity(1)])
+    second = submit("events", deposits(1))
+    executor.run(first, seconds=60)
+    assert spell(JOB, second) in next_message(broker)
+
+
 @pytest.mark.parametrize("awaited", [True, False])
 def test_a_request_that_waits_for_a_job_is_woken_at_its_end(
     *, awaited: bool, submit: Callable[..., UUID], executor: Executor, broker: redis.Redis

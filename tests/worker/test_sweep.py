@@ -1,16 +1,24 @@
 """One round of sweep, on real servers."""
 
+import json
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 import redis
+from click.testing import CliRunner
+from structlog.testing import capture_logs
 
+from cli import main
 from ingest.db.connection.pool import Pool, connect, transaction
 from ingest.db.jobs import control, lookup
 from ingest.db.jobs.claims import MOST_HEADS
+from ingest.ids import JOB, spell
 from ingest.jobs import JobState
+from ingest.notify.job_end import JobEndSignal
 from ingest.settings import Settings
 from tests.support.factories import accept, entity, event, make_tenant, state
+from tests.support.processes import Start
 from worker.sweep import Sweep
 
 TIMEOUT_SECONDS = 20
@@ -98,6 +106,68 @@ def test_rounds_see_to_the_tenants_in_turn(settings: Settings, pool: Pool) -> No
         for number in range(MOST_HEADS + 1):
             accept(conn, make_tenant(conn, name=f"Tenant {number}")[0], "entities", [entity(1)])
         conn.execute("UPDATE jobs SET check_at = now(), progressed_at = now() - interval '1 minute'")
-    sweep = Sweep(settings)
+    # Messages of its own, or those that are late would stand for the messages of the next test.
+    sweep = Sweep(replace(settings, redis_url=f"{settings.redis_url}?db=9"))
     with connect(settings.database_url, "sluice-sweep") as conn:
         assert [sweep.run_once(conn)["notified"] for _ in range(2)] == [MOST_HEADS, 1]
+
+
+def next_message(settings: Settings) -> str:
+    """The job that the next message in the queue names."""
+    with redis.Redis.from_url(settings.redis_url) as broker:
+        message = broker.blpop(["sluice.jobs"], timeout=TIMEOUT_SECONDS)
+    assert message is not None
+    return str(json.loads(message[1])["headers"]["argsrepr"])
+
+
+@pytest.mark.parametrize("by_after", [True, False], ids=["by after", "by its order"])
+def test_a_job_that_sweep_fails_wakes_its_request_and_the_jobs_that_waited(
+    settings: Settings, pool: Pool, *, by_after: bool
+) -> None:
+    with transaction(pool) as conn:
+        tenant, _ = make_tenant(conn)
+        kind, item = ("events", event(1)) if by_after else ("entities", entity(1))  # events wait for no events
+        job_id = accept(conn, tenant, kind, [item], awaited=True, request_id="r1")
+        after = {"after_job_id": job_id, "after_any": True} if by_after else {}
+        waiting = accept(conn, tenant, "events", [event(1)], **after)
+        conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (job_id,))
+        conn.execute("UPDATE jobs SET check_at = now() + interval '1 hour'")
+    with connect(settings.database_url, "sluice-sweep") as conn, capture_logs() as lines:
+        assert Sweep(settings).run_once(conn)["notified"] == 0
+    assert not JobEndSignal(settings.redis_url).wait(job_id, TIMEOUT_SECONDS), "it was woken"
+    assert spell(JOB, waiting) in next_message(settings)
+    [line] = [line for line in lines if line["event"] == "job_ended"]
+    assert (line["job_id"], line["request_id"], line["log_level"]) == (spell(JOB, job_id), "r1", "error")
+    assert (line["status"], line["code"]) == ("failed", "JOB_UNRUNNABLE")
+
+
+@pytest.mark.parametrize("by_after", [True, False], ids=["by after", "by its order"])
+def test_a_job_that_a_command_cancels_wakes_its_request_and_the_jobs_that_waited(
+    settings: Settings, pool: Pool, start: Start, *, by_after: bool
+) -> None:
+    with transaction(pool) as conn:
+        tenant, _ = make_tenant(conn)
+        kind, item = ("events", event(1)) if by_after else ("entities", entity(1))  # events wait for no events
+        job_id = accept(conn, tenant, kind, [item], awaited=True)
+        after = {"after_job_id": job_id, "after_any": True} if by_after else {}
+        waiting = accept(conn, tenant, "events", [event(1)], **after)
+        conn.execute("UPDATE jobs SET check_at = now() + interval '1 hour'")  # no check of sweep's notifies of them
+    sweep = start.sweep()
+    urls = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    done = CliRunner().invoke(main, ["jobs", "cancel", str(job_id)], env=urls)
+    assert (done.exit_code, done.output) == (0, f"cancelled {spell(JOB, job_id)}\n")
+    assert not JobEndSignal(settings.redis_url).wait(job_id, TIMEOUT_SECONDS), "it was woken"
+    assert spell(JOB, waiting) in next_message(settings)
+    sweep.until_line('"event": "job_ended"')
+
+
+def test_a_round_announces_the_ends_that_others_left_once(settings: Settings, pool: Pool) -> None:
+    with transaction(pool) as conn:
+        tenant, _ = make_tenant(conn)
+        job_id = accept(conn, tenant, "entities", [entity(1)])
+        assert control.cancel(conn, job_id)
+        conn.execute("UPDATE job_ends SET ended_at = ended_at - interval '1 minute'")
+    sweep = Sweep(settings)
+    with connect(settings.database_url, "sluice-sweep") as conn, capture_logs() as lines:
+        assert [sweep.run_once(conn)["ends_announced"] for _ in range(2)] == [1, 0]
+    assert [line["job_id"] for line in lines if line["event"] == "job_ended"] == [spell(JOB, job_id)]

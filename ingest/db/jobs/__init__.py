@@ -6,6 +6,7 @@
     completion    a worker closes a block, and with the last one its job
     control       a worker fails a job, or an operator cancels it
     rescue        the sweeper finds jobs without progress
+    outbox        every end of a job leaves a row, until it is announced
     lookup        any process reads jobs
 
 Imports `tenants`, `bulk` and `connection`; knows no kind of items.

@@ -5,13 +5,14 @@ Jobs of a tenant take effect in the order in which they were accepted, `jobs.seq
 An end is for ever, so a claim that finds a job unblocked stays right, whatever other workers claim at the same time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import dict_row
 
+from ingest.db.bulk import binary
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.lookup import COLUMNS, job_of
@@ -321,16 +322,22 @@ def blocker(conn: Connection, job_id: UUID) -> Blocker | None:
 
 
 _FREED: LiteralString = f"""
-SELECT b.id FROM jobs j
+SELECT DISTINCT b.id FROM unnest(%(job_ids)b) AS f (id) JOIN jobs j ON j.id = ANY (ARRAY[f.id])
 JOIN (VALUES {_WAITS}) AS w (kind, earlier, status) ON w.earlier = j.kind AND w.status = 'pending'
 CROSS JOIN LATERAL (
     SELECT b.id FROM jobs b
     WHERE b.tenant_id = j.tenant_id AND b.status = 'pending' AND b.kind = w.kind AND b.seq > j.seq
     ORDER BY b.seq LIMIT 1) b
-WHERE j.id = %s AND j.status NOT IN ('pending', 'processing')
+WHERE j.status NOT IN ('pending', 'processing')
 """
 
 
-def freed_by(conn: Connection, job_id: UUID) -> list[UUID]:
-    """Return the first job of each kind that waited for an ended job; it may wait for another one still."""
-    return [row[0] for row in conn.execute(_FREED, (job_id,))]  # type: ignore[misc] # a uuid column
+def freed_by(conn: Connection, job_ids: Sequence[UUID]) -> list[UUID]:
+    """Return the first job of each kind that waited for one of these, if that has ended; it may wait for another still.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job_ids: of the jobs that may have ended.
+    """
+    rows = conn.execute(_FREED, {"job_ids": binary.uuid_array(job_ids)})
+    return [row[0] for row in rows]  # type: ignore[misc] # a uuid column

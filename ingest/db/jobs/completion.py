@@ -12,6 +12,7 @@ from ingest.db.bulk.binary import Array, TextArray, UuidArray
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs.blocks import Results
 from ingest.db.jobs.claims import ANOTHER_TENANT_WAITS
+from ingest.db.jobs.outbox import RECORD_ENDS
 from ingest.jobs import Effect, JobState
 
 
@@ -47,15 +48,19 @@ WITH outcome AS (
         result_effects = (%(result_effects)b::text[])[c.first:c.last],
         result_ids = (%(result_ids)b::uuid[])[c.first:c.last]
     FROM outcome c WHERE b.job_id = ANY (ARRAY[c.job_id]) AND b.no = c.no
+), moved AS (
+    UPDATE jobs j
+    SET {", ".join(f"{name} = j.{name} + c.{name}" for name in _COUNTED)}, unprocessed = unprocessed - c.items,
+        blocks_open = blocks_open - 1, progressed_at = clock_timestamp(),
+        queued_at = CASE WHEN {{yields}} THEN clock_timestamp() + interval '1 millisecond' ELSE queued_at END,
+        status = CASE WHEN blocks_open = 1 THEN 'completed' ELSE status END,
+        ended_at = CASE WHEN blocks_open = 1 THEN clock_timestamp() END
+    FROM outcome c WHERE j.id = ANY (ARRAY[c.job_id]) AND j.status || '' = 'processing'
+    RETURNING j.id, j.status, j.ended_at, j.queued_at > j.progressed_at AS yielded
+), recorded AS (
+    {RECORD_ENDS}
 )
-UPDATE jobs j
-SET {", ".join(f"{name} = j.{name} + c.{name}" for name in _COUNTED)}, unprocessed = unprocessed - c.items,
-    blocks_open = blocks_open - 1, progressed_at = clock_timestamp(),
-    queued_at = CASE WHEN {{yields}} THEN clock_timestamp() + interval '1 millisecond' ELSE queued_at END,
-    status = CASE WHEN blocks_open = 1 THEN 'completed' ELSE status END,
-    ended_at = CASE WHEN blocks_open = 1 THEN clock_timestamp() END
-FROM outcome c WHERE j.id = ANY (ARRAY[c.job_id]) AND j.status || '' = 'processing'
-RETURNING j.id, j.status, j.queued_at > j.progressed_at
+SELECT id, status, yielded FROM moved
 """
 _CLOSE_AND_GO_ON = _CLOSE.format(yields="false")
 _CLOSE_AND_YIELD = _CLOSE.format(yields="true")

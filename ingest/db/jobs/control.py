@@ -6,11 +6,17 @@ A finishing write names the state that it expects.
 from uuid import UUID
 
 from ingest.db.connection.pool import Connection
+from ingest.db.jobs.outbox import RECORD_ENDS
 from ingest.jobs import JobState
 
-_END = """
-UPDATE jobs SET status = %(status)s, ended_at = clock_timestamp(), error_code = %(code)s, error_message = %(message)s
-WHERE id = %(job_id)s AND status || '' IN ('pending', 'processing')
+_END = f"""
+WITH moved AS (
+    UPDATE jobs
+    SET status = %(status)s, ended_at = clock_timestamp(), error_code = %(code)s, error_message = %(message)s
+    WHERE id = %(job_id)s AND status || '' IN ('pending', 'processing')
+    RETURNING id, ended_at
+)
+{RECORD_ENDS}
 """
 
 

@@ -1,12 +1,10 @@
-"""Read jobs: one by its id, and those that have ended, to announce them."""
+"""Read a job by its id."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from ingest.db.bulk import binary
 from ingest.db.connection.pool import Connection
 from ingest.jobs import Effect, Job, JobState
 
@@ -24,38 +22,6 @@ def get(conn: Connection, job_id: UUID) -> Job | None:
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_GET, (job_id,)).fetchone()
     return None if row is None else job_of(row)
-
-
-class Ended(NamedTuple):
-    """The end of a job, to log and to announce.
-
-    Attributes:
-        failed: how many of its items.
-        dependents: the jobs that may begin now, at most 1,000; the sweeper notifies of any further ones.
-    """
-
-    id: UUID
-    request_id: str
-    awaited: bool
-    status: str
-    total: int
-    failed: int
-    dependents: list[UUID]
-
-
-_ENDED = """
-SELECT j.id, j.request_id, j.awaited, j.status, j.total, j.failed,
-       ARRAY(SELECT b.id FROM jobs b WHERE b.after_job_id = j.id AND b.status || '' = 'pending'
-             ORDER BY b.queued_at LIMIT 1000)
-FROM unnest(%(job_ids)b) AS w (id) JOIN jobs j ON j.id = ANY (ARRAY[w.id])
-WHERE j.status IN ('completed', 'failed', 'cancelled') ORDER BY w.id
-"""
-
-
-def ended(conn: Connection, job_ids: Sequence[UUID]) -> list[Ended]:
-    """Return the ends of those jobs that have ended."""
-    rows = conn.execute(_ENDED, {"job_ids": binary.uuid_array(job_ids)}, binary=True)
-    return [Ended(*row) for row in rows]  # type: ignore[arg-type] # as selected
 
 
 def job_of(row: dict[str, Any]) -> Job:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from ingest.db.connection.pool import WORKER, Connection
 from ingest.db.jobs.claims import BLOCKED
+from ingest.db.jobs.outbox import RECORD_ENDS
 
 # A worker's session carries the seconds that its block has earned behind a colon; a first delivery carries none.
 _END_OVERDUE_SESSIONS = f"""
@@ -34,16 +35,21 @@ def end_overdue_sessions(conn: Connection, *, seconds: int) -> int:
 
 # Time alone fails no job: only one that was delivered again and again, and moved not once in all that time. Time in
 # which the system was down does not count; sweep, which saw it, leaves this out until it has watched for long enough.
-_FAIL_STUCK = """
-UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_DEADLINE',
-    error_message = 'No progress within ' || %(seconds)s || ' seconds of trying; see the workers'' log for the reason'
-WHERE id IN (
-    SELECT j.id FROM jobs j JOIN job_blocks b ON b.job_id = j.id AND b.open AND b.deliveries >= %(deliveries)s
-    WHERE j.status = 'processing' AND j.check_at <= now()
-      AND j.progressed_at < now() - make_interval(secs => %(seconds)s)
-    ORDER BY j.check_at LIMIT 100 FOR UPDATE OF j SKIP LOCKED)
-  AND status || '' = 'processing'
-RETURNING id
+_FAIL_STUCK = f"""
+WITH moved AS (
+    UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_DEADLINE',
+        error_message = 'No progress within ' || %(seconds)s
+            || ' seconds of trying; see the workers'' log for the reason'
+    WHERE id IN (
+        SELECT j.id FROM jobs j JOIN job_blocks b ON b.job_id = j.id AND b.open AND b.deliveries >= %(deliveries)s
+        WHERE j.status = 'processing' AND j.check_at <= now()
+          AND j.progressed_at < now() - make_interval(secs => %(seconds)s)
+        ORDER BY j.check_at LIMIT 100 FOR UPDATE OF j SKIP LOCKED)
+      AND status || '' = 'processing'
+    RETURNING id, ended_at
+)
+{RECORD_ENDS}
+RETURNING job_id
 """
 _STUCK_DELIVERIES = 5
 
@@ -73,12 +79,16 @@ WHERE j.status IN ('pending', 'processing') AND (j.tenant_id, j.status, j.kind, 
 ORDER BY j.tenant_id, j.status, j.kind, j.seq LIMIT {_A_ROUND}
 """
 
-_FAIL_WITHOUT_BLOCKS = """
-UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_UNRUNNABLE',
-    error_message = 'The stored batch is missing, so the remaining items cannot be processed'
-WHERE id IN (SELECT j.id FROM jobs j WHERE j.id = ANY (%s) FOR UPDATE OF j SKIP LOCKED)
-  AND status || '' IN ('pending', 'processing')
-RETURNING id
+_FAIL_WITHOUT_BLOCKS = f"""
+WITH moved AS (
+    UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_UNRUNNABLE',
+        error_message = 'The stored batch is missing, so the remaining items cannot be processed'
+    WHERE id IN (SELECT j.id FROM jobs j WHERE j.id = ANY (%s) FOR UPDATE OF j SKIP LOCKED)
+      AND status || '' IN ('pending', 'processing')
+    RETURNING id, ended_at
+)
+{RECORD_ENDS}
+RETURNING job_id
 """
 
 
@@ -204,14 +214,18 @@ WITH RECURSIVE doomed AS (
     UNION ALL
     SELECT j.id FROM doomed d JOIN jobs j ON j.after_job_id = ANY (ARRAY[d.id])
     WHERE j.status = 'pending' AND j.after_job_id IS NOT NULL AND NOT j.after_any
+), moved AS (
+    UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'PREDECESSOR_FAILED',
+        error_message =
+            'The job that this one comes after has not completed (?after=); ?afterAny=true runs it all the same'
+    WHERE id IN (
+        SELECT j.id FROM (SELECT id FROM doomed LIMIT {_A_ROUND}) d JOIN jobs j ON j.id = ANY (ARRAY[d.id])
+        FOR UPDATE OF j SKIP LOCKED)
+      AND status || '' = 'pending'
+    RETURNING id, ended_at
 )
-UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'PREDECESSOR_FAILED',
-    error_message = 'The job that this one comes after has not completed (?after=); ?afterAny=true runs it all the same'
-WHERE id IN (
-    SELECT j.id FROM (SELECT id FROM doomed LIMIT {_A_ROUND}) d JOIN jobs j ON j.id = ANY (ARRAY[d.id])
-    FOR UPDATE OF j SKIP LOCKED)
-  AND status || '' = 'pending'
-RETURNING id
+{RECORD_ENDS}
+RETURNING job_id
 """
 
 

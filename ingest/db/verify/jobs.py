@@ -171,6 +171,19 @@ WHERE (ended_at IS NOT NULL) <> (status IN ('completed', 'failed', 'cancelled'))
 """,
 )
 
+ANNOUNCED_EARLY = Check(
+    name="job_end_early",
+    invariant="An end that waits to be announced is that of a job that has ended",
+    wrong="ends to announce of jobs that are not there or have not ended",
+    advice="Clients may be told that a job is over which is not. Sweep deletes such a row within seconds; if there are "
+    "more, " + _REPORT,
+    prefix=JOB,
+    query="""
+SELECT e.job_id, coalesce(j.status, 'no job') FROM job_ends e LEFT JOIN jobs j ON j.id = e.job_id
+WHERE j.ended_at IS NULL
+""",
+)
+
 PAYLOAD_LOST = Check(
     name="job_payload_lost",
     invariant="An open block has its payload",
@@ -254,6 +267,7 @@ CHECKS = (
     COMPLETED,
     UNFINISHED,
     ENDED_AT,
+    ANNOUNCED_EARLY,
     PAYLOAD_LOST,
     PAYLOAD_KEPT,
     PROGRESS,

@@ -87,4 +87,19 @@ WHERE j.status = 'processing' AND j.check_at < now() - interval '10 seconds'
 """,
 )
 
-CHECKS = (SWEEP_RUNS, SWEEP_KEEPS_UP, CHECK_AHEAD, STUCK, OVERDUE)
+# The process that ended the job announces it at once; the sweeper, in its next rounds.
+ANNOUNCED_LATE = Check(
+    name="job_end_late",
+    invariant="The end of a job is announced within a minute",
+    wrong="ended jobs that were not announced to the requests and jobs that wait for them",
+    advice="Is sweep running (`sluice doctor`)? It announces what other processes left. Nothing is lost: requests and "
+    "jobs that wait go on without it, only later",
+    prefix=JOB,
+    query="""
+SELECT e.job_id, concat('ended ', date_trunc('second', now() - e.ended_at), ' ago')
+FROM job_ends e JOIN jobs j ON j.id = e.job_id
+WHERE e.ended_at < now() - interval '1 minute' AND j.ended_at IS NOT NULL
+""",
+)
+
+CHECKS = (SWEEP_RUNS, SWEEP_KEEPS_UP, CHECK_AHEAD, STUCK, OVERDUE, ANNOUNCED_LATE)

@@ -132,17 +132,6 @@ def test_a_job_that_waits_for_one_that_is_gone_is_begun(conn: Connection, tenant
     assert claims.claim(conn, accept(conn, tenant, "entities", _THREE, after_job_id=uuid7()))
 
 
-def test_the_end_of_a_job_names_those_that_wait_for_it(conn: Connection, tenant: Tenant) -> None:
-    first = accept(conn, tenant, "entities", _THREE)
-    waiting = [accept(conn, tenant, "entities", _THREE, after_job_id=first) for _ in range(3)]
-    accept(conn, tenant, "entities", _THREE)
-    control.cancel(conn, waiting[1])
-    assert lookup.ended(conn, [first]) == []
-    control.cancel(conn, first)
-    told = lookup.Ended(first, "test", False, "cancelled", 3, 0, [waiting[0], waiting[2]])
-    assert lookup.ended(conn, [first, waiting[0]]) == [told]
-
-
 def test_every_closed_block_moves_the_job_on_and_the_last_completes_it(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _THREE, block_items=2)
     claims.claim(conn, job_id)

@@ -195,7 +195,7 @@ def test_a_job_waits_for_an_earlier_one_just_if_its_kind_does(
     assert (blocker and blocker.id) == (first if waits else None)
     assert bool(claims.claim(conn, second)) is not waits
     assert control.cancel(conn, first)
-    assert claims.freed_by(conn, first) == ([second] if waits else [])
+    assert claims.freed_by(conn, [first]) == ([second] if waits else [])
     assert claims.blocker(conn, second) is None
     assert claims.claim(conn, second)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, autocommit, transaction
-from ingest.db.jobs import blocks, claims, completion, control, lookup, rescue
+from ingest.db.jobs import blocks, claims, completion, control, outbox, rescue
 from ingest.db.tenants.templates import TemplateCache
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.kinds import KINDS, schema_of
@@ -94,21 +94,25 @@ def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
     for conn, _ in _short_transactions(pool, history):
         accept(conn, owner, "entities", [entity()])
     observer.execute("UPDATE jobs SET status = 'cancelled', ended_at = now()")
+    observer.execute("INSERT INTO job_ends (job_id, ended_at) SELECT id, ended_at FROM jobs")
     observer.execute("VACUUM ANALYZE")
     unknown = uuid7()
     for _ in range(_ENOUGH):
         with autocommit(pool) as conn:
             assert claims.claim(conn, unknown) == []
             assert not control.cancel(conn, unknown)
-            assert lookup.ended(conn, [unknown]) == []
+            assert outbox.take(conn, [unknown]) == []
+            assert claims.freed_by(conn, [unknown]) == []
     made = [accept(conn, owner, "entities", [entity()]) for conn, _ in _short_transactions(pool, _BACKLOG)]
     first, second, *_ = made
     for conn, _ in _short_transactions(pool, 1):
         dependent = accept(conn, owner, "entities", [entity()], after_job_id=second)
+    observer.execute("INSERT INTO job_ends (job_id, ended_at) SELECT gen_random_uuid(), now() FROM jobs")
     with transaction(pool) as conn:
         assert len(claims.claim(conn, first)) == 1
         assert control.cancel(conn, second)
-        assert [job.dependents for job in lookup.ended(conn, [second])] == [[dependent]]
+        assert [job.dependents for job in outbox.take(conn, [second])] == [[dependent]]
+        assert claims.freed_by(conn, [second]) == [made[2]]
         assert _rows_read(conn) < _FEW_ROWS
 
 
@@ -130,6 +134,7 @@ _OF_A_BACKLOG: dict[str, Callable[[Connection], object]] = {
     "fail_without_blocks": rescue.fail_without_blocks,
     "fail_after_failed": rescue.fail_after_failed,
     "fail_stuck": lambda conn: rescue.fail_stuck(conn, seconds=60),
+    "take_left": outbox.take_left,
 }
 _A_ROUND_OF_ROWS = 3 * 500
 
