@@ -1,7 +1,7 @@
 """Accept a batch, and wait for its job where the client wants that. Both APIs use this file."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,17 +14,16 @@ from app.http.auth import CallerChanged, cached_caller
 from app.http.request_log import request_id
 from app.http.services import services
 from app.jobs import INLINE_ERRORS, address, first_warnings, inline_errors, own_job
+from app.stores import Store
 from ingest import faultpoints, ids
-from ingest.db.connection.confirmed import retry_until_known
 from ingest.db.connection.pool import autocommit, transaction
-from ingest.db.jobs import acceptance, blocks, lookup
+from ingest.db.jobs import blocks, lookup
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.blocks import Result
 from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import KINDS, Kind
 from ingest.errors import DatabaseError, NotFound, TemplateNotConfigured
 from ingest.ids import uuid7
-from ingest.intake.blocks import Block, cut
 from ingest.jobs import ItemError, ItemWarning, Job, JobState
 
 # A request that runs its own batch begins no further block after this long; a block may take 9 s, and twice.
@@ -86,14 +85,14 @@ def require_template(caller: Caller) -> int:
 
 
 def accept(
-    caller: Caller, kind: Kind, body: bytes, *, merge: bool, order: Order, wait: int, strict: bool
+    caller: Caller, kind: Kind, store_blocks: Store, *, merge: bool, order: Order, wait: int, strict: bool
 ) -> UUID | Ended:
     """Store a batch as a job, notify workers, and wait for its end if asked to. What is stored stays stored.
 
     Args:
         caller: whose batch it is.
         kind: of its items.
-        body: a JSON array of them.
+        store_blocks: stores the job with its blocks.
         merge: entities: merge top-level fields instead of replacing all of `data`.
         order: which jobs it waits for.
         wait: seconds to wait for the end of the job, 0 to 30; where too many requests wait already, this one does not.
@@ -103,20 +102,18 @@ def accept(
         The job's id, or the job itself where it has ended in time.
 
     Raises:
-        InvalidInput: the body is no batch.
         TemplateNotConfigured: the tenant has chosen no template.
         NotFound: the job that it is to come after is none of this tenant's.
         CallerChanged: something about the caller, who came from the cache, has changed; nothing was stored.
         KeyInProgress: another request had the idempotency key first; nothing was stored.
-        DatabaseError: nothing was stored.
+        DatabaseError: nothing was stored; and all that `store_blocks` raises.
     """
     template_id = require_template(caller)
-    cut_blocks = cut(body, limit=kind.limit, block_items=kind.block_items)
     places = services().waiting_places
     waits = wait > 0 and places.acquire(blocking=False)
     try:
         job_id = store(
-            caller, kind, cut_blocks, template_id=template_id, merge=merge, order=order, awaited=waits, strict=strict
+            caller, kind, store_blocks, template_id=template_id, merge=merge, order=order, awaited=waits, strict=strict
         )
         services().notifier.notify(job_id)
         faultpoints.passing("accept.notified")
@@ -129,7 +126,7 @@ def accept(
 def store(
     caller: Caller,
     kind: Kind,
-    items: Sequence[Block],
+    store_blocks: Store,
     *,
     merge: bool,
     awaited: bool,
@@ -142,7 +139,7 @@ def store(
     Args:
         caller: whose batch it is.
         kind: of its items.
-        items: all of them.
+        store_blocks: stores the job with its blocks.
         merge: entities: merge top-level fields instead of replacing all of `data`.
         awaited: the request waits for the end, and wants to be woken.
         strict: members that an item should not have are errors.
@@ -160,7 +157,6 @@ def store(
     """
     job_id = _job_id()
     order = order or Order()
-    key = idempotency.key()
     faultpoints.passing("accept.begun")
     new_job = NewJob(
         id=job_id,
@@ -175,10 +171,9 @@ def store(
         awaited=awaited,
         cached_caller=cached_caller(),
         strict=strict,
-        key=key,
-        fingerprint=idempotency.fingerprint() if key else b"",
+        key=idempotency.key(),
     )
-    if not retry_until_known(services().pool, lambda conn: acceptance.accept(conn, new_job, items)):
+    if not store_blocks(new_job):
         raise CallerChanged
     faultpoints.passing("accept.committed")
     # The request's own line names the job, too.

@@ -18,7 +18,7 @@ from ingest.db.connection.pool import Connection, transaction
 from ingest.db.jobs import blocks, lookup
 from ingest.engine.kinds import KINDS
 from ingest.errors import NotFound
-from ingest.jobs import Effect, ItemError, ItemWarning, Job
+from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
 
 # A job shows at most so many item errors itself; all of them can be paged through.
 INLINE_ERRORS = 1_000
@@ -101,7 +101,7 @@ def own_job(conn: Connection, tenant_id: int, text: str) -> Job:
         NotFound: there is none of that id, or it is another tenant's.
     """
     found = lookup.get(conn, ids.parse(ids.JOB, text))
-    if found is None or found.tenant_id != tenant_id:
+    if found is None or found.tenant_id != tenant_id or found.status is JobState.RECEIVING:
         raise NotFound(f"There is no job {text!r}")
     return found
 
@@ -115,7 +115,13 @@ def inline_errors(conn: Connection, job: Job) -> list[ItemError]:
 def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:
     """Return item errors as the wire shows them (docs/contracts/operator.md section 4)."""
     return [
-        {"index": error.index, "externalId": error.external_id, "code": error.code, "message": error.message}
+        {
+            "index": error.index,
+            "line": error.line,
+            "externalId": error.external_id,
+            "code": error.code,
+            "message": error.message,
+        }
         for error in errors
     ]
 
@@ -127,11 +133,11 @@ def first_warnings(conn: Connection, job: Job) -> list[ItemWarning]:
 
 
 def warning_list(warnings: Sequence[ItemWarning]) -> list[dict[str, Any]]:
-    """Warnings as the wire shows them (docs/contracts/jobs.md section 1); a JSON array's items stand on no lines."""
+    """Warnings as the wire shows them (docs/contracts/jobs.md section 1)."""
     return [
         {
             "index": warning.index,
-            "line": None,
+            "line": warning.line,
             "code": warning.code,
             "message": warning.message,
             "field": warning.field,

@@ -4,6 +4,7 @@ SluiceError                     a code and a message that a client may read
 ├── SettingsError               boot: the environment is wrong
 ├── RequestError                the request is refused; nothing of it is stored
 │   ├── InvalidInput            the body is not what the call takes
+│   │   ├── DigestMismatch      the body is not what its sender meant to send
 │   │   └── InvalidParameter    a query parameter is unknown, stands twice, or has a value that it may not have
 │   ├── FaultyBody              likewise, with the place of each fault in the body (public API)
 │   ├── ValidationFailed        a single item breaks its template
@@ -16,6 +17,8 @@ SluiceError                     a code and a message that a client may read
 │   ├── PayloadTooLarge         more bytes than the server reads
 │   ├── ItemTooLarge            an item of more bytes than one may have, or of numbers that read back as too many
 │   ├── UnsupportedMediaType    a body of a type that the call does not take
+│   │   └── UnsupportedCoding   likewise, of a content coding
+│   ├── Busy                    the server reads as many large bodies as it can at once
 │   ├── KeyInProgress           another request with the same idempotency key is under way
 │   ├── KeyReused               another request, of another body or other options, had the same idempotency key
 │   └── RateLimited             too many requests in the window
@@ -59,6 +62,12 @@ class InvalidInput(RequestError):
     """The body is not JSON, not of the call's shape, or over its limit."""
 
     code = "INVALID_INPUT"
+
+
+class DigestMismatch(InvalidInput):
+    """The digest of the body is another than its sender says (RFC 9530)."""
+
+    code = "DIGEST_MISMATCH"
 
 
 class InvalidParameter(InvalidInput):
@@ -147,6 +156,10 @@ class PayloadTooLarge(RequestError):
     code = "PAYLOAD_TOO_LARGE"
 
 
+# The message for an item of so many bytes.
+ITEM_TOO_LARGE = "The item has {} bytes; the most is {}"
+
+
 class ItemTooLarge(RequestError):
     """An item has more bytes than one may have, or its numbers would read back as too many."""
 
@@ -157,6 +170,16 @@ class UnsupportedMediaType(RequestError):
     """The body's content type or coding is not one that the call takes."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class UnsupportedCoding(UnsupportedMediaType):
+    """The body has a content coding that the call does not take."""
+
+
+class Busy(RequestError):
+    """The server reads as many large bodies as it can at once; the same again may pass."""
+
+    code = "UNAVAILABLE"
 
 
 class KeyInProgress(RequestError):

@@ -15,6 +15,8 @@ import msgspec
 # In the order in which a batch passes them. Each is named for what has just been done, and comes before the next thing.
 POINTS = (
     "accept.begun",
+    "receive.begun",
+    "receive.appended",
     "accept.committed",
     "accept.notified",
     "notify.begun",

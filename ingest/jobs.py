@@ -14,6 +14,8 @@ class JobState(StrEnum):
     """The state of a job (docs/contracts/operator.md section 5). A row moves down this list, never up.
 
     Attributes:
+        RECEIVING: its body is still arriving: nothing of it runs, and no call shows it. The request that reads the body
+            moves it in and out; if that request dies, the sweeper removes the job.
         PENDING: stored, not begun. The request that accepts the batch moves it in; the first delivery moves it out.
         PROCESSING: a worker, or sweep, has begun it. The first delivery moves it in; one of the three ends, out.
         COMPLETED: every item has an outcome, failed ones included. The closing of its last block moves it in.
@@ -21,6 +23,7 @@ class JobState(StrEnum):
         CANCELLED: a person ended it, by `sluice jobs cancel`. What was done before stands and is counted.
     """
 
+    RECEIVING = "receiving"
     PENDING = "pending"
     PROCESSING = "processing"
     COMPLETED = "completed"
@@ -66,6 +69,7 @@ class Effect(StrEnum):
 
 ITEM_ERROR_CODES = (
     "VALIDATION_FAILED",
+    "INVALID_JSON",
     "UNKNOWN_FIELD",
     "ITEM_TOO_LARGE",
     "NOT_FOUND",
@@ -83,6 +87,7 @@ class ItemError:
         external_id: the item's, where one could be read.
         code: one of ITEM_ERROR_CODES.
         message: what is wrong, and with which field.
+        line: the number of its line in the body, from 1; None where the body has no lines.
         malformed: the item is not of the call's shape, as against its template's; a single call answers the two apart.
     """
 
@@ -90,6 +95,7 @@ class ItemError:
     external_id: str | None
     code: str
     message: str
+    line: int | None = None
     malformed: bool = False
 
 
@@ -102,12 +108,14 @@ class ItemWarning:
         code: `UNKNOWN_FIELD` or `PAST_RETENTION`.
         message: what it is about, and what becomes of it.
         field: a JSON Pointer (RFC 6901) into the item.
+        line: as of an error.
     """
 
     index: int
     code: str
     message: str
     field: str | None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

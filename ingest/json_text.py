@@ -250,7 +250,7 @@ def _named_like(members: RawObject, text: bytes) -> RawObject | None:
 def _deep_array(text: bytes) -> list[msgspec.Raw]:
     if not text.lstrip(_SPACE).startswith(b"["):
         raise NotAnArray("not a JSON array")
-    return [_judged(part) for part in _parts(text, b"]")]
+    return [one(part) for part in _parts(text, b"]")]
 
 
 def _parts(text: bytes, closing: bytes) -> list[bytes]:
@@ -277,14 +277,29 @@ def _member(part: bytes) -> tuple[str, msgspec.Raw]:
     name = _NAME.match(part)
     if name is None:
         raise ValueError("expected a name and a colon")
-    return str(json.loads(name[1])), _judged(part[name.end() :])
+    return str(json.loads(name[1])), one(part[name.end() :])
 
 
-def _judged(part: bytes) -> msgspec.Raw:
+def one(text: bytes) -> msgspec.Raw:
+    """Return a JSON text without the space around it. It may hold lone surrogates, or be nested too deeply to be read.
+
+    Args:
+        text: UTF-8.
+
+    Raises:
+        ValueError: it is not one JSON value; the message says where.
+    """
     try:
-        _WHOLE.decode(SURROGATE.sub(_NO_SURROGATE, part))
+        return _WHOLE.decode(text)
     except RecursionError:
         pass
     except msgspec.DecodeError as error:
-        raise ValueError(str(error)) from None
-    return msgspec.Raw(part)
+        if not SURROGATE.search(text):
+            raise ValueError(str(error)) from None
+        try:
+            _WHOLE.decode(SURROGATE.sub(_NO_SURROGATE, text))
+        except RecursionError:
+            pass
+        except msgspec.DecodeError as other:
+            raise ValueError(str(other)) from None
+    return msgspec.Raw(text.strip(_SPACE))

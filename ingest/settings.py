@@ -25,6 +25,9 @@ class Settings:
         redis_url: `redis://`, `rediss://` or `unix://` URL of Redis 6 or newer, or of Valkey.
         max_body_bytes: the largest request body, in bytes, that is read.
         max_item_bytes: the largest item, in bytes, that is taken.
+        max_job_items: the most items of one job.
+        max_job_bytes: the most bytes of one job's body, decoded.
+        body_seconds: how long one request may send its body.
         web_workers: gunicorn processes.
         web_threads: request threads in each of them.
         keepalive_seconds: how long a silent connection to the API stays open.
@@ -42,6 +45,9 @@ class Settings:
     redis_url: str
     max_body_bytes: int
     max_item_bytes: int
+    max_job_items: int
+    max_job_bytes: int
+    body_seconds: int
     web_workers: int
     web_threads: int
     keepalive_seconds: int
@@ -79,6 +85,9 @@ class Settings:
             "redis_url": env.str("REDIS_URL", validate=_redis_url),
             "max_body_bytes": env.int("SLUICE_MAX_BODY_BYTES", 32 * 1024 * 1024, validate=_between(1024, 1024**3)),
             "max_item_bytes": env.int("SLUICE_MAX_ITEM_BYTES", MOST_ITEM_BYTES, validate=_between(1024, 4 * 1024**2)),
+            "max_job_items": env.int("SLUICE_MAX_JOB_ITEMS", 10_000_000, validate=_between(1, 1_000_000_000)),
+            "max_job_bytes": env.int("SLUICE_MAX_JOB_BYTES", 4 * 1024**3, validate=_between(1024, 1024**4)),
+            "body_seconds": env.int("SLUICE_BODY_SECONDS", 3600, validate=_between(10, 86400)),
             "web_workers": env.int("SLUICE_WEB_WORKERS", 2, validate=_between(1, 256)),
             "web_threads": env.int("SLUICE_WEB_THREADS", 16, validate=_between(1, 256)),
             "keepalive_seconds": env.int("SLUICE_KEEPALIVE_SECONDS", 75, validate=_between(1, 3600)),

@@ -16,7 +16,7 @@ from ingest import faultpoints, logs
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
 from ingest.db.data import retention
-from ingest.db.jobs import claims, rescue
+from ingest.db.jobs import claims, receiving, rescue
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
 from ingest.engine.announcer import Announcer
@@ -32,6 +32,7 @@ _ROUND_SECONDS = 1.0
 
 # The bounds of a round: all that exceeds them waits for the next one, a second later.
 _MOST_CHECKED = 500
+_MOST_UNFINISHED_REMOVED = 5  # each with up to SLUICE_MAX_JOB_BYTES of blocks
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_BLOCKS_EMPTIED = 500
 _MOST_KEYS_PURGED = 10_000  # more than requests with a key can store in a second
@@ -89,6 +90,8 @@ class Sweep:
         counts["notified"] = len(notified)
         to_rescue = [*unsent, *(job.id for job in due_jobs if job.finding is Finding.RESCUE)]
         counts["rescued"] = self._rescue_workers.start(to_rescue)
+        counts["unfinished_removed"] = receiving.remove_abandoned(conn, limit=_MOST_UNFINISHED_REMOVED)
+        conn.commit()
         counts["jobs_purged"] = retention.purge_jobs(
             conn, days=self._settings.job_retention_days, limit=_MOST_JOBS_PURGED
         )

@@ -1,7 +1,8 @@
-"""Reading a request's body: of the right type, bounded while it is read, whole, and one JSON text."""
+"""Read a request's body: of the right type, bounded while it is read, and whole. One JSON text, or a stream."""
 
 import codecs
 import hashlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -10,11 +11,22 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] 
 from werkzeug.exceptions import BadRequest, RequestTimeout
 from werkzeug.http import parse_options_header
 
+from app.http import content_digest
 from app.http.services import services
 from ingest import json_screen
-from ingest.errors import InvalidInput, ItemTooLarge, PayloadTooLarge, RequestError, UnsupportedMediaType
+from ingest.errors import (
+    InvalidInput,
+    ItemTooLarge,
+    PayloadTooLarge,
+    RequestError,
+    UnsupportedCoding,
+    UnsupportedMediaType,
+)
+from ingest.intake import codings
 
 _JSON = "application/json"
+_LINES = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
+_NO_CODING = {"", "identity"}
 _CHUNK_BYTES = 64 * 1024
 _UTF_8 = {"utf-8", "utf8", "us-ascii", "ascii"}  # ASCII is UTF-8
 _MARKS = {codecs.BOM_UTF8: "EF BB BF", codecs.BOM_UTF16_LE: "FF FE, of UTF-16", codecs.BOM_UTF16_BE: "FE FF, of UTF-16"}
@@ -44,33 +56,22 @@ def read(narrower: _Bound | None = None) -> bytes:
     Raises:
         UnsupportedMediaType: it says that it is not JSON, not UTF-8, or compressed.
         PayloadTooLarge: it is over the byte limit, or the bound's own; no more than the limit was read.
-        BadRequest: it broke off, so what came is not what was sent (RFC 9112 section 8), or its chunks are malformed.
-        RequestTimeout: it came too slowly.
-        InvalidInput: it is empty, or begins with a byte order mark.
+        InvalidInput: it is empty, or begins with a byte order mark; and all that `sent` raises.
     """
     _check_type()
+    if _coding() not in _NO_CODING:
+        raise UnsupportedMediaType("Send the body uncompressed, without Content-Encoding")
     of_all = _of_all()
     bound = of_all if narrower is None or narrower.bytes > of_all.bytes else narrower
     # A length that is stated is judged before anything is read; a chunked body has none, and is counted as it comes.
-    announced = request.content_length
     for limit in (of_all, bound):
-        if (announced or 0) > limit.bytes:
+        if (request.content_length or 0) > limit.bytes:
             raise limit.refusal()
     body = bytearray()
-    hashed: hashlib._Hash | None = g.get("body_hash")
-    try:
-        while chunk := request.stream.read(_CHUNK_BYTES):
-            body += chunk
-            if hashed is not None:
-                hashed.update(chunk)
-            if len(body) > bound.bytes:
-                raise bound.refusal()
-    except TimeoutError:
-        raise RequestTimeout("The body came too slowly; nothing was stored, send the request again") from None
-    except (OSError, ParseException):
-        raise BadRequest("The body ended before its last chunk, or its chunks are malformed") from None
-    if announced is not None and len(body) != announced:
-        raise BadRequest(f"The body ended after {len(body)} of the {announced} bytes that Content-Length announced")
+    for chunk in _hashed(sent()):
+        body += chunk
+        if len(body) > bound.bytes:
+            raise bound.refusal()
     _check_start(body)
     return bytes(body)
 
@@ -86,7 +87,87 @@ def digest() -> bytes:
     return hashed.digest()
 
 
-def _check_start(body: bytearray) -> None:
+def _hashed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    hashed: hashlib._Hash | None = g.get("body_hash")
+    for chunk in chunks:
+        if hashed is not None:
+            hashed.update(chunk)
+        yield chunk
+
+
+def read_batch() -> bytes:
+    """Return the body of a call that takes a JSON array of items, decoded.
+
+    Raises:
+        UnsupportedCoding: it has another content coding than gzip and zstd; and all that `read` raises.
+    """
+    if _coding() in _NO_CODING and "Content-Digest" not in request.headers:
+        return read()
+    _check_type()
+    body = b"".join(decoded(most_bytes=_of_all().bytes))
+    _check_start(body)
+    return body
+
+
+def read_again(*, lines: bool) -> bytes:
+    """Return the body of a repeated request, of which a hash is wanted; of a body of lines nothing is kept.
+
+    Args:
+        lines: the call takes lines, and content codings.
+    """
+    if not lines:
+        return read()
+    if not is_lines():
+        return read_batch()
+    for _ in decoded(most_bytes=services().settings.max_job_bytes):
+        pass
+    return b""
+
+
+def is_lines() -> bool:
+    """True if the body says that it is newline-delimited JSON (docs/contracts/jobs.md section 1)."""
+    sent_type = request.headers.get("Content-Type", "")
+    return sent_type != _JSON and parse_options_header(sent_type)[0].lower() in _LINES
+
+
+def decoded(*, most_bytes: int) -> Iterator[bytes]:
+    """Yield the body of a batch call while it arrives, without its content coding.
+
+    Args:
+        most_bytes: how many decoded bytes are taken.
+
+    Raises:
+        UnsupportedCoding: it has another coding than gzip and zstd.
+        PayloadTooLarge: it is longer, or expands too much.
+        InvalidInput: it is damaged; and all that `sent` and `app.http.content_digest.checked` raise.
+    """
+    coding = _coding()
+    if not codings.is_known(coding):
+        raise UnsupportedCoding(f"The content coding {coding!r} is none of those taken: {codings.ACCEPTED}")
+    return _hashed(codings.decoded(content_digest.checked(sent()), coding, most_bytes=most_bytes))
+
+
+def sent() -> Iterator[bytes]:
+    """Yield the body as it was sent, while it arrives.
+
+    Raises:
+        BadRequest: it broke off, so what came is not what was sent (RFC 9112 section 8), or its chunks are malformed.
+        RequestTimeout: it came too slowly.
+    """
+    announced, length = request.content_length, 0
+    try:
+        while chunk := request.stream.read(_CHUNK_BYTES):
+            length += len(chunk)
+            yield chunk
+    except TimeoutError:
+        raise RequestTimeout("The body came too slowly; nothing was stored, send the request again") from None
+    except (OSError, ParseException):
+        raise BadRequest("The body ended before its last chunk, or its chunks are malformed") from None
+    if announced is not None and length != announced:
+        raise BadRequest(f"The body ended after {length} of the {announced} bytes that Content-Length announced")
+
+
+def _check_start(body: bytes | bytearray) -> None:
     if not body:
         raise InvalidInput("The body is empty; send JSON, and its length in Content-Length or as chunks")
     if body.startswith(tuple(_MARKS)):
@@ -152,14 +233,15 @@ def _check_type() -> None:
             raise UnsupportedMediaType("Send the body as application/json")
         if options.get("charset", "utf-8").strip("'").lower() not in _UTF_8:
             raise UnsupportedMediaType("Send the body in UTF-8: JSON has no other character set (RFC 8259)")
-    coding = request.headers.get("Content-Encoding", "").strip().lower()
-    if coding in _UTF_8:
+    if (coding := _coding()) in _UTF_8:
         raise UnsupportedMediaType(
             f'Leave "Content-Encoding: {coding}" out: it is for compression. A character set belongs into '
             "Content-Type, and JSON is UTF-8 without being told so"
         )
-    if coding not in {"", "identity"}:
-        raise UnsupportedMediaType("Send the body uncompressed, without Content-Encoding")
+
+
+def _coding() -> str:
+    return request.headers.get("Content-Encoding", "").strip().lower()
 
 
 def _of_all() -> _Bound:

@@ -13,7 +13,9 @@ from werkzeug.exceptions import HTTPException
 from app.http.services import services
 from ingest.db.data import growth
 from ingest.errors import (
+    Busy,
     DatabaseError,
+    DigestMismatch,
     DiskFull,
     FaultyBody,
     InvalidInput,
@@ -34,13 +36,16 @@ from ingest.errors import (
     Unauthorized,
     Unavailable,
     UnknownField,
+    UnsupportedCoding,
     UnsupportedMediaType,
     ValidationFailed,
     WriteRefused,
 )
+from ingest.intake import codings
 
 STATUS: Mapping[type[SluiceError], int] = {
     InvalidInput: 400,
+    DigestMismatch: 400,
     InvalidParameter: 400,
     ValidationFailed: 400,
     UnknownField: 400,
@@ -56,8 +61,10 @@ STATUS: Mapping[type[SluiceError], int] = {
     TooLarge: 413,
     Unaddressable: 400,
     UnsupportedMediaType: 415,
+    UnsupportedCoding: 415,
     FaultyBody: 422,
     KeyReused: 422,
+    Busy: 503,
     TryAgain: 503,
     DiskFull: 503,
     Unavailable: 503,
@@ -198,9 +205,11 @@ def _places(error: SluiceError, message: str) -> Sequence[Mapping[str, Any]]:
 def _headers(error: SluiceError) -> dict[str, str]:
     if isinstance(error, Unauthorized):
         return {"WWW-Authenticate": 'Bearer realm="sluice"'}
+    if isinstance(error, UnsupportedCoding):
+        return {"Accept-Encoding": codings.ACCEPTED}  # RFC 9110 section 15.5.16
     if isinstance(error, DiskFull):
         return {"Retry-After": str(_DISK_FULL_RETRY_AFTER_SECONDS)}
-    retries = isinstance(error, KeyInProgress | TryAgain | Unavailable)
+    retries = isinstance(error, Busy | KeyInProgress | TryAgain | Unavailable)
     return {"Retry-After": str(_RETRY_AFTER_SECONDS)} if retries else {}
 
 

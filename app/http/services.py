@@ -22,6 +22,9 @@ _TRIES_IN_REQUEST = 2
 # One of every four threads never waits for a job, so that waiting requests cannot keep all others out.
 _THREADS_A_FREE_ONE = 4
 
+# A body of gigabytes holds its thread for minutes, so most threads are left to others.
+_THREADS_A_LARGE_BODY = 2
+
 
 class Services:
     """The connections and the memory that all requests of a process share.
@@ -39,6 +42,7 @@ class Services:
         self.key_cache = KeyCache()
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
         self.waiting_places = threading.Semaphore(settings.web_threads - free)
+        self.body_places = threading.Semaphore(max(1, settings.web_threads // _THREADS_A_LARGE_BODY))
         self._lock = threading.Lock()
         self._turns: WeakValueDictionary[int, threading.Lock] = WeakValueDictionary()
 

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document at `/openapi.json`, made from the routes themselves, and pages to read it at `/docs`."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -155,6 +156,8 @@ def _operations(rule: Rule, description: Description, api: _Api | None) -> dict[
     }
     if description.body:
         content = _json(ref(description.body), EXAMPLES[description.body])
+        if description.lines:
+            content |= _lines(description.body)
         operation["requestBody"] = {"required": True, "content": content}
     return {method.lower(): operation for method in methods}
 
@@ -202,6 +205,13 @@ def _responses(description: Description, api: _Api | None) -> dict[str, Any]:
             failure = api.failures.get(status, api.failure)
             answers[str(status)] = {"description": text, "content": _json(ref(failure), EXAMPLES[failure])}
     return answers
+
+
+def _lines(body: str) -> dict[str, Any]:
+    """Return newline-delimited JSON, which a schema can describe as text alone."""
+    example = "".join(f"{json.dumps(item)}\n" for item in EXAMPLES[body])
+    text = {"type": "string", "description": f"An item of {body} on each line, up to 10,000,000"}
+    return {"application/x-ndjson": {"schema": text, "example": example}}
 
 
 def _json(schema: dict[str, Any], example: Any) -> dict[str, Any]:

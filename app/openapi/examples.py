@@ -23,6 +23,7 @@ _OBJECT_EVENT = {
 }
 _ERROR = {
     "index": 1,
+    "line": None,
     "externalId": "p2",
     "code": "VALIDATION_FAILED",
     "message": 'Missing required field: "email"',

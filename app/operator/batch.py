@@ -13,10 +13,13 @@ from app.http.describe import describe
 from app.http.prefer import Preference
 from app.operator.entities import MODE
 from app.operator.envelope import success
+from app.stores import at_once, store_lines
 from ingest import ids
 from ingest.db.tenants.idempotency import Answer
 from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import KINDS, Kind
+from ingest.intake import codings
+from ingest.intake.blocks import Block, cut
 from ingest.jobs import Effect, ItemError, Job, JobState
 
 bp = Blueprint("batch", __name__)
@@ -35,8 +38,10 @@ _AFTER_ANY = query.Flag(
     text="true: this one begins whatever became of that job; false: it fails unless that completed",
 )
 _ORDER = (_ORDERED, _AFTER, _AFTER_ANY)
-_PREFER = {
-    "Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds); respond-async; {prefer.HANDLING}: as in RFC 7240"
+_HEADERS = {
+    "Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds); respond-async; {prefer.HANDLING}: as in RFC 7240",
+    "Content-Encoding": f"identity, or one of {codings.ACCEPTED}",
+    "Content-Digest": "sha-256=:…: or sha-512=:…:, of the body as it is sent: as in RFC 9530",
 }
 
 
@@ -56,10 +61,11 @@ def _again(answer: Answer, _sent: bytes) -> Response:
     "Write 1 to 1,000 entities",
     operation="writeEntities",
     body="EntityBatch",
+    lines=True,
     answers=_ANSWERS,
     faults=(404,),
     query=(MODE, *_ORDER),
-    headers=_PREFER,
+    headers=_HEADERS,
     repeat=_again,
 )
 def entities() -> Response:
@@ -73,10 +79,11 @@ def entities() -> Response:
     "Append 1 to 5,000 events",
     operation="writeEvents",
     body="EventBatch",
+    lines=True,
     answers=_ANSWERS,
     faults=(404,),
     query=_ORDER,
-    headers=_PREFER,
+    headers=_HEADERS,
     repeat=_again,
 )
 def events() -> Response:
@@ -90,10 +97,11 @@ def events() -> Response:
     "Set 1 to 1,000 states",
     operation="writeStates",
     body="StateBatch",
+    lines=True,
     answers=_ANSWERS,
     faults=(404,),
     query=_ORDER,
-    headers=_PREFER,
+    headers=_HEADERS,
     repeat=_again,
 )
 def states() -> Response:
@@ -103,12 +111,13 @@ def states() -> Response:
 
 def _batch(kind: Kind, *, merge: bool = False) -> Response:
     require_template(caller())
-    preference, sent = prefer.stated(), body.read()
+    preference = prefer.stated()
     order = _order() if request.query_string else Order()
+    store_blocks = store_lines if body.is_lines() else at_once(_array(kind))
 
     def accepted_for(caller: Caller) -> UUID | Ended:
         wait = preference.seconds(caller.batch_wait_seconds)
-        return accept(caller, kind, sent, merge=merge, order=order, wait=wait, strict=preference.strict)
+        return accept(caller, kind, store_blocks, merge=merge, order=order, wait=wait, strict=preference.strict)
 
     try:
         outcome = accepted_for(caller())
@@ -128,6 +137,10 @@ def _done(outcome: Ended, preference: Preference) -> Response:
 def _accepted(job_id: UUID, data: dict[str, Any], preference: Preference) -> Response:
     told = prefer.applied(respond_async="" if preference.respond_async else None, handling=preference.handling)
     return success(data, 202, {**where_to_poll(job_id), **told})
+
+
+def _array(kind: Kind) -> list[Block]:
+    return cut(body.read_batch(), limit=kind.limit, block_items=kind.block_items)
 
 
 def _order() -> Order:

@@ -60,6 +60,7 @@ SHAPES: dict[str, Shape] = {
     "Progress": {"type": "integer", "minimum": 0, "maximum": 100},
     "ItemError": record(
         index=COUNT,
+        line={"type": ["integer", "null"], "description": "of the item in a body of lines, from 1; null for arrays"},
         externalId={"type": ["string", "null"]},
         code=choice(*ITEM_ERROR_CODES),
         message=TEXT,

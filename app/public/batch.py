@@ -15,6 +15,7 @@ from app.http.services import services
 from app.jobs import warning_summary
 from app.public import body
 from app.public.envelope import job, success
+from app.stores import at_once
 from ingest import json_text
 from ingest.engine.kinds import KINDS
 from ingest.intake.blocks import pack
@@ -82,7 +83,7 @@ def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
         return None
     preference = prefer.stated()
     later = preference.respond_async
-    blocks = pack(items, KINDS[kind].block_items)
+    blocks = at_once(pack(items, KINDS[kind].block_items))
     job_id = batches.store(caller(), KINDS[kind], blocks, merge=True, awaited=not later, strict=preference.strict)
     if later:
         services().notifier.notify(job_id)

@@ -98,7 +98,7 @@ def _blocks(place: Place, bad: float) -> Blocks:
 def _of(kind: str, sent: list[dict[str, Any]], template: Template) -> Iterator[tuple[ItemSchema, list[msgspec.Raw]]]:
     """Blocks as the executor has them before it."""
     for block in blocks_of(kind, sent):
-        yield schema_of(KINDS[kind], template), items_of(block.payload)
+        yield schema_of(KINDS[kind], template), items_of(block.payload).texts
 
 
 def spoilt(sent: Sequence[dict[str, Any]], share: float) -> list[dict[str, Any]]:

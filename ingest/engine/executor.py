@@ -413,4 +413,6 @@ def _poison(schema: ItemSchema, block: OpenBlock) -> set[int]:
     if block.deliveries < _SUSPICIOUS_DELIVERIES:
         return set()
     log.warning("block_in_quarantine", block=block.no, deliveries=block.deliveries)
-    return quarantine.poisonous(schema.check, list(enumerate(items_of(block.payload), block.first_index)))
+    return quarantine.poisonous(
+        schema.check, list(enumerate(items_of(block.payload, block.first_line).texts, block.first_index))
+    )

@@ -16,7 +16,6 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import msgspec
 import structlog
 
 from ingest import faultpoints
@@ -30,7 +29,7 @@ from ingest.engine.late import past_retention
 from ingest.engine.outcomes import Outcomes
 from ingest.engine.writers import Target
 from ingest.engine.writing import write
-from ingest.intake.blocks import items_of
+from ingest.intake.blocks import Items, items_of
 from ingest.items.fastpath import FastPath, derive
 from ingest.items.schema import ItemSchema
 from ingest.jobs import Effect, ItemError, ItemWarning, JobState
@@ -125,12 +124,17 @@ def _yields(group: JobGroup, until: float, *, fair: bool) -> Yields:
 
 
 class _Checked(NamedTuple):
-    """A job's good items in the order sent, their indexes, an error for each of the others, and warnings."""
+    """A job's good items in the order sent, their indexes, an error for each of the others, and warnings.
+
+    Attributes:
+        lines: those of all items of its block; None where they have none.
+    """
 
     good: list[Any]
     indexes: Sequence[int]
     errors: list[ItemError]
     warnings: list[ItemWarning]
+    lines: Sequence[int] | None
 
 
 def _check(schema: ItemSchema, group: JobGroup, poison: Collection[int]) -> list[_Checked]:
@@ -141,37 +145,37 @@ def _check(schema: ItemSchema, group: JobGroup, poison: Collection[int]) -> list
         group: the jobs, each with the block that holds them.
         poison: indexes of items that must not be checked, of a job that is alone.
     """
-    texts = [items_of(claim.block.payload) for claim in group]
-    together = list(chain.from_iterable(texts))
+    sent = [items_of(claim.block.payload, claim.block.first_line) for claim in group]
+    together = list(chain.from_iterable(of_job.texts for of_job in sent))
     fast = fast_path(schema)
     items = iter([None] * len(together) if fast is None or poison else fast.check(together))
     return [
-        _judge(schema, claim, of_job, list(islice(items, len(of_job))), poison)
-        for claim, of_job in zip(group, texts, strict=True)
+        _judge(schema, claim, of_job, list(islice(items, len(of_job.texts))), poison)
+        for claim, of_job in zip(group, sent, strict=True)
     ]
 
 
-def _judge(
-    schema: ItemSchema, claim: Claim, texts: list[msgspec.Raw], items: list[Any], poison: Collection[int]
-) -> _Checked:
+def _judge(schema: ItemSchema, claim: Claim, sent: Items, items: list[Any], poison: Collection[int]) -> _Checked:
     """Have marshmallow check those items of a job that are None, since the fast path has not taken them."""
     indexes = range(claim.block.first_index, claim.block.first_index + len(items))
     errors: list[ItemError] = []
     warnings: list[ItemWarning] = []
     for place in [place for place, item in enumerate(items) if item is None]:
         index = indexes[place]
-        if index in poison:
+        if place in sent.unreadable:
+            judged = ItemError(index, None, *sent.unreadable[place])
+        elif index in poison:
             judged = _poisoned(index)
         else:
-            judged = schema.check(index, texts[place], warnings, strict=claim.job.strict)
+            judged = schema.check(index, sent.texts[place], warnings, strict=claim.job.strict)
         if isinstance(judged, ItemError):
             errors.append(judged)
         else:
             items[place] = judged
     if not errors:
-        return _Checked(items, indexes, errors, warnings)
+        return _Checked(items, indexes, errors, warnings, sent.lines)
     good = [place for place, item in enumerate(items) if item is not None]
-    return _Checked([items[place] for place in good], [indexes[place] for place in good], errors, warnings)
+    return _Checked([items[place] for place in good], [indexes[place] for place in good], errors, warnings, sent.lines)
 
 
 def _poisoned(index: int) -> ItemError:
@@ -229,6 +233,10 @@ def _share(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequ
     errors = sorted(checked.errors, key=_INDEX)
     refused = {error.index for error in errors}
     warnings = sorted((warning for warning in checked.warnings if warning.index not in refused), key=_INDEX)
+    if checked.lines is not None:
+        line_of, first = checked.lines, claim.block.first_index
+        errors = [replace(error, line=line_of[error.index - first]) for error in errors]
+        warnings = [replace(warning, line=line_of[warning.index - first]) for warning in warnings]
     counts = Counter(effects)
     counts[Effect.FAILED] = len(errors)
     results = _results(checked.indexes, effects, ids) if KINDS[claim.job.kind].keeps_results else None

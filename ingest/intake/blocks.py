@@ -1,18 +1,24 @@
 """A request body becomes blocks of items: shape and count are judged here, the items themselves by the worker."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import zstandard
 
 from ingest import json_text
-from ingest.errors import InvalidInput, JobUnrunnable
+from ingest.errors import ITEM_TOO_LARGE, InvalidInput, ItemTooLarge, JobUnrunnable
+from ingest.intake.lines import cut_lines, is_blank, lengths
 
 # A block is one transaction; at this size checking and writing it stays far inside the guards of
 # ingest/db/connection/pool.py.
 _BLOCK_BYTES = 4 * 1024 * 1024
+
+# A block of lines may have more items than one of an array, because a job of millions of lines would spend its time on
+# commits.
+_BLOCK_LINES = 10_000
 
 # Level 1: payloads are read once and thrown away, and the request waits for this.
 _ZSTD_LEVEL = 1
@@ -28,6 +34,9 @@ class _Zstd(threading.local):
 
 _zstd = _Zstd()
 
+_LINES = msgspec.json.Decoder(msgspec.Raw).decode_lines
+_NULL = msgspec.Raw(b"null")
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -36,12 +45,14 @@ class Block:
     Attributes:
         first_index: 0-based, of its first item in the whole batch.
         items: how many it holds.
-        payload: a JSON array of the items as they were sent, compressed with zstd.
+        payload: the items as they were sent, compressed with zstd: a JSON array, or lines.
+        first_line: where it is lines, the number of the first one in the body, from 1.
     """
 
     first_index: int
     items: int
     payload: bytes
+    first_line: int | None = None
 
 
 def cut(body: bytes, *, limit: int, block_items: int) -> list[Block]:
@@ -75,16 +86,101 @@ def cut(body: bytes, *, limit: int, block_items: int) -> list[Block]:
     return pack(items, block_items)
 
 
-def items_of(payload: bytes) -> list[msgspec.Raw]:
-    """Return the items of a block's payload, each as the bytes that were sent.
+def blocks_of_lines(chunks: Iterable[bytes], *, longest_line: int) -> Iterator[Block]:
+    """Cut a body of lines into blocks while it arrives.
+
+    Args:
+        chunks: the body, in UTF-8.
+        longest_line: in bytes; a longer one is an item that is too large.
 
     Raises:
-        JobUnrunnable: it is not what `cut` made, so somebody else has changed it.
+        InvalidInput: the body is in UTF-16.
+    """
+    index = 0
+    for lines in cut_lines(chunks, most_lines=_BLOCK_LINES, most_bytes=_BLOCK_BYTES, longest_line=longest_line):
+        if lines.items:
+            yield Block(index, lines.items, _zstd.compress(lines.text), lines.first)
+            index += lines.items
+
+
+class Unreadable(NamedTuple):
+    """The reason for which an item is no JSON that could be checked: an ItemError but for its index."""
+
+    code: str
+    message: str
+
+
+class Items(NamedTuple):
+    """The items of a block.
+
+    Attributes:
+        texts: as they were sent; `null` in the place of an unreadable one.
+        unreadable: what is wrong with those, by their place.
+        lines: the number of each one's line in the body; None where the body has no lines.
+    """
+
+    texts: list[msgspec.Raw]
+    unreadable: Mapping[int, Unreadable] = {}
+    lines: Sequence[int] | None = None
+
+
+def items_of(payload: bytes, first_line: int | None = None) -> Items:
+    """Read a block's payload.
+
+    Args:
+        payload: as of Block.
+        first_line: likewise.
+
+    Raises:
+        JobUnrunnable: it is not what `cut` or `blocks_of_lines` made, so somebody else has changed it.
     """
     try:
-        return json_text.split_array(_zstd.decompress(payload), deep=True)
+        text = _zstd.decompress(payload)
+        if first_line is not None:
+            return _items_of_lines(text, first_line)
+        return Items(json_text.split_array(text, deep=True))
     except (zstandard.ZstdError, ValueError) as error:
         raise JobUnrunnable(f"The stored batch cannot be read: {error}") from None
+
+
+def _items_of_lines(text: bytes, first: int) -> Items:
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+    items = _all_items(text)
+    if items is not None:
+        return Items(items, lines=range(first, first + len(items)))
+    numbered = [(number, line) for number, line in enumerate(text.split(b"\n"), first) if not is_blank(line)]
+    read = [_item(line) for _, line in numbered]
+    return Items(
+        [_NULL if isinstance(item, Unreadable) else item for item in read],
+        {place: item for place, item in enumerate(read) if isinstance(item, Unreadable)},
+        [number for number, _ in numbered],
+    )
+
+
+def _all_items(text: bytes) -> list[msgspec.Raw] | None:
+    """Return the items of lines that are nothing but one JSON value each; None if any line is something else."""
+    try:
+        text.decode()  # msgspec does not look inside of what it hands out raw
+        items = _LINES(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    # msgspec takes values that share a line, and one that goes on over lines. It has met neither if line feeds are all
+    # that stands between the items, and there is no other line feed.
+    exact = b"\n".join([*items, b""]) == text and text.count(b"\n") == len(items)
+    return items if exact else None
+
+
+def _item(line: bytes) -> msgspec.Raw | Unreadable:
+    if (too_large := lengths(line)) is not None:
+        return Unreadable(ItemTooLarge.code, ITEM_TOO_LARGE.format(*too_large))
+    try:
+        line.decode()
+        return json_text.one(line)
+    except UnicodeDecodeError as error:
+        return Unreadable("INVALID_JSON", f"The line is not valid UTF-8 (byte {error.start})")
+    except ValueError as error:
+        return Unreadable("INVALID_JSON", f"The line is not valid JSON: {error}")
 
 
 def decoded_bytes(payload: bytes) -> int:

@@ -15,7 +15,15 @@ import marshmallow
 import msgspec
 
 from ingest import faultpoints, json_screen, json_text
-from ingest.errors import InvalidInput, ItemTooLarge, JobUnrunnable, RequestError, UnknownField, ValidationFailed
+from ingest.errors import (
+    ITEM_TOO_LARGE,
+    InvalidInput,
+    ItemTooLarge,
+    JobUnrunnable,
+    RequestError,
+    UnknownField,
+    ValidationFailed,
+)
 from ingest.items.fields import RawMember
 from ingest.items.templates import Template, TypeRules, unknown
 from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning
@@ -195,7 +203,7 @@ class ItemSchema(marshmallow.Schema):
             text: the item as it was sent.
         """
         if len(text) > self.most_bytes:
-            return f"The item has {len(text)} bytes; the most is {self.most_bytes}"
+            return ITEM_TOO_LARGE.format(len(text), self.most_bytes)
         if json_screen.grows(text):
             return "The numbers of the item would read back as more than 4 times its bytes and 64 kB"
         return None

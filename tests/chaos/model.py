@@ -21,6 +21,7 @@ class Batch:
 
     Attributes:
         later: public API only: not to be run in the request.
+        lines: operator API only: sent as newline-delimited JSON.
         answered: its HTTP status; None while or where there was no answer.
         told: the body of a 200.
         job_id: from the 202; where there was none, from the check.
@@ -31,6 +32,7 @@ class Batch:
     items: list[dict[str, Any]]
     merge: bool = False
     later: bool = False
+    lines: bool = False
     answered: int | None = None
     told: dict[str, Any] | None = None
     job_id: UUID | None = None

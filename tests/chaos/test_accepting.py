@@ -38,6 +38,29 @@ def test_kill_9_before_the_202_stores_the_batch_once_or_not_at_all(
     assert [int(batch.job_id is not None) for batch in batches] == [1, jobs_of_the_lost_one, 1]
 
 
+@pytest.mark.parametrize("point", ["receive.begun", "receive.appended"])
+def test_kill_9_while_a_body_arrives_leaves_nothing(deployment: Deployment, point: str) -> None:
+    worker = deployment.worker(until_ready=False)
+    web = deployment.web(SLUICE_FAULT=f"{point}:1")
+    worker.until_line("ready.")
+
+    (first,) = send_first_batches(deployment, 1)
+    [client] = deployment.clients
+    lost = client.batch("events")
+    lost.lines = True
+    deployment.send(client, lost)
+    web.until_line("Booting worker")
+
+    witness = deployment.witness()
+    assert witness.one("SELECT count(*) FROM jobs WHERE status = 'receiving'") == 1
+    witness.conn.execute("UPDATE jobs SET progressed_at = progressed_at - interval '1 hour' WHERE status = 'receiving'")
+    deployment.sweep()
+    witness.until(lambda: witness.one("SELECT count(*) FROM jobs") == 1, "the job to be removed")
+    assert witness.one("SELECT count(*) FROM job_blocks") == 1
+    check_invariants(deployment)
+    assert [first.answered, lost.answered] == [202, None]
+
+
 @pytest.mark.parametrize("point", ["notify.begun", "notify.published"])
 def test_kill_9_while_the_api_notifies_costs_no_job(deployment: Deployment, point: str) -> None:
     worker = deployment.worker(until_ready=False)

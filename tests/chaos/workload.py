@@ -1,5 +1,6 @@
 """Clients that send one seeded batch after another; each writes entities of its own."""
 
+import json
 import random
 from itertools import count
 from typing import Any, NamedTuple
@@ -51,8 +52,11 @@ class Client:
         if (after := self.events_before(batch)) is not None:
             query["after"] = f"job_{after.hex}"
         headers = {"Authorization": f"Bearer {self.key}", "X-Request-Id": batch.request_id}
-        url = f"/operator-data-api/batch/{batch.kind}"
-        return {"url": url, "params": query, "headers": headers, "json": batch.items}
+        request = {"url": f"/operator-data-api/batch/{batch.kind}", "params": query, "headers": headers}
+        if not batch.lines:
+            return {**request, "json": batch.items}
+        headers["Content-Type"] = "application/x-ndjson"
+        return {**request, "content": "".join(f"{json.dumps(item)}\n" for item in batch.items)}
 
     def paths(self) -> list[str]:
         """Return paths under which some of its data can be read."""
@@ -76,7 +80,8 @@ class Client:
         make = {"entities": self._entity, "events": self._event, "states": self._state}[kind]
         size = items or self._random.randint(1, 60)
         made = [make(self._random.randrange(_ENTITIES), bad=self._random.random() < 0.1) for _ in range(size)]
-        return self._new(kind, made, merge=kind == "entities" and self._random.random() < 0.5)
+        merge = kind == "entities" and self._random.random() < 0.5
+        return self._new(kind, made, merge=merge, lines=self._random.random() < 0.3)
 
     def _new(self, kind: str, items: list[dict[str, Any]], **options: bool) -> Batch:
         request_id = f"{self.tenant.id}.{self.name}.{len(self.batches)}"

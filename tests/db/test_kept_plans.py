@@ -18,11 +18,14 @@ from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.data import entities, events, growth, retention, states
 from ingest.db.data.entities import SCOPE
 from ingest.db.data.events import Links
-from ingest.db.jobs import acceptance, blocks, claims, completion, control, lookup, outbox, rescue
+from ingest.db.jobs import acceptance, blocks, claims, completion, control, lookup, outbox, receiving, rescue
+from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.completion import BlockOutcome, Yields
 from ingest.db.tenants import idempotency, keys, templates, tenants
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
+from ingest.ids import uuid7
+from ingest.intake.blocks import Block
 from ingest.items.entities import Entity
 from ingest.items.events import Event
 from ingest.items.states import State
@@ -118,6 +121,19 @@ def _take(conn: Connection, stored: Stored) -> object:
     return outbox.take(conn, cancelled)
 
 
+def _new_job(stored: Stored, **overrides: Any) -> NewJob:
+    values: dict[str, Any] = {"merge": False, "template_id": None, "after_job_id": None, "awaited": False}
+    values |= {"id": uuid7(), "tenant_id": stored.tenant.id, "kind": "states", "request_id": "x"}
+    return NewJob(**{**values, **overrides})
+
+
+def _append_block(conn: Connection, stored: Stored, **overrides: Any) -> NewJob:
+    job = _new_job(stored, **overrides)
+    assert receiving.begin(conn, job)
+    assert receiving.append(conn, job.id, 0, Block(0, 1, b"x", 1))
+    return job
+
+
 def _record_errors(conn: Connection, stored: Stored) -> None:
     noted = ItemError(0, "e", "VALIDATION_FAILED", "wrong")
     blocks.record_errors(conn, [(job_id, noted) for job_id in _begun(conn, stored)])
@@ -207,6 +223,14 @@ _WRITES: dict[str, Call] = {
     "acceptance.accept after": lambda conn, stored: _accepted(conn, stored, after_job_id=stored.ended),
     "control.cancel": lambda conn, stored: control.cancel(conn, _accepted(conn, stored)),
     "outbox.take": _take,
+    "receiving.begin": lambda conn, stored: receiving.begin(conn, _new_job(stored)),
+    "receiving.append": _append_block,
+    "receiving.accept": lambda conn, stored: receiving.accept(conn, _append_block(conn, stored)),
+    "receiving.accept with a key": lambda conn, stored: receiving.accept(
+        conn, _append_block(conn, stored, key=_new_key(stored), fingerprint=bytes(32))
+    ),
+    "receiving.touch": lambda conn, stored: receiving.touch(conn, _append_block(conn, stored).id),
+    "receiving.remove": lambda conn, stored: receiving.remove(conn, [_append_block(conn, stored).id]),
     "control.fail": lambda conn, stored: control.fail(conn, _accepted(conn, stored), "JOB_UNRUNNABLE", "x"),
     "blocks.lock any": lambda conn, stored: _lock(conn, stored, in_order=False),
     "blocks.lock in order": lambda conn, stored: _lock(conn, stored, in_order=True),
@@ -257,11 +281,11 @@ _PLANNED_ANEW = {
     *(f"retention.{name}" for name in ("purge_idempotency_keys", "purge_template_versions")),
     *(f"rescue.{name}" for name in ("check_due_jobs", "end_overdue_sessions", "fail_after_failed")),
     *(f"rescue.{name}" for name in ("fail_stuck", "fail_without_blocks")),
-    "outbox.take_left",
+    *("outbox.take_left", "receiving.remove_abandoned"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
 }
 _MODULES = (
-    *(acceptance, blocks, claims, completion, control, lookup, outbox, rescue),
+    *(acceptance, blocks, claims, completion, control, lookup, outbox, receiving, rescue),
     *(entities, events, growth, retention, states),
     *(idempotency, keys, templates, tenants),
 )

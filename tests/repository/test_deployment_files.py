@@ -166,12 +166,15 @@ def test_compose_opens_ports_on_loopback_alone_unless_told_otherwise():
 
 
 def test_nginx_takes_bodies_as_large_as_the_api_does():
-    default = DOCUMENTED["SLUICE_MAX_BODY_BYTES"]
-    for name in ("nginx", "web"):
-        assert COMPOSE[name]["environment"]["SLUICE_MAX_BODY_BYTES"] == f"${{SLUICE_MAX_BODY_BYTES:-{default}}}"
     nginx = (ROOT / "deploy" / "nginx.conf.template").read_text()
-    assert "client_max_body_size ${SLUICE_MAX_BODY_BYTES};" in nginx
+    for limit in ("SLUICE_MAX_BODY_BYTES", "SLUICE_MAX_JOB_BYTES"):
+        for name in ("nginx", "web"):
+            assert COMPOSE[name]["environment"][limit] == f"${{{limit}:-{DOCUMENTED[limit]}}}"
+        assert f"client_max_body_size ${{{limit}}};" in nginx
     assert "proxy_request_buffering on;" in nginx
+    assert re.search(r"location @lines \{.*?proxy_request_buffering off;", nginx, re.DOTALL), (
+        "or a file of gigabytes waits there"
+    )
 
 
 def test_the_dockerfile_passes_hadolint():

@@ -61,17 +61,16 @@ _OF_JOB = {
 _OF_KEY = {"endpoint": str, "key_hash": bytes, "fingerprint": bytes}
 _OF_BLOCK = {"first_index": int, "items": int, "payload": bytes}
 
-# One statement, so that one round trip stores a batch. The job's id is known before, so that a repeated statement
-# stores one job: see `ingest.db.connection.confirmed.retry_until_known`. Every change of a row gives it another xmin:
-# where key and tenant have the same as before, neither is closed, and both are in all else what the request took them
-# for.
-_CALLER_HOLDS = """
-    %(key_id)s IS NULL OR (
+# Every change of a row gives it another xmin: where key and tenant have the same as before, neither is closed, and both
+# are in all else what the request took them for.
+CALLER_HOLDS = """(%(key_id)s::uuid IS NULL OR (
         SELECT k.xmin::text = %(key_version)s AND t.xmin::text = %(tenant_version)s
                AND (k.expires_at > now()) IS NOT FALSE
         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id WHERE k.id = %(key_id)s
-    )
-"""
+    ))"""
+
+# One statement, so that one round trip stores a batch. The job's id is known before, so that a repeated statement
+# stores one job: see `ingest.db.connection.confirmed.retry_until_known`.
 _ACCEPT = """
 WITH {key}job AS (
     INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
@@ -83,13 +82,14 @@ WITH {key}job AS (
     RETURNING id
 )
 INSERT INTO job_blocks (job_id, no, first_index, items, payload)
-SELECT job.id, b.no, b.first_index, b.items, b.payload FROM job, (VALUES {rows}) AS b (no, first_index, items, payload)
+SELECT job.id, b.no, b.first_index, b.items, b.payload
+FROM job, (VALUES {rows}) AS b (no, first_index, items, payload)
 """
 
 
 # A job that its request gave a key is stored if its key is, and a key if its job is.
 _STORE_KEY = idempotency.STORE.format(
-    answer="%(id)s, NULL, NULL", condition=f"{idempotency.TRY_LOCK} AND ({_CALLER_HOLDS})"
+    answer="%(id)s, NULL, NULL", condition=f"{idempotency.TRY_LOCK} AND {CALLER_HOLDS}"
 )
 
 
@@ -101,7 +101,7 @@ def _accepting(blocks: int, *, with_key: bool) -> Prepared:
     if with_key:
         key, condition = f"key AS ({_STORE_KEY} RETURNING job_id), ", "FROM key"
     else:
-        key, condition = "", f"WHERE {_CALLER_HOLDS}"
+        key, condition = "", f"WHERE {CALLER_HOLDS}"
     text = _ACCEPT.format(key=key, condition=condition, rows=", ".join(rows))
     parameters = {**_OF_JOB, **(_OF_KEY if with_key else {}), **of_blocks}
     return Prepared(f"accept_{blocks}{'_with_key' if with_key else ''}", text, parameters)
@@ -128,8 +128,26 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
         KeyInProgress: another request with the job's key is storing its own write, or has just done so; or an earlier
             attempt of this one is.
     """
-    caller = job.cached_caller
     values = {
+        **values_of(job),
+        "total": sum(block.items for block in blocks),
+        "blocks": len(blocks),
+    }
+    for no, block in enumerate(blocks):
+        values |= {f"first_index{no}": block.first_index, f"items{no}": block.items, f"payload{no}": block.payload}
+    statement = _accepting(len(blocks), with_key=job.key is not None)
+    if statement.execute(conn, values) > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0:
+        return True
+    # A cached caller may be the reason as well: the next attempt, with a fresh one, tells the two apart.
+    if job.key and job.cached_caller is None:
+        raise KeyInProgress
+    return False
+
+
+def values_of(job: NewJob) -> dict[str, object]:
+    """Return a new job's fields as parameters, with those of CALLER_HOLDS and of its key."""
+    caller = job.cached_caller
+    return {
         "id": job.id,
         "tenant_id": job.tenant_id,
         "kind": job.kind,
@@ -141,20 +159,10 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
         "request_id": job.request_id,
         "awaited": job.awaited,
         "strict": job.strict,
-        "total": sum(block.items for block in blocks),
-        "blocks": len(blocks),
         "key_id": caller and caller.key_id,
         "key_version": caller and caller.key_version,
         "tenant_version": caller and caller.tenant_version,
+        "endpoint": job.key and job.key.endpoint,
+        "key_hash": job.key and job.key.hash,
+        "fingerprint": job.fingerprint,
     }
-    for no, block in enumerate(blocks):
-        values |= {f"first_index{no}": block.first_index, f"items{no}": block.items, f"payload{no}": block.payload}
-    if job.key:
-        values |= {"endpoint": job.key.endpoint, "key_hash": job.key.hash, "fingerprint": job.fingerprint}
-    statement = _accepting(len(blocks), with_key=job.key is not None)
-    if statement.execute(conn, values) > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0:
-        return True
-    # A cached caller may be the reason as well: the next attempt, with a fresh one, tells the two apart.
-    if job.key and caller is None:
-        raise KeyInProgress
-    return False

@@ -14,17 +14,21 @@ from ingest.jobs import MOST_WARNINGS_KEPT, Effect, ItemError, ItemWarning
 
 @dataclass(frozen=True, slots=True)
 class OpenBlock:
-    """An open block, as read before any lock; its payload never changes while it is open."""
+    """An open block, as read before any lock; its payload never changes while it is open.
+
+    Its fields, but for the number and the deliveries, are those of `ingest.intake.blocks.Block`.
+    """
 
     no: int
     first_index: int
     items: int
     payload: bytes
     deliveries: int
+    first_line: int | None = None
 
 
 _NEXT = """
-SELECT no, first_index, items, payload, deliveries FROM job_blocks
+SELECT no, first_index, items, payload, deliveries, first_line FROM job_blocks
 WHERE job_id = %s AND open ORDER BY no LIMIT 1
 """
 
@@ -36,7 +40,8 @@ def next_open(conn: Connection, job_id: UUID) -> OpenBlock | None:
 
 
 _STILL_OPEN = """
-SELECT no, first_index, items, payload, deliveries FROM job_blocks WHERE job_id = %s AND no = %s AND open
+SELECT no, first_index, items, payload, deliveries, first_line FROM job_blocks
+WHERE job_id = %s AND no = %s AND open
 """
 
 
@@ -145,10 +150,10 @@ def results_of(conn: Connection, job_id: UUID) -> list[Result]:
 
 
 _RECORD = """
-INSERT INTO job_errors (job_id, index, external_id, code, message)
-SELECT e.job_id, e.index, e.external_id, e.code, e.message
-FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[])
-     AS e (job_id, index, external_id, code, message)
+INSERT INTO job_errors (job_id, index, external_id, code, message, line)
+SELECT e.job_id, e.index, e.external_id, e.code, e.message, e.line
+FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[],
+            %(lines)b::bigint[]) AS e (job_id, index, external_id, code, message, line)
 """
 
 
@@ -162,12 +167,13 @@ def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]]) ->
         "ids": [None if error.external_id is None else _storable(error.external_id) for _, error in errors],
         "codes": [error.code for _, error in errors],
         "messages": [_storable(error.message) for _, error in errors],
+        "lines": [error.line for _, error in errors],
     }
     conn.execute(_RECORD, columns)
 
 
 _ERRORS = """
-SELECT index, external_id, code, message FROM job_errors
+SELECT index, external_id, code, message, line FROM job_errors
 WHERE job_id = %(job_id)s AND index > %(after)s ORDER BY index LIMIT %(limit)s
 """
 
@@ -192,11 +198,11 @@ WITH counted AS (
     FROM unnest(%(counted)b::uuid[], %(counts)b::integer[]) AS c (job_id, count) WHERE j.id = ANY (ARRAY[c.job_id])
     RETURNING j.id, j.warnings - c.count AS before
 )
-INSERT INTO job_warnings (job_id, index, no, code, message, field)
+INSERT INTO job_warnings (job_id, index, no, code, message, field, line)
 SELECT w.job_id, w.index, row_number() OVER (PARTITION BY w.job_id, w.index ORDER BY w.place) - 1, w.code, w.message,
-       w.field
+       w.field, w.line
 FROM unnest(%(job_ids)b::uuid[], %(places)b::integer[], %(indexes)b::integer[], %(codes)b::text[], %(messages)b::text[],
-            %(fields)b::text[]) AS w (job_id, place, index, code, message, field)
+            %(fields)b::text[], %(lines)b::bigint[]) AS w (job_id, place, index, code, message, field, line)
 JOIN counted ON counted.id = w.job_id
 WHERE counted.before + w.place <= {MOST_WARNINGS_KEPT}
 """
@@ -225,12 +231,13 @@ def record_warnings(conn: Connection, warnings: Mapping[UUID, Sequence[ItemWarni
         "codes": [warning.code for _, _, warning in kept],
         "messages": [_storable(warning.message) for _, _, warning in kept],
         "fields": [None if warning.field is None else _storable(warning.field) for _, _, warning in kept],
+        "lines": [warning.line for _, _, warning in kept],
     }
     conn.execute(_WARN, columns)
 
 
 _WARNINGS = """
-SELECT no, index, code, message, field FROM job_warnings
+SELECT no, index, code, message, field, line FROM job_warnings
 WHERE job_id = %(job_id)s AND (index, no) > (%(index)s, %(no)s) ORDER BY index, no LIMIT %(limit)s
 """
 

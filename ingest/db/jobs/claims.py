@@ -203,7 +203,7 @@ WITH RECURSIVE {{chosen}}, block AS (
 ), delivered AS (
     UPDATE job_blocks b SET deliveries = deliveries + 1 FROM in_a_row r
     WHERE b.job_id = ANY (ARRAY[r.job_id]) AND b.no = r.no
-    RETURNING b.job_id, b.no, b.first_index, b.items, b.payload, b.deliveries, r.place
+    RETURNING b.job_id, b.no, b.first_index, b.items, b.payload, b.deliveries, b.first_line, r.place
 )
 UPDATE jobs j
 SET status = 'processing', attempts = attempts + 1, started_at = coalesce(started_at, now()),
@@ -213,7 +213,7 @@ SET status = 'processing', attempts = attempts + 1, started_at = coalesce(starte
     queued_at = least(queued_at, progressed_at)
 FROM delivered d, set_config('synchronous_commit', 'off', true)
 WHERE j.id = ANY (ARRAY[d.job_id])
-RETURNING d.place, d.no, d.first_index, d.items, d.payload, d.deliveries, {COLUMNS}
+RETURNING d.place, d.no, d.first_index, d.items, d.payload, d.deliveries, d.first_line, {COLUMNS}
 """
 _CLAIM_ONE: LiteralString = _CLAIM.format(chosen=_ONE, unordered="true")
 _CLAIM_NEXT: LiteralString = _CLAIM.format(chosen=_NEXT, unordered="b.deliveries = 0")

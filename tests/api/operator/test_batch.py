@@ -145,18 +145,21 @@ def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
     assert data(answer)["errors"] == [
         {
             "index": 1,
+            "line": None,
             "externalId": "player_000002",
             "code": "VALIDATION_FAILED",
             "message": 'Missing required field: "email"',
         },
         {
             "index": 3,
+            "line": None,
             "externalId": "player_000004",
             "code": "VALIDATION_FAILED",
             "message": 'Unknown entity type: "plyer" (did you mean "player"?)',
         },
         {
             "index": 4,
+            "line": None,
             "externalId": None,
             "code": "VALIDATION_FAILED",
             "message": "The item must be a JSON object",

@@ -30,7 +30,7 @@ def test_a_batch_is_a_job_that_can_be_read(api: PublicApi, dataset: Dataset, pub
     assert answer["success"] is True
     job = answer["data"]
     message = "Event name is required; At least one object is required"
-    error = {"index": 1, "externalId": None, "code": "VALIDATION_FAILED", "message": message}
+    error = {"index": 1, "line": None, "externalId": None, "code": "VALIDATION_FAILED", "message": message}
     assert (job["type"], job["status"], job["progress"]) == ("batch_ingest_object_events", "completed", 100)
     assert job["output"] == {"succeeded": 2, "failed": 1, "errors": [error]}
     assert job["links"]["self"] == f"{BASE}/batch/jobs/job_{job_id.hex}"
@@ -67,6 +67,7 @@ def test_respond_async_leaves_the_batch_to_the_workers(
     assert (job["type"], job["status"]) == ("batch_ingest_objects", "completed")
     assert job["output"]["errors"][0] == {
         "index": 1,
+        "line": None,
         "externalId": None,
         "code": "VALIDATION_FAILED",
         "message": "Object id is required",

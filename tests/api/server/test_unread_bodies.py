@@ -26,17 +26,6 @@ _REFUSED = (
 )
 
 
-@pytest.fixture
-def connect(gunicorn: str) -> Callable[[], socket.socket]:
-    def connect() -> socket.socket:
-        client = socket.socket(socket.AF_UNIX)
-        client.settimeout(30)
-        client.connect(gunicorn)
-        return client
-
-    return connect
-
-
 def head(*headers: str, line: str = f"POST {BASE}/batch/entities") -> bytes:
     return "\r\n".join([f"{line} HTTP/1.1", "Host: x", *headers]).encode() + b"\r\n\r\n"
 

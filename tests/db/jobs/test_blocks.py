@@ -31,7 +31,7 @@ def test_the_first_open_block_comes_next(conn: Connection, tenant: Tenant) -> No
     first = blocks.next_open(conn, job_id)
     assert first is not None
     assert (first.no, first.first_index, first.items, first.deliveries) == (0, 0, 3, 0)
-    assert len(items_of(first.payload)) == 3
+    assert len(items_of(first.payload).texts) == 3
     completion.close_blocks(conn, [BlockOutcome(job_id, 0, {})])
     second = blocks.next_open(conn, job_id)
     assert second is not None

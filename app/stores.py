@@ -1,0 +1,125 @@
+"""Store a new job with its blocks: all of them at once, or block by block while the body arrives."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from uuid import UUID
+
+from werkzeug.exceptions import RequestTimeout
+
+from app.http import body, idempotency
+from app.http.services import services
+from ingest import faultpoints
+from ingest.db.connection.confirmed import retry_until_known
+from ingest.db.connection.pool import autocommit
+from ingest.db.jobs import acceptance, receiving
+from ingest.db.jobs.acceptance import NewJob
+from ingest.errors import Busy, DatabaseError, InvalidInput, TryAgain
+from ingest.intake.blocks import Block, blocks_of_lines
+
+_REMOVED = "the sweeper has removed the job while its body arrived"
+
+# Stores a job, and returns False if something about its caller, who came from the cache, has changed.
+Store = Callable[[NewJob], bool]
+
+
+def at_once(blocks: Sequence[Block]) -> Store:
+    """Return a function that stores a job by one statement.
+
+    Args:
+        blocks: all of its blocks.
+    """
+
+    def store(job: NewJob) -> bool:
+        known = _fingerprinted(job)
+        return retry_until_known(services().pool, lambda conn: acceptance.accept(conn, known, blocks))
+
+    return store
+
+
+def _fingerprinted(job: NewJob) -> NewJob:
+    """Return a job with the fingerprint of its request, whose body has been read, if that has an idempotency key."""
+    return job if job.key is None else replace(job, fingerprint=idempotency.fingerprint())
+
+
+def store_lines(job: NewJob) -> bool:
+    """Store a job whose items are the lines of this request's body, while they arrive.
+
+    Returns:
+        False if something about the caller, who came from the cache, has changed: nothing was read or stored.
+
+    Raises:
+        KeyInProgress: another request had the idempotency key first.
+        Busy: as many large bodies are being read as this process can.
+        InvalidInput: the body has no item, too many, or cannot be decoded; and all that `app.http.body.decoded` raises.
+        DatabaseError: nothing was stored.
+    """
+    places = services().body_places
+    if not places.acquire(blocking=False):
+        raise Busy("The server reads as many large bodies as it can at once; send this one again in some seconds")
+    try:
+        return _received(job)
+    finally:
+        places.release()
+
+
+def _received(job: NewJob) -> bool:
+    pool = services().pool
+    if not retry_until_known(pool, lambda conn: receiving.begin(conn, job)):
+        return False
+    faultpoints.passing("receive.begun")
+    try:
+        _append_all(job.id)
+        _accept(_fingerprinted(job))
+    except BaseException:
+        # The sweeper removes the job if the database is away too, or this process dies.
+        with suppress(DatabaseError), autocommit(pool) as conn:
+            receiving.remove(conn, [job.id])
+        raise
+    return True
+
+
+def _accept(job: NewJob) -> None:
+    if not retry_until_known(services().pool, lambda conn: receiving.accept(conn, job)):
+        raise TryAgain(None, reason=_REMOVED)
+
+
+def _append_all(job_id: UUID) -> None:
+    settings = services().settings
+    chunks = _touching(job_id, body.decoded(most_bytes=settings.max_job_bytes))
+    items = 0
+    for no, block in enumerate(blocks_of_lines(chunks, longest_line=settings.max_item_bytes)):
+        items += block.items
+        if items > settings.max_job_items:
+            raise InvalidInput(f"The body has over {settings.max_job_items} items; send it in several jobs")
+        _append(job_id, no, block)
+        faultpoints.passing("receive.appended")
+    if not items:
+        raise InvalidInput("The body has no item; send at least 1, each on a line of its own")
+
+
+def _append(job_id: UUID, no: int, block: Block) -> None:
+    if not retry_until_known(services().pool, lambda conn: receiving.append(conn, job_id, no, block)):
+        raise TryAgain(None, reason=_REMOVED)
+
+
+def _touching(job_id: UUID, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a body, and say now and then that it still arrives.
+
+    Raises:
+        RequestTimeout: it takes longer than SLUICE_BODY_SECONDS.
+    """
+    begun = touched = time.monotonic()
+    for chunk in chunks:
+        now = time.monotonic()
+        if now - begun > services().settings.body_seconds:
+            raise RequestTimeout(
+                f"The body took longer than {services().settings.body_seconds} seconds; nothing was stored. Send it "
+                "in several jobs"
+            )
+        if now - touched > receiving.TOUCH_SECONDS:
+            touched = now
+            with suppress(DatabaseError), autocommit(services().pool) as conn:
+                receiving.touch(conn, job_id)
+        yield chunk

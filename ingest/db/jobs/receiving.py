@@ -1,0 +1,158 @@
+"""Store a job while its body arrives: begin it, append its blocks, and accept it once the body is whole.
+
+Only the last of these waits for the disk: it commits after the others, so it takes them with it.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs.acceptance import CALLER_HOLDS, NewJob, values_of
+from ingest.db.tenants import idempotency
+from ingest.errors import KeyInProgress
+from ingest.intake.blocks import Block
+
+# A request that reads a body touches its job at least this often, and the sweeper removes a job that was not touched
+# for longer than the second of these: its request is gone.
+TOUCH_SECONDS = 10
+ABANDONED_SECONDS = 40
+
+_BEGIN = f"""
+INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
+                  strict, status, total, unprocessed, blocks_open)
+SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s::integer, %(after_job_id)s::uuid, %(after_any)s,
+       %(ordered)s, %(request_id)s, %(awaited)s, %(strict)s, 'receiving', 0, 0, 0
+FROM set_config('synchronous_commit', 'off', true)
+WHERE {CALLER_HOLDS}
+ON CONFLICT (id) DO NOTHING
+"""
+_IS_THERE = "SELECT FROM jobs WHERE id = %s"
+
+
+def begin(conn: Connection, job: NewJob) -> bool:
+    """Store a job without any block, as RECEIVING. Where it is there already, nothing happens.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job: what the request decided.
+
+    Returns:
+        Whether the job is there. It is not where something about its caller has changed: nothing was done then.
+    """
+    return conn.execute(_BEGIN, values_of(job)).rowcount > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0
+
+
+# A repetition of an attempt that has landed finds the block there, and counts it no second time.
+_APPEND = """
+WITH counted AS (
+    UPDATE jobs SET total = total + %(items)s, unprocessed = unprocessed + %(items)s, blocks_open = blocks_open + 1,
+        progressed_at = clock_timestamp()
+    FROM set_config('synchronous_commit', 'off', true)
+    WHERE id = %(job_id)s AND status = 'receiving' AND blocks_open = %(no)s
+    RETURNING id
+)
+INSERT INTO job_blocks (job_id, no, first_index, items, payload, first_line)
+SELECT id, %(no)s, %(first_index)s, %(items)s, %(payload)s, %(first_line)s FROM counted
+"""
+_HAS_BLOCK = "SELECT FROM job_blocks WHERE job_id = %s AND no = %s"
+
+
+def append(conn: Connection, job_id: UUID, no: int, block: Block) -> bool:
+    """Append a block to a job that is RECEIVING. Where it has that block already, nothing happens.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job_id: the job's.
+        no: the block's number, from 0, one more than that of the block before.
+        block: the block.
+
+    Returns:
+        Whether the block is there. It is not where the sweeper has removed the job.
+    """
+    values = {
+        "job_id": job_id,
+        "no": no,
+        "first_index": block.first_index,
+        "items": block.items,
+        "payload": block.payload,
+        "first_line": block.first_line,
+    }
+    return conn.execute(_APPEND, values).rowcount > 0 or conn.execute(_HAS_BLOCK, (job_id, no)).rowcount > 0
+
+
+_TOUCH = """
+UPDATE jobs SET progressed_at = clock_timestamp() FROM set_config('synchronous_commit', 'off', true)
+WHERE id = %s AND status = 'receiving'
+"""
+
+
+def touch(conn: Connection, job_id: UUID) -> bool:
+    """Say that the body of a RECEIVING job still arrives. Return False if the sweeper has removed the job."""
+    return conn.execute(_TOUCH, (job_id,)).rowcount > 0
+
+
+_ACCEPT = """
+{key}UPDATE jobs SET status = 'pending', seq = nextval(pg_get_serial_sequence('jobs', 'seq')), queued_at = now(),
+    progressed_at = now(), check_at = now() + interval '1.5 seconds'
+{source}WHERE id = %(id)s AND status = 'receiving'
+"""
+_ACCEPT_WITHOUT_KEY = _ACCEPT.format(key="", source="")
+# A key is stored if its job is there, and the job is accepted if its key is stored.
+_ACCEPT_WITH_KEY = _ACCEPT.format(
+    key=f"WITH key AS ({idempotency.STORE} RETURNING job_id)\n".format(
+        answer="%(id)s, NULL, NULL",
+        condition=f"EXISTS (SELECT FROM jobs WHERE id = %(id)s AND status = 'receiving') AND {idempotency.TRY_LOCK}",
+    ),
+    source="FROM key ",
+)
+_IS_ACCEPTED = "SELECT status <> 'receiving' FROM jobs WHERE id = %s"
+
+
+def accept(conn: Connection, job: NewJob) -> bool:
+    """RECEIVING to PENDING. Once this commits, the batch is safe: the answer may be sent and workers notified.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job: one of at least one block; with the fingerprint of its request, if it has a key.
+
+    Returns:
+        Whether the job is accepted, by this call or an earlier one. It is not where the sweeper has removed it.
+
+    Raises:
+        KeyInProgress: another request with the job's key is storing its own write, or has just done so.
+    """
+    if conn.execute(_ACCEPT_WITH_KEY if job.key else _ACCEPT_WITHOUT_KEY, values_of(job)).rowcount > 0:
+        return True
+    row = conn.execute(_IS_ACCEPTED, (job.id,)).fetchone()
+    if row == (False,) and job.key:
+        raise KeyInProgress
+    return row == (True,)
+
+
+_REMOVE = "DELETE FROM jobs WHERE id = ANY (%s) AND status = 'receiving'"
+
+
+def remove(conn: Connection, job_ids: Sequence[UUID]) -> int:
+    """Remove jobs that are still RECEIVING, and their blocks. Return how many there were."""
+    return conn.execute(_REMOVE, (list(job_ids),)).rowcount
+
+
+_ABANDONED = """
+SELECT id FROM jobs WHERE status = 'receiving' AND progressed_at < now() - make_interval(secs => %(seconds)s)
+ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+
+
+def remove_abandoned(conn: Connection, *, limit: int, seconds: float = ABANDONED_SECONDS) -> int:
+    """Remove jobs whose request has died while it read their body.
+
+    Args:
+        conn: an open transaction.
+        limit: the most to remove.
+        seconds: since the request touched them last.
+
+    Returns:
+        How many were removed.
+    """
+    rows = conn.execute(_ABANDONED, {"limit": limit, "seconds": seconds}).fetchall()
+    return remove(conn, [row[0] for row in rows]) if rows else 0  # type: ignore[misc] # a uuid column

@@ -1,0 +1,147 @@
+"""Undo the content coding of a body while it arrives: gzip and zstd (RFC 9110 section 8.4.1, RFC 1952, RFC 8878).
+
+A few bytes can stand for gigabytes, so each step of a decoder makes a bounded number of bytes.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+import zstandard
+
+from ingest.errors import InvalidInput, PayloadTooLarge
+
+# The codings that a batch call takes, in the words of Accept-Encoding.
+ACCEPTED = "gzip, zstd"
+
+# A body may expand as it likes up to here, and then so many times (docs/contracts/jobs.md section 1).
+_EXPANDS_FREELY_BYTES = 10 * 1024 * 1024
+_MOST_EXPANSION = 1_000
+
+_GZIP_STEP_BYTES = 1024 * 1024  # decoded
+# Encoded: zstandard cannot bound what it makes of them, which is 128 kB for each 4 bytes at most.
+_ZSTD_STEP_BYTES = 512
+_ZSTD_WINDOW_BYTES = 8 * 1024 * 1024  # the most that a sender may assume (RFC 9659)
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class _Decoder(Protocol):
+    def feed(self, encoded: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield decoded bytes, each with the number of encoded bytes that were read for them.
+
+        Raises:
+            ValueError: the bytes are not of the coding.
+        """
+
+    def end(self) -> bool:
+        """True if what was fed is whole."""
+
+
+class _Gzip:
+    """Decodes gzip of one member or more."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP)
+        self._fed = False
+
+    def feed(self, encoded: bytes) -> Iterator[tuple[int, bytes]]:
+        """As of _Decoder."""
+        while encoded:
+            if self._member.eof:
+                self._member = zlib.decompressobj(_GZIP)
+            self._fed = True
+            before = len(encoded)
+            try:
+                decoded = self._member.decompress(encoded, _GZIP_STEP_BYTES)
+            except zlib.error as error:
+                raise ValueError(str(error)) from None
+            encoded = self._member.unconsumed_tail or self._member.unused_data
+            yield before - len(encoded), decoded
+        while len(decoded := self._member.decompress(b"", _GZIP_STEP_BYTES)) > 0:
+            yield 0, decoded
+
+    def end(self) -> bool:
+        """As of _Decoder."""
+        return self._fed and self._member.eof
+
+
+class _Zstd:
+    """Decodes zstd of one frame or more."""
+
+    def __init__(self) -> None:
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
+        self._frame = self._decompressor.decompressobj()
+        self._fed = False
+
+    def feed(self, encoded: bytes) -> Iterator[tuple[int, bytes]]:
+        """As of _Decoder."""
+        for start in range(0, len(encoded), _ZSTD_STEP_BYTES):
+            step = encoded[start : start + _ZSTD_STEP_BYTES]
+            while step:
+                if self._frame.eof:
+                    self._frame = self._decompressor.decompressobj()
+                self._fed = True
+                before = len(step)
+                try:
+                    decoded = self._frame.decompress(step)
+                except zstandard.ZstdError as error:
+                    raise ValueError(str(error)) from None
+                step = self._frame.unused_data
+                yield before - len(step), decoded
+
+    def end(self) -> bool:
+        """As of _Decoder."""
+        return self._fed and self._frame.eof
+
+
+_DECODERS: dict[str, type[_Decoder]] = {"gzip": _Gzip, "x-gzip": _Gzip, "zstd": _Zstd}
+
+
+def is_known(coding: str) -> bool:
+    """True if `decoded` knows the coding.
+
+    Args:
+        coding: in lower case, as of Content-Encoding.
+    """
+    return coding in _DECODERS or coding in {"", "identity"}
+
+
+def decoded(chunks: Iterable[bytes], coding: str, *, most_bytes: int) -> Iterator[bytes]:
+    """Decode a body piece by piece.
+
+    Args:
+        chunks: the body as it was sent.
+        coding: one that `is_known`.
+        most_bytes: how many decoded bytes are taken.
+
+    Raises:
+        InvalidInput: the body is not of the coding, ends too early, or has something behind its end.
+        PayloadTooLarge: it is longer, or expands too much.
+    """
+    sent, made = 0, 0
+    for read, piece in _pieces(chunks, coding):
+        sent += read
+        made += len(piece)
+        if made > most_bytes:
+            raise PayloadTooLarge(f"The body is over {most_bytes} bytes, decoded; send it in several jobs")
+        if made > _EXPANDS_FREELY_BYTES and made > _MOST_EXPANSION * sent:
+            raise PayloadTooLarge(
+                f"The body expands more than {_MOST_EXPANSION:,} times; send it with less compression"
+            )
+        if piece:
+            yield piece
+
+
+def _pieces(chunks: Iterable[bytes], coding: str) -> Iterator[tuple[int, bytes]]:
+    if coding not in _DECODERS:
+        yield from ((len(chunk), chunk) for chunk in chunks)
+        return
+    decoder = _DECODERS[coding]()
+    try:
+        for chunk in chunks:
+            yield from decoder.feed(chunk)
+    except ValueError as error:
+        raise InvalidInput(f"The body is not {coding}, as Content-Encoding says, or is damaged: {error}") from None
+    if not decoder.end():
+        raise InvalidInput(f"The body ends in the middle of its {coding}; send all of it")

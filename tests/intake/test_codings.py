@@ -1,0 +1,99 @@
+"""Content codings are undone while the body arrives: several members, no bomb, nothing cut off and nothing behind."""
+
+import gzip
+import io
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.errors import InvalidInput, PayloadTooLarge
+from ingest.intake.codings import decoded, is_known
+
+MEGABYTE = 1024 * 1024
+MOST = 64 * MEGABYTE
+
+
+def zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(data)
+
+
+ENCODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd, "": bytes, "identity": bytes}
+CODED = ["gzip", "zstd"]
+
+
+def chunks(body: bytes, size: int) -> Iterator[bytes]:
+    source = io.BytesIO(body)
+    while chunk := source.read(size):
+        yield chunk
+
+
+def undone(body: bytes, coding: str, *, size: int = 1_000, most_bytes: int = MOST) -> bytes:
+    return b"".join(decoded(chunks(body, size), coding, most_bytes=most_bytes))
+
+
+@pytest.mark.parametrize("coding", ENCODERS)
+@given(parts=st.lists(st.binary(max_size=2_000), min_size=1, max_size=4), size=st.integers(1, 500))
+def test_members_one_behind_the_other_decode_to_the_whole(coding: str, parts: list[bytes], size: int) -> None:
+    body = b"".join(map(ENCODERS[coding], parts))
+    assert undone(body, coding, size=size) == b"".join(parts)
+
+
+@pytest.mark.parametrize("coding", CODED)
+def test_a_body_that_was_cut_off_is_refused(coding: str) -> None:
+    body = ENCODERS[coding](os.urandom(10_000))
+    for end in (1, 5, len(body) // 2, len(body) - 1):
+        with pytest.raises(InvalidInput, match="ends in the middle"):
+            undone(body[:end], coding)
+    with pytest.raises(InvalidInput, match="ends in the middle"):
+        undone(b"", coding)
+
+
+@pytest.mark.parametrize("coding", CODED)
+def test_what_stands_behind_the_end_is_refused(coding: str) -> None:
+    with pytest.raises(InvalidInput, match=f"is not {coding}"):
+        undone(ENCODERS[coding](b"{}") + b"garbage", coding)
+
+
+@pytest.mark.parametrize("coding", CODED)
+def test_a_damaged_body_is_refused(coding: str) -> None:
+    with pytest.raises(InvalidInput, match=f"is not {coding}"):
+        undone(b"plain text, and no coding", coding)
+
+
+@pytest.mark.parametrize("coding", CODED)
+def test_a_body_that_expands_too_much_is_refused_before_it_takes_memory(coding: str) -> None:
+    zeros = b"\0" * (32 * MEGABYTE)
+    body = ENCODERS[coding](zeros)
+    pieces: list[int] = []
+    with pytest.raises(PayloadTooLarge, match=r"expands more than 1,000 times"):
+        pieces += map(len, decoded(chunks(body * 40, 65_536), coding, most_bytes=2**40))
+    assert max(pieces, default=0) <= 17 * MEGABYTE
+    assert sum(pieces) <= 48 * MEGABYTE
+
+
+@pytest.mark.parametrize("coding", ENCODERS)
+def test_a_body_over_the_limit_is_refused(coding: str) -> None:
+    body = ENCODERS[coding](os.urandom(5_000))
+    assert len(undone(body, coding, most_bytes=5_000)) == 5_000
+    with pytest.raises(PayloadTooLarge, match="over 4999 bytes"):
+        undone(body, coding, most_bytes=4_999)
+
+
+def test_a_window_beyond_that_of_the_rfc_is_refused() -> None:
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=27)
+    coder = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    body = coder.compress(os.urandom(16 * MEGABYTE)) + coder.flush()
+    with pytest.raises(InvalidInput, match="is not zstd"):
+        undone(body, "zstd", size=65_536)
+
+
+def test_other_codings_are_not_known() -> None:
+    assert [is_known(coding) for coding in ("gzip", "x-gzip", "zstd", "", "identity", "br", "gzip, gzip")] == [
+        *[True] * 5,
+        False,
+        False,
+    ]
