@@ -28,8 +28,17 @@ def post(api: str, path: str, value: Any, headers: Mapping[str, str]) -> bytes:
         value: to send as JSON.
         headers: besides those that say what is sent.
     """
-    body = msgspec.json.encode(value)
-    head = {"Host": urlsplit(api).netloc, "Content-Type": "application/json", "Content-Length": len(body), **headers}
+    return _post(api, path, msgspec.json.encode(value), {"Content-Type": "application/json", **headers})
+
+
+def post_lines(api: str, path: str, values: Iterable[Any], headers: Mapping[str, str]) -> bytes:
+    """A whole request likewise, each value on a line of its own."""
+    body = b"".join(msgspec.json.encode(value) + b"\n" for value in values)
+    return _post(api, path, body, {"Content-Type": "application/x-ndjson", **headers})
+
+
+def _post(api: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+    head = {"Host": urlsplit(api).netloc, "Content-Length": len(body), **headers}
     lines = "".join(f"{name}: {content}\r\n" for name, content in head.items())
     return f"POST {path} HTTP/1.1\r\n{lines}\r\n".encode() + body
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from benchmarks.measure import Row
 from benchmarks.place import Place
-from benchmarks.rows import accept, checking, end_to_end, growth, peers, small_jobs, steps, table_size, worker
+from benchmarks.rows import accept, checking, end_to_end, growth, lines, peers, small_jobs, steps, table_size, worker
 
 ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-entities": worker.new_entities,
@@ -20,6 +20,9 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "end-to-end-entities-unordered": partial(end_to_end.entities, query=end_to_end.UNORDERED, goal=end_to_end.BEFORE),
     "end-to-end-entities-tenants": end_to_end.entities_of_tenants,
     "end-to-end-events": end_to_end.events,
+    "lines-entities": lines.entities,
+    "lines-entities-unordered": partial(lines.entities, query=end_to_end.UNORDERED, goal=0.90),
+    "lines-events": lines.events,
     "dlt": peers.dlt,
     "celery": peers.celery,
     "accept": accept.accept,
