@@ -169,12 +169,12 @@ def _pattern(script_root: str, endpoint: str) -> str:  # noqa: ARG001 # the same
 
 
 def fault_of(job: Job) -> dict[str, str | None] | None:
-    """Return why a job failed; None where it did not."""
+    """Return the error of a failed job; None for any other."""
     return None if job.error_code is None else {"code": job.error_code, "message": job.error_message}
 
 
 def _shape(job: Job, errors: list[ItemError], warnings: list[ItemWarning]) -> dict[str, Any]:
-    """Section 5's object; from `total` on, ours."""
+    """Return the job as docs/contracts/operator.md section 5 shows it; the members from `total` on are additions."""
     return {
         "id": ids.spell(ids.JOB, job.id),
         "type": KINDS[job.kind].job_type,

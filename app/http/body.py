@@ -143,7 +143,9 @@ def decoded(*, most_bytes: int) -> Iterator[bytes]:
     """
     coding = _coding()
     if not codings.is_known(coding):
-        raise UnsupportedCoding(f"The content coding {coding!r} is none of those taken: {codings.ACCEPTED}")
+        raise UnsupportedCoding(
+            f"The content coding {coding!r} is not supported; send one of {codings.ACCEPTED}, or none"
+        )
     return _hashed(codings.decoded(content_digest.checked(sent()), coding, most_bytes=most_bytes))
 
 

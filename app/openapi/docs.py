@@ -33,15 +33,15 @@ bp = Blueprint("openapi", __name__)
 _EVERY_CALL = (401, 429, 500, 503)
 _FAULTS = {
     400: "The request is not what the call takes, or breaks the tenant's template",
-    401: "No key, or one that opens nothing",
+    401: "The key is missing, unknown, revoked or expired",
     404: "Not there, or another tenant's",
-    409: "The tenant's last active key",
+    409: "A tenant has no more room for these, or it would lose its last active key",
     408: "The body came too slowly; nothing was stored",
     413: "The body is over the byte limit",
-    415: "The body is not JSON in UTF-8",
+    415: "The body has a type, a character set or a content coding that the call does not take",
     422: "The body or the query is not what the call takes; every fault is listed",
     429: "Too many requests; Retry-After says when to come again",
-    500: "A fault of the server's; nothing was stored",
+    500: "An error of the server; nothing was stored",
     503: "The database is away, too busy or out of room (`INSUFFICIENT_STORAGE`); nothing was stored",
 }
 _FAULTS_OF_REPEATS = {

@@ -145,8 +145,8 @@ _REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     ),
     (http.UnsupportedTransferCoding, HTTPStatus.NOT_IMPLEMENTED, "Transfer-Encoding takes chunked, and nothing else"),
     (http.ExpectationFailed, HTTPStatus.EXPECTATION_FAILED, "Expect takes 100-continue, and nothing else"),
-    (http.InvalidRequestMethod, HTTPStatus.BAD_REQUEST, "The method is none: methods are upper-case words"),
-    (http.InvalidHTTPVersion, HTTPStatus.BAD_REQUEST, "The request line names no version that is taken: HTTP/1.1"),
+    (http.InvalidRequestMethod, HTTPStatus.BAD_REQUEST, "The method is not valid: methods are upper-case words"),
+    (http.InvalidHTTPVersion, HTTPStatus.BAD_REQUEST, "The request line names another version than HTTP/1.1"),
     (
         http.InvalidRequestLine,
         HTTPStatus.BAD_REQUEST,

@@ -1,4 +1,4 @@
-"""Sockets to whose other end no thread waits to write: what a client does not take is kept, and sent by the poller."""
+"""Sockets that never block a thread: they keep what a slow client has not read, and the poller sends it."""
 
 import socket
 from contextlib import suppress

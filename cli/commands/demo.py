@@ -52,7 +52,9 @@ def demo() -> None:
             console.print(f"  {name:7} {address}")
         with _own_tenant(stack) as key, Client(stack.api, key) as client:
             _Play(console, stack, client, week).run()
-    console.print(f"\nDone in {time.monotonic() - begun:.1f} s. All that was started is stopped, and nothing is left.")
+    console.print(
+        f"\nDone in {time.monotonic() - begun:.1f} s. All that was started is stopped; no data and no process is left."
+    )
     console.print("Next: [bold]make up[/bold] stays up, and prints a key and a curl that works as pasted.")
 
 

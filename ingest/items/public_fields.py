@@ -14,7 +14,7 @@ import msgspec
 from ingest import json_screen, json_text
 from ingest.errors import FaultyBody, ItemTooLarge
 from ingest.items.fields import Document, FastField, OfItems, RawMember, Timestamp
-from ingest.items.schema import ItemSchema, Strangers, warnings_of, why_unreadable
+from ingest.items.schema import ItemSchema, UnknownMembers, warnings_of, why_unreadable
 from ingest.jobs import MOST_WARNINGS_KEPT, ItemWarning
 
 LONGEST_EVENT_NAME = 200
@@ -314,7 +314,7 @@ class PublicSchema(ItemSchema):
         warnings += warnings_of(0, strangers)
         return self.item(**loaded)
 
-    def strangers(self, values: Mapping[str, Any]) -> Strangers:
+    def strangers(self, values: Mapping[str, Any]) -> UnknownMembers:
         """Return the strangers as for every kind, those of the objects in it included."""
         total, first = self.unknown_members(values)
         for name, field in self.fields.items():
@@ -324,7 +324,7 @@ class PublicSchema(ItemSchema):
                     total += inner.total
                     left = MOST_WARNINGS_KEPT - len(first)
                     first += [((name, place, *path), said) for path, said in inner.first[:left]]
-        return Strangers(total, first)
+        return UnknownMembers(total, first)
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:
         """Return the members as for every kind, but leave out optional ones that are null."""

@@ -36,7 +36,7 @@ DEEPEST = 500
 # A member that is no document is a short text. Of a longer array or object it counts alone that it is one.
 _MOST_DECODED_BYTES = 64 * 1024
 
-_LONGEST_ID_TOLD = 500
+_LONGEST_ID_SHOWN = 500
 
 # The most unknown members of an item, and their longest, that are compared with the known ones to name the nearest.
 _MOST_COMPARED = 3
@@ -46,7 +46,7 @@ _LONGEST_COMPARED = 40
 Path = tuple[str | int, ...]
 
 
-class Strangers(NamedTuple):
+class UnknownMembers(NamedTuple):
     """The members that an item should not have. An item of a megabyte may hold 100,000 of them.
 
     Attributes:
@@ -179,7 +179,7 @@ class ItemSchema(marshmallow.Schema):
             warnings += warnings_of(index, strangers)
         return self.item(**loaded)
 
-    def strangers(self, values: Mapping[str, Any]) -> Strangers:
+    def strangers(self, values: Mapping[str, Any]) -> UnknownMembers:
         """Return the members that a good item should not have.
 
         Args:
@@ -187,14 +187,14 @@ class ItemSchema(marshmallow.Schema):
         """
         return self.unknown_members(values)
 
-    def unknown_members(self, values: Mapping[str, Any]) -> Strangers:
+    def unknown_members(self, values: Mapping[str, Any]) -> UnknownMembers:
         """Return the unknown ones of an item's own members alone, which may be those of a bad item."""
         names = [name for name in values if name not in self._known]
         first: list[tuple[Path, str]] = [
             ((name,), _unknown_field(name, self._known if place < _MOST_COMPARED else ()))
             for place, name in enumerate(islice(names, MOST_WARNINGS_KEPT))
         ]
-        return Strangers(len(names), first)
+        return UnknownMembers(len(names), first)
 
     def too_large(self, text: msgspec.Raw) -> str | None:
         """Say why an item is too large, by its bytes alone; None where it is not (docs/contracts/jobs.md section 1).
@@ -218,7 +218,7 @@ class ItemSchema(marshmallow.Schema):
 
     @cached_property
     def _id_decoder(self) -> msgspec.json.Decoder[Any]:
-        longest = Annotated[str, msgspec.Meta(max_length=_LONGEST_ID_TOLD)]
+        longest = Annotated[str, msgspec.Meta(max_length=_LONGEST_ID_SHOWN)]
         names = {"id": self.id_member or ""}
         return msgspec.json.Decoder(msgspec.defstruct("Named", [("id", longest | None, None)], rename=names))
 
@@ -285,7 +285,7 @@ def sentences(messages: Any) -> list[str]:
             return [str(messages)]
 
 
-def warnings_of(index: int, strangers: Strangers) -> list[ItemWarning]:
+def warnings_of(index: int, strangers: UnknownMembers) -> list[ItemWarning]:
     """Return a warning for each unknown member of an accepted item.
 
     A job keeps only the first warnings but counts all, so repeat the last kept warning for the rest.

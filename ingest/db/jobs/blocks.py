@@ -266,10 +266,10 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 # An item's error quotes what was sent: a field's name may be megabytes long.
-_LONGEST_TOLD = 2_000
+_LONGEST_MESSAGE = 2_000
 
 
 def _storable(text: str) -> str:
-    if len(text) > _LONGEST_TOLD:
-        text = f"{text[:_LONGEST_TOLD]}…"
+    if len(text) > _LONGEST_MESSAGE:
+        text = f"{text[:_LONGEST_MESSAGE]}…"
     return text.replace("\0", _REPLACEMENT).encode("utf-8", "replace").decode()

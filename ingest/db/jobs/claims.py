@@ -227,7 +227,7 @@ class Claim(NamedTuple):
 
 
 def claim(conn: Connection, job_id: UUID) -> list[Claim]:
-    """PENDING to PROCESSING, and count a delivery.
+    """Move a job from PENDING to PROCESSING, or leave it there, and count a delivery.
 
     Args:
         conn: in a transaction of this alone, so that the count survives a worker that dies of the work.

@@ -21,7 +21,7 @@ WITH moved AS (
 
 
 def fail(conn: Connection, job_id: UUID, code: str, message: str) -> bool:
-    """PENDING or PROCESSING to FAILED; a block under way then cannot commit.
+    """Move a job from PENDING or PROCESSING to FAILED; a block under way then cannot commit.
 
     Returns:
         Whether this call ended it.
@@ -31,7 +31,7 @@ def fail(conn: Connection, job_id: UUID, code: str, message: str) -> bool:
 
 
 def cancel(conn: Connection, job_id: UUID) -> bool:
-    """PENDING or PROCESSING to CANCELLED; a block under way then cannot commit.
+    """Move a job from PENDING or PROCESSING to CANCELLED; a block under way then cannot commit.
 
     Returns:
         Whether this call ended it.

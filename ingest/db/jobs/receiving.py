@@ -109,7 +109,7 @@ _IS_ACCEPTED = "SELECT status <> 'receiving' FROM jobs WHERE id = %s"
 
 
 def accept(conn: Connection, job: NewJob) -> bool:
-    """RECEIVING to PENDING. Once this commits, the batch is safe: the answer may be sent and workers notified.
+    """Move a job from RECEIVING to PENDING. Once this commits, the batch is safe.
 
     Args:
         conn: a connection, in a transaction or not.

@@ -55,7 +55,7 @@ _STUCK_DELIVERIES = 5
 
 
 def fail_stuck(conn: Connection, *, seconds: int) -> list[UUID]:
-    """PROCESSING to FAILED, for jobs that were tried for so long without any progress.
+    """Move jobs that were tried for so long without any progress from PROCESSING to FAILED.
 
     Returns:
         Their ids, at most 100.
@@ -93,7 +93,7 @@ RETURNING job_id
 
 
 def fail_without_blocks(conn: Connection, *, after: OpenPlace = FIRST_OPEN) -> tuple[list[UUID], OpenPlace]:
-    """PENDING or PROCESSING to FAILED, for jobs that have no block left to run.
+    """Move jobs that have no block left to run from PENDING or PROCESSING to FAILED.
 
     Args:
         conn: an open transaction.
@@ -230,7 +230,9 @@ RETURNING job_id
 
 
 def fail_after_failed(conn: Connection, *, after: HeldPlace = FIRST_HELD) -> tuple[list[UUID], HeldPlace]:
-    """PENDING to FAILED, for jobs that come after one that failed or was cancelled (docs/contracts/jobs.md section 1).
+    """Move jobs that come after one that failed or was cancelled from PENDING to FAILED.
+
+    See docs/contracts/jobs.md section 1.
 
     Args:
         conn: an open transaction.
