@@ -66,7 +66,8 @@ def write_events(conn: Connection, target: Target, items: Sequence[Event]) -> Ou
 
     def append(known: Sequence[Event], entity_ids: list[int]) -> Outcomes:
         def link(stored: Sequence[int]) -> Links:
-            return Links(stored, [entity_ids[place] for place in stored], [""] * len(stored))
+            of_stored = entity_ids if len(stored) == len(known) else [entity_ids[place] for place in stored]
+            return Links(stored, of_stored, [""] * len(stored))
 
         return _append(conn, target, known, link)
 

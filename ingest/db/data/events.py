@@ -95,8 +95,9 @@ def append(
         stored = [place for place in stored if place not in duplicates]
         unnamed = rows.at([place for place in stored if event_ids[place] is None])
     if stored:
-        links = _each_once(link(stored))
+        links = link(stored)
         with _copying(conn, tenant_id, unnamed):
+            links = _each_once(links)
             of_links = _columns(links, ids, timestamps)
         with copy_rows(conn, _COPY_LINKS, len(links.places), of_links):
             pass
