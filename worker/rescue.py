@@ -13,7 +13,7 @@ import structlog
 from ingest import faultpoints
 from ingest.db.connection.pool import Pool, transaction
 from ingest.db.jobs import claims, rescue
-from ingest.engine.executor import make_executor
+from ingest.engine.composition import make_executor
 from ingest.machine.parent import die_with_parent
 from ingest.notify.broker import celery_app
 from ingest.notify.notifier import Notifier

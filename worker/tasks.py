@@ -8,7 +8,8 @@ from uuid import UUID
 import structlog
 from celery import signals
 
-from ingest.engine.executor import Executor, make_executor
+from ingest.engine.composition import make_executor
+from ingest.engine.executor import Executor
 from ingest.errors import NotFound
 from ingest.ids import JOB, parse_any
 from ingest.notify.broker import RUN_JOB

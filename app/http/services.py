@@ -10,7 +10,8 @@ from app.http.key_cache import KeyCache
 from app.http.rate_counter import RateCounter
 from ingest.db.connection.pool import Pool, open_pool
 from ingest.db.tenants.templates import TemplateCache
-from ingest.engine.executor import Executor, make_executor
+from ingest.engine.composition import make_executor
+from ingest.engine.executor import Executor
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier

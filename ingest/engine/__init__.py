@@ -1,6 +1,9 @@
 """Execute jobs, by the table of kinds.
 
-    executor      choose jobs, run them, handle failures
+    composition   make an executor
+    executor      choose the jobs that a process runs, and wake others
+    runner        claim and run jobs, handle failures
+    groups        how many jobs share a transaction
     announcer     announce the ends of jobs
     transaction   one transaction: lock a block, check its items, write them, close it
     single_write  write one item, as a batch of one

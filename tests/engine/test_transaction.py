@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.jobs import blocks, claims, control
 from ingest.db.tenants.templates import TemplateCache
-from ingest.engine.executor import Executor, next_may_gather
+from ingest.engine.executor import Executor
+from ingest.engine.groups import next_may_gather
 from ingest.ids import JOB, spell
 from ingest.jobs import Effect, JobState
 from ingest.notify.listener import Listener

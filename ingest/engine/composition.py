@@ -1,0 +1,44 @@
+"""Make an executor: the one place where its parts are put together."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from ingest.db.connection.pool import WORKER, open_pool
+from ingest.db.tenants.templates import TemplateCache
+from ingest.engine.executor import Executor
+from ingest.engine.runner import TRIES
+from ingest.notify.job_end import JobEndSignal
+from ingest.notify.notifier import Notifier
+from ingest.settings import Settings
+
+
+def make_executor(
+    settings: Settings,
+    notifier: Notifier,
+    *,
+    template_cache: TemplateCache | None = None,
+    wakes_requests: bool = True,
+    connections: int = 1,
+    tries: int = TRIES,
+    watchdog: Callable[[int], AbstractContextManager[object]] = nullcontext,
+) -> Executor:
+    """Make an executor with database connections of its own: after the fork, never before.
+
+    Args:
+        settings: where the servers are, and the largest item.
+        notifier: of this process.
+        template_cache: of this process; None: one of its own.
+        wakes_requests: False in a request that runs its own job, for which no other request waits.
+        connections: as many jobs may run at once.
+        tries: as of JobRunner.
+        watchdog: likewise.
+    """
+    return Executor(
+        open_pool(settings.database_url, WORKER, size=connections),
+        notifier,
+        JobEndSignal(settings.redis_url) if wakes_requests else None,
+        template_cache or TemplateCache(),
+        tries=tries,
+        watchdog=watchdog,
+        max_item_bytes=settings.max_item_bytes,
+    )

@@ -1,0 +1,260 @@
+"""Run claimed jobs: one block by block, or several in one transaction; and announce those that end.
+
+`ingest.engine.transaction` runs one transaction. This file says what comes after one that fails.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+
+import structlog
+
+from ingest import faultpoints
+from ingest.db.connection.errors import translated
+from ingest.db.connection.pool import Connection, Pool, autocommit
+from ingest.db.jobs import blocks, claims, control
+from ingest.db.jobs.blocks import OpenBlock
+from ingest.db.jobs.claims import Claim
+from ingest.db.tenants.templates import TemplateCache
+from ingest.engine import quarantine
+from ingest.engine.announcer import Announcer
+from ingest.engine.groups import GATHERING_SECONDS, first_part, next_may_gather
+from ingest.engine.kinds import KINDS, schema_of
+from ingest.engine.transaction import Done, JobEnded, JobGroup, run_in_transaction
+from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
+from ingest.ids import JOB, spell
+from ingest.intake.blocks import items_of
+from ingest.items.schema import ItemSchema
+from ingest.jobs import JobState
+from ingest.notify.job_end import JobEndSignal
+from ingest.notify.notifier import Notifier
+from ingest.settings import MOST_ITEM_BYTES
+
+# Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
+_SUSPICIOUS_DELIVERIES = 3
+
+# A delivery tries again so often after trouble with the database.
+TRIES = 3
+
+# Grace after the block's transaction timeout. A process still in the block by then is hung and is killed.
+_GRACE_SECONDS = 5
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.engine.runner")
+
+# A statement that claims jobs, in the transaction of a connection that commits by itself.
+Claiming = Callable[[Connection], JobGroup]
+
+
+class Delivery(Enum):
+    """The end of a delivery.
+
+    Attributes:
+        DONE: the job has ended.
+        HELD: another worker holds its block, or has just closed it.
+        YIELDED: the job was put down, and any worker may go on with it.
+        NOTHING: there was no job to claim.
+        TROUBLE: the database was lost, or made it wait, too often. The sweeper notifies again.
+    """
+
+    DONE = auto()
+    HELD = auto()
+    YIELDED = auto()
+    NOTHING = auto()
+    TROUBLE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class JobRunner:
+    """Claims and runs jobs.
+
+    Attributes:
+        pool: of worker connections, opened in this process.
+        notifier: notifies workers of jobs that are left.
+        job_end: wakes the requests that wait for a job; None in a request that runs its own.
+        template_cache: the template versions that this process has read.
+        tries: how often one delivery tries again after the database lost it, or made it wait too long. Beyond that, the
+            sweeper notifies.
+        watchdog: given seconds, ends this process if it is not left in time; for processes that may end.
+        max_item_bytes: the setting of that name.
+    """
+
+    pool: Pool
+    notifier: Notifier
+    job_end: JobEndSignal | None
+    template_cache: TemplateCache
+    tries: int = TRIES
+    watchdog: Callable[[int], AbstractContextManager[object]] = nullcontext
+    max_item_bytes: int = MOST_ITEM_BYTES
+
+    def claim(self, claiming: Claiming) -> JobGroup | None:
+        """Claim, over another connection if the first is broken. None if the database is in trouble."""
+        for tries in range(1, self.tries + 1):
+            try:
+                with autocommit(self.pool) as conn:
+                    group = claiming(conn)
+            except (TryAgain, Unavailable) as error:
+                self._note_trouble(error, tries)
+                continue
+            if group:
+                faultpoints.passing("job.begun")
+            return group
+        return None
+
+    def run_claimed(self, group: JobGroup, until: float, *, fair: bool) -> Delivery:
+        """Run a job until the time is up; or several jobs together, and each by itself if that fails.
+
+        Args:
+            group: as it was claimed.
+            until: on the monotonic clock.
+            fair: put a job of several blocks down as soon as another tenant waits.
+        """
+        if len(group) == 1:
+            return self._run_job(group[0], until, fair=fair)
+        return self._run_group(group, until, fair=fair)
+
+    def _run_job(self, claimed: Claim, until: float, *, fair: bool) -> Delivery:
+        """Run the blocks of a job, one transaction each; `fair` is a worker, which claims the next job itself."""
+        job = claimed.job
+        block: OpenBlock | None = claimed.block
+        tries = 0
+        with structlog.contextvars.bound_contextvars(job_id=spell(JOB, job.id), request_id=job.request_id):
+            while tries < self.tries:
+                try:
+                    with autocommit(self.pool) as conn:
+                        if tries:  # a COMMIT whose answer was lost may have landed
+                            block = _read_again(conn, claimed)
+                        while block is not None:
+                            left = self._run_block(conn, Claim(job, block), until, fair=fair)
+                            tries = 0
+                            if left is not None:
+                                return left
+                            block = blocks.next_open(conn, job.id)
+                        self._announce_ended(conn, [claimed], claims_next=fair)
+                        return Delivery.DONE
+                except (TryAgain, Unavailable) as error:
+                    tries += 1
+                    self._note_trouble(error, tries)
+        return Delivery.TROUBLE
+
+    def _run_block(self, conn: Connection, claimed: Claim, until: float, *, fair: bool) -> Delivery | None:
+        """Run a block of a job. None if this process goes on with the next block."""
+        job = claimed.job
+        try:
+            done = self._transact(conn, [claimed], until, fair=fair)
+        except JobEnded:
+            done = Done({}, yielded=False)
+        except JobUnrunnable as error:
+            control.fail(conn, job.id, error.code, error.message)
+            done = Done({}, yielded=False)
+        if done is None:
+            return Delivery.HELD
+        if done.states.get(job.id) is JobState.PROCESSING:
+            return Delivery.YIELDED if done.yielded else None
+        self._announce_ended(conn, [claimed], claims_next=fair)
+        return Delivery.DONE
+
+    def _run_group(self, group: JobGroup, until: float, *, fair: bool) -> Delivery:
+        """Run several jobs, as many in one transaction as its bytes allow; from the first failure on, one by one."""
+        left = group
+        while left:
+            part = first_part(left)
+            if not self._run_part(part):
+                return self._run_one_by_one(left, until, fair=fair)
+            left = left[len(part) :]
+        if next_may_gather(group):
+            time.sleep(GATHERING_SECONDS)
+        return Delivery.DONE
+
+    def _run_part(self, group: JobGroup) -> bool:
+        """Run several jobs in one transaction. False if that fails for any of them."""
+        try:
+            with autocommit(self.pool) as conn:
+                if self._transact(conn, group, math.inf) is None:
+                    return False
+                self._announce_ended(conn, group, claims_next=True)
+        except (TryAgain, Unavailable) as error:
+            self._note_trouble(error, 1, jobs=len(group))
+            return False
+        except Exception as error:  # noqa: BLE001 # one of them brings it, whatever it is, and no other shall suffer
+            log.info("group_failed", jobs=len(group), error=type(error).__name__)
+            return False
+        return True
+
+    def _run_one_by_one(self, group: JobGroup, until: float, *, fair: bool) -> Delivery:
+        """Run each of several jobs by itself, in their order."""
+        log.info("group_split", jobs=len(group))
+        for claimed in group:
+            delivery = Delivery.DONE
+            try:
+                delivery = self._run_again(claimed, until, fair=fair)
+            except Exception:
+                log.exception("job_crashed", job_id=spell(JOB, claimed.job.id), request_id=claimed.job.request_id)
+            if delivery is Delivery.TROUBLE:
+                return delivery
+        return Delivery.DONE
+
+    def _run_again(self, claimed: Claim, until: float, *, fair: bool) -> Delivery:
+        """Claim a job of a group again, and run it by itself."""
+        group = self.claim(partial(self._claim_again, claimed=claimed))
+        if group is None:
+            return Delivery.TROUBLE
+        return self._run_job(group[0], until, fair=fair) if group else Delivery.NOTHING
+
+    def _claim_again(self, conn: Connection, *, claimed: Claim) -> JobGroup:
+        again = claims.claim(conn, claimed.job.id)
+        if not again:
+            # A COMMIT whose answer was lost may have landed.
+            self._announce_ended(conn, [claimed], claims_next=True)
+        return again
+
+    def _transact(self, conn: Connection, group: JobGroup, until: float, *, fair: bool = False) -> Done | None:
+        """Run a block of a job, or a group of jobs. None if another worker holds a block, or has closed it."""
+        faultpoints.passing("block.read")
+        job, block = group[0].job, group[0].block
+        template = None if job.template_id is None else self.template_cache.get(conn, job.template_id)
+        schema = schema_of(KINDS[job.kind], template, self.max_item_bytes)
+        poison = _poison(schema, block)
+        longest = blocks.lease_seconds(block.deliveries) + _GRACE_SECONDS
+
+        def attempt(*, halving: bool) -> Done | None:
+            with self.watchdog(longest), translated(), conn.transaction():
+                return run_in_transaction(conn, group, schema, poison, until=until, fair=fair, halving=halving)
+
+        try:
+            done = attempt(halving=False)
+        except WriteRefused:
+            done = attempt(halving=True)
+        if done is not None:
+            faultpoints.passing("block.committed")
+        return done
+
+    def _announce_ended(self, conn: Connection, group: JobGroup, *, claims_next: bool) -> None:
+        """Announce the ends of these jobs, unless the process that ended one of them has done so."""
+        with conn.transaction():
+            Announcer(self.notifier, self.job_end).announce(
+                conn, [claim.job.id for claim in group], claims_next=claims_next
+            )
+
+    def _note_trouble(self, error: TryAgain | Unavailable, tries: int, **named: object) -> None:
+        log.warning("block_retried", error=error.message, tries=tries, **named)
+        if tries < self.tries:
+            self.pool.check()
+
+
+def _read_again(conn: Connection, claimed: Claim) -> OpenBlock | None:
+    """Return the block to go on with: of an unordered job only the claimed one, since others hold the rest."""
+    job, block = claimed
+    return blocks.next_open(conn, job.id) if job.ordered else blocks.still_open(conn, job.id, block.no)
+
+
+def _poison(schema: ItemSchema, block: OpenBlock) -> set[int]:
+    if block.deliveries < _SUSPICIOUS_DELIVERIES:
+        return set()
+    log.warning("block_in_quarantine", block=block.no, deliveries=block.deliveries)
+    return quarantine.poisonous(
+        schema.check, list(enumerate(items_of(block.payload, block.first_line).texts, block.first_index))
+    )
