@@ -40,7 +40,7 @@ _PREFER = {"Prefer": f"{_ASYNC}: answer 202 with a job to poll; {prefer.HANDLING
 def events() -> Response:
     """Append events; a bad one is told of, and sinks no other."""
     items = body.items("events", KINDS["object_events"].limit)
-    outcome = _carry_out("object_events", items)
+    outcome = _accept_and_run("object_events", items)
     if isinstance(outcome, Response):
         return outcome
     ids = [result.public_id for result in outcome.results] if outcome else []
@@ -59,7 +59,7 @@ def events() -> Response:
 def objects() -> Response:
     """Upsert objects in the order sent; a bad one is told of, and sinks no other."""
     items = body.items("objects", KINDS["objects"].limit)
-    outcome = _carry_out("objects", items)
+    outcome = _accept_and_run("objects", items)
     if isinstance(outcome, Response):
         return outcome
     written = [
@@ -73,7 +73,7 @@ def objects() -> Response:
     return _answered(_shape(outcome, "Object", objects=written))
 
 
-def _carry_out(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
+def _accept_and_run(kind: str, items: list[msgspec.Raw]) -> Ended | Response | None:
     """Store the batch as a job and run it.
 
     Returns:
