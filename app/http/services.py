@@ -91,7 +91,9 @@ class Services:
             pool.check()
 
     def close(self) -> None:
-        """Give the database connections back."""
+        """Give the connections back, and end the thread that notifies."""
+        self.notifier.close()
+        self.job_end.close()
         if "_pool" in self.__dict__:
             self._pool.close()
         if "_executor" in self.__dict__:

@@ -30,6 +30,11 @@ class JobEndSignal:
         self._redis = redis_client(redis_url)
         self._waiting: dict[int, redis.Redis] = {}
 
+    def close(self) -> None:
+        """Close the connections."""
+        for client in (self._redis, *self._waiting.values()):
+            client.close()
+
     def send(self, job_ids: Sequence[UUID]) -> None:
         """Signal to the requests that wait for these jobs that they have ended."""
         try:

@@ -49,8 +49,9 @@ class Notifier:
         self._redis = redis_client(redis_url)
         self._pid = 0
         self._lock = threading.Lock()
-        self._waiting: queue.SimpleQueue[tuple[UUID, bool]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[UUID, bool] | None] = queue.SimpleQueue()
         self._unsent: set[UUID] = set()
+        self._ending = False
 
     def notify(self, job_id: UUID, *, force_message: bool = False) -> None:
         """Notify workers that this job is queued. A notification that is dropped or fails only delays the job.
@@ -65,6 +66,12 @@ class Notifier:
             self._waiting.put((job_id, force_message))
         else:
             self._keep_unsent({job_id})
+
+    def close(self) -> None:
+        """End the thread, once it has sent what waits, and close its connections."""
+        if self._pid == os.getpid():
+            self._ending = True
+            self._waiting.put(None)
 
     def take_unsent(self) -> set[UUID]:
         """Return the jobs whose notification was dropped or failed since the last call."""
@@ -87,18 +94,27 @@ class Notifier:
 
     def _publish(self) -> None:
         while True:
-            waiting = [self._waiting.get(), *self._drain()]
-            try:
-                faultpoints.passing("notify.begun")
-                self._send(waiting)
-                faultpoints.passing("notify.published")
-            except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
-                waiting += self._drain()  # those that arrived meanwhile would fail the same way, seconds later
-                unsent = {job_id for job_id, _ in waiting}
-                self._keep_unsent(unsent)
-                log.warning("notify_failed", jobs=len(unsent), error=type(error).__name__)
-            if len(waiting) > 1:
-                time.sleep(_BETWEEN_LOOKS_SECONDS)
+            first = self._waiting.get()
+            waiting = self._drain() if first is None else [first, *self._drain()]
+            if waiting:
+                self._publish_these(waiting)
+            if self._ending:
+                self._redis.close()
+                self._app.close()
+                return
+
+    def _publish_these(self, waiting: list[tuple[UUID, bool]]) -> None:
+        try:
+            faultpoints.passing("notify.begun")
+            self._send(waiting)
+            faultpoints.passing("notify.published")
+        except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
+            waiting += self._drain()  # those that arrived meanwhile would fail the same way, seconds later
+            unsent = {job_id for job_id, _ in waiting}
+            self._keep_unsent(unsent)
+            log.warning("notify_failed", jobs=len(unsent), error=type(error).__name__)
+        if len(waiting) > 1:
+            time.sleep(_BETWEEN_LOOKS_SECONDS)
 
     def _send(self, waiting: list[tuple[UUID, bool]]) -> None:
         """Send a message for each job that needs one, and one for all others: the worker it wakes drains the queue."""
@@ -121,6 +137,8 @@ class Notifier:
         waiting: list[tuple[UUID, bool]] = []
         while True:
             try:
-                waiting.append(self._waiting.get_nowait())
+                notification = self._waiting.get_nowait()
             except queue.Empty:
                 return waiting
+            if notification is not None:
+                waiting.append(notification)

@@ -44,6 +44,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_d
 UPDATE tenants SET template_id = NULL;
 DELETE FROM idempotency_keys;
 DELETE FROM jobs;
+DELETE FROM job_ends;
 DELETE FROM templates WHERE tenant_id IS NOT NULL;
 DELETE FROM api_keys;
 DELETE FROM tenants;

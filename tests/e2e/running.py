@@ -129,8 +129,14 @@ def descendants(root):
 def all_gone(family, seconds):
     """Return True if all these processes end within that time; close the handles."""
     deadline = time.monotonic() + seconds
+
+    def is_gone(pidfd):
+        poller = select.poll()  # select takes no descriptor over 1,023
+        poller.register(pidfd, select.POLLIN)
+        return bool(poller.poll(max(deadline - time.monotonic(), 0) * 1000))
+
     try:
-        return all(select.select([pidfd], [], [], max(deadline - time.monotonic(), 0))[0] for pidfd in family)
+        return all(map(is_gone, family))
     finally:
         for pidfd in family:
             os.close(pidfd)

@@ -92,3 +92,14 @@ def test_notifications_that_arrive_together_are_one_unless_forced(redis_url: str
         while channel.get_message() is not None:
             received += 1
     assert received == 1 + 3
+
+
+def test_a_closed_notifier_ends_its_thread(redis_url: str) -> None:
+    before = set(threading.enumerate())
+    notifier = Notifier(celery_app(redis_url), redis_url)
+    notifier.notify(uuid7())
+    [thread] = set(threading.enumerate()) - before
+    notifier.close()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+    assert notifier.take_unsent() == set(), "it has sent what waited"
