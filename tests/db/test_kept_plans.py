@@ -24,13 +24,12 @@ from ingest.db.jobs.completion import BlockOutcome, Yields
 from ingest.db.tenants import idempotency, keys, templates, tenants
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
-from ingest.ids import uuid7
 from ingest.intake.blocks import Block
 from ingest.items.entities import Entity
 from ingest.items.events import Event
 from ingest.items.states import State
 from ingest.jobs import Effect, ItemError, ItemWarning
-from tests.support.factories import accept, make_tenant
+from tests.support.factories import accept, make_tenant, new_job
 from tests.support.factories import entity as sent_entity
 
 _ENOUGH = 12  # executions, after which psycopg has prepared a statement and Postgres has settled on a plan
@@ -121,14 +120,8 @@ def _take(conn: Connection, stored: Stored) -> object:
     return outbox.take(conn, cancelled)
 
 
-def _new_job(stored: Stored, **overrides: Any) -> NewJob:
-    values: dict[str, Any] = {"merge": False, "template_id": None, "after_job_id": None, "awaited": False}
-    values |= {"id": uuid7(), "tenant_id": stored.tenant.id, "kind": "states", "request_id": "x"}
-    return NewJob(**{**values, **overrides})
-
-
 def _append_block(conn: Connection, stored: Stored, **overrides: Any) -> NewJob:
-    job = _new_job(stored, **overrides)
+    job = new_job(stored.tenant, "states", **overrides)
     assert receiving.begin(conn, job)
     assert receiving.append(conn, job.id, 0, Block(0, 1, b"x", 1))
     return job
@@ -223,7 +216,7 @@ _WRITES: dict[str, Call] = {
     "acceptance.accept after": lambda conn, stored: _accepted(conn, stored, after_job_id=stored.ended),
     "control.cancel": lambda conn, stored: control.cancel(conn, _accepted(conn, stored)),
     "outbox.take": _take,
-    "receiving.begin": lambda conn, stored: receiving.begin(conn, _new_job(stored)),
+    "receiving.begin": lambda conn, stored: receiving.begin(conn, new_job(stored.tenant, "states")),
     "receiving.append": _append_block,
     "receiving.accept": lambda conn, stored: receiving.accept(conn, _append_block(conn, stored)),
     "receiving.accept with a key": lambda conn, stored: receiving.accept(

@@ -103,6 +103,21 @@ def state(number: int = 1, **overrides: Any) -> dict[str, Any]:
     return {**item, **overrides}
 
 
+def new_job(tenant: Tenant, kind: str = "entities", **overrides: Any) -> NewJob:
+    """A job as its request makes it, before it is stored."""
+    values: dict[str, Any] = {
+        "id": uuid7(),
+        "tenant_id": tenant.id,
+        "kind": kind,
+        "merge": False,
+        "template_id": tenant.template_id,
+        "after_job_id": None,
+        "request_id": "test",
+        "awaited": False,
+    }
+    return NewJob(**{**values, **overrides})
+
+
 def accept(
     conn: Connection,
     tenant: Tenant,
@@ -115,17 +130,7 @@ def accept(
     """Store a batch as the API does; `items` may be the body itself."""
     body = items if isinstance(items, bytes) else msgspec.json.encode(items)
     cut_as = {"limit": KINDS[kind].limit, "block_items": block_items or KINDS[kind].block_items}
-    values = {
-        "id": uuid7(),
-        "tenant_id": tenant.id,
-        "kind": kind,
-        "merge": False,
-        "template_id": tenant.template_id,
-        "after_job_id": None,
-        "request_id": "test",
-        "awaited": False,
-    }
-    job = NewJob(**{**values, **overrides})
+    job = new_job(tenant, kind, **overrides)
     acceptance.accept(conn, job, cut(body, **cut_as))
     return job.id
 

@@ -11,12 +11,6 @@ from tests.support.factories import entity, event
 PATH = "/entities/player_000001/events"
 
 
-@pytest.fixture
-def player(api: Api) -> Api:
-    api.post("/entities", entity())
-    return api
-
-
 def sent(**overrides: Any) -> dict[str, Any]:
     item = {"eventType": "transaction", "data": {"type": "deposit", "amount": 1, "currency": "EUR"}}
     return {**item, **overrides}

@@ -6,15 +6,8 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import TIME, Api, data, refused
-from tests.support.factories import entity
 
 PATH = "/entities/player_000001/state"
-
-
-@pytest.fixture
-def player(api: Api) -> Api:
-    api.post("/entities", entity())
-    return api
 
 
 @pytest.mark.parametrize("value", [1, "gold", None, True, [1, {"a": None}], {}, {"level": 3}, {"a": {"value": 1}}])

@@ -20,12 +20,6 @@ def without_message(warnings: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in warning.items() if name != "message"} for warning in warnings]
 
 
-@pytest.fixture
-def player(api: Api) -> Api:
-    api.post("/entities", entity())
-    return api
-
-
 @pytest.mark.parametrize(("kind", "item"), [("entities", entity), ("events", event), ("states", state)])
 def test_an_item_with_an_unknown_member_is_taken_with_a_warning(
     player: Api, run_jobs: Callable[[], None], kind: str, item: Callable[..., dict[str, Any]]

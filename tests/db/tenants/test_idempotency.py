@@ -18,10 +18,9 @@ from ingest.db.tenants import idempotency, keys
 from ingest.db.tenants.idempotency import Answer, Key
 from ingest.db.tenants.tenants import Tenant
 from ingest.errors import KeyInProgress
-from ingest.ids import uuid7
 from ingest.intake.blocks import Block
 from ingest.settings import Settings
-from tests.support.factories import make_tenant
+from tests.support.factories import make_tenant, new_job
 from tests.support.relay import relay
 from worker.sweep import Sweep
 
@@ -33,19 +32,8 @@ def key_of(tenant: Tenant, name: str = "key", endpoint: str = "writeEntities") -
     return Key(tenant.id, endpoint, sha256(name.encode()).digest())
 
 
-def new_job(tenant: Tenant, key: Key | None = None) -> NewJob:
-    return NewJob(
-        id=uuid7(),
-        tenant_id=tenant.id,
-        kind="entities",
-        merge=False,
-        template_id=tenant.template_id,
-        after_job_id=None,
-        request_id="test",
-        awaited=False,
-        key=key or key_of(tenant),
-        fingerprint=_FINGERPRINT,
-    )
+def with_key(tenant: Tenant, key: Key | None = None) -> NewJob:
+    return new_job(tenant, key=key or key_of(tenant), fingerprint=_FINGERPRINT)
 
 
 def count(observer: Connection, table: str) -> int:
@@ -53,7 +41,7 @@ def count(observer: Connection, table: str) -> int:
 
 
 def test_a_job_and_its_key_are_stored_together(pool: Pool, owner: Tenant, observer: Connection) -> None:
-    job = new_job(owner)
+    job = with_key(owner)
     with transaction(pool) as conn:
         assert acceptance.accept(conn, job, _BLOCKS)
         assert count(observer, "jobs") == count(observer, "idempotency_keys") == 0
@@ -69,7 +57,7 @@ def test_a_job_that_is_not_stored_leaves_no_key(pool: Pool, observer: Connection
     with transaction(pool) as conn:
         caller = keys.caller(conn, secret)
     assert caller is not None
-    job = replace(new_job(tenant), cached_caller=caller)
+    job = replace(with_key(tenant), cached_caller=caller)
     observer.execute("UPDATE api_keys SET revoked_at = now()")
     with transaction(pool) as conn:
         assert not acceptance.accept(conn, job, _BLOCKS)
@@ -79,15 +67,15 @@ def test_a_job_that_is_not_stored_leaves_no_key(pool: Pool, observer: Connection
 def test_a_second_job_under_a_key_is_refused_while_the_first_is_open(
     pool: Pool, owner: Tenant, other: Connection, observer: Connection
 ) -> None:
-    assert acceptance.accept(other, new_job(owner), _BLOCKS)
+    assert acceptance.accept(other, with_key(owner), _BLOCKS)
     with pytest.raises(KeyInProgress), transaction(pool) as conn:
-        acceptance.accept(conn, new_job(owner), _BLOCKS)
+        acceptance.accept(conn, with_key(owner), _BLOCKS)
     with transaction(pool) as conn:
-        assert acceptance.accept(conn, new_job(owner, key_of(owner, "another")), _BLOCKS)
-        assert acceptance.accept(conn, new_job(owner, key_of(owner, endpoint="writeStates")), _BLOCKS)
+        assert acceptance.accept(conn, with_key(owner, key_of(owner, "another")), _BLOCKS)
+        assert acceptance.accept(conn, with_key(owner, key_of(owner, endpoint="writeStates")), _BLOCKS)
     other.commit()
     with pytest.raises(KeyInProgress), transaction(pool) as conn:
-        acceptance.accept(conn, new_job(owner), _BLOCKS)
+        acceptance.accept(conn, with_key(owner), _BLOCKS)
     assert count(observer, "jobs") == count(observer, "idempotency_keys") == 3
 
 
@@ -100,7 +88,7 @@ def test_a_key_is_free_once_its_first_transaction_was_rolled_back(
         idempotency.lock(conn, key_of(owner))
     other.rollback()
     with transaction(pool) as conn:
-        assert acceptance.accept(conn, new_job(owner), _BLOCKS)
+        assert acceptance.accept(conn, with_key(owner), _BLOCKS)
     assert count(observer, "jobs") == 1
 
 
@@ -132,7 +120,7 @@ def test_the_index_decides_where_the_other_committed_meanwhile(
 def test_a_lost_answer_to_a_statement_with_a_key_leaves_one_job(
     settings: Settings, owner: Tenant, observer: Connection, tmp_path: Path, *, lands: bool
 ) -> None:
-    job, marked = new_job(owner), b"INSERT INTO jobs"
+    job, marked = with_key(owner), b"INSERT INTO jobs"
     with relay(settings.database_url, tmp_path, marked=marked, lands=lands, at=marked) as between:
         with open_pool(between.database_url, "sluice-web", size=2) as lossy:
             assert retry_until_known(lossy, lambda conn: acceptance.accept(conn, job, _BLOCKS))
@@ -144,7 +132,7 @@ def test_a_lost_answer_to_a_statement_with_a_key_leaves_one_job(
 def test_an_attempt_that_finds_its_own_lost_one_under_way_waits_for_it(
     pool: Pool, owner: Tenant, other: Connection, observer: Connection
 ) -> None:
-    job = new_job(owner)
+    job = with_key(owner)
     attempts: list[UUID] = []
 
     def accept(conn: Connection) -> bool:
@@ -190,7 +178,7 @@ def test_a_purge_passes_over_a_key_that_is_taken_up_again(
     with transaction(pool) as conn:
         store(conn, owner, 1, "25 hours")
         store(conn, owner, 2, "25 hours")
-    job = new_job(owner, key_of(owner, "1"))
+    job = with_key(owner, key_of(owner, "1"))
     assert acceptance.accept(other, job, _BLOCKS)
     with transaction(pool) as conn:
         assert retention.purge_idempotency_keys(conn, limit=10) == 1
