@@ -43,7 +43,7 @@ class RescueWorkers:
         """Start a child that runs these jobs, if there is room for one; do not wait for it.
 
         Returns:
-            How many jobs the child was given.
+            The number of jobs that the child was given.
         """
         self._reap()
         if not job_ids or len(self._children) >= _MOST_CHILDREN:

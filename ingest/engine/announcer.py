@@ -52,7 +52,7 @@ class Announcer:
             conn: as of `announce`.
 
         Returns:
-            How many, at most 500.
+            The number of ends that it announced, at most 500.
         """
         ends = outbox.take_left(conn)
         self._announce(conn, ends, claims_next=False)

@@ -14,11 +14,19 @@ _FOLDERS = ("app", "benchmarks", "cli", "ingest", "tests", "worker")
 _PRODUCT = ("app", "cli", "ingest", "worker")
 _PROPERTIES = {"property", "cached_property"}
 _NOUN = re.compile(r"(The|A|An|All|Those|This|That|These|One|Two|How|Every|Each|So|When|Where|Why|Its|Which|Whom)\b")
+_SECTION = re.compile(r"^ *[A-Z][a-z]+:\n +(.+)", re.MULTILINE)
 _HEADLESS = re.compile(r"(Who|Whom|Whoever|What|Whatever|Whether|How|Why|Where|So many|So long)\b")
 
 
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of each docstring."""
+    """Yield the line and the text of each docstring, and of each of its sections, such as `Returns:`."""
+    for line, text in _whole_docstrings(source):
+        yield line, text
+        for section in _SECTION.finditer(text):
+            yield line + text[: section.start(1)].count("\n"), section[1]
+
+
+def _whole_docstrings(source: str) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(source)):
         match node:
             case (
@@ -101,6 +109,10 @@ def test_no_variable_is_called_each() -> None:
         ('def f():\n    """Return what it holds."""\n    return "What it holds"', []),
         ("# So many warnings are kept.\n\nx = 1  # Somehow\n", ["1: So many warnings are kept."]),
         ("# Whole numbers, and nothing else.\n", []),
+        (
+            'def f():\n    """Find it.\n\n    Returns:\n        Whether it is there.\n    """',
+            ["5: Whether it is there."],
+        ),
     ],
 )
 def test_a_headless_opening_is_told_from_others(source: str, found: list[str]) -> None:

@@ -50,7 +50,7 @@ def in_turn(
             became of each row.
 
     Returns:
-        What became of each item.
+        The effect of each item.
     """
     places_of: dict[_Key, list[int]] = {}
     for place, key in enumerate(keys):

@@ -61,7 +61,7 @@ class Prepared:
             values: of all parameters; each of its type, or None.
 
         Returns:
-            How many rows it has written or found.
+            The number of rows that it has written or found.
 
         Raises:
             psycopg.Error: as the driver would.

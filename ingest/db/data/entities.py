@@ -112,7 +112,7 @@ def upsert(
         most_bytes: of an entity, to which merges may let it grow.
 
     Returns:
-        What became of each, in the order given.
+        The effect of each, in the order given.
 
     Raises:
         Unaddressable: no URL can hold the id or the scope of one.
@@ -322,7 +322,7 @@ def delete(conn: Connection, tenant_id: int, external_id: str) -> bool:
         external_id: its id, as the tenant knows it.
 
     Returns:
-        Whether it was there.
+        True if the entity was there.
     """
     erasure.begin(conn, tenant_id)
     values = {"tenant_id": tenant_id, "scope": SCOPE, "external_id": external_id}

@@ -80,7 +80,7 @@ def upsert_in_turn(
         upsert: writes entities that share none.
 
     Returns:
-        What became of each, in the order given.
+        The effect of each, in the order given.
     """
 
     def insert(places: Sequence[int]) -> Iterable[tuple[str, str]]:

@@ -16,7 +16,7 @@ def purge_jobs(conn: Connection, *, days: int, limit: int) -> int:
     """Delete jobs that ended so many days ago, with their item errors.
 
     Returns:
-        How many were deleted, at most `limit`.
+        The number that it deleted, at most `limit`.
     """
     return conn.execute(_PURGE_JOBS, {"days": days, "limit": limit}).rowcount
 
@@ -48,7 +48,7 @@ def purge_cancelled_payloads(conn: Connection, *, limit: int) -> int:
     """Delete the payload of cancelled jobs, as far as it was not run.
 
     Returns:
-        How many blocks were emptied, at most `limit`.
+        The number of blocks that it emptied, at most `limit`.
     """
     return conn.execute(_PURGE_CANCELLED_PAYLOADS, {"limit": limit}).rowcount
 
@@ -64,7 +64,7 @@ def purge_idempotency_keys(conn: Connection, *, limit: int) -> int:
     """Delete idempotency keys that are over 24 hours old.
 
     Returns:
-        How many were deleted, at most `limit`.
+        The number that it deleted, at most `limit`.
     """
     return conn.execute(_PURGE_KEYS, {"limit": limit}).rowcount
 
@@ -91,7 +91,7 @@ def purge_template_versions(conn: Connection, *, limit: int) -> int:
     """Delete template versions that a newer one has replaced, and that no tenant and no job names.
 
     Returns:
-        How many were deleted, at most `limit`.
+        The number that it deleted, at most `limit`.
     """
     return conn.execute(_PURGE_VERSIONS, {"limit": limit}).rowcount
 
@@ -152,7 +152,7 @@ def purge_pages(conn: Connection, table: str, *, first: int, pages: int) -> int:
         pages: how many.
 
     Returns:
-        How many rows were deleted.
+        The number of rows that it deleted.
     """
     return conn.execute(_PURGE_PAGES[table], {"first": f"({first},0)", "last": f"({first + pages},0)"}).rowcount
 

@@ -50,7 +50,7 @@ def upsert(conn: Connection, tenant_id: int, states: Sequence[State], entity_ids
         entity_ids: the internal id of the entity of each.
 
     Returns:
-        What became of each, in the order given.
+        The effect of each, in the order given.
     """
     keys = list(zip(entity_ids, [state.key for state in states], strict=True))
     if len(set(keys)) < len(keys):

@@ -121,8 +121,8 @@ def accept(conn: Connection, job: NewJob, blocks: Sequence[Block]) -> bool:
         blocks: all of the batch, in order.
 
     Returns:
-        Whether the job is there. It is not where something about its caller has changed: this attempt did nothing then,
-        but an earlier one of the same id may still land.
+        True if the job is stored. False if the cached caller is out of date: this attempt did nothing then, but an
+        earlier one of the same id may still land.
 
     Raises:
         KeyInProgress: another request with the job's key is storing its own write, or has just done so; or an earlier

@@ -98,7 +98,7 @@ def close_blocks(
         yields: whether the worker goes on with the jobs.
 
     Returns:
-        Where each job stands now; without those that were no longer PROCESSING.
+        The state of each job now; without those that were no longer PROCESSING.
     """
     values = {
         "job_ids": binary.uuid_array(outcome.job_id for outcome in outcomes),

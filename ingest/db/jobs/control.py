@@ -24,7 +24,7 @@ def fail(conn: Connection, job_id: UUID, code: str, message: str) -> bool:
     """Move a job from PENDING or PROCESSING to FAILED; a block under way then cannot commit.
 
     Returns:
-        Whether this call ended it.
+        True if this call ended the job.
     """
     values = {"job_id": job_id, "status": JobState.FAILED, "code": code, "message": message}
     return conn.execute(_END, values).rowcount == 1
@@ -34,7 +34,7 @@ def cancel(conn: Connection, job_id: UUID) -> bool:
     """Move a job from PENDING or PROCESSING to CANCELLED; a block under way then cannot commit.
 
     Returns:
-        Whether this call ended it.
+        True if this call ended the job.
     """
     values = {"job_id": job_id, "status": JobState.CANCELLED, "code": None, "message": None}
     return conn.execute(_END, values).rowcount == 1

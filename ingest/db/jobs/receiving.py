@@ -37,7 +37,7 @@ def begin(conn: Connection, job: NewJob) -> bool:
         job: what the request decided.
 
     Returns:
-        Whether the job is there. It is not where something about its caller has changed: nothing was done then.
+        True if the job is stored. False if the cached caller is out of date: this call did nothing then.
     """
     return conn.execute(_BEGIN, values_of(job)).rowcount > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0
 
@@ -67,7 +67,7 @@ def append(conn: Connection, job_id: UUID, no: int, block: Block) -> bool:
         block: the block.
 
     Returns:
-        Whether the block is there. It is not where the sweeper has removed the job.
+        True if the block is stored. False if the sweeper has removed the job.
     """
     values = {
         "job_id": job_id,
@@ -116,7 +116,7 @@ def accept(conn: Connection, job: NewJob) -> bool:
         job: one of at least one block; with the fingerprint of its request, if it has a key.
 
     Returns:
-        Whether the job is accepted, by this call or an earlier one. It is not where the sweeper has removed it.
+        True if this call or an earlier one accepted the job. False if the sweeper has removed it.
 
     Raises:
         KeyInProgress: another request with the job's key is storing its own write, or has just done so.
@@ -133,7 +133,7 @@ _REMOVE = "DELETE FROM jobs WHERE id = ANY (%s) AND status = 'receiving'"
 
 
 def remove(conn: Connection, job_ids: Sequence[UUID]) -> int:
-    """Remove jobs that are still RECEIVING, and their blocks. Return how many there were."""
+    """Remove jobs that are still RECEIVING, and their blocks. Return their number."""
     return conn.execute(_REMOVE, (list(job_ids),)).rowcount
 
 
@@ -152,7 +152,7 @@ def remove_abandoned(conn: Connection, *, limit: int, seconds: float = ABANDONED
         seconds: since the request touched them last.
 
     Returns:
-        How many were removed.
+        The number of jobs that it removed.
     """
     rows = conn.execute(_ABANDONED, {"limit": limit, "seconds": seconds}).fetchall()
     return remove(conn, [row[0] for row in rows]) if rows else 0  # type: ignore[misc] # a uuid column

@@ -28,7 +28,7 @@ def end_overdue_sessions(conn: Connection, *, seconds: int) -> int:
         seconds: the lease time of a first delivery.
 
     Returns:
-        How many were ended.
+        The number of sessions that it ended.
     """
     return len(conn.execute(_END_OVERDUE_SESSIONS, (seconds,)).fetchall())
 

@@ -181,7 +181,7 @@ def revoke(conn: Connection, tenant_id: int, key_id: UUID) -> bool:
     """Make a key open nothing from the next request on.
 
     Returns:
-        Whether the tenant has such a key.
+        True if the tenant has such a key.
 
     Raises:
         LastKey: it is the tenant's last active key for that API.

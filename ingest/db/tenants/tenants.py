@@ -78,7 +78,7 @@ def suspend(conn: Connection, public_id: UUID) -> bool:
     """Close all doors to a tenant: each of its keys gets 401 from the next request on. Jobs accepted before go on.
 
     Returns:
-        Whether there is such a tenant.
+        True if there is such a tenant.
     """
     return conn.execute(_SUSPEND, (public_id,)).rowcount == 1
 
@@ -109,7 +109,7 @@ def choose_template(conn: Connection, tenant_id: int, slug: str) -> bool:
         slug: as in `tpl_igaming`: built in, or the tenant's own.
 
     Returns:
-        Whether there is such a template.
+        True if there is such a template.
     """
     return conn.execute(_CHOOSE_TEMPLATE, {"tenant_id": tenant_id, "slug": slug}).rowcount == 1
 
