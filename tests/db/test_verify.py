@@ -220,6 +220,12 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "state_readable": (f"UPDATE states SET value = {_ENDLESS} WHERE entity_id = (SELECT min(entity_id) FROM states)",),
     "job_end_early": ("INSERT INTO job_ends (job_id, ended_at) VALUES (%(half)s, now())",),
     "job_end_late": ("INSERT INTO job_ends (job_id, ended_at) VALUES (%(job)s, now() - interval '2 minutes')",),
+    "job_left_unfinished": (
+        """INSERT INTO jobs (id, tenant_id, kind, merge, template_id, request_id, awaited, status, total, unprocessed,
+                             blocks_open, created_at, progressed_at)
+           SELECT gen_random_uuid(), tenant_id, kind, merge, template_id, request_id, awaited, 'receiving', 0, 0, 0,
+                  now() - interval '7 minutes', now() - interval '6 minutes' FROM jobs WHERE id = %(job)s""",
+    ),
     "sweep_runs": ("UPDATE jobs SET check_at = now() - interval '2 minutes' WHERE id = %(half)s",),
     "sweep_look_ahead": ("UPDATE jobs SET check_at = now() + interval '3 minutes' WHERE id = %(half)s",),
 }

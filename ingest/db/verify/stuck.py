@@ -102,4 +102,17 @@ WHERE e.ended_at < now() - interval '1 minute' AND j.ended_at IS NOT NULL
 """,
 )
 
-CHECKS = (SWEEP_RUNS, SWEEP_KEEPS_UP, CHECK_AHEAD, STUCK, OVERDUE, ANNOUNCED_LATE)
+# A request that reads a body touches its job each 10 s; the sweeper removes the job 40 s after the last touch.
+LEFT_UNFINISHED = Check(
+    name="job_left_unfinished",
+    invariant="A job whose request died while its body arrived is removed within a few minutes",
+    wrong="jobs whose body does not arrive any more",
+    advice="Is sweep running (`sluice doctor`)? It removes them with their blocks; no client was told of any of them",
+    prefix=JOB,
+    query="""
+SELECT id, concat('touched ', date_trunc('second', now() - progressed_at), ' ago') FROM jobs
+WHERE status = 'receiving' AND progressed_at < now() - interval '5 minutes'
+""",
+)
+
+CHECKS = (SWEEP_RUNS, SWEEP_KEEPS_UP, CHECK_AHEAD, STUCK, OVERDUE, ANNOUNCED_LATE, LEFT_UNFINISHED)
