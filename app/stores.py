@@ -87,7 +87,7 @@ def _accept(job: NewJob) -> None:
 
 def _append_all(job_id: UUID) -> None:
     settings = services().settings
-    chunks = _touching(job_id, body.decoded(most_bytes=settings.max_job_bytes))
+    chunks = _touching(job_id, body.lines())
     items = 0
     for no, block in enumerate(blocks_of_lines(chunks, longest_line=settings.max_item_bytes)):
         items += block.items
@@ -120,6 +120,7 @@ def _touching(job_id: UUID, chunks: Iterable[bytes]) -> Iterator[bytes]:
             )
         if now - touched > receiving.TOUCH_SECONDS:
             touched = now
+            # A touch that fails is made up for by the next one, or by the next block.
             with suppress(DatabaseError), autocommit(services().pool) as conn:
                 receiving.touch(conn, job_id)
         yield chunk

@@ -2,7 +2,7 @@
 
 import codecs
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -109,17 +109,17 @@ def read_batch() -> bytes:
     return body
 
 
-def read_again(*, lines: bool) -> bytes:
+def read_again(*, takes_lines: bool) -> bytes:
     """Return the body of a repeated request, of which a hash is wanted; of a body of lines nothing is kept.
 
     Args:
-        lines: the call takes lines, and content codings.
+        takes_lines: the call takes lines, and content codings.
     """
-    if not lines:
+    if not takes_lines:
         return read()
     if not is_lines():
         return read_batch()
-    for _ in decoded(most_bytes=services().settings.max_job_bytes):
+    for _ in lines():
         pass
     return b""
 
@@ -128,6 +128,17 @@ def is_lines() -> bool:
     """True if the body says that it is newline-delimited JSON (docs/contracts/jobs.md section 1)."""
     sent_type = request.headers.get("Content-Type", "")
     return sent_type != _JSON and parse_options_header(sent_type)[0].lower() in _LINES
+
+
+def lines() -> Iterator[bytes]:
+    """Yield the body of a batch call that `is_lines`, decoded, while it arrives.
+
+    Raises:
+        UnsupportedMediaType: it says that it is not UTF-8.
+        PayloadTooLarge: it has more bytes than a job may have; and all that `decoded` raises.
+    """
+    _check_type(_LINES)
+    return decoded(most_bytes=services().settings.max_job_bytes)
 
 
 def decoded(*, most_bytes: int) -> Iterator[bytes]:
@@ -227,11 +238,11 @@ def as_json(body: bytes) -> msgspec.Raw:
         raise InvalidInput(f"The body is not valid JSON: {error}") from None
 
 
-def _check_type() -> None:
+def _check_type(types: Collection[str] = frozenset({"", _JSON})) -> None:
     sent = request.headers.get("Content-Type", "")
     if sent != _JSON:  # which most say, and it needs no parsing
         media_type, options = parse_options_header(sent)
-        if media_type.lower() not in {"", _JSON}:
+        if media_type.lower() not in types:
             raise UnsupportedMediaType("Send the body as application/json")
         if options.get("charset", "utf-8").strip("'").lower() not in _UTF_8:
             raise UnsupportedMediaType("Send the body in UTF-8: JSON has no other character set (RFC 8259)")

@@ -52,7 +52,7 @@ def answer_repeat() -> Response | None:
         return None
     if cached_caller():
         reauthenticate()
-    content = body.read_again(lines=description.lines) if description.body else b""
+    content = body.read_again(takes_lines=description.lines) if description.body else b""
     if fingerprint() != stored.fingerprint:
         raise KeyReused
     response = description.repeat(stored.answer, content, **(request.view_args or {}))

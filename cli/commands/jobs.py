@@ -8,6 +8,7 @@ from cli.options import data_dir_option, database, json_option, print_json
 from ingest.db.jobs import control, lookup
 from ingest.errors import NotFound, ValidationFailed
 from ingest.ids import JOB, parse_any, spell
+from ingest.jobs import JobState
 
 
 @click.group()
@@ -35,7 +36,7 @@ def cancel(job: str, data_dir: Path, *, as_json: bool) -> None:
         # Sweep announces the end: this terminal is no log, and Redis may be out of the command's reach.
         if not control.cancel(conn, job_id):
             found = lookup.get(conn, job_id)
-            if found is None:
+            if found is None or found.status is JobState.RECEIVING:
                 raise NotFound(f"There is no job {job}")
             raise ValidationFailed(f"{job} has ended already: {found.status}")
     if as_json:

@@ -52,14 +52,17 @@ class _Gzip:
                 self._member = zlib.decompressobj(_GZIP)
             self._fed = True
             before = len(encoded)
-            try:
-                decoded = self._member.decompress(encoded, _GZIP_STEP_BYTES)
-            except zlib.error as error:
-                raise ValueError(str(error)) from None
+            decoded = self._inflate(encoded)
             encoded = self._member.unconsumed_tail or self._member.unused_data
             yield before - len(encoded), decoded
-        while len(decoded := self._member.decompress(b"", _GZIP_STEP_BYTES)) > 0:
+        while decoded := self._inflate(b""):
             yield 0, decoded
+
+    def _inflate(self, encoded: bytes) -> bytes:
+        try:
+            return self._member.decompress(encoded, _GZIP_STEP_BYTES)
+        except zlib.error as error:
+            raise ValueError(str(error)) from None
 
     def end(self) -> bool:
         """As of _Decoder."""

@@ -1,7 +1,7 @@
 """Cut newline-delimited JSON into blocks of whole lines, while it arrives.
 
 Lines are kept as they were sent, and only counted: the worker that runs a block tells which of them are JSON
-(`ingest.intake.blocks.items_of_lines`). So a body passes through a web process at the speed of looking for line feeds.
+(`ingest.intake.blocks.items_of`). So a body passes through a web process at the speed of looking for line feeds.
 """
 
 import codecs
@@ -42,7 +42,7 @@ def cut_lines(chunks: Iterable[bytes], *, most_lines: int, most_bytes: int, long
     Args:
         chunks: the body, in UTF-8; a byte order mark is passed over.
         most_lines: of a block.
-        most_bytes: of a block of several lines, give or take 256 kB.
+        most_bytes: of a block, which may have another 256 kB, and a line, beyond it.
         longest_line: in bytes; of a longer one its length is kept alone.
 
     Raises:

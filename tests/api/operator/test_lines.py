@@ -266,3 +266,15 @@ def test_a_key_that_another_request_has_stored_meanwhile_is_409_and_leaves_no_jo
         observer.execute("DROP FUNCTION take_key CASCADE")
     refused(answer, 409, "IDEMPOTENCY_IN_PROGRESS")
     assert stored(observer) == (0, 0)
+
+
+@pytest.mark.parametrize("header", ["Content_Type", "Content_Encoding"])
+def test_lines_in_another_character_set_are_415(api: Api, observer: Connection, header: str) -> None:
+    value = f"{LINES}; charset=utf-16" if header == "Content_Type" else "utf-8"
+    refused(send(api, ndjson(entity(1)), **{header: value}), 415, "UNSUPPORTED_MEDIA_TYPE")
+    assert stored(observer) == (0, 0)
+
+
+def test_the_document_shows_no_state_that_no_client_sees(api: Api) -> None:
+    states = api.document["components"]["schemas"]["JobState"]["enum"]
+    assert states == ["pending", "processing", "completed", "failed", "cancelled"]

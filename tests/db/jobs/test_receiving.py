@@ -3,29 +3,18 @@
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner
 
+from cli import main
 from ingest.db.connection.pool import Connection, Pool, autocommit, transaction
 from ingest.db.jobs import claims, control, receiving, rescue
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.tenants.tenants import Tenant
-from ingest.ids import uuid7
+from ingest.ids import JOB, spell
 from ingest.intake.blocks import Block, blocks_of_lines
 from ingest.settings import Settings
-from tests.support.factories import accept, entity
+from tests.support.factories import accept, entity, new_job
 from worker.sweep import Sweep
-
-
-def new_job(tenant: Tenant) -> NewJob:
-    return NewJob(
-        id=uuid7(),
-        tenant_id=tenant.id,
-        kind="entities",
-        merge=False,
-        template_id=tenant.template_id,
-        after_job_id=None,
-        request_id="test",
-        awaited=False,
-    )
 
 
 def block(number: int) -> Block:
@@ -116,3 +105,9 @@ def test_the_sweeper_removes_what_a_dead_request_left(
         assert Sweep(settings).run_once(conn)["unfinished_removed"] == 1
     assert observer.execute("SELECT id FROM jobs").fetchall() == [(alive.id,)]
     assert observer.execute("SELECT count(*) FROM job_blocks").fetchone() == (0,)
+
+
+def test_a_command_knows_no_such_job(settings: Settings, begun: NewJob) -> None:
+    urls = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    done = CliRunner().invoke(main, ["jobs", "cancel", str(begun.id)], env=urls)
+    assert (done.exit_code, done.output) == (1, f"Error: There is no job {spell(JOB, begun.id)}\n")
