@@ -5,10 +5,12 @@ from datetime import datetime
 from ingest.db.connection.pool import Connection
 from ingest.db.tenants import idempotency
 
+# ARRAY (…) and a CTE are executed once. Postgres may execute IN (SELECT … LIMIT … FOR UPDATE) anew for each row of the
+# table, and each time it returns the next rows: the limit would be none.
 _PURGE_JOBS = """
-DELETE FROM jobs WHERE id IN (
+DELETE FROM jobs WHERE id = ANY (ARRAY(
     SELECT id FROM jobs WHERE ended_at < now() - make_interval(days => %(days)s)
-    ORDER BY ended_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    ORDER BY ended_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """
 
 
@@ -54,9 +56,12 @@ def purge_cancelled_payloads(conn: Connection, *, limit: int) -> int:
 
 
 _PURGE_KEYS = f"""
-DELETE FROM idempotency_keys WHERE (tenant_id, endpoint, key_hash) IN (
+WITH old AS MATERIALIZED (
     SELECT tenant_id, endpoint, key_hash FROM idempotency_keys WHERE created_at <= now() - {idempotency.LIFE}
-    ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM idempotency_keys k USING old
+WHERE k.tenant_id = old.tenant_id AND k.endpoint = old.endpoint AND k.key_hash = old.key_hash
 """
 
 
@@ -80,10 +85,10 @@ WITH replaced AS MATERIALIZED (
 ), named AS MATERIALIZED (
     SELECT DISTINCT j.template_id FROM jobs j WHERE EXISTS (SELECT FROM replaced)
 )
-DELETE FROM templates WHERE id IN (
+DELETE FROM templates WHERE id = ANY (ARRAY(
     SELECT t.id FROM templates t JOIN replaced USING (id)
     WHERE t.id NOT IN (SELECT template_id FROM named WHERE template_id IS NOT NULL)
-    ORDER BY t.id LIMIT %(limit)s FOR UPDATE OF t SKIP LOCKED)
+    ORDER BY t.id LIMIT %(limit)s FOR UPDATE OF t SKIP LOCKED))
 """
 
 

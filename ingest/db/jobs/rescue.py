@@ -40,11 +40,11 @@ WITH moved AS (
     UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'JOB_DEADLINE',
         error_message = 'No progress within ' || %(seconds)s
             || ' seconds of trying; see the workers'' log for the reason'
-    WHERE id IN (
+    WHERE id = ANY (ARRAY(
         SELECT j.id FROM jobs j JOIN job_blocks b ON b.job_id = j.id AND b.open AND b.deliveries >= %(deliveries)s
         WHERE j.status = 'processing' AND j.check_at <= now()
           AND j.progressed_at < now() - make_interval(secs => %(seconds)s)
-        ORDER BY j.check_at LIMIT 100 FOR UPDATE OF j SKIP LOCKED)
+        ORDER BY j.check_at LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED))
       AND status || '' = 'processing'
     RETURNING id, ended_at
 )
@@ -52,15 +52,16 @@ WITH moved AS (
 RETURNING job_id
 """
 _STUCK_DELIVERIES = 5
+_MOST_STUCK = 100  # ended in one statement
 
 
-def fail_stuck(conn: Connection, *, seconds: int) -> list[UUID]:
+def fail_stuck(conn: Connection, *, seconds: int, limit: int = _MOST_STUCK) -> list[UUID]:
     """Move jobs that were tried for so long without any progress from PROCESSING to FAILED.
 
     Returns:
-        Their ids, at most 100.
+        Their ids, at most `limit`.
     """
-    rows = conn.execute(_FAIL_STUCK, {"seconds": seconds, "deliveries": _STUCK_DELIVERIES})
+    rows = conn.execute(_FAIL_STUCK, {"seconds": seconds, "deliveries": _STUCK_DELIVERIES, "limit": limit})
     return [row[0] for row in rows]  # type: ignore[misc] # a uuid column
 
 
@@ -218,9 +219,9 @@ WITH RECURSIVE doomed AS (
     UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'PREDECESSOR_FAILED',
         error_message =
             'The job that this one comes after has not completed (?after=); ?afterAny=true runs it all the same'
-    WHERE id IN (
+    WHERE id = ANY (ARRAY(
         SELECT j.id FROM (SELECT id FROM doomed LIMIT {_A_ROUND}) d JOIN jobs j ON j.id = ANY (ARRAY[d.id])
-        FOR UPDATE OF j SKIP LOCKED)
+        FOR UPDATE OF j SKIP LOCKED))
       AND status || '' = 'pending'
     RETURNING id, ended_at
 )

@@ -1,0 +1,68 @@
+"""A statement that changes at most so many rows keeps to that, whatever plan Postgres makes of it.
+
+Postgres may execute `IN (SELECT … LIMIT … FOR UPDATE)` anew for each row of the outer table. Each time it passes over
+the rows that the statement has changed itself, and returns the next ones.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from ingest.db.connection.pool import Connection
+from ingest.db.data import retention
+from ingest.db.jobs import rescue
+from ingest.db.tenants import idempotency, templates
+from ingest.db.tenants.tenants import Tenant
+from tests.support.factories import accept, entity
+
+_ROWS = 5
+_LIMIT = 2
+
+# A nested loop whose inner side is executed for each row of the outer one.
+_ANEW = ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize", "indexscan", "bitmapscan", "indexonlyscan")
+
+
+def _old_keys(conn: Connection, tenant: Tenant) -> None:
+    for number in range(_ROWS):
+        key = idempotency.Key(tenant.id, "writeEntities", sha256(b"%d" % number).digest())
+        idempotency.remember(conn, key, bytes(32), idempotency.Answer())
+    conn.execute("UPDATE idempotency_keys SET created_at = created_at - interval '2 days'")
+
+
+def _ended_jobs(conn: Connection, tenant: Tenant) -> None:
+    for _ in range(_ROWS):
+        accept(conn, tenant, "entities", [entity(1)])
+    conn.execute("UPDATE jobs SET status = 'cancelled', ended_at = now() - interval '2 days'")
+
+
+def _stuck_jobs(conn: Connection, tenant: Tenant) -> None:
+    for _ in range(_ROWS):
+        accept(conn, tenant, "entities", [entity(1)])
+    conn.execute("UPDATE jobs SET status = 'processing', check_at = now(), progressed_at = now() - interval '2 days'")
+    conn.execute("UPDATE job_blocks SET deliveries = 9")
+
+
+def _replaced_versions(conn: Connection, tenant: Tenant) -> None:
+    schema: dict[str, Any] = {"entity_types": {}, "event_types": {}, "state_keys": [], "pii_fields": {}}
+    for number in range(_ROWS + 1):
+        templates.store(conn, tenant.id, "tpl_own", name="Own", version=str(number), schema=schema)
+    conn.execute("UPDATE templates SET created_at = created_at - interval '1 hour'")
+
+
+_BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], None], Callable[[Connection], int]]] = {
+    "idempotency keys": (_old_keys, lambda conn: retention.purge_idempotency_keys(conn, limit=_LIMIT)),
+    "jobs": (_ended_jobs, lambda conn: retention.purge_jobs(conn, days=1, limit=_LIMIT)),
+    "template versions": (_replaced_versions, lambda conn: retention.purge_template_versions(conn, limit=_LIMIT)),
+    "stuck jobs": (_stuck_jobs, lambda conn: len(rescue.fail_stuck(conn, seconds=60, limit=_LIMIT))),
+}
+
+
+@pytest.mark.parametrize("name", _BOUNDED)
+def test_a_bounded_statement_keeps_to_its_bound_by_any_plan(conn: Connection, tenant: Tenant, name: str) -> None:
+    fill, change = _BOUNDED[name]
+    fill(conn, tenant)
+    for setting in _ANEW:
+        conn.execute(f"SET LOCAL enable_{setting} = off".encode())
+    assert [change(conn) for _ in range(4)] == [2, 2, 1, 0]
