@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from apispec import APISpec
@@ -107,9 +106,13 @@ def openapi() -> Response:
     return as_json(document(current_app._get_current_object()), 200)  # type: ignore[attr-defined] # noqa: SLF001 # Flask's own way
 
 
-@cache
 def document(app: Flask) -> dict[str, Any]:
-    """Make the OpenAPI document of an app: a path for each of its routes."""
+    """Return the OpenAPI document of an app, a path for each of its routes; it is made once and kept with the app."""
+    made: dict[str, Any] = app.extensions.get("openapi") or app.extensions.setdefault("openapi", _made(app))
+    return made
+
+
+def _made(app: Flask) -> dict[str, Any]:
     spec = APISpec(
         "Sluice",
         _VERSION,

@@ -169,7 +169,8 @@ def new_api(app: Flask, pool: Pool) -> Callable[..., Api]:
 
     def make(**options: Any) -> Api:
         with transaction(pool) as conn:
-            return Api(app, *make_tenant(conn, **options))
+            tenant, key = make_tenant(conn, **options)
+        return Api(app, tenant, key)
 
     return make
 

@@ -32,7 +32,7 @@ def page(request):
 
 
 @pytest.fixture
-def pasted(page, stack):
+def pasted(page, stack, tmp_path):
     """All blocks of a page pasted into one shell, one after the other, for a tenant of their own."""
     script = "\n".join(blocks(page)).replace("http://127.0.0.1:8000", stack.api.removesuffix("/operator-data-api"))
     script = script.replace("curl -sS", "curl -sSw '\\n'").replace(".venv/bin/sluice", str(SLUICE))
@@ -40,6 +40,7 @@ def pasted(page, stack):
     return subprocess.run(
         ["/bin/bash", "-euo", "pipefail"],
         input=script.replace("$(cat .sluice/key)", own),
+        cwd=tmp_path,  # a block may write files
         env=environment(SLUICE_DATA_DIR=str(stack.data_dir)),
         capture_output=True,
         text=True,

@@ -1,15 +1,18 @@
 """The OpenAPI document says what the routes do: tests/api/conftest.py holds every answer's status against it."""
 
+import gc
 import re
+import weakref
 from typing import Any
 
 import marshmallow
 from flask import Flask
 
-from app import public
+from app import create_app, public
 from app.openapi import docs
 from app.operator import shapes
 from ingest.engine.kinds import KINDS
+from ingest.settings import Settings
 
 
 def test_every_route_stands_in_the_document_and_nothing_else(app: Flask) -> None:
@@ -33,6 +36,16 @@ def test_every_operator_route_is_served_at_both_addresses(app: Flask) -> None:
     of_operator = {rule for rule in rules if rule.startswith(("/operator-data-api", "/api-keys"))}
     assert len(of_operator) == 15
     assert {f"/functions/v1{rule}" for rule in of_operator} <= rules
+
+
+def test_the_document_goes_with_its_app(settings: Settings) -> None:
+    app = create_app(settings)
+    app.test_client().get("/openapi.json")
+    app.extensions["sluice"].close()
+    gone = weakref.ref(app)
+    del app
+    gc.collect()
+    assert gone() is None
 
 
 def test_the_document_is_valid_openapi_3_1(app: Flask) -> None:
