@@ -24,7 +24,7 @@ from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import KINDS, Kind
 from ingest.errors import DatabaseError, NotFound, TemplateNotConfigured
 from ingest.ids import uuid7
-from ingest.jobs import ItemError, ItemWarning, Job, JobState
+from ingest.jobs import NO_OPTIONS, ItemError, ItemWarning, Job, JobOptions, JobState
 
 # A request that runs its own batch begins no further block after this long; a block may take 9 s, and twice.
 _SLICE_SECONDS = 5
@@ -59,18 +59,24 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """The jobs that a job waits for (docs/contracts/jobs.md section 1).
+class BatchOptions:
+    """The wishes of a request for its batch, beside the items (docs/contracts/jobs.md section 1).
 
     Attributes:
+        merge: entities: merge top-level fields instead of replacing all of `data`.
+        strict: members that an item should not have are errors.
         after: the public id of a job that must end before this one begins.
         after_any: whatever becomes of that one; otherwise this one fails unless that one completes.
         ordered: it waits for the tenant's earlier jobs too, and runs its blocks in their order.
+        of_few: what few jobs have.
     """
 
+    merge: bool = False
+    strict: bool = False
     after: str | None = None
     after_any: bool = False
     ordered: bool = True
+    of_few: JobOptions = NO_OPTIONS
 
 
 def require_template(caller: Caller) -> int:
@@ -84,19 +90,15 @@ def require_template(caller: Caller) -> int:
     return caller.template_id
 
 
-def accept(
-    caller: Caller, kind: Kind, store_blocks: Store, *, merge: bool, order: Order, wait: int, strict: bool
-) -> UUID | Ended:
+def accept(caller: Caller, kind: Kind, store_blocks: Store, options: BatchOptions, *, wait: int) -> UUID | Ended:
     """Store a batch as a job, notify workers, and wait for its end if asked to. What is stored stays stored.
 
     Args:
         caller: whose batch it is.
         kind: of its items.
         store_blocks: stores the job with its blocks.
-        merge: entities: merge top-level fields instead of replacing all of `data`.
-        order: which jobs it waits for.
+        options: what the request says of it.
         wait: seconds to wait for the end of the job, 0 to 30; where too many requests wait already, this one does not.
-        strict: members that an item should not have are errors.
 
     Returns:
         The job's id, or the job itself where it has ended in time.
@@ -112,9 +114,7 @@ def accept(
     places = services().waiting_places
     waits = wait > 0 and places.acquire(blocking=False)
     try:
-        job_id = store(
-            caller, kind, store_blocks, template_id=template_id, merge=merge, order=order, awaited=waits, strict=strict
-        )
+        job_id = store(caller, kind, store_blocks, options, template_id=template_id, awaited=waits)
         services().notifier.notify(job_id)
         faultpoints.passing("accept.notified")
         return _await(job_id, wait) if waits else job_id
@@ -127,12 +127,10 @@ def store(
     caller: Caller,
     kind: Kind,
     store_blocks: Store,
+    options: BatchOptions,
     *,
-    merge: bool,
     awaited: bool,
-    strict: bool,
     template_id: int | None = None,
-    order: Order | None = None,
 ) -> UUID:
     """Store a batch as a job. Once this returns, it is safe, and no error may leave its request any more.
 
@@ -140,11 +138,9 @@ def store(
         caller: whose batch it is.
         kind: of its items.
         store_blocks: stores the job with its blocks.
-        merge: entities: merge top-level fields instead of replacing all of `data`.
+        options: what the request says of it.
         awaited: the request waits for the end, and wants to be woken.
-        strict: members that an item should not have are errors.
         template_id: internal id of the template version that checks the items; None for kinds that have none.
-        order: which jobs it waits for; None for the default.
 
     Returns:
         The job's id.
@@ -156,21 +152,21 @@ def store(
         DatabaseError: nothing was stored.
     """
     job_id = _job_id()
-    order = order or Order()
     faultpoints.passing("accept.begun")
     new_job = NewJob(
         id=job_id,
         tenant_id=caller.tenant_id,
         kind=kind.name,
-        merge=merge,
+        merge=options.merge,
         template_id=template_id,
-        after_job_id=None if order.after is None else _own_job(caller, order.after),
-        after_any=order.after_any,
-        ordered=order.ordered,
+        after_job_id=None if options.after is None else _own_job(caller, options.after),
+        after_any=options.after_any,
+        ordered=options.ordered,
         request_id=request_id(),
         awaited=awaited,
         cached_caller=cached_caller(),
-        strict=strict,
+        strict=options.strict,
+        options=options.of_few,
         key=idempotency.key(),
     )
     if not store_blocks(new_job):

@@ -197,6 +197,7 @@ def _shape(job: Job, errors: list[ItemError], warnings: list[ItemWarning]) -> di
         "attempts": job.attempts,
         "errors_truncated": len(errors) < job.effects[Effect.FAILED],
         "warnings": warning_summary(job.warnings, warnings),
+        "label": job.options.label,
         "links": {
             "self": address(job.id),
             "errors": _address(job.id, "errors"),

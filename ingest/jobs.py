@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+import msgspec
+
 # A job keeps at most so many warnings, and counts all: more would help no sender, and a batch may bring millions.
 MOST_WARNINGS_KEPT = 10_000
 
@@ -118,6 +120,19 @@ class ItemWarning:
     line: int | None = None
 
 
+class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Wishes that few requests have for their job (docs/contracts/jobs.md section 1); kept as one column.
+
+    Attributes:
+        label: the client's own name for the job, 1 to 200 characters.
+    """
+
+    label: str | None = None
+
+
+NO_OPTIONS = JobOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job as it stands in its row.
@@ -132,6 +147,7 @@ class Job:
         attempts: deliveries that found work, the first included.
         strict: members that an item should not have are errors, as against warnings.
         warnings: how many there are of the items that were taken.
+        options: what few jobs have.
         error_code: why it failed, where it did; likewise `error_message`.
     """
 
@@ -157,6 +173,7 @@ class Job:
     ended_at: datetime | None
     strict: bool = False
     warnings: int = 0
+    options: JobOptions = NO_OPTIONS
 
     @property
     def processed(self) -> int:

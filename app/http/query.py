@@ -5,7 +5,7 @@ A parameter states what the OpenAPI document shows of it and reads its own value
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,14 @@ class Parameter(ABC):
     def schema(self) -> Mapping[str, Any]:
         """Its values, in the JSON Schema of OpenAPI."""
 
+    @abstractmethod
+    def parse(self, text: str | None) -> Any:
+        """Return the value that a text spells, or the default where there is none.
+
+        Raises:
+            InvalidParameter: it spells no value of this parameter.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text(Parameter):
@@ -42,18 +50,27 @@ class Text(Parameter):
 
     Attributes:
         form: its `format` in OpenAPI's words, for people and generators.
+        most: the most characters, of 1 or more; None where the view has its own rule.
     """
 
     form: str | None = None
+    most: int | None = None
 
     @property
     def schema(self) -> Mapping[str, Any]:
         """Its values."""
-        return {"type": "string", **({"format": self.form} if self.form else {})}
+        lengths = {"minLength": 1, "maxLength": self.most} if self.most else {}
+        return {"type": "string", **({"format": self.form} if self.form else {}), **lengths}
+
+    def parse(self, text: str | None) -> str | None:
+        """As of Parameter: any text of so many characters, without NUL, which Postgres stores nowhere."""
+        if self.most and text is not None and ("\0" in text or not 1 <= len(text) <= self.most):
+            raise InvalidParameter(self.name, f"{self.name} must be 1 to {self.most} characters, none of them NUL")
+        return text
 
     def read(self) -> str | None:
         """Return what the query says; None where it does not."""
-        return request.args.get(self.name)
+        return self.parse(request.args.get(self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +90,22 @@ class Whole(Parameter):
         """Its values."""
         return {"type": "integer", "minimum": 1, "maximum": self.most, "default": self.default}
 
-    def read(self) -> int:
-        """Return the number.
-
-        Raises:
-            InvalidParameter: it is none, or out of bounds.
-        """
-        text = request.args.get(self.name, str(self.default))
+    def parse(self, text: str | None) -> int:
+        """As of Parameter: a number within its bounds."""
+        if text is None:
+            return self.default
         good = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and 1 <= int(text) <= self.most
         if not good:
             raise InvalidParameter(self.name, f"{self.name} must be a whole number from 1 to {self.most}")
         return int(text)
+
+    def read(self) -> int:
+        """Return the number that the query says.
+
+        Raises:
+            InvalidParameter: it is none, or out of bounds.
+        """
+        return self.parse(request.args.get(self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +123,17 @@ class Choice(Parameter):
         """Its values."""
         return {"type": "string", "enum": list(self.words), "default": self.words[0]}
 
+    def parse(self, text: str | None) -> str:
+        """As of Parameter: one of its words."""
+        return _one_of(self.name, self.words, text)
+
     def read(self) -> str:
-        """Return the word.
+        """Return the word that the query says.
 
         Raises:
             InvalidParameter: it is another word.
         """
-        return _one_of(self.name, self.words)
+        return self.parse(request.args.get(self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,18 +151,22 @@ class Flag(Parameter):
         """Its values."""
         return {"type": "boolean", "default": self.default}
 
+    def parse(self, text: str | None) -> bool:
+        """As of Parameter: True if it is `true`."""
+        return _one_of(self.name, ("true", "false") if self.default else ("false", "true"), text) == "true"
+
     def read(self) -> bool:
-        """Return True if it is `true`.
+        """Return True if the query says `true`.
 
         Raises:
             InvalidParameter: it is another word.
         """
-        return _one_of(self.name, ("true", "false") if self.default else ("false", "true")) == "true"
+        return self.parse(request.args.get(self.name))
 
 
-def _one_of(name: str, words: Collection[str]) -> str:
-    """Return the word that the query says, or the first one."""
-    word = request.args.get(name, next(iter(words)))
+def _one_of(name: str, words: Sequence[str], text: str | None) -> str:
+    """Return the word that a text is, or the first one where there is none."""
+    word = words[0] if text is None else text
     if word not in words:
         raise InvalidParameter(name, f"{name} must be {' or '.join(words)}")
     return word

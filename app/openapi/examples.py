@@ -100,6 +100,7 @@ EXAMPLES: Mapping[str, Any] = {
         "attempts": 1,
         "errors_truncated": False,
         "warnings": {"count": 1, "first": [_WARNING]},
+        "label": "players of 28 November",
         "links": {
             "self": f"/operator-data-api/batch/jobs/{_JOB_ID}",
             "errors": f"/operator-data-api/batch/jobs/{_JOB_ID}/errors",

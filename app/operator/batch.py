@@ -6,11 +6,12 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 
 from app import jobs
-from app.batches import Ended, Order, accept, accepted, present, require_template, where_to_poll
-from app.http import body, prefer, query, rate_limit
+from app.batches import Ended, accept, accepted, present, require_template, where_to_poll
+from app.http import body, prefer, rate_limit
 from app.http.auth import CallerChanged, authenticates_on_insert, caller, reauthenticate
 from app.http.describe import describe
 from app.http.prefer import Preference
+from app.operator import options
 from app.operator.entities import MODE
 from app.operator.envelope import success
 from app.stores import at_once, store_lines
@@ -26,18 +27,6 @@ bp = Blueprint("batch", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))
 
 _ANSWERS = {202: "AcceptedBatch", 200: "EndedBatch"}
-_ORDERED = query.Flag(
-    name="ordered",
-    default=True,
-    text="true: after the tenant's earlier jobs, items in their order; false: at once, in any order",
-)
-_AFTER = query.Text(name="after", text="a job that must complete before this one begins, as in job_…")
-_AFTER_ANY = query.Flag(
-    name="afterAny",
-    default=False,
-    text="true: this one begins whatever became of that job; false: it fails unless that completed",
-)
-_ORDER = (_ORDERED, _AFTER, _AFTER_ANY)
 _HEADERS = {
     "Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds); respond-async; {prefer.HANDLING}: as in RFC 7240",
     "Content-Encoding": f"identity, or one of {codings.ACCEPTED}",
@@ -64,13 +53,13 @@ def _again(answer: Answer, _sent: bytes) -> Response:
     lines=True,
     answers=_ANSWERS,
     faults=(404,),
-    query=(MODE, *_ORDER),
+    query=(MODE, *options.PARAMETERS),
     headers=_HEADERS,
     repeat=_again,
 )
 def entities() -> Response:
     """Upsert entities, `data` replaced as a whole or merged."""
-    return _batch(KINDS["entities"], merge=MODE.read() == "merge")
+    return _batch(KINDS["entities"])
 
 
 @bp.post("/batch/events")
@@ -82,7 +71,7 @@ def entities() -> Response:
     lines=True,
     answers=_ANSWERS,
     faults=(404,),
-    query=_ORDER,
+    query=options.PARAMETERS,
     headers=_HEADERS,
     repeat=_again,
 )
@@ -100,7 +89,7 @@ def events() -> Response:
     lines=True,
     answers=_ANSWERS,
     faults=(404,),
-    query=_ORDER,
+    query=options.PARAMETERS,
     headers=_HEADERS,
     repeat=_again,
 )
@@ -109,15 +98,14 @@ def states() -> Response:
     return _batch(KINDS["states"])
 
 
-def _batch(kind: Kind, *, merge: bool = False) -> Response:
+def _batch(kind: Kind) -> Response:
     require_template(caller())
     preference = prefer.stated()
-    order = _order() if request.query_string else Order()
+    said = options.parse(request.args if request.query_string else {}, strict=preference.strict)
     store_blocks = store_lines if body.is_lines() else at_once(_array(kind))
 
     def accepted_for(caller: Caller) -> UUID | Ended:
-        wait = preference.seconds(caller.batch_wait_seconds)
-        return accept(caller, kind, store_blocks, merge=merge, order=order, wait=wait, strict=preference.strict)
+        return accept(caller, kind, store_blocks, said, wait=preference.seconds(caller.batch_wait_seconds))
 
     try:
         outcome = accepted_for(caller())
@@ -141,10 +129,6 @@ def _accepted(job_id: UUID, data: dict[str, Any], preference: Preference) -> Res
 
 def _array(kind: Kind) -> list[Block]:
     return cut(body.read_batch(), limit=kind.limit, block_items=kind.block_items)
-
-
-def _order() -> Order:
-    return Order(after=_AFTER.read(), after_any=_AFTER_ANY.read(), ordered=_ORDERED.read())
 
 
 def _state(job: Job, errors: list[ItemError]) -> dict[str, Any]:

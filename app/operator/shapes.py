@@ -95,6 +95,7 @@ SHAPES: dict[str, Shape] = {
         attempts=COUNT,
         errors_truncated={"type": "boolean"},
         warnings=ref("Warnings"),
+        label={"type": ["string", "null"], "description": "the client's own name for the job"},
         links=record(self=TEXT, errors=TEXT, warnings=TEXT),
     ),
     # Results of writes and reads.

@@ -7,7 +7,7 @@ import msgspec
 from flask import Blueprint, Response
 
 from app import batches
-from app.batches import Ended
+from app.batches import BatchOptions, Ended
 from app.http import prefer, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
@@ -84,7 +84,8 @@ def _accept_and_run(kind: str, items: list[msgspec.Raw]) -> Ended | Response | N
     preference = prefer.stated()
     later = preference.respond_async
     blocks = at_once(pack(items, KINDS[kind].block_items))
-    job_id = batches.store(caller(), KINDS[kind], blocks, merge=True, awaited=not later, strict=preference.strict)
+    options = BatchOptions(merge=True, strict=preference.strict)
+    job_id = batches.store(caller(), KINDS[kind], blocks, options, awaited=not later)
     if later:
         services().notifier.notify(job_id)
     else:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
 
+import msgspec
+
 from ingest.db.connection.pool import Connection
 from ingest.db.connection.prepared import Prepared
 from ingest.db.tenants import idempotency
@@ -12,6 +14,7 @@ from ingest.db.tenants.idempotency import Key
 from ingest.db.tenants.keys import Caller
 from ingest.errors import KeyInProgress
 from ingest.intake.blocks import Block
+from ingest.jobs import NO_OPTIONS, JobOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class NewJob:
 
     Attributes:
         cached_caller: the caller, if it comes from a cache: the job is stored only if all of it still holds.
+        options: what few jobs have.
         key: the idempotency key of its request, where that has one: it is stored together with the job.
         fingerprint: SHA-256 of the request's decoded body and options, where there is a key.
     """
@@ -36,6 +40,7 @@ class NewJob:
     after_any: bool = False
     ordered: bool = True
     strict: bool = False
+    options: JobOptions = NO_OPTIONS
     key: Key | None = None
     fingerprint: bytes = b""
 
@@ -52,6 +57,7 @@ _OF_JOB = {
     "request_id": str,
     "awaited": bool,
     "strict": bool,
+    "options": str,
     "total": int,
     "blocks": int,
     "key_id": UUID,
@@ -74,9 +80,10 @@ CALLER_HOLDS = """(%(key_id)s::uuid IS NULL OR (
 _ACCEPT = """
 WITH {key}job AS (
     INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
-                      strict, total, unprocessed, blocks_open)
+                      strict, options, total, unprocessed, blocks_open)
     SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(after_any)s, %(ordered)s,
-           %(request_id)s, %(awaited)s, %(strict)s, %(total)s, %(total)s, %(blocks)s
+           %(request_id)s, %(awaited)s, %(strict)s, %(options)s::jsonb, %(total)s, %(total)s,
+           %(blocks)s
     {condition}
     ON CONFLICT (id) DO NOTHING
     RETURNING id
@@ -159,6 +166,7 @@ def values_of(job: NewJob) -> dict[str, object]:
         "request_id": job.request_id,
         "awaited": job.awaited,
         "strict": job.strict,
+        "options": None if job.options == NO_OPTIONS else msgspec.json.encode(job.options).decode(),
         "key_id": caller and caller.key_id,
         "key_version": caller and caller.key_version,
         "tenant_version": caller and caller.tenant_version,

@@ -3,15 +3,16 @@
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from psycopg.rows import dict_row
 
 from ingest.db.connection.pool import Connection
-from ingest.jobs import Effect, Job, JobState
+from ingest.jobs import NO_OPTIONS, Effect, Job, JobOptions, JobState
 
 COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, j.after_any, j.ordered, j.request_id,
        j.awaited, j.status, j.total, j.created, j.updated, j.unchanged, j.duplicate, j.failed, j.unprocessed,
        j.attempts, j.error_code, j.error_message, j.created_at, j.started_at, j.progressed_at, j.ended_at, j.strict,
-       j.warnings"""
+       j.warnings, j.options"""
 
 
 _GET = f"SELECT {COLUMNS} FROM jobs j WHERE j.id = %s"
@@ -27,4 +28,6 @@ def get(conn: Connection, job_id: UUID) -> Job | None:
 def job_of(row: dict[str, Any]) -> Job:
     """Make a job of a row of COLUMNS, by their names; take the row apart."""
     effects = {effect: row.pop(effect.value) for effect in Effect}
-    return Job(**{**row, "status": JobState(row["status"]), "effects": effects})
+    stored = row.pop("options")
+    options = NO_OPTIONS if stored is None else msgspec.convert(stored, JobOptions)
+    return Job(**{**row, "status": JobState(row["status"]), "effects": effects, "options": options})

@@ -19,9 +19,9 @@ ABANDONED_SECONDS = 40
 
 _BEGIN = f"""
 INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
-                  strict, status, total, unprocessed, blocks_open)
+                  strict, options, status, total, unprocessed, blocks_open)
 SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s::integer, %(after_job_id)s::uuid, %(after_any)s,
-       %(ordered)s, %(request_id)s, %(awaited)s, %(strict)s, 'receiving', 0, 0, 0
+       %(ordered)s, %(request_id)s, %(awaited)s, %(strict)s, %(options)s::jsonb, 'receiving', 0, 0, 0
 FROM set_config('synchronous_commit', 'off', true)
 WHERE {CALLER_HOLDS}
 ON CONFLICT (id) DO NOTHING

@@ -78,6 +78,7 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "mode": [{"type": "string", "enum": ["replace", "merge"], "default": "replace"}],
         "ordered": [{"type": "boolean", "default": True}],
         "after": [{"type": "string"}],
+        "label": [{"type": "string", "minLength": 1, "maxLength": 200}],
         "afterAny": [{"type": "boolean", "default": False}],
         "limit": [{**limit, "maximum": 1_000, "default": 100}, {**limit, "maximum": 500, "default": 50}],
         "eventType": [{"type": "string"}],

@@ -1,0 +1,46 @@
+"""The parameters of a batch, which a batch call takes in its query (docs/contracts/jobs.md section 1)."""
+
+from collections.abc import Mapping
+
+from app.batches import BatchOptions
+from app.http import query
+from app.operator.entities import MODE
+from ingest.jobs import JobOptions
+
+_LONGEST_LABEL = 200
+
+_ORDERED = query.Flag(
+    name="ordered",
+    default=True,
+    text="true: after the tenant's earlier jobs, items in their order; false: at once, in any order",
+)
+_AFTER = query.Text(name="after", text="a job that must complete before this one begins, as in job_…")
+_AFTER_ANY = query.Flag(
+    name="afterAny",
+    default=False,
+    text="true: this one begins whatever became of that job; false: it fails unless that completed",
+)
+_LABEL = query.Text(name="label", most=_LONGEST_LABEL, text="your own name for the job, which it shows")
+
+# Of any kind; entities have MODE beside them.
+PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL)
+
+
+def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
+    """Return what a request says of its batch.
+
+    Args:
+        spelled: the values of the parameters that it names, as a query spells them.
+        strict: it prefers that members which an item should not have are errors.
+
+    Raises:
+        InvalidParameter: one of them is not what it may be.
+    """
+    return BatchOptions(
+        merge=MODE.parse(spelled.get(MODE.name)) == "merge",
+        strict=strict,
+        after=_AFTER.parse(spelled.get(_AFTER.name)),
+        after_any=_AFTER_ANY.parse(spelled.get(_AFTER_ANY.name)),
+        ordered=_ORDERED.parse(spelled.get(_ORDERED.name)),
+        of_few=JobOptions(label=_LABEL.parse(spelled.get(_LABEL.name))),
+    )
