@@ -1,9 +1,7 @@
 """Accept a batch, and wait for its job where the client wants that. Both APIs use this file."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -13,7 +11,7 @@ from app.http import idempotency
 from app.http.auth import CallerChanged, cached_caller
 from app.http.request_log import request_id
 from app.http.services import services
-from app.jobs import INLINE_ERRORS, address, first_warnings, inline_errors, own_job
+from app.jobs import INLINE_ERRORS, first_warnings, inline_errors, own_job
 from app.stores import Store
 from ingest import faultpoints, ids
 from ingest.db.connection.pool import autocommit, transaction
@@ -24,7 +22,7 @@ from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import KINDS, Kind
 from ingest.errors import DatabaseError, NotFound, TemplateNotConfigured
 from ingest.ids import uuid7
-from ingest.jobs import NO_OPTIONS, ItemError, ItemWarning, Job, JobOptions, JobState
+from ingest.jobs import NO_OPTIONS, ItemError, ItemWarning, Job, JobOptions
 
 # A request that runs its own batch begins no further block after this long; a block may take 9 s, and twice.
 _SLICE_SECONDS = 5
@@ -37,8 +35,6 @@ _LONGEST_TURN_SECONDS = 10
 # A signal can be lost, as when Redis restarts, so a request that waits for its job reads the job this often.
 _READ_EVERY_SECONDS = 3
 
-_RETRY_AFTER_SECONDS = "1"
-
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.batches")
 
 
@@ -48,7 +44,7 @@ class Ended:
 
     Attributes:
         errors: at most INLINE_ERRORS.
-        results: of the items that were taken; empty where the kind keeps none.
+        results: of the items that were taken; empty where the job keeps none.
         warnings: at most INLINE_WARNINGS.
     """
 
@@ -90,7 +86,15 @@ def require_template(caller: Caller) -> int:
     return caller.template_id
 
 
-def accept(caller: Caller, kind: Kind, store_blocks: Store, options: BatchOptions, *, wait: int) -> UUID | Ended:
+def accept(
+    caller: Caller,
+    kind: Kind,
+    store_blocks: Store,
+    options: BatchOptions,
+    *,
+    wait: int,
+    template_id: int | None = None,
+) -> UUID | Ended:
     """Store a batch as a job, notify workers, and wait for its end if asked to. What is stored stays stored.
 
     Args:
@@ -99,18 +103,17 @@ def accept(caller: Caller, kind: Kind, store_blocks: Store, options: BatchOption
         store_blocks: stores the job with its blocks.
         options: what the request says of it.
         wait: seconds to wait for the end of the job, 0 to 30; where too many requests wait already, this one does not.
+        template_id: internal id of the template version that checks the items; None for kinds that have none.
 
     Returns:
         The job's id, or the job itself where it has ended in time.
 
     Raises:
-        TemplateNotConfigured: the tenant has chosen no template.
         NotFound: the job that it is to come after is none of this tenant's.
         CallerChanged: something about the caller, who came from the cache, has changed; nothing was stored.
         KeyInProgress: another request had the idempotency key first; nothing was stored.
         DatabaseError: nothing was stored; and all that `store_blocks` raises.
     """
-    template_id = require_template(caller)
     places = services().waiting_places
     waits = wait > 0 and places.acquire(blocking=False)
     try:
@@ -251,23 +254,6 @@ def present(job_id: UUID, wait: int) -> Ended | tuple[Job, list[ItemError]]:
         if job is None:
             raise NotFound(f"There is no job {ids.spell(ids.JOB, job_id)!r}")
         return job, inline_errors(conn, job)
-
-
-def accepted(job_id: UUID) -> dict[str, Any]:
-    """Return the answer for a job that has not ended (docs/contracts/operator.md section 4)."""
-    return {
-        "jobId": ids.spell(ids.JOB, job_id),
-        "status": JobState.PENDING,
-        "progress": 0,
-        "succeeded": 0,
-        "failed": 0,
-        "errors": [],
-    }
-
-
-def where_to_poll(job_id: UUID) -> Mapping[str, str]:
-    """Return the headers that go with it: where the job is, and when to look."""
-    return {"Location": address(job_id), "Retry-After": _RETRY_AFTER_SECONDS}
 
 
 def _await(job_id: UUID, seconds: int) -> UUID | Ended:

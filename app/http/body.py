@@ -33,6 +33,12 @@ _MARKS = {codecs.BOM_UTF8: "EF BB BF", codecs.BOM_UTF16_LE: "FF FE, of UTF-16", 
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _MOST_FORM_BYTES = 256 * 1024
 
+# The request headers of a call that takes coded bodies, for the OpenAPI document.
+HEADERS = {
+    "Content-Encoding": f"identity, or one of {codings.ACCEPTED}",
+    "Content-Digest": "sha-256=:…: or sha-512=:…:, of the body as it is sent: as in RFC 9530",
+}
+
 
 class _Bound(NamedTuple):
     """The most bytes of a body, and the error for a longer one: a message with a place for the bound."""

@@ -212,7 +212,9 @@ def _responses(description: Description, api: _Api | None) -> dict[str, Any]:
 
 def _lines(body: str) -> dict[str, Any]:
     """Return newline-delimited JSON, which a schema can describe as text alone."""
-    example = "".join(f"{json.dumps(item)}\n" for item in EXAMPLES[body])
+    batch = EXAMPLES[body]
+    [items] = batch.values() if isinstance(batch, dict) else [batch]
+    example = "".join(f"{json.dumps(item)}\n" for item in items)
     text = {"type": "string", "description": f"An item of {body} on each line, up to 10,000,000"}
     return {"application/x-ndjson": {"schema": text, "example": example}}
 

@@ -126,7 +126,7 @@ EXAMPLES: Mapping[str, Any] = {
         "objects_count": 2,
         "message": "Event 'Order Placed' recorded successfully",
     },
-    "RecordedEvents": {
+    "RecordedOrEnded": {
         "success": False,
         "processed": 1,
         "failed": 1,
@@ -139,7 +139,7 @@ EXAMPLES: Mapping[str, Any] = {
         "created": True,
         "message": "Object 'Order/ORD-123' created successfully",
     },
-    "UpsertedObjects": {
+    "UpsertedOrEnded": {
         "success": True,
         "processed": 1,
         "failed": 0,

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from flask import Blueprint, Response, request
 
-from app import jobs
-from app.batches import Ended, accept, accepted, present, require_template, where_to_poll
+from app import answers
+from app.batches import Ended, accept, present, require_template
 from app.http import body, prefer, rate_limit
 from app.http.auth import CallerChanged, authenticates_on_insert, caller, reauthenticate
 from app.http.describe import describe
@@ -15,13 +15,10 @@ from app.operator import options
 from app.operator.entities import MODE
 from app.operator.envelope import success
 from app.stores import at_once, store_lines
-from ingest import ids
 from ingest.db.tenants.idempotency import Answer
 from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import KINDS, Kind
-from ingest.intake import codings
 from ingest.intake.blocks import Block, cut
-from ingest.jobs import Effect, ItemError, Job, JobState
 
 bp = Blueprint("batch", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))
@@ -29,8 +26,7 @@ bp.before_request(rate_limit.scope("ingest:batch"))
 _ANSWERS = {202: "AcceptedBatch", 200: "EndedBatch"}
 _HEADERS = {
     "Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds); respond-async; {prefer.HANDLING}: as in RFC 7240",
-    "Content-Encoding": f"identity, or one of {codings.ACCEPTED}",
-    "Content-Digest": "sha-256=:…: or sha-512=:…:, of the body as it is sent: as in RFC 9530",
+    **body.HEADERS,
 }
 
 
@@ -41,7 +37,7 @@ def _again(answer: Answer, _sent: bytes) -> Response:
     if isinstance(outcome, Ended):
         return _done(outcome, preference)
     job, errors = outcome
-    return _accepted(job.id, _state(job, errors), preference)
+    return _accepted(job.id, answers.under_way(job, errors), preference)
 
 
 @bp.post("/batch/entities")
@@ -105,7 +101,8 @@ def _batch(kind: Kind) -> Response:
     store_blocks = store_lines if body.is_lines() else at_once(_array(kind))
 
     def accepted_for(caller: Caller) -> UUID | Ended:
-        return accept(caller, kind, store_blocks, said, wait=preference.seconds(caller.batch_wait_seconds))
+        wait = preference.seconds(caller.batch_wait_seconds)
+        return accept(caller, kind, store_blocks, said, wait=wait, template_id=require_template(caller))
 
     try:
         outcome = accepted_for(caller())
@@ -114,38 +111,16 @@ def _batch(kind: Kind) -> Response:
         outcome = accepted_for(caller())
     if isinstance(outcome, Ended):
         return _done(outcome, preference)
-    return _accepted(outcome, accepted(outcome), preference)
+    return _accepted(outcome, answers.accepted(outcome), preference)
 
 
 def _done(outcome: Ended, preference: Preference) -> Response:
-    told = prefer.applied(wait=preference.wait or None, handling=preference.handling)
-    return success(_ended(outcome), 200, told)
+    return success(answers.ended(outcome), 200, answers.headers_of_ended(preference))
 
 
 def _accepted(job_id: UUID, data: dict[str, Any], preference: Preference) -> Response:
-    told = prefer.applied(respond_async="" if preference.respond_async else None, handling=preference.handling)
-    return success(data, 202, {**where_to_poll(job_id), **told})
+    return success(data, 202, answers.headers_of_accepted(job_id, preference))
 
 
 def _array(kind: Kind) -> list[Block]:
     return cut(body.read_batch(), limit=kind.limit, block_items=kind.block_items)
-
-
-def _state(job: Job, errors: list[ItemError]) -> dict[str, Any]:
-    return {
-        "jobId": ids.spell(ids.JOB, job.id),
-        "status": job.status,
-        "progress": job.progress,
-        "succeeded": job.succeeded,
-        "failed": job.effects[Effect.FAILED],
-        "errors": jobs.error_list(errors),
-    }
-
-
-def _ended(ended: Ended) -> dict[str, Any]:
-    job = ended.job
-    data = _state(job, ended.errors)
-    # Beyond the contract's fields there is only what the client would else not know.
-    if job.warnings:
-        data["warnings"] = jobs.warning_summary(job.warnings, ended.warnings)
-    return data if job.status is JobState.COMPLETED else {**data, "error": jobs.fault_of(job)}

@@ -1,21 +1,27 @@
-"""`POST /event/batch` and `/object/batch`: jobs like any other, as a rule run in the request itself."""
+"""`POST /event/batch` and `/object/batch`: jobs like any other, as a rule run in the request itself.
+
+A body of lines may have millions of items, so workers run it (docs/contracts/jobs.md section 1).
+"""
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from flask import Blueprint, Response
 
-from app import batches
+from app import answers, batches
 from app.batches import BatchOptions, Ended
 from app.http import prefer, rate_limit
 from app.http.auth import caller
+from app.http.body import HEADERS, is_lines
 from app.http.describe import describe
+from app.http.prefer import Preference
 from app.http.services import services
 from app.jobs import warning_summary
 from app.public import body
 from app.public.envelope import job, success
-from app.stores import at_once
+from app.stores import at_once, store_lines
 from ingest import json_text
 from ingest.engine.kinds import KINDS
 from ingest.intake.blocks import pack
@@ -25,20 +31,29 @@ bp = Blueprint("batch", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))
 
 _ASYNC = "respond-async"
-_PREFER = {"Prefer": f"{_ASYNC}: answer 202 with a job to poll; {prefer.HANDLING}: as in RFC 7240"}
+_HEADERS = {
+    "Prefer": (
+        f"{_ASYNC}: answer 202 with a job to poll; of lines, wait=N: answer 200 if the job ends in so many seconds, at "
+        f"most {prefer.LONGEST_WAIT_SECONDS}; {prefer.HANDLING}: as in RFC 7240"
+    ),
+    **{name: f"of lines: {text}" for name, text in HEADERS.items()},
+}
 
 
 @bp.post("/event/batch")
 @describe(
-    "Record 0 to 100 events",
+    "Record 0 to 100 events, or lines of any number",
     operation="recordEvents",
     body="ObjectEventBatch",
-    answers={200: "RecordedEvents", 202: "AcceptedObjectBatch"},
+    lines=True,
+    answers={200: "RecordedOrEnded", 202: "AcceptedObjectBatch"},
     bare=True,
-    headers=_PREFER,
+    headers=_HEADERS,
 )
 def events() -> Response:
     """Append events; a bad one is told of, and sinks no other."""
+    if is_lines():
+        return _lines("object_events")
     items = body.items("events", KINDS["object_events"].limit)
     outcome = _accept_and_run("object_events", items)
     if isinstance(outcome, Response):
@@ -49,15 +64,18 @@ def events() -> Response:
 
 @bp.post("/object/batch")
 @describe(
-    "Upsert 0 to 100 objects",
+    "Upsert 0 to 100 objects, or lines of any number",
     operation="upsertObjects",
     body="ObjectBatch",
-    answers={200: "UpsertedObjects", 202: "AcceptedObjectBatch"},
+    lines=True,
+    answers={200: "UpsertedOrEnded", 202: "AcceptedObjectBatch"},
     bare=True,
-    headers=_PREFER,
+    headers=_HEADERS,
 )
 def objects() -> Response:
     """Upsert objects in the order sent; a bad one is told of, and sinks no other."""
+    if is_lines():
+        return _lines("objects")
     items = body.items("objects", KINDS["objects"].limit)
     outcome = _accept_and_run("objects", items)
     if isinstance(outcome, Response):
@@ -92,8 +110,21 @@ def _accept_and_run(kind: str, items: list[msgspec.Raw]) -> Ended | Response | N
         outcome = batches.run_in_request(caller(), job_id)
         if isinstance(outcome, Ended):
             return outcome
-    told = prefer.applied(respond_async="" if later else None, handling=preference.handling)
-    return job(batches.accepted(job_id), 202, {**batches.where_to_poll(job_id), **told})
+    return _accepted(job_id, preference)
+
+
+def _lines(kind: str) -> Response:
+    """Store the lines of the body as a job while they arrive, and leave it to the workers."""
+    preference = prefer.stated()
+    options = BatchOptions(merge=True, strict=preference.strict)
+    outcome = batches.accept(caller(), KINDS[kind], store_lines, options, wait=preference.seconds(0))
+    if isinstance(outcome, Ended):
+        return job(answers.ended(outcome), 200, answers.headers_of_ended(preference))
+    return _accepted(outcome, preference)
+
+
+def _accepted(job_id: UUID, preference: Preference) -> Response:
+    return job(answers.accepted(job_id), 202, answers.headers_of_accepted(job_id, preference))
 
 
 def _named(item: msgspec.Raw) -> dict[str, Any]:

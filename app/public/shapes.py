@@ -15,6 +15,13 @@ def _text(longest: int) -> Shape:
     return {"type": "string", "minLength": 1, "maxLength": longest}
 
 
+def _one_of_two(of_list: str) -> Shape:
+    return {
+        "oneOf": [ref(of_list), ref("EndedObjectBatch")],
+        "description": f"{of_list} for a list; EndedObjectBatch for lines whose job ended in time",
+    }
+
+
 _ADDRESSED: Shape = {"description": 'Any text but "." and ".."'}
 _EVENT_NAME = _text(LONGEST_EVENT_NAME)
 _TYPE_NAME, _OBJECT_ID = {**_text(LONGEST_TYPE_NAME), **_ADDRESSED}, {**_text(LONGEST_ID), **_ADDRESSED}
@@ -71,6 +78,9 @@ SHAPES: dict[str, Shape] = {
         errors=_ERRORS,
     ),
     "AcceptedObjectBatch": success(ref("AcceptedBatch")),
+    "EndedObjectBatch": success(ref("EndedBatch")),
+    "RecordedOrEnded": _one_of_two("RecordedEvents"),
+    "UpsertedOrEnded": _one_of_two("UpsertedObjects"),
     # Results of reads.
     "StoredObject": record(**_NAMED, properties=DOCUMENT, created_at=TIME, updated_at=TIME),
     "KeyHealth": record(

@@ -45,7 +45,7 @@ class Kind:
         write: stores items as if they had come one after the other, and says what became of them.
         merges: what an item merges into which entities, where its data is to be merged.
         likely_duplicates: places of items that merge nothing, if they turn out to be duplicates.
-        keeps_results: whether the id of each item that was taken can be read from its job.
+        keeps_results: whether the id of each item that was taken can be read from its job; not of a body of lines.
         occurred_at: when an item happened, as its sender says; None for kinds that happen when they are written.
     """
 

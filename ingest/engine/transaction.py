@@ -239,7 +239,9 @@ def _share(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequ
         warnings = [replace(warning, line=line_of[warning.index - first]) for warning in warnings]
     counts = Counter(effects)
     counts[Effect.FAILED] = len(errors)
-    results = _results(checked.indexes, effects, ids) if KINDS[claim.job.kind].keeps_results else None
+    # The answer to a list has the ids of its items; a body of lines may have millions, and its answer has none.
+    kept = KINDS[claim.job.kind].keeps_results and claim.block.first_line is None
+    results = _results(checked.indexes, effects, ids) if kept else None
     return _Share(BlockOutcome(claim.job.id, claim.block.no, counts, results), errors, warnings)
 
 

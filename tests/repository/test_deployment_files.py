@@ -177,6 +177,19 @@ def test_nginx_takes_bodies_as_large_as_the_api_does():
     )
 
 
+def test_nginx_lets_lines_through_to_each_call_that_takes_them():
+    nginx = (ROOT / "deploy" / "nginx.conf.template").read_text()
+    pattern = re.search(r"location ~ (\S+) \{", nginx)[1]
+    operator = [
+        f"{base}/operator-data-api/batch/{kind}"
+        for base in ("", "/functions/v1")
+        for kind in ("entities", "events", "states")
+    ]
+    public = [f"{base}/v1/{noun}/batch" for base in ("", "/api/public") for noun in ("event", "object")]
+    assert all(re.search(pattern, path) for path in operator + public)
+    assert not re.search(pattern, "/v1/event")
+
+
 def test_the_dockerfile_passes_hadolint():
     result = subprocess.run(
         [PROGRAMS / "hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False

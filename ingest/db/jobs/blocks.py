@@ -144,7 +144,7 @@ WHERE b.job_id = %s ORDER BY r.index
 
 
 def results_of(conn: Connection, job_id: UUID) -> list[Result]:
-    """Return the results of a job's accepted items, in index order; empty if its kind keeps no results."""
+    """Return the results of a job's accepted items, in index order; empty if it keeps none."""
     rows = conn.execute(_RESULTS, (job_id,))
     return [Result(index, Effect(effect), public_id) for index, effect, public_id in rows]  # type: ignore[arg-type] # as selected
 
