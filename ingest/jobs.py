@@ -21,7 +21,8 @@ class JobState(StrEnum):
         PENDING: stored, not begun. The request that accepts the batch moves it in; the first delivery moves it out.
         PROCESSING: a worker, or sweep, has begun it. The first delivery moves it in; one of the three ends, out.
         COMPLETED: every item has an outcome, failed ones included. The closing of its last block moves it in.
-        FAILED: it could not run. Sweep moves it in past the deadline, the executor where it is unrunnable.
+        FAILED: it could not run, or not as its client wished. Sweep moves it in past a deadline, the executor where it
+            is unrunnable, the closing of a block where too many items have failed.
         CANCELLED: a person ended it, by `sluice jobs cancel`. What was done before stands and is counted.
     """
 
@@ -125,9 +126,13 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         label: the client's own name for the job, 1 to 200 characters.
+        max_errors: with more failed items than that, the job fails.
+        deadline_seconds: not ended so long after it was accepted, the job fails.
     """
 
     label: str | None = None
+    max_errors: int | None = None
+    deadline_seconds: int | None = None
 
 
 NO_OPTIONS = JobOptions()
@@ -148,6 +153,7 @@ class Job:
         strict: members that an item should not have are errors, as against warnings.
         warnings: how many there are of the items that were taken.
         options: what few jobs have.
+        deadline_at: if it has not ended by then, it fails.
         error_code: why it failed, where it did; likewise `error_message`.
     """
 
@@ -174,6 +180,7 @@ class Job:
     strict: bool = False
     warnings: int = 0
     options: JobOptions = NO_OPTIONS
+    deadline_at: datetime | None = None
 
     @property
     def processed(self) -> int:

@@ -118,7 +118,7 @@ class Sweep:
     def _fail(self, conn: Connection) -> list[UUID]:
         without_blocks, self._last_open = rescue.fail_without_blocks(conn, after=self._last_open)
         after_failed, self._last_held = rescue.fail_after_failed(conn, after=self._last_held)
-        failed = without_blocks + after_failed
+        failed = without_blocks + after_failed + rescue.fail_late(conn)
         # Count only time in which this process ran: what was down together with the sweeper was not tried.
         deadline = self._settings.job_deadline_seconds
         if time.monotonic() - self._seen_since > deadline:

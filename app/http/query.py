@@ -92,12 +92,7 @@ class Whole(Parameter):
 
     def parse(self, text: str | None) -> int:
         """As of Parameter: a number within its bounds."""
-        if text is None:
-            return self.default
-        good = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and 1 <= int(text) <= self.most
-        if not good:
-            raise InvalidParameter(self.name, f"{self.name} must be a whole number from 1 to {self.most}")
-        return int(text)
+        return self.default if text is None else _whole(self.name, text, least=1, most=self.most)
 
     def read(self) -> int:
         """Return the number that the query says.
@@ -106,6 +101,28 @@ class Whole(Parameter):
             InvalidParameter: it is none, or out of bounds.
         """
         return self.parse(request.args.get(self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit(Parameter):
+    """A whole number that limits something; where it is absent, nothing does.
+
+    Attributes:
+        least: the smallest that is taken.
+        most: the largest.
+    """
+
+    least: int
+    most: int
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Its values."""
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+    def parse(self, text: str | None) -> int | None:
+        """As of Parameter: a number within its bounds; None where it is absent."""
+        return None if text is None else _whole(self.name, text, least=self.least, most=self.most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +179,14 @@ class Flag(Parameter):
             InvalidParameter: it is another word.
         """
         return self.parse(request.args.get(self.name))
+
+
+def _whole(name: str, text: str, *, least: int, most: int) -> int:
+    """Return the number that a text is."""
+    good = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and least <= int(text) <= most
+    if not good:
+        raise InvalidParameter(name, f"{name} must be a whole number from {least} to {most}")
+    return int(text)
 
 
 def _one_of(name: str, words: Sequence[str], text: str | None) -> str:

@@ -8,6 +8,8 @@ from app.operator.entities import MODE
 from ingest.jobs import JobOptions
 
 _LONGEST_LABEL = 200
+_MOST_ERRORS = 999_999_999
+_LONGEST_DEADLINE_SECONDS = 604_800  # a week
 
 _ORDERED = query.Flag(
     name="ordered",
@@ -22,8 +24,18 @@ _AFTER_ANY = query.Flag(
 )
 _LABEL = query.Text(name="label", most=_LONGEST_LABEL, text="your own name for the job, which it shows")
 
+_MAX_ERRORS = query.Limit(
+    name="maxErrors", least=0, most=_MOST_ERRORS, text="if more items fail, so does the job; looked at after each block"
+)
+_DEADLINE = query.Limit(
+    name="deadline",
+    least=1,
+    most=_LONGEST_DEADLINE_SECONDS,
+    text="if the job has not ended after so many seconds, it fails",
+)
+
 # Of any kind; entities have MODE beside them.
-PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL)
+PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL, _MAX_ERRORS, _DEADLINE)
 
 
 def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
@@ -36,11 +48,16 @@ def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
     Raises:
         InvalidParameter: one of them is not what it may be.
     """
+    of_few = JobOptions(
+        label=_LABEL.parse(spelled.get(_LABEL.name)),
+        max_errors=_MAX_ERRORS.parse(spelled.get(_MAX_ERRORS.name)),
+        deadline_seconds=_DEADLINE.parse(spelled.get(_DEADLINE.name)),
+    )
     return BatchOptions(
         merge=MODE.parse(spelled.get(MODE.name)) == "merge",
         strict=strict,
         after=_AFTER.parse(spelled.get(_AFTER.name)),
         after_any=_AFTER_ANY.parse(spelled.get(_AFTER_ANY.name)),
         ordered=_ORDERED.parse(spelled.get(_ORDERED.name)),
-        of_few=JobOptions(label=_LABEL.parse(spelled.get(_LABEL.name))),
+        of_few=of_few,
     )

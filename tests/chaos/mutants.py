@@ -37,6 +37,7 @@ class Mutant:
 
 
 _RACES, _LOSSES = "tests/engine/test_executor_races.py", "tests/engine/test_executor_losses.py"
+_EARLY = "tests/engine/test_job_ends_early.py"
 _WRITTEN = 'faultpoints.passing("block.written")'
 
 MUTANTS = (
@@ -70,6 +71,27 @@ MUTANTS = (
         (
             "tests/chaos/test_crash_points.py::test_the_end_of_a_job_whose_worker_died_before_it_told_is_announced_by_sweep",
             "tests/worker/test_sweep.py::test_a_job_that_a_command_cancels_wakes_its_request_and_the_jobs_that_waited",
+        ),
+    ),
+    Mutant(
+        "the bound of failed items",
+        (
+            (
+                "ingest/db/jobs/completion.py",
+                "\"j.failed + c.failed > (j.options ->> 'max_errors')::integer\"",
+                '"false"',
+            ),
+        ),
+        (
+            f"{_EARLY}::test_a_job_fails_at_the_block_in_which_too_many_items_have_failed",
+            f"{_EARLY}::test_a_block_that_another_worker_has_under_way_leaves_nothing_once_the_job_has_failed",
+        ),
+    ),
+    Mutant(
+        "the deadline of a client",
+        (("ingest/db/jobs/rescue.py", "deadline_at <= now()", "false"),),
+        (
+            "tests/worker/test_sweep.py::test_a_job_past_its_clients_deadline_ends_and_wakes_its_request_and_the_job_that_waited",
         ),
     ),
     Mutant(

@@ -15,6 +15,7 @@ from ingest.db.data import retention
 from ingest.db.jobs import rescue
 from ingest.db.tenants import idempotency, templates
 from ingest.db.tenants.tenants import Tenant
+from ingest.jobs import JobOptions
 from tests.support.factories import accept, entity
 
 _ROWS = 5
@@ -44,6 +45,12 @@ def _stuck_jobs(conn: Connection, tenant: Tenant) -> None:
     conn.execute("UPDATE job_blocks SET deliveries = 9")
 
 
+def _late_jobs(conn: Connection, tenant: Tenant) -> None:
+    for _ in range(_ROWS):
+        accept(conn, tenant, "entities", [entity(1)], options=JobOptions(deadline_seconds=1))
+    conn.execute("UPDATE jobs SET deadline_at = now()")
+
+
 def _replaced_versions(conn: Connection, tenant: Tenant) -> None:
     schema: dict[str, Any] = {"entity_types": {}, "event_types": {}, "state_keys": [], "pii_fields": {}}
     for number in range(_ROWS + 1):
@@ -55,6 +62,7 @@ _BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], None], Callable[[Connec
     "idempotency keys": (_old_keys, lambda conn: retention.purge_idempotency_keys(conn, limit=_LIMIT)),
     "jobs": (_ended_jobs, lambda conn: retention.purge_jobs(conn, days=1, limit=_LIMIT)),
     "template versions": (_replaced_versions, lambda conn: retention.purge_template_versions(conn, limit=_LIMIT)),
+    "late jobs": (_late_jobs, lambda conn: len(rescue.fail_late(conn, limit=_LIMIT))),
     "stuck jobs": (_stuck_jobs, lambda conn: len(rescue.fail_stuck(conn, seconds=60, limit=_LIMIT))),
 }
 

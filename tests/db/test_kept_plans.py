@@ -273,7 +273,7 @@ _PLANNED_ANEW = {
     *(f"retention.{name}" for name in ("pages_of", "purge_cancelled_payloads", "purge_jobs", "purge_pages", "wanted")),
     *(f"retention.{name}" for name in ("purge_idempotency_keys", "purge_template_versions")),
     *(f"rescue.{name}" for name in ("check_due_jobs", "end_overdue_sessions", "fail_after_failed")),
-    *(f"rescue.{name}" for name in ("fail_stuck", "fail_without_blocks")),
+    *(f"rescue.{name}" for name in ("fail_late", "fail_stuck", "fail_without_blocks")),
     *("outbox.take_left", "receiving.remove_abandoned"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
 }

@@ -177,6 +177,7 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "job_errors_failed": ("DELETE FROM job_errors WHERE job_id = %(job)s",),
     "job_errors_within": ("UPDATE job_errors SET index = -1 WHERE job_id = %(job)s",),
     "job_warnings_kept": ("UPDATE jobs SET warnings = 1 WHERE id = %(job)s",),
+    "job_past_deadline": ("UPDATE jobs SET deadline_at = now() - interval '61 seconds' WHERE id = %(half)s",),
     "job_completed": (
         "ALTER TABLE jobs DROP CONSTRAINT jobs_completed_is_complete",
         "UPDATE jobs SET status = 'completed', ended_at = clock_timestamp() WHERE id = %(half)s",

@@ -14,7 +14,7 @@ from ingest.db.connection.pool import Pool, connect, transaction
 from ingest.db.jobs import control, lookup
 from ingest.db.jobs.claims import MOST_HEADS
 from ingest.ids import JOB, spell
-from ingest.jobs import JobState
+from ingest.jobs import JobOptions, JobState
 from ingest.notify.job_end import JobEndSignal
 from ingest.settings import Settings
 from tests.support.factories import accept, entity, event, make_tenant, state
@@ -79,6 +79,22 @@ def test_a_job_that_was_tried_in_vain_for_too_long_ends_as_failed(
         job = lookup.get(conn, job_id)
     assert job is not None
     assert (job.status, job.error_code) == (JobState.FAILED, "JOB_DEADLINE")
+
+
+def test_a_job_past_its_clients_deadline_ends_and_wakes_its_request_and_the_job_that_waited(
+    settings: Settings, pool: Pool
+) -> None:
+    with transaction(pool) as conn:
+        tenant, _ = make_tenant(conn)
+        late = accept(conn, tenant, "entities", [entity(1)], awaited=True, options=JobOptions(deadline_seconds=1))
+        waiting = accept(conn, tenant, "entities", [entity(2)])
+        conn.execute("UPDATE jobs SET deadline_at = now() WHERE id = %s", (late,))
+    with connect(settings.database_url, "sluice-sweep") as conn, capture_logs() as lines:
+        assert Sweep(settings).run_once(conn)["jobs_failed"] == 1
+    assert not JobEndSignal(settings.redis_url).wait(late, TIMEOUT_SECONDS), "it was woken"
+    assert spell(JOB, waiting) in next_message(settings)
+    [line] = [line for line in lines if line["event"] == "job_ended"]
+    assert (line["job_id"], line["code"]) == (spell(JOB, late), "DEADLINE_EXCEEDED")
 
 
 def test_rounds_go_through_a_backlog_for_jobs_that_cannot_run(settings: Settings, pool: Pool) -> None:

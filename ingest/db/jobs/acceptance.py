@@ -58,6 +58,7 @@ _OF_JOB = {
     "awaited": bool,
     "strict": bool,
     "options": str,
+    "deadline_seconds": int,
     "total": int,
     "blocks": int,
     "key_id": UUID,
@@ -80,10 +81,10 @@ CALLER_HOLDS = """(%(key_id)s::uuid IS NULL OR (
 _ACCEPT = """
 WITH {key}job AS (
     INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
-                      strict, options, total, unprocessed, blocks_open)
+                      strict, options, deadline_at, total, unprocessed, blocks_open)
     SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(after_any)s, %(ordered)s,
-           %(request_id)s, %(awaited)s, %(strict)s, %(options)s::jsonb, %(total)s, %(total)s,
-           %(blocks)s
+           %(request_id)s, %(awaited)s, %(strict)s, %(options)s::jsonb,
+           now() + make_interval(secs => %(deadline_seconds)s), %(total)s, %(total)s, %(blocks)s
     {condition}
     ON CONFLICT (id) DO NOTHING
     RETURNING id
@@ -167,6 +168,7 @@ def values_of(job: NewJob) -> dict[str, object]:
         "awaited": job.awaited,
         "strict": job.strict,
         "options": None if job.options == NO_OPTIONS else msgspec.json.encode(job.options).decode(),
+        "deadline_seconds": job.options.deadline_seconds,
         "key_id": caller and caller.key_id,
         "key_version": caller and caller.key_version,
         "tenant_version": caller and caller.tenant_version,

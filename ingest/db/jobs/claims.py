@@ -84,6 +84,9 @@ _TO_GO_ON: LiteralString = """(j.ordered AND j.queued_at > j.progressed_at AND j
         OR NOT j.ordered AND EXISTS (
             SELECT FROM (SELECT FROM job_blocks b WHERE b.job_id = j.id AND b.open AND b.deliveries = 0 LIMIT 1) b))"""
 
+# The job `j` has no option of few jobs that changes how its block is run, so it may share a transaction.
+_PLAIN: LiteralString = "(j.options IS NULL OR j.options - 'label' = '{}'::jsonb)"
+
 # The tenants with open jobs from `after_tenant` on, round to it again: one look at the index each, and only as many as
 # the query around it asks for. The parameter stands where no estimate hangs on its value, so that one plan serves all.
 _TENANTS_IN_TURN: LiteralString = """
@@ -146,7 +149,8 @@ _NEXT: LiteralString = f"""
     SELECT h.id, row_number() OVER () AS place FROM (
         SELECT h.id FROM tenant t CROSS JOIN LATERAL ({HEADS}) h WHERE t.id IS NOT NULL LIMIT {_TENANTS}) h
 ), first AS (
-    SELECT j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.status, j.blocks_open, j.total, j.seq, j.ordered
+    SELECT j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.status, j.blocks_open, j.total, j.seq, j.ordered,
+           {_PLAIN} AS plain
     FROM head JOIN jobs j ON j.id = ANY (ARRAY[head.id])
     WHERE j.status || '' = 'pending' OR j.status || '' = 'processing' AND {_TO_GO_ON}
     ORDER BY head.place LIMIT 1 FOR NO KEY UPDATE OF j SKIP LOCKED
@@ -161,7 +165,7 @@ _NEXT: LiteralString = f"""
 ), alike AS (
     SELECT j.id, j.seq,
            first.total + sum(j.total) OVER so_far AS items, sum(octet_length(b.payload)) OVER so_far AS bytes,
-           bool_and(j.blocks_open = 1 AND j.merge = first.merge
+           bool_and(j.blocks_open = 1 AND {_PLAIN} AND j.merge = first.merge
                     AND j.template_id IS NOT DISTINCT FROM first.template_id
                     AND (NOT j.ordered OR j.seq < coalesce(barrier.seq, j.seq + 1))
                     AND NOT {HELD_BACK}) OVER so_far AS fits,
@@ -172,7 +176,7 @@ _NEXT: LiteralString = f"""
         WHERE tenant_id = first.tenant_id AND status = 'pending' AND kind = first.kind AND seq > first.seq
         ORDER BY seq LIMIT {MOST_JOBS - 1}) j
     CROSS JOIN LATERAL (SELECT payload FROM job_blocks WHERE job_id = j.id AND open LIMIT 1) b
-    WHERE first.status = 'pending' AND first.blocks_open = 1
+    WHERE first.status = 'pending' AND first.blocks_open = 1 AND first.plain
     WINDOW so_far AS (ORDER BY j.seq)
 ), behind AS (
     SELECT j.id, j.ordered, alike.place FROM alike JOIN jobs j ON j.id = ANY (ARRAY[alike.id])
@@ -248,9 +252,10 @@ def claim_next(conn: Connection, *, after_tenant: int = _NO_TENANT) -> list[Clai
         after_tenant: whose job this worker ran last; tenants take turns in the order of their ids.
 
     Returns:
-        That job; and where it is a single block, not begun before, the jobs right behind it that are like it and a
-        single block each, in the order in which they were accepted: of the same tenant, kind, mode and template, at
-        most MOST_ITEMS items and MOST_JOBS jobs in all. Empty where no job may begin, or other workers are claiming.
+        That job; and where it is a single block, not begun before, with no option but a label, the jobs right behind it
+        that are like it and a single block each, in the order in which they were accepted: of the same tenant, kind,
+        mode and template, at most MOST_ITEMS items and MOST_JOBS jobs in all. Empty where no job may begin, or other
+        workers are claiming.
     """
     return _claimed(conn, _CLAIM_NEXT, {"after_tenant": after_tenant})
 

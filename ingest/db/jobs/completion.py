@@ -34,8 +34,12 @@ class BlockOutcome:
 _EFFECTS = [effect for effect in Effect if effect is not Effect.UNPROCESSED]
 _COUNTED = [effect.value for effect in _EFFECTS]
 
-# A block's payload is forgotten as it is closed. Of the jobs: PROCESSING to PROCESSING, or to COMPLETED by the
-# transaction that closes the last block. One that is not returned was ended meanwhile, so its block must not stand.
+# The job `j` has more failed items than its client accepts, with those of the block `c`.
+_TOO_MANY: LiteralString = "j.failed + c.failed > (j.options ->> 'max_errors')::integer"
+
+# A block's payload is forgotten as it is closed. Of the jobs: PROCESSING to PROCESSING, to FAILED with too many failed
+# items, or to COMPLETED by the transaction that closes the last block. One that is not returned was ended meanwhile, so
+# its block must not stand.
 _CLOSE: LiteralString = f"""
 WITH outcome AS (
     SELECT * FROM unnest(%(job_ids)b, %(nos)b, %(firsts)b, %(lasts)b, %(items)b,
@@ -53,8 +57,12 @@ WITH outcome AS (
     SET {", ".join(f"{name} = j.{name} + c.{name}" for name in _COUNTED)}, unprocessed = unprocessed - c.items,
         blocks_open = blocks_open - 1, progressed_at = clock_timestamp(),
         queued_at = CASE WHEN {{yields}} THEN clock_timestamp() + interval '1 millisecond' ELSE queued_at END,
-        status = CASE WHEN blocks_open = 1 THEN 'completed' ELSE status END,
-        ended_at = CASE WHEN blocks_open = 1 THEN clock_timestamp() END
+        status = CASE WHEN {_TOO_MANY} THEN 'failed' WHEN blocks_open = 1 THEN 'completed' ELSE status END,
+        ended_at = CASE WHEN {_TOO_MANY} OR blocks_open = 1 THEN clock_timestamp() END,
+        error_code = CASE WHEN {_TOO_MANY} THEN 'TOO_MANY_ERRORS' END,
+        error_message = CASE WHEN {_TOO_MANY} THEN
+            'More items failed than ?maxErrors=' || (j.options ->> 'max_errors')
+                || ' allows; what was done before stands' END
     FROM outcome c WHERE j.id = ANY (ARRAY[c.job_id]) AND j.status || '' = 'processing'
     RETURNING j.id, j.status, j.ended_at, j.queued_at > j.progressed_at AS yielded
 ), recorded AS (
@@ -90,6 +98,8 @@ def close_blocks(
     conn: Connection, outcomes: Sequence[BlockOutcome], *, tenant_id: int = 0, yields: Yields = Yields.NEVER
 ) -> dict[UUID, Advanced]:
     """Close the blocks that this transaction holds and count their effects; its last one completes a job.
+
+    A job with more failed items than its `max_errors` fails, be it at its last block.
 
     Args:
         conn: the transaction that wrote the blocks.

@@ -12,7 +12,7 @@ from ingest.jobs import NO_OPTIONS, Effect, Job, JobOptions, JobState
 COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, j.after_any, j.ordered, j.request_id,
        j.awaited, j.status, j.total, j.created, j.updated, j.unchanged, j.duplicate, j.failed, j.unprocessed,
        j.attempts, j.error_code, j.error_message, j.created_at, j.started_at, j.progressed_at, j.ended_at, j.strict,
-       j.warnings, j.options"""
+       j.warnings, j.options, j.deadline_at"""
 
 
 _GET = f"SELECT {COLUMNS} FROM jobs j WHERE j.id = %s"

@@ -93,7 +93,8 @@ def touch(conn: Connection, job_id: UUID) -> bool:
 
 _ACCEPT = """
 {key}UPDATE jobs SET status = 'pending', seq = nextval(pg_get_serial_sequence('jobs', 'seq')), queued_at = now(),
-    progressed_at = now(), check_at = now() + interval '1.5 seconds'
+    progressed_at = now(), check_at = now() + interval '1.5 seconds',
+    deadline_at = now() + make_interval(secs => (options ->> 'deadline_seconds')::integer)
 {source}WHERE id = %(id)s AND status = 'receiving'
 """
 _ACCEPT_WITHOUT_KEY = _ACCEPT.format(key="", source="")

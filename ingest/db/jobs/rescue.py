@@ -65,6 +65,37 @@ def fail_stuck(conn: Connection, *, seconds: int, limit: int = _MOST_STUCK) -> l
     return [row[0] for row in rows]  # type: ignore[misc] # a uuid column
 
 
+# The key share lock of a block that records errors does not keep a job from its end.
+_FAIL_LATE = f"""
+WITH moved AS (
+    UPDATE jobs SET status = 'failed', ended_at = clock_timestamp(), error_code = 'DEADLINE_EXCEEDED',
+        error_message = 'It had not ended ' || (options ->> 'deadline_seconds')
+            || ' seconds after it was accepted (?deadline=)'
+    WHERE id = ANY (ARRAY(
+        SELECT id FROM jobs
+        WHERE deadline_at IS NOT NULL AND ended_at IS NULL AND deadline_at <= now()
+        ORDER BY deadline_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED))
+      AND status || '' IN ('pending', 'processing')
+    RETURNING id, ended_at
+)
+{RECORD_ENDS}
+RETURNING job_id
+"""
+_MOST_LATE = 500  # ended in one statement
+
+
+def fail_late(conn: Connection, *, limit: int = _MOST_LATE) -> list[UUID]:
+    """Move jobs past their client's deadline from PENDING or PROCESSING to FAILED; a block under way cannot commit.
+
+    See docs/contracts/jobs.md section 1. A job that this round finds locked is ended by the next one.
+
+    Returns:
+        Their ids, at most `limit`.
+    """
+    rows = conn.execute(_FAIL_LATE, {"limit": limit})
+    return [row[0] for row in rows]  # type: ignore[misc] # a uuid column
+
+
 # A round goes through so many jobs, from where the one before it stopped: what it reads does not grow with the backlog.
 _A_ROUND = 500
 

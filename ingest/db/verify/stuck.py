@@ -87,6 +87,18 @@ WHERE j.status = 'processing' AND j.check_at < now() - interval '10 seconds'
 """,
 )
 
+LATE_FOR_CLIENT = Check(
+    name="job_past_deadline",
+    invariant="A job that has not ended by the deadline which its client set is ended as failed",
+    wrong="jobs past their client's deadline that sweep has not ended",
+    advice="Is sweep running (`sluice doctor`)? It ends such a job within seconds",
+    prefix=JOB,
+    query="""
+SELECT id, concat('due ', date_trunc('second', now() - deadline_at), ' ago') FROM jobs
+WHERE deadline_at < now() - interval '1 minute' AND ended_at IS NULL
+""",
+)
+
 # The process that ended the job announces it at once; the sweeper, in its next rounds.
 ANNOUNCED_LATE = Check(
     name="job_end_late",
@@ -115,4 +127,4 @@ WHERE status = 'receiving' AND progressed_at < now() - interval '5 minutes'
 """,
 )
 
-CHECKS = (SWEEP_RUNS, SWEEP_KEEPS_UP, CHECK_AHEAD, STUCK, OVERDUE, ANNOUNCED_LATE, LEFT_UNFINISHED)
+CHECKS = (SWEEP_RUNS, SWEEP_KEEPS_UP, CHECK_AHEAD, STUCK, OVERDUE, LATE_FOR_CLIENT, ANNOUNCED_LATE, LEFT_UNFINISHED)

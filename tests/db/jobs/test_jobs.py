@@ -15,7 +15,7 @@ from ingest.db.tenants.tenants import Tenant
 from ingest.errors import WriteRefused
 from ingest.ids import uuid7
 from ingest.intake.blocks import Block, items_of
-from ingest.jobs import Effect, Job, JobState
+from ingest.jobs import Effect, Job, JobOptions, JobState
 from tests.support.factories import accept, entity
 
 _THREE = [entity(number) for number in range(3)]
@@ -216,6 +216,19 @@ def test_the_last_block_cannot_leave_items_uncounted(conn: Connection, tenant: T
     claims.claim(conn, job_id)
     with pytest.raises(psycopg.IntegrityError):
         closed(conn, job_id, {Effect.CREATED: 2})
+
+
+def test_progress_of_a_job_with_a_deadline_is_a_hot_update(pool: Pool, owner: Tenant) -> None:
+    with transaction(pool) as conn:
+        options = JobOptions(deadline_seconds=60)
+        job_id = accept(conn, owner, "entities", _THREE, block_items=2, options=options)
+        claims.claim(conn, job_id)
+    with transaction(pool) as conn:
+        conn.execute("SELECT pg_stat_force_next_flush()")
+    with transaction(pool) as conn:
+        closed(conn, job_id, {Effect.CREATED: 2})
+        query = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'jobs'"
+        assert conn.execute(query).fetchall() == [(1, 1)]
 
 
 def test_progress_is_a_hot_update(pool: Pool, owner: Tenant, observer: Connection) -> None:
