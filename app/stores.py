@@ -18,7 +18,7 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.errors import Busy, DatabaseError, InvalidInput, TryAgain
 from ingest.intake.blocks import Block, blocks_of_lines
 
-_REMOVED = "the sweeper has removed the job while its body arrived"
+_REMOVED = "the sweeper has removed the job while its body arrived, or the database has crashed and lost blocks of it"
 
 # Stores a job, and returns False if something about its caller, who came from the cache, has changed.
 Store = Callable[[NewJob], bool]
@@ -70,8 +70,8 @@ def _received(job: NewJob) -> bool:
         return False
     faultpoints.passing("receive.begun")
     try:
-        _append_all(job.id)
-        _accept(_fingerprinted(job))
+        blocks = _append_all(job.id)
+        _accept(_fingerprinted(job), blocks)
     except BaseException:
         # The sweeper removes the job if the database is away too, or this process dies.
         with suppress(DatabaseError), autocommit(pool) as conn:
@@ -80,15 +80,16 @@ def _received(job: NewJob) -> bool:
     return True
 
 
-def _accept(job: NewJob) -> None:
-    if not retry_until_known(services().pool, lambda conn: receiving.accept(conn, job)):
+def _accept(job: NewJob, blocks: int) -> None:
+    if not retry_until_known(services().pool, lambda conn: receiving.accept(conn, job, blocks)):
         raise TryAgain(None, reason=_REMOVED)
 
 
-def _append_all(job_id: UUID) -> None:
+def _append_all(job_id: UUID) -> int:
+    """Append the blocks of the body while it arrives. Return their number."""
     settings = services().settings
     chunks = _touching(job_id, body.lines())
-    items = 0
+    items = no = 0
     for no, block in enumerate(blocks_of_lines(chunks, longest_line=settings.max_item_bytes)):
         items += block.items
         if items > settings.max_job_items:
@@ -97,6 +98,7 @@ def _append_all(job_id: UUID) -> None:
         faultpoints.passing("receive.appended")
     if not items:
         raise InvalidInput("The body has no item; send at least 1, each on a line of its own")
+    return no + 1
 
 
 def _append(job_id: UUID, no: int, block: Block) -> None:

@@ -218,9 +218,9 @@ _WRITES: dict[str, Call] = {
     "outbox.take": _take,
     "receiving.begin": lambda conn, stored: receiving.begin(conn, new_job(stored.tenant, "states")),
     "receiving.append": _append_block,
-    "receiving.accept": lambda conn, stored: receiving.accept(conn, _append_block(conn, stored)),
+    "receiving.accept": lambda conn, stored: receiving.accept(conn, _append_block(conn, stored), 1),
     "receiving.accept with a key": lambda conn, stored: receiving.accept(
-        conn, _append_block(conn, stored, key=_new_key(stored), fingerprint=bytes(32))
+        conn, _append_block(conn, stored, key=_new_key(stored), fingerprint=bytes(32)), 1
     ),
     "receiving.touch": lambda conn, stored: receiving.touch(conn, _append_block(conn, stored).id),
     "receiving.remove": lambda conn, stored: receiving.remove(conn, [_append_block(conn, stored).id]),

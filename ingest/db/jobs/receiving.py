@@ -1,6 +1,6 @@
 """Store a job while its body arrives: begin it, append its blocks, and accept it once the body is whole.
 
-Only the last of these waits for the disk: it commits after the others, so it takes them with it.
+Only the last of these waits for the disk: it commits after the others, so it takes them with it, and it counts them.
 """
 
 from collections.abc import Sequence
@@ -91,43 +91,49 @@ def touch(conn: Connection, job_id: UUID) -> bool:
     return conn.execute(_TOUCH, (job_id,)).rowcount > 0
 
 
+# Blocks commit without waiting for the disk, so a server that crashes may lose the last ones after it confirmed them: a
+# job that has fewer blocks than were appended is not accepted.
 _ACCEPT = """
 {key}UPDATE jobs SET status = 'pending', seq = nextval(pg_get_serial_sequence('jobs', 'seq')), queued_at = now(),
     progressed_at = now(), check_at = now() + interval '1.5 seconds',
     deadline_at = now() + make_interval(secs => (options ->> 'deadline_seconds')::integer)
-{source}WHERE id = %(id)s AND status = 'receiving'
+{source}WHERE id = %(id)s AND status = 'receiving' AND blocks_open = %(blocks)s
 """
 _ACCEPT_WITHOUT_KEY = _ACCEPT.format(key="", source="")
 # A key is stored if its job is there, and the job is accepted if its key is stored.
 _ACCEPT_WITH_KEY = _ACCEPT.format(
     key=f"WITH key AS ({idempotency.STORE} RETURNING job_id)\n".format(
         answer="%(id)s, NULL, NULL",
-        condition=f"EXISTS (SELECT FROM jobs WHERE id = %(id)s AND status = 'receiving') AND {idempotency.TRY_LOCK}",
+        condition=f"EXISTS (SELECT FROM jobs WHERE id = %(id)s AND status = 'receiving' AND blocks_open = %(blocks)s)"
+        f" AND {idempotency.TRY_LOCK}",
     ),
     source="FROM key ",
 )
-_IS_ACCEPTED = "SELECT status <> 'receiving' FROM jobs WHERE id = %s"
+_STANDS = "SELECT status <> 'receiving', blocks_open = %(blocks)s FROM jobs WHERE id = %(id)s"
 
 
-def accept(conn: Connection, job: NewJob) -> bool:
+def accept(conn: Connection, job: NewJob, blocks: int) -> bool:
     """Move a job from RECEIVING to PENDING. Once this commits, the batch is safe.
 
     Args:
         conn: a connection, in a transaction or not.
-        job: one of at least one block; with the fingerprint of its request, if it has a key.
+        job: the job; with the fingerprint of its request, if it has a key.
+        blocks: how many were appended, at least one.
 
     Returns:
-        True if this call or an earlier one accepted the job. False if the sweeper has removed it.
+        True if this call or an earlier one accepted the job. False if the sweeper has removed it, or the server has
+        crashed and lost a block.
 
     Raises:
         KeyInProgress: another request with the job's key is storing its own write, or has just done so.
     """
-    if conn.execute(_ACCEPT_WITH_KEY if job.key else _ACCEPT_WITHOUT_KEY, values_of(job)).rowcount > 0:
+    values = {**values_of(job), "blocks": blocks}
+    if conn.execute(_ACCEPT_WITH_KEY if job.key else _ACCEPT_WITHOUT_KEY, values).rowcount > 0:
         return True
-    row = conn.execute(_IS_ACCEPTED, (job.id,)).fetchone()
-    if row == (False,) and job.key:
+    is_accepted, is_whole = conn.execute(_STANDS, values).fetchone() or (False, False)
+    if is_whole and not is_accepted and job.key:
         raise KeyInProgress
-    return row == (True,)
+    return bool(is_accepted)
 
 
 _REMOVE = "DELETE FROM jobs WHERE id = ANY (%s) AND status = 'receiving'"

@@ -9,6 +9,7 @@ from cli import main
 from ingest.db.connection.pool import Connection, Pool, autocommit, transaction
 from ingest.db.jobs import claims, control, receiving, rescue
 from ingest.db.jobs.acceptance import NewJob
+from ingest.db.tenants.idempotency import Key
 from ingest.db.tenants.tenants import Tenant
 from ingest.ids import JOB, spell
 from ingest.intake.blocks import Block, blocks_of_lines
@@ -56,7 +57,7 @@ def test_each_step_can_be_repeated_and_counts_once(pool: Pool, owner: Tenant, ob
             assert receiving.append(conn, job.id, number, block(number))
     for _ in range(2):
         with autocommit(pool) as conn:
-            assert receiving.accept(conn, job)
+            assert receiving.accept(conn, job, 2)
     assert state(observer, job.id) == ("pending", 4, 4, 2)
     with transaction(pool) as conn:
         [claim] = claims.claim_next(conn)
@@ -68,7 +69,7 @@ def test_it_takes_its_place_when_it_is_accepted_and_not_when_it_begins(
 ) -> None:
     with transaction(pool) as conn:
         other = accept(conn, owner, "entities", [entity(1)])
-        assert receiving.accept(conn, begun)
+        assert receiving.accept(conn, begun, 1)
         assert claims.claim_next(conn)[0].job.id == other
 
 
@@ -79,14 +80,29 @@ def test_a_job_that_was_removed_takes_no_block_and_is_not_accepted(
         assert receiving.touch(conn, begun.id)
         assert receiving.remove(conn, [begun.id]) == 1
         assert not receiving.append(conn, begun.id, 1, block(1))
-        assert not receiving.accept(conn, begun)
+        assert not receiving.accept(conn, begun, 1)
         assert not receiving.touch(conn, begun.id)
     assert observer.execute("SELECT count(*) FROM job_blocks").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("with_key", [True, False])
+def test_a_job_that_lost_its_last_block_in_a_crash_is_not_accepted(
+    pool: Pool, owner: Tenant, observer: Connection, *, with_key: bool
+) -> None:
+    """Blocks commit without waiting for the disk: here the second one is as if it had never reached the server's."""
+    key = Key(owner.id, "writeEntities", bytes(32)) if with_key else None
+    job = new_job(owner, key=key, fingerprint=bytes(32))
+    with autocommit(pool) as conn:
+        assert receiving.begin(conn, job)
+        assert receiving.append(conn, job.id, 0, block(0))
+        assert not receiving.accept(conn, job, 2)
+    assert state(observer, job.id) == ("receiving", 2, 2, 1)
+    assert observer.execute("SELECT count(*) FROM idempotency_keys").fetchone() == (0,)
+
+
 def test_a_job_that_was_accepted_is_not_removed(pool: Pool, begun: NewJob, observer: Connection) -> None:
     with autocommit(pool) as conn:
-        assert receiving.accept(conn, begun)
+        assert receiving.accept(conn, begun, 1)
         assert receiving.remove(conn, [begun.id]) == 0
     assert state(observer, begun.id) == ("pending", 2, 2, 1)
 
