@@ -9,13 +9,14 @@ from uuid import UUID
 from werkzeug.exceptions import RequestTimeout
 
 from app.http import body, idempotency
+from app.http.arrival import place
 from app.http.services import services
 from ingest import faultpoints
 from ingest.db.connection.confirmed import retry_until_known
 from ingest.db.connection.pool import autocommit
 from ingest.db.jobs import acceptance, receiving
 from ingest.db.jobs.acceptance import NewJob
-from ingest.errors import Busy, DatabaseError, InvalidInput, TryAgain
+from ingest.errors import DatabaseError, InvalidInput, TryAgain
 from ingest.intake.blocks import Block, blocks_of_lines
 
 _REMOVED = "the sweeper has removed the job while its body arrived, or the database has crashed and lost blocks of it"
@@ -55,13 +56,8 @@ def store_lines(job: NewJob) -> bool:
         InvalidInput: the body has no item, too many, or cannot be decoded; and all that `app.http.body.decoded` raises.
         DatabaseError: nothing was stored.
     """
-    places = services().body_places
-    if not places.acquire(blocking=False):
-        raise Busy("The server reads as many large bodies as it can at once; send this one again in some seconds")
-    try:
+    with place():
         return _received(job)
-    finally:
-        places.release()
 
 
 def _received(job: NewJob) -> bool:

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 from flask import g, request
-from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] # it has no types
-from werkzeug.exceptions import BadRequest, RequestTimeout
 from werkzeug.http import parse_options_header
 
 from app.http import content_digest
+from app.http.arrival import sent
 from app.http.services import services
 from ingest import json_screen
 from ingest.errors import (
@@ -27,7 +26,6 @@ from ingest.intake import codings
 _JSON = "application/json"
 _LINES = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
 _NO_CODING = {"", "identity"}
-_CHUNK_BYTES = 64 * 1024
 _UTF_8 = {"utf-8", "utf8", "us-ascii", "ascii"}  # ASCII is UTF-8
 _MARKS = {codecs.BOM_UTF8: "EF BB BF", codecs.BOM_UTF16_LE: "FF FE, of UTF-16", codecs.BOM_UTF16_BE: "FE FF, of UTF-16"}
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
@@ -164,26 +162,6 @@ def decoded(*, most_bytes: int) -> Iterator[bytes]:
             f"The content coding {coding!r} is not supported; send one of {codings.ACCEPTED}, or none"
         )
     return _hashed(codings.decoded(content_digest.checked(sent()), coding, most_bytes=most_bytes))
-
-
-def sent() -> Iterator[bytes]:
-    """Yield the body as it was sent, while it arrives.
-
-    Raises:
-        BadRequest: it broke off, so what came is not what was sent (RFC 9112 section 8), or its chunks are malformed.
-        RequestTimeout: it came too slowly.
-    """
-    announced, length = request.content_length, 0
-    try:
-        while chunk := request.stream.read(_CHUNK_BYTES):
-            length += len(chunk)
-            yield chunk
-    except TimeoutError:
-        raise RequestTimeout("The body came too slowly; nothing was stored, send the request again") from None
-    except (OSError, ParseException):
-        raise BadRequest("The body ended before its last chunk, or its chunks are malformed") from None
-    if announced is not None and length != announced:
-        raise BadRequest(f"The body ended after {length} of the {announced} bytes that Content-Length announced")
 
 
 def _check_start(body: bytes | bytearray) -> None:

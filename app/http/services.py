@@ -23,7 +23,7 @@ _TRIES_IN_REQUEST = 2
 # One of every four threads never waits for a job, so that waiting requests cannot keep all others out.
 _THREADS_A_FREE_ONE = 4
 
-# A body of gigabytes holds its thread for minutes, so most threads are left to others.
+# A body of gigabytes, or one that comes slowly, holds its thread for minutes: half of the threads are left to others.
 _THREADS_A_LARGE_BODY = 2
 
 

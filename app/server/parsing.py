@@ -1,6 +1,7 @@
 """HTTP messages: gunicorn's parser, held to RFC 9112 where it is lax, and the answers to what is no message."""
 
 import re
+import select
 import time
 from http import HTTPStatus
 
@@ -19,6 +20,9 @@ from ingest.ids import uuid7
 # A body may come as slowly as that, after its first seconds: a thread waits for it.
 _BODY_SECONDS = 20.0
 _SLOWEST_BYTES_A_SECOND = 16 * 1024
+
+# After so much waiting for a body, in all, its request counts as one of a slow client.
+_PROMPT_SECONDS = 1.0
 
 # A refusal waits this long for the rest of the body: bytes that were sent with the head have arrived by then.
 _SKIP_SECONDS = 0.05
@@ -46,10 +50,12 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
 
     Attributes:
         until: when to stop, by the monotonic clock.
+        patience: seconds that this thread may still wait for the body before the app is told that it is slow.
         to_continue: the client waits for a 100 before it sends the body.
     """
 
     until = 0.0
+    patience = 0.0
     to_continue = False
 
     def chunk(self, size_hint: int | None = None) -> bytes:
@@ -57,18 +63,31 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
 
         Raises:
             TimeoutError: it comes too slowly.
+            Busy: it comes slowly, and so do many others.
         """
         if time.monotonic() > self.until:
             raise TimeoutError
         if self.to_continue:
             self.to_continue = False
             self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self.patience > 0:
+            self._wait()
         try:
             data: bytes = super().chunk(size_hint)
         except BlockingIOError:  # the socket's own timeout
             raise TimeoutError from None
         self.until += len(data) / _SLOWEST_BYTES_A_SECOND
         return data
+
+    def _wait(self) -> None:
+        """Wait for the next bytes while there is patience left; tell the app when there is none."""
+        began = time.monotonic()
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        poll.poll(self.patience * 1000)
+        self.patience -= time.monotonic() - began
+        if self.patience <= 0 and self.sock.on_wait is not None:
+            self.sock.on_wait()
 
 
 class _Request(Request):  # type: ignore[misc] # gunicorn has no types
@@ -99,6 +118,7 @@ class _Request(Request):  # type: ignore[misc] # gunicorn has no types
         # gunicorn would send the 100 before anybody has looked at the key.
         self.unreader.to_continue, self._expected_100_continue = self._expected_100_continue, False
         self.unreader.until = time.monotonic() + _BODY_SECONDS
+        self.unreader.patience = _PROMPT_SECONDS
 
     def should_close(self) -> bool:
         """As of gunicorn, asked when the answer begins; or the rest of the body is not there to be skipped."""
@@ -113,7 +133,7 @@ class _Request(Request):  # type: ignore[misc] # gunicorn has no types
         if not left or self.body.failed or self.unreader.to_continue:
             return not left
         sock = self.unreader.sock
-        self.unreader.until = time.monotonic() + _SKIP_SECONDS
+        self.unreader.until, self.unreader.patience = time.monotonic() + _SKIP_SECONDS, 0
         sock.settimeout(_SKIP_SECONDS)
         try:
             return len(self.body.read(_SKIPPED_BYTES)) < _SKIPPED_BYTES

@@ -1,6 +1,7 @@
 """Sockets that never block a thread: they keep what a slow client has not read, and the poller sends it."""
 
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 # A thread that goes on writing while more than this is unsent waits after all, as a stream must.
@@ -14,7 +15,10 @@ class PatientSocket(socket.socket):
     Attributes:
         unsent: what is left of the answers, in pieces.
         unsent_bytes: how much that is.
+        on_wait: the app has this called, in the request's thread, once the thread has waited for the body too long.
     """
+
+    on_wait: Callable[[], None] | None = None
 
     def __init__(self, accepted: socket.socket) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import struct
@@ -123,6 +124,27 @@ def test_nobody_waits_for_clients_without_a_key(connect: Callable[[], socket.soc
         other = exits.enter_context(connect())
         other.sendall(head(line="GET /healthz"))
         assert read_answer(other)[0] == 200
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson"])
+@pytest.mark.parametrize("framing", ["Content-Length: 90000", "Transfer-Encoding: chunked"])
+def test_clients_with_a_key_that_send_slowly_hold_half_of_the_threads(
+    connect: Callable[[], socket.socket], key: str, content_type: str, framing: str
+) -> None:
+    """As many as the server has threads; the others are told to come again, and all are answered in the end."""
+    slow = head(f"Authorization: Bearer {key}", f"Content-Type: {content_type}", framing)
+    with ExitStack() as exits:
+        clients = [exits.enter_context(connect()) for _ in range(4)]
+        for client in clients:
+            client.sendall(slow)
+        other = exits.enter_context(connect())
+        other.sendall(head("Content-Length: 9", f"Authorization: Bearer {key}") + b"[1, 2, 3]")
+        assert read_answer(other)[0] == 202
+        waiting = [client for client in clients if not select.select([client], [], [], 0)[0]]
+        assert len(waiting) >= 2, "nobody else waited until these were given up"
+        for client in waiting:
+            client.shutdown(socket.SHUT_WR)
+        assert sorted(read_answer(client)[0] for client in clients) == [400, 400, 503, 503]
 
 
 def test_nobody_waits_for_clients_that_do_not_read(connect: Callable[[], socket.socket]) -> None:

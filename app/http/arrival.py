@@ -1,0 +1,68 @@
+"""Read the bytes of a body while they arrive, all that its sender announced; slow senders share half of the threads."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from flask import g, request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] # it has no types
+from werkzeug.exceptions import BadRequest, RequestTimeout
+
+from app.http.services import services
+from ingest.errors import Busy
+
+_CHUNK_BYTES = 64 * 1024
+
+
+@contextmanager
+def place() -> Iterator[None]:
+    """Hold one of the places that a process has for bodies that take long, which are fewer than its threads.
+
+    Raises:
+        Busy: all of them are taken.
+    """
+    places = services().body_places
+    if not places.acquire(blocking=False):
+        raise Busy(
+            "The server reads as many large or slow bodies as it can at once; send this one again in some seconds"
+        )
+    g.has_body_place = True
+    try:
+        yield
+    finally:
+        g.has_body_place = False
+        places.release()
+
+
+def sent() -> Iterator[bytes]:
+    """Yield the body as it was sent, while it arrives. If it arrives slowly, its request takes a `place`.
+
+    Raises:
+        Busy: it is slow, and there is no place.
+        BadRequest: it broke off, so what came is not what was sent (RFC 9112 section 8), or its chunks are malformed.
+        RequestTimeout: it came too slowly.
+    """
+    # The server calls `on_wait` (app/server/parsing.py); where there is none, as in tests, no body is slow.
+    sock = request.environ.get("gunicorn.socket")
+    if sock is None or g.get("has_body_place"):
+        yield from _chunks()
+        return
+    with ExitStack() as held:
+        sock.on_wait = lambda: held.enter_context(place())
+        try:
+            yield from _chunks()
+        finally:
+            sock.on_wait = None
+
+
+def _chunks() -> Iterator[bytes]:
+    announced, length = request.content_length, 0
+    try:
+        while chunk := request.stream.read(_CHUNK_BYTES):
+            length += len(chunk)
+            yield chunk
+    except TimeoutError:
+        raise RequestTimeout("The body came too slowly; nothing was stored, send the request again") from None
+    except (OSError, ParseException):
+        raise BadRequest("The body ended before its last chunk, or its chunks are malformed") from None
+    if announced is not None and length != announced:
+        raise BadRequest(f"The body ended after {length} of the {announced} bytes that Content-Length announced")
