@@ -102,11 +102,17 @@ BAD_ENTITIES: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.parametrize("form", ["array", "lines"])
 @pytest.mark.parametrize("name", BAD_ENTITIES)
-def test_a_bad_item_is_an_item_error_and_sinks_no_neighbour(api: Api, run_jobs: Callable[[], None], name: str) -> None:
+def test_a_bad_item_is_an_item_error_and_sinks_no_neighbour(
+    api: Api, run_jobs: Callable[[], None], name: str, form: str
+) -> None:
     bad, text = BAD_ENTITIES[name]
-    body = f"[{json.dumps(entity(1))}, {bad}, {json.dumps(entity(2))}]".encode()
-    accepted = api.call("POST", "/batch/entities", body=body)
+    items = [json.dumps(entity(1)), bad, json.dumps(entity(2))]
+    body, content_type = f"[{', '.join(items)}]", "application/json"
+    if form == "lines":
+        body, content_type = "\n".join(items), "application/x-ndjson"
+    accepted = api.call("POST", "/batch/entities", body=body.encode(), Content_Type=content_type)
     assert accepted.status_code == 202
     run_jobs()
     output = api.job(accepted)["output"]
@@ -121,6 +127,23 @@ def test_a_bad_single_item_is_400(api: Api, name: str) -> None:
     answer = api.call("POST", "/entities", body=BAD_ENTITIES[name][0].encode())
     assert answer.status_code == 400
     assert answer.get_json()["error"]["code"] in {"INVALID_INPUT", "VALIDATION_FAILED", "WRITE_FAILED"}
+
+
+NO_ITEMS = {name: body for name, (body, _) in NO_BATCHES.items() if name not in {"empty", "space"}}
+
+
+@pytest.mark.parametrize("name", NO_ITEMS)
+def test_a_line_that_is_no_json_is_an_item_error_and_sinks_no_neighbour(
+    api: Api, run_jobs: Callable[[], None], name: str
+) -> None:
+    body = json.dumps(entity(1)).encode() + b"\n" + NO_ITEMS[name] + b"\n" + json.dumps(entity(2)).encode()
+    accepted = api.call("POST", "/batch/entities", body=body, Content_Type="application/x-ndjson")
+    assert accepted.status_code == 202
+    run_jobs()
+    output = api.job(accepted)["output"]
+    assert output["succeeded"] == 2
+    assert [(error["index"], error["line"]) for error in output["errors"]] == [(1, 2)]
+    assert output["errors"][0]["code"] in {"INVALID_JSON", "VALIDATION_FAILED"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A COMMIT whose answer was lost: a 2xx means that the work stands, and a 5xx that it does not."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ CALLS: list[tuple[bytes, str, str, Any, str]] = [
 
 
 def call(
-    app: Flask, settings: Settings, pool: Pool, through: Relay, method: str, path: str, item: Any, **headers: str
+    app: Flask, settings: Settings, pool: Pool, through: Relay, method: str, path: str, item: Any, **sent: Any
 ) -> tuple[Any, Api]:
     """Call through a relay; return the answer, and a client of the same tenant that calls without one."""
     behind = create_app(replace(settings, database_url=through.database_url))
@@ -33,7 +35,7 @@ def call(
     direct.post("/entities", entity(externalId="known"))
     try:
         base = "" if path == "/api-keys" else "/operator-data-api"
-        return api.call(method, path, item, base=base, **headers), direct
+        return api.call(method, path, item, base=base, **sent), direct
     finally:
         behind.extensions["sluice"].close()
 
@@ -94,6 +96,38 @@ def test_section_1_a_batch_whose_answer_was_lost_on_the_way_from_the_database_is
         assert through.cuts == 1
     assert answer.status_code == 202
     assert (rows(pool, "jobs"), rows(pool, "job_blocks")) == (1, 1)
+
+
+STEPS = {"begin": b"INSERT INTO jobs", "append": b"INSERT INTO job_blocks", "accept": b"seq = nextval"}
+LINES = b"".join(json.dumps(entity(number)).encode() + b"\n" for number in range(11_000))
+
+
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("key", [{}, {"Idempotency_Key": "a"}], ids=["without", "with a key"])
+def test_a_body_of_lines_of_which_a_step_was_answered_by_nobody_is_stored_once(
+    app: Flask,
+    settings: Settings,
+    pool: Pool,
+    run_jobs: Callable[[], int],
+    tmp_path: Path,
+    step: str,
+    key: dict[str, str],
+    *,
+    lands: bool,
+) -> None:
+    sent = {"Content_Type": "application/x-ndjson", **key}
+    with relay(settings.database_url, tmp_path, marked=STEPS[step], lands=lands, at=STEPS[step]) as through:
+        answer, api = call(app, settings, pool, through, "POST", "/batch/entities", None, body=LINES, **sent)
+        assert through.cuts == 1
+    assert answer.status_code == 202
+    assert (rows(pool, "jobs"), rows(pool, "job_blocks")) == (1, 2)
+    if key:
+        again = api.call("POST", "/batch/entities", body=LINES, **sent)
+        assert (again.headers["Idempotent-Replayed"], data(again)["jobId"]) == ("true", data(answer)["jobId"])
+    assert run_jobs() == 1
+    assert api.job(answer)["effects"]["created"] == 11_000
+    assert (rows(pool, "jobs"), rows(pool, "entities")) == (1, 11_001)
 
 
 @pytest.mark.parametrize("lands", [True, False])
