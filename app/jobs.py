@@ -198,6 +198,8 @@ def _shape(job: Job, errors: list[ItemError], warnings: list[ItemWarning]) -> di
         "errors_truncated": len(errors) < job.effects[Effect.FAILED],
         "warnings": warning_summary(job.warnings, warnings),
         "label": job.options.label,
+        "ordered": job.ordered,
+        "atomic": job.options.atomic,
         "deadline_at": timestamp_or_none(job.deadline_at),
         "links": {
             "self": address(job.id),

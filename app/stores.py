@@ -17,7 +17,8 @@ from ingest.db.connection.pool import autocommit
 from ingest.db.jobs import acceptance, receiving
 from ingest.db.jobs.acceptance import NewJob
 from ingest.errors import DatabaseError, InvalidInput, TryAgain
-from ingest.intake.blocks import Block, blocks_of_lines
+from ingest.intake.blocks import Block, blocks_of_lines, decoded_bytes
+from ingest.jobs import MOST_ATOMIC_BYTES
 
 _REMOVED = "the sweeper has removed the job while its body arrived, or the database has crashed and lost blocks of it"
 
@@ -33,10 +34,29 @@ def at_once(blocks: Sequence[Block]) -> Store:
     """
 
     def store(job: NewJob) -> bool:
+        if job.options.atomic:
+            check_atomic(sum(block.items for block in blocks), sum(decoded_bytes(block.payload) for block in blocks))
         known = _fingerprinted(job)
         return retry_until_known(services().pool, lambda conn: acceptance.accept(conn, known, blocks))
 
     return store
+
+
+def check_atomic(items: int, size: int) -> None:
+    """Refuse an atomic job that is too large for one transaction.
+
+    Args:
+        items: how many it has, or how many of them have come so far.
+        size: their bytes, decoded.
+
+    Raises:
+        InvalidInput: these are too many.
+    """
+    most = services().settings.max_atomic_items
+    bounds = {f"{most} items": items > most, f"{MOST_ATOMIC_BYTES} bytes": size > MOST_ATOMIC_BYTES}
+    for bound, is_exceeded in bounds.items():
+        if is_exceeded:
+            raise InvalidInput(f"An atomic batch may have {bound}; send this one in several, or without ?atomic=true")
 
 
 def _fingerprinted(job: NewJob) -> NewJob:
@@ -66,7 +86,7 @@ def _received(job: NewJob) -> bool:
         return False
     faultpoints.passing("receive.begun")
     try:
-        blocks = _append_all(job.id)
+        blocks = _append_all(job)
         _accept(_fingerprinted(job), blocks)
     except BaseException:
         # The sweeper removes the job if the database is away too, or this process dies.
@@ -81,16 +101,19 @@ def _accept(job: NewJob, blocks: int) -> None:
         raise TryAgain(None, reason=_REMOVED)
 
 
-def _append_all(job_id: UUID) -> int:
+def _append_all(job: NewJob) -> int:
     """Append the blocks of the body while it arrives. Return their number."""
     settings = services().settings
-    chunks = _touching(job_id, body.lines())
-    items = no = 0
+    chunks = _touching(job.id, body.lines())
+    items = no = size = 0
     for no, block in enumerate(blocks_of_lines(chunks, longest_line=settings.max_item_bytes)):
         items += block.items
         if items > settings.max_job_items:
             raise InvalidInput(f"The body has over {settings.max_job_items} items; send it in several jobs")
-        _append(job_id, no, block)
+        if job.options.atomic:
+            size += decoded_bytes(block.payload)
+            check_atomic(items, size)
+        _append(job.id, no, block)
         faultpoints.passing("receive.appended")
     if not items:
         raise InvalidInput("The body has no item; send at least 1, each on a line of its own")

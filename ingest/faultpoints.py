@@ -26,6 +26,7 @@ POINTS = (
     "block.locked",
     "block.checked",
     "block.written",
+    "atomic.rolled_back",
     "block.closed",  # not committed yet
     "block.committed",
     "job.ended",

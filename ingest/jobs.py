@@ -11,6 +11,9 @@ import msgspec
 # A job keeps at most so many warnings, and counts all: more would help no sender, and a batch may bring millions.
 MOST_WARNINGS_KEPT = 10_000
 
+# The most bytes of an atomic job, decoded: its transaction holds locks and a snapshot for as long as all of it takes.
+MOST_ATOMIC_BYTES = 64 * 1024**2
+
 
 class JobState(StrEnum):
     """The state of a job (docs/contracts/operator.md section 5). A row moves down this list, never up.
@@ -22,7 +25,8 @@ class JobState(StrEnum):
         PROCESSING: a worker, or sweep, has begun it. The first delivery moves it in; one of the three ends, out.
         COMPLETED: every item has an outcome, failed ones included. The closing of its last block moves it in.
         FAILED: it could not run, or not as its client wished. Sweep moves it in past a deadline, the executor where it
-            is unrunnable, the closing of a block where too many items have failed.
+            is unrunnable, the closing of a block where too many items have failed, the executor an atomic one where any
+            has failed.
         CANCELLED: a person ended it, by `sluice jobs cancel`. What was done before stands and is counted.
     """
 
@@ -128,11 +132,13 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         label: the client's own name for the job, 1 to 200 characters.
         max_errors: with more failed items than that, the job fails.
         deadline_seconds: not ended so long after it was accepted, the job fails.
+        atomic: all of its items are written, or none.
     """
 
     label: str | None = None
     max_errors: int | None = None
     deadline_seconds: int | None = None
+    atomic: bool = False
 
 
 NO_OPTIONS = JobOptions()
@@ -181,6 +187,11 @@ class Job:
     warnings: int = 0
     options: JobOptions = NO_OPTIONS
     deadline_at: datetime | None = None
+
+    @property
+    def in_order(self) -> bool:
+        """True if its blocks are run one after the other, from the first one on."""
+        return self.ordered or self.options.atomic
 
     @property
     def processed(self) -> int:

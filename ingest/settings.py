@@ -27,6 +27,7 @@ class Settings:
         max_item_bytes: the largest item, in bytes, that is taken.
         max_job_items: the most items of one job.
         max_job_bytes: the most bytes of one job's body, decoded.
+        max_atomic_items: the most items of an atomic job.
         body_seconds: how long one request may send its body.
         web_workers: gunicorn processes.
         web_threads: request threads in each of them.
@@ -47,6 +48,7 @@ class Settings:
     max_item_bytes: int
     max_job_items: int
     max_job_bytes: int
+    max_atomic_items: int
     body_seconds: int
     web_workers: int
     web_threads: int
@@ -87,6 +89,7 @@ class Settings:
             "max_item_bytes": env.int("SLUICE_MAX_ITEM_BYTES", MOST_ITEM_BYTES, validate=_between(1024, 4 * 1024**2)),
             "max_job_items": env.int("SLUICE_MAX_JOB_ITEMS", 10_000_000, validate=_between(1, 1_000_000_000)),
             "max_job_bytes": env.int("SLUICE_MAX_JOB_BYTES", 4 * 1024**3, validate=_between(1024, 1024**4)),
+            "max_atomic_items": env.int("SLUICE_MAX_ATOMIC_ITEMS", 50_000, validate=_between(1, 1_000_000)),
             "body_seconds": env.int("SLUICE_BODY_SECONDS", 3600, validate=_between(10, 86400)),
             "web_workers": env.int("SLUICE_WEB_WORKERS", 2, validate=_between(1, 256)),
             "web_threads": env.int("SLUICE_WEB_THREADS", 16, validate=_between(1, 256)),

@@ -101,6 +101,8 @@ EXAMPLES: Mapping[str, Any] = {
         "errors_truncated": False,
         "warnings": {"count": 1, "first": [_WARNING]},
         "label": "players of 28 November",
+        "ordered": True,
+        "atomic": False,
         "deadline_at": None,
         "links": {
             "self": f"/operator-data-api/batch/jobs/{_JOB_ID}",

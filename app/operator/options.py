@@ -34,8 +34,10 @@ _DEADLINE = query.Limit(
     text="if the job has not ended after so many seconds, it fails",
 )
 
+_ATOMIC = query.Flag(name="atomic", default=False, text="true: all items are written, in one transaction, or none")
+
 # Of any kind; entities have MODE beside them.
-PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL, _MAX_ERRORS, _DEADLINE)
+PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL, _MAX_ERRORS, _DEADLINE, _ATOMIC)
 
 
 def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
@@ -52,6 +54,7 @@ def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
         label=_LABEL.parse(spelled.get(_LABEL.name)),
         max_errors=_MAX_ERRORS.parse(spelled.get(_MAX_ERRORS.name)),
         deadline_seconds=_DEADLINE.parse(spelled.get(_DEADLINE.name)),
+        atomic=_ATOMIC.parse(spelled.get(_ATOMIC.name)),
     )
     return BatchOptions(
         merge=MODE.parse(spelled.get(MODE.name)) == "merge",

@@ -96,6 +96,8 @@ SHAPES: dict[str, Shape] = {
         errors_truncated={"type": "boolean"},
         warnings=ref("Warnings"),
         label={"type": ["string", "null"], "description": "the client's own name for the job"},
+        ordered={"type": "boolean"},
+        atomic={"type": "boolean"},
         deadline_at={**_TIME_OR_NULL, "description": "not ended by then, it fails"},
         links=record(self=TEXT, errors=TEXT, warnings=TEXT),
     ),

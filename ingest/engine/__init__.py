@@ -6,6 +6,7 @@
     groups        how many jobs share a transaction
     announcer     announce the ends of jobs
     transaction   one transaction: lock a block, check its items, write them, close it
+    atomic        one transaction for all blocks of a job
     single_write  write one item, as a batch of one
     writing       write items; find those that the database refuses
     late          warn of items that are past their retention

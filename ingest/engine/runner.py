@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 
@@ -20,8 +20,9 @@ from ingest.db.jobs import blocks, claims, control
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.tenants.templates import TemplateCache
-from ingest.engine import quarantine
+from ingest.engine import atomic, quarantine
 from ingest.engine.announcer import Announcer
+from ingest.engine.atomic import Aborted
 from ingest.engine.groups import GATHERING_SECONDS, first_part, next_may_gather
 from ingest.engine.kinds import KINDS, schema_of
 from ingest.engine.transaction import Done, JobEnded, JobGroup, run_in_transaction
@@ -217,20 +218,37 @@ class JobRunner:
         job, block = group[0].job, group[0].block
         template = None if job.template_id is None else self.template_cache.get(conn, job.template_id)
         schema = schema_of(KINDS[job.kind], template, self.max_item_bytes)
-        poison = _poison(schema, block)
-        longest = blocks.lease_seconds(block.deliveries) + _GRACE_SECONDS
-
-        def attempt(*, halving: bool) -> Done | None:
-            with self.watchdog(longest), translated(), conn.transaction():
-                return run_in_transaction(conn, group, schema, poison, until=until, fair=fair, halving=halving)
-
-        try:
-            done = attempt(halving=False)
-        except WriteRefused:
-            done = attempt(halving=True)
+        if job.options.atomic:
+            done = self._transact_whole(conn, group[0], schema)
+        else:
+            poison = _poison(schema, block)
+            run = partial(run_in_transaction, conn, group, schema, poison, until=until, fair=fair)
+            done = self._attempt(conn, run, blocks.lease_seconds(block.deliveries))
         if done is not None:
             faultpoints.passing("block.committed")
         return done
+
+    def _transact_whole(self, conn: Connection, claimed: Claim, schema: ItemSchema) -> Done | None:
+        """Run an atomic job, all of its blocks; or record what was wrong with it, once that is rolled back."""
+        lease = blocks.lease_seconds(claimed.block.deliveries, blocks.count_open(conn, claimed.job.id))
+        poison = _poison_of_all(conn, schema, claimed)
+        try:
+            return self._attempt(conn, partial(atomic.run_whole, conn, claimed, schema, poison), lease)
+        except Aborted as aborted:
+            faultpoints.passing("atomic.rolled_back")
+            with self.watchdog(lease + _GRACE_SECONDS), translated(), conn.transaction():
+                return atomic.record(conn, claimed, aborted.errors)
+
+    def _attempt(self, conn: Connection, run: Callable[..., Done | None], lease: int) -> Done | None:
+        """Run in a transaction; in a second one that narrows down what the database refuses, if it refuses anything."""
+        for halving in (False, True):
+            try:
+                with self.watchdog(lease + _GRACE_SECONDS), translated(), conn.transaction():
+                    return run(halving=halving)
+            except WriteRefused:
+                if halving:
+                    raise
+        return None
 
     def _announce_ended(self, conn: Connection, group: JobGroup, *, claims_next: bool) -> None:
         """Announce the ends of these jobs, unless the process that ended one of them has done so."""
@@ -248,7 +266,17 @@ class JobRunner:
 def _read_again(conn: Connection, claimed: Claim) -> OpenBlock | None:
     """Return the block to go on with: of an unordered job only the claimed one, since others hold the rest."""
     job, block = claimed
-    return blocks.next_open(conn, job.id) if job.ordered else blocks.still_open(conn, job.id, block.no)
+    return blocks.next_open(conn, job.id) if job.in_order else blocks.still_open(conn, job.id, block.no)
+
+
+def _poison_of_all(conn: Connection, schema: ItemSchema, claimed: Claim) -> set[int]:
+    """Return the poisonous items of all blocks of an atomic job, whose deliveries are counted on the first one."""
+    poison: set[int] = set()
+    block: OpenBlock | None = claimed.block
+    while block is not None and claimed.block.deliveries >= _SUSPICIOUS_DELIVERIES:
+        poison |= _poison(schema, replace(block, deliveries=claimed.block.deliveries))
+        block = blocks.next_open(conn, claimed.job.id, after=block.no)
+    return poison
 
 
 def _poison(schema: ItemSchema, block: OpenBlock) -> set[int]:

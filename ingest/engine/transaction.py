@@ -92,14 +92,7 @@ def run_in_transaction(
         return None
     faultpoints.passing("block.locked")
     blocks.extend_lease(conn, block.deliveries)
-    checked = _check(schema, group, poison)
-    faultpoints.passing("block.checked")
-    kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge, schema.most_bytes)
-    good = list(chain.from_iterable(part.good for part in checked))
-    outcomes = write(conn, kind, target, good, halving=halving)
-    faultpoints.passing("block.written")
-    late = past_retention(conn, kind, target, good, outcomes.effects)
-    shares = _shares(group, checked, outcomes, late)
+    shares = check_and_write(conn, group, schema, poison, halving=halving)
     blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
     yields = _yields(group, until, fair=fair)
     advanced = completion.close_blocks(
@@ -111,6 +104,32 @@ def run_in_transaction(
     faultpoints.passing("block.closed")
     states = {job_id: job.state for job_id, job in advanced.items()}
     return Done(states, any(job.yielded for job in advanced.values()))
+
+
+def check_and_write(
+    conn: Connection, group: JobGroup, schema: ItemSchema, poison: Collection[int], *, halving: bool
+) -> list["Share"]:
+    """Check the items of locked blocks, and write the good ones.
+
+    Args:
+        conn: the transaction that holds the blocks.
+        group: as of `run_in_transaction`.
+        schema: likewise.
+        poison: likewise.
+        halving: likewise.
+
+    Returns:
+        The results of each job's items.
+    """
+    job = group[0].job
+    checked = _check(schema, group, poison)
+    faultpoints.passing("block.checked")
+    kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge, schema.most_bytes)
+    good = list(chain.from_iterable(part.good for part in checked))
+    outcomes = write(conn, kind, target, good, halving=halving)
+    faultpoints.passing("block.written")
+    late = past_retention(conn, kind, target, good, outcomes.effects)
+    return _shares(group, checked, outcomes, late)
 
 
 def _yields(group: JobGroup, until: float, *, fair: bool) -> Yields:
@@ -191,7 +210,7 @@ def fast_path(schema: ItemSchema) -> FastPath | None:
     return derived
 
 
-class _Share(NamedTuple):
+class Share(NamedTuple):
     """The results of one job's items, with their indexes in the job's own batch."""
 
     outcome: BlockOutcome
@@ -201,7 +220,7 @@ class _Share(NamedTuple):
 
 def _shares(
     group: JobGroup, checked: Sequence[_Checked], outcomes: Outcomes, late: Sequence[ItemWarning]
-) -> list[_Share]:
+) -> list[Share]:
     """Return each job's share of the outcomes.
 
     Args:
@@ -229,7 +248,7 @@ def _shares(
     ]
 
 
-def _share(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequence[bytes]) -> _Share:
+def _share(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequence[bytes]) -> Share:
     errors = sorted(checked.errors, key=_INDEX)
     refused = {error.index for error in errors}
     warnings = sorted((warning for warning in checked.warnings if warning.index not in refused), key=_INDEX)
@@ -242,7 +261,7 @@ def _share(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequ
     # The answer to a list has the ids of its items; a body of lines may have millions, and its answer has none.
     kept = KINDS[claim.job.kind].keeps_results and claim.block.first_line is None
     results = _results(checked.indexes, effects, ids) if kept else None
-    return _Share(BlockOutcome(claim.job.id, claim.block.no, counts, results), errors, warnings)
+    return Share(BlockOutcome(claim.job.id, claim.block.no, counts, results), errors, warnings)
 
 
 def _results(indexes: Sequence[int], effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:

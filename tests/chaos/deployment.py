@@ -14,6 +14,7 @@ import httpx2
 from ingest.db.connection.pool import WORKER, Connection, connect, open_pool
 from ingest.db.tenants import keys
 from ingest.ids import JOB, parse
+from ingest.jobs import JobOptions
 from ingest.notify.broker import RUN_JOB, celery_app
 from ingest.notify.notifier import Notifier
 from ingest.settings import Settings
@@ -149,6 +150,7 @@ class Deployment:
                 request_id=batch.request_id,
                 awaited=awaited,
                 after_job_id=client.events_before(batch),
+                options=JobOptions(atomic=batch.atomic),
             )
         batch.answered = 202
         return batch.job_id

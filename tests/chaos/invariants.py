@@ -1,5 +1,6 @@
 """Invariants that must hold in the end, after any faults: the promises, checked against the model of the clients."""
 
+import copy
 from collections import Counter
 from contextlib import closing
 from typing import Any
@@ -90,12 +91,14 @@ def _the_job_did_its_batch(witness: Witness, batch: Batch, model: Model) -> dict
     """Returns what each id stands for that the job, or its answer, told."""
     columns = ", ".join(_EFFECTS)
     status, *counts = witness.rows(f"SELECT status, {columns} FROM jobs WHERE id = %s", batch.job_id)[0]
-    assert status == "completed", f"{batch.request_id} is {status}"
-    became = model.apply(batch)
-    effects = Counter(effect if effect in GOOD else "failed" for effect in became)
+    tried = copy.deepcopy(model).apply(batch) if batch.atomic else []
+    aborted = any(effect not in GOOD for effect in tried)
+    assert status == ("failed" if aborted else "completed"), f"{batch.request_id} is {status}"
+    became = ["unprocessed" if effect in GOOD else effect for effect in tried] if aborted else model.apply(batch)
+    effects = Counter(effect if effect in _EFFECTS else "failed" for effect in became)
     assert Counter(dict(zip(_EFFECTS, counts, strict=True))) == effects, batch.request_id
     kept = witness.rows("SELECT index, code FROM job_errors WHERE job_id = %s", batch.job_id)
-    assert dict(kept) == {index: effect for index, effect in enumerate(became) if effect not in GOOD}
+    assert dict(kept) == {index: effect for index, effect in enumerate(became) if effect not in _EFFECTS}
     assert witness.one("SELECT count(*) FROM job_blocks WHERE job_id = %s AND open", batch.job_id) == 0
     return _the_results_are_told(witness, batch, became) if batch.kind in {"objects", "object_events"} else {}
 

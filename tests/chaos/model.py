@@ -21,6 +21,7 @@ class Batch:
 
     Attributes:
         later: public API only: not to be run in the request.
+        atomic: operator API only: all of it, or nothing.
         lines: operator API only: sent as newline-delimited JSON.
         answered: its HTTP status; None while or where there was no answer.
         told: the body of a 200.
@@ -33,6 +34,7 @@ class Batch:
     merge: bool = False
     later: bool = False
     lines: bool = False
+    atomic: bool = False
     answered: int | None = None
     told: dict[str, Any] | None = None
     job_id: UUID | None = None

@@ -37,7 +37,7 @@ class Mutant:
 
 
 _RACES, _LOSSES = "tests/engine/test_executor_races.py", "tests/engine/test_executor_losses.py"
-_EARLY = "tests/engine/test_job_ends_early.py"
+_ATOMIC, _EARLY = "tests/engine/test_atomic.py", "tests/engine/test_job_ends_early.py"
 _WRITTEN = 'faultpoints.passing("block.written")'
 
 MUTANTS = (
@@ -85,6 +85,30 @@ MUTANTS = (
         (
             f"{_EARLY}::test_a_job_fails_at_the_block_in_which_too_many_items_have_failed",
             f"{_EARLY}::test_a_block_that_another_worker_has_under_way_leaves_nothing_once_the_job_has_failed",
+        ),
+    ),
+    Mutant(
+        "the roll-back of an atomic job",
+        (("ingest/engine/atomic.py", "    if errors:\n", "    if False:\n"),),
+        (
+            f"{_ATOMIC}::test_one_bad_item_undoes_all_of_it",
+            f"{_ATOMIC}::test_each_bad_item_of_all_blocks_is_named_be_it_by_its_check_or_by_the_database",
+        ),
+    ),
+    Mutant(
+        "one transaction for an atomic job",
+        (("ingest/engine/atomic.py", "now = lookup", 'conn.execute("COMMIT"), conn.execute("BEGIN"); now = lookup'),),
+        (
+            f"{_ATOMIC}::test_one_bad_item_undoes_all_of_it",
+            f"{_ATOMIC}::test_a_cancellation_at_its_last_block_finds_its_job_unlocked_and_undoes_all",
+        ),
+    ),
+    Mutant(
+        "the order of the blocks of an atomic job",
+        (("ingest/db/jobs/claims.py", "j.options ? 'atomic' IS TRUE", "false"),),
+        (
+            f"{_ATOMIC}::test_an_unordered_one_is_claimed_as_a_whole",
+            f"{_ATOMIC}::test_an_unordered_one_that_a_worker_holds_is_left_alone_by_sweep",
         ),
     ),
     Mutant(

@@ -1,5 +1,7 @@
 """kill -9 between any two steps of a job, at any of its blocks, loses nothing and doubles nothing."""
 
+from uuid import UUID
+
 import pytest
 
 from ingest.ids import JOB, spell
@@ -80,6 +82,43 @@ def test_kill_9_at_the_begin_or_the_end_of_a_job_loses_and_doubles_nothing(deplo
     client = deployment.ready_client()
     job_id, _its_successor = deployment.store_blocks(client, BLOCKS), deployment.store_blocks(client, BLOCKS)
     assert_killed(deliver(deployment, job_id, f"{point}:1"))
+    deployment.sweep()
+    deployment.worker()
+    check_invariants(deployment)
+
+
+def store_atomic(deployment: Deployment, *, bad: bool) -> UUID:
+    """An atomic job of events of three blocks, the last of which has a bad item, or none has."""
+    client = deployment.ready_client()
+    batch = client.batch("events", items=BLOCKS * 50)
+    good = [item for item in batch.items if item["externalId"] != client.entity(-1)]
+    batch.items[:] = [*good, {**good[-1], "externalId": client.entity(-1)}] if bad else good
+    batch.atomic = True
+    return deployment.store(client, batch, block_items=len(batch.items) // BLOCKS + 1)
+
+
+@pytest.mark.parametrize(
+    ("point", "bad"),
+    [
+        pytest.param("block.locked:1", False, marks=only_long),
+        ("block.checked:2", False),
+        ("block.written:3", False),
+        ("block.closed:1", False),
+        ("block.committed:1", False),
+        ("block.written:3", True),
+        ("atomic.rolled_back:1", True),
+        ("block.closed:1", True),
+        ("block.committed:1", True),
+    ],
+)
+def test_kill_9_in_an_atomic_job_writes_all_of_it_or_nothing(deployment: Deployment, point: str, *, bad: bool) -> None:
+    job_id = store_atomic(deployment, bad=bad)
+    assert_killed(deliver(deployment, job_id, point))
+    witness = deployment.witness()
+    done = BLOCKS if point.startswith("block.committed") else 0
+    assert witness.blocks_done(job_id) == done
+    written = "SELECT count(*) FROM events"
+    assert (witness.one(written) > 0) is (done > 0 and not bad)
     deployment.sweep()
     deployment.worker()
     check_invariants(deployment)

@@ -17,6 +17,7 @@ from ingest.db.tenants.tenants import Tenant
 from ingest.db.verify import CHECKS, Result
 from ingest.engine.executor import Executor
 from ingest.ids import spell, uuid7
+from ingest.jobs import JobOptions
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
@@ -73,8 +74,12 @@ def test_a_database_with_nothing_in_it_is_well(database_url: str) -> None:
 
 
 def test_what_real_jobs_leave_behind_is_well(
-    database_url: str, pool: Pool, done: dict[str, UUID], half: UUID, owner: Tenant
+    database_url: str, pool: Pool, done: dict[str, UUID], half: UUID, owner: Tenant, executor: Executor
 ) -> None:
+    with transaction(pool) as conn:
+        options = {"options": JobOptions(atomic=True), "ordered": False}
+        aborted = accept(conn, owner, "entities", [entity(5), entity(6, entityType="nothing")], **options)
+    executor.run(aborted, seconds=60)
     with transaction(pool) as conn:
         waiting = accept(conn, owner, "entities", [entity()])
         assert control.cancel(conn, waiting)

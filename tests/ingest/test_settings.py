@@ -32,6 +32,7 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         max_item_bytes=1_048_576,
         max_job_items=10_000_000,
         max_job_bytes=4_294_967_296,
+        max_atomic_items=50_000,
         body_seconds=3600,
         web_workers=2,
         web_threads=16,

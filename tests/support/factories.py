@@ -48,6 +48,7 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "max_item_bytes": 1024 * 1024,
         "max_job_items": 10_000_000,
         "max_job_bytes": 4 * 1024**3,
+        "max_atomic_items": 50_000,
         "body_seconds": 3600,
         "web_workers": 1,
         "keepalive_seconds": 75,

@@ -29,14 +29,28 @@ class OpenBlock:
 
 _NEXT = """
 SELECT no, first_index, items, payload, deliveries, first_line FROM job_blocks
-WHERE job_id = %s AND open ORDER BY no LIMIT 1
+WHERE job_id = %s AND open AND no > %s ORDER BY no LIMIT 1
 """
 
 
-def next_open(conn: Connection, job_id: UUID) -> OpenBlock | None:
-    """Return the first open block of a job, without a lock; None where all are closed."""
+def next_open(conn: Connection, job_id: UUID, *, after: int = -1) -> OpenBlock | None:
+    """Return the first open block of a job, without a lock; None where all are closed.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job_id: whose.
+        after: the number of a block, if only those behind it count.
+    """
     with conn.cursor(row_factory=class_row(OpenBlock)) as cursor:
-        return cursor.execute(_NEXT, (job_id,)).fetchone()
+        return cursor.execute(_NEXT, (job_id, after)).fetchone()
+
+
+_COUNT_OPEN = "SELECT count(*) FROM job_blocks WHERE job_id = %s AND open"
+
+
+def count_open(conn: Connection, job_id: UUID) -> int:
+    """Return how many blocks of a job are open."""
+    return conn.execute(_COUNT_OPEN, (job_id,)).fetchall()[0][0]  # type: ignore[return-value] # a bigint
 
 
 _STILL_OPEN = """
@@ -86,29 +100,38 @@ def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]], *, in_order: bool
 
 
 # Each delivery without progress doubles the lease time, up to 320 s: a block that is merely slow gets its time, and one
-# that hangs does not keep a session for long.
+# that hangs does not keep a session for long. A transaction of several blocks has the lease time of each.
 _LEASE_SECONDS = 10
 _MOST_DOUBLINGS = 5
+_LONGEST_LEASE_SECONDS = 320
 
 
-def lease_seconds(deliveries: int) -> int:
+def lease_seconds(deliveries: int, of_blocks: int = 1) -> int:
     """Return the lease time: how long a transaction may work on a block that was delivered so often.
 
     Args:
         deliveries: this one included.
+        of_blocks: how many blocks the transaction works on.
     """
-    return _LEASE_SECONDS << min(max(deliveries - 1, 0), _MOST_DOUBLINGS)
+    seconds = max(of_blocks, 1) * _LEASE_SECONDS << min(max(deliveries - 1, 0), _MOST_DOUBLINGS)
+    return min(seconds, _LONGEST_LEASE_SECONDS)
 
 
-def extend_lease(conn: Connection, deliveries: int) -> None:
-    """Give this transaction the time that its block's deliveries have earned; the first one has the session's own."""
-    seconds = lease_seconds(deliveries)
+def extend_lease(conn: Connection, deliveries: int, of_blocks: int = 1) -> None:
+    """Give this transaction the time that its block's deliveries have earned; the first one has the session's own.
+
+    Args:
+        conn: the transaction.
+        deliveries: as of `lease_seconds`, like `of_blocks`.
+        of_blocks: likewise; a single statement, and a pause, have the time of one block all the same.
+    """
+    seconds, of_one = lease_seconds(deliveries, of_blocks), lease_seconds(deliveries)
     if seconds == _LEASE_SECONDS:
         return
     conn.execute(
         "SELECT set_config('application_name', %(name)s, true), set_config('statement_timeout', %(timeout)s, true),"
         " set_config('idle_in_transaction_session_timeout', %(timeout)s, true)",
-        {"name": f"{WORKER}:{seconds}", "timeout": f"{seconds - 2}s"},
+        {"name": f"{WORKER}:{seconds}", "timeout": f"{of_one - 2}s"},
     )
     if conn.info.server_version >= TRANSACTION_TIMEOUT_SINCE:
         # A timer that runs keeps its end whatever is set; it must be stopped for another to start.
@@ -208,12 +231,13 @@ WHERE counted.before + w.place <= {MOST_WARNINGS_KEPT}
 """
 
 
-def record_warnings(conn: Connection, warnings: Mapping[UUID, Sequence[ItemWarning]]) -> None:
+def record_warnings(conn: Connection, warnings: Mapping[UUID, Sequence[ItemWarning]], *, more: int = 0) -> None:
     """Count what the senders of good items should know, and keep the first of it.
 
     Args:
         conn: the transaction that moved the jobs on.
         warnings: of each job, in the order of their indexes.
+        more: how many each job has behind them, which need only be counted.
     """
     if not any(warnings.values()):
         return
@@ -224,7 +248,7 @@ def record_warnings(conn: Connection, warnings: Mapping[UUID, Sequence[ItemWarni
     ]
     columns = {
         "counted": list(warnings),
-        "counts": [len(found) for found in warnings.values()],
+        "counts": [len(found) + more for found in warnings.values()],
         "job_ids": [job_id for job_id, _, _ in kept],
         "places": [place for _, place, _ in kept],
         "indexes": [warning.index for _, _, warning in kept],

@@ -77,11 +77,14 @@ FREE_SINCE: LiteralString = """greatest(j.created_at, (
 
 _HAS_OPEN_BLOCK: LiteralString = "(SELECT b.open FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1)"
 
+# The blocks of the job `j` are run one after the other. All of an atomic one are, in one transaction.
+IN_ORDER: LiteralString = "(j.ordered OR j.options ? 'atomic' IS TRUE)"
+
 # A worker put the job down after a block, or the sweeper found it abandoned behind another one; or it is unordered, and
 # has blocks that no worker was given yet. A processing job whose block is unlocked was abandoned otherwise (crash or
 # database error). Only the sweeper requeues it, or it would always be claimed first.
-_TO_GO_ON: LiteralString = """(j.ordered AND j.queued_at > j.progressed_at AND j.blocks_open > 0
-        OR NOT j.ordered AND EXISTS (
+_TO_GO_ON: LiteralString = f"""(j.ordered AND j.queued_at > j.progressed_at AND j.blocks_open > 0
+        OR NOT {IN_ORDER} AND EXISTS (
             SELECT FROM (SELECT FROM job_blocks b WHERE b.job_id = j.id AND b.open AND b.deliveries = 0 LIMIT 1) b))"""
 
 # The job `j` has no option of few jobs that changes how its block is run, so it may share a transaction.
@@ -136,7 +139,7 @@ HEADS: LiteralString = f"""
 
 _ONE: LiteralString = f"""
 chosen AS (
-    SELECT j.id, j.ordered, 1 AS place FROM jobs j
+    SELECT j.id, {IN_ORDER} AS in_order, 1 AS place FROM jobs j
     WHERE j.id = %(job_id)s AND j.status || '' IN ('pending', 'processing')
       AND NOT {HELD_BACK} AND NOT {BLOCKED}
     FOR NO KEY UPDATE OF j SKIP LOCKED
@@ -149,8 +152,8 @@ _NEXT: LiteralString = f"""
     SELECT h.id, row_number() OVER () AS place FROM (
         SELECT h.id FROM tenant t CROSS JOIN LATERAL ({HEADS}) h WHERE t.id IS NOT NULL LIMIT {_TENANTS}) h
 ), first AS (
-    SELECT j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.status, j.blocks_open, j.total, j.seq, j.ordered,
-           {_PLAIN} AS plain
+    SELECT j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.status, j.blocks_open, j.total, j.seq,
+           {IN_ORDER} AS in_order, {_PLAIN} AS plain
     FROM head JOIN jobs j ON j.id = ANY (ARRAY[head.id])
     WHERE j.status || '' = 'pending' OR j.status || '' = 'processing' AND {_TO_GO_ON}
     ORDER BY head.place LIMIT 1 FOR NO KEY UPDATE OF j SKIP LOCKED
@@ -179,12 +182,12 @@ _NEXT: LiteralString = f"""
     WHERE first.status = 'pending' AND first.blocks_open = 1 AND first.plain
     WINDOW so_far AS (ORDER BY j.seq)
 ), behind AS (
-    SELECT j.id, j.ordered, alike.place FROM alike JOIN jobs j ON j.id = ANY (ARRAY[alike.id])
+    SELECT j.id, j.ordered AS in_order, alike.place FROM alike JOIN jobs j ON j.id = ANY (ARRAY[alike.id])
     WHERE alike.fits AND alike.items <= {MOST_ITEMS} AND alike.bytes <= {_MOST_BYTES} AND j.status || '' = 'pending'
     FOR NO KEY UPDATE OF j SKIP LOCKED
 ), chosen AS (
-    SELECT id, ordered, 1 AS place FROM first UNION ALL
-    SELECT id, ordered, place FROM behind
+    SELECT id, in_order, 1 AS place FROM first UNION ALL
+    SELECT id, in_order, place FROM behind
 )"""
 
 # One statement counts a delivery of each job once, on its first open block if no worker holds that, and moves the job
@@ -199,7 +202,7 @@ WITH RECURSIVE {{chosen}}, block AS (
     CROSS JOIN LATERAL (
         SELECT b.no FROM job_blocks b
         WHERE b.job_id = chosen.id AND b.open
-          AND CASE WHEN chosen.ordered THEN b.no = (SELECT min(no) FROM job_blocks WHERE job_id = chosen.id AND open)
+          AND CASE WHEN chosen.in_order THEN b.no = (SELECT min(no) FROM job_blocks WHERE job_id = chosen.id AND open)
               ELSE {{unordered}} END
         ORDER BY b.no LIMIT 1 FOR UPDATE SKIP LOCKED) b
 ), in_a_row AS (

@@ -125,6 +125,36 @@ def close_blocks(
     return {job_id: Advanced(JobState(status), bool(yielded)) for job_id, status, yielded in rows}  # type: ignore[misc,arg-type] # (uuid, text, boolean)
 
 
+_ABORT: LiteralString = f"""
+WITH closed AS (
+    UPDATE job_blocks SET open = false, payload = '' WHERE job_id = %(job_id)s AND open
+), moved AS (
+    UPDATE jobs
+    SET status = 'failed', error_code = 'ATOMIC_ABORTED', error_message = %(message)s, ended_at = clock_timestamp(),
+        progressed_at = clock_timestamp(), failed = failed + %(failed)s, unprocessed = unprocessed - %(failed)s,
+        blocks_open = 0
+    WHERE id = %(job_id)s AND status || '' = 'processing'
+    RETURNING id, ended_at
+)
+{RECORD_ENDS}
+"""
+
+
+def abort(conn: Connection, job_id: UUID, *, failed: int, message: str) -> bool:
+    """Move an atomic job from PROCESSING to FAILED, and close its blocks: nothing of them was written.
+
+    Args:
+        conn: the transaction that recorded the errors of its items.
+        job_id: the job's.
+        failed: how many items have an error; all others stay unprocessed.
+        message: the job's own.
+
+    Returns:
+        False if it was ended meanwhile, so that the transaction must be rolled back.
+    """
+    return conn.execute(_ABORT, {"job_id": job_id, "failed": failed, "message": message}).rowcount == 1
+
+
 def _results(of_blocks: Sequence[Results | None]) -> dict[str, object]:
     """Parameters: the results of all blocks, one after the other, and where each block's begin and end."""
     kept = [results for results in of_blocks if results is not None]

@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from ingest.db.connection.pool import WORKER, Connection
-from ingest.db.jobs.claims import BLOCKED
+from ingest.db.jobs.claims import BLOCKED, IN_ORDER
 from ingest.db.jobs.outbox import RECORD_ENDS
 
 # A worker's session carries the seconds that its block has earned behind a colon; a first delivery carries none.
@@ -190,7 +190,7 @@ WITH begun AS (
     LEFT JOIN LATERAL (
         SELECT b.no FROM job_blocks b
         WHERE b.job_id = j.id AND b.open AND j.progressed_at <= now() - interval '1.5 seconds'
-          AND (NOT j.ordered OR b.no = (SELECT min(no) FROM job_blocks WHERE job_id = j.id AND open))
+          AND (NOT {IN_ORDER} OR b.no = (SELECT min(no) FROM job_blocks WHERE job_id = j.id AND open))
           AND NOT {BLOCKED}
         LIMIT 1 FOR UPDATE SKIP LOCKED) free ON true
 )

@@ -74,7 +74,7 @@ WHERE coalesce(b.open, 0) <> j.blocks_open
 
 CLOSED_PROCESSED = Check(
     name="job_closed_processed",
-    invariant="The items of a job's closed blocks are the items that it counts as processed",
+    invariant="The items of a job's closed blocks are those that it counts as processed, but where it was aborted",
     wrong="jobs that count another number of processed items than their closed blocks hold",
     advice=_RECOUNT,
     prefix=JOB,
@@ -82,7 +82,7 @@ CLOSED_PROCESSED = Check(
 SELECT j.id, concat('processed ', j.total - j.unprocessed, ', items of closed blocks ', coalesce(b.items, 0))
 FROM jobs j
 LEFT JOIN (SELECT job_id, sum(items) AS items FROM job_blocks WHERE NOT open GROUP BY job_id) b ON b.job_id = j.id
-WHERE coalesce(b.items, 0) <> j.total - j.unprocessed
+WHERE coalesce(b.items, 0) <> j.total - j.unprocessed AND j.error_code IS DISTINCT FROM 'ATOMIC_ABORTED'
 """,
 )
 

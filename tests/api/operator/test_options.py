@@ -1,6 +1,8 @@
 """docs/contracts/jobs.md section 1: the parameters that a batch call takes."""
 
-from collections.abc import Callable
+import gzip
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +10,11 @@ import msgspec
 import pytest
 from werkzeug.test import TestResponse
 
+from app import create_app
+from app.http.services import Services
 from ingest.db.connection.pool import Connection
+from ingest.jobs import MOST_ATOMIC_BYTES
+from ingest.settings import Settings
 from tests.api.conftest import Api, data, refused
 from tests.support.factories import entity
 
@@ -19,9 +25,9 @@ FORMS = ["array", "lines"]
 def send(api: Api, query: str, items: list[Any], form: str = "array", kind: str = "entities") -> TestResponse:
     """Send a batch, as a JSON array or as lines."""
     if form == "array":
-        return api.post(f"/batch/{kind}?{query}", items)
+        return api.post(f"/batch/{kind}{'?' if query else ''}{query}", items)
     body = b"".join(msgspec.json.encode(item) + b"\n" for item in items)
-    return api.post(f"/batch/{kind}?{query}", body=body, Content_Type=LINES)
+    return api.post(f"/batch/{kind}{'?' if query else ''}{query}", body=body, Content_Type=LINES)
 
 
 @pytest.mark.parametrize("label", ["n", "Spieler vom 28. November, \N{GRINNING FACE}", "l" * 200])
@@ -98,3 +104,62 @@ def test_a_job_without_a_deadline_says_null(api: Api) -> None:
 )
 def test_a_number_out_of_its_bounds_is_refused_with_its_rule(api: Api, query: str, text: str, form: str) -> None:
     refused(send(api, query, [entity()], form), 400, "INVALID_INPUT", query.partition("=")[0], text)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_atomic_batch_is_written_as_a_whole_or_not_at_all(
+    api: Api, run_jobs: Callable[[], int], observer: Connection, form: str
+) -> None:
+    good = send(api, "atomic=true", [entity(1), entity(2)], form)
+    bad = send(api, "atomic=true&ordered=false", [entity(3), entity(4, entityType="ghost"), entity(5)], form)
+    run_jobs()
+    done, aborted = map(api.job, (good, bad))
+    assert (done["status"], done["atomic"], done["ordered"]) == ("completed", True, True)
+    assert (aborted["status"], aborted["atomic"], aborted["ordered"]) == ("failed", True, False)
+    assert aborted["error"]["code"] == "ATOMIC_ABORTED"
+    assert aborted["effects"] | {"failed": 1, "unprocessed": 2} == aborted["effects"]
+    assert [error["index"] for error in aborted["output"]["errors"]] == [1]
+    assert observer.execute("SELECT count(*) FROM entities").fetchall() == [(2,)]
+
+
+def test_a_job_says_that_it_is_not_atomic(api: Api) -> None:
+    assert api.job(api.post("/batch/entities", [entity()]))["atomic"] is False
+
+
+def stored(conn: Connection) -> list[tuple[object, ...]]:
+    return conn.execute("SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM job_blocks)").fetchall()
+
+
+@pytest.fixture
+def small_api(settings: Settings, api: Api) -> Iterator[Api]:
+    """The API with a small limit of atomic items."""
+    made = create_app(replace(settings, max_atomic_items=3))
+    yield Api(made, api.tenant, api.key)
+    services: Services = made.extensions["sluice"]
+    services.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_atomic_batch_of_too_many_items_is_refused_and_leaves_nothing(
+    small_api: Api, observer: Connection, form: str
+) -> None:
+    items = [entity(number) for number in range(4)]
+    assert send(small_api, "", items, form).status_code == 202
+    assert send(small_api, "atomic=true", items[:3], form).status_code == 202
+    before = stored(observer)
+    refused(send(small_api, "atomic=true", items, form), 400, "INVALID_INPUT", "may have 3 items", "?atomic=true")
+    assert stored(observer) == before
+
+
+def test_an_atomic_batch_of_too_many_bytes_is_refused_as_soon_as_they_are_there(api: Api, observer: Connection) -> None:
+    line = msgspec.json.encode(entity(1, data={"x": "x" * 1_000_000})) + b"\n"
+    taken = line * (MOST_ATOMIC_BYTES // len(line))
+
+    def post(body: bytes) -> TestResponse:
+        headers = {"Content_Type": LINES, "Content_Encoding": "gzip"}
+        return api.post("/batch/entities?atomic=true", body=gzip.compress(body, 1), **headers)
+
+    assert post(taken).status_code == 202
+    before = stored(observer)
+    refused(post(taken + line), 400, "INVALID_INPUT", f"may have {MOST_ATOMIC_BYTES} bytes")
+    assert stored(observer) == before

@@ -1,0 +1,127 @@
+"""Run an atomic job: all of its blocks in one transaction, all of its items or none (docs/contracts/jobs.md section 1).
+
+A second transaction records what was wrong once the first one is rolled back. A worker that dies between the two leaves
+a job of which nothing has happened, and the next delivery does all of it again.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from ingest import faultpoints
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs import blocks, completion, lookup
+from ingest.db.jobs.blocks import OpenBlock
+from ingest.db.jobs.claims import Claim
+from ingest.db.jobs.completion import BlockOutcome
+from ingest.engine.transaction import Done, JobEnded, Share, check_and_write
+from ingest.items.schema import ItemSchema
+from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning, Job, JobState
+
+# Errors that are recorded by one statement.
+_ERRORS_AT_ONCE = 5_000
+
+
+class Aborted(Exception):
+    """An atomic job has bad items: nothing of it may stand, so its transaction must be rolled back.
+
+    Args:
+        errors: one for each bad item, in the order of their indexes.
+    """
+
+    def __init__(self, errors: Sequence[ItemError]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+def run_whole(
+    conn: Connection, claimed: Claim, schema: ItemSchema, poison: Collection[int] = (), *, halving: bool
+) -> Done | None:
+    """Lock the first block, check and write one block after the other, and close all, in the caller's transaction.
+
+    Args:
+        conn: in a transaction of this alone.
+        claimed: the job and its first open block; the lock on that one is the lease on all.
+        schema: that of its items.
+        poison: as of `ingest.engine.transaction.run_in_transaction`, like `halving`; of all blocks.
+        halving: likewise.
+
+    Returns:
+        As `run_in_transaction` does.
+
+    Raises:
+        Aborted: an item is bad, be it by its check or by the database.
+        JobEnded: the job was ended meanwhile; the transaction must be rolled back, as for all that
+            `run_in_transaction` raises.
+    """
+    job, first = claimed
+    if not _lock(conn, claimed):
+        return None
+    faultpoints.passing("block.locked")
+    outcomes: list[BlockOutcome] = []
+    errors: list[ItemError] = []
+    warnings: list[ItemWarning] = []
+    warned = 0
+    for share in _run_blocks(conn, job, first, schema, poison, halving=halving):
+        outcomes.append(share.outcome)
+        errors += share.errors
+        warnings += share.warnings[: MOST_WARNINGS_KEPT - len(warnings)]
+        warned += len(share.warnings)
+    if errors:
+        raise Aborted(errors)
+    # The job's row is locked from here on, and no sooner: a cancellation waits for that lock.
+    state = JobState.PROCESSING
+    for outcome in outcomes:
+        advanced = completion.close_blocks(conn, [outcome], tenant_id=job.tenant_id)
+        if job.id not in advanced:
+            raise JobEnded
+        state = advanced[job.id].state
+    blocks.record_warnings(conn, {job.id: warnings}, more=warned - len(warnings))
+    faultpoints.passing("block.closed")
+    return Done({job.id: state}, yielded=False)
+
+
+def _run_blocks(
+    conn: Connection, job: Job, first: OpenBlock, schema: ItemSchema, poison: Collection[int], *, halving: bool
+) -> Iterator[Share]:
+    """Check and write the blocks, each of which finds what those before it have written; one is in memory at a time."""
+    block: OpenBlock | None = first
+    while block is not None:
+        yield from check_and_write(conn, [Claim(job, block)], schema, poison, halving=halving)
+        # The rest may take a minute, so look for an end that came from elsewhere: it would roll all of this back.
+        now = lookup.get(conn, job.id)
+        if now is None or now.status is not JobState.PROCESSING:
+            raise JobEnded
+        block = blocks.next_open(conn, job.id, after=block.no)
+
+
+def record(conn: Connection, claimed: Claim, errors: Sequence[ItemError]) -> Done | None:
+    """Fail an aborted job with the errors of its items, in the caller's transaction.
+
+    Args:
+        conn: in a transaction of this alone, after the one of `run_whole` was rolled back.
+        claimed: as of `run_whole`.
+        errors: as of Aborted.
+
+    Returns:
+        As `run_whole` does.
+
+    Raises:
+        JobEnded: it was ended meanwhile; the transaction must be rolled back.
+    """
+    job = claimed.job
+    if not _lock(conn, claimed):
+        return None
+    for start in range(0, len(errors), _ERRORS_AT_ONCE):
+        blocks.record_errors(conn, [(job.id, error) for error in errors[start : start + _ERRORS_AT_ONCE]])
+    message = f"{len(errors)} of {job.total} items are bad, so none was written (?atomic=true)"
+    if not completion.abort(conn, job.id, failed=len(errors), message=message):
+        raise JobEnded
+    faultpoints.passing("block.closed")
+    return Done({job.id: JobState.FAILED}, yielded=False)
+
+
+def _lock(conn: Connection, claimed: Claim) -> bool:
+    job, first = claimed
+    if not blocks.lock(conn, [(job.id, first.no)]):
+        return False
+    blocks.extend_lease(conn, first.deliveries, blocks.count_open(conn, job.id))
+    return True
