@@ -200,6 +200,7 @@ def _shape(job: Job, errors: list[ItemError], warnings: list[ItemWarning]) -> di
         "label": job.options.label,
         "ordered": job.ordered,
         "atomic": job.options.atomic,
+        "validate_only": job.options.validate_only,
         "deadline_at": timestamp_or_none(job.deadline_at),
         "links": {
             "self": address(job.id),

@@ -133,12 +133,14 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         max_errors: with more failed items than that, the job fails.
         deadline_seconds: not ended so long after it was accepted, the job fails.
         atomic: all of its items are written, or none.
+        validate_only: its items are checked and their effects predicted, and nothing is written.
     """
 
     label: str | None = None
     max_errors: int | None = None
     deadline_seconds: int | None = None
     atomic: bool = False
+    validate_only: bool = False
 
 
 NO_OPTIONS = JobOptions()

@@ -103,6 +103,7 @@ EXAMPLES: Mapping[str, Any] = {
         "label": "players of 28 November",
         "ordered": True,
         "atomic": False,
+        "validate_only": False,
         "deadline_at": None,
         "links": {
             "self": f"/operator-data-api/batch/jobs/{_JOB_ID}",

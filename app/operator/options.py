@@ -36,8 +36,12 @@ _DEADLINE = query.Limit(
 
 _ATOMIC = query.Flag(name="atomic", default=False, text="true: all items are written, in one transaction, or none")
 
+_VALIDATE_ONLY = query.Flag(
+    name="validateOnly", default=False, text="true: items are checked and their effects predicted; nothing is written"
+)
+
 # Of any kind; entities have MODE beside them.
-PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL, _MAX_ERRORS, _DEADLINE, _ATOMIC)
+PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL, _MAX_ERRORS, _DEADLINE, _ATOMIC, _VALIDATE_ONLY)
 
 
 def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
@@ -55,6 +59,7 @@ def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
         max_errors=_MAX_ERRORS.parse(spelled.get(_MAX_ERRORS.name)),
         deadline_seconds=_DEADLINE.parse(spelled.get(_DEADLINE.name)),
         atomic=_ATOMIC.parse(spelled.get(_ATOMIC.name)),
+        validate_only=_VALIDATE_ONLY.parse(spelled.get(_VALIDATE_ONLY.name)),
     )
     return BatchOptions(
         merge=MODE.parse(spelled.get(MODE.name)) == "merge",

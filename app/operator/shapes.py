@@ -98,6 +98,7 @@ SHAPES: dict[str, Shape] = {
         label={"type": ["string", "null"], "description": "the client's own name for the job"},
         ordered={"type": "boolean"},
         atomic={"type": "boolean"},
+        validate_only={"type": "boolean", "description": "its effects are predicted, and nothing is written"},
         deadline_at={**_TIME_OR_NULL, "description": "not ended by then, it fails"},
         links=record(self=TEXT, errors=TEXT, warnings=TEXT),
     ),

@@ -12,7 +12,7 @@ from ingest.db.jobs import blocks, completion, lookup
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.jobs.completion import BlockOutcome
-from ingest.engine.transaction import Done, JobEnded, Share, check_and_write
+from ingest.engine.transaction import Done, JobEnded, Share, check_and_write, undone_if_dry
 from ingest.items.schema import ItemSchema
 from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning, Job, JobState
 
@@ -60,17 +60,20 @@ def run_whole(
     errors: list[ItemError] = []
     warnings: list[ItemWarning] = []
     warned = 0
-    for share in _run_blocks(conn, job, first, schema, poison, halving=halving):
-        outcomes.append(share.outcome)
-        errors += share.errors
-        warnings += share.warnings[: MOST_WARNINGS_KEPT - len(warnings)]
-        warned += len(share.warnings)
+    with undone_if_dry(conn, job):
+        for share in _run_blocks(conn, job, first, schema, poison, halving=halving):
+            outcomes.append(share.outcome)
+            errors += share.errors
+            warnings += share.warnings[: MOST_WARNINGS_KEPT - len(warnings)]
+            warned += len(share.warnings)
     if errors:
         raise Aborted(errors)
     # The job's row is locked from here on, and no sooner: a cancellation waits for that lock.
     state = JobState.PROCESSING
     for outcome in outcomes:
-        advanced = completion.close_blocks(conn, [outcome], tenant_id=job.tenant_id)
+        advanced = completion.close_blocks(
+            conn, [outcome], tenant_id=job.tenant_id, keeps_payload=job.options.validate_only
+        )
         if job.id not in advanced:
             raise JobEnded
         state = advanced[job.id].state

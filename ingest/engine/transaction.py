@@ -9,6 +9,7 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate, chain, islice, pairwise
@@ -32,7 +33,7 @@ from ingest.engine.writing import write
 from ingest.intake.blocks import Items, items_of
 from ingest.items.fastpath import FastPath, derive
 from ingest.items.schema import ItemSchema
-from ingest.jobs import Effect, ItemError, ItemWarning, JobState
+from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.engine.transaction")
 
@@ -92,11 +93,16 @@ def run_in_transaction(
         return None
     faultpoints.passing("block.locked")
     blocks.extend_lease(conn, block.deliveries)
-    shares = check_and_write(conn, group, schema, poison, halving=halving)
+    with undone_if_dry(conn, job):
+        shares = check_and_write(conn, group, schema, poison, halving=halving)
     blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
     yields = _yields(group, until, fair=fair)
     advanced = completion.close_blocks(
-        conn, [share.outcome for share in shares], tenant_id=job.tenant_id, yields=yields
+        conn,
+        [share.outcome for share in shares],
+        tenant_id=job.tenant_id,
+        yields=yields,
+        keeps_payload=job.options.validate_only,
     )
     if len(advanced) < len(group):
         raise JobEnded
@@ -104,6 +110,11 @@ def run_in_transaction(
     faultpoints.passing("block.closed")
     states = {job_id: job.state for job_id, job in advanced.items()}
     return Done(states, any(job.yielded for job in advanced.values()))
+
+
+def undone_if_dry(conn: Connection, job: Job) -> AbstractContextManager[object]:
+    """Undo what is written in this context, if its job is only to predict the effects: the statements that write do."""
+    return conn.transaction(force_rollback=True) if job.options.validate_only else nullcontext()
 
 
 def check_and_write(

@@ -38,6 +38,7 @@ class Mutant:
 
 _RACES, _LOSSES = "tests/engine/test_executor_races.py", "tests/engine/test_executor_losses.py"
 _ATOMIC, _EARLY = "tests/engine/test_atomic.py", "tests/engine/test_job_ends_early.py"
+_DRY = "tests/engine/test_validate_only.py"
 _WRITTEN = 'faultpoints.passing("block.written")'
 
 MUTANTS = (
@@ -110,6 +111,19 @@ MUTANTS = (
             f"{_ATOMIC}::test_an_unordered_one_is_claimed_as_a_whole",
             f"{_ATOMIC}::test_an_unordered_one_that_a_worker_holds_is_left_alone_by_sweep",
         ),
+    ),
+    Mutant(
+        "the roll-back of what is only validated",
+        (("ingest/engine/transaction.py", "force_rollback=True", "force_rollback=False"),),
+        (
+            f"{_DRY}::test_its_effects_and_errors_are_those_of_the_batch_itself_and_nothing_is_written",
+            f"{_DRY}::test_an_event_id_is_not_taken_by_it",
+        ),
+    ),
+    Mutant(
+        "the payload of what is only validated",
+        (("ingest/db/jobs/completion.py", '"b.payload" if keeps_payload else', ""),),
+        (f"{_DRY}::test_its_payload_stays_for_a_commit",),
     ),
     Mutant(
         "the deadline of a client",

@@ -108,9 +108,9 @@ def _lock(conn: Connection, stored: Stored, *, in_order: bool) -> list[UUID]:
     return ids
 
 
-def _close(conn: Connection, stored: Stored, yields: Yields) -> object:
+def _close(conn: Connection, stored: Stored, yields: Yields, **options: bool) -> object:
     outcomes = [BlockOutcome(job_id, 0, {Effect.CREATED: 1}) for job_id in _lock(conn, stored, in_order=False)]
-    return completion.close_blocks(conn, outcomes, tenant_id=stored.tenant.id, yields=yields)
+    return completion.close_blocks(conn, outcomes, tenant_id=stored.tenant.id, yields=yields, **options)
 
 
 def _take(conn: Connection, stored: Stored) -> object:
@@ -232,6 +232,7 @@ _WRITES: dict[str, Call] = {
     "blocks.record_warnings": _record_warnings,
     "completion.close_blocks": lambda conn, stored: _close(conn, stored, Yields.NEVER),
     "completion.close_blocks now": lambda conn, stored: _close(conn, stored, Yields.NOW),
+    "completion.close_blocks keep payload": lambda conn, stored: _close(conn, stored, Yields.NEVER, keeps_payload=True),
     "completion.close_blocks to others": lambda conn, stored: _close(conn, stored, Yields.TO_OTHER_TENANTS),
     "completion.abort": lambda conn, stored: completion.abort(conn, _begun(conn, stored)[0], failed=0, message="x"),
     "entities.delete": _delete,

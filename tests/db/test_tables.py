@@ -34,7 +34,7 @@ _NOT_ERASED = {
     "api_keys": "it holds nothing that was sent as an item",
     "templates": "it holds nothing that was sent as an item",
     "jobs": "it counts items, and holds none",
-    "job_blocks": "the items of a block go when it is closed, or a while after its job was cancelled",
+    "job_blocks": "the items go when their block is closed, a while after their job was cancelled, or with a dry one",
     "job_ends": "it holds nothing that was sent as an item",
     "job_errors": "what a client was told of its batch goes with the job, by retention",
     "job_warnings": "what a client was told of its batch goes with the job, by retention",

@@ -79,7 +79,9 @@ def test_what_real_jobs_leave_behind_is_well(
     with transaction(pool) as conn:
         options = {"options": JobOptions(atomic=True), "ordered": False}
         aborted = accept(conn, owner, "entities", [entity(5), entity(6, entityType="nothing")], **options)
-    executor.run(aborted, seconds=60)
+        dry = accept(conn, owner, "entities", [entity(5)], options=JobOptions(validate_only=True))
+    for job_id in (aborted, dry):
+        executor.run(job_id, seconds=60)
     with transaction(pool) as conn:
         waiting = accept(conn, owner, "entities", [entity()])
         assert control.cancel(conn, waiting)

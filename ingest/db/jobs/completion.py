@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from itertools import accumulate, chain
 from typing import LiteralString, NamedTuple
 from uuid import UUID
@@ -37,9 +38,9 @@ _COUNTED = [effect.value for effect in _EFFECTS]
 # The job `j` has more failed items than its client accepts, with those of the block `c`.
 _TOO_MANY: LiteralString = "j.failed + c.failed > (j.options ->> 'max_errors')::integer"
 
-# A block's payload is forgotten as it is closed. Of the jobs: PROCESSING to PROCESSING, to FAILED with too many failed
-# items, or to COMPLETED by the transaction that closes the last block. One that is not returned was ended meanwhile, so
-# its block must not stand.
+# A block's payload is forgotten as it is closed, unless it may still be committed. Of the jobs: PROCESSING to
+# PROCESSING, to FAILED with too many failed items, or to COMPLETED by the transaction that closes the last block. One
+# that is not returned was ended meanwhile, so its block must not stand.
 _CLOSE: LiteralString = f"""
 WITH outcome AS (
     SELECT * FROM unnest(%(job_ids)b, %(nos)b, %(firsts)b, %(lasts)b, %(items)b,
@@ -47,7 +48,7 @@ WITH outcome AS (
              AS c (job_id, no, first, last, items, {", ".join(_COUNTED)})
 ), closed AS (
     UPDATE job_blocks b
-    SET open = false, payload = '',
+    SET open = false, payload = {{payload}},
         result_indexes = (%(result_indexes)b::integer[])[c.first:c.last],
         result_effects = (%(result_effects)b::text[])[c.first:c.last],
         result_ids = (%(result_ids)b::uuid[])[c.first:c.last]
@@ -70,17 +71,20 @@ WITH outcome AS (
 )
 SELECT id, status, yielded FROM moved
 """
-_CLOSE_AND_GO_ON = _CLOSE.format(yields="false")
-_CLOSE_AND_YIELD = _CLOSE.format(yields="true")
-_CLOSE_AND_YIELD_TO_OTHERS = _CLOSE.format(yields=ANOTHER_TENANT_WAITS)
 
 
 class Yields(Enum):
-    """The moments at which a worker puts a job down after a block, so that others come first; each has a statement."""
+    """The conditions on which a worker puts a job down after a block, so that others come first."""
 
-    NEVER = _CLOSE_AND_GO_ON
-    NOW = _CLOSE_AND_YIELD
-    TO_OTHER_TENANTS = _CLOSE_AND_YIELD_TO_OTHERS
+    NEVER = "false"
+    NOW = "true"
+    TO_OTHER_TENANTS = ANOTHER_TENANT_WAITS
+
+
+@cache
+def _closing(yields: Yields, *, keeps_payload: bool) -> LiteralString:
+    """Return the statement that closes blocks."""
+    return _CLOSE.format(yields=yields.value, payload="b.payload" if keeps_payload else "''")
 
 
 class Advanced(NamedTuple):
@@ -95,7 +99,12 @@ class Advanced(NamedTuple):
 
 
 def close_blocks(
-    conn: Connection, outcomes: Sequence[BlockOutcome], *, tenant_id: int = 0, yields: Yields = Yields.NEVER
+    conn: Connection,
+    outcomes: Sequence[BlockOutcome],
+    *,
+    tenant_id: int = 0,
+    yields: Yields = Yields.NEVER,
+    keeps_payload: bool = False,
 ) -> dict[UUID, Advanced]:
     """Close the blocks that this transaction holds and count their effects; its last one completes a job.
 
@@ -106,6 +115,7 @@ def close_blocks(
         outcomes: no two of the same job.
         tenant_id: whose jobs they are.
         yields: whether the worker goes on with the jobs.
+        keeps_payload: the items were only checked, and may be committed later.
 
     Returns:
         The state of each job now; without those that were no longer PROCESSING.
@@ -121,7 +131,8 @@ def close_blocks(
         },
         "tenant_id": tenant_id,
     }
-    rows = conn.execute(yields.value, values, binary=True).fetchall()
+    statement = _closing(yields, keeps_payload=keeps_payload)
+    rows = conn.execute(statement, values, binary=True).fetchall()
     return {job_id: Advanced(JobState(status), bool(yielded)) for job_id, status, yielded in rows}  # type: ignore[misc,arg-type] # (uuid, text, boolean)
 
 

@@ -82,6 +82,7 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "maxErrors": [{"type": "integer", "minimum": 0, "maximum": 999_999_999}],
         "deadline": [{"type": "integer", "minimum": 1, "maximum": 604_800}],
         "atomic": [{"type": "boolean", "default": False}],
+        "validateOnly": [{"type": "boolean", "default": False}],
         "afterAny": [{"type": "boolean", "default": False}],
         "limit": [{**limit, "maximum": 1_000, "default": 100}, {**limit, "maximum": 500, "default": 50}],
         "eventType": [{"type": "string"}],

@@ -163,3 +163,24 @@ def test_an_atomic_batch_of_too_many_bytes_is_refused_as_soon_as_they_are_there(
     before = stored(observer)
     refused(post(taken + line), 400, "INVALID_INPUT", f"may have {MOST_ATOMIC_BYTES} bytes")
     assert stored(observer) == before
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_batch_that_is_only_validated_predicts_and_writes_nothing(
+    api: Api, run_jobs: Callable[[], int], observer: Connection, form: str
+) -> None:
+    items = [entity(1), entity(2), entity(3, entityType="ghost")]
+    api.post("/entities", entity(1, data={"email": "old"}))
+    accepted = send(api, "validateOnly=true", items, form)
+    run_jobs()
+    job = api.job(accepted)
+    assert (job["status"], job["validate_only"]) == ("completed", True)
+    assert job["effects"] | {"created": 1, "updated": 1, "failed": 1} == job["effects"]
+    assert [error["index"] for error in job["output"]["errors"]] == [2]
+    assert data(api.get("/entities/player_000001"))["data"] == {"email": "old"}
+    refused(api.get("/entities/player_000002"), 404, "NOT_FOUND")
+    assert observer.execute("SELECT FROM job_blocks WHERE payload <> ''").rowcount == 1
+
+
+def test_a_job_says_that_it_writes(api: Api) -> None:
+    assert api.job(api.post("/batch/entities", [entity()]))["validate_only"] is False

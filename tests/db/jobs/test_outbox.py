@@ -45,6 +45,16 @@ def fail_stuck(conn: Connection, job_id: UUID) -> bool:
     return bool(rescue.fail_stuck(conn, seconds=_DEADLINE_SECONDS))
 
 
+def fail_late(conn: Connection, job_id: UUID) -> bool:
+    conn.execute("UPDATE jobs SET deadline_at = now() WHERE id = %s", (job_id,))
+    return bool(rescue.fail_late(conn))
+
+
+def close_with_too_many_errors(conn: Connection, job_id: UUID) -> bool:
+    conn.execute("UPDATE jobs SET options = '{\"max_errors\": 0}' WHERE id = %s", (job_id,))
+    return bool(completion.close_blocks(conn, [BlockOutcome(job_id, 1, {Effect.FAILED: 1})]))
+
+
 def fail_without_blocks(conn: Connection, job_id: UUID) -> bool:
     conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (job_id,))
     return bool(rescue.fail_without_blocks(conn)[0])
@@ -64,11 +74,17 @@ def fail_after_failed(conn: Connection, job_id: UUID) -> bool:
         lambda conn, job_id: close(conn, job_id, 1),
         lambda conn, job_id: control.fail(conn, job_id, "X", "x"),
         control.cancel,
+        lambda conn, job_id: completion.abort(conn, job_id, failed=1, message="x"),
+        close_with_too_many_errors,
+        fail_late,
         fail_stuck,
         fail_without_blocks,
         fail_after_failed,
     ],
-    ids=["close_blocks", "fail", "cancel", "fail_stuck", "fail_without_blocks", "fail_after_failed"],
+    ids=[
+        *("close_blocks", "fail", "cancel", "abort", "close_with_too_many_errors", "fail_late"),
+        *("fail_stuck", "fail_without_blocks", "fail_after_failed"),
+    ],
 )
 def test_each_statement_that_ends_a_job_records_that_end_once(
     conn: Connection, tenant: Tenant, end: Callable[[Connection, UUID], bool]
