@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -124,9 +125,17 @@ class Deployment:
             self.clients.append(client)
         return client
 
-    def send(self, client: Client, batch: Batch) -> None:
-        """Post a batch to the API, and record the answer."""
+    def send(self, client: Client, batch: Batch, *, content: Iterator[bytes] | None = None) -> None:
+        """Post a batch to the API, and record the answer.
+
+        Args:
+            client: whose it is.
+            batch: what to send.
+            content: its body in chunks, one made after the other, where it shall arrive bit by bit.
+        """
         request = client.request(batch)
+        if content is not None:
+            request["content"] = content
         try:
             answer = httpx2.post(**{**request, "url": self.api + request["url"]}, timeout=_ANSWER_SECONDS)
         except httpx2.TransportError:
@@ -147,6 +156,7 @@ class Deployment:
                 list(batch.items),
                 block_items=block_items,
                 merge=batch.merge,
+                ordered=batch.ordered,
                 request_id=batch.request_id,
                 awaited=awaited,
                 after_job_id=client.events_before(batch),
@@ -155,9 +165,12 @@ class Deployment:
         batch.answered = 202
         return batch.job_id
 
-    def store_blocks(self, client: Client, blocks: int, *, block_items: int = 50, awaited: bool = False) -> UUID:
+    def store_blocks(
+        self, client: Client, blocks: int, *, block_items: int = 50, awaited: bool = False, ordered: bool = True
+    ) -> UUID:
         """Store a job of events of so many blocks, in which both a loss and a double would be seen."""
         batch = client.batch("events", items=blocks * block_items)
+        batch.ordered = ordered
         return self.store(client, batch, block_items=block_items, awaited=awaited)
 
     def ready_client(self) -> Client:

@@ -23,6 +23,8 @@ class Batch:
         later: public API only: not to be run in the request.
         atomic: operator API only: all of it, or nothing.
         lines: operator API only: sent as newline-delimited JSON.
+        ordered: its blocks run in their order; otherwise its events may be stored in any.
+        key: operator API only: its idempotency key.
         answered: its HTTP status; None while or where there was no answer.
         told: the body of a 200.
         job_id: from the 202; where there was none, from the check.
@@ -35,6 +37,8 @@ class Batch:
     later: bool = False
     lines: bool = False
     atomic: bool = False
+    ordered: bool = True
+    key: str | None = None
     answered: int | None = None
     told: dict[str, Any] | None = None
     job_id: UUID | None = None

@@ -59,6 +59,17 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "the number of blocks of a body that has arrived",
+        (
+            (
+                "ingest/db/jobs/receiving.py",
+                "{source}WHERE id = %(id)s AND status = 'receiving' AND blocks_open = %(blocks)s",
+                "{source}WHERE id = %(id)s AND status = 'receiving'",
+            ),
+        ),
+        ("tests/db/jobs/test_receiving.py::test_a_job_that_lost_its_last_block_in_a_crash_is_not_accepted",),
+    ),
+    Mutant(
         "sweep",
         (("worker/sweep.py", "rescue.check_due_jobs(conn, heads=self._next_jobs(conn), limit=_MOST_CHECKED)", "[]"),),
         (

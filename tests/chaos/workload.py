@@ -52,6 +52,8 @@ class Client:
         if (after := self.events_before(batch)) is not None:
             query["after"] = f"job_{after.hex}"
         headers = {"Authorization": f"Bearer {self.key}", "X-Request-Id": batch.request_id}
+        if batch.key is not None:
+            headers["Idempotency-Key"] = batch.key
         request = {"url": f"/operator-data-api/batch/{batch.kind}", "params": query, "headers": headers}
         if not batch.lines:
             return {**request, "json": batch.items}
