@@ -121,6 +121,7 @@ def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:
             "externalId": error.external_id,
             "code": error.code,
             "message": error.message,
+            "field": error.field,
         }
         for error in errors
     ]

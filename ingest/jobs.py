@@ -96,6 +96,7 @@ class ItemError:
         message: what is wrong, and with which field.
         line: the number of its line in the body, from 1; None where the body has no lines.
         malformed: the item is not of the call's shape, as against its template's; a single call answers the two apart.
+        field: the way to the first fault, a JSON Pointer (RFC 6901) into the item; None where that is the item itself.
     """
 
     index: int
@@ -104,6 +105,7 @@ class ItemError:
     message: str
     line: int | None = None
     malformed: bool = False
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

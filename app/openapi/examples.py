@@ -27,6 +27,7 @@ _ERROR = {
     "externalId": "p2",
     "code": "VALIDATION_FAILED",
     "message": 'Missing required field: "email"',
+    "field": "/data/email",
 }
 _WARNING = {
     "index": 0,

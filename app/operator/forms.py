@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +13,16 @@ from app.http.prefer import LONGEST_WAIT_SECONDS
 from ingest import json_text
 from ingest.errors import InvalidInput
 from ingest.items.addresses import MOST_ENCODED_BYTES, UNADDRESSABLE, UNADDRESSABLE_REASON, encoded_bytes
+from ingest.items.pointers import Path, pointer
+from ingest.items.templates import ADDITIONAL
+from ingest.items.types.definition import MOST_FIELDS, count_fields, mistakes
 
 _LONGEST_NAME = 200
 _LONGEST_VERSION = 50
 # A template is read with every new version and checked against with every item.
 _MOST_TYPES = 200
 _MOST_FIELDS = 500
+_MOST_MISTAKES = 50  # told at once of a template's types
 
 
 class Name(fields.String):
@@ -100,6 +104,8 @@ class TypeForm(Form):
 
     required = _names()
     optional = _names()
+    typed = BoundedDict(most=_MOST_FIELDS, keys=Name(), values=fields.Raw(), data_key="fields", attribute="fields")
+    additional = fields.String(validate=validate.OneOf(ADDITIONAL, error="Must be one of: {choices}."))
 
     @validates_schema
     def _once(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -117,12 +123,35 @@ class TemplateSchemaForm(Form):
     entity_types = _types(required=True)
     event_types = _types(AddressedName, load_default=dict)
     state_keys = _names(AddressedName)
+    states = BoundedDict(most=_MOST_FIELDS, keys=Name(), values=fields.Raw())
     pii_fields = BoundedDict(most=_MOST_TYPES, keys=Name(), values=_names(), load_default=dict)
 
     @validates_schema
     def _known(self, data: Mapping[str, Any], **_: Any) -> None:
         if strange := sorted({*data["pii_fields"]} - {*data["entity_types"]}):
             raise ValidationError(f"Not among entity_types: {', '.join(strange)}.", "pii_fields")
+        if strange := sorted({*data.get("states", {})} - {*data["state_keys"]}):
+            raise ValidationError(f"Not among state_keys: {', '.join(strange)}.", "states")
+
+    @validates_schema
+    def _typed(self, data: Mapping[str, Any], **_: Any) -> None:
+        definitions = list(_definitions(data))
+        wrong = [mistake for path, definition in definitions for mistake in mistakes(definition, path)]
+        if wrong:
+            told = [f"{pointer(mistake.path)} {mistake.text}" for mistake in wrong[:_MOST_MISTAKES]]
+            raise ValidationError([*told, *([f"and {len(wrong) - len(told)} more"] if len(wrong) > len(told) else [])])
+        if (count := sum(count_fields(definition) for _, definition in definitions)) > MOST_FIELDS:
+            raise ValidationError(f"The types describe {count} values; the most is {MOST_FIELDS}.")
+
+
+def _definitions(schema: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """Yield the types in a template's schema, each with the way to it from the request's body."""
+    for group in ("entity_types", "event_types"):
+        for name, rules in schema[group].items():
+            for field, definition in rules.get("fields", {}).items():
+                yield ("schema", group, name, "fields", field), definition
+    for key, definition in schema.get("states", {}).items():
+        yield ("schema", "states", key), definition
 
 
 class TemplateForm(Form):
@@ -235,4 +264,5 @@ def _mistakes(messages: Any, path: str) -> list[str]:
             for name, inner in messages.items()
             for sentence in _mistakes(inner, path if name == "_schema" else f"{path}.{name}".removeprefix("."))
         ]
-    return [f"{path}: {text.removesuffix('.')}" if path else text for text in messages]
+    # A text that begins with a JSON Pointer names its place itself.
+    return [text if text.startswith("/") or not path else f"{path}: {text.removesuffix('.')}" for text in messages]

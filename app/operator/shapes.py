@@ -3,6 +3,7 @@
 from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
 from ingest.engine.kinds import KINDS
 from ingest.items.fields import LONGEST_EVENT_ID
+from ingest.items.templates import ADDITIONAL
 from ingest.jobs import ITEM_ERROR_CODES, Effect, JobState
 
 _TIME_OR_NULL: Shape = {"type": ["string", "null"], "format": "date-time"}
@@ -20,7 +21,20 @@ _SEEN_JOB = {
     "failed": COUNT,
     "errors": ref("ItemErrors"),
 }
-_FIELDS = record(required=array(_NAME), optional=array(_NAME))
+_DEFINITIONS: Shape = {
+    "type": "object",
+    "additionalProperties": {
+        "type": ["object", "boolean"],
+        "description": "a JSON Schema: docs/contracts/templates.md",
+    },
+}
+_FIELDS = record(
+    ("fields", "additional"),
+    required=array(_NAME),
+    optional=array(_NAME),
+    fields=_DEFINITIONS,
+    additional=choice(*ADDITIONAL),
+)
 _FAULT = record(code=TEXT, message=TEXT)
 
 SHAPES: dict[str, Shape] = {
@@ -64,6 +78,10 @@ SHAPES: dict[str, Shape] = {
         externalId={"type": ["string", "null"]},
         code=choice(*ITEM_ERROR_CODES),
         message=TEXT,
+        field={
+            "type": ["string", "null"],
+            "description": "a JSON Pointer (RFC 6901) into the item, to its first fault",
+        },
     ),
     "ItemErrors": array(ref("ItemError")),
     "ItemWarning": record(
@@ -125,9 +143,11 @@ SHAPES: dict[str, Shape] = {
         name=_NAME,
         version=TEXT,
         schema=record(
+            ("states",),
             entity_types={"type": "object", "additionalProperties": _FIELDS},
             event_types={"type": "object", "additionalProperties": _FIELDS},
             state_keys=array(_NAME),
+            states=_DEFINITIONS,
             pii_fields={"type": "object", "additionalProperties": array(_NAME)},
         ),
         created_at=TIME,

@@ -12,14 +12,13 @@ from app.http.services import services
 from app.jobs import warning_summary
 from app.operator.envelope import success
 from ingest import json_text
-from ingest.db.connection.pool import Connection
+from ingest.db.connection.pool import Connection, transaction
 from ingest.db.data import entities
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import Kind, schema_of
 from ingest.engine.single_write import Written, write_one
 from ingest.engine.writers import Target
 from ingest.errors import InvalidInput, NotFound
-from ingest.items.schema import warnings_of
 from ingest.jobs import Effect, ItemWarning
 
 
@@ -51,8 +50,10 @@ def written_before(kind: Kind, item: msgspec.Raw, answer: Answer) -> Written:
         item: as it was sent both times.
         answer: the result, as far as it was stored.
     """
-    schema = schema_of(kind, None, services().settings.max_item_bytes)
-    warnings = warnings_of(0, schema.strangers(schema.members(item)))
+    with transaction(services().pool) as conn:
+        template = services().template_cache.get(conn, require_template(caller()))
+    warnings: list[ItemWarning] = []
+    schema_of(kind, template, services().settings.max_item_bytes).check(0, item, warnings)
     return Written(Effect(answer.action or ""), answer.public_id, None, warnings)
 
 

@@ -214,10 +214,12 @@ def _poisoned(index: int) -> ItemError:
 
 @lru_cache(maxsize=1_000)
 def fast_path(schema: ItemSchema) -> FastPath | None:
-    """Return the fast path of a schema, derived once; the log names a kind that has none."""
+    """Return the fast path of a schema, derived once; the log names what has none, and the field that is why."""
     derived = derive(schema)
     if derived is None:
         log.info("checking_item_by_item", schema=type(schema).__name__)
+    for name, field in derived.left_out.items() if derived else ():
+        log.info("checking_item_by_item", schema=type(schema).__name__, type=name, field=field)
     return derived
 
 

@@ -1,12 +1,13 @@
 """Entities: `{entityType, externalId, data}` (docs/contracts/operator.md sections 3 and 4). Pure."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar
 
 import msgspec
 
 from ingest.items.fields import ObjectDocument, external_id_field, name_field
-from ingest.items.schema import ItemSchema, Vocabulary
+from ingest.items.schema import DataSchema, Vocabulary
 
 
 class Entity(msgspec.Struct, frozen=True, gc=False):
@@ -23,7 +24,7 @@ class Entity(msgspec.Struct, frozen=True, gc=False):
     data: msgspec.Raw
 
 
-class EntitySchema(ItemSchema):
+class EntitySchema(DataSchema):
     """The shape of an entity."""
 
     item = Entity
@@ -35,4 +36,8 @@ class EntitySchema(ItemSchema):
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The template's entity types."""
-        return Vocabulary("entity type", "type", self.template.entity_types)
+        return Vocabulary("entity type", "type", "entityType", self.template.entity_types)
+
+    def personal(self, type_name: str) -> Sequence[str]:
+        """As of DataSchema."""
+        return self.template.pii_fields.get(type_name, ())

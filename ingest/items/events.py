@@ -6,7 +6,7 @@ from functools import cached_property
 import msgspec
 
 from ingest.items.fields import LONGEST_EVENT_ID, ObjectDocument, OptionalText, Timestamp, external_id_field, name_field
-from ingest.items.schema import ItemSchema, Vocabulary
+from ingest.items.schema import DataSchema, Vocabulary
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -24,7 +24,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     event_id: str | None = None
 
 
-class EventSchema(ItemSchema):
+class EventSchema(DataSchema):
     """The shape of an event."""
 
     item = Event
@@ -38,4 +38,4 @@ class EventSchema(ItemSchema):
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The template's event types."""
-        return Vocabulary("event type", "type", self.template.event_types)
+        return Vocabulary("event type", "type", "eventType", self.template.event_types)

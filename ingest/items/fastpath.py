@@ -6,20 +6,22 @@ What it takes, marshmallow would take with an equal value; whatever it does not 
 verdict against an item, and every message, is marshmallow's. A schema that it cannot express it leaves alone.
 """
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, Union
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple, Union
 
 import marshmallow
 import msgspec
 from marshmallow import fields
 
 from ingest import faultpoints, json_screen
-from ingest.items.fields import FastField, Timestamp, parse_timestamp
+from ingest.items.fields import Document, FastField, Timestamp, parse_timestamp
 from ingest.items.public_fields import Items
 from ingest.items.schema import DEEPEST, ItemSchema, Vocabulary
+from ingest.items.templates import ADDITIONAL, Definition, TypeRules
+from ingest.items.types.fast import PLAIN_NAME, Fast, fast, without_null
 
 # A string that holds U+0000 must be written so (RFC 8259 section 7); marshmallow tells whether it really is one.
 _NUL = b"\\u0000"
@@ -31,8 +33,21 @@ _MANY = 500
 # And by so many if the fast path does not take one of those.
 _FEW = 8
 
-# Any JSON value but null.
-_NotNull = bool | int | float | str | list[msgspec.Raw] | dict[str, msgspec.Raw]
+
+class _Test(NamedTuple):
+    """A question that no type asks, of a value that the rules' type has decoded.
+
+    Attributes:
+        value: returns the value; None stands for one that is absent.
+        holds: asks it.
+    """
+
+    value: Callable[[Any], Any]
+    holds: Callable[[Any], bool]
+
+
+# The questions for each type that the rules' decoder may make.
+_Tests = Mapping[type, Sequence[_Test]]
 
 
 class FastPath:
@@ -41,16 +56,30 @@ class FastPath:
     Args:
         item: the type of an item; its timestamps are still text.
         rules: the type that holds an item to the template; None where the other says it all.
+        tests: what that type does not say.
         timestamps: the attributes that are timestamps.
         most_bytes: of an item; longer ones are marshmallow's to refuse.
+        left_out: the names of the template whose items marshmallow checks one by one, each with the field that is why.
     """
 
-    def __init__(self, item: Any, rules: Any | None, timestamps: tuple[str, ...], most_bytes: int) -> None:
-        types = [item] if rules is None else [rules, item]
-        self._of_all = [msgspec.json.Decoder(list[item_type]).decode for item_type in types]  # type: ignore[valid-type] # made at run time
-        self._of_one = [msgspec.json.Decoder(item_type).decode for item_type in types]
+    def __init__(
+        self,
+        item: Any,
+        rules: Any | None,
+        *,
+        tests: _Tests,
+        timestamps: tuple[str, ...],
+        most_bytes: int,
+        left_out: Mapping[str, str],
+    ) -> None:
+        self._items = msgspec.json.Decoder(list[item]).decode
+        self._item = msgspec.json.Decoder(item).decode
+        self._rules = None if rules is None else msgspec.json.Decoder(list[rules]).decode  # type: ignore[valid-type] # made at run time
+        self._rule = None if rules is None else msgspec.json.Decoder(rules).decode
+        self._tests = tests
         self._timestamps = timestamps
         self._most_bytes = most_bytes
+        self.left_out = left_out
 
     def check(self, texts: list[msgspec.Raw]) -> list[Any]:
         """Give the verdict on good items.
@@ -88,12 +117,29 @@ class FastPath:
 
     def _take_all(self, whole: bytes) -> list[Any] | None:
         """Return all of the items, or None where any of them is not for the fast path."""
-        items: list[Any] | None = _decoded(self._of_all, whole)
-        return items if items is not None and self._parse_timestamps(items) else None
+        try:
+            ruled = [] if self._rules is None else self._rules(whole)
+            items: list[Any] = self._items(whole)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        return items if self._passes(ruled) and self._parse_timestamps(items) else None
 
     def _take_one(self, text: msgspec.Raw) -> Any | None:
-        item = _decoded(self._of_one, text)
-        return item if item is not None and self._parse_timestamps([item]) else None
+        try:
+            ruled = [] if self._rule is None else [self._rule(text)]
+            item = self._item(text)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        return item if self._passes(ruled) and self._parse_timestamps([item]) else None
+
+    def _passes(self, ruled: Sequence[Any]) -> bool:
+        if not self._tests:
+            return True
+        return all(
+            (value := value_of(rules)) is None or holds(value)
+            for rules in ruled
+            for value_of, holds in self._tests[type(rules)]
+        )
 
     def _parse_timestamps(self, items: list[Any]) -> bool:
         """Replace the text of timestamps by their values. Return False if any is no timestamp."""
@@ -108,17 +154,6 @@ class FastPath:
 
 def _joined(texts: Iterable[msgspec.Raw]) -> bytes:
     return b"[" + b",".join(texts) + b"]"
-
-
-def _decoded(decoders: Sequence[Callable[[Any], Any]], text: bytes | msgspec.Raw) -> Any | None:
-    """Return the value that the last decoder makes of the text; None if any decoder rejects it."""
-    made = None
-    try:
-        for decode in decoders:
-            made = decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return made
 
 
 def _is_harmless(whole: bytes, longest: int, texts: list[msgspec.Raw]) -> bool:
@@ -138,31 +173,43 @@ def derive(schema: ItemSchema) -> FastPath | None:
     Args:
         schema: of a kind, under a template.
     """
-    vocabulary = _expressible(schema.vocabulary)
+    vocabulary, left_out = _expressible(schema.vocabulary)
     if vocabulary is not None and not vocabulary.names:
         return None
     item = _item(schema, vocabulary)
     if item is None:
         return None
-    timestamps = tuple(field.attribute or name for name, field in schema.fields.items() if isinstance(field, Timestamp))
-    rules = _documents(schema, ()) if vocabulary is None else _rules(schema, vocabulary)
-    return FastPath(item, rules, timestamps, schema.most_bytes)
+    rules, tests = _rules(schema, vocabulary)
+    return FastPath(
+        item,
+        rules,
+        tests=tests,
+        timestamps=tuple(
+            field.attribute or name for name, field in schema.fields.items() if isinstance(field, Timestamp)
+        ),
+        most_bytes=schema.most_bytes,
+        left_out=left_out,
+    )
 
 
-# Names that msgspec takes for a struct's member, and that a Text field takes for a value, whatever its length.
-_PLAIN_NAME = re.compile(r'[^\x00-\x1f"\\]{1,100}')
-
-
-def _expressible(vocabulary: Vocabulary | None) -> Vocabulary | None:
-    """Return the names of a vocabulary that types can stand for; items of others are marshmallow's."""
+def _expressible(vocabulary: Vocabulary | None) -> tuple[Vocabulary | None, dict[str, str]]:
+    """Return the names of a vocabulary that types can stand for; and the others, each with what is why."""
     if vocabulary is None:
-        return None
-    plain = {
-        name: rules
-        for name, rules in vocabulary.names.items()
-        if all(_PLAIN_NAME.fullmatch(text) for text in (name, *rules.required))
+        return None, {}
+    left_out = {
+        name: why for name, rules in vocabulary.names.items() if (why := _inexpressible(name, rules)) is not None
     }
-    return replace(vocabulary, names=plain)
+    plain = {name: rules for name, rules in vocabulary.names.items() if name not in left_out}
+    return replace(vocabulary, names=plain), left_out
+
+
+def _inexpressible(name: str, rules: TypeRules) -> str | None:
+    """Return the name or the field for which no type stands; None where one stands for all."""
+    strange = next((text for text in (name, *_ruled(rules)) if not PLAIN_NAME.fullmatch(text)), None)
+    if strange is not None:
+        return strange
+    typed = {**rules.fields, **({} if rules.value is None else {"value": rules.value})}
+    return next((text for text, definition in typed.items() if fast(definition) is None), None)
 
 
 def _item(schema: ItemSchema, vocabulary: Vocabulary | None) -> type[msgspec.Struct] | None:
@@ -208,34 +255,81 @@ def _type_of(field: fields.Field[Any]) -> Any | None:
     return field.fast_type(partial(_item, vocabulary=None))
 
 
-def _rules(schema: ItemSchema, vocabulary: Vocabulary) -> Any | None:
-    """Make a type that holds `data` to be an object, and to have the fields that the item's name requires."""
-    tagged = [
-        _documents(schema, rules.required, tag_field=_names(schema)[vocabulary.attribute], tag=name)
+def _rules(schema: ItemSchema, vocabulary: Vocabulary | None) -> tuple[Any | None, _Tests]:
+    """Make a type that holds an item's documents to the rules that its name brings; and what that type does not say."""
+    if vocabulary is None:
+        documents = _documents(schema, TypeRules())
+        return documents if documents.__struct_fields__ else None, {}
+    made = {
+        _documents(schema, rules, tag_field=vocabulary.member, tag=name): rules
         for name, rules in vocabulary.names.items()
-    ]
-    return None if None in tagged else Union[tuple(tagged)]  # noqa: UP007 # made at run time
+    }
+    if not any(documents.__struct_fields__ for documents in made):
+        return None, {}
+    tests = {documents: list(_tests(schema, rules)) for documents, rules in made.items()}
+    return Union[tuple(made)], tests if any(tests.values()) else {}  # noqa: UP007 # made at run time
 
 
-def _documents(schema: ItemSchema, required: tuple[str, ...], **tag: str) -> Any | None:
-    """Make a type that holds the documents of an item to be objects; None where there are none."""
+def _documents(schema: ItemSchema, rules: TypeRules, **tag: str) -> type[msgspec.Struct]:
+    """Make a type that holds an item's documents to be objects, and to their rules; it may have no member."""
     members: list[tuple[str, Any] | tuple[str, Any, None]] = []
     for name, field in schema.fields.items():
         holds: Any = None
         if isinstance(field, FastField) and field.is_object:
-            holds = _requiring(required)
-        elif isinstance(field, Items) and (inner := _documents(field.schema, ())) is not None:
+            holds = _data(rules)
+        elif isinstance(field, Document) and rules.value is not None:
+            holds = _stand_in(rules.value).type
+        elif isinstance(field, Items) and (inner := _documents(field.schema, TypeRules())).__struct_fields__:
             holds = list[inner]  # type: ignore[valid-type] # made at run time
         if holds is not None:
             attribute = field.attribute or name
             members.append((attribute, holds) if field.required else (attribute, holds, None))
     members.sort(key=len)
-    if not members:
-        return None
     return msgspec.defstruct("Documents", members, rename=_names(schema), gc=False, **tag)  # type: ignore[arg-type] # tag_field and tag
 
 
-def _requiring(required: tuple[str, ...]) -> type[msgspec.Struct]:
-    """Make a type of objects that have these fields, none of them null."""
-    members = {f"field{number}": name for number, name in enumerate(dict.fromkeys(required))}
-    return msgspec.defstruct("Document", [(member, _NotNull) for member in members], rename=members, gc=False)
+def _data(rules: TypeRules) -> type[msgspec.Struct]:
+    """Make a type of objects that keep rules."""
+    members: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    names = _ruled(rules)
+    for name, member in names.items():
+        of_field = _stand_in(rules.fields[name]).type if name in rules.fields else msgspec.Raw
+        if name in rules.required:
+            members.append((member, without_null(of_field)))
+        elif of_field is msgspec.Raw:
+            members.append((member, of_field, msgspec.Raw(b"null")))
+        else:
+            members.append((member, of_field | None, None))
+    members.sort(key=len)
+    return msgspec.defstruct(
+        "Data",
+        members,
+        rename={member: name for name, member in names.items()},
+        forbid_unknown_fields=rules.additional != ADDITIONAL[0],
+        gc=False,
+    )
+
+
+def _ruled(rules: TypeRules) -> dict[str, str]:
+    """Return the fields of `data` on which rules have a say, each with the member that stands for it."""
+    names = [*rules.required, *rules.fields] if rules.additional == ADDITIONAL[0] else rules.listed
+    return {name: f"field{place}" for place, name in enumerate(dict.fromkeys(names))}
+
+
+def _tests(schema: ItemSchema, rules: TypeRules) -> Iterator[_Test]:
+    """Yield what the type of an item's documents does not say."""
+    members = _ruled(rules)
+    for name, field in schema.fields.items():
+        attribute = field.attribute or name
+        if isinstance(field, FastField) and field.is_object:
+            for of_data, definition in rules.fields.items():
+                if (holds := _stand_in(definition).holds) is not None:
+                    yield _Test(attrgetter(f"{attribute}.{members[of_data]}"), holds)
+        elif isinstance(field, Document) and rules.value and (holds := _stand_in(rules.value).holds) is not None:
+            yield _Test(attrgetter(attribute), holds)
+
+
+def _stand_in(definition: Definition) -> Fast:
+    found = fast(definition)
+    assert found is not None  # noqa: S101 # `_inexpressible` has left out the names of others
+    return found

@@ -5,7 +5,7 @@ that is null is as if absent.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import marshmallow
@@ -14,7 +14,8 @@ import msgspec
 from ingest import json_screen, json_text
 from ingest.errors import FaultyBody, ItemTooLarge
 from ingest.items.fields import Document, FastField, OfItems, RawMember, Timestamp
-from ingest.items.schema import ItemSchema, UnknownMembers, warnings_of, why_unreadable
+from ingest.items.schema import ItemSchema, why_unreadable
+from ingest.items.unknown_members import UnknownMembers, warnings_of
 from ingest.jobs import MOST_WARNINGS_KEPT, ItemWarning
 
 LONGEST_EVENT_NAME = 200
@@ -310,7 +311,8 @@ class PublicSchema(ItemSchema):
         strangers = self.strangers(self.members(text))
         if strict and strangers.total:
             msg, kind = "extra fields not permitted", "value_error.extra"
-            raise FaultyBody([{"loc": ["body", *path], "msg": msg, "type": kind} for path, _ in strangers.first])
+            paths = [member.path for member in strangers.first]
+            raise FaultyBody([{"loc": ["body", *path], "msg": msg, "type": kind} for path in paths])
         warnings += warnings_of(0, strangers)
         return self.item(**loaded)
 
@@ -323,7 +325,7 @@ class PublicSchema(ItemSchema):
                     inner = field.schema.strangers(field.schema.members(text))
                     total += inner.total
                     left = MOST_WARNINGS_KEPT - len(first)
-                    first += [((name, place, *path), said) for path, said in inner.first[:left]]
+                    first += [replace(found, path=(name, place, *found.path)) for found in inner.first[:left]]
         return UnknownMembers(total, first)
 
     def members(self, text: msgspec.Raw) -> dict[str, Any]:

@@ -5,11 +5,10 @@ own text throughout, so that numbers are stored as they were sent.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import islice
-from typing import Annotated, Any, ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
 
 import marshmallow
 import msgspec
@@ -25,8 +24,11 @@ from ingest.errors import (
     ValidationFailed,
 )
 from ingest.items.fields import RawMember
+from ingest.items.pointers import Fault, flat, pointer
+from ingest.items.rules import DataRules
 from ingest.items.templates import Template, TypeRules, unknown
-from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning
+from ingest.items.unknown_members import NO_MEMBERS, UnknownMembers, among, warnings_of
+from ingest.jobs import ItemError, ItemWarning
 from ingest.settings import MOST_ITEM_BYTES
 
 # Levels of arrays and objects in an item, itself included. Far more than people nest, and far less than would exhaust a
@@ -38,30 +40,6 @@ _MOST_DECODED_BYTES = 64 * 1024
 
 _LONGEST_ID_SHOWN = 500
 
-# The most unknown members of an item, and their longest, that are compared with the known ones to name the nearest.
-_MOST_COMPARED = 3
-_LONGEST_COMPARED = 40
-
-# The way to a member of an item: names, and places in arrays.
-Path = tuple[str | int, ...]
-
-
-class UnknownMembers(NamedTuple):
-    """The members that an item should not have. An item of a megabyte may hold 100,000 of them.
-
-    Attributes:
-        total: of all of them.
-        first: of at most MOST_WARNINGS_KEPT of them, the way to each, and what to say of it.
-    """
-
-    total: int
-    first: list[tuple[Path, str]]
-
-    @property
-    def texts(self) -> list[str]:
-        """Return the messages for the members in `first`."""
-        return [text for _, text in self.first]
-
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -70,11 +48,13 @@ class Vocabulary:
     Attributes:
         noun: what messages call such a name.
         attribute: of the loaded item, which must be one of the names.
-        names: each with the rules for `data` that it brings.
+        member: that holds it, as it is sent.
+        names: each with the rules that it brings for the item's document.
     """
 
     noun: str
     attribute: str
+    member: str
     names: Mapping[str, TypeRules]
 
 
@@ -159,25 +139,26 @@ class ItemSchema(marshmallow.Schema):
         try:
             values = self.members(text)
         except json_text.NotAnObject:
-            return self._malformed(index, None, "The item must be a JSON object")
+            return self._malformed(index, None, Fault((), "The item must be a JSON object"))
         except ValueError as error:
-            return self._malformed(index, _member_of_bad_text(text, self.id_member), why_unreadable(text, error))
+            return self._malformed(
+                index, _member_of_bad_text(text, self.id_member), Fault((), why_unreadable(text, error))
+            )
         external_id = values.get(self.id_member) if self.id_member else None
         known_id = external_id if isinstance(external_id, str) else None
         try:
             loaded = self.load(values)
         except marshmallow.ValidationError as error:
-            messages = [*sentences(error.messages_dict), *self.unknown_members(values).texts]
-            return self._malformed(index, known_id, "; ".join(messages))
+            return self._malformed(index, known_id, *flat(error.messages_dict), *self.unknown_members(values).first)
         strangers = self.strangers(values)
         if faults := self.faults(loaded):
-            message = "; ".join([*faults, *strangers.texts])
-            return ItemError(index, known_id, "VALIDATION_FAILED", message)
+            return item_error(index, known_id, "VALIDATION_FAILED", [*faults, *strangers.first])
         if strict and strangers.total:
-            return ItemError(index, known_id, UnknownField.code, "; ".join(strangers.texts))
+            return item_error(index, known_id, UnknownField.code, strangers.first)
         if warnings is not None:
             warnings += warnings_of(index, strangers)
-        return self.item(**loaded)
+            warnings += warnings_of(index, self.unlisted(loaded))
+        return self.item(**self.stored(loaded))
 
     def strangers(self, values: Mapping[str, Any]) -> UnknownMembers:
         """Return the members that a good item should not have.
@@ -189,12 +170,7 @@ class ItemSchema(marshmallow.Schema):
 
     def unknown_members(self, values: Mapping[str, Any]) -> UnknownMembers:
         """Return the unknown ones of an item's own members alone, which may be those of a bad item."""
-        names = [name for name in values if name not in self._known]
-        first: list[tuple[Path, str]] = [
-            ((name,), _unknown_field(name, self._known if place < _MOST_COMPARED else ()))
-            for place, name in enumerate(islice(names, MOST_WARNINGS_KEPT))
-        ]
-        return UnknownMembers(len(names), first)
+        return among([name for name in values if name not in self._known], self._known)
 
     def too_large(self, text: msgspec.Raw) -> str | None:
         """Say why an item is too large, by its bytes alone; None where it is not (docs/contracts/jobs.md section 1).
@@ -239,25 +215,69 @@ class ItemSchema(marshmallow.Schema):
         """The names that the template allows one of the fields; None for kinds that have no template."""
         return None
 
-    def faults(self, loaded: dict[str, Any]) -> list[str]:
+    def faults(self, loaded: dict[str, Any]) -> list[Fault]:
         """Return the template's objections to an item of the right shape; empty if there are none."""
         vocabulary = self.vocabulary
         if vocabulary is None:
             return []
         name = loaded[vocabulary.attribute]
-        rules = vocabulary.names.get(name)
-        if rules is None:
-            return [unknown(vocabulary.noun, name, vocabulary.names)]
-        members = json_text.split_object(loaded["data"]) if rules.required else {}
-        # An absent or null required field is missing (docs/contracts/operator.md section 2).
-        return [
-            f'Missing required field: "{field}"'
-            for field in rules.required
-            if field not in members or bytes(members[field]) == b"null"
-        ]
+        if vocabulary.names.get(name) is None:
+            return [Fault((vocabulary.member,), unknown(vocabulary.noun, name, vocabulary.names))]
+        return self.faults_of_document(loaded, name)
 
-    def _malformed(self, index: int, external_id: str | None, message: str) -> ItemError:
-        return ItemError(index, external_id, "VALIDATION_FAILED", message, malformed=True)
+    def faults_of_document(self, loaded: dict[str, Any], name: str) -> list[Fault]:  # noqa: ARG002 # for kinds
+        """Return the objections of the rules that a name of the vocabulary brings; a kind that has rules has them."""
+        return []
+
+    def unlisted(self, loaded: dict[str, Any]) -> UnknownMembers:  # noqa: ARG002 # for kinds with `data`
+        """Return the members of a good item's document of which its sender is to be warned."""
+        return NO_MEMBERS
+
+    def stored(self, loaded: dict[str, Any]) -> dict[str, Any]:
+        """Return what is stored of a good item."""
+        return loaded
+
+    def _malformed(self, index: int, external_id: str | None, *faults: Fault) -> ItemError:
+        return replace(item_error(index, external_id, "VALIDATION_FAILED", faults), malformed=True)
+
+
+class DataSchema(ItemSchema):
+    """Base of the kinds whose document is `data`, with rules of its type's own."""
+
+    @cached_property
+    def rules(self) -> Mapping[str, DataRules]:
+        """The rules of each type of the vocabulary."""
+        names = {} if self.vocabulary is None else self.vocabulary.names
+        return {name: DataRules(rules, self.personal(name)) for name, rules in names.items()}
+
+    def personal(self, type_name: str) -> Sequence[str]:  # noqa: ARG002 # for kinds that have such
+        """Return the fields of a type that hold personal data."""
+        return ()
+
+    def faults_of_document(self, loaded: dict[str, Any], name: str) -> list[Fault]:
+        """As of ItemSchema."""
+        return self.rules[name].faults(loaded["data"])
+
+    def unlisted(self, loaded: dict[str, Any]) -> UnknownMembers:
+        """As of ItemSchema."""
+        return self.rules[loaded["type"]].unlisted(loaded["data"])
+
+    def stored(self, loaded: dict[str, Any]) -> dict[str, Any]:
+        """As of ItemSchema."""
+        return {**loaded, "data": self.rules[loaded["type"]].stored(loaded["data"])}
+
+
+# The message of an item tells so many of its faults.
+_MOST_TOLD = 10
+
+
+def item_error(index: int, external_id: str | None, code: str, faults: Sequence[Fault]) -> ItemError:
+    """Return the error of an item: its message tells the first ten faults, and its field is that of the first."""
+    told = [fault.text for fault in faults[:_MOST_TOLD]]
+    if len(faults) > _MOST_TOLD:
+        told.append(f"and {len(faults) - _MOST_TOLD} more")
+    path = faults[0].path
+    return ItemError(index, external_id, code, "; ".join(told), field=pointer(path) if path else None)
 
 
 def _refused(error: ItemError) -> RequestError:
@@ -272,40 +292,6 @@ def _decoded(text: msgspec.Raw) -> Any:
     if len(text) > _MOST_DECODED_BYTES and (first := bytes(text)[:1]) in {b"[", b"{"}:
         return [] if first == b"[" else {}
     return json_text.decode(text)
-
-
-def sentences(messages: Any) -> list[str]:
-    """Return all messages of marshmallow, which may be nested, as a flat list in the order of the fields."""
-    match messages:
-        case dict():
-            return [text for inner in messages.values() for text in sentences(inner)]
-        case list():
-            return [text for inner in messages for text in sentences(inner)]
-        case _:
-            return [str(messages)]
-
-
-def warnings_of(index: int, strangers: UnknownMembers) -> list[ItemWarning]:
-    """Return a warning for each unknown member of an accepted item.
-
-    A job keeps only the first warnings but counts all, so repeat the last kept warning for the rest.
-    """
-    told = [ItemWarning(index, "UNKNOWN_FIELD", text, _pointer(path)) for path, text in strangers.first]
-    return told + told[-1:] * (strangers.total - len(told))
-
-
-def _pointer(path: Path) -> str:
-    """Return the way to a member as a JSON Pointer (RFC 6901 section 3)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def _unknown_field(name: str, known: tuple[str, ...]) -> str:
-    return _compared(name, known) if known and len(name) <= _LONGEST_COMPARED else f'Unknown field: "{name}"'
-
-
-@lru_cache(10_000)  # to compare costs more than all else that an item does, and a sender's items mostly are alike
-def _compared(name: str, known: tuple[str, ...]) -> str:
-    return unknown("field", name, known)
 
 
 def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:

@@ -1,10 +1,14 @@
 """States: `{externalId, stateKey, value}`, the value any JSON (docs/contracts/operator.md sections 3 and 4). Pure."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import msgspec
 
 from ingest.items.fields import Document, external_id_field, name_field
+from ingest.items.pointers import Fault
+from ingest.items.rules import ValueRules
 from ingest.items.schema import ItemSchema, Vocabulary
 from ingest.items.templates import TypeRules
 
@@ -29,4 +33,15 @@ class StateSchema(ItemSchema):
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The template's state keys."""
-        return Vocabulary("state key", "key", dict.fromkeys(self.template.state_keys, TypeRules((), ())))
+        types = self.template.states
+        names = {key: TypeRules(value=types.get(key)) for key in self.template.state_keys}
+        return Vocabulary("state key", "key", "stateKey", names)
+
+    @cached_property
+    def rules(self) -> Mapping[str, ValueRules]:
+        """The rules of each key that has any."""
+        return {key: ValueRules(definition) for key, definition in self.template.states.items()}
+
+    def faults_of_document(self, loaded: dict[str, Any], name: str) -> list[Fault]:
+        """As of ItemSchema."""
+        return self.rules[name].faults(loaded["value"]) if name in self.rules else []

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -20,7 +21,7 @@ def template() -> Template:
             "slug": "tpl_test",
             "name": "Test",
             "version": "1.0",
-            "schema": schema,
+            "schema": json.dumps(schema),
             "created_at": datetime(2026, 1, 1, tzinfo=UTC),
         }
     )

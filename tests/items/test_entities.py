@@ -29,7 +29,7 @@ def test_a_good_entity_keeps_the_senders_own_text(template: Template) -> None:
 @pytest.mark.parametrize("data", [{}, {"email": None}, {"phone": "1"}, {"Email": "a"}, {"nested": {"email": "a"}}])
 def test_a_required_field_that_is_absent_or_null_is_missing(template: Template, data: dict[str, Any]) -> None:
     assert check(template, item(data=data)) == ItemError(
-        7, "p1", "VALIDATION_FAILED", 'Missing required field: "email"', malformed=False
+        7, "p1", "VALIDATION_FAILED", 'Missing required field: "email"', field="/data/email"
     )
 
 
@@ -60,7 +60,8 @@ def test_fields_that_the_template_does_not_list_are_taken(template: Template) ->
     ],
 )
 def test_an_unknown_type_is_refused_with_a_hint_where_one_is_near(template: Template, name: str, message: str) -> None:
-    assert check(template, item(entityType=name, data={})) == ItemError(7, "p1", "VALIDATION_FAILED", message)
+    refused = check(template, item(entityType=name, data={}))
+    assert refused == ItemError(7, "p1", "VALIDATION_FAILED", message, field="/entityType")
 
 
 def test_members_of_other_kinds_are_unknown(template: Template) -> None:

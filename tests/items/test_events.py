@@ -42,12 +42,14 @@ def test_an_event_id_of_null_is_as_absent(template: Template) -> None:
     ],
 )
 def test_a_bad_event_id_makes_a_bad_event(template: Template, event_id: object, message: str) -> None:
-    assert check(template, eventId=event_id) == ItemError(7, "p1", "VALIDATION_FAILED", message, malformed=True)
+    refused = check(template, eventId=event_id)
+    assert refused == ItemError(7, "p1", "VALIDATION_FAILED", message, malformed=True, field="/eventId")
 
 
 def test_every_required_field_that_is_missing_is_named(template: Template) -> None:
     message = 'Missing required field: "type"; Missing required field: "amount"'
-    assert check(template, data={"amount": None}) == ItemError(7, "p1", "VALIDATION_FAILED", message)
+    refused = check(template, data={"amount": None})
+    assert refused == ItemError(7, "p1", "VALIDATION_FAILED", message, field="/data/type")
 
 
 @pytest.mark.parametrize(
@@ -59,10 +61,11 @@ def test_every_required_field_that_is_missing_is_named(template: Template) -> No
     ],
 )
 def test_an_unknown_type_is_refused_dotted_ones_included(template: Template, name: str, message: str) -> None:
-    assert check(template, eventType=name) == ItemError(7, "p1", "VALIDATION_FAILED", message)
+    assert check(template, eventType=name) == ItemError(7, "p1", "VALIDATION_FAILED", message, field="/eventType")
 
 
 def test_members_of_other_kinds_are_unknown(template: Template) -> None:
     text = msgspec.Raw(b'{"externalId": "p1", "eventType": "session", "data": {}, "entityType": "player"}')
     refused = EventSchema(template).check(7, text, strict=True)
-    assert refused == ItemError(7, "p1", "UNKNOWN_FIELD", 'Unknown field: "entityType" (did you mean "eventType"?)')
+    message = 'Unknown field: "entityType" (did you mean "eventType"?)'
+    assert refused == ItemError(7, "p1", "UNKNOWN_FIELD", message, field="/entityType")

@@ -20,7 +20,7 @@ from ingest.items.object_events import LinkedObjectSchema, ObjectEventSchema
 from ingest.items.objects import ObjectSchema
 from ingest.items.schema import DEEPEST, ItemSchema
 from ingest.items.states import StateSchema
-from ingest.items.templates import Template, TypeRules
+from ingest.items.templates import ADDITIONAL, Template, TypeRules
 from ingest.jobs import ItemError, ItemWarning
 from tests.support.factories import told
 
@@ -29,16 +29,44 @@ SCHEMAS: list[type[ItemSchema]] = [EntitySchema, EventSchema, StateSchema, Objec
 _names = st.sampled_from(
     ["player", "a", "", "ü", "data", "x" * 200, "x" * 201, "a\0b", "first-name", "1", "class", "type", "."]
 )
+_definitions = st.sampled_from(
+    [
+        {"type": "string", "minLength": 1},
+        {"type": ["string", "null"], "pattern": "^[a-z]*$"},
+        {"type": "string", "format": "currency"},
+        {"type": "integer", "minimum": 0},
+        {"type": ["number", "null"], "maximum": 145},
+        {"type": "number", "multipleOf": 5},
+        {"type": ["boolean", "null"]},
+        {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False},
+        {"type": "array", "items": {"type": ["string", "number"]}, "maxItems": 1},
+        {"type": "array", "uniqueItems": True},
+        {"enum": ["a", "1e1000", 0]},
+        {"const": None},
+        {},
+        True,
+        False,
+    ]
+)
 _rules = st.dictionaries(
-    _names, st.lists(_names, max_size=3).map(lambda names: TypeRules(tuple(names), ())), max_size=4
+    _names,
+    st.builds(
+        lambda required, optional, fields, additional: TypeRules(tuple(required), tuple(optional), fields, additional),
+        st.lists(_names, max_size=3),
+        st.lists(_names, max_size=1),
+        st.dictionaries(_names, _definitions, max_size=2),
+        st.sampled_from([*ADDITIONAL, *ADDITIONAL[:1] * 3]),
+    ),
+    max_size=4,
 )
 _templates = st.builds(
-    lambda entities, events, keys: Template(
-        1, "tpl_x", "X", "1", entities, events, keys, {}, datetime(2026, 1, 1, tzinfo=UTC)
+    lambda entities, events, keys, states: Template(
+        1, "tpl_x", "X", "1", entities, events, keys, {}, datetime(2026, 1, 1, tzinfo=UTC), states
     ),
     _rules,
     _rules,
     st.lists(_names, max_size=4),
+    st.dictionaries(_names, _definitions, max_size=2),
 )
 
 # JSON as text, since much of what could tell the two apart has no Python value.

@@ -43,6 +43,7 @@ def test_a_batch_says_the_same_in_one_sentence() -> None:
         "VALIDATION_FAILED",
         "Object type name is required; Object id must be a string; Invalid timestamp format ''",
         malformed=True,
+        field="/objects/1/type",
     )
 
 

@@ -26,7 +26,8 @@ def test_a_value_is_any_json_and_kept_as_it_was_sent(template: Template, value: 
 
 def test_a_value_must_be_there(template: Template) -> None:
     refused = check(template, {"externalId": "p1", "stateKey": "balance"})
-    assert refused == ItemError(7, "p1", "VALIDATION_FAILED", 'Missing required field: "value"', malformed=True)
+    message = 'Missing required field: "value"'
+    assert refused == ItemError(7, "p1", "VALIDATION_FAILED", message, malformed=True, field="/value")
 
 
 @pytest.mark.parametrize("value", ["\0", {"\0": 1}, [["a\0"]]])
@@ -45,10 +46,10 @@ def test_a_value_with_a_nul_is_refused(template: Template, value: object) -> Non
 )
 def test_a_key_that_the_template_does_not_list_is_refused(template: Template, key: str, message: str) -> None:
     refused = check(template, {"externalId": "p1", "stateKey": key, "value": 1})
-    assert refused == ItemError(7, "p1", "VALIDATION_FAILED", message)
+    assert refused == ItemError(7, "p1", "VALIDATION_FAILED", message, field="/stateKey")
 
 
 def test_members_of_other_kinds_are_unknown(template: Template) -> None:
     members = {"externalId": "p1", "stateKey": "balance", "value": 1, "data": {}}
     refused = StateSchema(template).check(7, msgspec.Raw(json.dumps(members).encode()), strict=True)
-    assert refused == ItemError(7, "p1", "UNKNOWN_FIELD", 'Unknown field: "data"')
+    assert refused == ItemError(7, "p1", "UNKNOWN_FIELD", 'Unknown field: "data"', field="/data")

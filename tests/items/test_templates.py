@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,14 @@ _CREATED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 def of_schema(**parts: Any) -> Template:
     schema = {"entity_types": {}, "event_types": {}, "state_keys": [], "pii_fields": {}, **parts}
-    row = {"id": 1, "slug": "tpl_x", "name": "X", "version": "2", "schema": schema, "created_at": _CREATED_AT}
+    row = {
+        "id": 1,
+        "slug": "tpl_x",
+        "name": "X",
+        "version": "2",
+        "schema": json.dumps(schema),
+        "created_at": _CREATED_AT,
+    }
     return Template.from_row(row)
 
 

@@ -173,10 +173,10 @@ def results_of(conn: Connection, job_id: UUID) -> list[Result]:
 
 
 _RECORD = """
-INSERT INTO job_errors (job_id, index, external_id, code, message, line)
-SELECT e.job_id, e.index, e.external_id, e.code, e.message, e.line
+INSERT INTO job_errors (job_id, index, external_id, code, message, line, field)
+SELECT e.job_id, e.index, e.external_id, e.code, e.message, e.line, e.field
 FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[],
-            %(lines)b::bigint[]) AS e (job_id, index, external_id, code, message, line)
+            %(lines)b::bigint[], %(fields)b::text[]) AS e (job_id, index, external_id, code, message, line, field)
 """
 
 
@@ -191,12 +191,13 @@ def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]]) ->
         "codes": [error.code for _, error in errors],
         "messages": [_storable(error.message) for _, error in errors],
         "lines": [error.line for _, error in errors],
+        "fields": [None if error.field is None else _storable(error.field) for _, error in errors],
     }
     conn.execute(_RECORD, columns)
 
 
 _ERRORS = """
-SELECT index, external_id, code, message, line FROM job_errors
+SELECT index, external_id, code, message, line, field FROM job_errors
 WHERE job_id = %(job_id)s AND index > %(after)s ORDER BY index LIMIT %(limit)s
 """
 

@@ -8,9 +8,9 @@ from psycopg.types.json import Jsonb
 from ingest.db.connection.pool import Connection
 from ingest.db.tenants import tenants
 from ingest.errors import LimitReached
-from ingest.items.templates import Template
+from ingest.items.templates import Template, exact_json
 
-_COLUMNS = "id, slug, name, version, schema, created_at"
+_COLUMNS = "id, slug, name, version, schema::text, created_at"
 
 _GET = f"SELECT {_COLUMNS} FROM templates WHERE id = %s"
 
@@ -93,7 +93,13 @@ def store(conn: Connection, tenant_id: int, slug: str, *, name: str, version: st
             f"This tenant has {others} templates of its own, the most that it may have; store this one under the id of "
             "one that is not needed any more"
         )
-    values = {"tenant_id": tenant_id, "slug": slug, "name": name, "version": version, "schema": Jsonb(schema)}
+    values = {
+        "tenant_id": tenant_id,
+        "slug": slug,
+        "name": name,
+        "version": version,
+        "schema": Jsonb(schema, exact_json),
+    }
     with conn.cursor(row_factory=dict_row) as cursor:
         template = Template.from_row(cursor.execute(_STORE, values).fetchall()[0])
     conn.execute(_MOVE_TENANT, {"id": template.id, "tenant_id": tenant_id, "slug": slug})

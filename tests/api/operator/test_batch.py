@@ -149,6 +149,7 @@ def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
             "externalId": "player_000002",
             "code": "VALIDATION_FAILED",
             "message": 'Missing required field: "email"',
+            "field": "/data/email",
         },
         {
             "index": 3,
@@ -156,6 +157,7 @@ def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
             "externalId": "player_000004",
             "code": "VALIDATION_FAILED",
             "message": 'Unknown entity type: "plyer" (did you mean "player"?)',
+            "field": "/entityType",
         },
         {
             "index": 4,
@@ -163,6 +165,7 @@ def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
             "externalId": None,
             "code": "VALIDATION_FAILED",
             "message": "The item must be a JSON object",
+            "field": None,
         },
     ]
     assert (data(answer)["succeeded"], data(answer)["failed"]) == (2, 3)

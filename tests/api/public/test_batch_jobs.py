@@ -30,7 +30,8 @@ def test_a_batch_is_a_job_that_can_be_read(api: PublicApi, dataset: Dataset, pub
     assert answer["success"] is True
     job = answer["data"]
     message = "Event name is required; At least one object is required"
-    error = {"index": 1, "line": None, "externalId": None, "code": "VALIDATION_FAILED", "message": message}
+    told = {"code": "VALIDATION_FAILED", "message": message, "field": "/event"}
+    error = {"index": 1, "line": None, "externalId": None, **told}
     assert (job["type"], job["status"], job["progress"]) == ("batch_ingest_object_events", "completed", 100)
     assert job["output"] == {"succeeded": 2, "failed": 1, "errors": [error]}
     assert job["links"]["self"] == f"{BASE}/batch/jobs/job_{job_id.hex}"
@@ -71,6 +72,7 @@ def test_respond_async_leaves_the_batch_to_the_workers(
         "externalId": None,
         "code": "VALIDATION_FAILED",
         "message": "Object id is required",
+        "field": "/id",
     }
     assert api.object("a", "1") == {}
 
