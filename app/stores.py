@@ -13,7 +13,7 @@ from app.http.arrival import place
 from app.http.services import services
 from ingest import faultpoints
 from ingest.db.connection.confirmed import retry_until_known
-from ingest.db.connection.pool import autocommit
+from ingest.db.connection.pool import Connection, autocommit
 from ingest.db.jobs import acceptance, receiving
 from ingest.db.jobs.acceptance import NewJob
 from ingest.errors import DatabaseError, InvalidInput, TryAgain
@@ -104,7 +104,7 @@ def _accept(job: NewJob, blocks: int) -> None:
 def _append_all(job: NewJob) -> int:
     """Append the blocks of the body while it arrives. Return their number."""
     settings = services().settings
-    chunks = _touching(job.id, body.lines())
+    chunks = touching(body.lines(), lambda conn: receiving.touch(conn, job.id))
     items = no = size = 0
     for no, block in enumerate(blocks_of_lines(chunks, longest_line=settings.max_item_bytes)):
         items += block.items
@@ -125,8 +125,12 @@ def _append(job_id: UUID, no: int, block: Block) -> None:
         raise TryAgain(None, reason=_REMOVED)
 
 
-def _touching(job_id: UUID, chunks: Iterable[bytes]) -> Iterator[bytes]:
+def touching(chunks: Iterable[bytes], touch: Callable[[Connection], object]) -> Iterator[bytes]:
     """Yield a body, and say now and then that it still arrives.
+
+    Args:
+        chunks: the body.
+        touch: says so.
 
     Raises:
         RequestTimeout: it takes longer than SLUICE_BODY_SECONDS.
@@ -137,11 +141,11 @@ def _touching(job_id: UUID, chunks: Iterable[bytes]) -> Iterator[bytes]:
         if now - begun > services().settings.body_seconds:
             raise RequestTimeout(
                 f"The body took longer than {services().settings.body_seconds} seconds; nothing was stored. Send it "
-                "in several jobs"
+                "in several jobs, or in parts"
             )
         if now - touched > receiving.TOUCH_SECONDS:
             touched = now
             # A touch that fails is made up for by the next one, or by the next block.
             with suppress(DatabaseError), autocommit(services().pool) as conn:
-                receiving.touch(conn, job_id)
+                touch(conn)
         yield chunk

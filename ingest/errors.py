@@ -12,6 +12,9 @@ SluiceError                     a code and a message that a client may read
 │   ├── TemplateNotConfigured   the tenant has chosen no template yet
 │   ├── Unauthorized            no key, or one that opens nothing
 │   ├── NotFound                not there, or another tenant's: the two look alike
+│   ├── Gone                    an upload that nobody went on with for too long
+│   ├── WrongState              an upload that was completed takes no parts
+│   ├── PartsMissing            an upload cannot be completed yet
 │   ├── LastKey                 the last active key of a tenant cannot be revoked
 │   ├── LimitReached            a tenant has as many of these as it may have
 │   ├── PayloadTooLarge         more bytes than the server reads
@@ -136,6 +139,24 @@ class NotFound(RequestError):
     """Not there, or another tenant's."""
 
     code = "NOT_FOUND"
+
+
+class Gone(RequestError):
+    """It was there, and is no more."""
+
+    code = "GONE"
+
+
+class WrongState(RequestError):
+    """It is in a state in which this cannot be done."""
+
+    code = "WRONG_STATE"
+
+
+class PartsMissing(RequestError):
+    """Parts of an upload have not arrived; the message lists their numbers."""
+
+    code = "PARTS_MISSING"
 
 
 class LastKey(RequestError):

@@ -17,6 +17,12 @@ POINTS = (
     "accept.begun",
     "receive.begun",
     "receive.appended",
+    "part.begun",
+    "part.appended",
+    "part.arrived",
+    "part.committed",
+    "upload.numbered",  # not committed yet
+    "upload.completed",
     "accept.committed",
     "accept.notified",
     "notify.begun",

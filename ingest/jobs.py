@@ -20,7 +20,8 @@ class JobState(StrEnum):
 
     Attributes:
         RECEIVING: its body is still arriving: nothing of it runs, and no call shows it. The request that reads the body
-            moves it in and out; if that request dies, the sweeper removes the job.
+            moves it in and out; if that request dies, the sweeper removes the job. An upload's job is moved in by the
+            request that begins the upload, and out by the one that completes it.
         PENDING: stored, not begun. The request that accepts the batch moves it in; the first delivery moves it out.
         PROCESSING: a worker, or sweep, has begun it. The first delivery moves it in; one of the three ends, out.
         COMPLETED: every item has an outcome, failed ones included. The closing of its last block moves it in.

@@ -16,7 +16,7 @@ from ingest import faultpoints, logs
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
 from ingest.db.data import retention
-from ingest.db.jobs import claims, receiving, rescue
+from ingest.db.jobs import claims, parts, receiving, rescue, uploads
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
 from ingest.engine.announcer import Announcer
@@ -33,6 +33,8 @@ _ROUND_SECONDS = 1.0
 # The bounds of a round: all that exceeds them waits for the next one, a second later.
 _MOST_CHECKED = 500
 _MOST_UNFINISHED_REMOVED = 5  # each with up to SLUICE_MAX_JOB_BYTES of blocks
+_MOST_PARTS_REMOVED = 20  # each of up to 32 MiB
+_MOST_UPLOADS_FORGOTTEN = 1_000
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_BLOCKS_EMPTIED = 500
 _MOST_KEYS_PURGED = 10_000  # more than requests with a key can store in a second
@@ -90,6 +92,12 @@ class Sweep:
         counts["notified"] = len(notified)
         to_rescue = [*unsent, *(job.id for job in due_jobs if job.finding is Finding.RESCUE)]
         counts["rescued"] = self._rescue_workers.start(to_rescue)
+        counts["parts_removed"] = parts.remove_abandoned(conn, limit=_MOST_PARTS_REMOVED)
+        conn.commit()
+        counts["uploads_expired"] = uploads.expire(conn, limit=_MOST_UNFINISHED_REMOVED)
+        conn.commit()
+        counts["uploads_forgotten"] = uploads.forget(conn, limit=_MOST_UPLOADS_FORGOTTEN)
+        conn.commit()
         counts["unfinished_removed"] = receiving.remove_abandoned(conn, limit=_MOST_UNFINISHED_REMOVED)
         conn.commit()
         counts["jobs_purged"] = retention.purge_jobs(

@@ -18,6 +18,7 @@ from ingest.errors import (
     DigestMismatch,
     DiskFull,
     FaultyBody,
+    Gone,
     InvalidInput,
     InvalidParameter,
     ItemTooLarge,
@@ -26,6 +27,7 @@ from ingest.errors import (
     LastKey,
     LimitReached,
     NotFound,
+    PartsMissing,
     PayloadTooLarge,
     RateLimited,
     SluiceError,
@@ -40,6 +42,7 @@ from ingest.errors import (
     UnsupportedMediaType,
     ValidationFailed,
     WriteRefused,
+    WrongState,
 )
 from ingest.intake import codings
 
@@ -56,6 +59,9 @@ STATUS: Mapping[type[SluiceError], int] = {
     LastKey: 409,
     LimitReached: 409,
     KeyInProgress: 409,
+    WrongState: 409,
+    PartsMissing: 409,
+    Gone: 410,
     PayloadTooLarge: 413,
     ItemTooLarge: 413,
     TooLarge: 413,

@@ -110,6 +110,11 @@ def is_known(coding: str) -> bool:
     return coding in _DECODERS or coding in {"", "identity"}
 
 
+def plain_name(coding: str) -> str:
+    """Return the usual name of a coding: `identity` for none, `gzip` for `x-gzip`."""
+    return {"": "identity", "x-gzip": "gzip"}.get(coding, coding)
+
+
 def decoded(chunks: Iterable[bytes], coding: str, *, most_bytes: int) -> Iterator[bytes]:
     """Decode a body piece by piece.
 

@@ -12,11 +12,11 @@ import pytest
 
 from ingest.db.connection.pool import Connection
 from ingest.db.data import retention
-from ingest.db.jobs import rescue
+from ingest.db.jobs import parts, receiving, rescue, uploads
 from ingest.db.tenants import idempotency, templates
 from ingest.db.tenants.tenants import Tenant
 from ingest.jobs import JobOptions
-from tests.support.factories import accept, entity
+from tests.support.factories import accept, begin_part, entity, new_upload
 
 _ROWS = 5
 _LIMIT = 2
@@ -51,6 +51,24 @@ def _late_jobs(conn: Connection, tenant: Tenant) -> None:
     conn.execute("UPDATE jobs SET deadline_at = now()")
 
 
+def _old_uploads(conn: Connection, tenant: Tenant) -> None:
+    for _ in range(_ROWS):
+        new_upload(conn, tenant)
+    conn.execute("UPDATE uploads SET heard_at = heard_at - interval '1 year'")
+
+
+def _gone_uploads(conn: Connection, tenant: Tenant) -> None:
+    _old_uploads(conn, tenant)
+    assert uploads.expire(conn, limit=_ROWS) == _ROWS
+
+
+def _parts_left(conn: Connection, tenant: Tenant) -> None:
+    upload_id = new_upload(conn, tenant)
+    for part in range(1, _ROWS + 1):
+        begin_part(conn, upload_id, part)
+    conn.execute("UPDATE upload_parts SET touched_at = touched_at - interval '1 hour'")
+
+
 def _replaced_versions(conn: Connection, tenant: Tenant) -> None:
     schema: dict[str, Any] = {"entity_types": {}, "event_types": {}, "state_keys": [], "pii_fields": {}}
     for number in range(_ROWS + 1):
@@ -60,6 +78,10 @@ def _replaced_versions(conn: Connection, tenant: Tenant) -> None:
 
 _BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], None], Callable[[Connection], int]]] = {
     "idempotency keys": (_old_keys, lambda conn: retention.purge_idempotency_keys(conn, limit=_LIMIT)),
+    "uploads to expire": (_old_uploads, lambda conn: uploads.expire(conn, limit=_LIMIT)),
+    "uploads to forget": (_gone_uploads, lambda conn: uploads.forget(conn, limit=_LIMIT)),
+    "parts left": (_parts_left, lambda conn: parts.remove_abandoned(conn, limit=_LIMIT)),
+    "jobs left": (_gone_uploads, lambda conn: receiving.remove_abandoned(conn, limit=_LIMIT, seconds=-1)),
     "jobs": (_ended_jobs, lambda conn: retention.purge_jobs(conn, days=1, limit=_LIMIT)),
     "template versions": (_replaced_versions, lambda conn: retention.purge_template_versions(conn, limit=_LIMIT)),
     "late jobs": (_late_jobs, lambda conn: len(rescue.fail_late(conn, limit=_LIMIT))),

@@ -5,6 +5,7 @@ A new function of `ingest.db` fails here until a call of it stands in one of the
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
@@ -18,18 +19,32 @@ from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.data import entities, events, growth, retention, states
 from ingest.db.data.entities import SCOPE
 from ingest.db.data.events import Links
-from ingest.db.jobs import acceptance, blocks, claims, completion, control, lookup, outbox, receiving, rescue
+from ingest.db.jobs import (
+    acceptance,
+    blocks,
+    claims,
+    completion,
+    control,
+    lookup,
+    outbox,
+    parts,
+    receiving,
+    rescue,
+    uploads,
+)
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.completion import BlockOutcome, Yields
+from ingest.db.jobs.parts import Arrived
 from ingest.db.tenants import idempotency, keys, templates, tenants
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
+from ingest.errors import PartsMissing
 from ingest.intake.blocks import Block
 from ingest.items.entities import Entity
 from ingest.items.events import Event
 from ingest.items.states import State
 from ingest.jobs import Effect, ItemError, ItemWarning
-from tests.support.factories import accept, make_tenant, new_job
+from tests.support.factories import accept, begin_part, make_tenant, new_job, new_upload, store_part
 from tests.support.factories import entity as sent_entity
 
 _ENOUGH = 12  # executions, after which psycopg has prepared a statement and Postgres has settled on a plan
@@ -125,6 +140,37 @@ def _append_block(conn: Connection, stored: Stored, **overrides: Any) -> NewJob:
     assert receiving.begin(conn, job)
     assert receiving.append(conn, job.id, 0, Block(0, 1, b"x", 1))
     return job
+
+
+def _upload(conn: Connection, stored: Stored) -> UUID:
+    upload_id = new_upload(conn, stored.tenant, kind="states", ordered=False)
+    store_part(conn, upload_id, 1, b"{}\n")
+    return upload_id
+
+
+def _finish_part(conn: Connection, stored: Stored) -> object:
+    upload_id = _upload(conn, stored)
+    return store_part(conn, upload_id, 1, b"{}\n")
+
+
+def _finish_older_part(conn: Connection, stored: Stored) -> object:
+    upload_id = _upload(conn, stored)
+    attempt = begin_part(conn, upload_id, 1)
+    store_part(conn, upload_id, 1, b"{}\n")
+    return parts.finish(conn, attempt, Arrived(1, 0, 0, bytes(32), 0, 0, 0))
+
+
+def _complete(conn: Connection, stored: Stored) -> object:
+    upload_id = _upload(conn, stored)
+    begin_part(conn, upload_id, 1)
+    return uploads.complete(conn, stored.tenant.id, upload_id, parts_sent=1, check=lambda *_: None, awaited=False)
+
+
+def _complete_too_early(conn: Connection, stored: Stored) -> None:
+    with suppress(PartsMissing):
+        uploads.complete(
+            conn, stored.tenant.id, _upload(conn, stored), parts_sent=2, check=lambda *_: None, awaited=False
+        )
 
 
 def _record_errors(conn: Connection, stored: Stored) -> None:
@@ -225,6 +271,24 @@ _WRITES: dict[str, Call] = {
     ),
     "receiving.touch": lambda conn, stored: receiving.touch(conn, _append_block(conn, stored).id),
     "receiving.remove": lambda conn, stored: receiving.remove(conn, [_append_block(conn, stored).id]),
+    "uploads.create": lambda conn, stored: new_upload(conn, stored.tenant),
+    "uploads.find": lambda conn, stored: uploads.find(conn, stored.tenant.id, _upload(conn, stored)),
+    "uploads.find_open": lambda conn, stored: uploads.find_open(
+        conn, stored.tenant.id, _upload(conn, stored), lock=True
+    ),
+    "uploads.complete": _complete,
+    "uploads.complete too early": _complete_too_early,
+    "uploads.delete": lambda conn, stored: uploads.delete(conn, stored.tenant.id, _upload(conn, stored)),
+    "parts.begin": lambda conn, stored: begin_part(conn, _upload(conn, stored), 2),
+    "parts.append": lambda conn, stored: store_part(conn, _upload(conn, stored), 2, b"{}\n"),
+    "parts.touch": lambda conn, stored: parts.touch(conn, begin_part(conn, _upload(conn, stored), 2)),
+    "parts.finish": _finish_part,
+    "parts.finish older": _finish_older_part,
+    "parts.remove": lambda conn, stored: parts.remove(conn, [store_part(conn, _upload(conn, stored), 2, b"{}\n").id]),
+    "parts.give_up": lambda conn, stored: parts.give_up(conn, begin_part(conn, _upload(conn, stored), 2)),
+    "parts.remove_unfinished": lambda conn, stored: parts.remove_unfinished(conn, _upload(conn, stored)),
+    "parts.remove_all": lambda conn, stored: parts.remove_all(conn, [_upload(conn, stored)]),
+    "parts.of_upload": lambda conn, stored: parts.of_upload(conn, _upload(conn, stored)),
     "control.fail": lambda conn, stored: control.fail(conn, _accepted(conn, stored), "JOB_UNRUNNABLE", "x"),
     "blocks.lock any": lambda conn, stored: _lock(conn, stored, in_order=False),
     "blocks.lock in order": lambda conn, stored: _lock(conn, stored, in_order=True),
@@ -277,18 +341,18 @@ _PLANNED_ANEW = {
     *(f"retention.{name}" for name in ("purge_idempotency_keys", "purge_template_versions")),
     *(f"rescue.{name}" for name in ("check_due_jobs", "end_overdue_sessions", "fail_after_failed")),
     *(f"rescue.{name}" for name in ("fail_late", "fail_stuck", "fail_without_blocks")),
-    *("outbox.take_left", "receiving.remove_abandoned"),
+    *("outbox.take_left", "receiving.remove_abandoned", "parts.remove_abandoned", "uploads.expire", "uploads.forget"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
 }
 _MODULES = (
-    *(acceptance, blocks, claims, completion, control, lookup, outbox, receiving, rescue),
+    *(acceptance, blocks, claims, completion, control, lookup, outbox, parts, receiving, rescue, uploads),
     *(entities, events, growth, retention, states),
     *(idempotency, keys, templates, tenants),
 )
 
 # Retention may empty these tables, and autovacuum then notes that they are empty.
 _EMPTIED = """
-VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, job_ends, idempotency_keys,
+VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, job_ends, idempotency_keys, uploads, upload_parts,
                entities, states, events, event_entities
 """
 
@@ -329,6 +393,10 @@ SELECT gen_random_uuid(), {other}, 'events', false, '', false, 2, 2, 2, 'process
 FROM generate_series(1, {rows} / 4);
 INSERT INTO job_blocks (job_id, no, first_index, items, payload, open)
 SELECT j.id, 0, 0, 1, '', j.ended_at IS NULL FROM jobs j ON CONFLICT DO NOTHING;
+INSERT INTO uploads (id, tenant_id, job_id, status, content_type, coding)
+SELECT gen_random_uuid(), tenant_id, id, 'completed', '', '' FROM jobs ON CONFLICT DO NOTHING;
+INSERT INTO upload_parts (id, upload_id, number, part, whole, digest)
+SELECT gen_random_uuid(), id, 1, 1, true, sha256('') FROM uploads ON CONFLICT DO NOTHING;
 """
 
 

@@ -3,6 +3,7 @@
 A new table fails here until `_fill` brings a row into it as the product would, and each of the three knows it.
 """
 
+import json
 from collections.abc import Callable
 from hashlib import sha256
 from uuid import UUID
@@ -20,7 +21,7 @@ from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
 from ingest.ids import uuid7
 from ingest.settings import Settings
-from tests.support.factories import entity, event, state
+from tests.support.factories import entity, event, new_upload, state, store_part
 from worker.sweep import Sweep
 
 # Tables that no check of `sluice verify` reads.
@@ -41,6 +42,8 @@ _NOT_ERASED = {
     "events": "events outlive their entity (docs/contracts/operator.md section 3)",
     "event_entities": "events outlive their entity (docs/contracts/operator.md section 3)",
     "idempotency_keys": "it holds ids, and hashes of the rest",
+    "uploads": "it holds nothing that was sent as an item",
+    "upload_parts": "it counts items and has a hash of them; their blocks are those of a job",
 }
 
 # Tables of which no retention deletes all rows.
@@ -80,6 +83,7 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
     key = Key(owner.id, "upsertEntity", sha256(_MARK.encode()).digest())
     with transaction(pool) as conn:
         assert control.cancel(conn, submit("states", [state(1)]))
+        store_part(conn, new_upload(conn, owner), 1, json.dumps(entity(1)).encode() + b"\n")
         idempotency.remember(conn, key, sha256(b"").digest(), Answer(public_id=uuid7(), action="created"))
 
 

@@ -10,7 +10,7 @@ import pytest
 from ingest.db import doctor, verify
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities
-from ingest.db.jobs import blocks, completion, control, lookup
+from ingest.db.jobs import blocks, completion, control, lookup, uploads
 from ingest.db.jobs.completion import BlockOutcome
 from ingest.db.tenants import tenants
 from ingest.db.tenants.tenants import Tenant
@@ -21,7 +21,18 @@ from ingest.jobs import JobOptions
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
-from tests.support.factories import accept, entity, event, make_executor, make_tenant, run_pending, state
+from tests.support.factories import (
+    accept,
+    begin_part,
+    entity,
+    event,
+    make_executor,
+    make_tenant,
+    new_upload,
+    run_pending,
+    state,
+    store_part,
+)
 from tests.support.meanwhile import once
 
 _NEVER = 100 * 86_400
@@ -67,6 +78,23 @@ def half(pool: Pool, owner: Tenant, redis_url: str) -> UUID:
     assert job is not None
     assert job.processed == 1
     return job_id
+
+
+@pytest.fixture
+def uploaded(pool: Pool, owner: Tenant) -> dict[str, UUID]:
+    """The jobs of an open and of a completed upload, and the latter's id. Jobs of events, for which no other waits."""
+    line = b"{}\n"
+    with transaction(pool) as conn:
+        open_upload, completed = (new_upload(conn, owner, kind="events", ordered=False) for _ in range(2))
+        for part in (1, 2, 3):
+            store_part(conn, open_upload, part, *[line * part] * part)
+            store_part(conn, completed, part, line * part)
+        store_part(conn, open_upload, 1, line)
+        begin_part(conn, open_upload, 4)
+        job_id, _ = uploads.complete(conn, owner.id, completed, parts_sent=3, check=lambda *_: None, awaited=False)
+        open_job = uploads.find(conn, owner.id, open_upload).job_id
+    assert open_job is not None
+    return {"open_upload": open_job, "uploaded": job_id, "completed": completed}
 
 
 def test_a_database_with_nothing_in_it_is_well(database_url: str) -> None:
@@ -234,16 +262,31 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
            SELECT gen_random_uuid(), tenant_id, kind, merge, template_id, request_id, awaited, 'receiving', 0, 0, 0,
                   now() - interval '7 minutes', now() - interval '6 minutes' FROM jobs WHERE id = %(job)s""",
     ),
+    "upload_job": ("UPDATE jobs SET tenant_id = %(other)s WHERE id = %(uploaded)s",),
+    "upload_part_blocks": ("DELETE FROM job_blocks WHERE job_id = %(open_upload)s AND no = -20000",),
+    "upload_block_part": ("UPDATE job_blocks SET no = -90000 WHERE job_id = %(open_upload)s AND no = -30000",),
+    "upload_parts_sum": ("UPDATE upload_parts SET items = 9 WHERE upload_id = %(completed)s AND part = 1",),
+    "upload_left": ("UPDATE uploads SET heard_at = now() - interval '25 hours' WHERE job_id = %(open_upload)s",),
     "sweep_runs": ("UPDATE jobs SET check_at = now() - interval '2 minutes' WHERE id = %(half)s",),
     "sweep_look_ahead": ("UPDATE jobs SET check_at = now() + interval '3 minutes' WHERE id = %(half)s",),
 }
 # Rows of other checks that such a break inevitably breaks too.
-_ALSO: Mapping[str, dict[str, int]] = {"event_tenant": {"entity_tenant": 1}}
+_ALSO: Mapping[str, dict[str, int]] = {
+    "event_tenant": {"entity_tenant": 1},
+    "upload_block_part": {"upload_part_blocks": 1},
+}
 
 
 @pytest.mark.parametrize("name", _BREAKS)
 def test_what_breaks_one_invariant_is_found_by_its_check_alone(
-    database_url: str, observer: Connection, pool: Pool, owner: Tenant, done: dict[str, UUID], half: UUID, name: str
+    database_url: str,
+    observer: Connection,
+    pool: Pool,
+    owner: Tenant,
+    done: dict[str, UUID],
+    half: UUID,
+    uploaded: dict[str, UUID],
+    name: str,
 ) -> None:
     assert found(database_url) == {}
     with transaction(pool) as conn:
@@ -259,6 +302,7 @@ def test_what_breaks_one_invariant_is_found_by_its_check_alone(
         "other": stranger.id,
         "foreign_job": foreign_job,
         "foreign_template": template_id,
+        **uploaded,
     }
     for statement in _BREAKS[name]:
         observer.execute(statement, values if "%(" in statement else None)  # type: ignore[arg-type]

@@ -1,20 +1,22 @@
 """Makers of test data; every one takes overrides."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import acceptance
+from ingest.db.jobs import acceptance, parts, uploads
 from ingest.db.jobs.acceptance import NewJob
+from ingest.db.jobs.parts import Arrived, Attempt
 from ingest.db.tenants import keys, tenants
 from ingest.db.tenants.templates import TemplateCache
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
 from ingest.engine.kinds import KINDS
 from ingest.ids import uuid7
-from ingest.intake.blocks import cut
+from ingest.intake.blocks import blocks_of_lines, cut
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
@@ -134,6 +136,35 @@ def accept(
     job = new_job(tenant, kind, **overrides)
     acceptance.accept(conn, job, cut(body, **cut_as))
     return job.id
+
+
+def new_upload(conn: Connection, tenant: Tenant, **overrides: Any) -> UUID:
+    """Begin an upload as the API does; the overrides are its job's. Return its id."""
+    upload_id = uuid7()
+    job = new_job(tenant, **overrides)
+    uploads.create(conn, upload_id, job, content_type="application/x-ndjson", coding="identity")
+    return upload_id
+
+
+def begin_part(conn: Connection, upload_id: UUID, part: int) -> Attempt:
+    """Begin an attempt at a part."""
+    attempt = parts.begin(conn, upload_id, uuid7(), part=part, most_bytes=2**32)
+    assert attempt is not None
+    return attempt
+
+
+def store_part(conn: Connection, upload_id: UUID, part: int, *blocks: bytes) -> Attempt:
+    """Store a part of so many blocks, each one its lines."""
+    attempt = begin_part(conn, upload_id, part)
+    items = lines = 0
+    for place, text in enumerate(blocks):
+        [block] = blocks_of_lines([text], longest_line=1_000)
+        assert parts.append(conn, attempt, place, replace(block, first_index=items, first_line=lines + 1))
+        items += block.items
+        lines += text.count(b"\n")
+    size = sum(map(len, blocks))
+    assert parts.finish(conn, attempt, Arrived(part, items, size, bytes(32), len(blocks), lines, size))
+    return attempt
 
 
 def told(item: Any) -> Any:

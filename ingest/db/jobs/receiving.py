@@ -17,29 +17,31 @@ from ingest.intake.blocks import Block
 TOUCH_SECONDS = 10
 ABANDONED_SECONDS = 40
 
-_BEGIN = f"""
+_BEGIN_DURABLY = f"""
 INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
                   strict, options, status, total, unprocessed, blocks_open)
 SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s::integer, %(after_job_id)s::uuid, %(after_any)s,
        %(ordered)s, %(request_id)s, %(awaited)s, %(strict)s, %(options)s::jsonb, 'receiving', 0, 0, 0
-FROM set_config('synchronous_commit', 'off', true)
 WHERE {CALLER_HOLDS}
 ON CONFLICT (id) DO NOTHING
 """
+_BEGIN = _BEGIN_DURABLY.replace("WHERE", "FROM set_config('synchronous_commit', 'off', true)\nWHERE", 1)
 _IS_THERE = "SELECT FROM jobs WHERE id = %s"
 
 
-def begin(conn: Connection, job: NewJob) -> bool:
+def begin(conn: Connection, job: NewJob, *, durable: bool = False) -> bool:
     """Store a job without any block, as RECEIVING. Where it is there already, nothing happens.
 
     Args:
         conn: a connection, in a transaction or not.
         job: what the request decided.
+        durable: the commit waits for the disk, because the client is told of it before the body has come.
 
     Returns:
         True if the job is stored. False if the cached caller is out of date: this call did nothing then.
     """
-    return conn.execute(_BEGIN, values_of(job)).rowcount > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0
+    statement = _BEGIN_DURABLY if durable else _BEGIN
+    return conn.execute(statement, values_of(job)).rowcount > 0 or conn.execute(_IS_THERE, (job.id,)).rowcount > 0
 
 
 # A repetition of an attempt that has landed finds the block there, and counts it no second time.
@@ -48,7 +50,7 @@ WITH counted AS (
     UPDATE jobs SET total = total + %(items)s, unprocessed = unprocessed + %(items)s, blocks_open = blocks_open + 1,
         progressed_at = clock_timestamp()
     FROM set_config('synchronous_commit', 'off', true)
-    WHERE id = %(job_id)s AND status = 'receiving' AND blocks_open = %(no)s
+    WHERE id = %(job_id)s AND status || '' = 'receiving' AND blocks_open = %(no)s
     RETURNING id
 )
 INSERT INTO job_blocks (job_id, no, first_index, items, payload, first_line)
@@ -82,7 +84,7 @@ def append(conn: Connection, job_id: UUID, no: int, block: Block) -> bool:
 
 _TOUCH = """
 UPDATE jobs SET progressed_at = clock_timestamp() FROM set_config('synchronous_commit', 'off', true)
-WHERE id = %s AND status = 'receiving'
+WHERE id = %s AND status || '' = 'receiving'
 """
 
 
@@ -91,21 +93,26 @@ def touch(conn: Connection, job_id: UUID) -> bool:
     return conn.execute(_TOUCH, (job_id,)).rowcount > 0
 
 
+# A job takes its place among the tenant's jobs when it is accepted.
+PENDING = """status = 'pending', seq = nextval(pg_get_serial_sequence('jobs', 'seq')), queued_at = now(),
+    progressed_at = now(), check_at = now() + interval '1.5 seconds',
+    deadline_at = now() + make_interval(secs => (options ->> 'deadline_seconds')::integer)"""
+
 # Blocks commit without waiting for the disk, so a server that crashes may lose the last ones after it confirmed them: a
 # job that has fewer blocks than were appended is not accepted.
+_WHOLE = "id = %(id)s AND status || '' = 'receiving' AND blocks_open = %(blocks)s"
 _ACCEPT = """
-{key}UPDATE jobs SET status = 'pending', seq = nextval(pg_get_serial_sequence('jobs', 'seq')), queued_at = now(),
-    progressed_at = now(), check_at = now() + interval '1.5 seconds',
-    deadline_at = now() + make_interval(secs => (options ->> 'deadline_seconds')::integer)
-{source}WHERE id = %(id)s AND status = 'receiving' AND blocks_open = %(blocks)s
+{key}UPDATE jobs SET {pending}
+{source}WHERE {whole}
 """
-_ACCEPT_WITHOUT_KEY = _ACCEPT.format(key="", source="")
+_ACCEPT_WITHOUT_KEY = _ACCEPT.format(pending=PENDING, whole=_WHOLE, key="", source="")
 # A key is stored if its job is there, and the job is accepted if its key is stored.
 _ACCEPT_WITH_KEY = _ACCEPT.format(
+    pending=PENDING,
+    whole=_WHOLE,
     key=f"WITH key AS ({idempotency.STORE} RETURNING job_id)\n".format(
         answer="%(id)s, NULL, NULL",
-        condition=f"EXISTS (SELECT FROM jobs WHERE id = %(id)s AND status = 'receiving' AND blocks_open = %(blocks)s)"
-        f" AND {idempotency.TRY_LOCK}",
+        condition=f"EXISTS (SELECT FROM jobs WHERE {_WHOLE}) AND {idempotency.TRY_LOCK}",
     ),
     source="FROM key ",
 )
@@ -136,7 +143,7 @@ def accept(conn: Connection, job: NewJob, blocks: int) -> bool:
     return bool(is_accepted)
 
 
-_REMOVE = "DELETE FROM jobs WHERE id = ANY (%s) AND status = 'receiving'"
+_REMOVE = "DELETE FROM jobs WHERE id = ANY (%s) AND status || '' = 'receiving'"
 
 
 def remove(conn: Connection, job_ids: Sequence[UUID]) -> int:
@@ -144,9 +151,11 @@ def remove(conn: Connection, job_ids: Sequence[UUID]) -> int:
     return conn.execute(_REMOVE, (list(job_ids),)).rowcount
 
 
+# An upload may rest between two parts; once it is gone, its job is like any other whose request has died.
 _ABANDONED = """
-SELECT id FROM jobs WHERE status = 'receiving' AND progressed_at < now() - make_interval(secs => %(seconds)s)
-ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+SELECT j.id FROM jobs j WHERE j.status = 'receiving' AND j.progressed_at < now() - make_interval(secs => %(seconds)s)
+  AND NOT EXISTS (SELECT FROM uploads u WHERE u.job_id = j.id)
+ORDER BY j.created_at LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED
 """
 
 

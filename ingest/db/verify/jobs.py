@@ -11,6 +11,9 @@ _RECOUNT = (
 )
 _REPORT = "keep a copy of the job's rows (jobs, job_blocks, job_errors, job_warnings) and report it"
 
+# The blocks of an upload are numbered into its job, and counted, when it is completed; `uploads` looks at them before.
+_NOT_UPLOADED = "NOT EXISTS (SELECT FROM uploads u WHERE u.job_id = {} AND u.status = 'open')"
+
 EFFECTS_SUM = Check(
     name="job_effects_sum",
     invariant="Every item of a job has exactly one effect: none is below zero, and they sum to its total",
@@ -32,11 +35,11 @@ BLOCKS_SUM = Check(
     advice="Part of the stored batch is gone or stands twice. Cancel the job if it has not ended "
     "(`sluice jobs cancel`), and have its client send the batch again",
     prefix=JOB,
-    query="""
+    query=f"""
 SELECT j.id, concat('items ', coalesce(b.items, 0), ', total ', j.total)
 FROM jobs j
 LEFT JOIN (SELECT job_id, sum(items) AS items FROM job_blocks GROUP BY job_id) b ON b.job_id = j.id
-WHERE coalesce(b.items, 0) <> j.total
+WHERE coalesce(b.items, 0) <> j.total AND {_NOT_UPLOADED.format("j.id")}
 """,
 )
 
@@ -46,13 +49,13 @@ BLOCKS_FOLLOW = Check(
     wrong="jobs whose blocks leave a gap or overlap",
     advice="The indexes of this job's item errors cannot be trusted: " + _REPORT,
     prefix=JOB,
-    query="""
+    query=f"""
 SELECT job_id, concat('block ', min(no))
 FROM (SELECT job_id, no, first_index,
              row_number() OVER earlier - 1 AS expected_no,
              coalesce(sum(items) OVER (earlier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS expected_index
       FROM job_blocks WINDOW earlier AS (PARTITION BY job_id ORDER BY no)) b
-WHERE no <> expected_no OR first_index <> expected_index
+WHERE (no <> expected_no OR first_index <> expected_index) AND {_NOT_UPLOADED.format("b.job_id")}
 GROUP BY job_id
 """,
 )
@@ -64,11 +67,11 @@ BLOCKS_OPEN = Check(
     advice="The job ends too early or never. Cancel it if it has not ended (`sluice jobs cancel`), and have its client "
     "send the batch again",
     prefix=JOB,
-    query="""
+    query=f"""
 SELECT j.id, concat('blocks_open ', j.blocks_open, ', open blocks ', coalesce(b.open, 0))
 FROM jobs j
 LEFT JOIN (SELECT job_id, count(*) AS open FROM job_blocks WHERE open GROUP BY job_id) b ON b.job_id = j.id
-WHERE coalesce(b.open, 0) <> j.blocks_open
+WHERE coalesce(b.open, 0) <> j.blocks_open AND {_NOT_UPLOADED.format("j.id")}
 """,
 )
 

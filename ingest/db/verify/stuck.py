@@ -2,7 +2,7 @@
 
 from ingest.db.jobs.claims import BLOCKED, FREE_SINCE, HEADS, HELD_BACK
 from ingest.db.verify.check import Check
-from ingest.ids import JOB
+from ingest.ids import JOB, UPLOAD
 
 _SWEEP = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice-sweep'"
 
@@ -122,9 +122,35 @@ LEFT_UNFINISHED = Check(
     advice="Is sweep running (`sluice doctor`)? It removes them with their blocks; no client was told of any of them",
     prefix=JOB,
     query="""
-SELECT id, concat('touched ', date_trunc('second', now() - progressed_at), ' ago') FROM jobs
-WHERE status = 'receiving' AND progressed_at < now() - interval '5 minutes'
+SELECT j.id, concat('touched ', date_trunc('second', now() - j.progressed_at), ' ago') FROM jobs j
+WHERE j.status = 'receiving' AND j.progressed_at < now() - interval '5 minutes'
+  AND NOT EXISTS (SELECT FROM uploads u WHERE u.job_id = j.id)
 """,
 )
 
-CHECKS = (SWEEP_RUNS, SWEEP_KEEPS_UP, CHECK_AHEAD, STUCK, OVERDUE, LATE_FOR_CLIENT, ANNOUNCED_LATE, LEFT_UNFINISHED)
+UPLOADS_LEFT = Check(
+    name="upload_left",
+    invariant="An upload goes once no part came for 24 hours, and a part that broke off after 40 seconds",
+    wrong="uploads or parts that nobody goes on with, and that take room",
+    advice="Is sweep running (`sluice doctor`)? It removes them with their blocks",
+    prefix=UPLOAD,
+    query="""
+SELECT id, concat('heard of ', date_trunc('second', now() - heard_at), ' ago') FROM uploads
+WHERE status = 'open' AND heard_at < now() - interval '24 hours 5 minutes'
+UNION ALL
+SELECT upload_id, concat('part ', part, ' touched ', date_trunc('second', now() - touched_at), ' ago') FROM upload_parts
+WHERE NOT whole AND touched_at < now() - interval '5 minutes'
+""",
+)
+
+CHECKS = (
+    SWEEP_RUNS,
+    SWEEP_KEEPS_UP,
+    CHECK_AHEAD,
+    STUCK,
+    OVERDUE,
+    LATE_FOR_CLIENT,
+    ANNOUNCED_LATE,
+    LEFT_UNFINISHED,
+    UPLOADS_LEFT,
+)

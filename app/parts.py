@@ -1,0 +1,197 @@
+"""Receive a part of an upload: its blocks are stored while it arrives, and it counts once all of it is there."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from flask import request
+from werkzeug.http import parse_options_header
+
+from app.http import body, content_digest
+from app.http.arrival import place, sent
+from app.http.auth import caller
+from app.http.services import services
+from app.stores import check_atomic, touching
+from ingest import faultpoints
+from ingest.db.connection.confirmed import retry_until_known
+from ingest.db.connection.pool import Connection, autocommit, transaction
+from ingest.db.jobs import parts, uploads
+from ingest.db.jobs.parts import Arrived, Attempt
+from ingest.db.jobs.uploads import Upload
+from ingest.errors import DatabaseError, InvalidInput, PayloadTooLarge, TryAgain, UnsupportedMediaType
+from ingest.ids import uuid7
+from ingest.intake import codings
+from ingest.intake.blocks import Block, blocks_of_lines
+
+# docs/contracts/jobs.md section 1.
+MOST_BYTES = 33_554_432
+
+
+class _Measure:
+    """Counts a part while it passes.
+
+    Attributes:
+        size: bytes, as they were sent.
+        decoded: bytes without their content coding.
+        lines: how many, blank ones included.
+    """
+
+    def __init__(self) -> None:
+        self.size = self.decoded = self.lines = 0
+        self._hash = hashlib.sha256()
+        self._begun = False  # a line whose line feed has not come
+
+    def sent(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.size += len(chunk)
+            if self.size > MOST_BYTES:
+                raise _too_large()
+            self._hash.update(chunk)
+            yield chunk
+
+    def text(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.decoded += len(chunk)
+            self.lines += chunk.count(b"\n")
+            self._begun = not chunk.endswith(b"\n")
+            yield chunk
+        self.lines += self._begun
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the bytes as they were sent."""
+        return self._hash.digest()
+
+
+def _body(upload: Upload, measure: _Measure) -> Iterator[bytes]:
+    """Return the part that this request brings, which is yielded decoded while it arrives.
+
+    Raises:
+        UnsupportedMediaType: it has another type or coding than the upload says.
+        PayloadTooLarge: it says that it has too many bytes; or, while it arrives, it has or expands too much.
+    """
+    media_type, options = parse_options_header(request.headers.get("Content-Type", ""))
+    if media_type.lower() != upload.content_type:
+        raise UnsupportedMediaType(f"Send each part as {upload.content_type}: that is the contentType of this upload")
+    body.check_charset(options)
+    if codings.plain_name(body.coding()) != upload.coding:
+        raise UnsupportedMediaType(
+            f"Send each part with Content-Encoding {upload.coding}: that is the contentEncoding of this upload"
+        )
+    if (request.content_length or 0) > MOST_BYTES:
+        raise _too_large()
+    chunks = content_digest.checked(measure.sent(sent()))
+    return measure.text(codings.decoded(chunks, upload.coding, most_bytes=services().settings.max_job_bytes))
+
+
+def _too_large() -> PayloadTooLarge:
+    return PayloadTooLarge(f"The part is over {MOST_BYTES} bytes; send it in several parts")
+
+
+def receive(upload: Upload, part: int) -> Arrived:
+    """Store a part of an upload, which this request brings.
+
+    Args:
+        upload: an open one of the caller's.
+        part: the part's number, from 1.
+
+    Raises:
+        UnsupportedMediaType: it has another type or coding than the upload says.
+        PayloadTooLarge: it has too many bytes.
+        InvalidInput: it has too many items or blocks, or cannot be decoded; and all that `app.http.arrival.sent` and
+            `app.http.content_digest.checked` raise.
+        WrongState: the upload was completed meanwhile; Gone and NotFound likewise.
+        Busy: as many large bodies are being read as this process can.
+        DatabaseError: the part is not stored.
+    """
+    measure = _Measure()
+    text = _body(upload, measure)
+    with place():
+        attempt = _begin(upload, part)
+        faultpoints.passing("part.begun")
+        try:
+            blocks, items = _append_all(upload, attempt, text)
+            arrived = Arrived(part, items, measure.size, measure.digest, blocks, measure.lines, measure.decoded)
+            faultpoints.passing("part.arrived")
+            _finish(upload, attempt, arrived)
+        except BaseException:
+            # The sweeper removes the attempt if the database is away too, or this process dies.
+            with suppress(DatabaseError), transaction(services().pool) as conn:
+                parts.give_up(conn, attempt)
+            raise
+    faultpoints.passing("part.committed")
+    return arrived
+
+
+def _begin(upload: Upload, part: int) -> Attempt:
+    most_bytes = services().settings.max_job_bytes
+
+    def begin(conn: Connection) -> Attempt | None:
+        with conn.transaction():
+            return parts.begin(conn, upload.id, uuid7(), part=part, most_bytes=most_bytes)
+
+    attempt = retry_until_known(services().pool, begin)
+    if attempt is None:
+        raise _removed(upload)
+    return attempt
+
+
+def _append_all(upload: Upload, attempt: Attempt, chunks: Iterator[bytes]) -> tuple[int, int]:
+    """Store the blocks of a part. Return how many blocks and items it has."""
+    settings = services().settings
+    arriving = touching(chunks, lambda conn: parts.touch(conn, attempt))
+    blocks = items = 0
+    for block in blocks_of_lines(arriving, longest_line=settings.max_item_bytes):
+        items += block.items
+        if items > settings.max_job_items:
+            raise InvalidInput(f"The part has over {settings.max_job_items} items; the most in one job")
+        if blocks == parts.MOST_BLOCKS:
+            raise InvalidInput("The part has too many lines; send it in several parts")
+        _append(upload, attempt, blocks, block)
+        blocks += 1
+        faultpoints.passing("part.appended")
+    return blocks, items
+
+
+def _append(upload: Upload, attempt: Attempt, place: int, block: Block) -> None:
+    if not retry_until_known(services().pool, lambda conn: parts.append(conn, attempt, place, block)):
+        raise _removed(upload)
+
+
+def _finish(upload: Upload, attempt: Attempt, arrived: Arrived) -> None:
+    def finish(conn: Connection) -> bool:
+        with conn.transaction():
+            return parts.finish(conn, attempt, arrived)
+
+    if not retry_until_known(services().pool, finish):
+        raise _removed(upload)
+
+
+def _removed(upload: Upload) -> Exception:
+    """Return the reason for which an upload takes a part no more."""
+    with autocommit(services().pool) as conn:
+        uploads.find_open(conn, caller().tenant_id, upload.id)
+    return TryAgain(None, reason="the sweeper has removed the attempt while its part arrived")
+
+
+def check_size(upload: Upload, items: int, decoded: int) -> None:
+    """Refuse an upload that is too large for a job.
+
+    Args:
+        upload: the upload.
+        items: how many its parts have.
+        decoded: their bytes, without their content coding.
+
+    Raises:
+        InvalidInput: these are too many items, or too much for an atomic job.
+        PayloadTooLarge: these are too many bytes.
+    """
+    settings = services().settings
+    if items > settings.max_job_items:
+        raise InvalidInput(f"The parts have {items} items; the most in one job is {settings.max_job_items}")
+    if decoded > settings.max_job_bytes:
+        raise PayloadTooLarge(
+            f"The parts have {decoded} bytes, decoded; the most in one job is {settings.max_job_bytes}"
+        )
+    if upload.atomic:
+        check_atomic(items, decoded)

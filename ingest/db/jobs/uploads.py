@@ -1,0 +1,270 @@
+"""Uploads: a job whose body arrives in parts, from its begin to `complete` (docs/contracts/jobs.md section 1).
+
+Locks are taken in this order: the upload's row, the rows of its attempts (`ingest.db.jobs.parts`), the job's row.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs import parts, receiving
+from ingest.db.jobs.acceptance import NewJob
+from ingest.errors import Gone, InvalidInput, NotFound, PartsMissing, WrongState
+
+# An upload of which nothing was heard for so long is gone; after the second of these it is forgotten.
+LIFE = "interval '24 hours'"
+REMEMBERED = "interval '91 days'"
+
+# A message names at most so many parts.
+_MOST_NAMED = 100
+
+OPEN, COMPLETED, GONE = "open", "completed", "gone"
+
+
+# Refuses to complete an upload that is too large; it has so many items, and bytes without their content coding.
+Check: TypeAlias = Callable[["Upload", int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload.
+
+    Attributes:
+        job_id: None once it is gone; likewise `kind`.
+        status: OPEN, COMPLETED or GONE.
+        content_type: that each part must have.
+        coding: likewise: `identity`, `gzip` or `zstd`.
+        atomic: all items of its job are written, or none.
+        expires_at: when it is gone if no part arrives until then.
+    """
+
+    id: UUID
+    tenant_id: int
+    job_id: UUID | None
+    kind: str | None
+    status: str
+    content_type: str
+    coding: str
+    atomic: bool
+    expires_at: datetime
+
+
+_CREATE = """
+INSERT INTO uploads (id, tenant_id, job_id, content_type, coding) VALUES (%s, %s, %s, %s, %s)
+"""
+
+
+def create(conn: Connection, upload_id: UUID, job: NewJob, *, content_type: str, coding: str) -> Upload:
+    """Store a new upload, and its job as RECEIVING; return the upload.
+
+    Args:
+        conn: an open transaction.
+        upload_id: the upload's.
+        job: what the request decided.
+        content_type: of each part.
+        coding: of each part.
+    """
+    receiving.begin(conn, job, durable=True)
+    conn.execute(_CREATE, (upload_id, job.tenant_id, job.id, content_type, coding))
+    return find(conn, job.tenant_id, upload_id)
+
+
+_FIND = f"""
+SELECT u.id, u.tenant_id, u.job_id, j.kind, u.status, u.content_type, u.coding, u.heard_at + {LIFE} AS expires_at,
+       coalesce((j.options ->> 'atomic')::boolean, false) AS atomic
+FROM uploads u LEFT JOIN jobs j ON j.id = ANY (ARRAY[u.job_id]) WHERE u.id = %s AND u.tenant_id = %s
+"""
+_LOCK = "SELECT FROM uploads WHERE id = %s AND tenant_id = %s FOR UPDATE"
+
+
+def find(conn: Connection, tenant_id: int, upload_id: UUID, *, lock: bool = False) -> Upload:
+    """Return an upload of a tenant's.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        tenant_id: whose it must be.
+        upload_id: the upload's.
+        lock: keep it as it is until the transaction ends.
+
+    Raises:
+        NotFound: there is none, or it is another tenant's.
+        Gone: nothing was heard of it for too long.
+    """
+    if lock:
+        conn.execute(_LOCK, (upload_id, tenant_id))
+    with conn.cursor(row_factory=class_row(Upload)) as cursor:
+        found = cursor.execute(_FIND, (upload_id, tenant_id)).fetchone()
+    if found is None:
+        raise NotFound("There is no such upload")
+    if found.status == GONE:
+        raise Gone("Nothing was heard of this upload for 24 hours, and it is gone; begin another one")
+    return found
+
+
+def find_open(conn: Connection, tenant_id: int, upload_id: UUID, *, lock: bool = False) -> Upload:
+    """Return an upload that takes parts, as `find` does.
+
+    Raises:
+        WrongState: it was completed; and all that `find` raises.
+    """
+    found = find(conn, tenant_id, upload_id, lock=lock)
+    if found.status != OPEN:
+        raise WrongState("This upload was completed; it takes no more parts, and cannot be deleted")
+    return found
+
+
+_SUMMARY = """
+SELECT count(*) FILTER (WHERE part <= %(parts)s), count(*) FILTER (WHERE part > %(parts)s),
+       coalesce(sum(items), 0)::bigint, coalesce(sum(decoded), 0)::bigint
+FROM upload_parts WHERE upload_id = %(upload_id)s AND whole
+"""
+_MISSING = """
+SELECT n FROM generate_series(1, %(parts)s) n
+WHERE NOT EXISTS (SELECT FROM upload_parts p WHERE p.upload_id = %(upload_id)s AND p.part = n AND p.whole)
+ORDER BY n LIMIT %(most)s
+"""
+_SURPLUS = """
+SELECT part FROM upload_parts WHERE upload_id = %(upload_id)s AND part > %(parts)s AND whole
+ORDER BY part LIMIT %(most)s
+"""
+
+# Payloads stay where they are, because only the numbers of a block change. None of the new ones is below zero, so no
+# block meets another one's old number. Lines are numbered through the whole upload, blank ones included.
+_NUMBER = """
+WITH part AS (
+    SELECT number, part, sum(items) OVER earlier - items AS items_before,
+           sum(lines) OVER earlier - lines AS lines_before
+    FROM upload_parts WHERE upload_id = %(upload_id)s AND whole WINDOW earlier AS (ORDER BY part)
+), numbered AS (
+    SELECT b.no AS old_no, row_number() OVER (ORDER BY p.part, b.no) - 1 AS no, p.items_before, p.lines_before
+    FROM part p JOIN job_blocks b ON b.job_id = ANY (ARRAY[%(job_id)s])
+                                 AND b.no >= -10000 * p.number AND b.no < -10000 * (p.number - 1)
+)
+UPDATE job_blocks b
+SET no = n.no, first_index = b.first_index + n.items_before, first_line = b.first_line + n.lines_before
+FROM numbered n WHERE b.job_id = ANY (ARRAY[%(job_id)s]) AND b.no = n.old_no
+"""
+_ACCEPT = f"""
+UPDATE jobs SET {receiving.PENDING}, total = %(items)s, unprocessed = %(items)s, blocks_open = %(blocks)s,
+    awaited = %(awaited)s
+WHERE id = %(job_id)s AND status || '' = 'receiving'
+"""
+_COMPLETE = "UPDATE uploads SET status = 'completed', heard_at = now() WHERE id = %s AND status || '' = 'open'"
+
+
+def complete(
+    conn: Connection, tenant_id: int, upload_id: UUID, *, parts_sent: int, check: Check, awaited: bool
+) -> tuple[UUID, bool]:
+    """Make a job of the parts of an upload, in the order of their numbers. Once this commits, the batch is safe.
+
+    Attempts that are not whole yet are removed: their requests find the upload completed.
+
+    Args:
+        conn: an open transaction, which any error must roll back.
+        tenant_id: whose upload it must be.
+        upload_id: the upload's.
+        parts_sent: how many parts there are; the last one's number.
+        check: refuses an upload that is too large.
+        awaited: a request waits for the end.
+
+    Returns:
+        The job's id, and whether this call completed the upload, rather than an earlier one.
+
+    Raises:
+        PartsMissing: parts have not arrived.
+        InvalidInput: there are more parts, or no item in any of them; and all that `check` and `find` raise.
+    """
+    upload = find(conn, tenant_id, upload_id, lock=True)
+    assert upload.job_id is not None  # noqa: S101 # only a gone upload has none
+    if upload.status == COMPLETED:
+        return upload.job_id, False
+    items, decoded = _arrived(conn, upload_id, parts_sent)
+    check(upload, items, decoded)
+    parts.remove_unfinished(conn, upload_id)
+    values = {"upload_id": upload_id, "job_id": upload.job_id, "items": items, "awaited": awaited}
+    blocks = conn.execute(_NUMBER, values).rowcount
+    conn.execute(_ACCEPT, {**values, "blocks": blocks})
+    conn.execute(_COMPLETE, (upload_id,))
+    return upload.job_id, True
+
+
+def _arrived(conn: Connection, upload_id: UUID, parts_sent: int) -> tuple[int, int]:
+    """Return how many items and decoded bytes an upload has, if these parts and no others have arrived."""
+    values = {"upload_id": upload_id, "parts": parts_sent, "most": _MOST_NAMED}
+    row: Any = conn.execute(_SUMMARY, values).fetchone()
+    arrived, surplus, items, decoded = row
+    if surplus:
+        named = _named(conn.execute(_SURPLUS, values).fetchall(), surplus)
+        raise InvalidInput(f"You say that there are {parts_sent} parts, and also sent {named}")
+    if missing := parts_sent - arrived:
+        named = _named(conn.execute(_MISSING, values).fetchall(), missing)
+        raise PartsMissing(f"Of {parts_sent} parts {missing} did not arrive; send {named}")
+    if not items:
+        raise InvalidInput("The parts have no item; send at least 1")
+    return items, decoded
+
+
+def _named(rows: Sequence[tuple[object, ...]], count: int) -> str:
+    """Return part numbers as a message names them."""
+    more = f" and {count - len(rows)} more" if count > len(rows) else ""
+    return f"{'part' if count == 1 else 'parts'} {', '.join(str(number) for (number,) in rows)}{more}"
+
+
+_DELETE = "DELETE FROM jobs WHERE id = %s AND status || '' = 'receiving'"
+
+
+def delete(conn: Connection, tenant_id: int, upload_id: UUID) -> None:
+    """Delete an open upload with its parts and its job.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: whose it must be.
+        upload_id: the upload's.
+
+    Raises:
+        WrongState: it was completed; and all that `find` raises.
+    """
+    upload = find_open(conn, tenant_id, upload_id, lock=True)
+    # A request that appends a block holds its attempt, and then asks for the job: so attempts go before the job.
+    parts.remove_all(conn, [upload_id])
+    conn.execute(_DELETE, (upload.job_id,))
+
+
+_EXPIRE = f"""
+UPDATE uploads SET status = 'gone', job_id = NULL WHERE id = ANY (ARRAY(
+    SELECT id FROM uploads WHERE status = 'open' AND heard_at < now() - {LIFE}
+    ORDER BY heard_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+RETURNING id
+"""
+
+
+def expire(conn: Connection, *, limit: int) -> int:
+    """Take open uploads that were not heard of for LIFE out of their jobs, which `receiving.remove_abandoned` removes.
+
+    Args:
+        conn: an open transaction.
+        limit: the most to expire.
+
+    Returns:
+        The number of uploads that are gone now.
+    """
+    gone = [row[0] for row in conn.execute(_EXPIRE, {"limit": limit}).fetchall()]
+    parts.remove_all(conn, gone)  # type: ignore[arg-type] # uuid columns
+    return len(gone)
+
+
+_FORGET = f"""
+DELETE FROM uploads WHERE id = ANY (ARRAY(
+    SELECT id FROM uploads WHERE status = 'gone' AND heard_at < now() - {REMEMBERED}
+    ORDER BY heard_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+"""
+
+
+def forget(conn: Connection, *, limit: int) -> int:
+    """Delete uploads that are gone for long. Return their number, at most `limit`."""
+    return conn.execute(_FORGET, {"limit": limit}).rowcount
