@@ -2,7 +2,7 @@
 
 import codecs
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -24,7 +24,7 @@ from ingest.errors import (
 from ingest.intake import codings
 
 _JSON = "application/json"
-_LINES = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
+LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 _NO_CODING = {"", "identity"}
 _UTF_8 = {"utf-8", "utf8", "us-ascii", "ascii"}  # ASCII is UTF-8
 _MARKS = {codecs.BOM_UTF8: "EF BB BF", codecs.BOM_UTF16_LE: "FF FE, of UTF-16", codecs.BOM_UTF16_BE: "FE FF, of UTF-16"}
@@ -63,7 +63,7 @@ def read(narrower: _Bound | None = None) -> bytes:
         InvalidInput: it is empty, or begins with a byte order mark; and all that `sent` raises.
     """
     _check_type()
-    if _coding() not in _NO_CODING:
+    if coding() not in _NO_CODING:
         raise UnsupportedMediaType("Send the body uncompressed, without Content-Encoding")
     of_all = _of_all()
     bound = of_all if narrower is None or narrower.bytes > of_all.bytes else narrower
@@ -105,7 +105,7 @@ def read_batch() -> bytes:
     Raises:
         UnsupportedCoding: it has another content coding than gzip and zstd; and all that `read` raises.
     """
-    if _coding() in _NO_CODING and "Content-Digest" not in request.headers:
+    if coding() in _NO_CODING and "Content-Digest" not in request.headers:
         return read()
     _check_type()
     body = b"".join(decoded(most_bytes=_of_all().bytes))
@@ -131,7 +131,7 @@ def read_again(*, takes_lines: bool) -> bytes:
 def is_lines() -> bool:
     """True if the body says that it is newline-delimited JSON (docs/contracts/jobs.md section 1)."""
     sent_type = request.headers.get("Content-Type", "")
-    return sent_type != _JSON and parse_options_header(sent_type)[0].lower() in _LINES
+    return sent_type != _JSON and parse_options_header(sent_type)[0].lower() in LINES
 
 
 def lines() -> Iterator[bytes]:
@@ -141,7 +141,7 @@ def lines() -> Iterator[bytes]:
         UnsupportedMediaType: it says that it is not UTF-8.
         PayloadTooLarge: it has more bytes than a job may have; and all that `decoded` raises.
     """
-    _check_type(_LINES)
+    _check_type(LINES)
     return decoded(most_bytes=services().settings.max_job_bytes)
 
 
@@ -156,12 +156,12 @@ def decoded(*, most_bytes: int) -> Iterator[bytes]:
         PayloadTooLarge: it is longer, or expands too much.
         InvalidInput: it is damaged; and all that `sent` and `app.http.content_digest.checked` raise.
     """
-    coding = _coding()
-    if not codings.is_known(coding):
+    name = coding()
+    if not codings.is_known(name):
         raise UnsupportedCoding(
-            f"The content coding {coding!r} is not supported; send one of {codings.ACCEPTED}, or none"
+            f"The content coding {name!r} is not supported; send one of {codings.ACCEPTED}, or none"
         )
-    return _hashed(codings.decoded(content_digest.checked(sent()), coding, most_bytes=most_bytes))
+    return _hashed(codings.decoded(content_digest.checked(sent()), name, most_bytes=most_bytes))
 
 
 def _check_start(body: bytes | bytearray) -> None:
@@ -228,16 +228,29 @@ def _check_type(types: Collection[str] = frozenset({"", _JSON})) -> None:
         media_type, options = parse_options_header(sent)
         if media_type.lower() not in types:
             raise UnsupportedMediaType("Send the body as application/json")
-        if options.get("charset", "utf-8").strip("'").lower() not in _UTF_8:
-            raise UnsupportedMediaType("Send the body in UTF-8: JSON has no other character set (RFC 8259)")
-    if (coding := _coding()) in _UTF_8:
+        check_charset(options)
+    if (name := coding()) in _UTF_8:
         raise UnsupportedMediaType(
-            f'Leave "Content-Encoding: {coding}" out: it is for compression. A character set belongs into '
+            f'Leave "Content-Encoding: {name}" out: it is for compression. A character set belongs into '
             "Content-Type, and JSON is UTF-8 without being told so"
         )
 
 
-def _coding() -> str:
+def check_charset(options: Mapping[str, str]) -> None:
+    """Check that a body is in UTF-8.
+
+    Args:
+        options: of its Content-Type.
+
+    Raises:
+        UnsupportedMediaType: they name another character set.
+    """
+    if options.get("charset", "utf-8").strip("'").lower() not in _UTF_8:
+        raise UnsupportedMediaType("Send the body in UTF-8: JSON has no other character set (RFC 8259)")
+
+
+def coding() -> str:
+    """Return the content coding that this request says, in lower case; empty where it says none."""
     return request.headers.get("Content-Encoding", "").strip().lower()
 
 

@@ -27,7 +27,7 @@ class Description:
         answers: status of success to the name of the shape that comes with it.
         faults: statuses of errors beside those that every call may answer.
         body: the name of the shape that the call takes; None where it takes no body.
-        lines: the items of the body may come as lines instead, and compressed.
+        lines: the items of the body may come as lines instead, and compressed; without a `body`, they must.
         query: query parameters that the call takes.
         headers: request headers that the call looks at, each with what it may be.
         repeat: answers a repeat under the same `Idempotency-Key`; None where the call takes none.

@@ -101,16 +101,19 @@ def lock(conn: Connection) -> None:
         idempotency.lock(conn, sent)
 
 
-def remember(conn: Connection, public_id: UUID | None = None, action: str | None = None) -> None:
+def remember(
+    conn: Connection, public_id: UUID | None = None, action: str | None = None, *, job_id: UUID | None = None
+) -> None:
     """Store the key of this request, where it has one, and the result of its write.
 
     Args:
         conn: the transaction of the write, which holds the key's lock.
-        public_id: of the entity or the event.
+        public_id: of the entity, the event or the upload.
         action: of an upsert.
+        job_id: of a batch.
 
     Raises:
         KeyInProgress: another request with this key was the first.
     """
     if sent := key():
-        idempotency.remember(conn, sent, fingerprint(), Answer(None, public_id, action))
+        idempotency.remember(conn, sent, fingerprint(), Answer(job_id, public_id, action))

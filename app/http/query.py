@@ -210,15 +210,14 @@ def check(known: Collection[str]) -> None:
         return
     for name, values in request.args.lists():
         if name not in known:
-            raise InvalidParameter(name, f'Unknown query parameter "{name}"{_hint(name, known)}')
+            takes = f"this call takes {', '.join(known) or 'none'}"
+            raise InvalidParameter(name, f'Unknown query parameter "{name}"{nearest(name, known)}: {takes}')
         if len(values) > 1:
             raise InvalidParameter(name, f'The query parameter "{name}" stands {len(values)} times; send it once')
 
 
-def _hint(name: str, known: Collection[str]) -> str:
-    if not known:
-        return ": this call takes none"
+def nearest(name: str, known: Collection[str]) -> str:
+    """Return the known name that an unknown one is near to, as a message puts it behind that; empty where none is."""
     lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(name.lower(), lower, n=1)
-    guess = f' (did you mean "{lower[near[0]]}"?)' if near else ""
-    return f"{guess}: this call takes {', '.join(known)}"
+    return f' (did you mean "{lower[near[0]]}"?)' if near else ""

@@ -34,7 +34,9 @@ _FAULTS = {
     400: "The request is not what the call takes, or breaks the tenant's template",
     401: "The key is missing, unknown, revoked or expired",
     404: "Not there, or another tenant's",
-    409: "A tenant has no more room for these, or it would lose its last active key",
+    409: "A tenant has no more room for these, or it would lose its last active key; or an upload was completed, or "
+    "cannot be completed yet",
+    410: "An upload of which nothing was heard for 24 hours",
     408: "The body came too slowly; nothing was stored",
     413: "The body is over the byte limit",
     415: "The body has a type, a character set or a content coding that the call does not take",
@@ -53,6 +55,7 @@ _KEY = (
 )
 _TAGS = {
     "batch": "Many items at once: each batch becomes a job",
+    "uploads": "A batch that arrives in parts",
     "jobs": "How far a batch is, and what became of its items",
     "entities": "One entity",
     "events": "The events of an entity",
@@ -63,7 +66,7 @@ _TAGS = {
     "public": "Events that link objects, and objects; the same calls are served below /v1",
     "service": "For those who run Sluice",
 }
-_FORMS = (forms.TemplateForm, forms.SettingsForm, forms.NewKeyForm, forms.RelabelForm)
+_FORMS = (forms.TemplateForm, forms.SettingsForm, forms.NewKeyForm, forms.RelabelForm, forms.CompletedUploadForm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,8 @@ def _operations(rule: Rule, description: Description, api: _Api | None) -> dict[
         if description.lines:
             content |= _lines(description.body)
         operation["requestBody"] = {"required": True, "content": content}
+    elif description.lines:
+        operation["requestBody"] = {"required": True, "content": _lines("EntityBatch")}
     return {method.lower(): operation for method in methods}
 
 

@@ -37,6 +37,13 @@ _WARNING = {
     "field": "/timestmp",
 }
 _ACCEPTED = {"jobId": _JOB_ID, "status": "pending", "progress": 0, "succeeded": 0, "failed": 0, "errors": []}
+_UPLOAD_ID = "upl_01985f0cf2d27b5c8d6a1f0e2b3c4d5e"
+_PART = {
+    "part": 1,
+    "items": 120_000,
+    "bytes": 9_411_806,
+    "digest": "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
+}
 _STORED_STATE = {"stateKey": "balance", "value": 145.5, "updatedAt": _TIME}
 _TEMPLATE_SCHEMA = {
     "entity_types": {"customer": {"required": ["email"], "optional": ["name"]}},
@@ -67,6 +74,13 @@ EXAMPLES: Mapping[str, Any] = {
     "TemplateForm": {"name": "Shop", "version": "1.0", "schema": _TEMPLATE_SCHEMA},
     "SettingsForm": {"templateId": "tpl_igaming", "batchWaitSeconds": 5},
     "NewKeyForm": {"label": "importer"},
+    "NewUpload": {
+        "kind": "entities",
+        "contentType": "application/x-ndjson",
+        "contentEncoding": "gzip",
+        "label": "players of 28 November",
+    },
+    "CompletedUploadForm": {"parts": 12},
     "RelabelForm": {"id": _UUID, "label": "importer of the night"},
     "Object": _OBJECT,
     "ObjectEvent": _OBJECT_EVENT,
@@ -83,6 +97,19 @@ EXAMPLES: Mapping[str, Any] = {
         "failed": 1,
         "errors": [_ERROR],
     },
+    "CreatedUpload": {"uploadId": _UPLOAD_ID, "partMaxBytes": 33_554_432, "expiresAt": _TIME},
+    "UploadedPart": _PART,
+    "Upload": {
+        "uploadId": _UPLOAD_ID,
+        "kind": "entities",
+        "contentType": "application/x-ndjson",
+        "contentEncoding": "gzip",
+        "status": "open",
+        "expiresAt": _TIME,
+        "jobId": None,
+        "parts": [_PART],
+    },
+    "DeletedUpload": {"uploadId": _UPLOAD_ID, "deleted": True},
     "Job": {
         "id": _JOB_ID,
         "type": "batch_ingest_entities",

@@ -31,9 +31,18 @@ _HEADERS = {
 
 
 def _again(answer: Answer, _sent: bytes) -> Response:
+    return answer_present(answer.job_id)  # type: ignore[arg-type] # the key of a batch names its job
+
+
+def answer_present(job_id: UUID) -> Response:
+    """Return the answer of a batch call for a job that is stored, in its present state; wait for its end if asked to.
+
+    Raises:
+        NotFound: the job is gone.
+    """
     preference = prefer.stated()
     wait = preference.seconds(caller().batch_wait_seconds)
-    outcome = present(answer.job_id, wait)  # type: ignore[arg-type] # the key of a batch names its job
+    outcome = present(job_id, wait)
     if isinstance(outcome, Ended):
         return _done(outcome, preference)
     job, errors = outcome

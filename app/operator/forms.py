@@ -11,6 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 from app.http import body
 from app.http.prefer import LONGEST_WAIT_SECONDS
 from ingest import json_text
+from ingest.db.jobs.parts import MOST_PARTS
 from ingest.errors import InvalidInput
 from ingest.items.addresses import MOST_ENCODED_BYTES, UNADDRESSABLE, UNADDRESSABLE_REASON, encoded_bytes
 from ingest.items.pointers import Path, pointer
@@ -233,6 +234,28 @@ class RelabelForm(Form):
     label = Name(required=True)
 
 
+class CompletedUploadForm(Form):
+    """`POST /batch/uploads/{id}/complete`."""
+
+    parts = fields.Integer(strict=True, required=True, validate=validate.Range(1, MOST_PARTS))
+
+
+def read_object() -> dict[str, Any]:
+    """Return the body of this request, a JSON object.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    text = body.read_form()
+    try:
+        value = json_text.decode(text)
+    except ValueError as error:
+        raise InvalidInput(f"The body is not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidInput("The body must be a JSON object")
+    return value
+
+
 def read(form: type[Form]) -> dict[str, Any]:
     """Load the body of this request as a form.
 
@@ -242,15 +265,8 @@ def read(form: type[Form]) -> dict[str, Any]:
     Raises:
         InvalidInput: the body is no JSON object of that form; the message names every mistake.
     """
-    text = body.read_form()
     try:
-        value = json_text.decode(text)
-    except ValueError as error:
-        raise InvalidInput(f"The body is not valid JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise InvalidInput("The body must be a JSON object")
-    try:
-        loaded: dict[str, Any] = form().load(value)
+        loaded: dict[str, Any] = form().load(read_object())
     except ValidationError as error:
         raise InvalidInput("; ".join(_mistakes(error.messages_dict, ""))) from None
     return loaded

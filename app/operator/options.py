@@ -1,10 +1,13 @@
 """The parameters of a batch, which a batch call takes in its query (docs/contracts/jobs.md section 1)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from app.batches import BatchOptions
 from app.http import query
+from app.http.query import Parameter
 from app.operator.entities import MODE
+from ingest.errors import InvalidInput
 from ingest.jobs import JobOptions
 
 _LONGEST_LABEL = 200
@@ -69,3 +72,25 @@ def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
         ordered=_ORDERED.parse(spelled.get(_ORDERED.name)),
         of_few=of_few,
     )
+
+
+_TYPES: Mapping[str, type] = {"string": str, "boolean": bool, "integer": int}
+
+
+def spell(members: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, str]:
+    """Return what a JSON object says of a batch, as a query spells it.
+
+    Args:
+        members: those of the object that are parameters.
+        parameters: all that it may name, by their names.
+
+    Raises:
+        InvalidInput: a value is of another JSON type than its parameter.
+    """
+    texts = {}
+    for name, value in members.items():
+        wanted = str(parameters[name].schema["type"])
+        if type(value) is not _TYPES[wanted]:
+            raise InvalidInput(f"{name}: Not a valid {wanted}")
+        texts[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return texts

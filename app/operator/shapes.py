@@ -1,6 +1,8 @@
 """The shapes of the operator API as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
 
 from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
+from app.operator import uploads
+from ingest.db.jobs.parts import MOST_PARTS
 from ingest.engine.kinds import KINDS
 from ingest.items.fields import LONGEST_EVENT_ID
 from ingest.items.templates import ADDITIONAL
@@ -34,6 +36,12 @@ _FIELDS = record(
     optional=array(_NAME),
     fields=_DEFINITIONS,
     additional=choice(*ADDITIONAL),
+)
+_PART = record(
+    part={"type": "integer", "minimum": 1, "maximum": MOST_PARTS},
+    items=COUNT,
+    bytes={**COUNT, "description": "as they were sent"},
+    digest={**TEXT, "description": "sha-256=:…: of the part as it was sent, as in RFC 9530"},
 )
 _FAULT = record(code=TEXT, message=TEXT)
 
@@ -95,6 +103,27 @@ SHAPES: dict[str, Shape] = {
     "Warnings": record(count=COUNT, first=array(ref("ItemWarning"), maxItems=10)),
     "AcceptedBatch": record(**_SEEN_JOB),
     "EndedBatch": record(("error", "warnings"), **_SEEN_JOB, error=or_null(_FAULT), warnings=ref("Warnings")),
+    # Uploads in parts.
+    "NewUpload": record(
+        ("contentEncoding", *uploads.PARAMETERS),
+        kind=choice(*uploads.KIND_NAMES),
+        contentType=choice(*uploads.CONTENT_TYPES),
+        contentEncoding=choice(*uploads.CODINGS),
+        **{name: {**parameter.schema, "description": parameter.text} for name, parameter in uploads.PARAMETERS.items()},
+    ),
+    "CreatedUpload": record(uploadId=TEXT, partMaxBytes=COUNT, expiresAt=TIME),
+    "UploadedPart": _PART,
+    "Upload": record(
+        uploadId=TEXT,
+        kind=choice(*uploads.KIND_NAMES),
+        contentType=choice(*uploads.CONTENT_TYPES),
+        contentEncoding=choice(*uploads.CODINGS),
+        status=choice("open", "completed"),
+        expiresAt={**_TIME_OR_NULL, "description": "when it is gone if no part arrives until then"},
+        jobId={"type": ["string", "null"], "description": "once it is completed"},
+        parts=array(ref("UploadedPart"), maxItems=MOST_PARTS),
+    ),
+    "DeletedUpload": record(uploadId=TEXT, deleted={"const": True}),
     "Job": record(
         id=TEXT,
         type=choice(*(kind.job_type for kind in KINDS.values())),

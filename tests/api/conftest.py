@@ -43,6 +43,7 @@ _CLEAR = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
 UPDATE tenants SET template_id = NULL;
 DELETE FROM idempotency_keys;
+DELETE FROM uploads;
 DELETE FROM jobs;
 DELETE FROM job_ends;
 DELETE FROM templates WHERE tenant_id IS NOT NULL;

@@ -183,7 +183,7 @@ def test_nginx_lets_lines_through_to_each_call_that_takes_them():
     operator = [
         f"{base}/operator-data-api/batch/{kind}"
         for base in ("", "/functions/v1")
-        for kind in ("entities", "events", "states")
+        for kind in ("entities", "events", "states", "uploads/upl_0/parts/1")
     ]
     public = [f"{base}/v1/{noun}/batch" for base in ("", "/api/public") for noun in ("event", "object")]
     assert all(re.search(pattern, path) for path in operator + public)

@@ -13,6 +13,7 @@ from app.openapi import docs
 # Once published, a name stays: it is a function in somebody's program.
 OPERATIONS = {
     *("writeEntities", "writeEvents", "writeStates", "getJob", "listJobErrors", "listJobWarnings"),
+    *("createUpload", "putUploadPart", "getUpload", "deleteUpload", "completeUpload"),
     *("upsertEntity", "getEntity", "deleteEntity", "appendEvent", "listEvents", "setState", "listStates", "getState"),
     *("listTemplates", "storeTemplate", "getSettings", "changeSettings"),
     *("createKey", "listKeys", "relabelKey", "revokeKey"),

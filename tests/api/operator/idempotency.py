@@ -12,6 +12,7 @@ from tests.api.server.test_gunicorn import read_answer
 from tests.support.factories import entity, event, state
 
 KEY = "5f6c1f5e-8d0c-4a53-9a0a-8f6f2c1d3b7e"
+UPLOAD = {"kind": "entities", "contentType": "application/x-ndjson"}
 SESSION = {"eventType": "session", "data": {}}
 
 
@@ -33,6 +34,7 @@ CALLS = [
     Call("deleteEntity", "DELETE", "/entities/player_000001", None, 200, 200),
     Call("writeEntities", "POST", "/batch/entities", [entity()], 202, 202),
     Call("writeEvents", "POST", "/batch/events", [event()], 202, 202),
+    Call("createUpload", "POST", "/batch/uploads", UPLOAD, 201, 201),
     Call("writeStates", "POST", "/batch/states", [state()], 202, 202),
 ]
 each_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.operation)
