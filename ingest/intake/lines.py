@@ -7,6 +7,7 @@ Lines are kept as they were sent, and only counted: the worker that runs a block
 import codecs
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from typing import NamedTuple
 
 from ingest.errors import InvalidInput
@@ -15,6 +16,9 @@ from ingest.errors import InvalidInput
 # JSON text begins with it.
 _TOO_LARGE = b"\0"
 _STANDS_FOR = re.compile(rb"\0([0-9]+) ([0-9]+)")
+
+# The least byte with which a line can begin that is not blank, and holds no space in front of its JSON.
+_LEAST_BEGIN = b"!"
 
 # The body is looked at in pieces of this size: they stay in the processor's cache.
 _PIECE_BYTES = 256 * 1024
@@ -50,17 +54,17 @@ def cut_lines(chunks: Iterable[bytes], *, most_lines: int, most_bytes: int, long
     """
     block: list[bytes] = []
     size, first = 0, 1
-    for lines in _whole_lines(_pieces(_without_mark(chunks)), longest_line):
-        taken = 0
-        while taken < len(lines):
-            some = lines[taken : taken + most_lines - len(block)]
-            taken += len(some)
-            block += some
-            size += sum(map(len, some))
-            if len(block) == most_lines or size >= most_bytes:
-                yield _lines(block, first)
-                first += len(block)
-                block, size = [], 0
+    for lines, length in _whole_lines(_pieces(_without_mark(chunks)), longest_line):
+        rest = lines
+        size += length
+        while len(block) + len(rest) >= most_lines or size >= most_bytes:
+            room = most_lines - len(block)
+            block += rest[:room]
+            rest = rest[room:]
+            yield _lines(block, first)
+            first += len(block)
+            block, size = [], sum(map(len, rest))
+        block += rest
     if block:
         yield _lines(block, first)
 
@@ -77,8 +81,9 @@ def lengths(line: bytes) -> tuple[int, int] | None:
 
 
 def _lines(lines: Sequence[bytes], first: int) -> Lines:
-    blank = lines.count(b"") + sum(map(bytes.isspace, lines))
-    return Lines(b"\n".join([*lines, b""]), first, len(lines) - blank)
+    # Space sorts before all that a JSON text begins with, so most blocks need no look at each line.
+    blank = 0 if min(lines) >= _LEAST_BEGIN else sum(map(is_blank, lines))
+    return Lines(b"".join(lines), first, len(lines) - blank)
 
 
 def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -103,18 +108,23 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield chunk[start : start + _PIECE_BYTES]
 
 
-def _whole_lines(pieces: Iterable[bytes], longest_line: int) -> Iterator[list[bytes]]:
-    """Yield the lines that end in each piece, without their line feeds; and the last one, which may lack it."""
+def _whole_lines(pieces: Iterable[bytes], longest_line: int) -> Iterator[tuple[list[bytes], int]]:
+    """Yield the lines that end in each piece, with their line feeds; and the last one, which may lack it.
+
+    Beside them stands how long they were, all together.
+    """
     begun: list[bytes] = []  # a line whose end has not come
     length = 0  # of that line
     for piece in pieces:
-        *lines, rest = piece.split(b"\n")
+        lines = BytesIO(piece).readlines()  # three times as fast as bytes.split, which looks at each byte by itself
+        rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         if lines:
             own = lines[0]
             if len(piece) > longest_line:
                 lines = [_joined([line], len(line), longest_line) for line in lines]
-            lines[0] = _joined([*begun, own], length + len(own), longest_line)
-            yield lines
+            if length:
+                lines[0] = _joined([*begun, own], length + len(own), longest_line)
+            yield lines, length + len(piece) - len(rest)
             begun, length = [], 0
         length += len(rest)
         if length <= longest_line + len(b"\r"):
@@ -122,12 +132,18 @@ def _whole_lines(pieces: Iterable[bytes], longest_line: int) -> Iterator[list[by
         else:
             begun.clear()
     if length:
-        yield [_joined(begun, length, longest_line)]
+        yield [_joined([*begun, b"\n"], length + 1, longest_line)], length + 1
 
 
 def _joined(parts: Sequence[bytes], length: int, longest_line: int) -> bytes:
-    """Return a line of its parts; or, if it is too large, what stands for it. A carriage return is not counted."""
+    """Return a line of its parts; or, if it is too large, what stands for it.
+
+    Args:
+        parts: all of the line, with its line feed; or the end of a line that is too large.
+        length: of the line with its line feed. This and a carriage return before it do not count as the line's.
+        longest_line: in bytes.
+    """
     line = b"".join(parts)
-    if length - line.endswith(b"\r") <= longest_line:
+    if length - len(b"\n") - line.endswith(b"\r\n") <= longest_line:
         return line
-    return b"%b%d %d" % (_TOO_LARGE, length, longest_line)
+    return b"%b%d %d\n" % (_TOO_LARGE, length - len(b"\n"), longest_line)
