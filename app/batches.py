@@ -15,11 +15,11 @@ from app.jobs import INLINE_ERRORS, first_warnings, inline_errors, own_job
 from app.stores import Store
 from ingest import faultpoints, ids
 from ingest.db.connection.pool import autocommit, transaction
-from ingest.db.jobs import blocks, lookup
+from ingest.db.jobs import blocks, lookup, results
 from ingest.db.jobs.acceptance import NewJob
-from ingest.db.jobs.blocks import Result
+from ingest.db.jobs.results import Result
 from ingest.db.tenants.keys import Caller
-from ingest.engine.kinds import KINDS, Kind
+from ingest.engine.kinds import Kind, keeps_results
 from ingest.errors import DatabaseError, NotFound, TemplateNotConfigured
 from ingest.ids import uuid7
 from ingest.jobs import NO_OPTIONS, ItemError, ItemWarning, Job, JobOptions
@@ -44,7 +44,7 @@ class Ended:
 
     Attributes:
         errors: at most INLINE_ERRORS.
-        results: of the items that were taken; empty where the job keeps none.
+        results: of the items that were taken, if the answer names them.
         warnings: at most INLINE_WARNINGS.
     """
 
@@ -274,7 +274,9 @@ def _ended_or_id(job_id: UUID) -> UUID | Ended:
             if job is None or not job.status.ended:
                 return job_id
             errors = blocks.errors_of(conn, job_id, limit=INLINE_ERRORS)
-            results = blocks.results_of(conn, job_id) if KINDS[job.kind].keeps_results else []
-            return Ended(job, errors, results, first_warnings(conn, job))
+            # An answer names the ids of a list's items; results that were asked for may be millions, read by pages.
+            named = job.options.keep_results is None and keeps_results(job)
+            kept = results.of_job(conn, job_id) if named else []
+            return Ended(job, errors, kept, first_warnings(conn, job))
     except DatabaseError:
         return job_id

@@ -16,8 +16,10 @@ from app.http.services import services
 from ingest import ids
 from ingest.db.connection.pool import Connection, transaction
 from ingest.db.jobs import blocks, lookup
-from ingest.engine.kinds import KINDS
-from ingest.errors import NotFound
+from ingest.db.jobs import results as stored_results
+from ingest.db.jobs.results import Result
+from ingest.engine.kinds import KINDS, keeps_results
+from ingest.errors import NotFound, ResultsNotKept
 from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
 
 # A job shows at most so many item errors itself; all of them can be paged through.
@@ -32,6 +34,14 @@ _ANY_JOB = "job_any"
 Respond = Callable[[Any, int, Mapping[str, str]], Response]
 _Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 _Place = tuple[_Index, _Index]  # an item's index, and which of its warnings
+_ResultPlace = tuple[_Index, Annotated[int, msgspec.Meta(ge=-1, lt=2**31)]]  # a block, and an index
+
+# Items with other effects have errors, or nothing to read.
+_TAKEN = tuple(effect.value for effect in Effect if effect not in {Effect.FAILED, Effect.UNPROCESSED})
+_EFFECT = query.Filter(name="effect", words=_TAKEN, text="only items with this effect")
+
+# Of the ids of a kind's items; the public API shows bare UUIDs, and states have none.
+_PREFIXES = {"entities": ids.ENTITY, "events": ids.EVENT}
 
 
 def blueprint(respond: Respond, noun: str) -> Blueprint:
@@ -85,6 +95,27 @@ def blueprint(respond: Respond, noun: str) -> Blueprint:
             page = blocks.warnings_of(conn, found.id, limit=most + 1, after=after or (-1, -1))
         more = pagination.next_link(page[most - 1][0]) if len(page) > most else {}
         return respond(warning_list([warning for _, warning in page[:most]]), 200, more)
+
+    @bp.get("/batch/jobs/<text:job_id>/results")
+    @describe(
+        "What became of each item that a job has taken, in the order of their indexes",
+        operation=f"list{noun}Results",
+        answers={200: "ItemResults"},
+        faults=(400, 404, 409),
+        query=(_EFFECT, _LIMIT, pagination.CURSOR),
+    )
+    def results(job_id: str) -> Response:
+        most, effect = _LIMIT.read(), _EFFECT.read()
+        place = pagination.cursor(_ResultPlace)
+        with transaction(services().pool) as conn:
+            found = own_job(conn, caller().tenant_id, job_id)
+            if not keeps_results(found):
+                raise ResultsNotKept("This job kept no results; send a batch with ?keepResults=true")
+            page = stored_results.page(
+                conn, found.id, limit=most, place=place or (0, -1), effect=None if effect is None else Effect(effect)
+            )
+        more = {} if page.next_place is None else pagination.next_link(page.next_place)
+        return respond(_result_list(found, page.results), 200, more)
 
     return bp
 
@@ -145,6 +176,26 @@ def warning_list(warnings: Sequence[ItemWarning]) -> list[dict[str, Any]]:
         }
         for warning in warnings
     ]
+
+
+def _result_list(job: Job, results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Results as the wire shows them (docs/contracts/jobs.md section 4), with ids as their API spells them."""
+    prefix = _PREFIXES.get(job.kind)
+    return [
+        {
+            "index": result.index,
+            "line": result.line,
+            "effect": result.effect,
+            "id": _spelled(prefix, result.public_id),
+        }
+        for result in results
+    ]
+
+
+def _spelled(prefix: str | None, public_id: UUID | None) -> str | None:
+    if public_id is None:
+        return None
+    return str(public_id) if prefix is None else ids.spell(prefix, public_id)
 
 
 def warning_summary(count: int, first: Sequence[ItemWarning]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ SluiceError                     a code and a message that a client may read
 │   ├── PartsMissing            an upload cannot be completed yet
 │   ├── LastKey                 the last active key of a tenant cannot be revoked
 │   ├── LimitReached            a tenant has as many of these as it may have
+│   ├── ResultsNotKept          a job whose client did not ask to keep the result of each item
 │   ├── PayloadTooLarge         more bytes than the server reads
 │   ├── ItemTooLarge            an item of more bytes than one may have, or of numbers that read back as too many
 │   ├── UnsupportedMediaType    a body of a type that the call does not take
@@ -169,6 +170,12 @@ class LimitReached(RequestError):
     """A tenant has as many of these as it may have."""
 
     code = "LIMIT_REACHED"
+
+
+class ResultsNotKept(RequestError):
+    """The job keeps no result of each item: its client did not ask for them."""
+
+    code = "RESULTS_NOT_KEPT"
 
 
 class PayloadTooLarge(RequestError):

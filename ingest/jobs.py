@@ -137,6 +137,7 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         deadline_seconds: not ended so long after it was accepted, the job fails.
         atomic: all of its items are written, or none.
         validate_only: its items are checked and their effects predicted, and nothing is written.
+        keep_results: index, effect and id of each item that is taken can be read afterwards; None: as its kind has it.
     """
 
     label: str | None = None
@@ -144,6 +145,7 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     deadline_seconds: int | None = None
     atomic: bool = False
     validate_only: bool = False
+    keep_results: bool | None = None
 
 
 NO_OPTIONS = JobOptions()

@@ -154,6 +154,34 @@ class Choice(Parameter):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filter(Parameter):
+    """One of a few words, if only what has this word is wanted.
+
+    Attributes:
+        words: all of them.
+    """
+
+    words: tuple[str, ...]
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Its values."""
+        return {"type": "string", "enum": list(self.words)}
+
+    def parse(self, text: str | None) -> str | None:
+        """As of Parameter: one of its words, or None where it is absent."""
+        return None if text is None else _one_of(self.name, self.words, text)
+
+    def read(self) -> str | None:
+        """Return the word that the query says; None where it does not.
+
+        Raises:
+            InvalidParameter: it is another word.
+        """
+        return self.parse(request.args.get(self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flag(Parameter):
     """`true` or `false`.
 

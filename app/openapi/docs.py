@@ -34,8 +34,8 @@ _FAULTS = {
     400: "The request is not what the call takes, or breaks the tenant's template",
     401: "The key is missing, unknown, revoked or expired",
     404: "Not there, or another tenant's",
-    409: "A tenant has no more room for these, or it would lose its last active key; or an upload was completed, or "
-    "cannot be completed yet",
+    409: "A tenant has no more room for these, or would lose its last active key; a job kept no results; an upload was "
+    "completed, or cannot be completed yet",
     410: "An upload of which nothing was heard for 24 hours",
     408: "The body came too slowly; nothing was stored",
     413: "The body is over the byte limit",

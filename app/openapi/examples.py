@@ -141,6 +141,9 @@ EXAMPLES: Mapping[str, Any] = {
     },
     "ItemErrors": [_ERROR],
     "ItemWarnings": [_WARNING],
+    "ItemResults": [
+        {"index": 0, "line": None, "effect": "created", "id": "ent_0d6f2f0e95c14b448d8a7f3c1f6f4f10"},
+    ],
     "WrittenEntity": {
         "id": "ent_0d6f2f0e95c14b448d8a7f3c1f6f4f10",
         "externalId": "p1",

@@ -43,8 +43,14 @@ _VALIDATE_ONLY = query.Flag(
     name="validateOnly", default=False, text="true: items are checked and their effects predicted; nothing is written"
 )
 
+_KEEP_RESULTS = query.Flag(
+    name="keepResults",
+    default=False,
+    text="true: index, effect and id of each item can be read from the job afterwards",
+)
+
 # Of any kind; entities have MODE beside them.
-PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL, _MAX_ERRORS, _DEADLINE, _ATOMIC, _VALIDATE_ONLY)
+PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL, _MAX_ERRORS, _DEADLINE, _ATOMIC, _VALIDATE_ONLY, _KEEP_RESULTS)
 
 
 def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
@@ -63,6 +69,7 @@ def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
         deadline_seconds=_DEADLINE.parse(spelled.get(_DEADLINE.name)),
         atomic=_ATOMIC.parse(spelled.get(_ATOMIC.name)),
         validate_only=_VALIDATE_ONLY.parse(spelled.get(_VALIDATE_ONLY.name)),
+        keep_results=_KEEP_RESULTS.parse(spelled.get(_KEEP_RESULTS.name)) or None,
     )
     return BatchOptions(
         merge=MODE.parse(spelled.get(MODE.name)) == "merge",

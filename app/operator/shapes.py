@@ -23,6 +23,7 @@ _SEEN_JOB = {
     "failed": COUNT,
     "errors": ref("ItemErrors"),
 }
+_TAKEN = [effect.value for effect in Effect if effect not in {Effect.FAILED, Effect.UNPROCESSED}]
 _DEFINITIONS: Shape = {
     "type": "object",
     "additionalProperties": {
@@ -100,6 +101,14 @@ SHAPES: dict[str, Shape] = {
         field={"type": ["string", "null"], "description": "a JSON Pointer (RFC 6901) into the item"},
     ),
     "ItemWarnings": array(ref("ItemWarning")),
+    "ItemResults": array(
+        record(
+            index=COUNT,
+            line={"type": ["integer", "null"]},
+            effect=choice(*_TAKEN),
+            id={"type": ["string", "null"], "description": "null for states, and where nothing was written"},
+        )
+    ),
     "Warnings": record(count=COUNT, first=array(ref("ItemWarning"), maxItems=10)),
     "AcceptedBatch": record(**_SEEN_JOB),
     "EndedBatch": record(("error", "warnings"), **_SEEN_JOB, error=or_null(_FAULT), warnings=ref("Warnings")),

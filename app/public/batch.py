@@ -25,7 +25,7 @@ from app.stores import at_once, store_lines
 from ingest import json_text
 from ingest.engine.kinds import KINDS
 from ingest.intake.blocks import pack
-from ingest.jobs import Effect
+from ingest.jobs import Effect, JobOptions
 
 bp = Blueprint("batch", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))
@@ -116,7 +116,8 @@ def _accept_and_run(kind: str, items: list[msgspec.Raw]) -> Ended | Response | N
 def _lines(kind: str) -> Response:
     """Store the lines of the body as a job while they arrive, and leave it to the workers."""
     preference = prefer.stated()
-    options = BatchOptions(merge=True, strict=preference.strict)
+    # A list's answer has the ids of its items; lines may be millions, and their answer has none.
+    options = BatchOptions(merge=True, strict=preference.strict, of_few=JobOptions(keep_results=False))
     outcome = batches.accept(caller(), KINDS[kind], store_lines, options, wait=preference.seconds(0))
     if isinstance(outcome, Ended):
         return job(answers.ended(outcome), 200, answers.headers_of_ended(preference))

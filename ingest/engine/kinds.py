@@ -28,6 +28,7 @@ from ingest.items.objects import ObjectSchema
 from ingest.items.schema import ItemSchema
 from ingest.items.states import StateSchema
 from ingest.items.templates import Template
+from ingest.jobs import Job
 from ingest.settings import MOST_ITEM_BYTES
 
 
@@ -45,7 +46,7 @@ class Kind:
         write: stores items as if they had come one after the other, and says what became of them.
         merges: what an item merges into which entities, where its data is to be merged.
         likely_duplicates: places of items that merge nothing, if they turn out to be duplicates.
-        keeps_results: whether the id of each item that was taken can be read from its job; not of a body of lines.
+        keeps_results: whether the id of each item that was taken can be read from its job, unless that says otherwise.
         occurred_at: when an item happened, as its sender says; None for kinds that happen when they are written.
     """
 
@@ -121,6 +122,12 @@ KINDS: dict[str, Kind] = {
         ),
     )
 }
+
+
+def keeps_results(job: Job) -> bool:
+    """True if index, effect and id of each item that a job takes can be read afterwards."""
+    kept = job.options.keep_results
+    return KINDS[job.kind].keeps_results if kept is None else kept
 
 
 @lru_cache(maxsize=1_000)

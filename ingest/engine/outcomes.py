@@ -23,7 +23,7 @@ class Outcomes:
     Attributes:
         effects: one each.
         refusals: the reasons of those that FAILED, by their place.
-        ids: a UUID's 16 bytes each, for kinds that return ids; empty for an item that FAILED.
+        ids: a UUID's 16 bytes each, where ids are wanted and the kind has them; empty for an item that FAILED.
         now: the time of events that were sent without one.
     """
 

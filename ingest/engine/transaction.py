@@ -22,10 +22,11 @@ import structlog
 from ingest import faultpoints
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import blocks, completion
-from ingest.db.jobs.blocks import Results
+from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.jobs.completion import BlockOutcome, Yields
-from ingest.engine.kinds import KINDS
+from ingest.db.jobs.results import Results
+from ingest.engine.kinds import KINDS, keeps_results
 from ingest.engine.late import past_retention
 from ingest.engine.outcomes import Outcomes
 from ingest.engine.writers import Target
@@ -135,7 +136,8 @@ def check_and_write(
     job = group[0].job
     checked = _check(schema, group, poison)
     faultpoints.passing("block.checked")
-    kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge, schema.most_bytes)
+    with_ids = not job.options.validate_only and any(keeps_results(claim.job) for claim in group)
+    kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge, schema.most_bytes, with_ids)
     good = list(chain.from_iterable(part.good for part in checked))
     outcomes = write(conn, kind, target, good, halving=halving)
     faultpoints.passing("block.written")
@@ -271,18 +273,28 @@ def _share(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequ
         warnings = [replace(warning, line=line_of[warning.index - first]) for warning in warnings]
     counts = Counter(effects)
     counts[Effect.FAILED] = len(errors)
-    # The answer to a list has the ids of its items; a body of lines may have millions, and its answer has none.
-    kept = KINDS[claim.job.kind].keeps_results and claim.block.first_line is None
-    results = _results(checked.indexes, effects, ids) if kept else None
+    results = _results(claim, checked, effects, ids) if keeps_results(claim.job) else None
     return Share(BlockOutcome(claim.job.id, claim.block.no, counts, results), errors, warnings)
 
 
-def _results(indexes: Sequence[int], effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:
-    """Return the results to keep: those of accepted items."""
+def _results(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequence[bytes]) -> Results:
+    """Return the results to keep: those of accepted items. Rows that were not written have no ids that will hold."""
     taken = [place for place, effect in enumerate(effects) if effect is not Effect.FAILED]
+    indexes = [checked.indexes[place] for place in taken]
+    known = ids if not claim.job.options.validate_only else ()
     return Results(
-        [indexes[place] for place in taken], [effects[place] for place in taken], [ids[place] for place in taken]
+        indexes,
+        [effects[place] for place in taken],
+        [known[place] for place in taken] if known else [],
+        _lines_of(claim.block, checked.lines, indexes),
     )
+
+
+def _lines_of(block: OpenBlock, lines: Sequence[int] | None, indexes: Sequence[int]) -> Sequence[int]:
+    """Return the lines of these items; none if they follow from their indexes, or there are none."""
+    if lines is None or block.first_line is None or lines[-1] - block.first_line == len(lines) - 1:
+        return ()
+    return [lines[index - block.first_index] for index in indexes]
 
 
 _INDEX = attrgetter("index")

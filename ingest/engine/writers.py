@@ -19,7 +19,6 @@ from ingest.errors import NotFound
 from ingest.items.entities import Entity
 from ingest.items.events import Event
 from ingest.items.object_events import ObjectEvent
-from ingest.items.objects import Object
 from ingest.items.states import State
 from ingest.jobs import Effect
 from ingest.settings import MOST_ITEM_BYTES
@@ -33,11 +32,13 @@ class Target:
         tenant_id: whose data it is.
         merge: entities are merged, not replaced.
         item_bytes: the most of an item; merges may let an entity grow to 4 times as many.
+        with_ids: the public ids of entities are wanted, too; objects and events return theirs in any case.
     """
 
     tenant_id: int
     merge: bool
     item_bytes: int = MOST_ITEM_BYTES
+    with_ids: bool = False
 
     @property
     def most_bytes(self) -> int:
@@ -46,12 +47,14 @@ class Target:
 
 
 def write_entities(conn: Connection, target: Target, items: Sequence[Entity]) -> Outcomes:
-    """Upsert entities."""
+    """Upsert entities, and return their public ids if these are wanted."""
+    if target.with_ids:
+        return write_objects(conn, target, items)
     effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes)
     return Outcomes(effects)
 
 
-def write_objects(conn: Connection, target: Target, items: Sequence[Object]) -> Outcomes:
+def write_objects(conn: Connection, target: Target, items: Sequence[Entity]) -> Outcomes:
     """Upsert objects, which are entities, and return their public ids."""
     effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes)
     names: dict[str, set[str]] = {}

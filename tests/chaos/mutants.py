@@ -63,8 +63,8 @@ MUTANTS = (
         (
             (
                 "ingest/db/jobs/receiving.py",
-                "{source}WHERE id = %(id)s AND status = 'receiving' AND blocks_open = %(blocks)s",
-                "{source}WHERE id = %(id)s AND status = 'receiving'",
+                "= 'receiving' AND blocks_open = %(blocks)s",
+                "= 'receiving'",
             ),
         ),
         ("tests/db/jobs/test_receiving.py::test_a_job_that_lost_its_last_block_in_a_crash_is_not_accepted",),
@@ -135,6 +135,11 @@ MUTANTS = (
         "the payload of what is only validated",
         (("ingest/db/jobs/completion.py", '"b.payload" if keeps_payload else', ""),),
         (f"{_DRY}::test_its_payload_stays_for_a_commit",),
+    ),
+    Mutant(
+        "the bound of a page of results",
+        (("ingest/db/jobs/results.py", "_BLOCKS_A_PAGE = 10", "_BLOCKS_A_PAGE = 1_000"),),
+        ("tests/engine/test_keep_results.py::test_a_page_reads_few_rows_whatever_the_size_of_the_job",),
     ),
     Mutant(
         "the deadline of a client",

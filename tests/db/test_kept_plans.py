@@ -30,6 +30,7 @@ from ingest.db.jobs import (
     parts,
     receiving,
     rescue,
+    results,
     uploads,
 )
 from ingest.db.jobs.acceptance import NewJob
@@ -218,9 +219,11 @@ _READS: dict[str, Call] = {
     "blocks.count_open": lambda conn, stored: blocks.count_open(conn, stored.waiting),
     "blocks.still_open": lambda conn, stored: blocks.still_open(conn, stored.waiting, 0),
     "blocks.errors_of": lambda conn, stored: blocks.errors_of(conn, stored.ended, limit=10),
-    "blocks.results_of": lambda conn, stored: blocks.results_of(conn, stored.ended),
+    "results.of_job": lambda conn, stored: results.of_job(conn, stored.ended),
+    "results.page": lambda conn, stored: results.page(conn, stored.ended, limit=10),
     "blocks.warnings_of": lambda conn, stored: blocks.warnings_of(conn, stored.ended, limit=10),
     "lookup.get": lambda conn, stored: lookup.get(conn, stored.ended),
+    "results.record_lines": lambda conn, stored: results.record_lines(conn, stored.waiting, 0, [1]),
     "rescue.mark_swept": lambda conn, stored: rescue.mark_swept(conn, stored.ended),
     "entities.read": lambda conn, stored: entities.read(conn, stored.tenant.id, "e000001"),
     "entities.public_ids": lambda conn, stored: entities.public_ids(conn, stored.tenant.id, {SCOPE: _names(stored)}),
@@ -345,7 +348,7 @@ _PLANNED_ANEW = {
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
 }
 _MODULES = (
-    *(acceptance, blocks, claims, completion, control, lookup, outbox, parts, receiving, rescue, uploads),
+    *(acceptance, blocks, claims, completion, control, lookup, outbox, parts, receiving, rescue, results, uploads),
     *(entities, events, growth, retention, states),
     *(idempotency, keys, templates, tenants),
 )

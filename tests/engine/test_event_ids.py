@@ -18,6 +18,7 @@ from ingest.db import verify
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, retention
 from ingest.db.jobs import blocks, claims
+from ingest.db.jobs import results as job_results
 from ingest.db.tenants import tenants
 from ingest.db.tenants.templates import TemplateCache
 from ingest.db.tenants.tenants import Tenant
@@ -397,7 +398,7 @@ def test_two_workers_in_turn_store_each_id_once_and_tell_of_the_first(
         with transaction(pool) as conn:
             ids = public_ids(conn, tenant)
             counts = effect_counts(conn, job_id)
-            results = blocks.results_of(conn, job_id)
+            results = job_results.of_job(conn, job_id)
         found = [effect for effect, _ in expected]
         assert counts == {effect: found.count(effect) for effect in (CREATED, DUPLICATE) if effect in found}
         if kind == "object_events":

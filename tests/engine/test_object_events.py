@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import blocks, lookup
+from ingest.db.jobs import lookup
+from ingest.db.jobs import results as job_results
 from ingest.engine.kinds import KINDS
 from ingest.engine.writers import Target
 from ingest.engine.writing import write
@@ -54,12 +55,12 @@ def test_a_job_keeps_what_became_of_each_item(pool: Pool, redis_url: str) -> Non
     run_pending(pool, redis_url)
     with transaction(pool) as conn:
         stored = [row[0] for row in conn.execute("SELECT public_id FROM events ORDER BY id")]
-        results = blocks.results_of(conn, events)
+        results = job_results.of_job(conn, events)
         assert [(result.index, result.effect, result.public_id) for result in results] == [
             (0, Effect.CREATED, stored[0]),
             (2, Effect.CREATED, stored[1]),
         ]
-        assert [result.effect for result in blocks.results_of(conn, objects)] == [Effect.UNCHANGED, Effect.CREATED]
+        assert [result.effect for result in job_results.of_job(conn, objects)] == [Effect.UNCHANGED, Effect.CREATED]
         job = lookup.get(conn, events)
     assert job is not None
     assert (job.succeeded, job.effects[Effect.FAILED]) == (2, 1)
@@ -71,7 +72,7 @@ def test_a_job_of_another_kind_keeps_no_results(pool: Pool, redis_url: str) -> N
         job_id = accept(conn, tenant, "entities", [{"entityType": "game", "externalId": "1", "data": {}}])
     run_pending(pool, redis_url)
     with transaction(pool) as conn:
-        assert blocks.results_of(conn, job_id) == []
+        assert job_results.of_job(conn, job_id) == []
 
 
 def test_an_event_names_an_object_twice_in_two_parts_and_once_in_one(conn: Connection) -> None:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.jobs import blocks, claims, control
+from ingest.db.jobs import results as job_results
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine.executor import Executor
 from ingest.engine.groups import next_may_gather
@@ -197,7 +198,7 @@ def test_each_job_keeps_the_results_of_its_own_items(
     serve()
     ids = dict(observer.execute("SELECT external_id, public_id FROM entities").fetchall())
     found = [
-        [(result.index, result.effect, result.public_id) for result in blocks.results_of(observer, job_id)]
+        [(result.index, result.effect, result.public_id) for result in job_results.of_job(observer, job_id)]
         for job_id in made
     ]
     assert found == [

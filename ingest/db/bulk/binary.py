@@ -25,6 +25,7 @@ _NUMBER = struct.Struct(">iq").pack
 _DOCUMENT = struct.Struct(">ib").pack
 _COUNT = struct.Struct(">h").pack
 _ARRAY = struct.Struct(">iiIii").pack
+_NULL = _LENGTH(-1)
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 
@@ -70,6 +71,11 @@ def timestamps(values: Iterable[datetime]) -> Iterator[Field]:
 def uuids(values: Iterable[bytes]) -> Iterator[Field]:
     """Fields of uuid, each given as its 16 bytes."""
     return map(_LENGTH(16).__add__, values)
+
+
+def uuids_or_nulls(values: Iterable[bytes]) -> Iterator[Field]:
+    """Fields of uuid, each given as its 16 bytes; null for an empty one."""
+    return (_LENGTH(16) + value if value else _NULL for value in values)
 
 
 def same_integer(value: int) -> Iterator[Field]:
@@ -140,7 +146,7 @@ _OIDS = {array: psycopg.adapters.types[element].oid for array, element in _ELEME
 
 
 def array(kind: type[Array], fields: Iterable[Field]) -> Array:
-    """Return a one-dimensional array without nulls, its first index 1."""
+    """Return a one-dimensional array, its first index 1; Postgres finds nulls in it by itself."""
     elements = list(fields)
     return kind(b"".join((_ARRAY(1, 0, _OIDS[kind], len(elements), 1), *elements)))
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import LiteralString, NamedTuple
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from ingest.db.bulk import binary
 from ingest.db.connection.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
-from ingest.jobs import MOST_WARNINGS_KEPT, Effect, ItemError, ItemWarning
+from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,39 +137,6 @@ def extend_lease(conn: Connection, deliveries: int, of_blocks: int = 1) -> None:
         # A timer that runs keeps its end whatever is set; it must be stopped for another to start.
         conn.execute("SET LOCAL transaction_timeout = 0")
         conn.execute("SELECT set_config('transaction_timeout', %s, true)", (f"{seconds - 1}s",))
-
-
-class Results(NamedTuple):
-    """Per-item results of a block, as three parallel columns. Only for kinds with `keeps_results`.
-
-    An id is a UUID's 16 bytes.
-    """
-
-    indexes: Sequence[int]
-    effects: Sequence[Effect]
-    ids: Sequence[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The result of one accepted item."""
-
-    index: int
-    effect: Effect
-    public_id: UUID
-
-
-_RESULTS = """
-SELECT r.index, r.effect, r.id
-FROM job_blocks b CROSS JOIN unnest(b.result_indexes, b.result_effects, b.result_ids) AS r (index, effect, id)
-WHERE b.job_id = %s ORDER BY r.index
-"""
-
-
-def results_of(conn: Connection, job_id: UUID) -> list[Result]:
-    """Return the results of a job's accepted items, in index order; empty if it keeps none."""
-    rows = conn.execute(_RESULTS, (job_id,))
-    return [Result(index, Effect(effect), public_id) for index, effect, public_id in rows]  # type: ignore[arg-type] # as selected
 
 
 _RECORD = """

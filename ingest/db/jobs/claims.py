@@ -88,7 +88,7 @@ _TO_GO_ON: LiteralString = f"""(j.ordered AND j.queued_at > j.progressed_at AND 
             SELECT FROM (SELECT FROM job_blocks b WHERE b.job_id = j.id AND b.open AND b.deliveries = 0 LIMIT 1) b))"""
 
 # The job `j` has no option of few jobs that changes how its block is run, so it may share a transaction.
-_PLAIN: LiteralString = "(j.options IS NULL OR j.options - 'label' = '{}'::jsonb)"
+_PLAIN: LiteralString = "(j.options IS NULL OR j.options - ARRAY['label', 'keep_results'] = '{}'::jsonb)"
 
 # The tenants with open jobs from `after_tenant` on, round to it again: one look at the index each, and only as many as
 # the query around it asks for. The parameter stands where no estimate hangs on its value, so that one plan serves all.
@@ -255,10 +255,10 @@ def claim_next(conn: Connection, *, after_tenant: int = _NO_TENANT) -> list[Clai
         after_tenant: whose job this worker ran last; tenants take turns in the order of their ids.
 
     Returns:
-        That job; and where it is a single block, not begun before, with no option but a label, the jobs right behind it
-        that are like it and a single block each, in the order in which they were accepted: of the same tenant, kind,
-        mode and template, at most MOST_ITEMS items and MOST_JOBS jobs in all. Empty where no job may begin, or other
-        workers are claiming.
+        That job; and where it is a single block, not begun before, with no option but a label or kept results, the jobs
+        right behind it that are like it and a single block each, in the order in which they were accepted: of the same
+        tenant, kind, mode and template, at most MOST_ITEMS items and MOST_JOBS jobs in all. Empty where no job may
+        begin, or other workers are claiming.
     """
     return _claimed(conn, _CLAIM_NEXT, {"after_tenant": after_tenant})
 

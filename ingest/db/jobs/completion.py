@@ -11,9 +11,10 @@ from uuid import UUID
 from ingest.db.bulk import binary
 from ingest.db.bulk.binary import Array, TextArray, UuidArray
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs.blocks import Results
+from ingest.db.jobs import results
 from ingest.db.jobs.claims import ANOTHER_TENANT_WAITS
 from ingest.db.jobs.outbox import RECORD_ENDS
+from ingest.db.jobs.results import Results
 from ingest.jobs import Effect, JobState
 
 
@@ -23,7 +24,7 @@ class BlockOutcome:
 
     Attributes:
         effects: how many of its items had each; UNPROCESSED is not among them.
-        results: of the items that were taken; None where the kind keeps none.
+        results: of the items that were taken; None where the job keeps none.
     """
 
     job_id: UUID
@@ -131,6 +132,9 @@ def close_blocks(
         },
         "tenant_id": tenant_id,
     }
+    for outcome in outcomes:
+        if outcome.results is not None and outcome.results.lines:
+            results.record_lines(conn, outcome.job_id, outcome.no, outcome.results.lines)
     statement = _closing(yields, keeps_payload=keeps_payload)
     rows = conn.execute(statement, values, binary=True).fetchall()
     return {job_id: Advanced(JobState(status), bool(yielded)) for job_id, status, yielded in rows}  # type: ignore[misc,arg-type] # (uuid, text, boolean)
@@ -172,11 +176,11 @@ def _results(of_blocks: Sequence[Results | None]) -> dict[str, object]:
     lasts = list(accumulate(0 if results is None else len(results.indexes) for results in of_blocks))
     columns: list[Array | None] = [None, None, None]
     if kept:
-        indexes, effects, ids = (list(chain.from_iterable(column)) for column in zip(*kept, strict=True))
+        indexes, effects, ids, _ = (list(chain.from_iterable(column)) for column in zip(*kept, strict=True))
         columns = [
             binary.integer_array(indexes),
             binary.array(TextArray, binary.names(effects)),
-            binary.array(UuidArray, binary.uuids(ids)),
+            binary.array(UuidArray, binary.uuids_or_nulls(ids)) if ids else None,
         ]
     return {
         "firsts": binary.integer_array(before + 1 for before in [0, *lasts[:-1]]),

@@ -84,6 +84,8 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "deadline": [{"type": "integer", "minimum": 1, "maximum": 604_800}],
         "atomic": [{"type": "boolean", "default": False}],
         "validateOnly": [{"type": "boolean", "default": False}],
+        "keepResults": [{"type": "boolean", "default": False}],
+        "effect": [{"type": "string", "enum": ["created", "updated", "unchanged", "duplicate"]}],
         "afterAny": [{"type": "boolean", "default": False}],
         "limit": [{**limit, "maximum": 1_000, "default": 100}, {**limit, "maximum": 500, "default": 50}],
         "eventType": [{"type": "string"}],

@@ -15,8 +15,8 @@ from app.http.services import Services
 from ingest.db.connection.pool import Connection
 from ingest.jobs import MOST_ATOMIC_BYTES
 from ingest.settings import Settings
-from tests.api.conftest import Api, data, refused
-from tests.support.factories import entity
+from tests.api.conftest import BASE, Api, data, refused, walk
+from tests.support.factories import entity, event, state
 
 LINES = "application/x-ndjson"
 FORMS = ["array", "lines"]
@@ -184,3 +184,65 @@ def test_a_batch_that_is_only_validated_predicts_and_writes_nothing(
 
 def test_a_job_says_that_it_writes(api: Api) -> None:
     assert api.job(api.post("/batch/entities", [entity()]))["validate_only"] is False
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_results_that_were_kept_are_read_by_pages_with_public_ids(
+    api: Api, run_jobs: Callable[[], int], form: str
+) -> None:
+    api.post("/entities", entity(2))
+    items = [entity(number) for number in range(1, 6)] + [entity(9, entityType="ghost")]
+    path = f"{BASE}/batch/jobs/{data(send(api, 'keepResults=true', items, form))['jobId']}/results"
+    run_jobs()
+    [whole] = walk(api, path)
+    known = {number: data(api.get(f"/entities/player_{number:06}"))["id"] for number in range(1, 6)}
+    assert whole == [
+        {
+            "index": number - 1,
+            "line": number if form == "lines" else None,
+            "effect": "unchanged" if number == 2 else "created",
+            "id": known[number],
+        }
+        for number in range(1, 6)
+    ]
+    assert [len(page) for page in walk(api, f"{path}?limit=2")] == [2, 2, 1]
+    [created] = walk(api, f"{path}?effect=created")
+    assert [result["index"] for result in created] == [0, 2, 3, 4]
+    for query in ("effect=failed", "effect=", "cursor=x", "limit=0"):
+        refused(api.get(f"{path}?{query}", base=""), 400, "INVALID_INPUT", query.partition("=")[0])
+
+
+@pytest.mark.parametrize("kind", ["events", "states"])
+def test_ids_of_events_are_told_and_states_have_none(api: Api, run_jobs: Callable[[], int], kind: str) -> None:
+    api.post("/entities", entity(1))
+    accepted = send(api, "keepResults=true", [event(1) if kind == "events" else state(1)], kind=kind)
+    run_jobs()
+    [result] = data(api.get(f"/batch/jobs/{data(accepted)['jobId']}/results"))
+    if kind == "states":
+        assert result["id"] is None
+    else:
+        [stored_event] = data(api.get("/entities/player_000001/events"))
+        assert result["id"] == stored_event["id"]
+
+
+def test_results_that_were_not_kept_are_409(api: Api, run_jobs: Callable[[], int]) -> None:
+    accepted = api.post("/batch/entities", [entity()])
+    run_jobs()
+    path = f"/batch/jobs/{data(accepted)['jobId']}/results"
+    refused(api.get(path), 409, "RESULTS_NOT_KEPT", "?keepResults=true")
+    refused(api.get("/batch/jobs/job_x/results"), 404, "NOT_FOUND")
+
+
+def test_another_tenants_results_are_404(api: Api, new_api: Callable[..., Api], run_jobs: Callable[[], int]) -> None:
+    accepted = send(api, "keepResults=true", [entity()])
+    run_jobs()
+    refused(new_api(name="B").get(f"/batch/jobs/{data(accepted)['jobId']}/results"), 404, "NOT_FOUND")
+
+
+def test_an_answer_that_waited_for_a_job_with_results_does_not_read_them(
+    api: Api, stand_in_worker: Callable[[], None]
+) -> None:
+    stand_in_worker()
+    answer = api.post("/batch/entities?keepResults=true", [entity()], Prefer="wait=20")
+    assert answer.status_code == 200
+    assert data(answer)["succeeded"] == 1

@@ -27,7 +27,7 @@ def test_every_call_stands_in_the_document_below_the_first_address(public_app: F
             if path.startswith(f"{public.BASES[0]}/")
         }
         assert described == served
-        assert len(served) == 9
+        assert len(served) == 10
 
 
 def test_the_shapes_of_items_have_the_fields_that_items_are_checked_for(public_app: Flask) -> None:

@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from ingest.db.connection import migrate as migrations
 from ingest.db.connection.migrate import migrate, pending
 from ingest.db.connection.pool import connect
-from ingest.db.jobs import blocks
+from ingest.db.jobs import results as job_results
 from ingest.errors import DatabaseError, TryAgain
 from ingest.ids import uuid7
 from ingest.jobs import Effect
@@ -65,9 +65,9 @@ def test_results_that_were_kept_before_can_still_be_read(
         conn.execute("UPDATE job_blocks SET results = '[]' WHERE job_id = %s AND no = 0", (other,))
         conn.commit()
         assert "0005_results_in_columns" in migrate(conn)
-        found = [(result.index, result.effect, result.public_id) for result in blocks.results_of(conn, job_id)]
+        found = [(result.index, result.effect, result.public_id) for result in job_results.of_job(conn, job_id)]
         assert found == [(0, Effect.CREATED, ids[0]), (1, Effect.UNCHANGED, ids[1]), (3, Effect.UPDATED, ids[2])]
-        assert blocks.results_of(conn, other) == []
+        assert job_results.of_job(conn, other) == []
 
 
 _ERASED_AND_NOT = """
