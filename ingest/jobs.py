@@ -128,6 +128,24 @@ class ItemWarning:
     line: int | None = None
 
 
+class CsvFormat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The way from a row of CSV to an item (docs/contracts/jobs.md section 1).
+
+    Attributes:
+        header: the header row as it was sent, without its line end; empty until it has been read.
+        delimiter: one character.
+        empty: what an empty cell means: `absent`, `null` or `string`.
+        constants: members that have one value in all rows, and those values.
+        has_data: each item has `data`, if none of its columns then as an empty object.
+    """
+
+    header: str = ""
+    delimiter: str = ","
+    empty: str = "absent"
+    constants: tuple[tuple[str, str], ...] = ()
+    has_data: bool = True
+
+
 class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """Wishes that few requests have for their job (docs/contracts/jobs.md section 1); kept as one column.
 
@@ -138,6 +156,7 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         atomic: all of its items are written, or none.
         validate_only: its items are checked and their effects predicted, and nothing is written.
         keep_results: index, effect and id of each item that is taken can be read afterwards; None: as its kind has it.
+        csv: the way to read its items; None where they came as JSON.
     """
 
     label: str | None = None
@@ -146,6 +165,7 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     atomic: bool = False
     validate_only: bool = False
     keep_results: bool | None = None
+    csv: CsvFormat | None = None
 
 
 NO_OPTIONS = JobOptions()

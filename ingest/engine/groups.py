@@ -3,7 +3,7 @@
 from itertools import accumulate
 
 from ingest.engine.transaction import JobGroup
-from ingest.intake.blocks import decoded_bytes
+from ingest.intake.blocks import json_bytes
 
 # A transaction writes at most so many bytes of items, as many as a block may have, because Postgres takes 70 bytes of
 # memory for each. A claim counts them as they are stored, which may be a thousandth of that.
@@ -18,7 +18,7 @@ _MANY_ITEMS = 500
 
 def first_part(group: JobGroup) -> JobGroup:
     """Return the first jobs of a group whose items have at most `_MOST_BYTES` together; one job at least."""
-    sizes = accumulate(decoded_bytes(claim.block.payload) for claim in group)
+    sizes = accumulate(json_bytes(claim.block.payload, claim.block.items, claim.job.options.csv) for claim in group)
     return group[: max(1, sum(size <= _MOST_BYTES for size in sizes))]
 
 

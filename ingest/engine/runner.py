@@ -30,7 +30,7 @@ from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.ids import JOB, spell
 from ingest.intake.blocks import items_of
 from ingest.items.schema import ItemSchema
-from ingest.jobs import JobState
+from ingest.jobs import Job, JobState
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.settings import MOST_ITEM_BYTES
@@ -221,7 +221,7 @@ class JobRunner:
         if job.options.atomic:
             done = self._transact_whole(conn, group[0], schema)
         else:
-            poison = _poison(schema, block)
+            poison = _poison(schema, job, block)
             run = partial(run_in_transaction, conn, group, schema, poison, until=until, fair=fair)
             done = self._attempt(conn, run, blocks.lease_seconds(block.deliveries))
         if done is not None:
@@ -274,15 +274,14 @@ def _poison_of_all(conn: Connection, schema: ItemSchema, claimed: Claim) -> set[
     poison: set[int] = set()
     block: OpenBlock | None = claimed.block
     while block is not None and claimed.block.deliveries >= _SUSPICIOUS_DELIVERIES:
-        poison |= _poison(schema, replace(block, deliveries=claimed.block.deliveries))
+        poison |= _poison(schema, claimed.job, replace(block, deliveries=claimed.block.deliveries))
         block = blocks.next_open(conn, claimed.job.id, after=block.no)
     return poison
 
 
-def _poison(schema: ItemSchema, block: OpenBlock) -> set[int]:
+def _poison(schema: ItemSchema, job: Job, block: OpenBlock) -> set[int]:
     if block.deliveries < _SUSPICIOUS_DELIVERIES:
         return set()
     log.warning("block_in_quarantine", block=block.no, deliveries=block.deliveries)
-    return quarantine.poisonous(
-        schema.check, list(enumerate(items_of(block.payload, block.first_line).texts, block.first_index))
-    )
+    items = items_of(block.payload, block.first_line, job.options.csv)
+    return quarantine.poisonous(schema.check, list(enumerate(items.texts, block.first_index)))

@@ -31,7 +31,8 @@ from ingest.engine.late import past_retention
 from ingest.engine.outcomes import Outcomes
 from ingest.engine.writers import Target
 from ingest.engine.writing import write
-from ingest.intake.blocks import Items, items_of
+from ingest.intake.blocks import items_of
+from ingest.intake.items import Items
 from ingest.items.fastpath import FastPath, derive
 from ingest.items.schema import ItemSchema
 from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
@@ -177,7 +178,7 @@ def _check(schema: ItemSchema, group: JobGroup, poison: Collection[int]) -> list
         group: the jobs, each with the block that holds them.
         poison: indexes of items that must not be checked, of a job that is alone.
     """
-    sent = [items_of(claim.block.payload, claim.block.first_line) for claim in group]
+    sent = [items_of(claim.block.payload, claim.block.first_line, claim.job.options.csv) for claim in group]
     together = list(chain.from_iterable(of_job.texts for of_job in sent))
     fast = fast_path(schema)
     items = iter([None] * len(together) if fast is None or poison else fast.check(together))
@@ -195,7 +196,8 @@ def _judge(schema: ItemSchema, claim: Claim, sent: Items, items: list[Any], pois
     for place in [place for place, item in enumerate(items) if item is None]:
         index = indexes[place]
         if place in sent.unreadable:
-            judged = ItemError(index, None, *sent.unreadable[place])
+            code, message, external_id = sent.unreadable[place]
+            judged = ItemError(index, external_id, code, message)
         elif index in poison:
             judged = _poisoned(index)
         else:

@@ -1,6 +1,12 @@
 """Turn a request body into blocks of items.
 
-    blocks    cut a body, pack items, and read a block again
+    blocks         cut a body, pack items, and read a block again
+    codings        undo the content coding of a body
+    lines          cut newline-delimited JSON into blocks of lines
+    csv_header     read the header of CSV, and judge it
+    csv_records    cut CSV into blocks of records
+    csv_rows       make items of records
+    items          the items of a block that was read
 
-Imports `ingest.json_text` and `ingest.errors`. A worker judges the items, so `ingest.items` is not imported.
+Imports `ingest.json_text`, `ingest.jobs` and `ingest.errors`; not `ingest.items`, since a worker judges the items.
 """

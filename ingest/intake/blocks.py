@@ -1,16 +1,20 @@
 """A request body becomes blocks of items: shape and count are judged here, the items themselves by the worker."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 import zstandard
 
 from ingest import json_text
 from ingest.errors import ITEM_TOO_LARGE, InvalidInput, ItemTooLarge, JobUnrunnable
-from ingest.intake.lines import cut_lines, is_blank, lengths
+from ingest.intake.csv_header import row_bytes
+from ingest.intake.csv_records import cut_records, grammar_of
+from ingest.intake.csv_rows import items_of_rows
+from ingest.intake.items import NULL, Items, Unreadable
+from ingest.intake.lines import Lines, cut_lines, is_blank, lengths
+from ingest.jobs import CsvFormat
 
 # A block is one transaction; at this size checking and writing it stays far inside the guards of
 # ingest/db/connection/pool.py.
@@ -35,7 +39,6 @@ class _Zstd(threading.local):
 _zstd = _Zstd()
 
 _LINES = msgspec.json.Decoder(msgspec.Raw).decode_lines
-_NULL = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,46 +99,56 @@ def blocks_of_lines(chunks: Iterable[bytes], *, longest_line: int) -> Iterator[B
     Raises:
         InvalidInput: the body is in UTF-16.
     """
+    return _packed(cut_lines(chunks, most_lines=_BLOCK_LINES, most_bytes=_BLOCK_BYTES, longest_line=longest_line))
+
+
+def blocks_of_rows(
+    chunks: Iterable[bytes], delimiter: str, *, longest: int, first_line: int = 1, row_bytes: int = 1
+) -> Iterator[Block]:
+    """Cut rows of CSV into blocks while they arrive.
+
+    Args:
+        chunks: the rows, in UTF-8, without their header.
+        delimiter: one character.
+        longest: the most bytes of a row; a longer one is an item that is too large.
+        first_line: the number of the first line in the body.
+        row_bytes: how many an item has as JSON beside those of its row, as of `ingest.intake.csv_header.row_bytes`.
+    """
+    records = cut_records(
+        chunks,
+        grammar_of(delimiter),
+        most_records=_BLOCK_LINES,
+        most_bytes=_BLOCK_BYTES,
+        longest=longest,
+        first_line=first_line,
+        row_bytes=row_bytes,
+    )
+    return _packed(records)
+
+
+def _packed(blocks: Iterable[Lines]) -> Iterator[Block]:
     index = 0
-    for lines in cut_lines(chunks, most_lines=_BLOCK_LINES, most_bytes=_BLOCK_BYTES, longest_line=longest_line):
+    for lines in blocks:
         if lines.items:
             yield Block(index, lines.items, _zstd.compress(lines.text), lines.first)
             index += lines.items
 
 
-class Unreadable(NamedTuple):
-    """The reason for which an item is no JSON that could be checked: an ItemError but for its index."""
-
-    code: str
-    message: str
-
-
-class Items(NamedTuple):
-    """The items of a block.
-
-    Attributes:
-        texts: as they were sent; `null` in the place of an unreadable one.
-        unreadable: what is wrong with those, by their place.
-        lines: the number of each one's line in the body; None where the body has no lines.
-    """
-
-    texts: list[msgspec.Raw]
-    unreadable: Mapping[int, Unreadable] = {}
-    lines: Sequence[int] | None = None
-
-
-def items_of(payload: bytes, first_line: int | None = None) -> Items:
+def items_of(payload: bytes, first_line: int | None = None, csv_format: CsvFormat | None = None) -> Items:
     """Read a block's payload.
 
     Args:
         payload: as of Block.
         first_line: likewise.
+        csv_format: the way to read its lines, where these are rows of CSV.
 
     Raises:
-        JobUnrunnable: it is not what `cut` or `blocks_of_lines` made, so somebody else has changed it.
+        JobUnrunnable: it is not what this file made, so somebody else has changed it.
     """
     try:
         text = _zstd.decompress(payload)
+        if first_line is not None and csv_format is not None:
+            return items_of_rows(text, first_line, csv_format)
         if first_line is not None:
             return _items_of_lines(text, first_line)
         return Items(json_text.split_array(text, deep=True))
@@ -152,7 +165,7 @@ def _items_of_lines(text: bytes, first: int) -> Items:
     numbered = [(number, line) for number, line in enumerate(text.split(b"\n"), first) if not is_blank(line)]
     read = [_item(line) for _, line in numbered]
     return Items(
-        [_NULL if isinstance(item, Unreadable) else item for item in read],
+        [NULL if isinstance(item, Unreadable) else item for item in read],
         {place: item for place, item in enumerate(read) if isinstance(item, Unreadable)},
         [number for number, _ in numbered],
     )
@@ -189,6 +202,17 @@ def decoded_bytes(payload: bytes) -> int:
         return max(0, zstandard.frame_content_size(payload))
     except zstandard.ZstdError:
         return 0
+
+
+def json_bytes(payload: bytes, items: int, csv_format: CsvFormat | None) -> int:
+    """Return how many bytes the items of a block have as JSON, about; 0 where the payload cannot be read.
+
+    Args:
+        payload: as of Block, like `items`.
+        items: how many it holds.
+        csv_format: the way to read its lines, where these are rows of CSV.
+    """
+    return decoded_bytes(payload) + (0 if csv_format is None else items * row_bytes(csv_format))
 
 
 def pack(items: Sequence[msgspec.Raw], block_items: int) -> list[Block]:

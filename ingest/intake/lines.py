@@ -54,7 +54,7 @@ def cut_lines(chunks: Iterable[bytes], *, most_lines: int, most_bytes: int, long
     """
     block: list[bytes] = []
     size, first = 0, 1
-    for lines, length in _whole_lines(_pieces(_without_mark(chunks)), longest_line):
+    for lines, length in _whole_lines(_pieces(without_mark(chunks)), longest_line):
         rest = lines
         size += length
         while len(block) + len(rest) >= most_lines or size >= most_bytes:
@@ -80,14 +80,23 @@ def lengths(line: bytes) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
+def stand_in(length: int, longest: int) -> bytes:
+    """Return the line that stands for one that is too large: its length, and the most that it may have."""
+    return b"%b%d %d" % (_TOO_LARGE, length, longest)
+
+
 def _lines(lines: Sequence[bytes], first: int) -> Lines:
     # Space sorts before all that a JSON text begins with, so most blocks need no look at each line.
     blank = 0 if min(lines) >= _LEAST_BEGIN else sum(map(is_blank, lines))
     return Lines(b"".join(lines), first, len(lines) - blank)
 
 
-def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a body without its byte order mark."""
+def without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a body without its byte order mark.
+
+    Raises:
+        InvalidInput: that is one of UTF-16.
+    """
     start = b""
     rest = iter(chunks)
     for chunk in rest:
@@ -146,4 +155,4 @@ def _joined(parts: Sequence[bytes], length: int, longest_line: int) -> bytes:
     line = b"".join(parts)
     if length - len(b"\n") - line.endswith(b"\r\n") <= longest_line:
         return line
-    return b"%b%d %d\n" % (_TOO_LARGE, length - len(b"\n"), longest_line)
+    return stand_in(length - len(b"\n"), longest_line) + b"\n"

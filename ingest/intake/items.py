@@ -1,0 +1,30 @@
+"""The items of a block, as they are once its payload has been read."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+NULL = msgspec.Raw(b"null")
+
+
+class Unreadable(NamedTuple):
+    """The reason for which an item is nothing that could be checked: an ItemError but for its index."""
+
+    code: str
+    message: str
+    external_id: str | None = None
+
+
+class Items(NamedTuple):
+    """The items of a block.
+
+    Attributes:
+        texts: as they were sent; `null` in the place of an unreadable one.
+        unreadable: what is wrong with those, by their place.
+        lines: the number of each one's line in the body; None where the body has no lines.
+    """
+
+    texts: list[msgspec.Raw]
+    unreadable: Mapping[int, Unreadable] = {}
+    lines: Sequence[int] | None = None
