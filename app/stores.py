@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import structs
 from werkzeug.exceptions import RequestTimeout
 
 from app.http import body, idempotency
@@ -16,9 +18,12 @@ from ingest.db.connection.confirmed import retry_until_known
 from ingest.db.connection.pool import Connection, autocommit
 from ingest.db.jobs import acceptance, receiving
 from ingest.db.jobs.acceptance import NewJob
+from ingest.engine.kinds import KINDS
 from ingest.errors import DatabaseError, InvalidInput, TryAgain
-from ingest.intake.blocks import Block, blocks_of_lines, decoded_bytes
-from ingest.jobs import MOST_ATOMIC_BYTES
+from ingest.intake.blocks import Block, blocks_of_lines, blocks_of_rows, decoded_bytes, json_bytes
+from ingest.intake.csv_header import judge, read_header, row_bytes
+from ingest.items.schema import required_members
+from ingest.jobs import MOST_ATOMIC_BYTES, JobOptions
 
 _REMOVED = "the sweeper has removed the job while its body arrived, or the database has crashed and lost blocks of it"
 
@@ -64,30 +69,65 @@ def _fingerprinted(job: NewJob) -> NewJob:
     return job if job.key is None else replace(job, fingerprint=idempotency.fingerprint())
 
 
-def store_lines(job: NewJob) -> bool:
-    """Store a job whose items are the lines of this request's body, while they arrive.
+class _Body(NamedTuple):
+    """A body that is being cut.
 
-    Returns:
-        False if something about the caller, who came from the cache, has changed: nothing was read or stored.
+    Attributes:
+        options: what few jobs have, with what the head of the body says of them.
+        blocks: those of its items, while it arrives.
+    """
+
+    options: JobOptions
+    blocks: Iterator[Block]
+
+
+def streamed() -> Store:
+    """Return a function that stores a job whose items are the lines, or rows, of this request's body as it arrives.
+
+    If it returns False, it has stored nothing, and may be called again.
 
     Raises:
-        KeyInProgress: another request had the idempotency key first.
+        KeyInProgress: another request had the idempotency key first; this and the others by the function.
         Busy: as many large bodies are being read as this process can.
-        InvalidInput: the body has no item, too many, or cannot be decoded; and all that `app.http.body.decoded` raises.
+        InvalidInput: the body has no item, too many, a wrong header, or cannot be decoded; and all that
+            `app.http.body.decoded` raises.
         DatabaseError: nothing was stored.
     """
-    with place():
-        return _received(job)
+    opened: list[_Body] = []
+
+    def store(job: NewJob) -> bool:
+        with place():
+            if not opened:
+                opened.append(_opened(job))
+            options, blocks = opened[0]
+            return _received(replace(job, options=options), blocks)
+
+    return store
 
 
-def _received(job: NewJob) -> bool:
+def _opened(job: NewJob) -> _Body:
+    """Begin to cut the body of a job's request: read the header of CSV, and nothing of lines."""
+    chunks = touching(body.stream(), lambda conn: receiving.touch(conn, job.id))
+    longest = services().settings.max_item_bytes
+    wishes = job.options.csv
+    if wishes is None:
+        return _Body(job.options, blocks_of_lines(chunks, longest_line=longest))
+    header = read_header(chunks, wishes.delimiter, longest=longest)
+    csv = judge(wishes, header.text, required_members(KINDS[job.kind].schema))
+    blocks = blocks_of_rows(
+        header.rows, csv.delimiter, longest=longest, first_line=header.first_line, row_bytes=row_bytes(csv)
+    )
+    return _Body(structs.replace(job.options, csv=csv), blocks)
+
+
+def _received(job: NewJob, blocks: Iterable[Block]) -> bool:
     pool = services().pool
     if not retry_until_known(pool, lambda conn: receiving.begin(conn, job)):
         return False
     faultpoints.passing("receive.begun")
     try:
-        blocks = _append_all(job)
-        _accept(_fingerprinted(job), blocks)
+        count = _append_all(job, blocks)
+        _accept(_fingerprinted(job), count)
     except BaseException:
         # The sweeper removes the job if the database is away too, or this process dies.
         with suppress(DatabaseError), autocommit(pool) as conn:
@@ -101,17 +141,16 @@ def _accept(job: NewJob, blocks: int) -> None:
         raise TryAgain(None, reason=_REMOVED)
 
 
-def _append_all(job: NewJob) -> int:
+def _append_all(job: NewJob, blocks: Iterable[Block]) -> int:
     """Append the blocks of the body while it arrives. Return their number."""
-    settings = services().settings
-    chunks = touching(body.lines(), lambda conn: receiving.touch(conn, job.id))
+    most = services().settings.max_job_items
     items = no = size = 0
-    for no, block in enumerate(blocks_of_lines(chunks, longest_line=settings.max_item_bytes)):
+    for no, block in enumerate(blocks):
         items += block.items
-        if items > settings.max_job_items:
-            raise InvalidInput(f"The body has over {settings.max_job_items} items; send it in several jobs")
+        if items > most:
+            raise InvalidInput(f"The body has over {most} items; send it in several jobs")
         if job.options.atomic:
-            size += decoded_bytes(block.payload)
+            size += json_bytes(block.payload, block.items, job.options.csv)
             check_atomic(items, size)
         _append(job.id, no, block)
         faultpoints.passing("receive.appended")

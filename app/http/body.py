@@ -25,6 +25,9 @@ from ingest.intake import codings
 
 _JSON = "application/json"
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+_CSV = "text/csv"
+_STREAMS = (*LINES, _CSV)
+_ADVICE_FOR_BATCHES = f"Send the body as {_JSON} (an array), {LINES[0]} (an item a line) or {_CSV}"
 _NO_CODING = {"", "identity"}
 _UTF_8 = {"utf-8", "utf8", "us-ascii", "ascii"}  # ASCII is UTF-8
 _MARKS = {codecs.BOM_UTF8: "EF BB BF", codecs.BOM_UTF16_LE: "FF FE, of UTF-16", codecs.BOM_UTF16_BE: "FE FF, of UTF-16"}
@@ -105,43 +108,57 @@ def read_batch() -> bytes:
     Raises:
         UnsupportedCoding: it has another content coding than gzip and zstd; and all that `read` raises.
     """
+    _check_type(advice=_ADVICE_FOR_BATCHES)
     if coding() in _NO_CODING and "Content-Digest" not in request.headers:
         return read()
-    _check_type()
     body = b"".join(decoded(most_bytes=_of_all().bytes))
     _check_start(body)
     return body
 
 
 def read_again(*, takes_lines: bool) -> bytes:
-    """Return the body of a repeated request, of which a hash is wanted; of a body of lines nothing is kept.
+    """Return the body of a repeated request, of which a hash is wanted; of a stream nothing is kept.
 
     Args:
-        takes_lines: the call takes lines, and content codings.
+        takes_lines: the call takes streams, and content codings.
     """
     if not takes_lines:
         return read()
-    if not is_lines():
+    if not is_stream():
         return read_batch()
-    for _ in lines():
+    for _ in stream():
         pass
     return b""
 
 
+def is_stream() -> bool:
+    """True if the body says that it is newline-delimited JSON or CSV (docs/contracts/jobs.md section 1)."""
+    return _media_type() in _STREAMS
+
+
 def is_lines() -> bool:
     """True if the body says that it is newline-delimited JSON (docs/contracts/jobs.md section 1)."""
+    return _media_type() in LINES
+
+
+def is_csv() -> bool:
+    """True if the body says that it is CSV (docs/contracts/jobs.md section 1)."""
+    return _media_type() == _CSV
+
+
+def _media_type() -> str:
     sent_type = request.headers.get("Content-Type", "")
-    return sent_type != _JSON and parse_options_header(sent_type)[0].lower() in LINES
+    return sent_type if sent_type == _JSON else parse_options_header(sent_type)[0].lower()
 
 
-def lines() -> Iterator[bytes]:
-    """Yield the body of a batch call that `is_lines`, decoded, while it arrives.
+def stream() -> Iterator[bytes]:
+    """Yield the body of a batch call that `is_stream`, decoded, while it arrives.
 
     Raises:
         UnsupportedMediaType: it says that it is not UTF-8.
         PayloadTooLarge: it has more bytes than a job may have; and all that `decoded` raises.
     """
-    _check_type(LINES)
+    _check_type(_STREAMS)
     return decoded(most_bytes=services().settings.max_job_bytes)
 
 
@@ -222,17 +239,17 @@ def as_json(body: bytes) -> msgspec.Raw:
         raise InvalidInput(f"The body is not valid JSON: {error}") from None
 
 
-def _check_type(types: Collection[str] = frozenset({"", _JSON})) -> None:
+def _check_type(types: Collection[str] = frozenset({"", _JSON}), advice: str = f"Send the body as {_JSON}") -> None:
     sent = request.headers.get("Content-Type", "")
     if sent != _JSON:  # which most say, and it needs no parsing
         media_type, options = parse_options_header(sent)
         if media_type.lower() not in types:
-            raise UnsupportedMediaType("Send the body as application/json")
+            raise UnsupportedMediaType(advice)
         check_charset(options)
     if (name := coding()) in _UTF_8:
         raise UnsupportedMediaType(
             f'Leave "Content-Encoding: {name}" out: it is for compression. A character set belongs into '
-            "Content-Type, and JSON is UTF-8 without being told so"
+            "Content-Type, and bodies are UTF-8 without being told so"
         )
 
 
@@ -246,7 +263,7 @@ def check_charset(options: Mapping[str, str]) -> None:
         UnsupportedMediaType: they name another character set.
     """
     if options.get("charset", "utf-8").strip("'").lower() not in _UTF_8:
-        raise UnsupportedMediaType("Send the body in UTF-8: JSON has no other character set (RFC 8259)")
+        raise UnsupportedMediaType("Send the body in UTF-8: no other character set is taken (RFC 8259)")
 
 
 def coding() -> str:

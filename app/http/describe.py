@@ -28,6 +28,7 @@ class Description:
         faults: statuses of errors beside those that every call may answer.
         body: the name of the shape that the call takes; None where it takes no body.
         lines: the items of the body may come as lines instead, and compressed; without a `body`, they must.
+        csv: likewise as rows of CSV.
         query: query parameters that the call takes.
         headers: request headers that the call looks at, each with what it may be.
         repeat: answers a repeat under the same `Idempotency-Key`; None where the call takes none.
@@ -41,6 +42,7 @@ class Description:
     faults: tuple[int, ...] = ()
     body: str | None = None
     lines: bool = False
+    csv: bool = False
     query: Sequence[Parameter] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     repeat: Repeat | None = None

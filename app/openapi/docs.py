@@ -17,7 +17,7 @@ from app.http import idempotency
 from app.http.describe import Description, describe, description_of
 from app.http.responses import as_json
 from app.http.shapes import ref, success
-from app.openapi.examples import EXAMPLES
+from app.openapi.examples import CSV_EXAMPLES, EXAMPLES
 from app.operator import forms
 from app.operator import shapes as operator_shapes
 from app.public import shapes as public_shapes
@@ -164,6 +164,8 @@ def _operations(rule: Rule, description: Description, api: _Api | None) -> dict[
         content = _json(ref(description.body), EXAMPLES[description.body])
         if description.lines:
             content |= _lines(description.body)
+        if description.csv:
+            content |= _csv(description.body)
         operation["requestBody"] = {"required": True, "content": content}
     elif description.lines:
         operation["requestBody"] = {"required": True, "content": _lines("EntityBatch")}
@@ -222,6 +224,12 @@ def _lines(body: str) -> dict[str, Any]:
     example = "".join(f"{json.dumps(item)}\n" for item in items)
     text = {"type": "string", "description": f"An item of {body} on each line, up to 10,000,000"}
     return {"application/x-ndjson": {"schema": text, "example": example}}
+
+
+def _csv(body: str) -> dict[str, Any]:
+    """Return CSV, which a schema can describe as text alone."""
+    text = {"type": "string", "description": f"An item of {body} in each row below a header, up to 10,000,000"}
+    return {"text/csv": {"schema": text, "example": CSV_EXAMPLES[body]}}
 
 
 def _json(schema: dict[str, Any], example: Any) -> dict[str, Any]:

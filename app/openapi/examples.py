@@ -224,3 +224,10 @@ EXAMPLES: Mapping[str, Any] = {
         "detail": [{"loc": ["body", "objects", 0, "type"], "msg": "field required", "type": "value_error.missing"}]
     },
 }
+
+# The same batches as CSV.
+CSV_EXAMPLES: Mapping[str, str] = {
+    "EntityBatch": "externalId,entityType,email,vip_level:number\np1,player,ada@example.com,3\n",
+    "EventBatch": "externalId,eventType,type,amount:number,currency\np1,transaction,deposit,145.50,EUR\n",
+    "StateBatch": "externalId,stateKey,value:number\np1,balance,145.5\n",
+}

@@ -12,9 +12,8 @@ from app.http.auth import CallerChanged, authenticates_on_insert, caller, reauth
 from app.http.describe import describe
 from app.http.prefer import Preference
 from app.operator import options
-from app.operator.entities import MODE
 from app.operator.envelope import success
-from app.stores import at_once, store_lines
+from app.stores import at_once, streamed
 from ingest.db.tenants.idempotency import Answer
 from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import KINDS, Kind
@@ -56,9 +55,10 @@ def answer_present(job_id: UUID) -> Response:
     operation="writeEntities",
     body="EntityBatch",
     lines=True,
+    csv=True,
     answers=_ANSWERS,
     faults=(404,),
-    query=(MODE, *options.PARAMETERS),
+    query=options.of_kind("entities"),
     headers=_HEADERS,
     repeat=_again,
 )
@@ -74,9 +74,10 @@ def entities() -> Response:
     operation="writeEvents",
     body="EventBatch",
     lines=True,
+    csv=True,
     answers=_ANSWERS,
     faults=(404,),
-    query=options.PARAMETERS,
+    query=options.of_kind("events"),
     headers=_HEADERS,
     repeat=_again,
 )
@@ -92,9 +93,10 @@ def events() -> Response:
     operation="writeStates",
     body="StateBatch",
     lines=True,
+    csv=True,
     answers=_ANSWERS,
     faults=(404,),
-    query=options.PARAMETERS,
+    query=options.of_kind("states"),
     headers=_HEADERS,
     repeat=_again,
 )
@@ -106,8 +108,9 @@ def states() -> Response:
 def _batch(kind: Kind) -> Response:
     require_template(caller())
     preference = prefer.stated()
-    said = options.parse(request.args if request.query_string else {}, strict=preference.strict)
-    store_blocks = store_lines if body.is_lines() else at_once(_array(kind))
+    spelled = request.args if request.query_string else {}
+    said = options.parse(spelled, strict=preference.strict, csv=body.is_csv())
+    store_blocks = streamed() if body.is_stream() else at_once(_array(kind))
 
     def accepted_for(caller: Caller) -> UUID | Ended:
         wait = preference.seconds(caller.batch_wait_seconds)

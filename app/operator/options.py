@@ -7,12 +7,36 @@ from app.batches import BatchOptions
 from app.http import query
 from app.http.query import Parameter
 from app.operator.entities import MODE
-from ingest.errors import InvalidInput
-from ingest.jobs import JobOptions
+from ingest.engine.kinds import KINDS
+from ingest.errors import InvalidInput, InvalidParameter
+from ingest.intake.csv_header import CONSTANTS
+from ingest.items.schema import required_members
+from ingest.jobs import CsvFormat, JobOptions
 
 _LONGEST_LABEL = 200
+_COMMA = ","
+_NO_DELIMITER = {'"', "\r", "\n", "\0"}
+_LONGEST_NAME = 200  # of a type or a key: ingest/items/fields.py
 _MOST_ERRORS = 999_999_999
 _LONGEST_DEADLINE_SECONDS = 604_800  # a week
+
+
+class _Delimiter(Parameter):
+    """The character between the cells of CSV."""
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Its values."""
+        return {"type": "string", "pattern": r'^([^"\r\n\0]|tab)$', "default": _COMMA}
+
+    def parse(self, text: str | None) -> str:
+        """As of Parameter: one character that neither quotes nor ends anything."""
+        delimiter = _COMMA if text is None else "\t" if text == "tab" else text
+        if len(delimiter) != 1 or delimiter in _NO_DELIMITER:
+            message = f"{self.name} must be one character, neither a quote nor a line end nor NUL, or tab"
+            raise InvalidParameter(self.name, message)
+        return delimiter
+
 
 _ORDERED = query.Flag(
     name="ordered",
@@ -49,20 +73,42 @@ _KEEP_RESULTS = query.Flag(
     text="true: index, effect and id of each item can be read from the job afterwards",
 )
 
-# Of any kind; entities have MODE beside them.
+_EMPTY = query.Choice(
+    name="empty",
+    words=("absent", "null", "string"),
+    text="CSV: what an empty cell means: that the member is absent, null, or a text without characters",
+)
+_DELIMITER = _Delimiter(name="delimiter", text="CSV: what is between cells: one character, or `tab`")
+_CONSTANTS = {
+    name: query.Text(name=name, most=_LONGEST_NAME, text=f"CSV: the {name} of all rows, which then have no such column")
+    for name in CONSTANTS
+}
+_OF_CSV = (_EMPTY, _DELIMITER, *_CONSTANTS.values())
+
+# Of any kind and any body; entities have MODE beside them.
 PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL, _MAX_ERRORS, _DEADLINE, _ATOMIC, _VALIDATE_ONLY, _KEEP_RESULTS)
 
 
-def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
+def of_kind(kind: str) -> tuple[Parameter, ...]:
+    """Return the parameters of a kind's batch call."""
+    needed = required_members(KINDS[kind].schema)
+    own = tuple(parameter for name, parameter in _CONSTANTS.items() if name in needed)
+    return ((MODE,) if kind == "entities" else ()) + (*PARAMETERS, _EMPTY, _DELIMITER, *own)
+
+
+def parse(spelled: Mapping[str, str], *, strict: bool, csv: bool = False) -> BatchOptions:
     """Return what a request says of its batch.
 
     Args:
         spelled: the values of the parameters that it names, as a query spells them.
         strict: it prefers that members which an item should not have are errors.
+        csv: the body is CSV.
 
     Raises:
         InvalidParameter: one of them is not what it may be.
     """
+    if not csv:
+        _refuse_csv(spelled)
     of_few = JobOptions(
         label=_LABEL.parse(spelled.get(_LABEL.name)),
         max_errors=_MAX_ERRORS.parse(spelled.get(_MAX_ERRORS.name)),
@@ -70,6 +116,7 @@ def parse(spelled: Mapping[str, str], *, strict: bool) -> BatchOptions:
         atomic=_ATOMIC.parse(spelled.get(_ATOMIC.name)),
         validate_only=_VALIDATE_ONLY.parse(spelled.get(_VALIDATE_ONLY.name)),
         keep_results=_KEEP_RESULTS.parse(spelled.get(_KEEP_RESULTS.name)) or None,
+        csv=_csv(spelled) if csv else None,
     )
     return BatchOptions(
         merge=MODE.parse(spelled.get(MODE.name)) == "merge",
@@ -101,3 +148,20 @@ def spell(members: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> di
             raise InvalidInput(f"{name}: Not a valid {wanted}")
         texts[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return texts
+
+
+def _csv(spelled: Mapping[str, str]) -> CsvFormat:
+    constants = ((name, parameter.parse(spelled.get(name))) for name, parameter in _CONSTANTS.items())
+    return CsvFormat(
+        delimiter=_DELIMITER.parse(spelled.get(_DELIMITER.name)),
+        empty=_EMPTY.parse(spelled.get(_EMPTY.name)),
+        constants=tuple((name, text) for name, text in constants if text is not None),
+    )
+
+
+def _refuse_csv(spelled: Mapping[str, str]) -> None:
+    for parameter in _OF_CSV:
+        if parameter.name in spelled:
+            raise InvalidParameter(
+                parameter.name, f"{parameter.name} is for bodies of CSV; send the body as text/csv, or leave it out"
+            )

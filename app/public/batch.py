@@ -21,7 +21,7 @@ from app.http.services import services
 from app.jobs import warning_summary
 from app.public import body
 from app.public.envelope import job, success
-from app.stores import at_once, store_lines
+from app.stores import at_once, streamed
 from ingest import json_text
 from ingest.engine.kinds import KINDS
 from ingest.intake.blocks import pack
@@ -118,7 +118,7 @@ def _lines(kind: str) -> Response:
     preference = prefer.stated()
     # A list's answer has the ids of its items; lines may be millions, and their answer has none.
     options = BatchOptions(merge=True, strict=preference.strict, of_few=JobOptions(keep_results=False))
-    outcome = batches.accept(caller(), KINDS[kind], store_lines, options, wait=preference.seconds(0))
+    outcome = batches.accept(caller(), KINDS[kind], streamed(), options, wait=preference.seconds(0))
     if isinstance(outcome, Ended):
         return job(answers.ended(outcome), 200, answers.headers_of_ended(preference))
     return _accepted(outcome, preference)

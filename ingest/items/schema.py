@@ -280,6 +280,11 @@ def item_error(index: int, external_id: str | None, code: str, faults: Sequence[
     return ItemError(index, external_id, code, "; ".join(told), field=pointer(path) if path else None)
 
 
+def required_members(schema: type[ItemSchema]) -> tuple[str, ...]:
+    """Return the names of the members that each item of a schema must have."""
+    return tuple(field.data_key or name for name, field in schema().fields.items() if field.required)
+
+
 def _refused(error: ItemError) -> RequestError:
     """Return the error of a single call for the one that a batch notes."""
     if error.malformed:

@@ -88,7 +88,11 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "effect": [{"type": "string", "enum": ["created", "updated", "unchanged", "duplicate"]}],
         "afterAny": [{"type": "boolean", "default": False}],
         "limit": [{**limit, "maximum": 1_000, "default": 100}, {**limit, "maximum": 500, "default": 50}],
-        "eventType": [{"type": "string"}],
+        "empty": [{"type": "string", "enum": ["absent", "null", "string"], "default": "absent"}],
+        "delimiter": [{"type": "string", "pattern": r'^([^"\r\n\0]|tab)$', "default": ","}],
+        "entityType": [{"type": "string", "minLength": 1, "maxLength": 200}],
+        "eventType": [{"type": "string", "minLength": 1, "maxLength": 200}, {"type": "string"}],
+        "stateKey": [{"type": "string", "minLength": 1, "maxLength": 200}],
         "cursor": [{"type": "string"}],
         "id": [{"type": "string", "format": "uuid"}],
     }
