@@ -118,36 +118,20 @@ def find_open(conn: Connection, tenant_id: int, upload_id: UUID, *, lock: bool =
     return found
 
 
-_SUMMARY = """
-SELECT count(*) FILTER (WHERE part <= %(parts)s), count(*) FILTER (WHERE part > %(parts)s),
-       coalesce(sum(items), 0)::bigint, coalesce(sum(decoded), 0)::bigint
-FROM upload_parts WHERE upload_id = %(upload_id)s AND whole
-"""
-_MISSING = """
-SELECT n FROM generate_series(1, %(parts)s) n
-WHERE NOT EXISTS (SELECT FROM upload_parts p WHERE p.upload_id = %(upload_id)s AND p.part = n AND p.whole)
-ORDER BY n LIMIT %(most)s
-"""
-_SURPLUS = """
-SELECT part FROM upload_parts WHERE upload_id = %(upload_id)s AND part > %(parts)s AND whole
-ORDER BY part LIMIT %(most)s
-"""
-
 # Payloads stay where they are, because only the numbers of a block change. None of the new ones is below zero, so no
 # block meets another one's old number. Lines are numbered through the whole upload, blank ones included.
-_NUMBER = """
+_NUMBER = f"""
 WITH part AS (
     SELECT number, part, sum(items) OVER earlier - items AS items_before,
            sum(lines) OVER earlier - lines AS lines_before
     FROM upload_parts WHERE upload_id = %(upload_id)s AND whole WINDOW earlier AS (ORDER BY part)
 ), numbered AS (
-    SELECT b.no AS old_no, row_number() OVER (ORDER BY p.part, b.no) - 1 AS no, p.items_before, p.lines_before
-    FROM part p JOIN job_blocks b ON b.job_id = ANY (ARRAY[%(job_id)s])
-                                 AND b.no >= -10000 * p.number AND b.no < -10000 * (p.number - 1)
+    SELECT b.place, row_number() OVER (ORDER BY p.part, b.no) - 1 AS no, p.items_before, p.lines_before
+    FROM part p CROSS JOIN LATERAL ({parts.BLOCKS.format(job_id="%(job_id)s", number="p.number")}) b
 )
 UPDATE job_blocks b
 SET no = n.no, first_index = b.first_index + n.items_before, first_line = b.first_line + n.lines_before
-FROM numbered n WHERE b.job_id = ANY (ARRAY[%(job_id)s]) AND b.no = n.old_no
+FROM numbered n WHERE b.ctid = n.place
 """
 _ACCEPT = f"""
 UPDATE jobs SET {receiving.PENDING}, total = %(items)s, unprocessed = %(items)s, blocks_open = %(blocks)s,
@@ -193,26 +177,27 @@ def complete(
     return upload.job_id, True
 
 
+_ARRIVED = "SELECT part, items, decoded FROM upload_parts WHERE upload_id = %s AND whole"
+
+
 def _arrived(conn: Connection, upload_id: UUID, parts_sent: int) -> tuple[int, int]:
     """Return how many items and decoded bytes an upload has, if these parts and no others have arrived."""
-    values = {"upload_id": upload_id, "parts": parts_sent, "most": _MOST_NAMED}
-    row: Any = conn.execute(_SUMMARY, values).fetchone()
-    arrived, surplus, items, decoded = row
-    if surplus:
-        named = _named(conn.execute(_SURPLUS, values).fetchall(), surplus)
-        raise InvalidInput(f"You say that there are {parts_sent} parts, and also sent {named}")
-    if missing := parts_sent - arrived:
-        named = _named(conn.execute(_MISSING, values).fetchall(), missing)
-        raise PartsMissing(f"Of {parts_sent} parts {missing} did not arrive; send {named}")
+    rows: list[Any] = conn.execute(_ARRIVED, (upload_id,)).fetchall()
+    arrived = {row[0] for row in rows}
+    if surplus := sorted(part for part in arrived if part > parts_sent):
+        raise InvalidInput(f"You say that there are {parts_sent} parts, and also sent {_named(surplus)}")
+    if missing := [part for part in range(1, parts_sent + 1) if part not in arrived]:
+        raise PartsMissing(f"Of {parts_sent} parts {len(missing)} did not arrive; send {_named(missing)}")
+    items, decoded = (sum(row[column] for row in rows) for column in (1, 2))
     if not items:
         raise InvalidInput("The parts have no item; send at least 1")
     return items, decoded
 
 
-def _named(rows: Sequence[tuple[object, ...]], count: int) -> str:
+def _named(numbers: Sequence[int]) -> str:
     """Return part numbers as a message names them."""
-    more = f" and {count - len(rows)} more" if count > len(rows) else ""
-    return f"{'part' if count == 1 else 'parts'} {', '.join(str(number) for (number,) in rows)}{more}"
+    more = f" and {len(numbers) - _MOST_NAMED} more" if len(numbers) > _MOST_NAMED else ""
+    return f"{'part' if len(numbers) == 1 else 'parts'} {', '.join(map(str, numbers[:_MOST_NAMED]))}{more}"
 
 
 _DELETE = "DELETE FROM jobs WHERE id = %s AND status || '' = 'receiving'"

@@ -6,6 +6,9 @@ from ingest.ids import UPLOAD
 _REPORT = "keep a copy of the rows (uploads, upload_parts, and job_blocks of its job) and report it"
 _AGAIN = "Have its client send these parts again, or all of them in a new upload; and " + _REPORT
 
+# The number of the attempt that a block belongs to, by its own: `ingest.db.jobs.parts`.
+_ATTEMPT = "(9999 - b.no) / 10000"
+
 UPLOADS_JOB = Check(
     name="upload_job",
     invariant="An open upload's job is still being received, a completed one's is not, and both are the tenant's own",
@@ -27,11 +30,11 @@ PARTS_BLOCKS = Check(
     wrong="parts of uploads that hold other blocks than they count",
     advice="What was sent is gone in part, or stands twice. " + _AGAIN,
     prefix=UPLOAD,
-    query="""
+    query=f"""
 SELECT p.upload_id, concat('part ', p.part, ', counted ', p.blocks, ' blocks of ', p.items, ' items, there ',
                            count(b.no), ' of ', coalesce(sum(b.items), 0))
 FROM upload_parts p JOIN uploads u ON u.id = p.upload_id AND u.status = 'open'
-LEFT JOIN job_blocks b ON b.job_id = u.job_id AND b.no >= -10000 * p.number AND b.no < -10000 * (p.number - 1)
+LEFT JOIN job_blocks b ON b.job_id = u.job_id AND {_ATTEMPT} = p.number
 GROUP BY p.id HAVING count(b.no) <> p.blocks OR (p.whole AND coalesce(sum(b.items), 0) <> p.items)
 """,
 )
@@ -42,10 +45,10 @@ BLOCKS_PART = Check(
     wrong="uploads that hold blocks of no part",
     advice="Had it been completed, items might have been done twice. " + _AGAIN,
     prefix=UPLOAD,
-    query="""
+    query=f"""
 SELECT u.id, concat('block ', min(b.no))
 FROM uploads u JOIN job_blocks b ON b.job_id = u.job_id
-LEFT JOIN upload_parts p ON p.upload_id = u.id AND b.no >= -10000 * p.number AND b.no < -10000 * (p.number - 1)
+LEFT JOIN upload_parts p ON p.upload_id = u.id AND p.number = {_ATTEMPT}
 WHERE u.status = 'open' AND p.id IS NULL
 GROUP BY u.id
 """,
