@@ -1,5 +1,6 @@
 """Regular expressions of senders' templates: RE2 matches in time linear in the text, whatever the expression."""
 
+import re
 from functools import lru_cache
 
 import re2  # type: ignore[import-untyped] # it has no types
@@ -9,6 +10,17 @@ LONGEST = 1_000
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
+
+# White space as ECMA 262 has it, whose regular expressions are JSON Schema's: RE2's own `\s` is ASCII alone. Each set
+# ends with a range, so that a `-` after it in a class stands for itself.
+_SPACE = r"\t-\r \x{a0}\x{1680}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}\x{2000}-\x{200a}"
+_NO_SPACE = (
+    r"\x{0}-\x{8}\x{e}-\x{1f}!-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e}"
+    r"\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{fefe}\x{ff00}-\x{10ffff}"
+)
+# An escape; halves of a surrogate pair are no characters, and left for RE2 to refuse.
+_ESCAPE = re.compile(r"\\(?:u(?![dD][89a-fA-F])[0-9A-Fa-f]{4}|.)", re.DOTALL)
+_CLASS_OR_ESCAPE = re.compile(rf"\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]?|{_ESCAPE.pattern}", re.DOTALL)
 
 
 class BadPattern(ValueError):
@@ -26,7 +38,22 @@ def compiled(pattern: str) -> "re2._Regexp":
         BadPattern: it cannot be matched in linear time, or is no regular expression; the message says which part.
     """
     try:
-        return re2.compile(pattern, _OPTIONS)
+        return re2.compile(_CLASS_OR_ESCAPE.sub(_for_re2, pattern), _OPTIONS)
     except re2.error as error:
         [reason] = error.args
         raise BadPattern(reason.decode() if isinstance(reason, bytes) else str(reason)) from None
+
+
+def _for_re2(part: re.Match[str]) -> str:
+    """Spell a character class, or an escape outside of one, as RE2 has it."""
+    text = part[0]
+    if text.startswith("["):
+        return _ESCAPE.sub(lambda escape: _spelled(escape[0]), text)
+    spelled = _spelled(text)
+    return f"[{spelled}]" if text in {r"\s", r"\S"} else spelled
+
+
+def _spelled(escape: str) -> str:
+    if escape[1] == "u" and len(escape) > len(r"\u"):
+        return rf"\x{{{escape[2:]}}}"
+    return {r"\s": _SPACE, r"\S": _NO_SPACE}.get(escape, escape)

@@ -24,6 +24,8 @@ from ingest.items.types.definition import MOST_LEVELS, count_fields, mistakes
         ({"pattern": "(?=a)"}, "/pattern", "RE2 matches in linear time: invalid perl operator: (?="),
         ({"pattern": "a" * 1_001}, "/pattern", "at most 1000 characters"),
         ({"pattern": 1}, "/pattern", "regular expression"),
+        ({"pattern": r"[\s"}, "/pattern", "missing ]"),
+        ({"pattern": r"\ud83d"}, "/pattern", "invalid escape"),
         ({"format": "hostname"}, "/format", "one of email, date"),
         ({"minimum": "0"}, "/minimum", "a number"),
         ({"exclusiveMaximum": True}, "/exclusiveMaximum", "a number"),

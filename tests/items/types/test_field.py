@@ -126,3 +126,19 @@ def test_a_value_that_backtracking_would_never_finish_is_judged_at_once() -> Non
     value = '"' + "a" * 100_000 + '!"'
     [fault] = faults('{"pattern": "^(a+)+$"}', value)
     assert fault.text == 'Field "age" must match the pattern ^(a+)+$'
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"^\s$", "\u2003"),
+        (r"^[a\s]$", "\ufeff"),
+        (r"^[\s-.]+$", "\u2003-."),
+        (r"^[^\S]$", "\u00a0"),
+        (r"^\S+$", "a\N{GRINNING FACE}"),
+        (r"^\\s$", r"\s"),
+        (r"^\u00e9[\u00e0-\u00ff]$", "éé"),
+    ],
+)
+def test_patterns_mean_by_space_and_by_u_what_ecma_262_means(pattern: str, text: str) -> None:
+    Typed({"pattern": pattern}, name="age").deserialize(text)
