@@ -28,6 +28,8 @@ LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "app
 _CSV = "text/csv"
 _STREAMS = (*LINES, _CSV)
 _ADVICE_FOR_BATCHES = f"Send the body as {_JSON} (an array), {LINES[0]} (an item a line) or {_CSV}"
+# The forms of a batch, each with its content types.
+FORMS = {"array": (_JSON,), "lines": LINES, "csv": (_CSV,)}
 _NO_CODING = {"", "identity"}
 _UTF_8 = {"utf-8", "utf8", "us-ascii", "ascii"}  # ASCII is UTF-8
 _MARKS = {codecs.BOM_UTF8: "EF BB BF", codecs.BOM_UTF16_LE: "FF FE, of UTF-16", codecs.BOM_UTF16_BE: "FE FF, of UTF-16"}

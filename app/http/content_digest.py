@@ -10,7 +10,7 @@ from flask import request
 
 from ingest.errors import DigestMismatch, InvalidInput
 
-_ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512"}
+ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512"}
 
 # A dictionary of byte sequences (RFC 9651 sections 3.2 and 3.3.5), without their parameters.
 _MEMBER = re.compile(r"[ \t]*(?P<name>[a-z*][a-z0-9_.*-]*)=:(?P<value>[A-Za-z0-9+/=]*):[ \t]*(?:,|$)")
@@ -27,7 +27,7 @@ def checked(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """
     sent = request.headers.get("Content-Digest")
     expected = {} if sent is None else _parsed(sent)
-    hashes = {name: hashlib.new(_ALGORITHMS[name]) for name in expected}
+    hashes = {name: hashlib.new(ALGORITHMS[name]) for name in expected}
     for chunk in chunks:
         for hashed in hashes.values():
             hashed.update(chunk)
@@ -45,7 +45,7 @@ def _parsed(text: str) -> dict[str, bytes]:
         value = None if match is None else _decoded(match["value"])
         if match is None or value is None:
             raise InvalidInput("Content-Digest cannot be read; send it as in sha-256=:base64:")
-        if match["name"] in _ALGORITHMS:
+        if match["name"] in ALGORITHMS:
             members[match["name"]] = value
         place = match.end()
     return members

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from flask import request
 
+# The values of `handling` (section 4.4).
+HANDLINGS = ("strict", "lenient")
+
 # The text on `handling` in the OpenAPI document.
 HANDLING = "handling=strict (members that an item should not have are errors) or lenient (warnings, default)"
 
@@ -87,7 +90,7 @@ def parse(headers: list[str]) -> Preference:
     return Preference(
         wait=_seconds(stated.get("wait", "")),
         respond_async="respond-async" in stated,
-        handling=handling if handling in {"strict", "lenient"} else None,
+        handling=handling if handling in HANDLINGS else None,
     )
 
 

@@ -80,6 +80,18 @@ class _Tally:
     untold: int = 0
 
 
+def rates(settings: Settings) -> dict[str, str]:
+    """Return the rate of each scope, as in `6000/minute`."""
+    return {
+        "ingest:entities": settings.rate_entities,
+        "ingest:events": settings.rate_events,
+        "ingest:states": settings.rate_states,
+        "ingest:batch": settings.rate_batch,
+        "settings": settings.rate_settings,
+        "read": settings.rate_read,
+    }
+
+
 class RateCounter:
     """Counts requests by tenant and scope (docs/contracts/operator.md section 9).
 
@@ -88,14 +100,7 @@ class RateCounter:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._rates: dict[str, RateLimitItem] = {
-            "ingest:entities": parse(settings.rate_entities),
-            "ingest:events": parse(settings.rate_events),
-            "ingest:states": parse(settings.rate_states),
-            "ingest:batch": parse(settings.rate_batch),
-            "settings": parse(settings.rate_settings),
-            "read": parse(settings.rate_read),
-        }
+        self._rates: dict[str, RateLimitItem] = {scope: parse(rate) for scope, rate in rates(settings).items()}
         storage = RedisStorage(
             settings.redis_url.replace("unix://", "redis+unix://", 1),
             key_prefix="sluice:limits",

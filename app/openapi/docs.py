@@ -62,6 +62,7 @@ _TAGS = {
     "states": "The states of an entity",
     "templates": "What may be sent",
     "settings": "What the tenant has chosen",
+    "capabilities": "What this installation takes",
     "keys": "Who may call",
     "public": "Events that link objects, and objects; the same calls are served below /v1",
     "service": "For those who run Sluice",

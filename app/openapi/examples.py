@@ -201,6 +201,29 @@ EXAMPLES: Mapping[str, Any] = {
         "retentionPolicy": None,
         "batchWaitSeconds": 0,
     },
+    "Capabilities": {
+        "kinds": ["entities", "events", "states"],
+        "limits": {"itemBytes": 1_048_576, "jobItems": 10_000_000, "arrayItems": {"entities": 1_000}},
+        "rates": {"ingest:batch": "6000/minute"},
+        "formats": [{"form": "array", "contentTypes": ["application/json"]}],
+        "contentCodings": ["identity", "gzip", "zstd"],
+        "contentDigests": ["sha-256", "sha-512"],
+        "modes": ["replace", "merge"],
+        "preferences": {"wait": 30, "handling": ["strict", "lenient"]},
+        "uploads": {
+            "kinds": ["entities", "events", "states"],
+            "contentTypes": ["application/x-ndjson"],
+            "contentCodings": ["identity", "gzip", "zstd"],
+        },
+        "parameters": [
+            {
+                "name": "atomic",
+                "schema": {"type": "boolean", "default": False},
+                "description": "true: all items are written, in one transaction, or none",
+                "kinds": ["entities", "events", "states"],
+            }
+        ],
+    },
     "NewKey": {"id": _UUID, "key": f"oh_live_{'0123456789abcdef' * 4}", "label": "importer", "createdAt": _TIME},
     "Key": _KEY,
     "Keys": [_KEY],

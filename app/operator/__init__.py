@@ -4,7 +4,7 @@ from flask import Blueprint, Flask
 
 from app import jobs
 from app.http import auth, idempotency, rate_limit
-from app.operator import batch, entities, envelope, events, keys, settings, states, templates, uploads
+from app.operator import batch, capabilities, entities, envelope, events, keys, settings, states, templates, uploads
 from app.operator.envelope import failure
 
 __all__ = ["failure", "mount"]
@@ -20,7 +20,17 @@ _api.before_request(idempotency.answer_repeat)
 _api.after_request(rate_limit.add_headers(lambda verdict: verdict.headers))
 
 _jobs = jobs.blueprint(envelope.success, "Job")
-for _noun in (batch.bp, uploads.bp, entities.bp, events.bp, states.bp, templates.bp, settings.bp, _jobs):
+for _noun in (
+    batch.bp,
+    uploads.bp,
+    entities.bp,
+    events.bp,
+    states.bp,
+    templates.bp,
+    settings.bp,
+    capabilities.bp,
+    _jobs,
+):
     _api.register_blueprint(_noun, url_prefix=_DATA_API)
 _api.register_blueprint(keys.bp, url_prefix=_KEYS_API)
 

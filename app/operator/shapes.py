@@ -197,6 +197,18 @@ SHAPES: dict[str, Shape] = {
         retentionPolicy=or_null(DOCUMENT),
         batchWaitSeconds=COUNT,
     ),
+    "Capabilities": record(
+        kinds=array(TEXT),
+        limits={"type": "object", "additionalProperties": {"type": ["integer", "object"]}},
+        rates={"type": "object", "additionalProperties": TEXT},
+        formats=array(record(form=TEXT, contentTypes=array(TEXT))),
+        contentCodings=array(TEXT),
+        contentDigests=array(TEXT),
+        modes=array(TEXT),
+        preferences=record(wait=COUNT, handling=array(TEXT)),
+        uploads=record(kinds=array(TEXT), contentTypes=array(TEXT), contentCodings=array(TEXT)),
+        parameters=array(record(name=TEXT, schema=DOCUMENT, description=TEXT, kinds=array(TEXT))),
+    ),
     "NewKey": record(id=TEXT, key=TEXT, label=_NAME, createdAt=TIME),
     "Key": record(
         id=TEXT,

@@ -246,3 +246,23 @@ def test_an_answer_that_waited_for_a_job_with_results_does_not_read_them(
     answer = api.post("/batch/entities?keepResults=true", [entity()], Prefer="wait=20")
     assert answer.status_code == 200
     assert data(answer)["succeeded"] == 1
+
+
+def test_results_of_csv_name_the_first_line_of_their_record(api: Api, run_jobs: Callable[[], int]) -> None:
+    body = b'externalId,entityType,email\na,player,"one\ntwo"\nb,player,x\n'
+    accepted = api.post("/batch/entities?keepResults=true", body=body, Content_Type="text/csv")
+    run_jobs()
+    found = data(api.get(f"/batch/jobs/{data(accepted)['jobId']}/results"))
+    assert [(result["index"], result["line"]) for result in found] == [(0, 2), (1, 4)]
+
+
+def test_an_atomic_csv_is_written_as_a_whole_or_not_at_all(
+    api: Api, run_jobs: Callable[[], int], observer: Connection
+) -> None:
+    body = b"externalId,entityType,email\na,player,x\nb,ghost,x\n"
+    accepted = api.post("/batch/entities?atomic=true", body=body, Content_Type="text/csv")
+    run_jobs()
+    job = api.job(accepted)
+    assert job["error"]["code"] == "ATOMIC_ABORTED"
+    assert [error["line"] for error in job["output"]["errors"]] == [3]
+    assert observer.execute("SELECT FROM entities").rowcount == 0

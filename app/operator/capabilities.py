@@ -1,0 +1,97 @@
+"""`GET /capabilities`: what this installation takes, read from the objects that enforce it (docs/contracts/jobs.md).
+
+A new limit, format or parameter is a line below, or stands in one of these objects already.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app import parts
+from app.http import body, content_digest, prefer, rate_limit
+from app.http.describe import describe, description_of
+from app.http.query import Parameter
+from app.http.rate_counter import rates
+from app.http.services import services
+from app.jobs import INLINE_ERRORS, INLINE_WARNINGS
+from app.operator import batch, uploads
+from app.operator.entities import MODE
+from app.operator.envelope import success
+from ingest.db.jobs.parts import MOST_PARTS
+from ingest.engine.kinds import KINDS
+from ingest.intake import codings
+from ingest.items.fields import LONGEST_EVENT_ID
+from ingest.jobs import MOST_ATOMIC_BYTES, MOST_WARNINGS_KEPT
+from ingest.settings import Settings
+
+bp = Blueprint("capabilities", __name__)
+bp.before_request(rate_limit.scope("read"))
+
+# The batch call of each kind.
+_CALLS = {"entities": batch.entities, "events": batch.events, "states": batch.states}
+
+
+@bp.get("/capabilities")
+@describe(
+    "What this installation takes: limits, formats, codings, parameters and modes",
+    operation="getCapabilities",
+    answers={200: "Capabilities"},
+)
+def get() -> Response:
+    """Answer with all of it."""
+    settings = services().settings
+    return success(
+        {
+            "kinds": list(_CALLS),
+            "limits": limits(settings),
+            "rates": rates(settings),
+            "formats": [{"form": form, "contentTypes": list(types)} for form, types in body.FORMS.items()],
+            "contentCodings": ["identity", *codings.ACCEPTED.split(", ")],
+            "contentDigests": list(content_digest.ALGORITHMS),
+            "modes": list(MODE.words),
+            "preferences": {"wait": prefer.LONGEST_WAIT_SECONDS, "handling": list(prefer.HANDLINGS)},
+            "uploads": {
+                "kinds": list(uploads.KIND_NAMES),
+                "contentTypes": list(uploads.CONTENT_TYPES),
+                "contentCodings": list(uploads.CODINGS),
+            },
+            "parameters": parameters(),
+        }
+    )
+
+
+def limits(settings: Settings) -> Mapping[str, Any]:
+    """Return all limits that a client may meet, but for rates; by settings or for good."""
+    return {
+        "bodyBytes": settings.max_body_bytes,
+        "bodySeconds": settings.body_seconds,
+        "itemBytes": settings.max_item_bytes,
+        "arrayItems": {name: KINDS[name].limit for name in _CALLS},
+        "jobItems": settings.max_job_items,
+        "jobBytes": settings.max_job_bytes,
+        "atomicItems": settings.max_atomic_items,
+        "atomicBytes": MOST_ATOMIC_BYTES,
+        "parts": MOST_PARTS,
+        "partBytes": parts.MOST_BYTES,
+        "eventIdCharacters": LONGEST_EVENT_ID,
+        "errorsInJob": INLINE_ERRORS,
+        "warningsInJob": INLINE_WARNINGS,
+        "warningsKept": MOST_WARNINGS_KEPT,
+        "jobRetentionDays": settings.job_retention_days,
+    }
+
+
+def parameters() -> list[dict[str, Any]]:
+    """Return the parameters of the batch calls, each with its JSON Schema and the kinds whose call takes it."""
+    kinds: dict[str, list[str]] = {}
+    known: dict[str, Parameter] = {}
+    for kind, call in _CALLS.items():
+        description = description_of(call)
+        for parameter in description.query if description else ():
+            known[parameter.name] = parameter
+            kinds.setdefault(parameter.name, []).append(kind)
+    return [
+        {"name": name, "schema": parameter.schema, "description": parameter.text, "kinds": kinds[name]}
+        for name, parameter in known.items()
+    ]
