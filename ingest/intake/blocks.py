@@ -32,8 +32,15 @@ class _Zstd(threading.local):
     """The (de)compressor of a thread: to make one for each payload costs more than to (de)compress a small one."""
 
     def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress
+        self._compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
+        self.compress = self._compressor.compress
         self.decompress = zstandard.ZstdDecompressor().decompress
+
+    def compress_parts(self, parts: Sequence[bytes]) -> bytes:
+        """Compress parts as if they were one."""
+        # The frame tells its size, as `decoded_bytes` wants it.
+        frame = self._compressor.compressobj(size=sum(map(len, parts)))
+        return b"".join([*map(frame.compress, parts), frame.flush()])
 
 
 _zstd = _Zstd()
@@ -130,7 +137,7 @@ def _packed(blocks: Iterable[Lines]) -> Iterator[Block]:
     index = 0
     for lines in blocks:
         if lines.items:
-            yield Block(index, lines.items, _zstd.compress(lines.text), lines.first)
+            yield Block(index, lines.items, _zstd.compress_parts(lines.parts), lines.first)
             index += lines.items
 
 

@@ -146,7 +146,7 @@ def cut_records(
             if len(block) == most_records or size >= most_bytes or gone:
                 made = _lines(block, first, grammar)
                 yield made
-                first += made.text.count(b"\n") + gone
+                first += sum(part.count(b"\n") for part in made.parts) + gone
                 block, size = [], 0
     if block:
         yield _lines(block, first, grammar)
@@ -169,7 +169,7 @@ def in_pieces(chunks: Iterable[bytes], piece_bytes: int = _PIECE_BYTES) -> Itera
 
 
 def _lines(records: Sequence[bytes], first: int, grammar: Grammar) -> Lines:
-    return Lines(b"\n".join([*records, b""]), first, len(grammar.without_blank(list(records))))
+    return Lines([b"\n".join([*records, b""])], first, len(grammar.without_blank(list(records))))
 
 
 def _whole_records(pieces: Iterable[bytes], grammar: Grammar, longest: int) -> Iterator[_Piece]:

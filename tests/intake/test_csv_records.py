@@ -79,7 +79,7 @@ def test_web_and_worker_find_the_same_records_whatever_a_body_holds(
     blocks = cut(body, delimiter, cuts, piece=piece, most=most, longest=LONGEST)
     found: list[tuple[int, Unreadable | None]] = []
     for block in blocks:
-        items = items_of_rows(block.text, block.first, CsvFormat("x", delimiter))
+        items = items_of_rows(b"".join(block.parts), block.first, CsvFormat("x", delimiter))
         assert len(items.texts) == block.items
         assert items.lines is not None
         found += [(line, items.unreadable.get(place)) for place, line in enumerate(items.lines)]
@@ -123,7 +123,7 @@ def test_records_and_their_lines_are_those_of_python_s_reader(
     found = []
     for block in cut(body.encode(), delimiter, cuts, piece=piece, most=2, longest=10_000):
         line = block.first
-        for record in grammar_of(delimiter).split(block.text)[0]:
+        for record in grammar_of(delimiter).split(b"".join(block.parts))[0]:
             found.append((line, next(csv.reader([record.decode()], delimiter=delimiter, strict=True))))
             line += record.count(b"\n") + 1
     assert found == wanted
