@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 from flask import request
 from werkzeug.http import parse_options_header
@@ -17,11 +18,16 @@ from ingest.db.connection.confirmed import retry_until_known
 from ingest.db.connection.pool import Connection, autocommit, transaction
 from ingest.db.jobs import parts, uploads
 from ingest.db.jobs.parts import Arrived, Attempt
-from ingest.db.jobs.uploads import Upload
+from ingest.db.jobs.uploads import Sizes, Upload
+from ingest.engine.kinds import KINDS
 from ingest.errors import DatabaseError, InvalidInput, PayloadTooLarge, TryAgain, UnsupportedMediaType
 from ingest.ids import uuid7
 from ingest.intake import codings
-from ingest.intake.blocks import Block, blocks_of_lines
+from ingest.intake.blocks import Block, blocks_of_lines, blocks_of_rows
+from ingest.intake.csv_header import judge, read_header, row_bytes
+from ingest.intake.csv_parts import cut_rows
+from ingest.items.schema import required_members
+from ingest.jobs import CsvFormat
 
 # docs/contracts/jobs.md section 1.
 MOST_BYTES = 33_554_432
@@ -110,8 +116,19 @@ def receive(upload: Upload, part: int) -> Arrived:
         attempt = _begin(upload, part)
         faultpoints.passing("part.begun")
         try:
-            blocks, items = _append_all(upload, attempt, text)
-            arrived = Arrived(part, items, measure.size, measure.digest, blocks, measure.lines, measure.decoded)
+            cut = _cut(upload, part, touching(text, lambda conn: parts.touch(conn, attempt)))
+            blocks, items = _append_all(upload, attempt, cut.blocks)
+            arrived = Arrived(
+                part,
+                items,
+                measure.size,
+                measure.digest,
+                blocks,
+                measure.lines,
+                measure.decoded,
+                row_bytes=cut.row_bytes,
+                csv=cut.csv,
+            )
             faultpoints.passing("part.arrived")
             _finish(upload, attempt, arrived)
         except BaseException:
@@ -136,12 +153,49 @@ def _begin(upload: Upload, part: int) -> Attempt:
     return attempt
 
 
-def _append_all(upload: Upload, attempt: Attempt, chunks: Iterator[bytes]) -> tuple[int, int]:
+class _Cut(NamedTuple):
+    """A part that is being cut.
+
+    Attributes:
+        blocks: its blocks, while it arrives.
+        row_bytes: CSV: by which its rows are cut.
+        csv: of part 1 of CSV: the way to read rows.
+    """
+
+    blocks: Iterator[Block]
+    row_bytes: int = 0
+    csv: CsvFormat | None = None
+
+
+def _cut(upload: Upload, part: int, chunks: Iterator[bytes]) -> _Cut:
+    """Begin to cut a part; of CSV, read the header in part 1, and the first row in the others.
+
+    Raises:
+        InvalidInput: the header is none that rows can be read by.
+    """
+    longest = services().settings.max_item_bytes
+    wishes = upload.options.csv
+    if wishes is None:
+        return _Cut(blocks_of_lines(chunks, longest_line=longest))
+    if part == 1:
+        header = read_header(chunks, wishes.delimiter, longest=longest)
+        csv = judge(wishes, header.text, required_members(KINDS[upload.kind or ""].schema))
+        by = row_bytes(csv)
+        first = header.first_line
+        rows = blocks_of_rows(header.rows, csv.delimiter, longest=longest, first_line=first, row_bytes=by)
+        return _Cut(rows, by, csv)
+    with autocommit(services().pool) as conn:
+        known = parts.header(conn, upload.id)
+    by_known = None if known is None else row_bytes(known)
+    by, rows = cut_rows(chunks, wishes.delimiter, longest=longest, row_bytes=by_known)
+    return _Cut(rows, by)
+
+
+def _append_all(upload: Upload, attempt: Attempt, cut: Iterator[Block]) -> tuple[int, int]:
     """Store the blocks of a part. Return how many blocks and items it has."""
     settings = services().settings
-    arriving = touching(chunks, lambda conn: parts.touch(conn, attempt))
     blocks = items = 0
-    for block in blocks_of_lines(arriving, longest_line=settings.max_item_bytes):
+    for block in cut:
         items += block.items
         if items > settings.max_job_items:
             raise InvalidInput(f"The part has over {settings.max_job_items} items; the most in one job")
@@ -174,24 +228,24 @@ def _removed(upload: Upload) -> Exception:
     return TryAgain(None, reason="the sweeper has removed the attempt while its part arrived")
 
 
-def check_size(upload: Upload, items: int, decoded: int) -> None:
+def check_sizes(upload: Upload, sizes: Sizes) -> None:
     """Refuse an upload that is too large for a job.
 
     Args:
         upload: the upload.
-        items: how many its parts have.
-        decoded: their bytes, without their content coding.
+        sizes: those of its parts together.
 
     Raises:
         InvalidInput: these are too many items, or too much for an atomic job.
         PayloadTooLarge: these are too many bytes.
     """
     settings = services().settings
+    items, decoded, as_json = sizes
     if items > settings.max_job_items:
         raise InvalidInput(f"The parts have {items} items; the most in one job is {settings.max_job_items}")
     if decoded > settings.max_job_bytes:
         raise PayloadTooLarge(
             f"The parts have {decoded} bytes, decoded; the most in one job is {settings.max_job_bytes}"
         )
-    if upload.atomic:
-        check_atomic(items, decoded)
+    if upload.options.atomic:
+        check_atomic(items, as_json)

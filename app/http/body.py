@@ -25,11 +25,11 @@ from ingest.intake import codings
 
 _JSON = "application/json"
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
-_CSV = "text/csv"
-_STREAMS = (*LINES, _CSV)
-_ADVICE_FOR_BATCHES = f"Send the body as {_JSON} (an array), {LINES[0]} (an item a line) or {_CSV}"
+CSV = "text/csv"
+_STREAMS = (*LINES, CSV)
+_ADVICE_FOR_BATCHES = f"Send the body as {_JSON} (an array), {LINES[0]} (an item a line) or {CSV}"
 # The forms of a batch, each with its content types.
-FORMS = {"array": (_JSON,), "lines": LINES, "csv": (_CSV,)}
+FORMS = {"array": (_JSON,), "lines": LINES, "csv": (CSV,)}
 _NO_CODING = {"", "identity"}
 _UTF_8 = {"utf-8", "utf8", "us-ascii", "ascii"}  # ASCII is UTF-8
 _MARKS = {codecs.BOM_UTF8: "EF BB BF", codecs.BOM_UTF16_LE: "FF FE, of UTF-16", codecs.BOM_UTF16_BE: "FE FF, of UTF-16"}
@@ -145,7 +145,7 @@ def is_lines() -> bool:
 
 def is_csv() -> bool:
     """True if the body says that it is CSV (docs/contracts/jobs.md section 1)."""
-    return _media_type() == _CSV
+    return _media_type() == CSV
 
 
 def _media_type() -> str:

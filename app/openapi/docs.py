@@ -169,7 +169,7 @@ def _operations(rule: Rule, description: Description, api: _Api | None) -> dict[
             content |= _csv(description.body)
         operation["requestBody"] = {"required": True, "content": content}
     elif description.lines:
-        operation["requestBody"] = {"required": True, "content": _lines("EntityBatch")}
+        operation["requestBody"] = {"required": True, "content": _lines("EntityBatch") | _csv("EntityBatch")}
     return {method.lower(): operation for method in methods}
 
 

@@ -16,7 +16,6 @@ from app.http.describe import describe
 from app.http.responses import timestamp
 from app.http.services import services
 from app.operator import batch, forms, options
-from app.operator.entities import MODE
 from app.operator.envelope import success
 from ingest import faultpoints, ids
 from ingest.db.connection.confirmed import confirmed_transaction
@@ -27,18 +26,18 @@ from ingest.db.jobs.parts import MOST_PARTS, Part, of_upload
 from ingest.db.jobs.uploads import COMPLETED, Upload
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
-from ingest.errors import InvalidInput
+from ingest.errors import InvalidInput, UnsupportedMediaType
 from ingest.ids import uuid7
 
 bp = Blueprint("uploads", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))
 
 KIND_NAMES = ("entities", "events", "states")
-CONTENT_TYPES = body.LINES
+CONTENT_TYPES = (*body.LINES, body.CSV)
 CODINGS = ("identity", "gzip", "zstd")
 
-# Members of the body that are parameters of a batch call.
-PARAMETERS = {parameter.name: parameter for parameter in (MODE, *options.PARAMETERS)}
+# Members of the body that are parameters of a batch call, whatever its kind.
+PARAMETERS = {parameter.name: parameter for kind in KIND_NAMES for parameter in options.of_kind(kind)}
 
 _OWN_MEMBERS = ("kind", "contentType", "contentEncoding")
 
@@ -72,7 +71,7 @@ def create() -> Response:
     require_template(caller())
     members = forms.read_object()
     kind, content_type, coding = _form(members)
-    said = _options(members)
+    said = _options(members, content_type)
     upload_id = uuid7()
     stored: list[Upload] = []
 
@@ -89,18 +88,15 @@ def create() -> Response:
 
 def _form(members: dict[str, Any]) -> tuple[str, str, str]:
     """Return kind, content type and coding of a new upload."""
-    known = (*_OWN_MEMBERS, *PARAMETERS)
-    for name in members:
-        if name not in known:
-            raise InvalidInput(
-                f'Unknown field "{name}"{query.nearest(name, known)}: this call takes {", ".join(known)}'
-            )
     for name in ("kind", "contentType"):
         if name not in members:
             raise InvalidInput(f"{name}: Missing data for required field")
     kind = _one_of(members, "kind", KIND_NAMES)
-    if MODE.name in members and kind != "entities":
-        raise InvalidInput(f"{MODE.name}: Only entities have one")
+    known = (*_OWN_MEMBERS, *(parameter.name for parameter in options.of_kind(kind)))
+    for name in members:
+        if name not in known:
+            takes = f"an upload of {kind} takes {', '.join(known)}"
+            raise InvalidInput(f'Unknown field "{name}"{query.nearest(name, known)}: {takes}')
     coding = _one_of(members, "contentEncoding", CODINGS) if "contentEncoding" in members else CODINGS[0]
     return kind, _content_type(members["contentType"]), coding
 
@@ -116,13 +112,17 @@ def _content_type(value: object) -> str:
     media_type, parameters = parse_options_header(value) if isinstance(value, str) else ("", {})
     if media_type.lower() not in CONTENT_TYPES:
         raise InvalidInput(f"contentType: Must be one of {', '.join(CONTENT_TYPES)}")
-    body.check_charset(parameters)
+    try:
+        body.check_charset(parameters)
+    except UnsupportedMediaType:
+        raise InvalidInput("contentType: Must be in UTF-8") from None
     return media_type.lower()
 
 
-def _options(members: dict[str, Any]) -> BatchOptions:
+def _options(members: dict[str, Any], content_type: str) -> BatchOptions:
     said = {name: value for name, value in members.items() if name in PARAMETERS}
-    return options.parse(options.spell(said, PARAMETERS), strict=prefer.stated().strict)
+    csv = content_type == body.CSV
+    return options.parse(options.spell(said, PARAMETERS), strict=prefer.stated().strict, csv=csv)
 
 
 @bp.put("/batch/uploads/<text:upload_id>/parts/<text:part>")
@@ -130,6 +130,7 @@ def _options(members: dict[str, Any]) -> BatchOptions:
     "Send a part, or send it again",
     operation="putUploadPart",
     lines=True,
+    csv=True,
     answers={200: "UploadedPart"},
     faults=(400, 404, 408, 409, 410, 413, 415),
     headers={
@@ -230,7 +231,7 @@ def _complete(upload_id: UUID, parts_sent: int) -> UUID:
             caller().tenant_id,
             upload_id,
             parts_sent=parts_sent,
-            check=parts.check_size,
+            check=parts.check_sizes,
             awaited=prefer.stated().seconds(caller().batch_wait_seconds) > 0,
         )
         idempotency.remember(conn, job_id=job_id)

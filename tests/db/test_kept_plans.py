@@ -291,6 +291,7 @@ _WRITES: dict[str, Call] = {
     "parts.give_up": lambda conn, stored: parts.give_up(conn, begin_part(conn, _upload(conn, stored), 2)),
     "parts.remove_unfinished": lambda conn, stored: parts.remove_unfinished(conn, _upload(conn, stored)),
     "parts.remove_all": lambda conn, stored: parts.remove_all(conn, [_upload(conn, stored)]),
+    "parts.header": lambda conn, stored: parts.header(conn, _upload(conn, stored)),
     "parts.of_upload": lambda conn, stored: parts.of_upload(conn, _upload(conn, stored)),
     "control.fail": lambda conn, stored: control.fail(conn, _accepted(conn, stored), "JOB_UNRUNNABLE", "x"),
     "blocks.lock any": lambda conn, stored: _lock(conn, stored, in_order=False),

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
 from psycopg.rows import class_row
 
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs.receiving import ABANDONED_SECONDS
 from ingest.errors import InvalidInput, PayloadTooLarge
 from ingest.intake.blocks import Block
+from ingest.jobs import CsvFormat
 
 MOST_PARTS = 10_000
 MOST_BLOCKS = 10_000  # of an attempt: their numbers are those of its own range
@@ -60,11 +62,15 @@ class Arrived(Part):
         blocks: how many were appended.
         lines: how many, blank ones included.
         decoded: bytes without their content coding.
+        row_bytes: CSV: by which its rows were cut into blocks.
+        csv: of part 1 of CSV: the way to read rows.
     """
 
     blocks: int
     lines: int
     decoded: int
+    row_bytes: int = 0
+    csv: CsvFormat | None = None
 
 
 _OTHERS = """
@@ -173,7 +179,7 @@ SELECT id FROM upload_parts WHERE upload_id = %(upload_id)s AND part = %(part)s 
 """
 _FINISH = """
 UPDATE upload_parts SET whole = true, items = %(items)s, lines = %(lines)s, size = %(size)s, decoded = %(decoded)s,
-    digest = %(digest)s
+    digest = %(digest)s, row_bytes = %(row_bytes)s, csv = %(csv)s::jsonb
 WHERE id = %(id)s
 """
 
@@ -203,6 +209,8 @@ def finish(conn: Connection, attempt: Attempt, arrived: Arrived) -> bool:
         "size": arrived.size,
         "decoded": arrived.decoded,
         "digest": arrived.digest,
+        "row_bytes": arrived.row_bytes,
+        "csv": None if arrived.csv is None else msgspec.json.encode(arrived.csv).decode(),
     }
     if conn.execute(_HEAR, values).rowcount == 0:
         return False
@@ -294,6 +302,15 @@ def of_upload(conn: Connection, upload_id: UUID) -> list[Part]:
     """Return the parts of an upload that have arrived, in the order of their numbers, at most MOST_PARTS."""
     with conn.cursor(row_factory=class_row(Part)) as cursor:
         return cursor.execute(_OF_UPLOAD, (upload_id,)).fetchall()
+
+
+_HEADER = "SELECT csv FROM upload_parts WHERE upload_id = %s AND part = 1 AND whole AND csv IS NOT NULL"
+
+
+def header(conn: Connection, upload_id: UUID) -> CsvFormat | None:
+    """Return the way to read rows of CSV that part 1 of an upload says; None where part 1 has not arrived."""
+    row = conn.execute(_HEADER, (upload_id,)).fetchone()
+    return None if row is None else msgspec.convert(row[0], CsvFormat)
 
 
 _ABANDONED = """

@@ -6,15 +6,20 @@ Locks are taken in this order: the upload's row, the rows of its attempts (`inge
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
-from psycopg.rows import class_row
+import msgspec
+from msgspec import structs
+from psycopg.rows import dict_row
 
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import parts, receiving
 from ingest.db.jobs.acceptance import NewJob
 from ingest.errors import Gone, InvalidInput, NotFound, PartsMissing, WrongState
+from ingest.intake.csv_header import row_bytes
+from ingest.intake.csv_parts import MOST_GROWTH
+from ingest.jobs import NO_OPTIONS, CsvFormat, JobOptions
 
 # An upload of which nothing was heard for so long is gone; after the second of these it is forgotten.
 LIFE = "interval '24 hours'"
@@ -26,8 +31,8 @@ _MOST_NAMED = 100
 OPEN, COMPLETED, GONE = "open", "completed", "gone"
 
 
-# Refuses to complete an upload that is too large; it has so many items, and bytes without their content coding.
-Check: TypeAlias = Callable[["Upload", int, int], None]
+# Refuses to complete an upload that is too large.
+Check: TypeAlias = Callable[["Upload", "Sizes"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Upload:
         status: OPEN, COMPLETED or GONE.
         content_type: that each part must have.
         coding: likewise: `identity`, `gzip` or `zstd`.
-        atomic: all items of its job are written, or none.
+        options: of its job.
         expires_at: when it is gone if no part arrives until then.
     """
 
@@ -50,8 +55,22 @@ class Upload:
     status: str
     content_type: str
     coding: str
-    atomic: bool
+    options: JobOptions
     expires_at: datetime
+
+
+class Sizes(NamedTuple):
+    """The sizes of the parts of an upload together.
+
+    Attributes:
+        items: how many.
+        decoded: bytes, without their content coding.
+        as_json: bytes of the items as JSON, about.
+    """
+
+    items: int
+    decoded: int
+    as_json: int
 
 
 _CREATE = """
@@ -76,7 +95,7 @@ def create(conn: Connection, upload_id: UUID, job: NewJob, *, content_type: str,
 
 _FIND = f"""
 SELECT u.id, u.tenant_id, u.job_id, j.kind, u.status, u.content_type, u.coding, u.heard_at + {LIFE} AS expires_at,
-       coalesce((j.options ->> 'atomic')::boolean, false) AS atomic
+       j.options
 FROM uploads u LEFT JOIN jobs j ON j.id = ANY (ARRAY[u.job_id]) WHERE u.id = %s AND u.tenant_id = %s
 """
 _LOCK = "SELECT FROM uploads WHERE id = %s AND tenant_id = %s FOR UPDATE"
@@ -97,10 +116,12 @@ def find(conn: Connection, tenant_id: int, upload_id: UUID, *, lock: bool = Fals
     """
     if lock:
         conn.execute(_LOCK, (upload_id, tenant_id))
-    with conn.cursor(row_factory=class_row(Upload)) as cursor:
-        found = cursor.execute(_FIND, (upload_id, tenant_id)).fetchone()
-    if found is None:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_FIND, (upload_id, tenant_id)).fetchone()
+    if row is None:
         raise NotFound("There is no such upload")
+    options = NO_OPTIONS if row["options"] is None else msgspec.convert(row["options"], JobOptions)
+    found = Upload(**{**row, "options": options})
     if found.status == GONE:
         raise Gone("Nothing was heard of this upload for 24 hours, and it is gone; begin another one")
     return found
@@ -135,7 +156,7 @@ FROM numbered n WHERE b.ctid = n.place
 """
 _ACCEPT = f"""
 UPDATE jobs SET {receiving.PENDING}, total = %(items)s, unprocessed = %(items)s, blocks_open = %(blocks)s,
-    awaited = %(awaited)s
+    awaited = %(awaited)s, options = coalesce(%(options)s::jsonb, options)
 WHERE id = %(job_id)s AND status || '' = 'receiving'
 """
 _COMPLETE = "UPDATE uploads SET status = 'completed', heard_at = now() WHERE id = %s AND status || '' = 'open'"
@@ -167,31 +188,43 @@ def complete(
     assert upload.job_id is not None  # noqa: S101 # only a gone upload has none
     if upload.status == COMPLETED:
         return upload.job_id, False
-    items, decoded = _arrived(conn, upload_id, parts_sent)
-    check(upload, items, decoded)
+    sizes, csv = _arrived(conn, upload, parts_sent)
+    check(upload, sizes)
     parts.remove_unfinished(conn, upload_id)
-    values = {"upload_id": upload_id, "job_id": upload.job_id, "items": items, "awaited": awaited}
+    values = {
+        "upload_id": upload_id,
+        "job_id": upload.job_id,
+        "items": sizes.items,
+        "awaited": awaited,
+        "options": None if csv is None else msgspec.json.encode(structs.replace(upload.options, csv=csv)).decode(),
+    }
     blocks = conn.execute(_NUMBER, values).rowcount
     conn.execute(_ACCEPT, {**values, "blocks": blocks})
     conn.execute(_COMPLETE, (upload_id,))
     return upload.job_id, True
 
 
-_ARRIVED = "SELECT part, items, decoded FROM upload_parts WHERE upload_id = %s AND whole"
+_ARRIVED = "SELECT part, items, decoded, row_bytes, csv FROM upload_parts WHERE upload_id = %s AND whole ORDER BY part"
 
 
-def _arrived(conn: Connection, upload_id: UUID, parts_sent: int) -> tuple[int, int]:
-    """Return how many items and decoded bytes an upload has, if these parts and no others have arrived."""
-    rows: list[Any] = conn.execute(_ARRIVED, (upload_id,)).fetchall()
+def _arrived(conn: Connection, upload: Upload, parts_sent: int) -> tuple[Sizes, CsvFormat | None]:
+    """Return the sizes of an upload, and what the header of CSV says, if these parts and no others have arrived."""
+    rows: list[Any] = conn.execute(_ARRIVED, (upload.id,)).fetchall()
     arrived = {row[0] for row in rows}
-    if surplus := sorted(part for part in arrived if part > parts_sent):
-        raise InvalidInput(f"You say that there are {parts_sent} parts, and also sent {_named(surplus)}")
+    if surplus := [part for part in arrived if part > parts_sent]:
+        raise InvalidInput(f"You say that there are {parts_sent} parts, and also sent {_named(sorted(surplus))}")
     if missing := [part for part in range(1, parts_sent + 1) if part not in arrived]:
         raise PartsMissing(f"Of {parts_sent} parts {len(missing)} did not arrive; send {_named(missing)}")
     items, decoded = (sum(row[column] for row in rows) for column in (1, 2))
     if not items:
         raise InvalidInput("The parts have no item; send at least 1")
-    return items, decoded
+    if upload.options.csv is None:
+        return Sizes(items, decoded, decoded), None
+    csv = msgspec.convert(rows[0][4], CsvFormat)
+    names = row_bytes(csv)
+    if unfit := [part for part, items, _, cut_by, _ in rows if items and names > MOST_GROWTH * cut_by]:
+        raise InvalidInput(f"The header has far more columns than the first rows had cells; send again {_named(unfit)}")
+    return Sizes(items, decoded, decoded + items * names), csv
 
 
 def _named(numbers: Sequence[int]) -> str:

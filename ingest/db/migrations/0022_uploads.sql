@@ -31,6 +31,8 @@ CREATE TABLE upload_parts (
     lines      bigint NOT NULL DEFAULT 0, -- blank ones included
     size       bigint NOT NULL DEFAULT 0, -- bytes, as they were sent
     decoded    bigint NOT NULL DEFAULT 0, -- bytes without the content coding
+    row_bytes  integer NOT NULL DEFAULT 0, -- CSV: by which its rows were cut into blocks (ingest/intake/csv_parts.py)
+    csv        jsonb, -- CSV, of part 1: the way to read rows, which its header says
     digest     bytea, -- SHA-256 of the bytes as they were sent
     touched_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT upload_parts_number_key UNIQUE (upload_id, number),

@@ -380,7 +380,11 @@ def test_more_parts_than_a_process_reads_at_once_are_503(small_api: Api) -> None
         ({"kind": "objects"}, ["kind", "entities, events, states"]),
         ({"kind": 1}, ["kind"]),
         ({"kind": ["entities"]}, ["kind"]),
-        ({"contentType": "text/csv"}, ["contentType", LINES]),
+        ({"contentType": "text/plain"}, ["contentType", LINES, "text/csv"]),
+        ({"empty": "null"}, ["empty", "text/csv"]),
+        ({"contentType": "text/csv", "stateKey": "x"}, ['Unknown field "stateKey"']),
+        ({"contentType": "text/csv", "delimiter": "ab"}, ["delimiter"]),
+        ({"contentType": "text/csv; charset=latin-1"}, ["contentType", "UTF-8"]),
         ({"contentType": "application/json"}, ["contentType"]),
         ({"contentType": None}, ["contentType"]),
         ({"contentEncoding": "br"}, ["contentEncoding", "gzip"]),
@@ -397,7 +401,7 @@ def test_more_parts_than_a_process_reads_at_once_are_503(small_api: Api) -> None
         ({"maxErrors": -1}, ["maxErrors"]),
         ({"deadline": 604_801}, ["deadline"]),
         ({"mode": "patch"}, ["mode"]),
-        ({"kind": "events", "mode": "merge"}, ["mode", "entities"]),
+        ({"kind": "events", "mode": "merge"}, ['Unknown field "mode"']),
     ],
 )
 def test_a_new_upload_that_cannot_be_is_400(
