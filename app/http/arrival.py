@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest, RequestTimeout
 from app.http.services import services
 from ingest.errors import Busy
 
-_CHUNK_BYTES = 64 * 1024
+_CHUNK_BYTES = 128 * 1024
 
 
 @contextmanager

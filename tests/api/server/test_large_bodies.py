@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from app.http import arrival
+from app.server import parsing
 from ingest.db.connection.pool import Connection
 from tests.api.conftest import BASE
 from tests.api.server.test_malformed import read_answer
@@ -57,3 +59,8 @@ def test_a_body_that_breaks_off_leaves_nothing(
         if status is not None:
             assert read_answer(client)[0] == status
     until(observer, "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM job_blocks)", 0)
+
+
+def test_no_more_is_received_at_once_than_the_app_takes() -> None:
+    """gunicorn copies a surplus anew for each piece that the app takes: ten times the work for a large body."""
+    assert parsing._Unreader.max_body_chunk == arrival._CHUNK_BYTES
