@@ -5,7 +5,7 @@
     lines          cut newline-delimited JSON into blocks of lines
     csv_header     read the header of CSV, and judge it
     csv_records    cut CSV into blocks of records
-    csv_rows       make items of records
+    csv_rows       make items of records: csv_cells has the JSON of cells, csv_template that of an item
     items          the items of a block that was read
 
 Imports `ingest.json_text`, `ingest.jobs` and `ingest.errors`; not `ingest.items`, since a worker judges the items.

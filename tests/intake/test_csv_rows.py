@@ -213,3 +213,27 @@ def test_rows_of_100_000_columns_are_read() -> None:
     items = read(block.payload, 1, CsvFormat(header))
     assert bytes(items.texts[0]) == b'{"externalId":"1","data":{}}'
     assert len(json.loads(bytes(items.texts[1]))["data"]["o999"]) == 99
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    table=st.lists(st.lists(st.text("ab é%,", max_size=3), min_size=1, max_size=4), min_size=1, max_size=8),
+    delimiter=st.sampled_from([";", "\t", "§"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    empty=st.sampled_from(["absent", "null", "string"]),
+)
+def test_a_text_that_needs_no_quotes_reads_as_one_that_has_them(
+    table: list[list[str]], delimiter: str, end: str, empty: str
+) -> None:
+    csv_format = CsvFormat(f"externalId{delimiter}a.b{delimiter}a.c", delimiter, empty)
+    rows = [row for row in table if len(row) > 1 or row[0].strip()]
+    bare, quoted = (
+        items_of(written(rows, delimiter=delimiter, lineterminator=end, quoting=quoting), csv_format)
+        for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+    )
+    assert bare == quoted
+
+
+def test_rows_whose_cells_add_up_are_ragged_all_the_same() -> None:
+    few, many = data_of("1,a\n2,b,c,d\n", "externalId,one,two")
+    assert ("has 2 cells" in few, "has 4 cells" in many) == (True, True)
