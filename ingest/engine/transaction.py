@@ -34,6 +34,7 @@ from ingest.engine.writing import write
 from ingest.intake.blocks import items_of
 from ingest.intake.items import Items
 from ingest.items.fastpath import FastPath, derive
+from ingest.items.pointers import pointer
 from ingest.items.schema import ItemSchema
 from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
 
@@ -196,8 +197,8 @@ def _judge(schema: ItemSchema, claim: Claim, sent: Items, items: list[Any], pois
     for place in [place for place, item in enumerate(items) if item is None]:
         index = indexes[place]
         if place in sent.unreadable:
-            code, message, external_id = sent.unreadable[place]
-            judged = ItemError(index, external_id, code, message)
+            code, message, external_id, path = sent.unreadable[place]
+            judged = ItemError(index, external_id, code, message, field=None if path is None else pointer(path))
         elif index in poison:
             judged = _poisoned(index)
         else:

@@ -206,25 +206,27 @@ class _Rows:
             return Unreadable("VALIDATION_FAILED", f"The row is not valid UTF-8 (byte {error.start})")
         except (csv.Error, ValueError) as error:
             return Unreadable("VALIDATION_FAILED", f"The row is not valid CSV: {why_no_csv(error)}")
-        if faults := self._wrong_width(row) or self._wrong_cells(row):
-            return Unreadable("VALIDATION_FAILED", faults, self._id_of(row))
-        return row
+        faults = self._wrong_width(row) or self._wrong_cells(row)
+        if not faults:
+            return row
+        message = "; ".join(message for _, message in faults)
+        return Unreadable("VALIDATION_FAILED", message, self._id_of(row), faults[0][0].path)
 
-    def _wrong_width(self, row: Sequence[str]) -> str:
+    def _wrong_width(self, row: Sequence[str]) -> list[tuple[Column, str]]:
         width = len(self._columns)
         if len(row) == width:
-            return ""
+            return []
         many = len(row) > width
         column = self._columns[-1 if many else len(row)]
         where = f'the last column is "{column.title}"' if many else f'none for column "{column.title}"'
-        return f"The row has {len(row)} cells where the header has {width}: {where}"
+        return [(column, f"The row has {len(row)} cells where the header has {width}: {where}")]
 
-    def _wrong_cells(self, row: Sequence[str]) -> str:
-        return "; ".join(
-            f'Column "{column.title}" must be {MUST_BE[column.type]}{"" if cell else EMPTY_TEXT}'
+    def _wrong_cells(self, row: Sequence[str]) -> list[tuple[Column, str]]:
+        return [
+            (column, f'Column "{column.title}" must be {MUST_BE[column.type]}{"" if cell else EMPTY_TEXT}')
             for column, cell in zip(self._columns, row, strict=True)
             if (cell or self._format.empty == "string") and not is_of_type(column, cell)
-        )
+        ]
 
     def _id_of(self, row: Sequence[str]) -> str | None:
         cell = row[self._id_place] if self._id_place < len(row) else ""

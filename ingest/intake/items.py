@@ -9,11 +9,16 @@ NULL = msgspec.Raw(b"null")
 
 
 class Unreadable(NamedTuple):
-    """The reason for which an item is nothing that could be checked: an ItemError but for its index."""
+    """The reason for which an item is nothing that could be checked: an ItemError but for its index.
+
+    Attributes:
+        path: the names on the way to the member that is wrong; None where all of the item is.
+    """
 
     code: str
     message: str
     external_id: str | None = None
+    path: tuple[str, ...] | None = None
 
 
 class Items(NamedTuple):

@@ -148,7 +148,9 @@ def test_errors_name_the_index_of_the_item_and_the_first_line_of_its_row(
         (5, 12, "VALIDATION_FAILED", None),
         (6, 13, "VALIDATION_FAILED", None),
     ]
-    messages = [error["message"] for error in api.job(accepted)["output"]["errors"]]
+    errors = api.job(accepted)["output"]["errors"]
+    assert [error["field"] for error in errors] == ["/entityType", "/data/n", "/data/note", None, None]
+    messages = [error["message"] for error in errors]
     assert 'Column "n:number" must be a number' in messages[1]
     assert 'column "note"' in messages[2]
     assert "UTF-8" in messages[3]
