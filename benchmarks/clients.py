@@ -3,12 +3,14 @@
 Each connection sends its next request once it has the answer to the last one.
 """
 
+import csv
+import io
 import json
 import selectors
 import socket
 import statistics
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +37,17 @@ def post_lines(api: str, path: str, values: Iterable[Any], headers: Mapping[str,
     """A whole request likewise, each value on a line of its own."""
     body = b"".join(msgspec.json.encode(value) + b"\n" for value in values)
     return _post(api, path, body, {"Content-Type": "application/x-ndjson", **headers})
+
+
+def post_csv(
+    api: str, path: str, header: Sequence[str], rows: Iterable[Sequence[Any]], headers: Mapping[str, str]
+) -> bytes:
+    """A whole request likewise, of CSV."""
+    body = io.StringIO(newline="")
+    writer = csv.writer(body)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return _post(api, path, body.getvalue().encode(), {"Content-Type": "text/csv", **headers})
 
 
 def _post(api: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:

@@ -40,7 +40,7 @@ class Database:
 
     def empty(self) -> None:
         """No entity, event, state or job is left."""
-        self.admin.execute(f"TRUNCATE {', '.join(_DATA)}")
+        self.admin.execute(f"TRUNCATE {', '.join(_DATA)} CASCADE")  # what belongs to jobs goes with them
 
     def settle(self) -> None:
         """No side pays for what the one before has left behind: dead rows, dirty pages, statistics out of date."""

@@ -6,7 +6,20 @@ from functools import partial
 
 from benchmarks.measure import Row
 from benchmarks.place import Place
-from benchmarks.rows import accept, checking, end_to_end, growth, lines, peers, small_jobs, steps, table_size, worker
+from benchmarks.rows import (
+    accept,
+    checking,
+    end_to_end,
+    growth,
+    lines,
+    memory,
+    peers,
+    small_jobs,
+    splitting,
+    steps,
+    table_size,
+    worker,
+)
 
 ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-entities": worker.new_entities,
@@ -23,6 +36,10 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "lines-entities": lines.entities,
     "lines-entities-unordered": partial(lines.entities, query=end_to_end.UNORDERED, goal=0.90),
     "lines-events": lines.events,
+    "csv-entities": lines.csv_entities,
+    "splitting": splitting.splitting,
+    "memory-web": memory.memory_of_web,
+    "memory-worker": memory.memory_of_a_worker,
     "dlt": peers.dlt,
     "celery": peers.celery,
     "accept": accept.accept,

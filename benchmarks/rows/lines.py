@@ -1,14 +1,16 @@
 """One body of a million lines, from its first byte to the last row committed, by two workers, against raw COPY.
 
+The same rows as CSV stand against the lines.
+
 A job of lines begins once all of it is there; its blocks have 10,000 lines, as the batches of COPY do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
 from benchmarks import items
-from benchmarks.clients import post_lines
+from benchmarks.clients import post_csv, post_lines
 from benchmarks.copying import rows_of
 from benchmarks.deployment import Deployment
 from benchmarks.measure import Ratio, Row, Side
@@ -57,3 +59,34 @@ def events(place: Place) -> Iterator[Row]:
         (Ratio("Sluice", "COPY", 0.75),),
         (_NOTE,),
     )
+
+
+_HEADER = ("externalId", "entityType", "email", "first_name", "country", "currency", "registration_date")
+
+
+@contextmanager
+def csv_entities(place: Place) -> Iterator[Row]:
+    deployed = place.deployment(WORKERS)
+    made = items.entities(LINES)
+    table = ((item["externalId"], item["entityType"], *item["data"].values()) for item in made)
+    path, headers = "/operator-data-api/batch/entities", {"Authorization": f"Bearer {deployed.stack.key}"}
+    rows = post_csv(deployed.stack.api, path, (*_HEADER, "vip_level:number"), table, headers)
+    lines = _request(deployed, "entities", LINES, "")
+    stored: list[object] = []
+
+    def sample(request: bytes) -> Mapping[str, float]:
+        figures = sent(deployed, "entities", [request], LINES)
+        stored.append(deployed.database.admin.execute(_STORED).fetchone())
+        assert stored[-1] == stored[0], "the same rows, whatever they came as"
+        return figures
+
+    yield Row(
+        f"one body of {LINES:,} rows of CSV, entities, {WORKERS} workers",
+        "entities",
+        (Side("CSV", partial(sample, rows)), Side("NDJSON", partial(sample, lines))),
+        (Ratio("CSV", "NDJSON", 0.80),),
+        (_NOTE,),
+    )
+
+
+_STORED = "SELECT count(*), sum(hashtextextended(external_id || properties::text, 0)) FROM entities"

@@ -79,20 +79,21 @@ def memory_of_a_worker(place: Place) -> Iterator[Row]:
         with deployed(database, place.redis_url(_WORKER_REDIS), place.folder / "memory", 1) as deployment:
             mine = [pid for child in set(children_of(os.getpid())) - others for pid in family(child)]
             children = [pid for pid in mine if _is_worker(pid)]
-            idle = max(_reset_peak(pid) for pid in children)
+            idle = {pid: _reset_peak(pid) for pid in children}
             with timed() as clock:
                 _send(deployment.stack.api, database, part, 1, deployment.stack.key)
                 deployment.until_done(1)
-            peak = max(_memory(pid, "VmHWM") for pid in children)
+            peaks = {pid: _memory(pid, "VmHWM") for pid in children}
         database.expect("entities", _WORKER_LINES)
-        return {**clock.rate(_WORKER_LINES), _FIGURE: peak - idle, _PEAK: peak}
+        over_idle = max(peaks[pid] - idle[pid] for pid in children)
+        return {**clock.rate(_WORKER_LINES), _FIGURE: over_idle, _PEAK: max(peaks.values())}
 
     yield Row(
         f"memory of a worker process, a job of {_WORKER_LINES:,} lines",
         "entities",
         (Side("worker", sample),),
         (Limit("worker", _PEAK, 256.0),),
-        ("The largest process of the worker; its whole memory, and not only what is over idle.",),
+        ("Of its processes the largest, with all of its memory; and that which grew most.",),
     )
 
 
