@@ -39,6 +39,7 @@ class Mutant:
 _RACES, _LOSSES = "tests/engine/test_executor_races.py", "tests/engine/test_executor_losses.py"
 _ATOMIC, _EARLY = "tests/engine/test_atomic.py", "tests/engine/test_job_ends_early.py"
 _DRY = "tests/engine/test_validate_only.py"
+_UPLOADS = "tests/db/jobs/test_uploads.py"
 _WRITTEN = 'faultpoints.passing("block.written")'
 
 MUTANTS = (
@@ -68,6 +69,35 @@ MUTANTS = (
             ),
         ),
         ("tests/db/jobs/test_receiving.py::test_a_job_that_lost_its_last_block_in_a_crash_is_not_accepted",),
+    ),
+    Mutant(
+        "the removal of parts that still arrive when their upload is completed",
+        (("ingest/db/jobs/uploads.py", "    parts.remove_unfinished(conn, upload_id)\n", ""),),
+        (
+            f"{_UPLOADS}::test_an_attempt_that_still_arrives_is_no_part_of_the_job",
+            f"{_UPLOADS}::test_complete_waits_for_a_block_under_way_and_takes_it_away",
+        ),
+    ),
+    Mutant(
+        "the number of blocks of a part that has arrived",
+        (("ingest/db/jobs/parts.py", "AND blocks = %(blocks)s FOR UPDATE", "FOR UPDATE"),),
+        (f"{_UPLOADS}::test_an_attempt_that_was_removed_or_lost_a_block_leaves_the_part_before_it",),
+    ),
+    Mutant(
+        "the order of two attempts at a part",
+        (("ingest/db/jobs/parts.py", "AND whole AND number > %(number)s", "AND false"),),
+        (f"{_UPLOADS}::test_the_attempt_that_began_last_is_the_part_whichever_ends_first",),
+    ),
+    Mutant(
+        "the life of an upload between two parts",
+        (
+            (
+                "ingest/db/jobs/receiving.py",
+                "  AND NOT EXISTS (SELECT FROM uploads u WHERE u.job_id = j.id)\n",
+                "",
+            ),
+        ),
+        (f"{_UPLOADS}::test_an_upload_that_rests_between_two_parts_is_not_swept",),
     ),
     Mutant(
         "sweep",
