@@ -62,7 +62,7 @@ def _created_again(answer: Answer, _sent: bytes) -> Response:
     operation="createUpload",
     body="NewUpload",
     answers={201: "CreatedUpload"},
-    faults=(404,),
+    faults=(404, 410),
     headers={"Prefer": f"{prefer.HANDLING}: as in RFC 7240"},
     repeat=_created_again,
 )

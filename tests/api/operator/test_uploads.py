@@ -477,6 +477,8 @@ def test_a_repeat_under_a_key_begins_no_second_upload(api: Api, observer: Observ
     assert again.headers["Idempotent-Replayed"] == "true"
     refused(api.post("/batch/uploads", {**NEW, "label": "x"}, Idempotency_Key="k"), 422, "IDEMPOTENCY_KEY_REUSED")
     assert rows(observer) == (1, 0, 1, 0)
+    observer.execute("UPDATE uploads SET status = 'gone', job_id = NULL")
+    refused(api.post("/batch/uploads", NEW, Idempotency_Key="k"), 410, "GONE")
 
 
 def test_complete_takes_a_key_too(api: Api) -> None:
