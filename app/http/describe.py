@@ -32,6 +32,7 @@ class Description:
         query: query parameters that the call takes.
         headers: request headers that the call looks at, each with what it may be.
         repeat: answers a repeat under the same `Idempotency-Key`; None where the call takes none.
+        media: of answers of success; those that are no JSON are texts, and in no envelope.
         bare: answers of success are the shape itself, in no envelope.
         public: needs no key, and belongs to no API.
     """
@@ -46,6 +47,7 @@ class Description:
     query: Sequence[Parameter] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     repeat: Repeat | None = None
+    media: str = "application/json"
     bare: bool = False
     public: bool = False
 

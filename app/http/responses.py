@@ -32,6 +32,17 @@ def as_json(value: Any, status: int, headers: Mapping[str, str] | None = None) -
     return JsonResponse(text, status, {**usual, **(headers or {})})
 
 
+def as_text(text: bytes, media: str) -> Response:
+    """Return a response with a text of another kind than JSON, which no cache may keep.
+
+    Args:
+        text: in UTF-8.
+        media: its Content-Type.
+    """
+    usual = {"Content-Type": media, "Cache-Control": "no-store", "Content-Length": str(len(text))}
+    return JsonResponse(text, 200, usual)
+
+
 def document(text: str) -> msgspec.Raw:
     """Wrap a stored JSON text for use in a response."""
     return msgspec.Raw(text.encode())

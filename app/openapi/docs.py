@@ -208,7 +208,8 @@ def _responses(description: Description, api: _Api | None) -> dict[str, Any]:
         body, example = ref(shape), EXAMPLES[shape]
         if api is not None and not description.bare:
             body, example = success(body), {"success": True, "data": example}
-        answers[str(status)] = {"description": shape, "content": _json(body, example)}
+        content = {description.media: {"schema": body, "example": example}}
+        answers[str(status)] = {"description": shape, "content": content}
     if api is not None:
         faults = {*_EVERY_CALL, api.bad_query, *description.faults, *(api.with_a_body if description.body else ())}
         texts = {status: _FAULTS[status] for status in faults} | (_FAULTS_OF_REPEATS if description.repeat else {})

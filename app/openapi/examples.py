@@ -195,6 +195,13 @@ EXAMPLES: Mapping[str, Any] = {
     },
     "Template": _TEMPLATE,
     "Templates": [_TEMPLATE],
+    "ItemSchema": {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Shop 1.0: entity type",
+        "oneOf": [{"title": "customer", "type": "object", "properties": {"entityType": {"const": "customer"}}}],
+    },
+    "ExampleCsv": "externalId,entityType,email,name\nexample-1,customer,text,text\n",
+    "ExampleLines": '{"externalId":"example-1","entityType":"customer","data":{"email":"text","name":"text"}}\n',
     "Settings": {
         "template": {"id": "tpl_igaming", "name": "iGaming", "version": "1.0"},
         "dataRetentionDays": None,

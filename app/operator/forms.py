@@ -10,7 +10,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 
 from app.http import body
 from app.http.prefer import LONGEST_WAIT_SECONDS
-from ingest import json_text
+from ingest import json_screen, json_text
 from ingest.db.jobs.parts import MOST_PARTS
 from ingest.errors import InvalidInput
 from ingest.items.addresses import MOST_ENCODED_BYTES, UNADDRESSABLE, UNADDRESSABLE_REASON, encoded_bytes
@@ -244,9 +244,11 @@ def read_object() -> dict[str, Any]:
     """Return the body of this request, a JSON object.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: it is none, or a few bytes of it would read back as megabytes of digits.
     """
     text = body.read_form()
+    if json_screen.has_huge_exponent(text):
+        raise InvalidInput("The body holds a number whose exponent is beyond 999")
     try:
         value = json_text.decode(text)
     except ValueError as error:

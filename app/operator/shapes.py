@@ -191,6 +191,9 @@ SHAPES: dict[str, Shape] = {
         created_at=TIME,
     ),
     "Templates": array(ref("Template")),
+    "ItemSchema": {**DOCUMENT, "description": "a JSON Schema, draft 2020-12"},
+    "ExampleCsv": TEXT,
+    "ExampleLines": TEXT,
     "Settings": record(
         template=or_null(record(id=TEXT, name=_NAME, version=TEXT)),
         dataRetentionDays={"type": ["integer", "null"]},

@@ -1,22 +1,27 @@
-"""Templates: `GET /templates`, and `PUT /templates/{id}` for one of the tenant's own."""
+"""Templates: `GET /templates`, `PUT /templates/{id}` for one of the tenant's own, and files made of them."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from flask import Blueprint, Response
 
-from app.http import rate_limit
+from app.http import query, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
-from app.http.responses import timestamp
+from app.http.responses import as_json, as_text, timestamp
 from app.http.services import services
-from app.operator import forms
+from app.operator import forms, template_files
 from app.operator.envelope import success
 from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import transaction
 from ingest.db.tenants import templates
-from ingest.errors import InvalidInput
-from ingest.items.templates import Template
+from ingest.engine.kinds import KINDS
+from ingest.errors import InvalidInput, NotFound
+from ingest.items.examples import example_items
+from ingest.items.json_schema import json_schema
+from ingest.items.templates import Template, exact_json
 
 bp = Blueprint("templates", __name__)
 bp.before_request(rate_limit.scope("settings"))
@@ -51,6 +56,66 @@ def put(slug: str) -> Response:
             raise InvalidInput(f"{slug} is built in and cannot be changed; choose another id")
         stored = templates.store(conn, caller().tenant_id, slug, **form)
     return success(_shape(stored))
+
+
+_KIND = query.Choice(name="kind", words=("entities", "events", "states"), text="of the items")
+
+
+@bp.get("/templates/<text:slug>/json-schema")
+@describe(
+    "The JSON Schema of an item under the newest version of a template",
+    operation="getTemplateJsonSchema",
+    query=(_KIND,),
+    answers={200: "ItemSchema"},
+    faults=(404,),
+    bare=True,
+)
+def get_json_schema(slug: str) -> Response:
+    """Answer with the schema itself, which editors and generators read from its address."""
+    schema = KINDS[_KIND.read()].schema(_newest(slug))
+    return as_json(msgspec.Raw(exact_json(json_schema(schema))), 200)
+
+
+@bp.get("/templates/<text:slug>/example.csv")
+@describe(
+    "A batch to start from, as CSV",
+    operation="getTemplateExampleCsv",
+    query=(_KIND,),
+    answers={200: "ExampleCsv"},
+    faults=(404,),
+    media="text/csv",
+    bare=True,
+)
+def get_example_csv(slug: str) -> Response:
+    """Answer with an example row of each type or key."""
+    kind = _KIND.read()
+    items = example_items(_newest(slug), kind, datetime.now(UTC))
+    return as_text(template_files.csv_of(items, kind), "text/csv; charset=utf-8; header=present")
+
+
+@bp.get("/templates/<text:slug>/example.ndjson")
+@describe(
+    "A batch to start from, as lines of JSON",
+    operation="getTemplateExampleLines",
+    query=(_KIND,),
+    answers={200: "ExampleLines"},
+    faults=(404,),
+    media="application/x-ndjson",
+    bare=True,
+)
+def get_example_lines(slug: str) -> Response:
+    """Answer with an example item of each type or key."""
+    kind = _KIND.read()
+    lines = template_files.lines_of(example_items(_newest(slug), kind, datetime.now(UTC)))
+    return as_text(lines, "application/x-ndjson")
+
+
+def _newest(slug: str) -> Template:
+    with transaction(services().pool) as conn:
+        found = [template for template in templates.visible(conn, caller().tenant_id) if template.slug == slug]
+    if not found:
+        raise NotFound(f"There is no template {slug!r}")
+    return found[0]
 
 
 def _shape(template: Template) -> dict[str, Any]:

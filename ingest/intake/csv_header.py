@@ -185,6 +185,21 @@ def _column(number: int, title: str) -> Column:
     return Column(title, (_DATA, *path), suffix)
 
 
+def title_of(name: str, of_type: str) -> str | None:
+    """Return the title of a column for a member of `data`; None where CSV has none, as for a name with a dot.
+
+    Args:
+        name: of the member.
+        of_type: `string`, `number`, `boolean` or `json`.
+    """
+    title = f"{name}:{of_type}" if of_type != TEXT or ":" in name else name
+    try:
+        column = _column(1, title)
+    except InvalidInput:
+        return None
+    return title if column.path == (_DATA, name) else None
+
+
 def tree_of(columns: Sequence[Column]) -> Tree:
     """Return the places of columns by their names, nested as the members of an item are.
 

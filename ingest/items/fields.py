@@ -153,9 +153,8 @@ class ObjectDocument(Document):
 # ISO 8601 with `T`, seconds or none, 0 to 9 fraction digits of a second; `Z`, an offset or none. Lower case is RFC
 # 3339's, no seconds are Java's, an offset without a colon is that of many a strftime:
 # docs/contracts/public.md section 3.
-_TIMESTAMP = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?([Zz]|[+-]\d{2}(?::?[0-5]\d)?)?", re.ASCII
-)
+TIMESTAMP = r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?([Zz]|[+-]\d{2}(?::?[0-5]\d)?)?"
+_TIMESTAMP = re.compile(TIMESTAMP, re.ASCII)
 
 
 def parse_timestamp(text: str) -> datetime | None:

@@ -5,6 +5,8 @@
     patterns    regular expressions that match in linear time
     definition  is a type a good one? every mistake is named by its place
     field       the marshmallow field that a type makes
+    fast        the msgspec type that stands for it on the fast path
+    example     example values of a type
 
 docs/contracts/templates.md is the contract. Pure.
 """

@@ -56,7 +56,7 @@ class Typed(FastField):
     def __init__(self, definition: Definition, *, name: str, quotes: bool = True) -> None:
         super().__init__()
         self.definition = definition
-        self.lists_null = _lists_null(definition)
+        self.lists_null = lists_null(definition)
         self._judge = _Judge(definition, quotes=quotes)
         self._name = name
 
@@ -76,7 +76,8 @@ class Typed(FastField):
         return value
 
 
-def _lists_null(definition: Definition) -> bool:
+def lists_null(definition: Definition) -> bool:
+    """True if null is one of the types that a definition lists."""
     types = [] if isinstance(definition, bool) else definition.get("type", [])
     return "null" in (types if isinstance(types, list) else [types])
 

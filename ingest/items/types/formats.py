@@ -20,6 +20,11 @@ class Format(NamedTuple):
     holds: Callable[[str], bool]
     noun: str
 
+    @property
+    def example(self) -> str:
+        """A text of the format: that of its noun."""
+        return self.noun.split('"')[1]
+
 
 # RFC 5321 section 4.1.2: a dot-string or a quoted string, and a domain or an address literal; RFC 6531 adds other
 # scripts. Lengths: section 4.5.3.1.

@@ -94,6 +94,7 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "eventType": [{"type": "string", "minLength": 1, "maxLength": 200}, {"type": "string"}],
         "stateKey": [{"type": "string", "minLength": 1, "maxLength": 200}],
         "cursor": [{"type": "string"}],
+        "kind": [{"type": "string", "enum": ["entities", "events", "states"], "default": "entities"}],
         "id": [{"type": "string", "format": "uuid"}],
     }
     found: dict[str, list[dict[str, Any]]] = {}

@@ -20,7 +20,7 @@ from ingest.items.types.values import is_integer, is_number
 _CHECKER = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
     {"number": lambda _, value: is_number(value), "integer": lambda _, value: is_integer(value)}
 )
-_Validator = extend(jsonschema.Draft202012Validator, type_checker=_CHECKER)
+Validator = extend(jsonschema.Draft202012Validator, type_checker=_CHECKER)
 
 _WORDS = st.sampled_from(["", "a", "ab", "é", "\N{GRINNING FACE}", "abc", "2026-04-06", "1"])
 _NUMBERS = st.sampled_from(
@@ -37,7 +37,7 @@ _NUMBERS = st.sampled_from(
 )
 _LEAVES = st.none() | st.booleans() | _NUMBERS | _WORDS
 _NAMES = st.sampled_from(["a", "b", "c"])
-_VALUES = st.recursive(
+VALUES = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=3), max_leaves=6
 )
 _COUNTS = st.sampled_from([0, 1, 2, Decimal("2.0")])
@@ -87,7 +87,7 @@ DEFINITIONS = st.recursive(st.booleans() | _of_keywords(st.booleans()), _of_keyw
 )
 
 
-def _takes(definition: Any, value: Any) -> bool:
+def takes(definition: Any, value: Any) -> bool:
     try:
         Typed(definition, name="x").deserialize(value)
     except marshmallow.ValidationError:
@@ -95,17 +95,17 @@ def _takes(definition: Any, value: Any) -> bool:
     return True
 
 
-@given(DEFINITIONS, _VALUES)
+@given(DEFINITIONS, VALUES)
 @example({"enum": [Decimal("1.0")]}, 1)
 @example({"enum": [True]}, 1)
 @example({"uniqueItems": True}, [[True], [1]])
 @example({"multipleOf": Decimal("0.1")}, Decimal("0.3"))
 @example({"maximum": 150}, Decimal("150.00000000000000000001"))
 def test_the_field_takes_what_jsonschema_takes(definition: Any, value: Any) -> None:
-    assert _takes(definition, value) == _Validator(definition).is_valid(value)
+    assert takes(definition, value) == Validator(definition).is_valid(value)
 
 
-@given(DEFINITIONS, _VALUES)
+@given(DEFINITIONS, VALUES)
 @example({"type": "number", "maximum": 150}, Decimal("150.00000000000000000001"))
 @example({"type": "integer", "minimum": -1}, -(10**30))
 @example({"type": "object", "properties": {"a": {"type": "string"}}}, {"a": None})
@@ -119,4 +119,4 @@ def test_the_fast_path_takes_nothing_that_the_field_refuses(definition: Any, val
     except msgspec.DecodeError:
         return
     if made is None or stands_in.holds is None or stands_in.holds(made):
-        assert _takes(definition, json_text.decode(text))
+        assert takes(definition, json_text.decode(text))
