@@ -16,7 +16,7 @@ from ingest.intake.csv_rows import items_of_rows
 from ingest.intake.lines import Lines
 from ingest.jobs import CsvFormat
 
-LONGEST = 20
+LONGEST = 4  # so that many are too large
 DELIMITERS = st.sampled_from([",", ";", "\t", "|", " ", ".", "§", "€", "\x01", "a"])
 
 # All that decides where a record ends; and both bytes of a delimiter that has two.
@@ -96,6 +96,44 @@ def test_chunks_and_pieces_change_nothing(body: bytes, delimiter: str, cuts: lis
     assert cut(body, delimiter, cuts, piece=piece, longest=1_000) == cut(
         body, delimiter, [], piece=1_000, longest=1_000
     )
+
+
+@settings(deadline=None, max_examples=1_000)
+@given(body=_BODIES, delimiter=DELIMITERS, at=st.integers(0, 100), ends=st.booleans())
+def test_what_stands_for_the_begin_of_a_record_goes_on_as_the_record_would(
+    body: bytes,
+    delimiter: str,
+    at: int,
+    ends: bool,  # noqa: FBT001 # hypothesis names it
+) -> None:
+    grammar = grammar_of(delimiter)
+    place = at % (len(body) + 1)
+    begun, tail = grammar.split(body[:place])[1], body[place:] + b'"\n' * ends
+    whole, of_whole = grammar.split(begun + tail)
+    short, of_short = grammar.split(grammar.shortened(begun) + tail)
+    assert len(grammar.shortened(begun)) <= 4
+    assert [len(record) for record in short[1:]] == [len(record) for record in whole[1:]]
+    assert (len(short), of_short == of_whole or not whole) == (len(whole), True)
+
+
+def test_lines_behind_a_large_record_keep_their_numbers() -> None:
+    body = b'1\n"\n\nlarge"\n5\n6\n'
+    [(before, _), (after, last)] = [
+        (block, items_of_rows(b"".join(block.parts), block.first, CsvFormat("x")))
+        for block in cut(body, ",", [], piece=3, most=10, longest=LONGEST)
+    ]
+    assert (before.first, after.first, list(last.lines or ())) == (1, 5, [5, 6])
+
+
+def test_a_delimiter_that_is_cut_in_two_is_one_all_the_same() -> None:
+    grammar = grammar_of("§")
+    records, rest = grammar.split(grammar.shortened(b"large\xc2") + b'\xa7"a\nb"\n')
+    assert (len(records), rest) == (1, b"")
+
+
+def test_a_carriage_return_at_its_end_makes_no_record_too_large() -> None:
+    [block] = blocks_of_rows([b"1234\r\n12345\r\n"], ",", longest=LONGEST)
+    assert list(items_of(block.payload, 1, CsvFormat("x")).unreadable) == [1]
 
 
 _TABLES = st.lists(st.lists(st.text(max_size=6), min_size=2, max_size=4), max_size=8)

@@ -23,7 +23,7 @@ def items_of(body: str | bytes, csv_format: CsvFormat) -> list[Any]:
     """Each item decoded, or the error in its place; numbers as they are spelled."""
     sent = body.encode() if isinstance(body, str) else body
     found: list[Any] = []
-    for block in blocks_of_rows([sent], csv_format.delimiter, longest=100_000):
+    for block in blocks_of_rows([sent], csv_format.delimiter, longest=1_000_000):
         items = read(block.payload, block.first_line, csv_format)
         found += [
             items.unreadable.get(place) or json.loads(bytes(text), parse_float=str, parse_int=str)
@@ -156,6 +156,19 @@ def test_an_object_whose_cells_are_all_absent_is_absent() -> None:
     header = "externalId,a.b.c,a.d,j:json"
     assert data_of("1,,,\n2,x,,{}\n3,,y,\n", header) == [{}, {"a": {"b": {"c": "x"}}, "j": {}}, {"a": {"d": "y"}}]
     assert data_of("1,,,\n", header, empty="null") == [{"a": {"b": {"c": None}, "d": None}, "j": None}]
+
+
+def test_json_that_is_too_deep_to_be_read_takes_no_other_item_with_it() -> None:
+    deep = "[" * 100_000 + "\x05" + "]" * 100_000
+    assert data_of(written([["1", "1"], ["2", deep], ["3", "3"]]), "externalId,j:json") == [
+        {"j": "1"},
+        'Column "j:json" must be one JSON value',
+        {"j": "3"},
+    ]
+
+
+def test_a_name_may_hold_what_formats_texts() -> None:
+    assert data_of("1,x,y\n2,,z\n", "externalId,%s,100%") == [{"%s": "x", "100%": "y"}, {"100%": "z"}]
 
 
 def test_columns_of_one_object_need_not_stand_side_by_side() -> None:
