@@ -55,7 +55,7 @@ def test_a_body_that_was_cut_off_is_refused(coding: str) -> None:
 @pytest.mark.parametrize("coding", CODED)
 def test_what_stands_behind_the_end_is_refused(coding: str) -> None:
     with pytest.raises(InvalidInput, match=f"is not {coding}"):
-        undone(ENCODERS[coding](b"{}") + b"garbage", coding)
+        undone(ENCODERS[coding](b"{}") + b"garbage, longer than the head of a member", coding)
 
 
 @pytest.mark.parametrize("coding", CODED)
