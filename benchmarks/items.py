@@ -33,6 +33,51 @@ def entities(count: int, **data: Any) -> list[dict[str, Any]]:
     return [entity(number, **data) for number in range(count)]
 
 
+# Types for the fields of `customers`, and the same template without them.
+TYPES: dict[str, Any] = {
+    "email": {"type": "string", "format": "email"},
+    "name": {"type": "string", "maxLength": 100},
+    "age": {"type": "integer", "minimum": 18, "maximum": 150},
+    "score": {"type": "number", "minimum": 0},
+    "country": {"type": "string", "format": "country"},
+    "status": {"enum": ["new", "active", "closed"]},
+    "code": {"type": "string", "pattern": "^[A-Z]{2}[0-9]{4}$"},
+    "active": {"type": "boolean"},
+    "tags": {"type": "array", "items": {"type": "string"}, "maxItems": 10},
+    "address": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+def template_schema(*, typed: bool) -> dict[str, Any]:
+    """The schema of a template whose customers have the fields of `TYPES`."""
+    fields = {"fields": TYPES} if typed else {}
+    customer = {"required": ["email"], "optional": [name for name in TYPES if name != "email"], **fields}
+    return {"entity_types": {"customer": customer}, "event_types": {}, "state_keys": [], "pii_fields": {}}
+
+
+def customers(count: int) -> list[dict[str, Any]]:
+    """Entities of 10 fields, good ones of the typed template."""
+    return [
+        {
+            "entityType": "customer",
+            "externalId": f"customer_{number:07}",
+            "data": {
+                "email": f"customer.{number}@example.com",
+                "name": "Maria Svensson",
+                "age": 18 + number % 80,
+                "score": number % 500 + 0.5,
+                "country": _COUNTRIES[number % len(_COUNTRIES)],
+                "status": "active",
+                "code": f"AB{number % 10_000:04}",
+                "active": number % 2 == 0,
+                "tags": ["a", "b"],
+                "address": {"city": "Uppsala"},
+            },
+        }
+        for number in range(count)
+    ]
+
+
 def changes(count: int) -> list[dict[str, Any]]:
     """Return a merge for each of this many players: the required field, a changed one and a new one."""
     return [

@@ -24,12 +24,15 @@ from benchmarks.rows import (
 
 ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-entities": worker.new_entities,
+    "worker-typed": worker.typed_entities,
     "worker-existing": worker.existing_entities,
     "worker-events": worker.linked_events,
     "worker-states": worker.states,
     "worker-events-one-link": worker.events,
     "checking-good": checking.all_good,
     "checking-bad": checking.some_bad,
+    "checking-typed-good": checking.typed_good,
+    "checking-typed-bad": checking.typed_bad,
     "end-to-end-entities": end_to_end.entities,
     "end-to-end-entities-unordered": partial(end_to_end.entities, query=end_to_end.UNORDERED, goal=end_to_end.BEFORE),
     "end-to-end-entities-tenants": end_to_end.entities_of_tenants,

@@ -1,8 +1,10 @@
 """Checking: the fast path, with marshmallow for what it leaves, against marshmallow item by item. No database."""
 
+import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -26,6 +28,11 @@ _BAD: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
     lambda item: item | {"externalId": ""},
     lambda item: {name: value for name, value in item.items() if name not in {"data", "value"}},
     lambda item: item | dict.fromkeys({"entityType", "eventType", "stateKey"} & item.keys(), "ghost"),
+)
+_BAD_TYPES: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
+    lambda item: item | {"data": item["data"] | {"age": "36"}},
+    lambda item: item | {"data": item["data"] | {"email": "nobody"}},
+    lambda item: item | {"data": item["data"] | {"address": {}}},
 )
 
 Blocks = list[tuple[ItemSchema, list[msgspec.Raw]]]
@@ -57,8 +64,53 @@ def some_bad(place: Place) -> Iterator[Row]:
     yield _row(place, bad=0.01, goal=12.0)
 
 
+@contextmanager
+def typed_good(place: Place) -> Iterator[Row]:
+    yield _typed(place, bad=0.0, goal=12.0)
+
+
+@contextmanager
+def typed_bad(place: Place) -> Iterator[Row]:
+    yield _typed(place, bad=0.01, goal=8.0)
+
+
+def _typed(_: Place, *, bad: float, goal: float) -> Row:
+    template = Template.from_row(
+        {
+            "id": 0,
+            "slug": "tpl_bench",
+            "name": "bench",
+            "version": "1.0",
+            "schema": json.dumps(items.template_schema(typed=True)),
+            "created_at": datetime.now(UTC),
+        }
+    )
+    sent = items.customers(_ITEMS)
+    wrong = spoilt(sent, bad, (*_BAD, *_BAD_TYPES))
+    return _row_of(
+        list(_of("entities", wrong, template)),
+        f"checking, typed, {_share(bad)}",
+        bad,
+        goal,
+        "Entities of 10 fields, each of them typed; verdicts, values and messages compared in every round.",
+    )
+
+
 def _row(place: Place, *, bad: float, goal: float) -> Row:
-    blocks = _blocks(place, bad)
+    return _row_of(
+        _blocks(place, bad),
+        f"checking, {_share(bad)}",
+        bad,
+        goal,
+        "Entities, events and states in equal parts; verdicts, values and messages compared in every round.",
+    )
+
+
+def _share(bad: float) -> str:
+    return f"{bad:.0%} bad" if bad else "all good"
+
+
+def _row_of(blocks: Blocks, title: str, bad: float, goal: float, note: str) -> Row:
     count = sum(len(texts) for _, texts in blocks)
     judged = [by_marshmallow(*block) for block in blocks]
     found = sum(isinstance(item, ItemError) for verdict in judged for item in verdict)
@@ -75,11 +127,11 @@ def _row(place: Place, *, bad: float, goal: float) -> Row:
         return clock.rate(count)
 
     return Row(
-        f"checking, {'all good' if not bad else f'{bad:.0%} bad'}",
+        title,
         "items",
         (Side("fast path", lambda: sample(by_fast_path)), Side("marshmallow", lambda: sample(by_marshmallow))),
         (Ratio("fast path", "marshmallow", goal),),
-        ("Entities, events and states in equal parts; verdicts, values and messages compared in every round.",),
+        (note,),
     )
 
 
@@ -101,8 +153,12 @@ def _of(kind: str, sent: list[dict[str, Any]], template: Template) -> Iterator[t
         yield schema_of(KINDS[kind], template), items_of(block.payload).texts
 
 
-def spoilt(sent: Sequence[dict[str, Any]], share: float) -> list[dict[str, Any]]:
+def spoilt(
+    sent: Sequence[dict[str, Any]],
+    share: float,
+    ways: Sequence[Callable[[dict[str, Any]], dict[str, Any]]] = _BAD,
+) -> list[dict[str, Any]]:
     """The same items, of which a share, here and there, is bad in one way or another."""
     chance = random.Random(3)
     bad = set(chance.sample(range(len(sent)), round(len(sent) * share)))
-    return [chance.choice(_BAD)(item) if index in bad else item for index, item in enumerate(sent)]
+    return [chance.choice(ways)(item) if index in bad else item for index, item in enumerate(sent)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from benchmarks import items
@@ -11,6 +12,8 @@ from benchmarks.measure import Ratio, Row, Side
 from benchmarks.place import Place
 from benchmarks.rows.beside_copy import entities, jobs_of, sides, worked
 from benchmarks.stored import run_all, store
+from ingest.db.connection.pool import transaction
+from ingest.db.tenants import templates
 
 ROWS = 50_000  # about a second of work
 PLAYERS = 12_500
@@ -28,6 +31,31 @@ def new_entities(place: Place) -> Iterator[Row]:
         (Ratio("Sluice", "COPY", 0.50),),
         (_COPY_NOTE,),
     )
+
+
+@contextmanager
+def typed_entities(place: Place) -> Iterator[Row]:
+    """The same entities of 10 fields, under a template with types and under one without."""
+    jobs = jobs_of("entities", items.customers(ROWS), items.ENTITIES)
+    yield Row(
+        "worker, new typed entities",
+        "entities",
+        tuple(
+            Side(name, worked(place, _with_template(place, name), "entities", jobs, {"entities": ROWS}))
+            for name in ("typed", "untyped")
+        ),
+        (Ratio("typed", "untyped", 0.90),),
+        ("10 fields, each of them typed: formats, bounds, a pattern, an array and an object.",),
+    )
+
+
+def _with_template(place: Place, name: str) -> Database:
+    """The worker's database, in which the tenant's new jobs have the template of that name."""
+    database = place.database("worker")
+    schema = items.template_schema(typed=name == "typed")
+    with transaction(database.pool) as conn:
+        stored = templates.store(conn, database.tenant.id, f"tpl_{name}", name=name, version="1.0", schema=schema)
+    return replace(database, tenant=replace(database.tenant, template_id=stored.id))
 
 
 @contextmanager
