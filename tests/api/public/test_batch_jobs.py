@@ -38,6 +38,26 @@ def test_a_batch_is_a_job_that_can_be_read(api: PublicApi, dataset: Dataset, pub
     assert api.get(job["links"]["errors"], base="").get_json() == {"success": True, "data": [error]}
 
 
+def test_a_batch_keeps_its_results_with_the_ids_that_its_answer_names(
+    api: PublicApi, dataset: Dataset, public_pool: Pool
+) -> None:
+    answer = api.post("/event/batch", {"events": [GOOD, {}, GOOD]}).get_json()
+    (job_id,) = job_ids(public_pool, dataset)
+    found = api.get(f"/batch/jobs/job_{job_id.hex}/results?limit=1")
+    assert "Link" in found.headers
+    kept = api.get(f"/batch/jobs/job_{job_id.hex}/results").get_json()["data"]
+    assert [(result["index"], result["effect"]) for result in kept] == [(0, "created"), (2, "created")]
+    assert [result["id"] for result in kept] == answer["event_ids"]
+
+
+def test_lines_keep_no_results(api: PublicApi, dataset: Dataset, public_pool: Pool) -> None:
+    api.post("/event/batch", body=b"{}\n", Content_Type="application/x-ndjson")
+    (job_id,) = job_ids(public_pool, dataset)
+    answer = api.get(f"/batch/jobs/job_{job_id.hex}/results")
+    assert answer.status_code == 409
+    assert "kept no results" in answer.get_json()["detail"]
+
+
 def test_respond_async_leaves_the_batch_to_the_workers(
     api: PublicApi, dataset: Dataset, public_settings: Settings, public_pool: Pool
 ) -> None:
