@@ -17,6 +17,15 @@ from ingest.intake.lines import Lines, stand_in
 _PIECE_BYTES = 256 * 1024
 
 
+def _all_of(pattern: bytes) -> bytes:
+    """Return a pattern that takes as many as there are, and gives none back.
+
+    A group with a `*+` behind it would say the same, but in Python before 3.11.5 it matches what it should not
+    (CPython issue 106052). Behind a single character it is right.
+    """
+    return rb"(?>(?:%b)*)" % pattern
+
+
 class Grammar:
     """The records of CSV with one delimiter.
 
@@ -31,14 +40,14 @@ class Grammar:
         other = rb"[^%b{}]" % re.escape(delimiter) if len(delimiter) == 1 else rb"(?:(?!%b)[^{}])" % delimiter
         end, begin = other.replace(b"{}", rb"\n"), other.replace(b"{}", rb'"\n')
         # Text behind a closing quote belongs to the field, up to the next delimiter: the worker refuses the record.
-        field = rb'(?:%b%b*+|"[^"{}]*+(?:""[^"{}]*+)*+"%b*+|)' % (begin, end, end)
+        field = rb'(?:%b%b|"[^"{}]*+%b"%b|)' % (begin, _all_of(end), _all_of(rb'""[^"{}]*+'), _all_of(end))
         of_a_line, of_lines = field.replace(b"{}", rb"\n"), field.replace(b"{}", b"")
         after = re.escape(delimiter)
-        self._records = re.compile(rb"(?:%b(?:%b%b)*+\n)*+" % (of_a_line, after, of_a_line))
-        self._record = re.compile(rb"%b(?:%b%b)*+\n" % (of_lines, after, of_lines))
-        self._fields = re.compile(rb"(?:%b%b)*+" % (of_lines, after))
-        self._quoted = re.compile(rb'"[^"]*+(?:""[^"]*+)*+("?)')
-        self._blank_lines = re.compile(rb"(?:[%b]*+\n)*+" % re.escape(self._blank))
+        self._records = re.compile(_all_of(of_a_line + _all_of(after + of_a_line) + rb"\n"))
+        self._record = re.compile(of_lines + _all_of(after + of_lines) + rb"\n")
+        self._fields = re.compile(_all_of(of_lines + after))
+        self._quoted = re.compile(rb'"[^"]*+%b("?)' % _all_of(rb'""[^"]*+'))
+        self._blank_lines = re.compile(_all_of(rb"[%b]*+\n" % re.escape(self._blank)))
 
     def split(self, text: bytes) -> tuple[list[bytes], bytes]:
         """Return the records that end in a text, without their line feeds, and the rest.
