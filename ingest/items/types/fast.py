@@ -80,13 +80,11 @@ def _types(said: Mapping[str, Any]) -> list[str]:
 
 
 def _text_test(pattern: str | None, of_format: str | None) -> Callable[[str], bool] | None:
-    search = None if pattern is None else compiled(pattern).search
+    matches = None if pattern is None else compiled(pattern)
     holds = None if of_format is None else FORMATS[of_format].holds
-    if search is None:
-        return holds
-    if holds is None:
-        return lambda text: search(text) is not None
-    return lambda text: search(text) is not None and holds(text)
+    if matches is None or holds is None:
+        return holds or matches
+    return lambda text: matches(text) and holds(text)
 
 
 def _multiple_test(divisor: Number) -> Callable[[int | float], bool]:

@@ -138,7 +138,7 @@ class _Judge:
 
     def _text(self, text: str, path: Path) -> Iterator[Fault]:
         yield from self._too_short_or_long(len(text), path, _CHARACTERS)
-        if self._pattern is not None and not self._pattern.search(text):
+        if self._pattern is not None and not self._pattern(text):
             yield _must(path, f"match the pattern {self._said['pattern']}", self._came(text))
         if self._format is not None and not self._format.holds(text):
             yield _must(path, f"be {self._format.noun}", self._came(text))

@@ -1,6 +1,7 @@
 """Regular expressions of senders' templates: RE2 matches in time linear in the text, whatever the expression."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 import re2  # type: ignore[import-untyped] # it has no types
@@ -22,14 +23,19 @@ _NO_SPACE = (
 _ESCAPE = re.compile(r"\\(?:u(?![dD][89a-fA-F])[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _CLASS_OR_ESCAPE = re.compile(rf"\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\]?|{_ESCAPE.pattern}", re.DOTALL)
 
+# A whole text of one class, or of classes that each stand a fixed number of times: `re` matches it in linear time too,
+# means the same by it, and needs 0.1 us.
+_PLAIN_CLASS = r"(?:\[(?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9_ ])+\]|[A-Za-z0-9_ ])"
+_PLAIN = re.compile(rf"\^(?:(?:{_PLAIN_CLASS}(?:\{{\d+\}})?)+|{_PLAIN_CLASS}[+*])\$", re.ASCII)
+
 
 class BadPattern(ValueError):
     """RE2 does not take the pattern."""
 
 
 @lru_cache(1_000)
-def compiled(pattern: str) -> "re2._Regexp":
-    """Return a pattern, ready to `search` texts with.
+def compiled(pattern: str) -> Callable[[str], bool]:
+    """Return a test for texts that a pattern matches.
 
     Args:
         pattern: as of JSON Schema's `pattern`: it may match anywhere in the text.
@@ -38,10 +44,15 @@ def compiled(pattern: str) -> "re2._Regexp":
         BadPattern: it cannot be matched in linear time, or is no regular expression; the message says which part.
     """
     try:
-        return re2.compile(_CLASS_OR_ESCAPE.sub(_for_re2, pattern), _OPTIONS)
+        search = re2.compile(_CLASS_OR_ESCAPE.sub(_for_re2, pattern), _OPTIONS).search
     except re2.error as error:
         [reason] = error.args
         raise BadPattern(reason.decode() if isinstance(reason, bytes) else str(reason)) from None
+    if _PLAIN.fullmatch(pattern):
+        plain = re.compile(pattern[1:-1]).fullmatch
+        return lambda text: plain(text) is not None
+    # Of bytes the places of characters need not be found: 1.1 us, and 2.7 us for a text.
+    return lambda text: search(text.encode()) is not None
 
 
 def _for_re2(part: re.Match[str]) -> str:
