@@ -1,6 +1,7 @@
 """`sluice verify` finds nothing wrong in the data that the public API stores."""
 
 from ingest.db.connection.pool import connect
+from ingest.db.jobs import outbox
 from ingest.db.verify import verify
 from ingest.settings import Settings
 from tests.api.public.conftest import PublicApi
@@ -12,6 +13,9 @@ def test_nothing_that_the_api_stores_is_called_wrong(api: PublicApi, public_sett
     assert api.post("/event", event).status_code == 200
     assert api.post("/event/batch", {"events": [event, {}, event]}).status_code == 200
     assert api.post("/object/batch", {"objects": [linked[0], 1]}).status_code == 200
+    with connect(public_settings.database_url, "sluice-sweep") as conn:
+        while outbox.take_left(conn):  # as sweep does: other tests of this database may have left ends long ago
+            pass
     with connect(public_settings.database_url, "sluice-cli") as conn:
         results = list(verify(conn, deadline_seconds=3600, stuck_after_seconds=3600, check_seconds=30))
     assert [(result.check.name, result.examples) for result in results if result.found != 0] == []
