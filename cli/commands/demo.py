@@ -121,6 +121,7 @@ class _Play:
         week = self._week
         self._choose_template()
         outcomes = self._send("Entities: every airline, airport and plane", week.entities)
+        outcomes += self._send("Four of these once more, with values that are not of their types", [week.mistyped])
         outcomes += self._send("Events: the flights of 4 to 10 February 2013, the week of a blizzard", week.events)
         outcomes += self._send("States: what the week says of every plane", week.states)
         again = Batch(f"{week.entities[-1].label}, again", "entities", week.entities[-1].items)

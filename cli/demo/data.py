@@ -43,6 +43,7 @@ class Week:
     Attributes:
         template: the body of `PUT /templates/…`.
         entities: airlines, airports and planes; events and states need theirs to be there.
+        mistyped: rows with values that are not of their types; Sluice will refuse each.
         events: the flights, each an event of its plane.
         states: two per tail number that flew or was meant to fly.
         busiest: the known plane with the most flights.
@@ -50,6 +51,7 @@ class Week:
 
     template: dict[str, Any]
     entities: list[Batch]
+    mistyped: Batch
     events: list[Batch]
     states: list[Batch]
     busiest: str
@@ -66,14 +68,16 @@ def read_week(folder: Path) -> Week:
     """
     planes, flights = _rows(folder, "planes"), _rows(folder, "flights")
     known = {row["tailnum"] for row in planes}
+    airports = _rows(folder, "airports")
     flown = Counter(row["tailnum"] for row in flights if row["tailnum"] in known and _departed(row))
     return Week(
         template=msgspec.json.decode((folder / "template.json").read_bytes()),
         entities=[
             *_cut("airlines", "entities", [_entity("airline", "carrier", row) for row in _rows(folder, "airlines")]),
-            *_cut("airports", "entities", [_entity("airport", "faa", row) for row in _rows(folder, "airports")]),
+            *_cut("airports", "entities", [_entity("airport", "faa", row) for row in airports]),
             *_cut("planes", "entities", [_entity("plane", "tailnum", row) for row in planes]),
         ],
+        mistyped=Batch("mistyped", "entities", _mistyped(planes[0], airports[0])),
         events=_cut("flights", "events", [_event(row) for row in flights]),
         states=_cut("states", "states", _states(flights)),
         busiest=flown.most_common(1)[0][0],
@@ -87,6 +91,18 @@ def _rows(folder: Path, name: str) -> list[Row]:
 
 def _entity(entity_type: str, key: str, row: Row) -> Item:
     return {"entityType": entity_type, "externalId": row[key], "data": _data(row, without=key)}
+
+
+def _mistyped(plane: Row, airport: Row) -> list[Item]:
+    """Return a plane and an airport, each twice, as a careless export would have them."""
+    sent = _entity("plane", "tailnum", plane), _entity("airport", "faa", airport)
+    faults: list[tuple[Item, Item]] = [
+        (sent[0], {"seats": plane["seats"]}),  # a number in quotes
+        (sent[0], {"year": msgspec.Raw(f"{plane['year']}0".encode())}),
+        (sent[1], {"lat": msgspec.Raw(airport["lat"].replace(".", "").encode())}),  # the decimal point is lost
+        (sent[1], {"dst": "yes"}),
+    ]
+    return [{**item, "data": {**item["data"], **wrong}} for item, wrong in faults]
 
 
 def _event(row: Row) -> Item:

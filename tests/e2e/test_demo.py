@@ -13,8 +13,8 @@ import pytest
 SLUICE = Path(sys.executable).with_name("sluice")
 
 # Facts about the files in examples/, which its README counts.
-FAULTS = {"NOT_FOUND": 926 + 627, "VALIDATION_FAILED": 345 + 3}
-SENT = 16 + 1458 + 3322 + 6104 + 3819 + 322  # the last 322 are planes, sent twice
+FAULTS = {"NOT_FOUND": 926 + 627, "VALIDATION_FAILED": 345 + 3 + 4}  # the last 4 are sent with values of wrong types
+SENT = 16 + 1458 + 3322 + 6104 + 3819 + 322 + 4  # 322 planes are sent twice
 UNCHANGED = 322
 
 
@@ -50,6 +50,13 @@ def test_the_demonstration_ends_well_and_leaves_nothing(empty_folder):
     for items, code in re.findall(r"([\d,]+) (NOT_FOUND|VALIDATION_FAILED) ", demo.stdout):
         counts[code] += int(items.replace(",", ""))
     assert counts == FAULTS
+    for message in (
+        'Field "seats" must be an integer, not a string',
+        'Field "year" must be at most 2013, not 20040',
+        'Field "lat" must be at most 90, not ',
+        'Field "dst" must be one of "A", "U", "N", not "yes"',
+    ):
+        assert message in demo.stdout
     assert list(empty_folder.iterdir()) == []
 
 

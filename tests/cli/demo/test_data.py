@@ -25,6 +25,12 @@ def test_every_row_becomes_one_item(week):
     assert len(items_of(week.events)) == 6104
 
 
+def test_the_mistyped_rows_are_real_ones_with_one_wrong_value_each(week):
+    known = {item["externalId"]: item["data"] for item in items_of(week.entities)}
+    for item in week.mistyped.items:
+        assert sum(known[item["externalId"]][name] != value for name, value in item["data"].items()) == 1
+
+
 def test_no_batch_is_larger_than_one_request_may_be(week):
     for batch in week.entities + week.events + week.states:
         assert 1 <= len(batch.items) <= MOST[batch.kind]
