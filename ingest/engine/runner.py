@@ -23,6 +23,7 @@ from ingest.db.tenants.templates import TemplateCache
 from ingest.engine import atomic, quarantine
 from ingest.engine.announcer import Announcer
 from ingest.engine.atomic import Aborted
+from ingest.engine.csv_types import row_types
 from ingest.engine.groups import GATHERING_SECONDS, first_part, next_may_gather
 from ingest.engine.kinds import KINDS, schema_of
 from ingest.engine.transaction import Done, JobEnded, JobGroup, run_in_transaction
@@ -283,5 +284,5 @@ def _poison(schema: ItemSchema, job: Job, block: OpenBlock) -> set[int]:
     if block.deliveries < _SUSPICIOUS_DELIVERIES:
         return set()
     log.warning("block_in_quarantine", block=block.no, deliveries=block.deliveries)
-    items = items_of(block.payload, block.first_line, job.options.csv)
+    items = items_of(block.payload, block.first_line, job.options.csv, row_types(schema, job.options.csv))
     return quarantine.poisonous(schema.check, list(enumerate(items.texts, block.first_index)))

@@ -26,6 +26,7 @@ from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.jobs.completion import BlockOutcome, Yields
 from ingest.db.jobs.results import Results
+from ingest.engine.csv_types import row_types
 from ingest.engine.kinds import KINDS, keeps_results
 from ingest.engine.late import past_retention
 from ingest.engine.outcomes import Outcomes
@@ -179,7 +180,10 @@ def _check(schema: ItemSchema, group: JobGroup, poison: Collection[int]) -> list
         group: the jobs, each with the block that holds them.
         poison: indexes of items that must not be checked, of a job that is alone.
     """
-    sent = [items_of(claim.block.payload, claim.block.first_line, claim.job.options.csv) for claim in group]
+    sent = [
+        items_of(claim.block.payload, claim.block.first_line, way, row_types(schema, way))
+        for claim, way in ((claim, claim.job.options.csv) for claim in group)
+    ]
     together = list(chain.from_iterable(of_job.texts for of_job in sent))
     fast = fast_path(schema)
     items = iter([None] * len(together) if fast is None or poison else fast.check(together))

@@ -9,7 +9,7 @@ import zstandard
 
 from ingest import json_text
 from ingest.errors import ITEM_TOO_LARGE, InvalidInput, ItemTooLarge, JobUnrunnable
-from ingest.intake.csv_header import row_bytes
+from ingest.intake.csv_header import RowTypes, row_bytes
 from ingest.intake.csv_records import cut_records, grammar_of
 from ingest.intake.csv_rows import items_of_rows
 from ingest.intake.items import NULL, Items, Unreadable
@@ -141,13 +141,19 @@ def _packed(blocks: Iterable[Lines]) -> Iterator[Block]:
             index += lines.items
 
 
-def items_of(payload: bytes, first_line: int | None = None, csv_format: CsvFormat | None = None) -> Items:
+def items_of(
+    payload: bytes,
+    first_line: int | None = None,
+    csv_format: CsvFormat | None = None,
+    types: RowTypes | None = None,
+) -> Items:
     """Read a block's payload.
 
     Args:
         payload: as of Block.
         first_line: likewise.
         csv_format: the way to read its lines, where these are rows of CSV.
+        types: of the cells of these, where their header has none.
 
     Raises:
         JobUnrunnable: it is not what this file made, so somebody else has changed it.
@@ -155,7 +161,7 @@ def items_of(payload: bytes, first_line: int | None = None, csv_format: CsvForma
     try:
         text = _zstd.decompress(payload)
         if first_line is not None and csv_format is not None:
-            return items_of_rows(text, first_line, csv_format)
+            return items_of_rows(text, first_line, csv_format, types)
         if first_line is not None:
             return _items_of_lines(text, first_line)
         return Items(json_text.split_array(text, deep=True))

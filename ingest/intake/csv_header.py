@@ -62,6 +62,22 @@ class Column(NamedTuple):
     type: str
 
 
+# Places of columns, each with the type of its cells.
+CellTypes = tuple[tuple[int, str], ...]
+
+
+class RowTypes(NamedTuple):
+    """The types of cells by the item of their row, where the header leaves them to the template.
+
+    Attributes:
+        member: of the item, which tells its type or key.
+        columns: by the name of that, the places of columns that are no text, each with its type.
+    """
+
+    member: str
+    columns: tuple[tuple[str, CellTypes], ...]
+
+
 class Header(NamedTuple):
     """A header row that was read from a body.
 

@@ -4,7 +4,7 @@ So the check, the fast path and the writers know nothing of CSV. Columns are con
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, auto
 from functools import lru_cache
 from itertools import accumulate, repeat
@@ -13,7 +13,7 @@ import msgspec
 
 from ingest.errors import ITEM_TOO_LARGE, ItemTooLarge
 from ingest.intake.csv_cells import EMPTY_TEXT, ENCODERS, MUST_BE, Faulty, is_of_type
-from ingest.intake.csv_header import TEXT, Column, Tree, columns_of, tree_of, why_no_csv
+from ingest.intake.csv_header import TEXT, CellTypes, Column, RowTypes, Tree, columns_of, tree_of, why_no_csv
 from ingest.intake.csv_records import grammar_of
 from ingest.intake.csv_template import OPTIONAL, QUOTED, VALUE, Template, named
 from ingest.intake.items import NULL, Items, Unreadable
@@ -48,13 +48,14 @@ class _Text(Enum):
     WITH_NUL = auto()
 
 
-def items_of_rows(text: bytes, first_line: int, csv_format: CsvFormat) -> Items:
+def items_of_rows(text: bytes, first_line: int, csv_format: CsvFormat, types: RowTypes | None = None) -> Items:
     """Read the rows of a block.
 
     Args:
         text: records, each with its line feed.
         first_line: the number of the first one's line in the body.
         csv_format: the way to read them.
+        types: of cells for which the header has none.
     """
     form = _Text.WITH_NUL if b"\0" in text else _Text.ANY
     if b'"' not in text:
@@ -72,8 +73,40 @@ def items_of_rows(text: bytes, first_line: int, csv_format: CsvFormat) -> Items:
     else:
         starts = accumulate((1 + record.count(b"\n") for record in records), initial=first_line)
         lines = [line for line, record in zip(starts, records, strict=False) if not grammar.is_blank(record)]
-    items, unreadable = _rows_of(csv_format).items(sent, form)
+    items, unreadable = _items(sent, form, csv_format, types)
     return Items(items, unreadable, lines)
+
+
+def _items(
+    records: list[bytes], form: _Text, csv_format: CsvFormat, types: RowTypes | None
+) -> tuple[list[msgspec.Raw], dict[int, Unreadable]]:
+    """Return as `_Rows.items`, each record read by the types of its own item."""
+    if types is None or len({columns for _, columns in types.columns}) == 1:
+        columns: CellTypes = () if types is None else types.columns[0][1]
+        return _rows_of(csv_format, columns).items(records, form)
+    alike: dict[CellTypes, list[int]] = {}
+    by_name = dict(types.columns)
+    for place, name in enumerate(_names_of(records, csv_format, types.member)):
+        alike.setdefault(by_name.get(name, ()), []).append(place)
+    items = [NULL] * len(records)
+    unreadable: dict[int, Unreadable] = {}
+    for columns, places in alike.items():
+        read, wrong = _rows_of(csv_format, columns).items([records[place] for place in places], form)
+        for place, item in zip(places, read, strict=True):
+            items[place] = item
+        unreadable |= {places[place]: reason for place, reason in wrong.items()}
+    return items, unreadable
+
+
+def _names_of(records: Iterable[bytes], csv_format: CsvFormat, member: str) -> Iterator[str]:
+    """Yield the type or key of each record's item; an empty text for a record that is none."""
+    place = next(place for place, column in enumerate(columns_of(csv_format)) if column.path == (member,))
+    for record in records:
+        try:
+            [row] = csv.reader([record.decode()], delimiter=csv_format.delimiter, strict=True)
+            yield row[place]
+        except (csv.Error, ValueError, IndexError):
+            yield ""
 
 
 class _Rows:
@@ -81,11 +114,14 @@ class _Rows:
 
     Args:
         csv_format: the way to read them.
+        types: of cells for which the header has none.
     """
 
-    def __init__(self, csv_format: CsvFormat) -> None:
+    def __init__(self, csv_format: CsvFormat, types: CellTypes = ()) -> None:
         self._format = csv_format
-        self._columns = columns_of(csv_format)
+        self._columns = list(columns_of(csv_format))
+        for place, of_cells in types:
+            self._columns[place] = self._columns[place]._replace(type=of_cells)
         tree: Tree = {**dict(csv_format.constants), **tree_of(self._columns)}
         if csv_format.has_data:
             tree.setdefault("data", {})
@@ -233,4 +269,12 @@ class _Rows:
         return cell if 1 <= len(cell) <= _LONGEST_ID_SHOWN else None
 
 
-_rows_of = lru_cache(100)(_Rows)
+# Those of many columns take long to read a row, and much memory to keep.
+_MOST_COLUMNS_KEPT = 1_000
+
+_kept = lru_cache(100)(_Rows)
+
+
+def _rows_of(csv_format: CsvFormat, types: CellTypes) -> _Rows:
+    keeps = not types or len(columns_of(csv_format)) <= _MOST_COLUMNS_KEPT
+    return (_kept if keeps else _Rows)(csv_format, types)
