@@ -258,5 +258,6 @@ def _shape(job: Job, errors: list[ItemError], warnings: list[ItemWarning]) -> di
             "self": address(job.id),
             "errors": _address(job.id, "errors"),
             "warnings": _address(job.id, "warnings"),
+            **({"results": _address(job.id, "results")} if keeps_results(job) else {}),
         },
     }

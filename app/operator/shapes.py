@@ -156,7 +156,7 @@ SHAPES: dict[str, Shape] = {
         atomic={"type": "boolean"},
         validate_only={"type": "boolean", "description": "its effects are predicted, and nothing is written"},
         deadline_at={**_TIME_OR_NULL, "description": "not ended by then, it fails"},
-        links=record(self=TEXT, errors=TEXT, warnings=TEXT),
+        links=record(("results",), self=TEXT, errors=TEXT, warnings=TEXT, results=TEXT),
     ),
     # Results of writes and reads.
     "WrittenEntity": record(

@@ -62,13 +62,13 @@ def _created_again(answer: Answer, _sent: bytes) -> Response:
     operation="createUpload",
     body="NewUpload",
     answers={201: "CreatedUpload"},
-    faults=(404, 410),
+    faults=(404, 409, 410),
     headers={"Prefer": f"{prefer.HANDLING}: as in RFC 7240"},
     repeat=_created_again,
 )
 def create() -> Response:
     """Store an upload, and its job as receiving."""
-    require_template(caller())
+    template_id = require_template(caller())
     members = forms.read_object()
     kind, content_type, coding = _form(members)
     said = _options(members, content_type)
@@ -82,7 +82,7 @@ def create() -> Response:
             idempotency.remember(conn, upload_id)
         return True
 
-    batches.store(caller(), KINDS[kind], store, said, awaited=False, template_id=require_template(caller()))
+    batches.store(caller(), KINDS[kind], store, said, awaited=False, template_id=template_id)
     return _created(stored[-1])
 
 

@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import parts, receiving
 from ingest.db.jobs.acceptance import NewJob
-from ingest.errors import Gone, InvalidInput, NotFound, PartsMissing, WrongState
+from ingest.errors import Gone, InvalidInput, LimitReached, NotFound, PartsMissing, WrongState
 from ingest.intake.csv_header import row_bytes
 from ingest.intake.csv_parts import MOST_GROWTH
 from ingest.jobs import NO_OPTIONS, CsvFormat, JobOptions
@@ -73,6 +73,13 @@ class Sizes(NamedTuple):
     as_json: int
 
 
+# The most open uploads of a tenant. The sweeper meets all of them, and their parts take room.
+MOST_OPEN = 1_000
+
+_COUNT_OPEN = f"""
+SELECT count(*) FROM (SELECT FROM uploads WHERE tenant_id = %s AND status = 'open' LIMIT {MOST_OPEN}) u
+"""
+
 _CREATE = """
 INSERT INTO uploads (id, tenant_id, job_id, content_type, coding) VALUES (%s, %s, %s, %s, %s)
 """
@@ -87,7 +94,14 @@ def create(conn: Connection, upload_id: UUID, job: NewJob, *, content_type: str,
         job: what the request decided.
         content_type: of each part.
         coding: of each part.
+
+    Raises:
+        LimitReached: the tenant has as many open ones as it may have.
     """
+    if conn.execute(_COUNT_OPEN, (job.tenant_id,)).fetchone() == (MOST_OPEN,):
+        raise LimitReached(
+            f"This tenant has {MOST_OPEN} open uploads, the most that it may have; complete or delete some of them"
+        )
     receiving.begin(conn, job, durable=True)
     conn.execute(_CREATE, (upload_id, job.tenant_id, job.id, content_type, coding))
     return find(conn, job.tenant_id, upload_id)

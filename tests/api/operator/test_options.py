@@ -15,7 +15,7 @@ from app.http.services import Services
 from ingest.db.connection.pool import Connection
 from ingest.jobs import MOST_ATOMIC_BYTES
 from ingest.settings import Settings
-from tests.api.conftest import BASE, Api, data, refused, walk
+from tests.api.conftest import Api, data, refused, walk
 from tests.support.factories import entity, event, state
 
 LINES = "application/x-ndjson"
@@ -192,7 +192,7 @@ def test_results_that_were_kept_are_read_by_pages_with_public_ids(
 ) -> None:
     api.post("/entities", entity(2))
     items = [entity(number) for number in range(1, 6)] + [entity(9, entityType="ghost")]
-    path = f"{BASE}/batch/jobs/{data(send(api, 'keepResults=true', items, form))['jobId']}/results"
+    path = api.job(send(api, "keepResults=true", items, form))["links"]["results"]
     run_jobs()
     [whole] = walk(api, path)
     known = {number: data(api.get(f"/entities/player_{number:06}"))["id"] for number in range(1, 6)}

@@ -10,11 +10,11 @@ from ingest.db.connection.pool import Connection, Pool, autocommit, connect, tra
 from ingest.db.jobs import claims, parts, receiving, uploads
 from ingest.db.jobs.parts import Arrived, Attempt
 from ingest.db.tenants.tenants import Tenant
-from ingest.errors import Gone, NotFound, WrongState
+from ingest.errors import Gone, LimitReached, NotFound, WrongState
 from ingest.ids import uuid7
 from ingest.intake.blocks import Block
 from ingest.settings import Settings
-from tests.support.factories import begin_part, new_upload, store_part
+from tests.support.factories import begin_part, make_tenant, new_upload, store_part
 from worker.sweep import Sweep
 
 LINE = b"{}\n"
@@ -335,3 +335,12 @@ def test_a_completed_upload_lives_as_long_as_its_job(
     observer.execute("UPDATE jobs SET ended_at = now() - interval '1 year'")
     assert swept(settings)["jobs_purged"] == 1
     assert observer.execute("SELECT FROM uploads").rowcount == 0
+
+
+def test_a_tenant_has_a_bounded_number_of_open_uploads(conn: Connection, tenant: Tenant) -> None:
+    first, *_ = [new_upload(conn, tenant) for _ in range(uploads.MOST_OPEN)]
+    with pytest.raises(LimitReached, match="1000 open uploads"):
+        new_upload(conn, tenant)
+    new_upload(conn, make_tenant(conn)[0])
+    uploads.delete(conn, tenant.id, first)
+    new_upload(conn, tenant)
