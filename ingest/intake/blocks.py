@@ -13,7 +13,7 @@ from ingest.intake.csv_header import RowTypes, row_bytes
 from ingest.intake.csv_records import cut_records, grammar_of
 from ingest.intake.csv_rows import items_of_rows
 from ingest.intake.items import NULL, Items, Unreadable
-from ingest.intake.lines import Lines, cut_lines, is_blank, lengths
+from ingest.intake.lines import Lines, as_sent, cut_lines, is_blank, lengths
 from ingest.jobs import CsvFormat
 
 # A block is one transaction; at this size checking and writing it stays far inside the guards of
@@ -200,6 +200,7 @@ def _all_items(text: bytes) -> list[msgspec.Raw] | None:
 def _item(line: bytes) -> msgspec.Raw | Unreadable:
     if (too_large := lengths(line)) is not None:
         return Unreadable(ItemTooLarge.code, ITEM_TOO_LARGE.format(*too_large))
+    line = as_sent(line)
     try:
         line.decode()
         return json_text.one(line)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from ingest.intake.lines import Lines, stand_in
+from ingest.intake.lines import Lines, guarded, stand_in
 
 # Records are looked for in pieces of at least this size, since the begin of a record is looked at again with each.
 _PIECE_BYTES = 256 * 1024
@@ -189,7 +189,7 @@ def _whole_records(pieces: Iterable[bytes], grammar: Grammar, longest: int) -> I
         text = begun + piece
         records, begun = grammar.split(text)
         if records:
-            if gone or len(text) > longest:
+            if gone or len(text) > longest or b"\0" in text:
                 yield from _kept(records, gone, lost, longest)
             else:
                 yield _Piece(records, 0)
@@ -204,7 +204,7 @@ def _whole_records(pieces: Iterable[bytes], grammar: Grammar, longest: int) -> I
 
 
 def _kept(records: Iterable[bytes], gone: int, lost: int, longest: int) -> Iterator[_Piece]:
-    """Yield records, with what stands for each that is too large. A carriage return at its end is not counted.
+    """Yield records as they are kept, with what stands for each that is too large. A carriage return at its end is not counted.
 
     Args:
         records: the first of them may lack its begin.
@@ -216,7 +216,7 @@ def _kept(records: Iterable[bytes], gone: int, lost: int, longest: int) -> Itera
     for record in records:
         length = gone + len(record)
         if length - record.endswith(b"\r") <= longest:
-            kept.append(record)
+            kept.append(guarded(record))
         else:
             kept.append(stand_in(length, longest))
             yield _Piece(kept, lost + record.count(b"\n"))

@@ -17,7 +17,7 @@ from ingest.intake.csv_header import TEXT, CellTypes, Column, RowTypes, Tree, co
 from ingest.intake.csv_records import grammar_of
 from ingest.intake.csv_template import OPTIONAL, QUOTED, VALUE, Template, named
 from ingest.intake.items import NULL, Items, Unreadable
-from ingest.intake.lines import lengths
+from ingest.intake.lines import as_sent, lengths
 from ingest.jobs import CsvFormat
 
 # Rows are converted by so many at a time: they stay in the processor's cache. Wide rows by fewer, to bound memory.
@@ -236,6 +236,7 @@ class _Rows:
         """Return the cells of a record, or the reason why it is no item."""
         if (too_large := lengths(record)) is not None:
             return Unreadable(ItemTooLarge.code, f"{ITEM_TOO_LARGE.format(*too_large)}; is a quote in it never closed?")
+        record = as_sent(record)
         try:
             [row] = self._reader([record.decode()])
         except UnicodeDecodeError as error:

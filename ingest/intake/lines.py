@@ -13,9 +13,10 @@ from typing import NamedTuple
 from ingest.errors import InvalidInput
 
 # A line that is too large is kept as this, its length and the most that it may have, so that no process holds it. No
-# JSON text begins with it.
-_TOO_LARGE = b"\0"
-_STANDS_FOR = re.compile(rb"\0([0-9]+) ([0-9]+)")
+# JSON text begins with it; and a line that was sent so is kept with another in front, so that no sender can write what
+# stands for a line.
+_NUL = b"\0"
+_STANDS_FOR = re.compile(rb"\0([0-9]{1,20}) ([0-9]{1,20})")
 
 # The least byte with which a line can begin that is not blank, and holds no space in front of its JSON.
 _LEAST_BEGIN = b"!"
@@ -83,7 +84,17 @@ def lengths(line: bytes) -> tuple[int, int] | None:
 
 def stand_in(length: int, longest: int) -> bytes:
     """Return the line that stands for one that is too large: its length, and the most that it may have."""
-    return b"%b%d %d" % (_TOO_LARGE, length, longest)
+    return b"%b%d %d" % (_NUL, length, longest)
+
+
+def guarded(line: bytes) -> bytes:
+    """Return the form in which a line that was sent is kept: none that could be read as a stand-in."""
+    return _NUL + line if line.startswith(_NUL) else line
+
+
+def as_sent(line: bytes) -> bytes:
+    """Return a line that is kept, and no stand-in, as it was sent."""
+    return line.removeprefix(_NUL)
 
 
 def _items(lines: Sequence[bytes]) -> int:
@@ -133,7 +144,7 @@ def _whole_lines(pieces: Iterable[bytes], longest_line: int) -> Iterator[tuple[b
             text = b"".join([*begun, memoryview(piece)[:end]])
             # readlines looks for line feeds three times as fast as bytes.split, which looks at each byte by itself.
             lines = BytesIO(text).readlines()
-            if length + end > longest_line:
+            if length + end > longest_line or _NUL in text:
                 lost = length - sum(map(len, begun))
                 lines = [_kept(line, lost if no == 0 else 0, longest_line) for no, line in enumerate(lines)]
                 text = b"".join(lines)
@@ -150,7 +161,7 @@ def _whole_lines(pieces: Iterable[bytes], longest_line: int) -> Iterator[tuple[b
 
 
 def _kept(line: bytes, lost: int, longest_line: int) -> bytes:
-    """Return a line; or, if it is too large, what stands for it.
+    """Return a line as it is kept; or, if it is too large, what stands for it.
 
     Args:
         line: with its line feed, which does not count as the line's, as a carriage return before it does not.
@@ -159,5 +170,5 @@ def _kept(line: bytes, lost: int, longest_line: int) -> bytes:
     """
     length = lost + len(line) - len(b"\n")
     if length - line.endswith(b"\r\n") <= longest_line:
-        return line
+        return guarded(line)
     return stand_in(length, longest_line) + b"\n"

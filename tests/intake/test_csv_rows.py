@@ -197,6 +197,20 @@ def test_records_that_are_no_csv_are_told_apart_and_sink_no_neighbour() -> None:
     assert "never closed" in found[5].message
 
 
+@pytest.mark.parametrize("row", [b"\x005 7", b"\x005 7\r", b"\0" + b"1" * 5_000 + b" 7"])
+@pytest.mark.parametrize("good", [b"1,a\n", b'"1",a\n'])
+def test_no_sent_row_is_taken_for_one_that_is_too_large(row: bytes, good: bytes) -> None:
+    before, error, after = items_of(good + row + b"\n" + good, CsvFormat("externalId,one"))
+    assert before == after == {"externalId": "1", "data": {"one": "a"}}
+    assert error.code == "VALIDATION_FAILED"
+
+
+def test_a_row_that_begins_with_a_nul_is_read_as_it_was_sent() -> None:
+    assert items_of("\0a,b\n\0\0a,b\n", CsvFormat("externalId,one")) == [
+        {"externalId": name, "data": {"one": "b"}} for name in ("\0a", "\0\0a")
+    ]
+
+
 def test_an_id_that_can_be_read_stands_in_the_error() -> None:
     csv_format = CsvFormat("n:number,externalId")
     found = items_of(f"x,p1\nx,{'p' * 501}\nx,\nx\n", csv_format)

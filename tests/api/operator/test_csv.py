@@ -301,6 +301,16 @@ def test_a_nul_in_a_cell_is_an_error_of_its_row_alone(api: Api, run_jobs: Callab
     assert [error[:2] for error in errors] == [(0, 2), (1, 3), (3, 5), (4, 6)]
 
 
+def test_rows_that_look_like_one_too_large_sink_no_neighbour(api: Api, run_jobs: Callable[[], None]) -> None:
+    accepted = send(api, f"{PLAYERS}p1,player,a@x\n\x005 7\n\0{'1' * 5_000} 7\np2,player,a@x\n")
+    run_jobs()
+    assert [error[:3] for error in errors_of(api, accepted)] == [
+        (1, 3, "VALIDATION_FAILED"),
+        (2, 4, "VALIDATION_FAILED"),
+    ]
+    assert stored(api, "p1") == stored(api, "p2") == {"email": "a@x"}
+
+
 def test_a_row_that_is_too_large_sinks_no_neighbour(api: Api, run_jobs: Callable[[], None]) -> None:
     large = "p2,player," + '"' + "line\n" * 300_000 + '"'
     accepted = send(api, f"{PLAYERS}p1,player,a@x\n{large}\np3,player,a@x\np4,ghost,a@x\n")

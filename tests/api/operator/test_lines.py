@@ -92,6 +92,15 @@ def test_a_line_that_is_too_large_sinks_no_neighbour(api: Api, run_jobs: Callabl
     assert error["message"] == f"The item has {len(large)} bytes; the most is 1048576"
 
 
+def test_lines_that_look_like_one_too_large_sink_no_neighbour(api: Api, run_jobs: Callable[[], None]) -> None:
+    forged = b"\x005 7\n" + b"\0" + b"1" * 5_000 + b" 7\n"
+    accepted = send(api, ndjson(entity(1)) + forged + ndjson(entity(2)))
+    run_jobs()
+    output = api.job(accepted)["output"]
+    assert output["succeeded"] == 2
+    assert [(error["line"], error["code"]) for error in output["errors"]] == [(2, "INVALID_JSON"), (3, "INVALID_JSON")]
+
+
 @pytest.mark.parametrize("body", [b"", b"\n", b" \r\n\t\n", b"\xef\xbb\xbf"])
 def test_a_body_without_an_item_is_400_and_leaves_nothing(api: Api, observer: Connection, body: bytes) -> None:
     refused(send(api, body), 400, "INVALID_INPUT", "no item")
