@@ -204,7 +204,9 @@ def _whole_records(pieces: Iterable[bytes], grammar: Grammar, longest: int) -> I
 
 
 def _kept(records: Iterable[bytes], gone: int, lost: int, longest: int) -> Iterator[_Piece]:
-    """Yield records as they are kept, with what stands for each that is too large. A carriage return at its end is not counted.
+    """Yield records as they are kept, with what stands for each that is too large.
+
+    A carriage return at a record's end is not counted.
 
     Args:
         records: the first of them may lack its begin.
