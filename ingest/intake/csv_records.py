@@ -185,26 +185,31 @@ def _whole_records(pieces: Iterable[bytes], grammar: Grammar, longest: int) -> I
     """Yield the records that end in each piece; and the last one, which may lack its line feed, or a closing quote."""
     begun = b""  # a record whose end has not come, or what stands for its begin
     gone, lost = 0, 0  # bytes and line feeds of that begin
+    short, blank = b"", True  # what stands for it, and if it is nothing but space
     for piece in pieces:
         text = begun + piece
         records, begun = grammar.split(text)
         if records:
+            if gone and blank and grammar.is_blank(records[0].removeprefix(short)):
+                records[0], gone = b"", 0
             if gone or len(text) > longest or b"\0" in text:
-                yield from _kept(records, gone, lost, longest)
+                yield from _kept(records, gone, lost, longest, grammar)
             else:
                 yield _Piece(records, 0)
             gone, lost = 0, 0
+            short, blank = b"", True
         if len(begun) > longest + len(b"\r"):
+            blank = blank and grammar.is_blank(begun.removeprefix(short))
             short = grammar.shortened(begun)
             gone += len(begun) - len(short)
             lost += begun.count(b"\n")
             begun = short
-    if begun or gone:
-        yield from _kept([begun], gone, lost, longest)
+    if (begun or gone) and not (gone and blank and grammar.is_blank(begun.removeprefix(short))):
+        yield from _kept([begun], gone, lost, longest, grammar)
 
 
-def _kept(records: Iterable[bytes], gone: int, lost: int, longest: int) -> Iterator[_Piece]:
-    """Yield records as they are kept, with what stands for each that is too large.
+def _kept(records: Iterable[bytes], gone: int, lost: int, longest: int, grammar: Grammar) -> Iterator[_Piece]:
+    """Yield records as they are kept, with what stands for each that is too large: an empty one if it is blank.
 
     A carriage return at a record's end is not counted.
 
@@ -213,12 +218,15 @@ def _kept(records: Iterable[bytes], gone: int, lost: int, longest: int) -> Itera
         gone: the bytes of that begin.
         lost: its line feeds.
         longest: the most bytes of a record.
+        grammar: of the delimiter.
     """
     kept: list[bytes] = []
     for record in records:
         length = gone + len(record)
         if length - record.endswith(b"\r") <= longest:
             kept.append(guarded(record))
+        elif not gone and grammar.is_blank(record):
+            kept.append(b"")
         else:
             kept.append(stand_in(length, longest))
             yield _Piece(kept, lost + record.count(b"\n"))

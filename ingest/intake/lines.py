@@ -55,18 +55,21 @@ def cut_lines(chunks: Iterable[bytes], *, most_lines: int, most_bytes: int, long
     """
     parts: list[bytes] = []
     count, items, size, first = 0, 0, 0, 1
-    for text, lines in _whole_lines(_pieces(without_mark(chunks)), longest_line):
-        left, left_text = lines, text
-        while count + len(left) >= most_lines or size + len(left_text) >= most_bytes:
-            some, left = left[: most_lines - count], left[most_lines - count :]
-            yield Lines([*parts, b"".join(some)], first, items + _items(some))
+    for text, lines, filled in _whole_lines(_pieces(without_mark(chunks)), longest_line):
+        taken, place = 0, 0  # lines that blocks have already, and their bytes
+        while count + len(lines) - taken >= most_lines or size + len(text) - place >= most_bytes:
+            some = lines[taken : taken + most_lines - count]
+            part = b"".join(some)
+            yield Lines([*parts, part], first, items + _items(some, filled=filled))
             first += count + len(some)
-            parts, count, items, size, left_text = [], 0, 0, 0, b"".join(left)
-        if left:
-            parts.append(left_text)
-            count += len(left)
-            items += _items(left)
-            size += len(left_text)
+            taken, place = taken + len(some), place + len(part)
+            parts, count, items, size = [], 0, 0, 0
+        if taken < len(lines):
+            some = lines[taken:] if taken else lines  # a copy would touch every line
+            parts.append(text[place:])
+            count += len(some)
+            items += _items(some, filled=filled)
+            size += len(text) - place
     if parts:
         yield Lines(parts, first, items)
 
@@ -97,12 +100,9 @@ def as_sent(line: bytes) -> bytes:
     return line.removeprefix(_NUL)
 
 
-def _items(lines: Sequence[bytes]) -> int:
-    """Return how many lines are not blank."""
-    # Space sorts before all that a JSON text begins with, so most pieces need no look at each line.
-    if not lines or min(lines) >= _LEAST_BEGIN:
-        return len(lines)
-    return len(lines) - sum(map(is_blank, lines))
+def _items(lines: Sequence[bytes], *, filled: bool) -> int:
+    """Return how many lines are not blank: all of them if they are known to be filled."""
+    return len(lines) if filled else len(lines) - sum(map(bytes.isspace, lines))
 
 
 def without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -131,44 +131,54 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield chunk[start : start + _PIECE_BYTES]
 
 
-def _whole_lines(pieces: Iterable[bytes], longest_line: int) -> Iterator[tuple[bytes, list[bytes]]]:
+def _whole_lines(pieces: Iterable[bytes], longest_line: int) -> Iterator[tuple[bytes, list[bytes], bool]]:
     """Yield the lines that end in each piece, with their line feeds, as one text and one by one.
 
-    The last line of all may lack its line feed, and gets one.
+    True stands beside them if it is known that none is blank. The last line of all may lack its line feed, and gets
+    one.
     """
     begun: list[bytes] = []  # a line whose end has not come
     length = 0  # of that line
+    blank = True  # as far as bytes of it are lost
     for piece in pieces:
         end = piece.rfind(b"\n") + 1
         if end:
             text = b"".join([*begun, memoryview(piece)[:end]])
             # readlines looks for line feeds three times as fast as bytes.split, which looks at each byte by itself.
             lines = BytesIO(text).readlines()
-            if length + end > longest_line or _NUL in text:
+            # Space and NUL sort before all that a JSON text begins with, so most pieces need no look at each line.
+            least = min(lines)
+            if length + end > longest_line or least.startswith(_NUL):
                 lost = length - sum(map(len, begun))
-                lines = [_kept(line, lost if no == 0 else 0, longest_line) for no, line in enumerate(lines)]
-                text = b"".join(lines)
-            yield text, lines
-            begun, length = [], 0
+                lines = [
+                    _kept(lines[0], lost, longest_line, blank=blank),
+                    *(_kept(line, 0, longest_line) for line in lines[1:]),
+                ]
+                text, least = b"".join(lines), min(lines)
+            yield text, lines, least >= _LEAST_BEGIN
+            begun, length, blank = [], 0, True
+        begun.append(piece[end:])
         length += len(piece) - end
-        if length <= longest_line + len(b"\r"):
-            begun.append(piece[end:])
-        else:
+        if length > longest_line + len(b"\r"):
+            blank = blank and b"".join(begun).isspace()
             begun.clear()
     if length:
-        line = _kept(b"".join([*begun, b"\n"]), length - sum(map(len, begun)), longest_line)
-        yield line, [line]
+        line = _kept(b"".join([*begun, b"\n"]), length - sum(map(len, begun)), longest_line, blank=blank)
+        yield line, [line], False
 
 
-def _kept(line: bytes, lost: int, longest_line: int) -> bytes:
-    """Return a line as it is kept; or, if it is too large, what stands for it.
+def _kept(line: bytes, lost: int, longest_line: int, *, blank: bool = True) -> bytes:
+    """Return a line as it is kept; or, if it is too large, what stands for it, which is an empty one if it is blank.
 
     Args:
         line: with its line feed, which does not count as the line's, as a carriage return before it does not.
         lost: bytes at its beginning that were too many to be kept.
         longest_line: in bytes.
+        blank: the lost bytes are nothing but space.
     """
     length = lost + len(line) - len(b"\n")
     if length - line.endswith(b"\r\n") <= longest_line:
         return guarded(line)
+    if blank and line.isspace():
+        return b"\n"
     return stand_in(length, longest_line) + b"\n"

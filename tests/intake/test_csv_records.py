@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.intake.blocks import Unreadable, blocks_of_rows, items_of, json_bytes
@@ -72,6 +72,13 @@ def cut(body: bytes, delimiter: str, cuts: list[int], *, piece: int, most: int =
 
 @settings(deadline=None, max_examples=1_000)
 @given(body=_BODIES, delimiter=DELIMITERS, cuts=_CUTS, piece=st.integers(1, 30), most=st.integers(1, 4))
+@example(body=b"a\n" + b" " * 20 + b"\r\nb\n", delimiter=",", cuts=[], piece=3, most=2)
+@example(body=b"a\n" + b" " * 20 + b"\nb\n", delimiter=".", cuts=[], piece=100, most=2)
+@example(body=b"a\n" + b"\t" * 20 + b"\nb\n", delimiter="\t", cuts=[], piece=3, most=2)
+@example(body=b"aaaaaaa," + b" " * 20 + b"\nb\n", delimiter=",", cuts=[], piece=8, most=2)
+@example(body=b"a\n" + b" " * 20 + b"b\nb\n", delimiter=",", cuts=[], piece=3, most=2)
+@example(body=b"a\n" + b" " * 20, delimiter=",", cuts=[], piece=3, most=2)
+@example(body=b"\x005 4\n\0\nb\n", delimiter=",", cuts=[], piece=3, most=2)
 def test_web_and_worker_find_the_same_records_whatever_a_body_holds(
     body: bytes, delimiter: str, cuts: list[int], piece: int, most: int
 ) -> None:
