@@ -155,6 +155,8 @@ def _append_all(job: NewJob, blocks: Iterable[Block]) -> int:
         _append(job.id, no, block)
         faultpoints.passing("receive.appended")
     if not items:
+        if job.options.csv is not None:
+            raise InvalidInput("The body has no item; send at least 1 row below the header")
         raise InvalidInput("The body has no item; send at least 1, each on a line of its own")
     return no + 1
 

@@ -30,6 +30,9 @@ _FEW = 20
 _ID = ("externalId",)
 _LONGEST_ID_SHOWN = 500
 
+# Said of each row that is too large: nobody knows any more if it had a quote.
+_OPEN_QUOTE = "a quote that is never closed takes all that follows into its row"
+
 # All that must be escaped in a text of JSON, or quoted in one of CSV.
 _SPECIAL = bytes(set(range(0x20)) - set(b"\n") | set(b'"\\'))
 
@@ -235,7 +238,7 @@ class _Rows:
     def _checked(self, record: bytes) -> list[str] | Unreadable:
         """Return the cells of a record, or the reason why it is no item."""
         if (too_large := lengths(record)) is not None:
-            return Unreadable(ItemTooLarge.code, f"{ITEM_TOO_LARGE.format(*too_large)}; is a quote in it never closed?")
+            return Unreadable(ItemTooLarge.code, f"{ITEM_TOO_LARGE.format(*too_large)}; {_OPEN_QUOTE}")
         record = as_sent(record)
         try:
             [row] = self._reader([record.decode()])

@@ -270,7 +270,7 @@ def test_a_header_needs_what_its_kind_needs(api: Api, kind: str) -> None:
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n\r\n  \n"])
 def test_a_header_alone_is_a_body_without_an_item(api: Api, observer: Connection, end: str) -> None:
-    refused(send(api, PLAYERS.strip() + end), 400, "INVALID_INPUT", "no item")
+    refused(send(api, PLAYERS.strip() + end), 400, "INVALID_INPUT", "no item", "row below the header")
     assert rows_left(observer) == 0
 
 
@@ -317,7 +317,10 @@ def test_a_row_that_is_too_large_sinks_no_neighbour(api: Api, run_jobs: Callable
     run_jobs()
     assert errors_of(api, accepted) == [(1, 3, "ITEM_TOO_LARGE", None), (3, 300_005, "VALIDATION_FAILED", "p4")]
     message = api.job(accepted)["output"]["errors"][0]["message"]
-    assert message == f"The item has {len(large)} bytes; the most is 1048576; is a quote in it never closed?"
+    assert message == (
+        f"The item has {len(large)} bytes; the most is 1048576; "
+        "a quote that is never closed takes all that follows into its row"
+    )
 
 
 @pytest.mark.parametrize("parameter", ["empty=null", "delimiter=tab", "entityType=player"])

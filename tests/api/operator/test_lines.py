@@ -103,7 +103,7 @@ def test_lines_that_look_like_one_too_large_sink_no_neighbour(api: Api, run_jobs
 
 @pytest.mark.parametrize("body", [b"", b"\n", b" \r\n\t\n", b"\xef\xbb\xbf"])
 def test_a_body_without_an_item_is_400_and_leaves_nothing(api: Api, observer: Connection, body: bytes) -> None:
-    refused(send(api, body), 400, "INVALID_INPUT", "no item")
+    refused(send(api, body), 400, "INVALID_INPUT", "no item", "on a line of its own")
     assert stored(observer) == (0, 0)
 
 
