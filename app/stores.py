@@ -8,7 +8,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import structs
-from werkzeug.exceptions import RequestTimeout
 
 from app.http import body, idempotency
 from app.http.arrival import place
@@ -172,18 +171,10 @@ def touching(chunks: Iterable[bytes], touch: Callable[[Connection], object]) -> 
     Args:
         chunks: the body.
         touch: says so.
-
-    Raises:
-        RequestTimeout: it takes longer than SLUICE_BODY_SECONDS.
     """
-    begun = touched = time.monotonic()
+    touched = time.monotonic()
     for chunk in chunks:
         now = time.monotonic()
-        if now - begun > services().settings.body_seconds:
-            raise RequestTimeout(
-                f"The body took longer than {services().settings.body_seconds} seconds; nothing was stored. Send it "
-                "in several jobs, or in parts"
-            )
         if now - touched > receiving.TOUCH_SECONDS:
             touched = now
             # A touch that fails is made up for by the next one, or by the next block.

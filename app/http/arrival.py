@@ -1,5 +1,6 @@
 """Read the bytes of a body while they arrive, all that its sender announced; slow senders share half of the threads."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -8,7 +9,7 @@ from gunicorn.http.errors import ParseException  # type: ignore[import-untyped] 
 from werkzeug.exceptions import BadRequest, RequestTimeout
 
 from app.http.services import services
-from ingest.errors import Busy
+from ingest.errors import Busy, PayloadTooLarge
 
 _CHUNK_BYTES = 128 * 1024
 
@@ -39,7 +40,8 @@ def sent() -> Iterator[bytes]:
     Raises:
         Busy: it is slow, and there is no place.
         BadRequest: it broke off, so what came is not what was sent (RFC 9112 section 8), or its chunks are malformed.
-        RequestTimeout: it came too slowly.
+        RequestTimeout: it came too slowly, or takes longer than SLUICE_BODY_SECONDS.
+        PayloadTooLarge: it has more bytes than a job may have.
     """
     # The server calls `on_wait` (app/server/parsing.py); where there is none, as in tests, no body is slow.
     sock = request.environ.get("gunicorn.socket")
@@ -56,9 +58,19 @@ def sent() -> Iterator[bytes]:
 
 def _chunks() -> Iterator[bytes]:
     announced, length = request.content_length, 0
+    settings = services().settings
+    until = time.monotonic() + settings.body_seconds
     try:
         while chunk := request.stream.read(_CHUNK_BYTES):
             length += len(chunk)
+            # Decoders count what they make of a body, which may be nothing for ever.
+            if length > settings.max_job_bytes:
+                raise PayloadTooLarge(f"The body is over {settings.max_job_bytes} bytes; send it in several jobs")
+            if time.monotonic() > until:
+                raise RequestTimeout(
+                    f"The body took longer than {settings.body_seconds} seconds; nothing was stored. Send it in "
+                    "several jobs, or in parts"
+                )
             yield chunk
     except TimeoutError:
         raise RequestTimeout("The body came too slowly; nothing was stored, send the request again") from None

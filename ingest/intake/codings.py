@@ -3,8 +3,9 @@
 A few bytes can stand for gigabytes, so each step of a decoder makes a bounded number of bytes.
 """
 
+import zlib
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import zstandard
 from isal import isal_zlib
@@ -23,7 +24,9 @@ _GZIP_STEP_BYTES = 256 * 1024  # decoded: what stays in the processor's cache
 _ZSTD_STEP_BYTES = 512
 _ZSTD_WINDOW_BYTES = 8 * 1024 * 1024  # the most that a sender may assume (RFC 9659)
 
-_GZIP = 16 + isal_zlib.MAX_WBITS
+_GZIP = 16 + zlib.MAX_WBITS
+_FLAGS_AT = 3
+_FHCRC, _FEXTRA, _FNAME, _FCOMMENT = 2, 4, 8, 16
 
 
 class _Decoder(Protocol):
@@ -42,31 +45,52 @@ class _Gzip:
     """Decodes gzip of one member or more."""
 
     def __init__(self) -> None:
-        self._member = isal_zlib.decompressobj(_GZIP)
+        self._member: Any = None
+        self._begin = b""  # of a member whose flags have not come
         self._fed = False
 
     def feed(self, encoded: bytes) -> Iterator[tuple[int, bytes]]:
         """As of _Decoder."""
         while encoded:
-            if self._member.eof:
-                self._member = isal_zlib.decompressobj(_GZIP)
             self._fed = True
-            before = len(encoded)
+            read = len(encoded)
+            if self._member is None or self._member.eof:
+                encoded = self._begin + encoded
+                if len(encoded) <= _FLAGS_AT:
+                    self._begin = encoded
+                    yield read, b""
+                    return
+                self._member, self._begin = _decompressor(encoded[_FLAGS_AT]), b""
             decoded = self._inflate(encoded)
             encoded = self._member.unconsumed_tail or self._member.unused_data
-            yield before - len(encoded), decoded
-        while decoded := self._inflate(b""):
+            yield read - len(encoded), decoded
+        while self._member is not None and (decoded := self._inflate(b"")):
             yield 0, decoded
 
     def _inflate(self, encoded: bytes) -> bytes:
         try:
-            return self._member.decompress(encoded, _GZIP_STEP_BYTES)
-        except isal_zlib.IsalError as error:  # type: ignore[misc] # its stub takes the class for an instance
+            inflated: bytes = self._member.decompress(encoded, _GZIP_STEP_BYTES)
+        except (isal_zlib.IsalError, zlib.error) as error:  # type: ignore[misc] # its stub takes the class for an instance
             raise ValueError(str(error)) from None
+        return inflated
 
     def end(self) -> bool:
         """As of _Decoder."""
-        return self._fed and self._member.eof
+        return self._fed and not self._begin and bool(self._member.eof)
+
+
+def _decompressor(flags: int) -> Any:
+    """Return what decompresses a member of gzip.
+
+    Args:
+        flags: the byte of that name in the member's header (RFC 1952 section 2.3.1).
+    """
+    # ISA-L is faster, but loses its place in a header of several optional fields, or with a checksum, that comes in
+    # several reads.
+    optional = flags & (_FEXTRA | _FNAME | _FCOMMENT)
+    if flags & _FHCRC or optional & (optional - 1):
+        return zlib.decompressobj(_GZIP)
+    return isal_zlib.decompressobj(_GZIP)
 
 
 class _Zstd:
@@ -116,7 +140,7 @@ def plain_name(coding: str) -> str:
 
 
 def decoded(chunks: Iterable[bytes], coding: str, *, most_bytes: int) -> Iterator[bytes]:
-    """Decode a body piece by piece.
+    """Decode a body piece by piece, some of which may be empty: the encoded bytes that came may stand for nothing.
 
     Args:
         chunks: the body as it was sent.
@@ -137,8 +161,7 @@ def decoded(chunks: Iterable[bytes], coding: str, *, most_bytes: int) -> Iterato
             raise PayloadTooLarge(
                 f"The body expands more than {_MOST_EXPANSION:,} times; send it with less compression"
             )
-        if piece:
-            yield piece
+        yield piece
 
 
 def _pieces(chunks: Iterable[bytes], coding: str) -> Iterator[tuple[int, bytes]]:
@@ -152,4 +175,4 @@ def _pieces(chunks: Iterable[bytes], coding: str) -> Iterator[tuple[int, bytes]]
     except ValueError as error:
         raise InvalidInput(f"The body is not {coding}, as Content-Encoding says, or is damaged: {error}") from None
     if not decoder.end():
-        raise InvalidInput(f"The body ends in the middle of its {coding}; send all of it")
+        raise InvalidInput(f"The body ends in the middle of its {coding}, or has something else behind its end")

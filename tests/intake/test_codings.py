@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import zlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -97,3 +98,24 @@ def test_other_codings_are_not_known() -> None:
         False,
         False,
     ]
+
+
+def _member(flags: int) -> bytes:
+    """A member of gzip with these optional fields in its header (RFC 1952 section 2.3)."""
+    head = b"\x1f\x8b\x08" + bytes([flags]) + bytes(5) + b"\xff"
+    head += b"\x04\0extr" if flags & 4 else b""
+    head += b"name\0" if flags & 8 else b""
+    head += b"a comment\0" if flags & 16 else b""
+    head += (zlib.crc32(head) & 0xFFFF).to_bytes(2, "little") if flags & 2 else b""
+    return head + gzip.compress(b"member\n", mtime=0)[10:]
+
+
+@pytest.mark.parametrize("flags", range(0, 32, 2))
+def test_a_header_of_gzip_may_be_cut_anywhere(flags: int) -> None:
+    member = _member(flags)
+    assert gzip.decompress(member) == b"member\n"
+    for sent in (member, member * 2):
+        whole = gzip.decompress(sent)
+        for cut in range(len(sent) + 1):
+            assert b"".join(decoded([sent[:cut], sent[cut:]], "gzip", most_bytes=1_000)) == whole
+        assert b"".join(decoded([bytes([byte]) for byte in sent], "gzip", most_bytes=1_000)) == whole
