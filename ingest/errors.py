@@ -184,6 +184,20 @@ class PayloadTooLarge(RequestError):
     code = "PAYLOAD_TOO_LARGE"
 
 
+# The message of an item tells so many of its faults.
+_MOST_TOLD = 10
+
+
+def message_of(faults: Sequence[str]) -> str:
+    """Return the message for an item: its first ten faults, and how many more it has.
+
+    Args:
+        faults: a text each.
+    """
+    more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
+    return "; ".join([*faults[:_MOST_TOLD], *more])
+
+
 # The message for an item of so many bytes.
 ITEM_TOO_LARGE = "The item has {} bytes; the most is {}"
 

@@ -11,7 +11,7 @@ from itertools import accumulate, repeat
 
 import msgspec
 
-from ingest.errors import ITEM_TOO_LARGE, ItemTooLarge
+from ingest.errors import ITEM_TOO_LARGE, ItemTooLarge, message_of
 from ingest.intake.csv_cells import EMPTY_TEXT, ENCODERS, MUST_BE, Faulty, is_of_type
 from ingest.intake.csv_header import TEXT, CellTypes, Column, RowTypes, Tree, columns_of, tree_of, why_no_csv
 from ingest.intake.csv_records import grammar_of
@@ -249,7 +249,7 @@ class _Rows:
         faults = self._wrong_width(row) or self._wrong_cells(row)
         if not faults:
             return row
-        message = "; ".join(message for _, message in faults)
+        message = message_of([text for _, text in faults])
         return Unreadable("VALIDATION_FAILED", message, self._id_of(row), faults[0][0].path)
 
     def _wrong_width(self, row: Sequence[str]) -> list[tuple[Column, str]]:

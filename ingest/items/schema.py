@@ -22,6 +22,7 @@ from ingest.errors import (
     RequestError,
     UnknownField,
     ValidationFailed,
+    message_of,
 )
 from ingest.items.fields import RawMember
 from ingest.items.pointers import Fault, flat, pointer
@@ -267,17 +268,10 @@ class DataSchema(ItemSchema):
         return {**loaded, "data": self.rules[loaded["type"]].stored(loaded["data"])}
 
 
-# The message of an item tells so many of its faults.
-_MOST_TOLD = 10
-
-
 def item_error(index: int, external_id: str | None, code: str, faults: Sequence[Fault]) -> ItemError:
     """Return the error of an item: its message tells the first ten faults, and its field is that of the first."""
-    told = [fault.text for fault in faults[:_MOST_TOLD]]
-    if len(faults) > _MOST_TOLD:
-        told.append(f"and {len(faults) - _MOST_TOLD} more")
-    path = faults[0].path
-    return ItemError(index, external_id, code, "; ".join(told), field=pointer(path) if path else None)
+    message, path = message_of([fault.text for fault in faults]), faults[0].path
+    return ItemError(index, external_id, code, message, field=pointer(path) if path else None)
 
 
 def required_members(schema: type[ItemSchema]) -> tuple[str, ...]:

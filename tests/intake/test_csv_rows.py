@@ -211,6 +211,14 @@ def test_a_row_that_begins_with_a_nul_is_read_as_it_was_sent() -> None:
     ]
 
 
+def test_an_error_tells_ten_faults_of_a_row_and_how_many_more() -> None:
+    header = ",".join(["externalId", *(f"n{n}:number" for n in range(1, 13))])
+    [ten] = data_of("1" + ",x" * 10 + ",1,1\n", header)
+    assert (ten.count("must be"), "more" in ten) == (10, False)
+    [twelve] = data_of("1" + ",x" * 12 + "\n", header)
+    assert (twelve.count("must be"), twelve.endswith("; and 2 more")) == (10, True)
+
+
 def test_an_id_that_can_be_read_stands_in_the_error() -> None:
     csv_format = CsvFormat("n:number,externalId")
     found = items_of(f"x,p1\nx,{'p' * 501}\nx,\nx\n", csv_format)
