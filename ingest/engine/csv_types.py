@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from ingest.intake.csv_header import BOOLEAN, JSON, NUMBER, TEXT, RowTypes, columns_of
+from ingest.intake.csv_header import BOOLEAN, JSON, NUMBER, TEXT, RowTypes, columns_of, is_wide
 from ingest.items.schema import ItemSchema
 from ingest.items.templates import Definition, TypeRules
 from ingest.jobs import CsvFormat
@@ -11,7 +11,6 @@ from ingest.jobs import CsvFormat
 _NUMBERS = {"integer", "number"}
 
 
-@lru_cache(100)
 def row_types(schema: ItemSchema, csv_format: CsvFormat | None) -> RowTypes | None:
     """Return the types of the cells of rows, by the type or key of their item; None where the header says it all.
 
@@ -19,8 +18,14 @@ def row_types(schema: ItemSchema, csv_format: CsvFormat | None) -> RowTypes | No
         schema: of the items, under their template.
         csv_format: the way to read the rows; None for items that did not come as CSV.
     """
+    if csv_format is None:
+        return None
+    return (_last_wide if is_wide(csv_format) else _kept)(schema, csv_format)
+
+
+def _row_types(schema: ItemSchema, csv_format: CsvFormat) -> RowTypes | None:
     vocabulary = schema.vocabulary
-    if csv_format is None or vocabulary is None:
+    if vocabulary is None:
         return None
     # By their paths, since a header may have 100,000 columns, and a template describes 1,000 values at most.
     places = {column.path: place for place, column in enumerate(columns_of(csv_format)) if ":" not in column.title}
@@ -35,6 +40,10 @@ def row_types(schema: ItemSchema, csv_format: CsvFormat | None) -> RowTypes | No
         if of_all in {None, name}
     }
     return RowTypes(vocabulary.member, tuple(columns.items())) if any(columns.values()) else None
+
+
+_kept = lru_cache(100)(_row_types)
+_last_wide = lru_cache(1)(_row_types)  # its key holds the header
 
 
 def _definitions(rules: TypeRules) -> Iterator[tuple[tuple[str, ...], Definition]]:

@@ -44,6 +44,10 @@ _MARKS_OF_AN_ITEM = 20
 _DELIMITERS = ";\t|,"
 _MOST_QUOTED = 60
 
+# A cache keeps no header beyond these: one of 1 MiB may have 237,000 columns, and what is made of it takes 75 MB.
+_MOST_COLUMNS_KEPT = 1_000
+_LONGEST_HEADER_KEPT = 50_000
+
 # The columns by their names: a column, or those inside of an object.
 Tree = dict[str, Any]
 
@@ -161,21 +165,36 @@ def judge(wishes: CsvFormat, header: str, needed: Collection[str]) -> CsvFormat:
 def row_bytes(csv_format: CsvFormat) -> int:
     """Return how many bytes an item has as JSON beside those of its row, or a few more: names, quotes, colons."""
     columns = csv_format.header.count(csv_format.delimiter) + 1
-    return len(csv_format.header.encode()) + _MARKS_OF_A_CELL * columns + _MARKS_OF_AN_ITEM
+    constants = sum(
+        len(name) + len(msgspec.json.encode(value)) + _MARKS_OF_A_CELL for name, value in csv_format.constants
+    )
+    return len(csv_format.header.encode()) + _MARKS_OF_A_CELL * columns + constants + _MARKS_OF_AN_ITEM
 
 
-@lru_cache(1_000)
+def is_wide(csv_format: CsvFormat) -> bool:
+    """True if a header is too large for caches to keep many such; told by its text, since reading it takes long."""
+    header = csv_format.header
+    return len(header) > _LONGEST_HEADER_KEPT or header.count(csv_format.delimiter) >= _MOST_COLUMNS_KEPT
+
+
 def columns_of(csv_format: CsvFormat) -> Sequence[Column]:
-    """Return the columns that a header names.
+    """Return the columns that a header names; a wide one is read anew each time.
 
     Raises:
         InvalidInput: it is no CSV, or a column's name or suffix is none.
     """
+    return (_columns if is_wide(csv_format) else _kept_columns)(csv_format)
+
+
+def _columns(csv_format: CsvFormat) -> Sequence[Column]:
     try:
         [titles] = csv.reader([csv_format.header], delimiter=csv_format.delimiter, strict=True)
     except (csv.Error, ValueError) as error:
         raise InvalidInput(f"The header row is not valid CSV: {why_no_csv(error)}") from None
     return [_column(number, title) for number, title in enumerate(titles, 1)]
+
+
+_kept_columns = lru_cache(100)(_columns)
 
 
 def _column(number: int, title: str) -> Column:

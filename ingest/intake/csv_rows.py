@@ -13,7 +13,7 @@ import msgspec
 
 from ingest.errors import ITEM_TOO_LARGE, ItemTooLarge, message_of
 from ingest.intake.csv_cells import EMPTY_TEXT, ENCODERS, MUST_BE, Faulty, is_of_type
-from ingest.intake.csv_header import TEXT, CellTypes, Column, RowTypes, Tree, columns_of, tree_of, why_no_csv
+from ingest.intake.csv_header import TEXT, CellTypes, Column, RowTypes, Tree, columns_of, is_wide, tree_of, why_no_csv
 from ingest.intake.csv_records import grammar_of
 from ingest.intake.csv_template import OPTIONAL, QUOTED, VALUE, Template, named
 from ingest.intake.items import NULL, Items, Unreadable
@@ -273,12 +273,11 @@ class _Rows:
         return cell if 1 <= len(cell) <= _LONGEST_ID_SHOWN else None
 
 
-# Those of many columns take long to read a row, and much memory to keep.
-_MOST_COLUMNS_KEPT = 1_000
-
 _kept = lru_cache(100)(_Rows)
+
+# Only the last wide header, because it takes up to hundreds of megabytes: the blocks of a job mostly follow each other.
+_last_wide = lru_cache(1)(_Rows)
 
 
 def _rows_of(csv_format: CsvFormat, types: CellTypes) -> _Rows:
-    keeps = not types or len(columns_of(csv_format)) <= _MOST_COLUMNS_KEPT
-    return (_kept if keeps else _Rows)(csv_format, types)
+    return (_last_wide if is_wide(csv_format) else _kept)(csv_format, types)
