@@ -59,7 +59,8 @@ class _Measure:
         for chunk in chunks:
             self.decoded += len(chunk)
             self.lines += chunk.count(b"\n")
-            self._begun = not chunk.endswith(b"\n")
+            if chunk:  # bytes that decode to nothing begin no line
+                self._begun = not chunk.endswith(b"\n")
             yield chunk
         self.lines += self._begun
 

@@ -81,6 +81,17 @@ def test_each_part_is_encoded_by_itself(api: Api, run_jobs: Callable[[], int], c
     assert api.job(accepted)["output"]["succeeded"] == 200
 
 
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_what_decodes_to_nothing_behind_a_part_is_no_line_of_it(api: Api, observer: Observer, coding: str) -> None:
+    coded = CODINGS[coding]
+    upload_id = begin(api, contentEncoding=coding)
+    for part in (1, 2):
+        body = coded(ndjson(entity(part))) + coded(b"")
+        assert data(put(api, upload_id, part, body, Content_Encoding=coding))["items"] == 1
+    assert complete(api, upload_id, 2).status_code == 202
+    assert observer.execute("SELECT first_line FROM job_blocks ORDER BY no").fetchall() == [(1,), (2,)]
+
+
 def test_20_parts_at_once_in_any_order(api: Api, run_jobs: Callable[[], int], observer: Observer) -> None:
     api.app.extensions["sluice"].body_places = threading.Semaphore(8)
     upload_id = begin(api)
