@@ -90,7 +90,7 @@ class Settings:
             "max_job_items": env.int("SLUICE_MAX_JOB_ITEMS", 10_000_000, validate=_between(1, 1_000_000_000)),
             "max_job_bytes": env.int("SLUICE_MAX_JOB_BYTES", 4 * 1024**3, validate=_between(1024, 1024**4)),
             "max_atomic_items": env.int("SLUICE_MAX_ATOMIC_ITEMS", 50_000, validate=_between(1, 1_000_000)),
-            "body_seconds": env.int("SLUICE_BODY_SECONDS", 3600, validate=_between(10, 86400)),
+            "body_seconds": env.int("SLUICE_BODY_SECONDS", 3600, validate=_between(1, 86400)),
             "web_workers": env.int("SLUICE_WEB_WORKERS", 2, validate=_between(1, 256)),
             "web_threads": env.int("SLUICE_WEB_THREADS", 16, validate=_between(1, 256)),
             "keepalive_seconds": env.int("SLUICE_KEEPALIVE_SECONDS", 75, validate=_between(1, 3600)),

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -230,19 +230,17 @@ class _Server:
                 assert b"oh_live" not in line, "no line may hold a key"
 
 
-@pytest.fixture(scope="session")
-def _server(
-    shared_database_url: str, servers: TestServers, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[_Server]:
-    socket_path = str(tmp_path_factory.mktemp("g") / "s")
+@contextmanager
+def _running(database_url: str, servers: TestServers, socket_path: str, **settings: str) -> Iterator[_Server]:
     environment = {
         "PATH": os.defpath,
-        "DATABASE_URL": shared_database_url,
+        "DATABASE_URL": database_url,
         "REDIS_URL": servers.redis_url,
         "SLUICE_BIND": f"unix:{socket_path}",
         "SLUICE_WEB_WORKERS": "1",
         "SLUICE_WEB_THREADS": "4",
         "SLUICE_MAX_BODY_BYTES": "100000",
+        **settings,
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.py", "app:create_app()"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE) as process:
@@ -258,6 +256,30 @@ def _server(
         assert process.wait(timeout=TIMEOUT_SECONDS) == 0
         reader.join()
     server.check_lines()
+
+
+@pytest.fixture(scope="session")
+def _server(
+    shared_database_url: str, servers: TestServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[_Server]:
+    with _running(shared_database_url, servers, str(tmp_path_factory.mktemp("g") / "s")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _hurried_server(
+    shared_database_url: str, servers: TestServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[_Server]:
+    path = str(tmp_path_factory.mktemp("h") / "s")
+    with _running(shared_database_url, servers, path, SLUICE_BODY_SECONDS="1") as server:
+        yield server
+
+
+@pytest.fixture
+def hurried_gunicorn(_hurried_server: _Server, settings: Settings) -> Iterator[str]:  # noqa: ARG001 # as below
+    """A real server whose clients have a second for a body. The path of its socket."""
+    yield _hurried_server.socket_path
+    _hurried_server.check_lines()
 
 
 @pytest.fixture

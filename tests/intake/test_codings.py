@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -119,3 +120,23 @@ def test_a_header_of_gzip_may_be_cut_anywhere(flags: int) -> None:
         for cut in range(len(sent) + 1):
             assert b"".join(decoded([sent[:cut], sent[cut:]], "gzip", most_bytes=1_000)) == whole
         assert b"".join(decoded([bytes([byte]) for byte in sent], "gzip", most_bytes=1_000)) == whole
+
+
+@pytest.mark.parametrize("sent", [b"x", gzip.compress(b"a") + b"xyz", gzip.compress(b"a")[:-1]])
+def test_the_refusal_of_a_body_that_is_not_whole_says_what_is_true_of_each(sent: bytes) -> None:
+    for size in (1, 1_000):
+        with pytest.raises(InvalidInput, match="in the middle of its gzip, or has something else behind its end"):
+            undone(sent, "gzip", size=size)
+
+
+@pytest.mark.parametrize(
+    ("coding", "begin", "more"),
+    [
+        ("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", b"\0\0\0\xff\xff"),
+        ("zstd", b"", b"\x50\x2a\x4d\x18\x01\0\0\0\0"),
+    ],
+)
+def test_bytes_that_decode_to_nothing_are_told_of_as_they_come(coding: str, begin: bytes, more: bytes) -> None:
+    """A body's reader keeps its job alive with each piece, and ends a body that takes too long."""
+    pieces = decoded(itertools.chain([begin], itertools.repeat(more)), coding, most_bytes=MOST)
+    assert [next(pieces) for _ in range(100)] == [b""] * 100
