@@ -27,6 +27,8 @@ _JSON = "application/json"
 LINES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
 CSV = "text/csv"
 _STREAMS = (*LINES, CSV)
+_ADVICE = f"Send the body as {_JSON}"
+_ADVICE_FOR_OBJECTS = f"{_ADVICE}, or as {LINES[0]} (an item a line)"
 _ADVICE_FOR_BATCHES = f"Send the body as {_JSON} (an array), {LINES[0]} (an item a line) or {CSV}"
 # The forms of a batch, each with its content types.
 FORMS = {"array": (_JSON,), "lines": LINES, "csv": (CSV,)}
@@ -54,11 +56,12 @@ class _Bound(NamedTuple):
         return self.error(self.message.format(self.bytes))
 
 
-def read(narrower: _Bound | None = None) -> bytes:
+def read(narrower: _Bound | None = None, *, or_lines: bool = False) -> bytes:
     """Return the body as it was sent, of a call that takes JSON.
 
     Args:
         narrower: for bodies of a kind that may have fewer bytes than others.
+        or_lines: the call takes lines too, which a refusal of another type shall say.
 
     Without a Content-Type it is taken for JSON, since no call takes anything else.
 
@@ -67,7 +70,7 @@ def read(narrower: _Bound | None = None) -> bytes:
         PayloadTooLarge: it is over the byte limit, or the bound's own; no more than the limit was read.
         InvalidInput: it is empty, or begins with a byte order mark; and all that `sent` raises.
     """
-    _check_type()
+    _check_type(advice=_ADVICE_FOR_OBJECTS if or_lines else _ADVICE)
     if coding() not in _NO_CODING:
         raise UnsupportedMediaType("Send the body uncompressed, without Content-Encoding")
     of_all = _of_all()
@@ -241,7 +244,7 @@ def as_json(body: bytes) -> msgspec.Raw:
         raise InvalidInput(f"The body is not valid JSON: {error}") from None
 
 
-def _check_type(types: Collection[str] = frozenset({"", _JSON}), advice: str = f"Send the body as {_JSON}") -> None:
+def _check_type(types: Collection[str] = frozenset({"", _JSON}), advice: str = _ADVICE) -> None:
     sent = request.headers.get("Content-Type", "")
     if sent != _JSON:  # which most say, and it needs no parsing
         media_type, options = parse_options_header(sent)

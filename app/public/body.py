@@ -35,7 +35,7 @@ def items(name: str, most: int) -> list[msgspec.Raw]:
 
 def _member(name: str) -> msgspec.Raw:
     try:
-        members = json_text.split_batch(read())
+        members = json_text.split_batch(read(or_lines=True))
     except json_text.NotAnObject:
         raise FaultyBody.at([], "value is not a valid dict", "type_error.dict") from None
     except UnicodeDecodeError as error:

@@ -199,3 +199,9 @@ def test_a_list_may_still_not_be_compressed(api: PublicApi, jobs_of: Run) -> Non
     body = gzip.compress(json.dumps({"events": [GOOD]}).encode())
     assert api.post("/event/batch", body=body, Content_Encoding="gzip").status_code == 415
     assert jobs_of() == []
+
+
+def test_another_type_is_told_both_that_are_taken(api: PublicApi) -> None:
+    answer = api.post("/object/batch", body=b"a,b", Content_Type="text/csv")
+    assert answer.status_code == 415
+    assert "application/json, or as application/x-ndjson" in answer.get_json()["detail"]
