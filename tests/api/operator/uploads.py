@@ -38,3 +38,9 @@ def rows(observer: psycopg.Connection[tuple[Any, ...]]) -> tuple[int, ...]:
     """Return the numbers of uploads, attempts, jobs and blocks."""
     tables = ("uploads", "upload_parts", "jobs", "job_blocks")
     return tuple(observer.execute(f"SELECT FROM {table}".encode()).rowcount for table in tables)
+
+
+def call_all(api: Api, upload_id: str) -> list[TestResponse]:
+    """Return the answers of all calls that name an upload."""
+    path = f"/batch/uploads/{upload_id}"
+    return [put(api, upload_id, 1, b"{}"), complete(api, upload_id, 1), api.get(path), api.delete(path)]
