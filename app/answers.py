@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from app import jobs
 from app.batches import Ended
 from app.http import prefer
 from app.http.prefer import Preference
+from app.jobs import shape
 from ingest import ids
 from ingest.jobs import Effect, ItemError, Job, JobState
 
@@ -39,7 +39,7 @@ def under_way(job: Job, errors: list[ItemError]) -> dict[str, Any]:
         "progress": job.progress,
         "succeeded": job.succeeded,
         "failed": job.effects[Effect.FAILED],
-        "errors": jobs.error_list(errors),
+        "errors": shape.error_list(errors),
     }
 
 
@@ -49,8 +49,8 @@ def ended(outcome: Ended) -> dict[str, Any]:
     data = under_way(job, outcome.errors)
     # Beyond the contract's fields there is only what the client would else not know.
     if job.warnings:
-        data["warnings"] = jobs.warning_summary(job.warnings, outcome.warnings)
-    return data if job.status is JobState.COMPLETED else {**data, "error": jobs.fault_of(job)}
+        data["warnings"] = shape.warning_summary(job.warnings, outcome.warnings)
+    return data if job.status is JobState.COMPLETED else {**data, "error": shape.fault_of(job)}
 
 
 def headers_of_ended(preference: Preference) -> dict[str, str]:
@@ -61,4 +61,4 @@ def headers_of_ended(preference: Preference) -> dict[str, str]:
 def headers_of_accepted(job_id: UUID, preference: Preference) -> Mapping[str, str]:
     """Return the headers that go with any other job: where it is, when to look, which preferences were honoured."""
     told = prefer.applied(respond_async="" if preference.respond_async else None, handling=preference.handling)
-    return {"Location": jobs.address(job_id), "Retry-After": _RETRY_AFTER_SECONDS, **told}
+    return {"Location": shape.address(job_id), "Retry-After": _RETRY_AFTER_SECONDS, **told}

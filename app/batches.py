@@ -11,7 +11,8 @@ from app.http import idempotency
 from app.http.auth import CallerChanged, cached_caller
 from app.http.request_log import request_id
 from app.http.services import services
-from app.jobs import INLINE_ERRORS, first_warnings, inline_errors, own_job
+from app.jobs.own import first_warnings, inline_errors, own_job
+from app.jobs.shape import INLINE_ERRORS
 from app.stores import Store
 from ingest import faultpoints, ids
 from ingest.db.connection.pool import autocommit, transaction

@@ -1,6 +1,6 @@
 """Build JSON responses, in which a stored document is the database's own text, with exact numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from wsgiref.types import WSGIEnvironment
@@ -8,6 +8,9 @@ from wsgiref.types import WSGIEnvironment
 import msgspec
 from flask import Response
 from werkzeug.datastructures import Headers
+
+# An API's way to answer: of data, a status and headers it makes a response in its envelope.
+Respond = Callable[[Any, int, Mapping[str, str]], Response]
 
 
 class JsonResponse(Response):

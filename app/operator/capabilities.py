@@ -14,7 +14,7 @@ from app.http.describe import describe, description_of
 from app.http.query import Parameter
 from app.http.rate_counter import rates
 from app.http.services import services
-from app.jobs import INLINE_ERRORS, INLINE_WARNINGS
+from app.jobs.shape import INLINE_ERRORS, INLINE_WARNINGS
 from app.operator import batch, uploads
 from app.operator.entities import MODE
 from app.operator.envelope import success

@@ -9,7 +9,7 @@ from app.batches import require_template
 from app.http import prefer
 from app.http.auth import caller
 from app.http.services import services
-from app.jobs import warning_summary
+from app.jobs.shape import warning_summary
 from app.operator.envelope import success
 from ingest import json_text
 from ingest.db.connection.pool import Connection, transaction

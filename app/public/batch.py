@@ -18,7 +18,7 @@ from app.http.body import HEADERS, is_lines
 from app.http.describe import describe
 from app.http.prefer import Preference
 from app.http.services import services
-from app.jobs import warning_summary
+from app.jobs.shape import warning_summary
 from app.public import body
 from app.public.envelope import job, success
 from app.stores import at_once, streamed

@@ -7,7 +7,7 @@ from flask import Response
 from app.http import prefer
 from app.http.auth import caller
 from app.http.services import services
-from app.jobs import warning_summary
+from app.jobs.shape import warning_summary
 from app.public import body
 from app.public.envelope import success
 from ingest.db.connection.confirmed import confirmed_transaction

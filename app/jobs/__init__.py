@@ -1,0 +1,31 @@
+"""The job resource, which both APIs mount: one file for each group of calls.
+
+    resource.py   where a job stands
+    outcomes.py   what became of its items: errors, warnings, results
+    own.py        the job that a request names
+    shape.py      jobs, errors and warnings as the wire shows them
+
+Each file of calls adds its own to the blueprint by `mount`.
+"""
+
+from flask import Blueprint
+
+from app.http import rate_limit
+from app.http.responses import Respond
+from app.jobs import outcomes, resource
+
+_CALLS = (resource, outcomes)
+
+
+def blueprint(respond: Respond, noun: str) -> Blueprint:
+    """Return the calls about jobs, with answers in an API's envelope; `app.http.auth.caller` knows their caller.
+
+    Args:
+        respond: makes an answer of data, a status and headers.
+        noun: for a job, in the names of the API's operations.
+    """
+    bp = Blueprint("jobs", __name__)
+    bp.before_request(rate_limit.scope("read"))
+    for calls in _CALLS:
+        calls.mount(bp, respond, noun)
+    return bp

@@ -1,0 +1,122 @@
+"""`GET /batch/jobs/{id}/errors`, `/warnings` and `/results`: what became of a job's items."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from flask import Blueprint, Response
+
+from app.http import pagination, query
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.responses import Respond
+from app.http.services import services
+from app.jobs.own import own_job
+from app.jobs.shape import INLINE_ERRORS, error_list, warning_list
+from ingest import ids
+from ingest.db.connection.pool import transaction
+from ingest.db.jobs import blocks
+from ingest.db.jobs import results as stored_results
+from ingest.db.jobs.results import Result
+from ingest.engine.kinds import keeps_results
+from ingest.errors import ResultsNotKept
+from ingest.jobs import Effect, Job
+
+_LIMIT = query.Whole(name="limit", most=INLINE_ERRORS, default=100)
+
+_Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+_Place = tuple[_Index, _Index]  # an item's index, and which of its warnings
+_ResultPlace = tuple[_Index, Annotated[int, msgspec.Meta(ge=-1, lt=2**31)]]  # a block, and an index
+
+# Items with other effects have errors, or nothing to read.
+_TAKEN = tuple(effect.value for effect in Effect if effect not in {Effect.FAILED, Effect.UNPROCESSED})
+_EFFECT = query.Filter(name="effect", words=_TAKEN, text="only items with this effect")
+
+# Of the ids of a kind's items; the public API shows bare UUIDs, and states have none.
+_PREFIXES = {"entities": ids.ENTITY, "events": ids.EVENT}
+
+
+def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
+    """Add the calls to a job's blueprint.
+
+    Args:
+        bp: of the jobs of an API.
+        respond: makes an answer of data, a status and headers.
+        noun: for a job, in the names of the API's operations.
+    """
+
+    @bp.get("/batch/jobs/<text:job_id>/errors")
+    @describe(
+        "What was wrong with a job's bad items, in the order of their indexes",
+        operation=f"list{noun}Errors",
+        answers={200: "ItemErrors"},
+        faults=(400, 404),
+        query=(_LIMIT, pagination.CURSOR),
+    )
+    def errors(job_id: str) -> Response:
+        most = _LIMIT.read()
+        after = pagination.cursor(_Index)
+        with transaction(services().pool) as conn:
+            found = own_job(conn, caller().tenant_id, job_id)
+            page = blocks.errors_of(conn, found.id, limit=most + 1, after=-1 if after is None else after)
+        more = pagination.next_link(page[most - 1].index) if len(page) > most else {}
+        return respond(error_list(page[:most]), 200, more)
+
+    @bp.get("/batch/jobs/<text:job_id>/warnings")
+    @describe(
+        "What the sender of a job's items should know, in the order of their indexes",
+        operation=f"list{noun}Warnings",
+        answers={200: "ItemWarnings"},
+        faults=(400, 404),
+        query=(_LIMIT, pagination.CURSOR),
+    )
+    def warnings(job_id: str) -> Response:
+        most = _LIMIT.read()
+        after = pagination.cursor(_Place)
+        with transaction(services().pool) as conn:
+            found = own_job(conn, caller().tenant_id, job_id)
+            page = blocks.warnings_of(conn, found.id, limit=most + 1, after=after or (-1, -1))
+        more = pagination.next_link(page[most - 1][0]) if len(page) > most else {}
+        return respond(warning_list([warning for _, warning in page[:most]]), 200, more)
+
+    @bp.get("/batch/jobs/<text:job_id>/results")
+    @describe(
+        "What became of each item that a job has taken, in the order of their indexes",
+        operation=f"list{noun}Results",
+        answers={200: "ItemResults"},
+        faults=(400, 404, 409),
+        query=(_EFFECT, _LIMIT, pagination.CURSOR),
+    )
+    def results(job_id: str) -> Response:
+        most, effect = _LIMIT.read(), _EFFECT.read()
+        place = pagination.cursor(_ResultPlace)
+        with transaction(services().pool) as conn:
+            found = own_job(conn, caller().tenant_id, job_id)
+            if not keeps_results(found):
+                raise ResultsNotKept("This job kept no results; send a batch with ?keepResults=true")
+            page = stored_results.page(
+                conn, found.id, limit=most, place=place or (0, -1), effect=None if effect is None else Effect(effect)
+            )
+        more = {} if page.next_place is None else pagination.next_link(page.next_place)
+        return respond(_result_list(found, page.results), 200, more)
+
+
+def _result_list(job: Job, results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Results as the wire shows them (docs/contracts/jobs.md section 4), with ids as their API spells them."""
+    prefix = _PREFIXES.get(job.kind)
+    return [
+        {
+            "index": result.index,
+            "line": result.line,
+            "effect": result.effect,
+            "id": _spelled(prefix, result.public_id),
+        }
+        for result in results
+    ]
+
+
+def _spelled(prefix: str | None, public_id: UUID | None) -> str | None:
+    if public_id is None:
+        return None
+    return str(public_id) if prefix is None else ids.spell(prefix, public_id)

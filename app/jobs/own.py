@@ -1,0 +1,37 @@
+"""The job that a request names, and the errors and warnings that come with it."""
+
+from app.jobs.shape import INLINE_ERRORS, INLINE_WARNINGS
+from ingest import ids
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs import blocks, lookup
+from ingest.errors import NotFound
+from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
+
+
+def own_job(conn: Connection, tenant_id: int, text: str) -> Job:
+    """Return a tenant's job.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: whose it must be.
+        text: its public id.
+
+    Raises:
+        NotFound: there is none of that id, or it is another tenant's.
+    """
+    found = lookup.get(conn, ids.parse(ids.JOB, text))
+    if found is None or found.tenant_id != tenant_id or found.status is JobState.RECEIVING:
+        raise NotFound(f"There is no job {text!r}")
+    return found
+
+
+def inline_errors(conn: Connection, job: Job) -> list[ItemError]:
+    """Return the item errors that come with a job, and no more than it counts: another block may have ended."""
+    most = min(job.effects[Effect.FAILED], INLINE_ERRORS)
+    return blocks.errors_of(conn, job.id, limit=most) if most else []
+
+
+def first_warnings(conn: Connection, job: Job) -> list[ItemWarning]:
+    """Return the warnings that come with a job, and no more than it counts: another block may have ended."""
+    most = min(job.warnings, INLINE_WARNINGS)
+    return [warning for _, warning in blocks.warnings_of(conn, job.id, limit=most)] if most else []
