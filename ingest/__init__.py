@@ -7,7 +7,7 @@ Imported by `app`, `worker` and `cli`; imports none of them. Upper imports lower
     items intake notify        check items; cut bodies into blocks; tell workers and requests
     json_screen                find in a text, at a glance, what needs a closer look
     json_text ids settings machine
-    errors jobs environment urls logs faultpoints
+    errors jobs environment urls logs faultpoints timestamps
 
 `import-linter` holds this in CI; pyproject.toml has the rules and the reason of each.
 """

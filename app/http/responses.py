@@ -1,13 +1,17 @@
 """Build JSON responses, in which a stored document is the database's own text, with exact numbers."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 import msgspec
 from flask import Response
 from werkzeug.datastructures import Headers
+
+from ingest.timestamps import timestamp, timestamp_or_none
+
+# Times are a part of responses, whose views find them here.
+__all__ = ["JsonResponse", "Respond", "as_json", "as_text", "document", "timestamp", "timestamp_or_none"]
 
 # An API's way to answer: of data, a status and headers it makes a response in its envelope.
 Respond = Callable[[Any, int, Mapping[str, str]], Response]
@@ -49,13 +53,3 @@ def as_text(text: bytes, media: str) -> Response:
 def document(text: str) -> msgspec.Raw:
     """Wrap a stored JSON text for use in a response."""
     return msgspec.Raw(text.encode())
-
-
-def timestamp(time: datetime) -> str:
-    """Format a time for a response: ISO 8601, UTC, milliseconds, `Z` (docs/contracts/operator.md section 1)."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-
-
-def timestamp_or_none(time: datetime | None) -> str | None:
-    """Format a time for a response, or return None."""
-    return None if time is None else timestamp(time)

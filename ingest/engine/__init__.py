@@ -10,6 +10,7 @@
     single_write  write one item, as a batch of one
     writing       write items; find those that the database refuses
     late          warn of items that are past their retention
+    job_shape     a job as answers and messages show it
     kinds         the table of kinds
     writers       the writer of each kind
     outcomes      the outcomes of items that were written
