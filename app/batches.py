@@ -11,7 +11,7 @@ from app.http import idempotency
 from app.http.auth import CallerChanged, cached_caller
 from app.http.request_log import request_id
 from app.http.services import services
-from app.jobs.own import first_warnings, inline_errors, own_job
+from app.jobs.own import absent, first_warnings, inline_errors, own_job
 from app.jobs.shape import INLINE_ERRORS
 from app.stores import Store
 from ingest import faultpoints, ids
@@ -21,7 +21,7 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.results import Result
 from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import Kind, keeps_results
-from ingest.errors import DatabaseError, NotFound, TemplateNotConfigured
+from ingest.errors import DatabaseError, TemplateNotConfigured
 from ingest.ids import uuid7
 from ingest.jobs import NO_OPTIONS, ItemError, ItemWarning, Job, JobOptions
 
@@ -111,6 +111,7 @@ def accept(
 
     Raises:
         NotFound: the job that it is to come after is none of this tenant's.
+        Gone: retention has deleted that job.
         CallerChanged: something about the caller, who came from the cache, has changed; nothing was stored.
         KeyInProgress: another request had the idempotency key first; nothing was stored.
         DatabaseError: nothing was stored; and all that `store_blocks` raises.
@@ -151,6 +152,7 @@ def store(
 
     Raises:
         NotFound: the job that it is to come after is none of this tenant's.
+        Gone: retention has deleted that job.
         CallerChanged: something about the caller, who came from the cache, has changed; nothing was stored.
         KeyInProgress: another request had the idempotency key first; nothing was stored.
         DatabaseError: nothing was stored.
@@ -227,10 +229,11 @@ def run_in_request(caller: Caller, job_id: UUID) -> UUID | Ended:
         places.release()
 
 
-def present(job_id: UUID, wait: int) -> Ended | tuple[Job, list[ItemError]]:
+def present(caller: Caller, job_id: UUID, wait: int) -> Ended | tuple[Job, list[ItemError]]:
     """Return the job of a batch that was stored by an earlier request, after waiting for its end if asked to.
 
     Args:
+        caller: whose job it is.
         job_id: the job's.
         wait: seconds to wait for the end of the job, 0 to 30; where too many requests wait already, this one does not.
 
@@ -238,7 +241,8 @@ def present(job_id: UUID, wait: int) -> Ended | tuple[Job, list[ItemError]]:
         The job where it has ended; else as it stands, and at most INLINE_ERRORS of its item errors.
 
     Raises:
-        NotFound: the job is gone.
+        Gone: retention has deleted the job.
+        NotFound: there is none of that id.
     """
     places = services().waiting_places
     if wait > 0 and places.acquire(blocking=False):
@@ -253,7 +257,7 @@ def present(job_id: UUID, wait: int) -> Ended | tuple[Job, list[ItemError]]:
     with transaction(services().pool) as conn:
         job = lookup.get(conn, job_id)
         if job is None:
-            raise NotFound(f"There is no job {ids.spell(ids.JOB, job_id)!r}")
+            raise absent(conn, caller.tenant_id, job_id)
         return job, inline_errors(conn, job)
 
 

@@ -12,7 +12,7 @@ SluiceError                     a code and a message that a client may read
 │   ├── TemplateNotConfigured   the tenant has chosen no template yet
 │   ├── Unauthorized            no key, or one that opens nothing
 │   ├── NotFound                not there, or another tenant's: the two look alike
-│   ├── Gone                    an upload that nobody went on with for too long
+│   ├── Gone                    an upload that nobody went on with for too long, or a job past its retention
 │   ├── WrongState              an upload that was completed takes no parts
 │   ├── PartsMissing            an upload cannot be completed yet
 │   ├── LastKey                 the last active key of a tenant cannot be revoked

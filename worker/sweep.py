@@ -16,7 +16,7 @@ from ingest import faultpoints, logs
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
 from ingest.db.data import retention
-from ingest.db.jobs import claims, parts, receiving, rescue, uploads
+from ingest.db.jobs import claims, gone, parts, receiving, rescue, uploads
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
 from ingest.engine.announcer import Announcer
@@ -36,6 +36,7 @@ _MOST_UNFINISHED_REMOVED = 5  # each with up to SLUICE_MAX_JOB_BYTES of blocks
 _MOST_PARTS_REMOVED = 20  # each of up to 32 MiB
 _MOST_UPLOADS_FORGOTTEN = 1_000
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
+_MOST_IDS_FORGOTTEN = 1_000  # more than a round can add
 _MOST_BLOCKS_EMPTIED = 500
 _MOST_KEYS_PURGED = 10_000  # more than requests with a key can store in a second
 _MOST_VERSIONS_PURGED = 10_000
@@ -103,6 +104,8 @@ class Sweep:
         counts["jobs_purged"] = retention.purge_jobs(
             conn, days=self._settings.job_retention_days, limit=_MOST_JOBS_PURGED
         )
+        conn.commit()
+        counts["ids_forgotten"] = gone.forget(conn, limit=_MOST_IDS_FORGOTTEN)
         conn.commit()
         counts["payloads_purged"] = retention.purge_cancelled_payloads(conn, limit=_MOST_BLOCKS_EMPTIED)
         conn.commit()

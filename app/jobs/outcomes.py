@@ -51,7 +51,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         "What was wrong with a job's bad items, in the order of their indexes",
         operation=f"list{noun}Errors",
         answers={200: "ItemErrors"},
-        faults=(400, 404),
+        faults=(400, 404, 410),
         query=(_LIMIT, pagination.CURSOR),
     )
     def errors(job_id: str) -> Response:
@@ -68,7 +68,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         "What the sender of a job's items should know, in the order of their indexes",
         operation=f"list{noun}Warnings",
         answers={200: "ItemWarnings"},
-        faults=(400, 404),
+        faults=(400, 404, 410),
         query=(_LIMIT, pagination.CURSOR),
     )
     def warnings(job_id: str) -> Response:
@@ -85,7 +85,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         "What became of each item that a job has taken, in the order of their indexes",
         operation=f"list{noun}Results",
         answers={200: "ItemResults"},
-        faults=(400, 404, 409),
+        faults=(400, 404, 409, 410),
         query=(_EFFECT, _LIMIT, pagination.CURSOR),
     )
     def results(job_id: str) -> Response:

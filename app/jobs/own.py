@@ -1,10 +1,12 @@
 """The job that a request names, and the errors and warnings that come with it."""
 
+from uuid import UUID
+
 from app.jobs.shape import INLINE_ERRORS, INLINE_WARNINGS
 from ingest import ids
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import blocks, lookup
-from ingest.errors import NotFound
+from ingest.db.jobs import blocks, gone, lookup
+from ingest.errors import Gone, NotFound, RequestError
 from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
 
 
@@ -18,11 +20,21 @@ def own_job(conn: Connection, tenant_id: int, text: str) -> Job:
 
     Raises:
         NotFound: there is none of that id, or it is another tenant's.
+        Gone: retention has deleted it.
     """
-    found = lookup.get(conn, ids.parse(ids.JOB, text))
+    job_id = ids.parse(ids.JOB, text)
+    found = lookup.get(conn, job_id)
     if found is None or found.tenant_id != tenant_id or found.status is JobState.RECEIVING:
-        raise NotFound(f"There is no job {text!r}")
+        raise absent(conn, tenant_id, job_id)
     return found
+
+
+def absent(conn: Connection, tenant_id: int, job_id: UUID) -> RequestError:
+    """Return the error of a call about a job that is not there, or not for this tenant."""
+    spelling = ids.spell(ids.JOB, job_id)
+    if gone.is_gone(conn, tenant_id, job_id):
+        return Gone(f"The job {spelling!r} ended so long ago that it was deleted, with its errors and results")
+    return NotFound(f"There is no job {spelling!r}")
 
 
 def inline_errors(conn: Connection, job: Job) -> list[ItemError]:

@@ -21,7 +21,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
     """
 
     @bp.get("/batch/jobs/<text:job_id>")
-    @describe("Where a job stands", operation=f"get{noun}", answers={200: "Job"}, faults=(404,))
+    @describe("Where a job stands", operation=f"get{noun}", answers={200: "Job"}, faults=(404, 410))
     def job(job_id: str) -> Response:
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)

@@ -36,7 +36,7 @@ _FAULTS = {
     404: "Not there, or another tenant's",
     409: "A tenant has no more room for these, or would lose its last active key; a job kept no results; an upload was "
     "completed, or cannot be completed yet",
-    410: "An upload of which nothing was heard for 24 hours",
+    410: "A job that was deleted after its retention, or its upload; an upload of which nothing was heard for 24 hours",
     408: "The body came too slowly; nothing was stored",
     413: "The body is over the byte limit",
     415: "The body has a type, a character set or a content coding that the call does not take",

@@ -37,11 +37,11 @@ def answer_present(job_id: UUID) -> Response:
     """Return the answer of a batch call for a job that is stored, in its present state; wait for its end if asked to.
 
     Raises:
-        NotFound: the job is gone.
+        Gone: retention has deleted the job.
     """
     preference = prefer.stated()
     wait = preference.seconds(caller().batch_wait_seconds)
-    outcome = present(job_id, wait)
+    outcome = present(caller(), job_id, wait)
     if isinstance(outcome, Ended):
         return _done(outcome, preference)
     job, errors = outcome
@@ -57,7 +57,7 @@ def answer_present(job_id: UUID) -> Response:
     lines=True,
     csv=True,
     answers=_ANSWERS,
-    faults=(404,),
+    faults=(404, 410),
     query=options.of_kind("entities"),
     headers=_HEADERS,
     repeat=_again,
@@ -76,7 +76,7 @@ def entities() -> Response:
     lines=True,
     csv=True,
     answers=_ANSWERS,
-    faults=(404,),
+    faults=(404, 410),
     query=options.of_kind("events"),
     headers=_HEADERS,
     repeat=_again,
@@ -95,7 +95,7 @@ def events() -> Response:
     lines=True,
     csv=True,
     answers=_ANSWERS,
-    faults=(404,),
+    faults=(404, 410),
     query=options.of_kind("states"),
     headers=_HEADERS,
     repeat=_again,

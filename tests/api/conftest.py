@@ -45,6 +45,7 @@ UPDATE tenants SET template_id = NULL;
 DELETE FROM idempotency_keys;
 DELETE FROM uploads;
 DELETE FROM jobs;
+DELETE FROM gone_ids;
 DELETE FROM job_ends;
 DELETE FROM templates WHERE tenant_id IS NOT NULL;
 DELETE FROM api_keys;

@@ -12,7 +12,7 @@ import pytest
 
 from ingest.db.connection.pool import Connection
 from ingest.db.data import retention
-from ingest.db.jobs import parts, receiving, rescue, uploads
+from ingest.db.jobs import gone, parts, receiving, rescue, uploads
 from ingest.db.tenants import idempotency, templates
 from ingest.db.tenants.tenants import Tenant
 from ingest.jobs import JobOptions
@@ -36,6 +36,12 @@ def _ended_jobs(conn: Connection, tenant: Tenant) -> None:
     for _ in range(_ROWS):
         accept(conn, tenant, "entities", [entity(1)])
     conn.execute("UPDATE jobs SET status = 'cancelled', ended_at = now() - interval '2 days'")
+
+
+def _gone_jobs(conn: Connection, tenant: Tenant) -> None:
+    _ended_jobs(conn, tenant)
+    assert retention.purge_jobs(conn, days=1, limit=_ROWS) == _ROWS
+    conn.execute("UPDATE gone_ids SET gone_at = gone_at - interval '1 year'")
 
 
 def _stuck_jobs(conn: Connection, tenant: Tenant) -> None:
@@ -83,6 +89,7 @@ _BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], None], Callable[[Connec
     "parts left": (_parts_left, lambda conn: parts.remove_abandoned(conn, limit=_LIMIT)),
     "jobs left": (_gone_uploads, lambda conn: receiving.remove_abandoned(conn, limit=_LIMIT, seconds=-1)),
     "jobs": (_ended_jobs, lambda conn: retention.purge_jobs(conn, days=1, limit=_LIMIT)),
+    "gone ids": (_gone_jobs, lambda conn: gone.forget(conn, limit=_LIMIT)),
     "template versions": (_replaced_versions, lambda conn: retention.purge_template_versions(conn, limit=_LIMIT)),
     "late jobs": (_late_jobs, lambda conn: len(rescue.fail_late(conn, limit=_LIMIT))),
     "stuck jobs": (_stuck_jobs, lambda conn: len(rescue.fail_stuck(conn, seconds=60, limit=_LIMIT))),

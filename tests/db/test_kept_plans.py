@@ -25,6 +25,7 @@ from ingest.db.jobs import (
     claims,
     completion,
     control,
+    gone,
     lookup,
     outbox,
     parts,
@@ -246,6 +247,7 @@ _READS: dict[str, Call] = {
     "keys.of_tenant": lambda conn, stored: keys.of_tenant(conn, stored.tenant.id),
     "idempotency.find": lambda conn, stored: idempotency.find(conn, _new_key(stored)),
     "idempotency.lock": lambda conn, stored: idempotency.lock(conn, _new_key(stored)),
+    "gone.is_gone": lambda conn, stored: gone.is_gone(conn, stored.tenant.id, stored.ended),
     "tenants.get": lambda conn, stored: tenants.get(conn, stored.tenant.public_id),
     "tenants.lock": lambda conn, stored: tenants.lock(conn, stored.tenant.id),
     "templates.is_built_in": lambda conn, _stored: templates.is_built_in(conn, "tpl_igaming"),
@@ -346,17 +348,19 @@ _PLANNED_ANEW = {
     *(f"rescue.{name}" for name in ("check_due_jobs", "end_overdue_sessions", "fail_after_failed")),
     *(f"rescue.{name}" for name in ("fail_late", "fail_stuck", "fail_without_blocks")),
     *("outbox.take_left", "receiving.remove_abandoned", "parts.remove_abandoned", "uploads.expire", "uploads.forget"),
+    "gone.forget",
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
 }
 _MODULES = (
-    *(acceptance, blocks, claims, completion, control, lookup, outbox, parts, receiving, rescue, results, uploads),
+    *(acceptance, blocks, claims, completion, control, gone, lookup),
+    *(outbox, parts, receiving, rescue, results, uploads),
     *(entities, events, growth, retention, states),
     *(idempotency, keys, templates, tenants),
 )
 
 # Retention may empty these tables, and autovacuum then notes that they are empty.
 _EMPTIED = """
-VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, job_ends, idempotency_keys, uploads, upload_parts,
+VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, job_ends, idempotency_keys, uploads, upload_parts, gone_ids,
                entities, states, events, event_entities
 """
 
@@ -399,6 +403,7 @@ INSERT INTO job_blocks (job_id, no, first_index, items, payload, open)
 SELECT j.id, 0, 0, 1, '', j.ended_at IS NULL FROM jobs j ON CONFLICT DO NOTHING;
 INSERT INTO uploads (id, tenant_id, job_id, status, content_type, coding)
 SELECT gen_random_uuid(), tenant_id, id, 'completed', '', '' FROM jobs ON CONFLICT DO NOTHING;
+INSERT INTO gone_ids (id, tenant_id) SELECT gen_random_uuid(), {tenant} FROM generate_series(1, {rows});
 INSERT INTO upload_parts (id, upload_id, number, part, whole, digest)
 SELECT gen_random_uuid(), id, 1, 1, true, sha256('') FROM uploads ON CONFLICT DO NOTHING;
 """

@@ -265,6 +265,7 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "upload_job": ("UPDATE jobs SET tenant_id = %(other)s WHERE id = %(uploaded)s",),
     "upload_part_blocks": ("DELETE FROM job_blocks WHERE job_id = %(open_upload)s AND no = -20000",),
     "upload_block_part": ("UPDATE job_blocks SET no = -90000 WHERE job_id = %(open_upload)s AND no = -30000",),
+    "gone_id": ("INSERT INTO gone_ids (id, tenant_id) VALUES (%(job)s, %(tenant)s)",),
     "upload_parts_sum": ("UPDATE upload_parts SET items = 9 WHERE upload_id = %(completed)s AND part = 1",),
     "upload_left": ("UPDATE uploads SET heard_at = now() - interval '25 hours' WHERE job_id = %(open_upload)s",),
     "sweep_runs": ("UPDATE jobs SET check_at = now() - interval '2 minutes' WHERE id = %(half)s",),
@@ -361,6 +362,15 @@ def test_what_a_purge_has_torn_for_a_while_is_no_finding(
         observer.execute(f"UPDATE {table} SET occurred_at = occurred_at - interval '31 days'".encode())
     observer.execute(f"DELETE FROM {first}".encode())
     assert found(database_url) == {}
+
+
+@pytest.mark.parametrize("row", ["SELECT id, tenant_id FROM uploads LIMIT 1", "VALUES (gen_random_uuid(), 77)"])
+@pytest.mark.usefixtures("uploaded")
+def test_an_id_that_is_gone_is_of_no_upload_and_was_a_tenants(
+    database_url: str, observer: Connection, row: str
+) -> None:
+    observer.execute(f"INSERT INTO gone_ids (id, tenant_id) {row}".encode())
+    assert found(database_url) == {"gone_id": 1}
 
 
 # All of a job's times, so that none of them is out of order.

@@ -7,15 +7,27 @@ from ingest.db.tenants import idempotency
 
 # ARRAY (…) and a CTE are executed once. Postgres may execute IN (SELECT … LIMIT … FOR UPDATE) anew for each row of the
 # table, and each time it returns the next rows: the limit would be none.
+#
+# The outer statement reads uploads as they were before it: those of the jobs are still there.
 _PURGE_JOBS = """
-DELETE FROM jobs WHERE id = ANY (ARRAY(
-    SELECT id FROM jobs WHERE ended_at < now() - make_interval(days => %(days)s)
-    ORDER BY ended_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+WITH purged AS (
+    DELETE FROM jobs WHERE id = ANY (ARRAY(
+        SELECT id FROM jobs WHERE ended_at < now() - make_interval(days => %(days)s)
+        ORDER BY ended_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    RETURNING id, tenant_id
+), remembered AS (
+    INSERT INTO gone_ids (id, tenant_id)
+    SELECT id, tenant_id FROM purged
+    UNION ALL
+    SELECT u.id, u.tenant_id FROM purged p JOIN uploads u ON u.job_id = p.id
+    ON CONFLICT (id) DO NOTHING
+)
+SELECT FROM purged
 """
 
 
 def purge_jobs(conn: Connection, *, days: int, limit: int) -> int:
-    """Delete jobs that ended so many days ago, with their item errors.
+    """Delete jobs that ended so many days ago, with all that is theirs; remember their ids, and those of their uploads.
 
     Returns:
         The number that it deleted, at most `limit`.

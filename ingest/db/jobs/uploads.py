@@ -14,7 +14,7 @@ from msgspec import structs
 from psycopg.rows import dict_row
 
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import parts, receiving
+from ingest.db.jobs import gone, parts, receiving
 from ingest.db.jobs.acceptance import NewJob
 from ingest.errors import Gone, InvalidInput, LimitReached, NotFound, PartsMissing, WrongState
 from ingest.intake.csv_header import row_bytes
@@ -126,13 +126,15 @@ def find(conn: Connection, tenant_id: int, upload_id: UUID, *, lock: bool = Fals
 
     Raises:
         NotFound: there is none, or it is another tenant's.
-        Gone: nothing was heard of it for too long.
+        Gone: nothing was heard of it for too long, or retention has deleted it with its job.
     """
     if lock:
         conn.execute(_LOCK, (upload_id, tenant_id))
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_FIND, (upload_id, tenant_id)).fetchone()
     if row is None:
+        if gone.is_gone(conn, tenant_id, upload_id):
+            raise Gone("The job of this upload ended so long ago that both were deleted")
         raise NotFound("There is no such upload")
     options = NO_OPTIONS if row["options"] is None else msgspec.convert(row["options"], JobOptions)
     found = Upload(**{**row, "options": options})
@@ -285,9 +287,9 @@ def expire(conn: Connection, *, limit: int) -> int:
     Returns:
         The number of uploads that are gone now.
     """
-    gone = [row[0] for row in conn.execute(_EXPIRE, {"limit": limit}).fetchall()]
-    parts.remove_all(conn, gone)  # type: ignore[arg-type] # uuid columns
-    return len(gone)
+    expired = [row[0] for row in conn.execute(_EXPIRE, {"limit": limit}).fetchall()]
+    parts.remove_all(conn, expired)  # type: ignore[arg-type] # uuid columns
+    return len(expired)
 
 
 _FORGET = f"""

@@ -3,6 +3,7 @@
     check              the type of a check
     jobs rows stuck    checks of a job's sums, of rows that belong together, and of jobs that do not move
     uploads            checks of uploads and their parts
+    gone               check of the ids of jobs that retention has deleted
     text               check of JSON that cannot be read back
 
 All checks are read-only and share one snapshot, so that running jobs cause no false alarm. Each check has a time limit
@@ -16,7 +17,7 @@ from uuid import UUID
 
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
-from ingest.db.verify import jobs, rows, stuck, text, uploads
+from ingest.db.verify import gone, jobs, rows, stuck, text, uploads
 from ingest.db.verify.check import Check
 from ingest.errors import TryAgain
 from ingest.ids import spell
@@ -24,7 +25,7 @@ from ingest.ids import spell
 __all__ = ["CHECKS", "MOST_FOUND", "OPERATIONAL", "Check", "Example", "Result", "verify"]
 
 # First what does not move: those checks ask pg_stat_activity, which shows the moment and not the snapshot's.
-CHECKS = (*stuck.CHECKS, *jobs.CHECKS, *uploads.CHECKS, *rows.CHECKS, *text.CHECKS)
+CHECKS = (*stuck.CHECKS, *jobs.CHECKS, *uploads.CHECKS, *gone.CHECKS, *rows.CHECKS, *text.CHECKS)
 
 # Checks that may fail although every row is right: because a process is down, or overloaded.
 OPERATIONAL = frozenset(check.name for check in stuck.CHECKS)

@@ -10,15 +10,15 @@ from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.data import entities, events, retention, states
 from ingest.db.data.entities import SCOPE
 from ingest.db.data.events import Links
-from ingest.db.jobs import blocks, control, lookup
+from ingest.db.jobs import blocks, control, gone, lookup, uploads
 from ingest.db.jobs.blocks import record_errors, record_warnings
 from ingest.db.tenants import tenants
 from ingest.db.tenants.tenants import Tenant
 from ingest.items.entities import Entity
 from ingest.items.events import Event
 from ingest.items.states import State
-from ingest.jobs import Effect, ItemError, ItemWarning
-from tests.support.factories import accept, entity, make_tenant
+from ingest.jobs import Effect, ItemError, ItemWarning, JobOptions
+from tests.support.factories import accept, entity, make_tenant, new_upload, store_part
 from worker.retention import RetentionScan
 
 _DAYS = (0, 29, 31, 89, 91, 400)
@@ -131,6 +131,16 @@ def an_ended_job(conn: Connection, tenant: Tenant, days: int) -> UUID:
     return job_id
 
 
+def an_uploaded_job(conn: Connection, tenant: Tenant, days: int) -> tuple[UUID, UUID]:
+    """The job of a completed upload that ended so many days ago, and the upload."""
+    upload_id = new_upload(conn, tenant)
+    store_part(conn, upload_id, 1, b"{}\n")
+    job_id, _ = uploads.complete(conn, tenant.id, upload_id, parts_sent=1, check=lambda *_: None, awaited=False)
+    control.cancel(conn, job_id)
+    conn.execute("UPDATE jobs SET ended_at = now() - make_interval(days => %s) WHERE id = %s", (days, job_id))
+    return job_id, upload_id
+
+
 def test_jobs_that_ended_long_ago_are_purged_with_all_that_is_theirs(conn: Connection, tenant: Tenant) -> None:
     old, young = an_ended_job(conn, tenant, 31), an_ended_job(conn, tenant, 29)
     assert retention.purge_jobs(conn, days=30, limit=100) == 1
@@ -138,6 +148,47 @@ def test_jobs_that_ended_long_ago_are_purged_with_all_that_is_theirs(conn: Conne
     assert lookup.get(conn, young) is not None
     for table in ("job_blocks", "job_errors", "job_warnings"):
         assert conn.execute(f"SELECT DISTINCT job_id FROM {table}".encode()).fetchall() == [(young,)]
+
+
+def test_a_purge_remembers_each_job_and_its_upload_for_their_tenant_alone(conn: Connection, tenant: Tenant) -> None:
+    job_id, upload_id = an_uploaded_job(conn, tenant, 31)
+    young = an_ended_job(conn, tenant, 29)
+    assert retention.purge_jobs(conn, days=30, limit=100) == 1
+    stranger, _ = make_tenant(conn)
+    assert [gone.is_gone(conn, tenant.id, known) for known in (job_id, upload_id, young)] == [True, True, False]
+    assert [gone.is_gone(conn, stranger.id, known) for known in (job_id, upload_id)] == [False, False]
+    assert conn.execute("SELECT FROM gone_ids").rowcount == 2
+
+
+def test_an_id_that_is_gone_is_known_for_90_days_and_then_forgotten(conn: Connection, tenant: Tenant) -> None:
+    job_id, _ = an_uploaded_job(conn, tenant, 31)
+    retention.purge_jobs(conn, days=30, limit=100)
+    age = "UPDATE gone_ids SET gone_at = now() - interval '90 days' + make_interval(secs => %s)"
+    conn.execute(age, (1,))
+    assert gone.is_gone(conn, tenant.id, job_id)
+    assert gone.forget(conn, limit=100) == 0
+    conn.execute(age, (0,))
+    assert not gone.is_gone(conn, tenant.id, job_id), "no call waits for the sweeper to forget it"
+    assert [gone.forget(conn, limit=1) for _ in range(3)] == [1, 1, 0]
+
+
+def test_a_job_that_is_purged_a_second_time_stops_no_purge(conn: Connection, tenant: Tenant) -> None:
+    job_id = an_ended_job(conn, tenant, 31)
+    conn.execute("INSERT INTO gone_ids (id, tenant_id) VALUES (%s, %s)", (job_id, tenant.id))
+    assert retention.purge_jobs(conn, days=30, limit=100) == 1
+
+
+def test_the_payload_of_a_dry_job_goes_with_the_job(conn: Connection, tenant: Tenant) -> None:
+    job_id = accept(conn, tenant, "entities", [entity()], options=JobOptions(validate_only=True))
+    conn.execute("UPDATE job_blocks SET open = false")
+    ended = "status = 'completed', created = 1, unprocessed = 0, blocks_open = 0, ended_at = now()"
+    conn.execute(f"UPDATE jobs SET {ended}".encode())
+    payload = "SELECT FROM job_blocks WHERE job_id = %s AND octet_length(payload) > 0"
+    assert retention.purge_jobs(conn, days=1, limit=100) == 0
+    assert conn.execute(payload, (job_id,)).rowcount == 1
+    conn.execute("UPDATE jobs SET ended_at = now() - interval '2 days'")
+    assert retention.purge_jobs(conn, days=1, limit=100) == 1
+    assert conn.execute(payload, (job_id,)).rowcount == 0
 
 
 def test_a_job_that_has_not_ended_is_never_purged(conn: Connection, tenant: Tenant) -> None:
