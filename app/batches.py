@@ -20,7 +20,7 @@ from ingest.db.jobs import blocks, lookup, results
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.results import Result
 from ingest.db.tenants.keys import Caller
-from ingest.engine.kinds import Kind, keeps_results
+from ingest.engine.kinds import keeps_results
 from ingest.errors import DatabaseError, TemplateNotConfigured
 from ingest.ids import uuid7
 from ingest.jobs import NO_OPTIONS, ItemError, ItemWarning, Job, JobOptions
@@ -89,7 +89,7 @@ def require_template(caller: Caller) -> int:
 
 def accept(
     caller: Caller,
-    kind: Kind,
+    kind: str,
     store_blocks: Store,
     options: BatchOptions,
     *,
@@ -100,7 +100,7 @@ def accept(
 
     Args:
         caller: whose batch it is.
-        kind: of its items.
+        kind: its name.
         store_blocks: stores the job with its blocks.
         options: what the request says of it.
         wait: seconds to wait for the end of the job, 0 to 30; where too many requests wait already, this one does not.
@@ -130,7 +130,7 @@ def accept(
 
 def store(
     caller: Caller,
-    kind: Kind,
+    kind: str,
     store_blocks: Store,
     options: BatchOptions,
     *,
@@ -141,7 +141,7 @@ def store(
 
     Args:
         caller: whose batch it is.
-        kind: of its items.
+        kind: its name.
         store_blocks: stores the job with its blocks.
         options: what the request says of it.
         awaited: the request waits for the end, and wants to be woken.
@@ -162,7 +162,7 @@ def store(
     new_job = NewJob(
         id=job_id,
         tenant_id=caller.tenant_id,
-        kind=kind.name,
+        kind=kind,
         merge=options.merge,
         template_id=template_id,
         after_job_id=None if options.after is None else _own_job(caller, options.after),

@@ -11,6 +11,12 @@ import msgspec
 # A job keeps at most so many warnings, and counts all: more would help no sender, and a batch may bring millions.
 MOST_WARNINGS_KEPT = 10_000
 
+# A trial keeps at most so many errors of each kind of rows, and counts all: there may be a hundred million rows.
+MOST_TRIAL_ERRORS_KEPT = 10_000
+
+# The kind of a job whose items are rows that its tenant has stored: it judges them by a schema, and changes nothing.
+TRIAL = "trial"
+
 # The most bytes of an atomic job, decoded: its transaction holds locks and a snapshot for as long as all of it takes.
 MOST_ATOMIC_BYTES = 64 * 1024**2
 
@@ -176,7 +182,7 @@ class Job:
     """A job as it stands in its row.
 
     Attributes:
-        kind: a name of the table of kinds.
+        kind: a name of the table of kinds, or TRIAL.
         merge: entities: merge top-level fields instead of replacing them all.
         effects: a count each; they sum to `total`.
         after_job_id: the job that must have ended before this one begins.
@@ -233,7 +239,7 @@ class Job:
     @property
     def progress(self) -> int:
         """Whole percent of items with an outcome; 100 only in COMPLETED."""
-        return 100 * self.processed // self.total
+        return 100 * self.processed // self.total if self.total else 100  # a trial may find no row at all
 
     @property
     def rate(self) -> float | None:

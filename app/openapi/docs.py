@@ -67,7 +67,10 @@ _TAGS = {
     "public": "Events that link objects, and objects; the same calls are served below /v1",
     "service": "For those who run Sluice",
 }
-_FORMS = (forms.TemplateForm, forms.SettingsForm, forms.NewKeyForm, forms.RelabelForm, forms.CompletedUploadForm)
+_FORMS = (
+    *(forms.TemplateForm, forms.CheckForm, forms.SettingsForm),
+    *(forms.NewKeyForm, forms.RelabelForm, forms.CompletedUploadForm),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ EXAMPLES: Mapping[str, Any] = {
     "EventBatch": [{"externalId": "p1", **_SENT_EVENT}],
     "StateBatch": [{"externalId": "p1", "stateKey": "balance", "value": 145.5}],
     "TemplateForm": {"name": "Shop", "version": "1.0", "schema": _TEMPLATE_SCHEMA},
+    "CheckForm": {"schema": _TEMPLATE_SCHEMA},
     "SettingsForm": {"templateId": "tpl_igaming", "batchWaitSeconds": 5},
     "NewKeyForm": {"label": "importer"},
     "NewUpload": {

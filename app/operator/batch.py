@@ -23,8 +23,9 @@ bp = Blueprint("batch", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))
 
 _ANSWERS = {202: "AcceptedBatch", 200: "EndedBatch"}
+WAIT = f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds); respond-async"
 _HEADERS = {
-    "Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds); respond-async; {prefer.HANDLING}: as in RFC 7240",
+    "Prefer": f"{WAIT}; {prefer.HANDLING}: as in RFC 7240",
     **body.HEADERS,
 }
 
@@ -114,13 +115,18 @@ def _batch(kind: Kind) -> Response:
 
     def accepted_for(caller: Caller) -> UUID | Ended:
         wait = preference.seconds(caller.batch_wait_seconds)
-        return accept(caller, kind, store_blocks, said, wait=wait, template_id=require_template(caller))
+        return accept(caller, kind.name, store_blocks, said, wait=wait, template_id=require_template(caller))
 
     try:
         outcome = accepted_for(caller())
     except CallerChanged:
         reauthenticate()
         outcome = accepted_for(caller())
+    return answer(outcome, preference)
+
+
+def answer(outcome: UUID | Ended, preference: Preference) -> Response:
+    """Return the answer for a job that was just stored, and may have ended while its request waited."""
     if isinstance(outcome, Ended):
         return _done(outcome, preference)
     return _accepted(outcome, answers.accepted(outcome), preference)

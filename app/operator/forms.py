@@ -163,6 +163,12 @@ class TemplateForm(Form):
     schema = fields.Nested(TemplateSchemaForm, required=True)
 
 
+class CheckForm(Form):
+    """`POST /templates/{id}/check`."""
+
+    schema = fields.Nested(TemplateSchemaForm)
+
+
 _DAYS_HOT, _DAYS_ARCHIVE, _DAYS_KEPT = 30, 1825, 30
 _MOST_DAYS_KEPT = 36_500  # a century: more would leave the range of dates on the way back
 

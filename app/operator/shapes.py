@@ -3,7 +3,7 @@
 from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
 from app.operator import uploads
 from ingest.db.jobs.parts import MOST_PARTS
-from ingest.engine.kinds import KINDS
+from ingest.engine.kinds import JOB_TYPES, KINDS
 from ingest.items.fields import LONGEST_EVENT_ID
 from ingest.items.templates import ADDITIONAL
 from ingest.jobs import ITEM_ERROR_CODES, Effect, JobState
@@ -135,7 +135,7 @@ SHAPES: dict[str, Shape] = {
     "DeletedUpload": record(uploadId=TEXT, deleted={"const": True}),
     "Job": record(
         id=TEXT,
-        type=choice(*(kind.job_type for kind in KINDS.values())),
+        type=choice(*JOB_TYPES.values()),
         status=ref("JobState"),
         progress=ref("Progress"),
         output=record(succeeded=COUNT, failed=COUNT, errors=ref("ItemErrors")),

@@ -1,27 +1,36 @@
-"""Templates: `GET /templates`, `PUT /templates/{id}` for one of the tenant's own, and files made of them."""
+"""Templates: `GET /templates`, `PUT /templates/{id}` for one of the tenant's own, its check, and files made of it."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from flask import Blueprint, Response
 
-from app.http import query, rate_limit
+from app import batches
+from app.batches import BatchOptions
+from app.http import idempotency, prefer, query, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import as_json, as_text, timestamp
 from app.http.services import services
-from app.operator import forms, template_files
+from app.operator import batch, forms, template_files
 from app.operator.envelope import success
 from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import transaction
+from ingest.db.data import stored
+from ingest.db.jobs import trials
+from ingest.db.jobs.acceptance import NewJob
 from ingest.db.tenants import templates
+from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
+from ingest.engine.trial import BEGINNING
 from ingest.errors import InvalidInput, NotFound
 from ingest.items.examples import example_items
 from ingest.items.json_schema import json_schema
 from ingest.items.templates import Template, exact_json
+from ingest.jobs import TRIAL
 
 bp = Blueprint("templates", __name__)
 bp.before_request(rate_limit.scope("settings"))
@@ -56,6 +65,39 @@ def put(slug: str) -> Response:
             raise InvalidInput(f"{slug} is built in and cannot be changed; choose another id")
         stored = templates.store(conn, caller().tenant_id, slug, **form)
     return success(_shape(stored))
+
+
+def _checked_again(answer: Answer, _sent: bytes, **_of_path: str) -> Response:
+    return batch.answer_present(answer.job_id)  # type: ignore[arg-type] # the key of a check names its job
+
+
+@bp.post("/templates/<text:slug>/check")
+@describe(
+    "Try a schema on all rows that are stored, and change nothing",
+    operation="checkTemplate",
+    body="CheckForm",
+    answers={202: "AcceptedBatch", 200: "EndedBatch"},
+    faults=(404, 409),
+    headers={"Prefer": batch.WAIT},
+    repeat=_checked_again,
+)
+def check(slug: str) -> Response:
+    """Begin a job whose errors say which rows would not pass; without a schema, the template's newest version."""
+    schema = forms.read(forms.CheckForm).get("schema")
+    newest = _newest(slug)
+    preference = prefer.stated()
+
+    def store(job: NewJob) -> bool:
+        with confirmed_transaction(services().pool) as conn:
+            idempotency.lock(conn)
+            trial = templates.store_trial(conn, job.tenant_id, newest.id, schema)
+            rows = stored.estimated_count(conn, job.tenant_id)
+            trials.accept(conn, replace(job, template_id=trial, key=None), place=BEGINNING, rows=rows)
+            idempotency.remember(conn, job_id=job.id)
+        return True
+
+    wait = preference.seconds(caller().batch_wait_seconds)
+    return batch.answer(batches.accept(caller(), TRIAL, store, BatchOptions(ordered=False), wait=wait), preference)
 
 
 _KIND = query.Choice(name="kind", words=("entities", "events", "states"), text="of the items")

@@ -25,7 +25,6 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.parts import MOST_PARTS, Part, of_upload
 from ingest.db.jobs.uploads import COMPLETED, Upload
 from ingest.db.tenants.idempotency import Answer
-from ingest.engine.kinds import KINDS
 from ingest.errors import InvalidInput, UnsupportedMediaType
 from ingest.ids import uuid7
 
@@ -82,7 +81,7 @@ def create() -> Response:
             idempotency.remember(conn, upload_id)
         return True
 
-    batches.store(caller(), KINDS[kind], store, said, awaited=False, template_id=template_id)
+    batches.store(caller(), kind, store, said, awaited=False, template_id=template_id)
     return _created(stored[-1])
 
 

@@ -103,7 +103,7 @@ def _accept_and_run(kind: str, items: list[msgspec.Raw]) -> Ended | Response | N
     later = preference.respond_async
     blocks = at_once(pack(items, KINDS[kind].block_items))
     options = BatchOptions(merge=True, strict=preference.strict)
-    job_id = batches.store(caller(), KINDS[kind], blocks, options, awaited=not later)
+    job_id = batches.store(caller(), kind, blocks, options, awaited=not later)
     if later:
         services().notifier.notify(job_id)
     else:
@@ -118,7 +118,7 @@ def _lines(kind: str) -> Response:
     preference = prefer.stated()
     # A list's answer has the ids of its items; lines may be millions, and their answer has none.
     options = BatchOptions(merge=True, strict=preference.strict, of_few=JobOptions(keep_results=False))
-    outcome = batches.accept(caller(), KINDS[kind], streamed(), options, wait=preference.seconds(0))
+    outcome = batches.accept(caller(), kind, streamed(), options, wait=preference.seconds(0))
     if isinstance(outcome, Ended):
         return job(answers.ended(outcome), 200, answers.headers_of_ended(preference))
     return _accepted(outcome, preference)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ingest import ids
-from ingest.engine.kinds import KINDS, keeps_results
+from ingest.engine.kinds import JOB_TYPES, keeps_results
 from ingest.jobs import Effect, ItemWarning, Job
 from ingest.timestamps import timestamp, timestamp_or_none
 
@@ -23,7 +23,7 @@ def job_without_errors(job: Job, warnings: Sequence[ItemWarning], link: Callable
     calls = ("self", "errors", "warnings", *(("results",) if keeps_results(job) else ()))
     return {
         "id": ids.spell(ids.JOB, job.id),
-        "type": KINDS[job.kind].job_type,
+        "type": JOB_TYPES[job.kind],
         "status": job.status,
         "progress": job.progress,
         "output": {"succeeded": job.succeeded, "failed": job.effects[Effect.FAILED]},

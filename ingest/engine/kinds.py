@@ -28,7 +28,7 @@ from ingest.items.objects import ObjectSchema
 from ingest.items.schema import ItemSchema
 from ingest.items.states import StateSchema
 from ingest.items.templates import Template
-from ingest.jobs import Job
+from ingest.jobs import TRIAL, Job
 from ingest.settings import MOST_ITEM_BYTES
 
 
@@ -124,8 +124,14 @@ KINDS: dict[str, Kind] = {
 }
 
 
+# As a job shows them, by its kind.
+JOB_TYPES = {**{kind.name: kind.job_type for kind in KINDS.values()}, TRIAL: "template_check"}
+
+
 def keeps_results(job: Job) -> bool:
     """True if index, effect and id of each item that a job takes can be read afterwards."""
+    if job.kind == TRIAL:
+        return False
     kept = job.options.keep_results
     return KINDS[job.kind].keeps_results if kept is None else kept
 

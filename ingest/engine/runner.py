@@ -20,7 +20,7 @@ from ingest.db.jobs import blocks, claims, control
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.tenants.templates import TemplateCache
-from ingest.engine import atomic, quarantine
+from ingest.engine import atomic, quarantine, trial
 from ingest.engine.announcer import Announcer
 from ingest.engine.atomic import Aborted
 from ingest.engine.csv_types import row_types
@@ -31,7 +31,8 @@ from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.ids import JOB, spell
 from ingest.intake.blocks import items_of
 from ingest.items.schema import ItemSchema
-from ingest.jobs import Job, JobState
+from ingest.items.templates import Template
+from ingest.jobs import TRIAL, Job, JobState
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.settings import MOST_ITEM_BYTES
@@ -218,6 +219,8 @@ class JobRunner:
         faultpoints.passing("block.read")
         job, block = group[0].job, group[0].block
         template = None if job.template_id is None else self.template_cache.get(conn, job.template_id)
+        if job.kind == TRIAL:
+            return self._transact_trial(conn, group[0], template)
         schema = schema_of(KINDS[job.kind], template, self.max_item_bytes)
         if job.options.atomic:
             done = self._transact_whole(conn, group[0], schema)
@@ -239,6 +242,18 @@ class JobRunner:
             faultpoints.passing("atomic.rolled_back")
             with self.watchdog(lease + _GRACE_SECONDS), translated(), conn.transaction():
                 return atomic.record(conn, claimed, aborted.errors)
+
+    def _transact_trial(self, conn: Connection, claimed: Claim, template: Template | None) -> Done | None:
+        """Judge a page of the rows that a trial reads."""
+        if template is None:
+            raise JobUnrunnable("The check has no schema")
+        deliveries = claimed.block.deliveries
+        poison = trial.poisonous(conn, claimed, template) if deliveries >= _SUSPICIOUS_DELIVERIES else set[bytes]()
+        with self.watchdog(blocks.lease_seconds(deliveries) + _GRACE_SECONDS), translated(), conn.transaction():
+            done = trial.run_step(conn, claimed, template, poison)
+        if done is not None:
+            faultpoints.passing("block.committed")
+        return done
 
     def _attempt(self, conn: Connection, run: Callable[..., Done | None], lease: int) -> Done | None:
         """Run in a transaction; in a second one that narrows down what the database refuses, if it refuses anything."""

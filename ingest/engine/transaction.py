@@ -204,7 +204,7 @@ def _judge(schema: ItemSchema, claim: Claim, sent: Items, items: list[Any], pois
             code, message, external_id, path = sent.unreadable[place]
             judged = ItemError(index, external_id, code, message, field=None if path is None else pointer(path))
         elif index in poison:
-            judged = _poisoned(index)
+            judged = poisoned(index)
         else:
             judged = schema.check(index, sent.texts[place], warnings, strict=claim.job.strict)
         if isinstance(judged, ItemError):
@@ -217,7 +217,8 @@ def _judge(schema: ItemSchema, claim: Claim, sent: Items, items: list[Any], pois
     return _Checked([items[place] for place in good], [indexes[place] for place in good], errors, warnings, sent.lines)
 
 
-def _poisoned(index: int) -> ItemError:
+def poisoned(index: int) -> ItemError:
+    """Return the error of an item that must not be checked."""
     return ItemError(index, None, "VALIDATION_FAILED", "Checking this item ended the process three times")
 
 

@@ -82,6 +82,12 @@ def _replaced_versions(conn: Connection, tenant: Tenant) -> None:
     conn.execute("UPDATE templates SET created_at = created_at - interval '1 hour'")
 
 
+def _tried_versions(conn: Connection, tenant: Tenant) -> None:
+    for _ in range(_ROWS):
+        templates.store_trial(conn, tenant.id, tenant.template_id or 0, None)
+    conn.execute("UPDATE templates SET created_at = created_at - interval '1 hour' WHERE trial")
+
+
 _BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], None], Callable[[Connection], int]]] = {
     "idempotency keys": (_old_keys, lambda conn: retention.purge_idempotency_keys(conn, limit=_LIMIT)),
     "uploads to expire": (_old_uploads, lambda conn: uploads.expire(conn, limit=_LIMIT)),
@@ -91,6 +97,7 @@ _BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], None], Callable[[Connec
     "jobs": (_ended_jobs, lambda conn: retention.purge_jobs(conn, days=1, limit=_LIMIT)),
     "gone ids": (_gone_jobs, lambda conn: gone.forget(conn, limit=_LIMIT)),
     "template versions": (_replaced_versions, lambda conn: retention.purge_template_versions(conn, limit=_LIMIT)),
+    "tried versions": (_tried_versions, lambda conn: retention.purge_template_versions(conn, limit=_LIMIT)),
     "late jobs": (_late_jobs, lambda conn: len(rescue.fail_late(conn, limit=_LIMIT))),
     "stuck jobs": (_stuck_jobs, lambda conn: len(rescue.fail_stuck(conn, seconds=60, limit=_LIMIT))),
 }

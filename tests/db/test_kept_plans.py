@@ -17,8 +17,10 @@ import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.data import entities, events, growth, retention, states
+from ingest.db.data import stored as stored_rows
 from ingest.db.data.entities import SCOPE
 from ingest.db.data.events import Links
+from ingest.db.data.stored import Place
 from ingest.db.jobs import (
     acceptance,
     blocks,
@@ -32,6 +34,7 @@ from ingest.db.jobs import (
     receiving,
     rescue,
     results,
+    trials,
     uploads,
 )
 from ingest.db.jobs.acceptance import NewJob
@@ -45,7 +48,7 @@ from ingest.intake.blocks import Block
 from ingest.items.entities import Entity
 from ingest.items.events import Event
 from ingest.items.states import State
-from ingest.jobs import Effect, ItemError, ItemWarning
+from ingest.jobs import TRIAL, Effect, ItemError, ItemWarning
 from tests.support.factories import accept, begin_part, make_tenant, new_job, new_upload, store_part
 from tests.support.factories import entity as sent_entity
 
@@ -195,6 +198,30 @@ def _revoke(conn: Connection, stored: Stored) -> object:
     return keys.revoke(conn, stored.tenant.id, made.id)
 
 
+def _page(conn: Connection, stored: Stored, place: Place) -> object:
+    return stored_rows.page(conn, stored.tenant.id, place, limit=100)
+
+
+_NO_TRIAL_OPEN = """
+UPDATE jobs SET kind = 'events' WHERE tenant_id = %s AND kind = %s AND status IN ('pending', 'processing')
+"""
+
+
+def _begin_trial(conn: Connection, stored: Stored) -> UUID:
+    version = templates.store_trial(conn, stored.tenant.id, stored.tenant.template_id or 0, None)
+    # Others may not have ended, or would be too many.
+    conn.execute(_NO_TRIAL_OPEN, (stored.tenant.id, TRIAL), prepare=False)
+    job = new_job(stored.tenant, TRIAL, template_id=version, ordered=False)
+    assert trials.accept(conn, job, place=b"{}", rows=100)
+    return job.id
+
+
+def _advance_trial(conn: Connection, stored: Stored) -> object:
+    job_id = _begin_trial(conn, stored)
+    conn.execute("UPDATE jobs SET status = 'processing', started_at = now() WHERE id = %s", (job_id,), prepare=False)
+    return trials.advance(conn, job_id, passed=1, failed=1, place=b"{}")
+
+
 def _new_key(stored: Stored) -> idempotency.Key:
     return idempotency.Key(stored.tenant.id, "writeStates", sha256(b"%d" % next(_numbers)).digest())
 
@@ -253,6 +280,10 @@ _READS: dict[str, Call] = {
     "templates.is_built_in": lambda conn, _stored: templates.is_built_in(conn, "tpl_igaming"),
     "templates.visible": lambda conn, stored: templates.visible(conn, stored.tenant.id),
     "retention.events_kept": lambda conn, stored: retention.events_kept(conn, stored.tenant.id),
+    "stored.page entities": lambda conn, stored: _page(conn, stored, Place("entities", "e000100")),
+    "stored.page states": lambda conn, stored: _page(conn, stored, Place("states", "e000100", "j")),
+    "stored.page events": lambda conn, stored: _page(conn, stored, Place("events", "e000100", event_id=1)),
+    "stored.estimated_count": lambda conn, stored: stored_rows.estimated_count(conn, stored.tenant.id),
     "blocks.extend_lease": lambda conn, _stored: blocks.extend_lease(conn, 2),
 }
 _WRITES: dict[str, Call] = {
@@ -337,6 +368,12 @@ _WRITES: dict[str, Call] = {
     "keys.revoke": _revoke,
     "tenants.choose_template": lambda conn, stored: tenants.choose_template(conn, stored.tenant.id, "tpl_igaming"),
     "tenants.configure": lambda conn, stored: tenants.configure(conn, stored.tenant.id, {"batch_wait_seconds": 1}),
+    "templates.store_trial": lambda conn, stored: templates.store_trial(
+        conn, stored.tenant.id, stored.tenant.template_id or 0, _SCHEMA
+    ),
+    "trials.accept": _begin_trial,
+    "trials.lock": lambda conn, stored: trials.lock(conn, _begin_trial(conn, stored)),
+    "trials.advance": _advance_trial,
     "templates.store": lambda conn, stored: templates.store(
         conn, stored.tenant.id, "tpl_own", name="Own", version="1", schema=_SCHEMA
     ),
@@ -353,8 +390,8 @@ _PLANNED_ANEW = {
 }
 _MODULES = (
     *(acceptance, blocks, claims, completion, control, gone, lookup),
-    *(outbox, parts, receiving, rescue, results, uploads),
-    *(entities, events, growth, retention, states),
+    *(outbox, parts, receiving, rescue, results, trials, uploads),
+    *(entities, events, growth, retention, states, stored_rows),
     *(idempotency, keys, templates, tenants),
 )
 

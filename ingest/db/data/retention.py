@@ -91,8 +91,9 @@ def purge_idempotency_keys(conn: Connection, *, limit: int) -> int:
 _PURGE_VERSIONS = """
 WITH replaced AS MATERIALIZED (
     SELECT t.id FROM templates t
-    WHERE EXISTS (SELECT FROM templates newer WHERE newer.tenant_id = t.tenant_id AND newer.slug = t.slug
-                  AND newer.id > t.id AND newer.created_at < now() - interval '10 minutes')
+    WHERE (t.trial AND t.created_at < now() - interval '10 minutes'
+           OR EXISTS (SELECT FROM templates newer WHERE newer.tenant_id = t.tenant_id AND newer.slug = t.slug
+                      AND NOT newer.trial AND newer.id > t.id AND newer.created_at < now() - interval '10 minutes'))
       AND NOT EXISTS (SELECT FROM tenants c WHERE c.id = t.tenant_id AND c.template_id = t.id)
 ), named AS MATERIALIZED (
     SELECT DISTINCT j.template_id FROM jobs j WHERE EXISTS (SELECT FROM replaced)
@@ -105,7 +106,7 @@ DELETE FROM templates WHERE id = ANY (ARRAY(
 
 
 def purge_template_versions(conn: Connection, *, limit: int) -> int:
-    """Delete template versions that a newer one has replaced, and that no tenant and no job names.
+    """Delete template versions that were replaced by a newer one or only tried, and that no tenant and no job names.
 
     Returns:
         The number that it deleted, at most `limit`.

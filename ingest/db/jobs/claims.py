@@ -16,7 +16,7 @@ from ingest.db.bulk import binary
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.lookup import COLUMNS, job_of
-from ingest.jobs import WAITS_FOR, Job, JobState
+from ingest.jobs import TRIAL, WAITS_FOR, Job, JobState
 
 # The most that one claim returns. So many items take a fifth of a second. Their payload is counted as it is stored,
 # since all of it is fetched at once.
@@ -48,7 +48,7 @@ _WAITS: LiteralString = ", ".join(
     for status in ("pending", "processing")
 )
 _KINDS: LiteralString = ", ".join(f"('{kind}')" for kind in WAITS_FOR)
-_BEGUN_KINDS: LiteralString = ", ".join(f"('{kind}', 'processing')" for kind in WAITS_FOR)
+_BEGUN_KINDS: LiteralString = ", ".join(f"('{kind}', 'processing')" for kind in (*WAITS_FOR, TRIAL))
 
 _EARLIER: LiteralString = """
             SELECT e.id, e.status, e.seq FROM jobs e
@@ -109,7 +109,7 @@ tenant AS (
 # The jobs of tenant `t` that may begin, or go on, now: the earliest of each kind, for if that one is blocked, so are
 # the later ones; the earliest unordered one; and of those that were put down the earliest of each kind. The one that
 # has waited longest comes first. No job of several blocks begins while an earlier one is put down, or a tenant would
-# have ever more jobs begun.
+# have ever more jobs begun. A trial holds no job up: it waits behind those that wait already after each page.
 HEADS: LiteralString = f"""
     SELECT h.id, h.queued_at FROM (
         SELECT j.id, j.queued_at, j.seq, j.blocks_open > 1 AS long, false AS begun FROM (VALUES {_KINDS}) AS k (kind)
@@ -127,7 +127,7 @@ HEADS: LiteralString = f"""
          WHERE NOT {HELD_BACK} AND {_HAS_OPEN_BLOCK}
          ORDER BY j.seq LIMIT 1)
       UNION ALL
-        SELECT j.id, j.queued_at, j.seq, false, true FROM (VALUES {_BEGUN_KINDS}) AS k (kind, status)
+        SELECT j.id, j.queued_at, j.seq, false, k.kind <> '{TRIAL}' FROM (VALUES {_BEGUN_KINDS}) AS k (kind, status)
         CROSS JOIN LATERAL (
             SELECT j.* FROM jobs j
             WHERE j.tenant_id = t.id AND j.status = k.status AND j.status IN ('pending', 'processing')

@@ -37,7 +37,7 @@ class TemplateCache:
 
 _VISIBLE = f"""
 SELECT DISTINCT ON (slug) {_COLUMNS} FROM templates
-WHERE tenant_id = %s OR tenant_id IS NULL ORDER BY slug, id DESC
+WHERE (tenant_id = %s OR tenant_id IS NULL) AND NOT trial ORDER BY slug, id DESC
 """
 
 
@@ -58,7 +58,9 @@ def is_built_in(conn: Connection, slug: str) -> bool:
 
 # Templates a tenant. Versions are not limited: the sweeper purges those that no tenant and no job names.
 MOST = 50
-_OTHERS = "SELECT count(DISTINCT slug) FROM templates WHERE tenant_id = %(tenant_id)s AND slug <> %(slug)s"
+_OTHERS = """
+SELECT count(DISTINCT slug) FROM templates WHERE tenant_id = %(tenant_id)s AND slug <> %(slug)s AND NOT trial
+"""
 _STORE = f"""
 INSERT INTO templates (tenant_id, slug, name, version, schema)
 VALUES (%(tenant_id)s, %(slug)s, %(name)s, %(version)s, %(schema)s)
@@ -104,3 +106,27 @@ def store(conn: Connection, tenant_id: int, slug: str, *, name: str, version: st
         template = Template.from_row(cursor.execute(_STORE, values).fetchall()[0])
     conn.execute(_MOVE_TENANT, {"id": template.id, "tenant_id": tenant_id, "slug": slug})
     return template
+
+
+_STORE_TRIAL = """
+INSERT INTO templates (tenant_id, slug, name, version, schema, trial)
+SELECT %(tenant_id)s, slug, name, version, coalesce(%(schema)s, schema), true FROM templates WHERE id = %(of)s
+RETURNING id
+"""
+
+
+def store_trial(conn: Connection, tenant_id: int, template_id: int, schema: dict[str, Any] | None) -> int:
+    """Store a version of a template to judge stored rows by, which nothing shows or chooses; return its internal id.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: whose rows they are.
+        template_id: of a version that is stored.
+        schema: as of `store`; None: that of this version.
+    """
+    values = {
+        "tenant_id": tenant_id,
+        "of": template_id,
+        "schema": None if schema is None else Jsonb(schema, exact_json),
+    }
+    return conn.execute(_STORE_TRIAL, values).fetchall()[0][0]  # type: ignore[return-value] # an integer

@@ -95,6 +95,7 @@ def resume(conn: Connection, public_id: UUID) -> bool:
 _CHOOSE_TEMPLATE = """
 UPDATE tenants SET template_id = newest.id
 FROM (SELECT id FROM templates WHERE slug = %(slug)s AND (tenant_id = %(tenant_id)s OR tenant_id IS NULL)
+        AND NOT trial
       ORDER BY id DESC LIMIT 1) newest
 WHERE tenants.id = %(tenant_id)s
 """

@@ -46,7 +46,7 @@ def test_results_that_were_kept_before_can_still_be_read(
             earlier = [name for name in migrations._all() if name < "0005"]
             before.setattr(migrations, "_all", lambda: earlier)
             migrate(conn)
-        tenant, _ = make_tenant(conn)
+        tenant, _ = make_tenant(conn, template=None)
         job_id, other = uuid7(), uuid7()
         for made in (job_id, other):
             conn.execute(
@@ -145,7 +145,7 @@ def test_jobs_that_were_accepted_before_keep_their_order(
             earlier = [name for name in migrations._all() if name < "0010"]
             before.setattr(migrations, "_all", lambda: earlier)
             migrate(conn)
-        tenant, _ = make_tenant(conn)
+        tenant, _ = make_tenant(conn, template=None)
         made = [uuid7() for _ in range(3)]
         for age, job_id in enumerate(made):
             conn.execute(

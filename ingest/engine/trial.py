@@ -1,0 +1,160 @@
+"""Run a trial: judge the rows that a tenant has stored by a schema, a page a transaction, and change nothing."""
+
+import sys
+from collections.abc import Collection
+from dataclasses import replace
+
+import msgspec
+
+from ingest import faultpoints
+from ingest.db.connection.pool import Connection
+from ingest.db.data import stored
+from ingest.db.data.stored import Page, Place, StoredRow
+from ingest.db.jobs import blocks, trials
+from ingest.db.jobs.claims import Claim
+from ingest.engine import quarantine
+from ingest.engine.kinds import KINDS, schema_of
+from ingest.engine.transaction import Done, JobEnded, fast_path, poisoned
+from ingest.errors import JobUnrunnable
+from ingest.ids import EVENT, spell
+from ingest.items.schema import ItemSchema
+from ingest.items.templates import Template
+from ingest.jobs import MOST_TRIAL_ERRORS_KEPT, ItemError, ItemWarning, JobState
+
+# The members of an item that hold a row's name and its document.
+_MEMBERS = {"entities": ("entityType", "data"), "events": ("eventType", "data"), "states": ("stateKey", "value")}
+
+
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The payload of a trial's block.
+
+    Attributes:
+        place: of the next row.
+        judged: how many rows are before it: the index of the next one.
+        kept: how many errors of rows of this kind are kept.
+    """
+
+    place: Place = Place()
+    judged: int = 0
+    kept: int = 0
+
+
+BEGINNING = msgspec.json.encode(Progress())
+
+
+def run_step(conn: Connection, claimed: Claim, template: Template, poison: Collection[bytes] = ()) -> Done | None:
+    """Lock the trial, judge a page of rows, record what would not pass, and move on, in the caller's transaction.
+
+    Args:
+        conn: in a transaction of this alone.
+        claimed: the trial and its block.
+        template: to judge by.
+        poison: texts of rows that must not be checked: each is an error.
+
+    Returns:
+        None if another worker holds the trial or has ended it.
+
+    Raises:
+        JobEnded: it was ended meanwhile, so the transaction must be rolled back.
+        JobUnrunnable: its place cannot be read; likewise.
+    """
+    job = claimed.job
+    payload = trials.lock(conn, job.id)
+    if payload is None:
+        return None
+    faultpoints.passing("block.locked")
+    blocks.extend_lease(conn, claimed.block.deliveries)
+    progress, page = _next_page(conn, job.tenant_id, _read(payload))
+    kind, rows = progress.place.kind, page.rows
+    errors, warnings = _judge(_schema(template, kind), kind, rows, progress.judged, poison)
+    faultpoints.passing("block.checked")
+    kept = errors[: MOST_TRIAL_ERRORS_KEPT - progress.kept]
+    blocks.record_errors(conn, [(job.id, error) for error in kept])
+    faultpoints.passing("block.written")
+    following = None
+    if page.next_place is not None:
+        same = page.next_place.kind == kind
+        after = Progress(page.next_place, progress.judged + len(rows), progress.kept + len(kept) if same else 0)
+        following = msgspec.json.encode(after)
+    state = trials.advance(conn, job.id, passed=len(rows) - len(errors), failed=len(errors), place=following)
+    if state is None:
+        raise JobEnded
+    blocks.record_warnings(conn, {job.id: warnings})
+    faultpoints.passing("block.closed")
+    return Done({job.id: state}, yielded=state is JobState.PROCESSING)
+
+
+def poisonous(conn: Connection, claimed: Claim, template: Template) -> set[bytes]:
+    """Return the texts of rows of the next page whose check ends the process that does it.
+
+    Args:
+        conn: in no transaction.
+        claimed: as of `run_step`; likewise `template`.
+        template: likewise.
+    """
+    progress, page = _next_page(conn, claimed.job.tenant_id, _read(claimed.block.payload))
+    texts = _texts(progress.place.kind, page.rows)
+    check = _schema(template, progress.place.kind).check
+    return {bytes(texts[place]) for place in quarantine.poisonous(check, list(enumerate(texts)))}
+
+
+def _read(payload: bytes) -> Progress:
+    try:
+        return msgspec.json.decode(payload, type=Progress)
+    except msgspec.MsgspecError:
+        raise JobUnrunnable("The place that the check had come to cannot be read") from None
+
+
+def _next_page(conn: Connection, tenant_id: int, progress: Progress) -> tuple[Progress, Page]:
+    """Return the next rows; where a kind has none left, those of the next kind, which a transaction more would cost."""
+    page = stored.page(conn, tenant_id, progress.place)
+    while page.next_place is not None and page.next_place.kind != progress.place.kind:
+        progress = Progress(page.next_place, progress.judged)
+        page = stored.page(conn, tenant_id, progress.place)
+    return progress, page
+
+
+def _schema(template: Template, kind: str) -> ItemSchema:
+    # A row that was taken has no size that could be wrong: merges may have let it grow beyond that of an item.
+    return schema_of(KINDS[kind], template, sys.maxsize)
+
+
+def _texts(kind: str, rows: Collection[StoredRow]) -> list[msgspec.Raw]:
+    """Return rows as the items that a client would send to have them."""
+    name, document = _MEMBERS[kind]
+    return [
+        msgspec.Raw(
+            _ENCODE({"externalId": row.external_id, name: row.name, document: msgspec.Raw(row.document.encode())})
+        )
+        for row in rows
+    ]
+
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+def _judge(
+    schema: ItemSchema, kind: str, rows: list[StoredRow], first: int, poison: Collection[bytes]
+) -> tuple[list[ItemError], list[ItemWarning]]:
+    """Return an error for each row that would not pass, and warnings of the others; both say which row it is."""
+    texts = _texts(kind, rows)
+    fast = fast_path(schema)
+    items = [None] * len(texts) if fast is None or poison else fast.check(texts)
+    errors: list[ItemError] = []
+    warnings: list[ItemWarning] = []
+    for place in [place for place, item in enumerate(items) if item is None]:
+        row, index, found = rows[place], first + place, list[ItemWarning]()
+        judged = poisoned(index) if bytes(texts[place]) in poison else schema.check(index, texts[place], found)
+        told = f"{_called(kind, row)}: "
+        if isinstance(judged, ItemError):
+            errors.append(replace(judged, external_id=row.external_id, message=told + judged.message))
+        warnings += [replace(warning, message=told + warning.message) for warning in found]
+    return errors, warnings
+
+
+def _called(kind: str, row: StoredRow) -> str:
+    if kind == "entities":
+        return f'Entity "{row.external_id}"'
+    if row.public_id is None:
+        return f'State "{row.name}" of "{row.external_id}"'
+    return f'Event {spell(EVENT, row.public_id)} of "{row.external_id}"'

@@ -1,0 +1,138 @@
+"""docs/contracts/templates.md: `POST /templates/{id}/check`."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs.trials import MOST_OPEN
+from tests.api.conftest import Api, data, refused
+from tests.support.factories import entity, event, state
+
+CHECK = "/templates/tpl_igaming/check"
+
+SCHEMA: dict[str, Any] = {
+    "entity_types": {
+        "player": {"required": ["email"], "optional": ["vip_level"], "fields": {"vip_level": {"type": "string"}}}
+    },
+    "event_types": {"transaction": {"required": [], "optional": []}},
+    "state_keys": ["balance"],
+    "states": {"balance": {"type": "integer"}},
+    "pii_fields": {},
+}
+
+
+@pytest.fixture
+def stored(api: Api, run_jobs: Callable[[], int]) -> None:
+    """Two entities, and a state and an event of one of them."""
+    api.post("/batch/entities", [entity(1), entity(2, data={"email": "x", "vip_level": "3"})])
+    api.post("/batch/states", [state(1, value=1.5)])
+    api.post("/batch/events", [event(1)])
+    run_jobs()
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_check_answers_with_a_job_whose_errors_name_what_would_not_pass(
+    api: Api, run_jobs: Callable[[], int]
+) -> None:
+    answer = api.post(CHECK, {"schema": SCHEMA})
+    assert answer.status_code == 202
+    assert (data(answer)["status"], data(answer)["errors"]) == ("pending", [])
+    assert answer.headers["Location"].endswith(f"/batch/jobs/{data(answer)['jobId']}")
+    run_jobs()
+    job = api.job(answer)
+    assert (job["type"], job["status"], job["progress"], job["total"]) == ("template_check", "completed", 100, 4)
+    assert job["output"]["errors"] == [
+        {
+            "index": 0,
+            "line": None,
+            "externalId": "player_000001",
+            "code": "VALIDATION_FAILED",
+            "message": 'Entity "player_000001": Field "vip_level" must be a string, not an integer',
+            "field": "/data/vip_level",
+        },
+        {
+            "index": 2,
+            "line": None,
+            "externalId": "player_000001",
+            "code": "VALIDATION_FAILED",
+            "message": 'State "balance" of "player_000001": Field "value" must be an integer, not a number',
+            "field": "/value",
+        },
+    ]
+    assert data(api.get(f"/batch/jobs/{job['id']}/errors")) == job["output"]["errors"]
+    assert "results" not in job["links"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_check_waits_for_its_job_as_a_batch_does(api: Api, stand_in_worker: Callable[[], None]) -> None:
+    stand_in_worker()
+    answer = api.post(CHECK, {"schema": SCHEMA}, Prefer="wait=30")
+    assert (answer.status_code, data(answer)["failed"]) == (200, 2)
+
+
+def test_a_check_changes_no_template_and_no_choice(api: Api, run_jobs: Callable[[], int]) -> None:
+    before = data(api.get("/templates")), data(api.get("/settings"))
+    answer = api.post(CHECK, {"schema": SCHEMA})
+    run_jobs()
+    assert api.job(answer)["status"] == "completed"
+    api.put("/settings", {"templateId": "tpl_igaming"})
+    assert (data(api.get("/templates")), data(api.get("/settings"))) == before
+    assert data(api.post("/entities", entity(3)))["action"] == "created"
+
+
+@pytest.mark.usefixtures("stored")
+def test_without_a_schema_the_newest_version_is_tried(api: Api, run_jobs: Callable[[], int]) -> None:
+    api.put("/templates/tpl_own", {"name": "Own", "schema": SCHEMA})
+    stricter = deepcopy(SCHEMA)
+    stricter["entity_types"]["player"]["required"].append("phone")
+    api.put("/templates/tpl_own", {"name": "Own", "schema": stricter})
+    answer = api.post("/templates/tpl_own/check", {})
+    run_jobs()
+    first, *_ = api.job(answer)["output"]["errors"]
+    assert "phone" in first["message"]
+
+
+def test_a_template_that_is_not_there_or_another_tenants_is_404(api: Api, new_api: Callable[..., Api]) -> None:
+    refused(api.post("/templates/tpl_nothing/check", {"schema": SCHEMA}), 404, "NOT_FOUND", "tpl_nothing")
+    new_api().put("/templates/tpl_theirs", {"name": "Theirs", "schema": SCHEMA})
+    refused(api.post("/templates/tpl_theirs/check", {"schema": SCHEMA}), 404, "NOT_FOUND", "tpl_theirs")
+
+
+def test_a_check_reads_no_row_of_another_tenant(
+    api: Api, new_api: Callable[..., Api], run_jobs: Callable[[], int]
+) -> None:
+    new_api().post("/batch/entities", [entity(1)])
+    run_jobs()
+    answer = api.post(CHECK, {"schema": SCHEMA})
+    run_jobs()
+    assert api.job(answer)["total"] == 0
+    refused(new_api().get(f"/batch/jobs/{data(answer)['jobId']}"), 404, "NOT_FOUND")
+
+
+def test_a_wrong_schema_is_400_and_names_the_place(api: Api, observer: Connection) -> None:
+    wrong = deepcopy(SCHEMA)
+    wrong["states"]["balance"]["minimum"] = "1"
+    refused(api.post(CHECK, {"schema": wrong}), 400, "INVALID_INPUT", "/schema/states/balance/minimum must be a number")
+    refused(api.post(CHECK, {"scheme": SCHEMA}), 400, "INVALID_INPUT", "scheme")
+    assert observer.execute("SELECT FROM jobs").rowcount == 0
+
+
+def test_one_check_too_many_is_409_until_another_one_is_over(api: Api, run_jobs: Callable[[], int]) -> None:
+    for _ in range(MOST_OPEN):
+        assert api.post(CHECK, {}).status_code == 202
+    refused(api.post(CHECK, {}), 409, "LIMIT_REACHED", "10 checks")
+    run_jobs()
+    assert api.post(CHECK, {}).status_code == 202
+
+
+def test_a_repeated_check_under_the_same_key_is_the_same_job(api: Api, observer: Connection) -> None:
+    first = api.post(CHECK, {"schema": SCHEMA}, Idempotency_Key="a")
+    again = api.post(CHECK, {"schema": SCHEMA}, Idempotency_Key="a")
+    assert data(again)["jobId"] == data(first)["jobId"]
+    assert again.headers["Idempotent-Replayed"] == "true"
+    refused(api.post(CHECK, {}, Idempotency_Key="a"), 422, "IDEMPOTENCY_KEY_REUSED")
+    assert observer.execute("SELECT FROM jobs").rowcount == 1
+    assert observer.execute("SELECT FROM templates WHERE trial").rowcount == 1
