@@ -7,6 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from ingest import faultpoints
+from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
 from ingest.db.data import stored
 from ingest.db.data.stored import Page, Place, StoredRow
@@ -92,7 +93,8 @@ def poisonous(conn: Connection, claimed: Claim, template: Template) -> set[bytes
         claimed: as of `run_step`; likewise `template`.
         template: likewise.
     """
-    progress, page = _next_page(conn, claimed.job.tenant_id, _read(claimed.block.payload))
+    with translated(), conn.transaction():
+        progress, page = _next_page(conn, claimed.job.tenant_id, _read(claimed.block.payload))
     texts = _texts(progress.place.kind, page.rows)
     check = _schema(template, progress.place.kind).check
     return {bytes(texts[place]) for place in quarantine.poisonous(check, list(enumerate(texts)))}

@@ -18,6 +18,11 @@ Submit = Callable[..., UUID]
 
 def walk(conn: Connection, tenant: Tenant, *, limit: int) -> list[tuple[str, StoredRow]]:
     """Return all rows behind one another, each with its kind."""
+    with conn.transaction():
+        return _walk(conn, tenant, limit=limit)
+
+
+def _walk(conn: Connection, tenant: Tenant, *, limit: int) -> list[tuple[str, StoredRow]]:
     found: list[tuple[str, StoredRow]] = []
     place: Place | None = Place()
     while place is not None:
@@ -106,7 +111,8 @@ def test_a_page_of_large_documents_ends_early_and_holds_one_at_least(
     pages: list[int] = []
     place: Place | None = Place()
     while place is not None and place.kind == "entities":
-        page = stored.page(observer, owner.id, place)
+        with observer.transaction():
+            page = stored.page(observer, owner.id, place)
         pages.append(len(page.rows))
         place = page.next_place
     assert pages[-1] == 0
