@@ -40,6 +40,7 @@ _RACES, _LOSSES = "tests/engine/test_executor_races.py", "tests/engine/test_exec
 _ATOMIC, _EARLY = "tests/engine/test_atomic.py", "tests/engine/test_job_ends_early.py"
 _DRY = "tests/engine/test_validate_only.py"
 _UPLOADS = "tests/db/jobs/test_uploads.py"
+_TRIALS = "tests/engine/test_trial.py"
 _WRITTEN = 'faultpoints.passing("block.written")'
 
 MUTANTS = (
@@ -50,6 +51,16 @@ MUTANTS = (
             "tests/chaos/test_deliveries.py::test_a_second_delivery_leaves_a_block_alone_that_is_held",
             f"{_RACES}::test_a_second_delivery_in_the_middle_of_a_block_leaves_at_once",
         ),
+    ),
+    Mutant(
+        "the lease on a check of stored rows",
+        (("ingest/db/jobs/trials.py", " FOR UPDATE SKIP LOCKED", ""),),
+        (f"{_TRIALS}::test_a_trial_that_another_worker_holds_is_left_to_it",),
+    ),
+    Mutant(
+        "the place of the next row, moved on by the transaction that judges",
+        (("ingest/db/jobs/trials.py", "SET payload = coalesce(%(place)s::bytea, '')", "SET payload = payload"),),
+        (f"{_TRIALS}::test_a_late_claim_goes_on_where_the_trial_is_and_judges_no_row_twice",),
     ),
     Mutant(
         "one transaction for what is written and what is recorded",
