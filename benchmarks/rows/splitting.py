@@ -19,7 +19,7 @@ from ingest.intake import codings
 from ingest.intake.lines import cut_lines
 
 _LINES = 1_000_000
-_CHUNK = 64 * 1024  # as web reads them
+_CHUNK = 128 * 1024  # as web reads them
 _TIMES = 3  # that one `wc` reads the file, so that its start weighs little
 _BLOCK_LINES, _BLOCK_BYTES, _ITEM_BYTES = 10_000, 4 * 1024 * 1024, 1024 * 1024  # as in `ingest.intake.blocks`
 

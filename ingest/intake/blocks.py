@@ -13,7 +13,7 @@ from ingest.intake.csv_header import RowTypes, row_bytes
 from ingest.intake.csv_records import cut_records, grammar_of
 from ingest.intake.csv_rows import items_of_rows
 from ingest.intake.items import NULL, Items, Unreadable
-from ingest.intake.lines import Lines, as_sent, cut_lines, is_blank, lengths
+from ingest.intake.lines import Lines, Part, as_sent, cut_lines, is_blank, lengths
 from ingest.jobs import CsvFormat
 
 # A block is one transaction; at this size checking and writing it stays far inside the guards of
@@ -36,7 +36,7 @@ class _Zstd(threading.local):
         self.compress = self._compressor.compress
         self.decompress = zstandard.ZstdDecompressor().decompress
 
-    def compress_parts(self, parts: Sequence[bytes]) -> bytes:
+    def compress_parts(self, parts: Sequence[Part]) -> bytes:
         """Compress parts as if they were one."""
         # The frame tells its size, as `decoded_bytes` wants it.
         frame = self._compressor.compressobj(size=sum(map(len, parts)))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import zstandard
-from isal import isal_zlib
+from isal import igzip_lib
 
 from ingest.errors import InvalidInput, PayloadTooLarge
 
@@ -20,6 +20,7 @@ _EXPANDS_FREELY_BYTES = 10 * 1024 * 1024
 _MOST_EXPANSION = 1_000
 
 _GZIP_STEP_BYTES = 256 * 1024  # decoded: what stays in the processor's cache
+_GZIP_READ_BYTES = 32 * 1024  # encoded: they count as read once ISA-L has them, which tells no more of its place
 # Encoded: zstandard cannot bound what it makes of them, which is 128 kB for each 4 bytes at most.
 _ZSTD_STEP_BYTES = 512
 _ZSTD_WINDOW_BYTES = 8 * 1024 * 1024  # the most that a sender may assume (RFC 9659)
@@ -51,26 +52,27 @@ class _Gzip:
 
     def feed(self, encoded: bytes) -> Iterator[tuple[int, bytes]]:
         """As of _Decoder."""
-        while encoded:
-            self._fed = True
-            read = len(encoded)
-            if self._member is None or self._member.eof:
-                encoded = self._begin + encoded
-                if len(encoded) <= _FLAGS_AT:
-                    self._begin = encoded
-                    yield read, b""
-                    return
-                self._member, self._begin = _decompressor(encoded[_FLAGS_AT]), b""
-            decoded = self._inflate(encoded)
-            encoded = self._member.unconsumed_tail or self._member.unused_data
-            yield read - len(encoded), decoded
-        while self._member is not None and (decoded := self._inflate(b"")):
-            yield 0, decoded
+        for start in range(0, len(encoded), _GZIP_READ_BYTES):
+            step = encoded[start : start + _GZIP_READ_BYTES]
+            read = len(step)
+            while step:
+                self._fed = True
+                if self._member is None or self._member.eof:
+                    step = self._begin + step
+                    if len(step) <= _FLAGS_AT:
+                        self._begin = step
+                        yield read, b""
+                        break
+                    self._member, self._begin = _decompressor(step[_FLAGS_AT]), b""
+                yield read, self._inflate(step)
+                while not self._member.eof and (decoded := self._inflate(b"")):
+                    yield 0, decoded
+                step, read = self._member.unused_data, 0
 
     def _inflate(self, encoded: bytes) -> bytes:
         try:
             inflated: bytes = self._member.decompress(encoded, _GZIP_STEP_BYTES)
-        except (isal_zlib.IsalError, zlib.error) as error:  # type: ignore[misc] # its stub takes the class for an instance
+        except (igzip_lib.IsalError, zlib.error) as error:  # type: ignore[misc] # its stub takes the class for an instance
             raise ValueError(str(error)) from None
         return inflated
 
@@ -89,8 +91,26 @@ def _decompressor(flags: int) -> Any:
     # several reads.
     optional = flags & (_FEXTRA | _FNAME | _FCOMMENT)
     if flags & _FHCRC or optional & (optional - 1):
-        return zlib.decompressobj(_GZIP)
-    return isal_zlib.decompressobj(_GZIP)
+        return _Zlib()
+    return igzip_lib.IgzipDecompressor(igzip_lib.DECOMP_GZIP)
+
+
+class _Zlib:
+    """Decompresses a member of gzip by zlib, and keeps what it has not read yet, as ISA-L does."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP)
+
+    def decompress(self, encoded: bytes, most: int) -> bytes:
+        return self._member.decompress(self._member.unconsumed_tail + encoded, most)
+
+    @property
+    def eof(self) -> bool:
+        return self._member.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._member.unused_data
 
 
 class _Zstd:

@@ -155,7 +155,7 @@ def cut_records(
             if len(block) == most_records or size >= most_bytes or gone:
                 made = _lines(block, first, grammar)
                 yield made
-                first += sum(part.count(b"\n") for part in made.parts) + gone
+                first += sum(bytes(part).count(b"\n") for part in made.parts) + gone
                 block, size = [], 0
     if block:
         yield _lines(block, first, grammar)

@@ -27,6 +27,10 @@ _PIECE_BYTES = 256 * 1024
 _UTF_16 = {codecs.BOM_UTF16_LE: "FF FE", codecs.BOM_UTF16_BE: "FE FF"}
 
 
+# Bytes of a body; those that need not be copied stay in the piece in which they came.
+Part = bytes | memoryview
+
+
 class Lines(NamedTuple):
     """Whole lines.
 
@@ -36,7 +40,7 @@ class Lines(NamedTuple):
         items: how many of them are not blank.
     """
 
-    parts: Sequence[bytes]
+    parts: Sequence[Part]
     first: int
     items: int
 
@@ -53,23 +57,23 @@ def cut_lines(chunks: Iterable[bytes], *, most_lines: int, most_bytes: int, long
     Raises:
         InvalidInput: the body is in UTF-16.
     """
-    parts: list[bytes] = []
+    parts: list[Part] = []
     count, items, size, first = 0, 0, 0, 1
-    for text, lines, filled in _whole_lines(_pieces(without_mark(chunks)), longest_line):
-        taken, place = 0, 0  # lines that blocks have already, and their bytes
-        while count + len(lines) - taken >= most_lines or size + len(text) - place >= most_bytes:
+    for texts, lines, filled in _whole_lines(_pieces(without_mark(chunks)), longest_line):
+        taken, left = 0, sum(map(len, texts))  # lines that blocks have already, and bytes that they have not
+        while count + len(lines) - taken >= most_lines or size + left >= most_bytes:
             some = lines[taken : taken + most_lines - count]
             part = b"".join(some)
             yield Lines([*parts, part], first, items + _items(some, filled=filled))
             first += count + len(some)
-            taken, place = taken + len(some), place + len(part)
+            taken, left = taken + len(some), left - len(part)
             parts, count, items, size = [], 0, 0, 0
         if taken < len(lines):
             some = lines[taken:] if taken else lines  # a copy would touch every line
-            parts.append(text[place:])
+            parts += [b"".join(some)] if taken else texts
             count += len(some)
             items += _items(some, filled=filled)
-            size += len(text) - place
+            size += left
     if parts:
         yield Lines(parts, first, items)
 
@@ -131,8 +135,8 @@ def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield chunk[start : start + _PIECE_BYTES]
 
 
-def _whole_lines(pieces: Iterable[bytes], longest_line: int) -> Iterator[tuple[bytes, list[bytes], bool]]:
-    """Yield the lines that end in each piece, with their line feeds, as one text and one by one.
+def _whole_lines(pieces: Iterable[bytes], longest_line: int) -> Iterator[tuple[list[Part], list[bytes], bool]]:
+    """Yield the lines that end in each piece, with their line feeds, as parts of a text and one by one.
 
     True stands beside them if it is known that none is blank. The last line of all may lack its line feed, and gets
     one.
@@ -141,30 +145,42 @@ def _whole_lines(pieces: Iterable[bytes], longest_line: int) -> Iterator[tuple[b
     length = 0  # of that line
     blank = True  # as far as bytes of it are lost
     for piece in pieces:
-        end = piece.rfind(b"\n") + 1
-        if end:
-            text = b"".join([*begun, memoryview(piece)[:end]])
-            # readlines looks for line feeds three times as fast as bytes.split, which looks at each byte by itself.
-            lines = BytesIO(text).readlines()
+        # readlines looks for line feeds three times as fast as bytes.split, which looks at each byte by itself.
+        lines = BytesIO(piece).readlines()
+        rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+        if lines:
+            start, end = 0, len(piece) - len(rest)
+            texts: list[Part] = []
+            lost = length - sum(map(len, begun))
+            if begun:
+                start = len(lines[0])
+                lines[0] = b"".join([*begun, lines[0]])
+                texts.append(lines[0])
+            texts.append(_part(piece, start, end))
             # Space and NUL sort before all that a JSON text begins with, so most pieces need no look at each line.
             least = min(lines)
             if length + end > longest_line or least.startswith(_NUL):
-                lost = length - sum(map(len, begun))
                 lines = [
                     _kept(lines[0], lost, longest_line, blank=blank),
                     *(_kept(line, 0, longest_line) for line in lines[1:]),
                 ]
-                text, least = b"".join(lines), min(lines)
-            yield text, lines, least >= _LEAST_BEGIN
+                texts, least = [b"".join(lines)], min(lines)
+            yield texts, lines, least >= _LEAST_BEGIN
             begun, length, blank = [], 0, True
-        begun.append(piece[end:])
-        length += len(piece) - end
+        if rest:
+            begun.append(rest)
+            length += len(rest)
         if length > longest_line + len(b"\r"):
             blank = blank and b"".join(begun).isspace()
             begun.clear()
     if length:
         line = _kept(b"".join([*begun, b"\n"]), length - sum(map(len, begun)), longest_line, blank=blank)
-        yield line, [line], False
+        yield [line], [line], False
+
+
+def _part(piece: bytes, start: int, end: int) -> Part:
+    """Return a part of a piece, without copying it; but a small part shall not keep all of its piece in memory."""
+    return memoryview(piece)[start:end] if 2 * (end - start) > len(piece) else piece[start:end]
 
 
 def _kept(line: bytes, lost: int, longest_line: int, *, blank: bool = True) -> bytes:

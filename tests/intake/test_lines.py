@@ -119,6 +119,13 @@ def test_a_block_of_several_lines_is_cut_by_bytes_too() -> None:
     assert [b"".join(block.parts).count(b"\n") for block in blocks] == [2, 1]
 
 
+def test_no_block_keeps_a_piece_of_its_body_for_a_few_bytes_of_it() -> None:
+    too_large = [b"{}\n" + b"x" * 1_000, b"x" * 1_000 + b"\n"]
+    [block] = cut_lines(too_large * 100, most_lines=1_000, most_bytes=1_000_000, longest_line=LONGEST)
+    kept = [part.obj if isinstance(part, memoryview) else part for part in block.parts]
+    assert sum(map(len, kept)) <= 2 * sum(map(len, block.parts))
+
+
 def test_values_that_hide_each_other_s_number_are_told_apart() -> None:
     [block] = blocks_of_lines([b'{"a":\n1}\n{"b": 2} {"c": 3}\n'], longest_line=LONGEST)
     assert block.items == 3
