@@ -7,6 +7,7 @@ code: a loop of Python's over a text would take seconds of a process.
 
 import json
 import re
+from collections import Counter
 from decimal import Decimal
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 RawObject = dict[str, msgspec.Raw]
+_Value = TypeVar("_Value")
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(RawObject)
@@ -26,6 +28,7 @@ _NO_SURROGATE = rb"\\uff"  # stands in for it, as long as it is, while the rest 
 STEPS = bytes({ord("["): 1, ord("{"): 1, ord("]"): 255, ord("}"): 255}.get(byte, 0) for byte in range(256))
 _SPACE = b" \t\n\r"
 _COMMA = ord(",")
+_LONGEST_SHOWN = 200
 _MANY = 1_000_000  # commas: so many items can be split off at no great cost
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 STRINGS = re.compile(_STRING, re.DOTALL)
@@ -57,6 +60,18 @@ class TooMany(ValueError):
     def __init__(self, count: str) -> None:
         super().__init__(f"it has {count} items")
         self.count = count
+
+
+class Repeated(ValueError):
+    """An object has two members of one name.
+
+    Args:
+        name: of them.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name[:_LONGEST_SHOWN].encode(errors="replace").decode()  # a lone surrogate cannot be answered
+        super().__init__(f'The member "{self.name}" stands more than once; send it once')
 
 
 def split_array(text: bytes, *, deep: bool = False, most: int | None = None) -> list[msgspec.Raw]:
@@ -105,27 +120,32 @@ def split_batch(text: bytes) -> RawObject:
         text: UTF-8.
 
     Returns:
-        The values as the bytes that were sent, of equal names the last. One may hold lone surrogates, or be nested
-        deeply.
+        The values as the bytes that were sent. One may hold lone surrogates, or be nested deeply.
 
     Raises:
         NotAnObject: it is JSON of another type.
+        Repeated: two of its members have one name; the items of one of them would be lost.
         ValueError: it is not JSON.
     """
     text.decode()
+    members: RawObject | None
     try:
-        return _OBJECT.decode(text)
+        members = _OBJECT.decode(text)
     except msgspec.ValidationError:
         raise NotAnObject("not a JSON object") from None
     except RecursionError:
         members = None
     except msgspec.DecodeError as error:
         members = _stand_ins(_OBJECT, text, error)
+    else:
+        if (name := _repeated(members, text)) is not None:
+            raise Repeated(name)
+        return members
     if members is not None and (named := _named_like(members, text)) is not None:
         return named
     if not text.lstrip(_SPACE).startswith(b"{"):
         raise NotAnObject("not a JSON object")
-    return dict(_member(part) for part in _parts(text, b"}"))
+    return _once([_member(part) for part in _parts(text, b"}")])
 
 
 def split_object(text: bytes | msgspec.Raw) -> RawObject:
@@ -143,6 +163,38 @@ def split_object(text: bytes | msgspec.Raw) -> RawObject:
         raise ValueError("nested too deeply") from None
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from None
+
+
+def check_once(text: bytes | msgspec.Raw) -> None:
+    """Check a short JSON text for objects that have a member twice: its sender cannot mean both.
+
+    Args:
+        text: of some hundred kB at most.
+
+    Raises:
+        Repeated: there is one.
+        ValueError: it is nested too deeply.
+    """
+    try:
+        _ONCE.decode(bytes(text).decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _once(members: list[tuple[str, _Value]]) -> dict[str, _Value]:
+    """Return members by their names.
+
+    Raises:
+        Repeated: two have one name.
+    """
+    named = dict(members)
+    if len(named) < len(members):
+        raise Repeated(next(name for name, times in Counter(name for name, _ in members).items() if times > 1))
+    return named
+
+
+# Numbers stay text: int() refuses more than 4,300 digits.
+_ONCE = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str)
 
 
 def decode(text: bytes | msgspec.Raw) -> Any:
@@ -235,16 +287,45 @@ def _named_like(members: RawObject, text: bytes) -> RawObject | None:
     place = text.index(b"{") + 1
     cut: RawObject = {}
     for value in members.values():
-        gap = _GAP.match(text, place)
-        name = _NAME.match(text, gap.end() if gap else place)
-        if name is None:
+        found = _name_at(text, place)
+        if found is None:
             return None
-        place = name.end() + len(value)
-        part = text[name.end() : place]
+        name, start = found
+        place = start + len(value)
+        part = text[start:place]
         if SURROGATE.sub(_NO_SURROGATE, part) != bytes(value):
             return None
-        cut[str(json.loads(name[1]))] = msgspec.Raw(part)
+        cut[name] = msgspec.Raw(part)
     return cut if text[place:].strip(_SPACE) == b"}" else None
+
+
+def _repeated(members: RawObject, text: bytes) -> str | None:
+    """Return the name of a member that stands twice in an object; None where there is none.
+
+    Args:
+        members: those of the object, of equal names the last.
+        text: the object.
+    """
+    place, name = text.index(b"{") + 1, ""
+    for known, value in members.items():
+        found = _name_at(text, place)
+        if found is None:  # the number before it goes on: `members` has another one
+            return name
+        name, start = found
+        if name != known or not text.startswith(bytes(value), start):
+            return name
+        place = start + len(value)
+    if text[place:].strip(_SPACE) == b"}":
+        return None
+    found = _name_at(text, place)
+    return found[0] if found else name
+
+
+def _name_at(text: bytes, place: int) -> tuple[str, int] | None:
+    """Return the name of the member there, and where its value begins; None where no name stands."""
+    gap = _GAP.match(text, place)
+    match = _NAME.match(text, gap.end() if gap else place)
+    return (str(json.loads(match[1])), match.end()) if match else None
 
 
 def _deep_array(text: bytes) -> list[msgspec.Raw]:

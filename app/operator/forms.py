@@ -250,13 +250,17 @@ def read_object() -> dict[str, Any]:
     """Return the body of this request, a JSON object.
 
     Raises:
-        InvalidInput: it is none, or a few bytes of it would read back as megabytes of digits.
+        InvalidInput: it is none, an object in it has a member twice, or a few bytes of it would read back as megabytes
+            of digits.
     """
     text = body.read_form()
     if json_screen.has_huge_exponent(text):
         raise InvalidInput("The body holds a number whose exponent is beyond 999")
     try:
+        json_text.check_once(text)
         value = json_text.decode(text)
+    except json_text.Repeated as error:
+        raise InvalidInput(str(error)) from None
     except ValueError as error:
         raise InvalidInput(f"The body is not valid JSON: {error}") from None
     if not isinstance(value, dict):

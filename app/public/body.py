@@ -28,7 +28,7 @@ def items(name: str, most: int) -> list[msgspec.Raw]:
         most: how many the call takes.
 
     Raises:
-        FaultyBody: the body is no JSON object, or has no such list of at most so many items.
+        FaultyBody: the body is no JSON object, has a member twice, or has no such list of at most so many items.
     """
     return _list(name, _member(name), most)
 
@@ -38,6 +38,8 @@ def _member(name: str) -> msgspec.Raw:
         members = json_text.split_batch(read(or_lines=True))
     except json_text.NotAnObject:
         raise FaultyBody.at([], "value is not a valid dict", "type_error.dict") from None
+    except json_text.Repeated as error:
+        raise FaultyBody.at([error.name], str(error), "value_error.repeated") from None
     except UnicodeDecodeError as error:
         raise _malformed(f"The body is not valid UTF-8 (byte {error.start})") from None
     except ValueError as error:

@@ -285,7 +285,7 @@ def test_a_batchs_object_is_split_into_its_members_with_and_without_a_lone_surro
 @pytest.mark.parametrize("lone", [b"", b'"more": "\\ud800",'])
 def test_a_member_of_a_batch_is_the_senders_own_text(lone: bytes) -> None:
     value = b'[ {"a" : 1.50, "a": "}],{[\\"" } ,\t"\\\\"]'
-    text = b' {\n"events" : 1,' + lone + b' "\\u0065vents"\t:' + value + b" } "
+    text = b" {\n" + lone + b' "\\u0065vents"\t:' + value + b" } "
     assert bytes(json_text.split_batch(text)["events"]) == value
 
 
@@ -350,12 +350,35 @@ def test_depth_counts_brackets_outside_of_strings(text: bytes, levels: int) -> N
         assert json_screen.is_deep(msgspec.Raw(text), levels - 1) is True
 
 
-def test_an_object_with_lone_surrogates_and_equal_names_is_cut_at_its_members() -> None:
+def test_an_object_with_lone_surrogates_is_cut_at_its_members() -> None:
     sent = b' {"a" : "\\ud800" , "b":[ {"}":1} ,"\\udfff"], "\\ud800": {"c": "\\\\\\""}, "d" :-1.50e3 } '
     expected = {"a": b'"\\ud800"', "b": b'[ {"}":1} ,"\\udfff"]', "\ud800": b'{"c": "\\\\\\""}', "d": b"-1.50e3"}
     assert {name: bytes(value) for name, value in json_text.split_batch(sent).items()} == expected
-    twice = json_text.split_batch(b'{"a": 1, "b": "\\ud800", "a": 1234}')
-    assert {name: bytes(value) for name, value in twice.items()} == {"a": b"1234", "b": b'"\\ud800"'}
+
+
+@pytest.mark.parametrize("first", [b"12", b"1", b"1e3", b'"x"', b"[]", b'{"b": 1}', b'"\\ud83d\\ude00"'])
+@pytest.mark.parametrize("last", [b"1", b"12", b'"x"', b"[]", b'[1, {"a": 2}]'])
+@pytest.mark.parametrize(
+    "between", [b",", b' , "c": {"a": 1, "a": 2}, ', b', "d": "\\ud800", ', b', "e": ' + b"[" * 5_000]
+)
+def test_a_batch_with_a_member_twice_is_refused_by_its_name(first: bytes, last: bytes, between: bytes) -> None:
+    between += b"]" * between.count(b"[") + (b"," if b"[" in between else b"")
+    with pytest.raises(json_text.Repeated) as refused:
+        json_text.split_batch(b'{ "a" :' + first + between + b'"\\u0061":' + last + b"}")
+    assert refused.value.name == "a"
+
+
+@given(members=st.dictionaries(st.text(), _JSON, min_size=1, max_size=6), data=st.data())
+def test_a_member_that_stands_twice_is_found_wherever_it_stands(members: dict[str, Any], data: st.DataObject) -> None:
+    sent = [(json.dumps(name), json.dumps(value)) for name, value in members.items()]
+    twice = data.draw(st.sampled_from(list(members)))
+    sent.insert(data.draw(st.integers(0, len(sent))), (json.dumps(twice), json.dumps(data.draw(_JSON))))
+    text = "{" + ", ".join(f"{name}: {value}" for name, value in sent) + "}"
+    for check in (json_text.split_batch, json_text.check_once):
+        with pytest.raises(json_text.Repeated) as refused:
+            check(text.encode())
+        assert refused.value.name == twice
+    json_text.check_once(json.dumps(members).encode())
 
 
 @given(value=_JSON)

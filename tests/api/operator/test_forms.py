@@ -4,6 +4,7 @@ import pytest
 from marshmallow import ValidationError
 
 from app.operator import forms
+from tests.api.conftest import Api, refused
 
 
 class Counted(str):
@@ -37,3 +38,25 @@ def test_what_is_too_long_is_not_looked_into(monkeypatch: pytest.MonkeyPatch, fi
         forms.TemplateSchemaForm().load(schema)
     assert looked == []
     assert "Longer than maximum length" in str(refused.value.messages_dict[field])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "name"),
+    [
+        ("POST", "/batch/uploads", '{"kind": "events", "contentType": "text/csv", "kind": "states"}', "kind"),
+        ("POST", "/batch/uploads/upl_x/complete", '{"parts": 1, "p\\u0061rts": 2}', "parts"),
+        ("PUT", "/settings", '{"batchWaitSeconds": 1, "batchWaitSeconds": 1}', "batchWaitSeconds"),
+        ("PUT", "/templates/tpl_mine", '{"name": "x", "schema": {"entity_types": {"A": {}, "A": {}}}}', "A"),
+        ("PUT", "/settings", '{"a": [{"b": 1e5, "b": {}}]}', "b"),
+    ],
+)
+def test_a_form_with_a_member_twice_is_400_that_names_it(
+    api: Api, method: str, path: str, body: str, name: str
+) -> None:
+    refused(api.call(method, path, body=body.encode()), 400, "INVALID_INPUT", f'"{name}"', "send it once")
+
+
+def test_a_form_that_is_nested_without_end_is_400(api: Api) -> None:
+    for depth in (900, 1_000, 5_000, 100_000):
+        body = b'{"a": ' + b"[" * depth + b"]" * depth + b"}"
+        refused(api.put("/settings", body=body), 400, "INVALID_INPUT")

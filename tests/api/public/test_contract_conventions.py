@@ -303,3 +303,12 @@ def test_an_unknown_query_parameter_is_422_with_its_place(api: PublicApi) -> Non
     assert 'did you mean "limit"?' in fault["msg"]
     [fault] = detail(api.get("/batch/jobs/job_1/errors?limit=5&limit=6"), 422)
     assert fault["loc"] == ["query", "limit"]
+
+
+@pytest.mark.parametrize("name", ["objects", "\\ud800"])
+def test_a_batch_with_a_list_twice_is_422_that_names_it_and_loses_no_item(api: PublicApi, name: str) -> None:
+    body = f'{{"{name}": [], "objects": [{{"type": "a", "id": "1"}}], "{name}": []}}'.encode()
+    [fault] = detail(api.post("/object/batch", body=body), 422)
+    assert fault["loc"] == ["body", name if name == "objects" else "?"]
+    assert "stands more than once" in fault["msg"]
+    assert api.object("a", "1") is None
