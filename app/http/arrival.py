@@ -1,5 +1,6 @@
 """Read the bytes of a body while they arrive, all that its sender announced; slow senders share half of the threads."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -43,23 +44,25 @@ def sent() -> Iterator[bytes]:
         RequestTimeout: it came too slowly, or takes longer than SLUICE_BODY_SECONDS.
         PayloadTooLarge: it has more bytes than a job may have.
     """
-    # The server calls `on_wait` (app/server/parsing.py); where there is none, as in tests, no body is slow.
+    until = time.monotonic() + services().settings.body_seconds
+    # The server heeds these two (app/server/parsing.py); where there is none, as in tests, no body is slow.
     sock = request.environ.get("gunicorn.socket")
-    if sock is None or g.get("has_body_place"):
-        yield from _chunks()
+    if sock is None:
+        yield from _chunks(until)
         return
     with ExitStack() as held:
-        sock.on_wait = lambda: held.enter_context(place())
+        sock.body_until = until
+        if not g.get("has_body_place"):
+            sock.on_wait = lambda: held.enter_context(place())
         try:
-            yield from _chunks()
+            yield from _chunks(until)
         finally:
-            sock.on_wait = None
+            sock.on_wait, sock.body_until = None, math.inf
 
 
-def _chunks() -> Iterator[bytes]:
+def _chunks(until: float) -> Iterator[bytes]:
     announced, length = request.content_length, 0
     settings = services().settings
-    until = time.monotonic() + settings.body_seconds
     try:
         while chunk := request.stream.read(_CHUNK_BYTES):
             length += len(chunk)
@@ -67,14 +70,20 @@ def _chunks() -> Iterator[bytes]:
             if length > settings.max_job_bytes:
                 raise PayloadTooLarge(f"The body is over {settings.max_job_bytes} bytes; send it in several jobs")
             if time.monotonic() > until:
-                raise RequestTimeout(
-                    f"The body took longer than {settings.body_seconds} seconds; nothing was stored. Send it in "
-                    "several jobs, or in parts"
-                )
+                raise _too_late()
             yield chunk
     except TimeoutError:
+        if time.monotonic() > until:
+            raise _too_late() from None
         raise RequestTimeout("The body came too slowly; nothing was stored, send the request again") from None
     except (OSError, ParseException):
         raise BadRequest("The body ended before its last chunk, or its chunks are malformed") from None
     if announced is not None and length != announced:
         raise BadRequest(f"The body ended after {length} of the {announced} bytes that Content-Length announced")
+
+
+def _too_late() -> RequestTimeout:
+    return RequestTimeout(
+        f"The body took longer than {services().settings.body_seconds} seconds; nothing was stored. Send it in several "
+        "jobs, or in parts"
+    )

@@ -69,7 +69,7 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
             TimeoutError: it comes too slowly.
             Busy: it comes slowly, and so do many others.
         """
-        if time.monotonic() > self.until:
+        if time.monotonic() > min(self.until, self.sock.body_until):
             raise TimeoutError
         if self.to_continue:
             self.to_continue = False

@@ -1,5 +1,6 @@
 """Sockets that never block a thread: they keep what a slow client has not read, and the poller sends it."""
 
+import math
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,9 +17,11 @@ class PatientSocket(socket.socket):
         unsent: what is left of the answers, in pieces.
         unsent_bytes: how much that is.
         on_wait: the app has this called, in the request's thread, once the thread has waited for the body too long.
+        body_until: the app waits no longer for more of the body, by the monotonic clock.
     """
 
     on_wait: Callable[[], None] | None = None
+    body_until = math.inf
 
     def __init__(self, accepted: socket.socket) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())

@@ -67,6 +67,25 @@ def test_blank_lines_for_ever_are_408(hurried_gunicorn: str, key: str, observer:
     until(observer, "SELECT count(*) FROM jobs", 0)
 
 
+@pytest.mark.parametrize("content_type", [LINES, CSV, ARRAY])
+@pytest.mark.parametrize("framing", ["Transfer-Encoding: chunked", "Content-Length: 100000"])
+def test_a_body_of_a_byte_at_a_time_is_408_by_its_own_limit(
+    hurried_gunicorn: str, key: str, observer: Connection, content_type: str, framing: str
+) -> None:
+    """The server's limit for slow senders comes much later, and has another message."""
+    head = f"POST {BASE}/batch/entities HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{framing}\r\n"
+    byte = chunk(b"\n") if "chunked" in framing else b"\n"
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        client.connect(hurried_gunicorn)
+        client.sendall(head.encode() + f"Content-Type: {content_type}\r\n\r\n".encode())
+        while not select.select([client], [], [], 0.02)[0]:
+            client.sendall(byte)
+        status, _, answer = read_answer(client)
+    assert (status, "longer than 1 seconds" in json.loads(answer)["error"]["message"]) == (408, True)
+    until(observer, "SELECT count(*) FROM jobs", 0)
+
+
 @pytest.mark.parametrize("coding", ENDLESS)
 def test_a_repeat_that_goes_on_for_ever_is_408(
     hurried_gunicorn: str, key: str, observer: Connection, coding: str
