@@ -1,6 +1,6 @@
 """Jobs: one accepted batch each, its states, and what became of its items. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,9 @@ MOST_TRIAL_ERRORS_KEPT = 10_000
 
 # The kind of a job whose items are rows that its tenant has stored: it judges them by a schema, and changes nothing.
 TRIAL = "trial"
+
+# The most characters of a job's label.
+LONGEST_LABEL = 200
 
 # The most bytes of an atomic job, decoded: its transaction holds locks and a snapshot for as long as all of it takes.
 MOST_ATOMIC_BYTES = 64 * 1024**2
@@ -194,6 +197,10 @@ class Job:
         options: what few jobs have.
         deadline_at: if it has not ended by then, it fails.
         error_code: why it failed, where it did; likewise `error_message`.
+        seq: its place among all jobs, in the order in which they were accepted; 0 where it was not read.
+        parent_job_id: the job of which it sends items again.
+        retried_by: the jobs that do so with its own items, in the order in which they were made; empty where they were
+            not read.
     """
 
     id: UUID
@@ -220,6 +227,9 @@ class Job:
     warnings: int = 0
     options: JobOptions = NO_OPTIONS
     deadline_at: datetime | None = None
+    seq: int = 0
+    parent_job_id: UUID | None = None
+    retried_by: Sequence[UUID] = ()
 
     @property
     def in_order(self) -> bool:
@@ -240,6 +250,11 @@ class Job:
     def progress(self) -> int:
         """Whole percent of items with an outcome; 100 only in COMPLETED."""
         return 100 * self.processed // self.total if self.total else 100  # a trial may find no row at all
+
+    @property
+    def finished_in_seconds(self) -> float | None:
+        """Seconds from its acceptance to its end; None before that."""
+        return None if self.ended_at is None else (self.ended_at - self.created_at).total_seconds()
 
     @property
     def rate(self) -> float | None:

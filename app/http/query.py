@@ -7,11 +7,13 @@ import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import request
 
 from ingest.errors import InvalidParameter
+from ingest.items.fields import parse_timestamp
 
 _MOST_DIGITS = 9
 
@@ -177,6 +179,67 @@ class Filter(Parameter):
 
         Raises:
             InvalidParameter: it is another word.
+        """
+        return self.parse(request.args.get(self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters(Parameter):
+    """One or several of a few words, with commas between, if only what has one of them is wanted.
+
+    Attributes:
+        words: all of them.
+    """
+
+    words: tuple[str, ...]
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Its values."""
+        word = "|".join(self.words)
+        return {"type": "string", "pattern": f"^({word})(,({word}))*$"}
+
+    def parse(self, text: str | None) -> Sequence[str]:
+        """As of Parameter: some of its words; none where it is absent."""
+        if text is None:
+            return ()
+        words = text.split(",")
+        if not set(words) <= set(self.words):
+            most = ", ".join(self.words)
+            raise InvalidParameter(self.name, f"{self.name} must be one or several of {most}, with commas between")
+        return words
+
+    def read(self) -> Sequence[str]:
+        """Return the words that the query says; none where it does not.
+
+        Raises:
+            InvalidParameter: it says another word.
+        """
+        return self.parse(request.args.get(self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment(Parameter):
+    """A point in time, as timestamps are sent."""
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """Its values."""
+        return {"type": "string", "format": "date-time"}
+
+    def parse(self, text: str | None) -> datetime | None:
+        """As of Parameter: a time, in UTC where it has no zone; None where it is absent."""
+        moment = None if text is None else parse_timestamp(text)
+        if text is not None and moment is None:
+            form = "a time in ISO 8601, as in 2026-04-06T12:00:00Z; a + in it is sent as %2B"
+            raise InvalidParameter(self.name, f"{self.name} must be {form}")
+        return moment
+
+    def read(self) -> datetime | None:
+        """Return the time that the query says; None where it does not.
+
+        Raises:
+            InvalidParameter: it is none.
         """
         return self.parse(request.args.get(self.name))
 

@@ -1,5 +1,6 @@
 """The job resource, which both APIs mount: one file for each group of calls.
 
+    lists.py      a tenant's jobs
     resource.py   where a job stands
     outcomes.py   what became of its items: errors, warnings, results
     own.py        the job that a request names
@@ -12,9 +13,9 @@ from flask import Blueprint
 
 from app.http import rate_limit
 from app.http.responses import Respond
-from app.jobs import outcomes, resource
+from app.jobs import lists, outcomes, resource
 
-_CALLS = (resource, outcomes)
+_CALLS = (lists, resource, outcomes)
 
 
 def blueprint(respond: Respond, noun: str) -> Blueprint:

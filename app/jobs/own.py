@@ -10,20 +10,21 @@ from ingest.errors import Gone, NotFound, RequestError
 from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
 
 
-def own_job(conn: Connection, tenant_id: int, text: str) -> Job:
+def own_job(conn: Connection, tenant_id: int, text: str, *, shown: bool = False) -> Job:
     """Return a tenant's job.
 
     Args:
-        conn: an open transaction.
+        conn: a connection, in a transaction or not.
         tenant_id: whose it must be.
         text: its public id.
+        shown: with all that a job shows.
 
     Raises:
         NotFound: there is none of that id, or it is another tenant's.
         Gone: retention has deleted it.
     """
     job_id = ids.parse(ids.JOB, text)
-    found = lookup.get(conn, job_id)
+    found = (lookup.show if shown else lookup.get)(conn, job_id)
     if found is None or found.tenant_id != tenant_id or found.status is JobState.RECEIVING:
         raise absent(conn, tenant_id, job_id)
     return found

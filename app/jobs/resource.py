@@ -9,6 +9,7 @@ from app.http.services import services
 from app.jobs.own import first_warnings, inline_errors, own_job
 from app.jobs.shape import job_shape
 from ingest.db.connection.pool import transaction
+from ingest.db.jobs import queue
 
 
 def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
@@ -24,6 +25,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
     @describe("Where a job stands", operation=f"get{noun}", answers={200: "Job"}, faults=(404, 410))
     def job(job_id: str) -> Response:
         with transaction(services().pool) as conn:
-            found = own_job(conn, caller().tenant_id, job_id)
+            found = own_job(conn, caller().tenant_id, job_id, shown=True)
+            place = queue.places_of(conn, [found])[found.id]
             errors, warnings = inline_errors(conn, found), first_warnings(conn, found)
-        return respond(job_shape(found, errors, warnings), 200, {})
+        return respond(job_shape(found, place, errors, warnings), 200, {})

@@ -1,6 +1,6 @@
 """A job, its errors and warnings as the wire shows them (docs/contracts/operator.md section 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import request, url_for
 
 from ingest import ids
+from ingest.db.jobs.queue import Place
 from ingest.engine.job_shape import INLINE_WARNINGS, fault_of, job_without_errors, warning_list, warning_summary
 from ingest.jobs import Effect, ItemError, ItemWarning, Job
 
@@ -19,6 +20,7 @@ __all__ = [
     "error_list",
     "fault_of",
     "job_shape",
+    "row_shape",
     "warning_list",
     "warning_summary",
 ]
@@ -32,11 +34,32 @@ _ANY_JOB = "job_any"
 _ENDPOINTS = {"self": "job", "errors": "errors", "warnings": "warnings", "results": "results"}
 
 
-def job_shape(job: Job, errors: list[ItemError], warnings: list[ItemWarning]) -> dict[str, Any]:
-    """Return the job as docs/contracts/operator.md section 5 shows it; the members from `total` on are additions."""
-    members = job_without_errors(job, warnings, lambda call: address_of(job.id, _ENDPOINTS[call]))
+def job_shape(job: Job, place: Place, errors: list[ItemError], warnings: list[ItemWarning]) -> dict[str, Any]:
+    """Return the job as docs/contracts/operator.md section 5 shows it; the members from `total` on are additions.
+
+    Args:
+        job: with all that it shows (`ingest.db.jobs.lookup`).
+        place: in the queue.
+        errors: at most INLINE_ERRORS.
+        warnings: at most INLINE_WARNINGS.
+    """
+    members = job_without_errors(job, warnings, _links(job), place)
     members["output"]["errors"] = error_list(errors)
     return {**members, "errors_truncated": len(errors) < job.effects[Effect.FAILED]}
+
+
+def row_shape(job: Job, place: Place) -> dict[str, Any]:
+    """Return the job as lists show it (docs/contracts/jobs.md section 3): without its errors, with a count of warnings.
+
+    Args:
+        job: with all that it shows.
+        place: in the queue.
+    """
+    return job_without_errors(job, None, _links(job), place)
+
+
+def _links(job: Job) -> Callable[[str], str]:
+    return lambda call: address_of(job.id, _ENDPOINTS[call])
 
 
 def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from app.http.describe import describe, description_of
 from app.http.query import Parameter
 from app.http.rate_counter import rates
 from app.http.services import services
+from app.jobs.lists import MOST_LISTED
 from app.jobs.shape import INLINE_ERRORS, INLINE_WARNINGS
 from app.operator import batch, uploads
 from app.operator.entities import MODE
@@ -75,6 +76,7 @@ def limits(settings: Settings) -> Mapping[str, Any]:
         "parts": MOST_PARTS,
         "partBytes": parts.MOST_BYTES,
         "eventIdCharacters": LONGEST_EVENT_ID,
+        "jobsInPage": MOST_LISTED,
         "errorsInJob": INLINE_ERRORS,
         "warningsInJob": INLINE_WARNINGS,
         "warningsKept": MOST_WARNINGS_KEPT,

@@ -11,9 +11,8 @@ from ingest.engine.kinds import KINDS
 from ingest.errors import InvalidInput, InvalidParameter
 from ingest.intake.csv_header import CONSTANTS
 from ingest.items.schema import required_members
-from ingest.jobs import CsvFormat, JobOptions
+from ingest.jobs import LONGEST_LABEL, CsvFormat, JobOptions
 
-_LONGEST_LABEL = 200
 _COMMA = ","
 _NO_DELIMITER = {'"', "\r", "\n", "\0"}
 _LONGEST_NAME = 200  # of a type or a key: ingest/items/fields.py
@@ -49,7 +48,7 @@ _AFTER_ANY = query.Flag(
     default=False,
     text="true: this one begins whatever became of that job; false: it fails unless that completed",
 )
-_LABEL = query.Text(name="label", most=_LONGEST_LABEL, text="your own name for the job, which it shows")
+_LABEL = query.Text(name="label", most=LONGEST_LABEL, text="your own name for the job, which it shows")
 
 _MAX_ERRORS = query.Limit(
     name="maxErrors", least=0, most=_MOST_ERRORS, text="if more items fail, so does the job; looked at after each block"

@@ -1,7 +1,9 @@
 """The shapes of the operator API as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
 
 from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
+from app.jobs.lists import MOST_LISTED
 from app.operator import uploads
+from ingest.db.jobs.lookup import MOST_RETRIES_SHOWN
 from ingest.db.jobs.parts import MOST_PARTS
 from ingest.engine.kinds import JOB_TYPES, KINDS
 from ingest.items.fields import LONGEST_EVENT_ID
@@ -45,6 +47,39 @@ _PART = record(
     digest={**TEXT, "description": "sha-256=:…: of the part as it was sent, as in RFC 9530"},
 )
 _FAULT = record(code=TEXT, message=TEXT)
+
+_OF_QUEUE = "an estimate, which changes as the queue does"
+_JOB_ROW = {
+    "id": TEXT,
+    "type": choice(*JOB_TYPES.values()),
+    "status": ref("JobState"),
+    "progress": ref("Progress"),
+    "error": or_null(_FAULT),
+    "created_at": TIME,
+    "completed_at": _TIME_OR_NULL,
+    "total": COUNT,
+    "processed": COUNT,
+    "effects": record(**{effect.value: COUNT for effect in Effect}),
+    "started_at": _TIME_OR_NULL,
+    "rate": {**_NUMBER_OR_NULL, "description": "items a second"},
+    "eta_seconds": {**_NUMBER_OR_NULL, "description": f"until its end; before it has begun, {_OF_QUEUE}"},
+    "attempts": COUNT,
+    "label": {"type": ["string", "null"], "description": "the client's own name for the job"},
+    "ordered": {"type": "boolean"},
+    "atomic": {"type": "boolean"},
+    "validate_only": {"type": "boolean", "description": "its effects are predicted, and nothing is written"},
+    "deadline_at": {**_TIME_OR_NULL, "description": "not ended by then, it fails"},
+    "finished_in_seconds": {**_NUMBER_OR_NULL, "description": "from created_at to its end"},
+    "parent_job_id": {"type": ["string", "null"], "description": "the job of which it sends items again"},
+    "retried_by": {**array(TEXT, maxItems=MOST_RETRIES_SHOWN), "description": "the jobs that sent items of it again"},
+    "blocked_by": {"type": ["string", "null"], "description": "the earliest job that it waits for"},
+    "queue_ahead": {
+        "type": ["integer", "null"],
+        "description": f"items of this and other tenants' jobs that will be run before it, at least: {_OF_QUEUE}; "
+        "null once it has begun",
+    },
+    "links": record(("results",), self=TEXT, errors=TEXT, warnings=TEXT, results=TEXT),
+}
 
 SHAPES: dict[str, Shape] = {
     "Failure": record(
@@ -134,30 +169,17 @@ SHAPES: dict[str, Shape] = {
     ),
     "DeletedUpload": record(uploadId=TEXT, deleted={"const": True}),
     "Job": record(
-        id=TEXT,
-        type=choice(*JOB_TYPES.values()),
-        status=ref("JobState"),
-        progress=ref("Progress"),
+        **_JOB_ROW,
         output=record(succeeded=COUNT, failed=COUNT, errors=ref("ItemErrors")),
-        error=or_null(_FAULT),
-        created_at=TIME,
-        completed_at=_TIME_OR_NULL,
-        total=COUNT,
-        processed=COUNT,
-        effects=record(**{effect.value: COUNT for effect in Effect}),
-        started_at=_TIME_OR_NULL,
-        rate=_NUMBER_OR_NULL,
-        eta_seconds=_NUMBER_OR_NULL,
-        attempts=COUNT,
         errors_truncated={"type": "boolean"},
         warnings=ref("Warnings"),
-        label={"type": ["string", "null"], "description": "the client's own name for the job"},
-        ordered={"type": "boolean"},
-        atomic={"type": "boolean"},
-        validate_only={"type": "boolean", "description": "its effects are predicted, and nothing is written"},
-        deadline_at={**_TIME_OR_NULL, "description": "not ended by then, it fails"},
-        links=record(("results",), self=TEXT, errors=TEXT, warnings=TEXT, results=TEXT),
     ),
+    "JobRow": record(
+        **_JOB_ROW,
+        output=record(succeeded=COUNT, failed=COUNT),
+        warnings=record(count=COUNT),
+    ),
+    "JobList": array(ref("JobRow"), maxItems=MOST_LISTED),
     # Results of writes and reads.
     "WrittenEntity": record(
         ("warnings",),

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import count
 from typing import Any
@@ -28,9 +29,11 @@ from ingest.db.jobs import (
     completion,
     control,
     gone,
+    listing,
     lookup,
     outbox,
     parts,
+    queue,
     receiving,
     rescue,
     results,
@@ -39,6 +42,7 @@ from ingest.db.jobs import (
 )
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.completion import BlockOutcome, Yields
+from ingest.db.jobs.listing import JobFilter
 from ingest.db.jobs.parts import Arrived
 from ingest.db.tenants import idempotency, keys, templates, tenants
 from ingest.db.tenants.keys import Key
@@ -48,7 +52,7 @@ from ingest.intake.blocks import Block
 from ingest.items.entities import Entity
 from ingest.items.events import Event
 from ingest.items.states import State
-from ingest.jobs import TRIAL, Effect, ItemError, ItemWarning
+from ingest.jobs import TRIAL, Effect, ItemError, ItemWarning, JobState
 from tests.support.factories import accept, begin_part, make_tenant, new_job, new_upload, store_part
 from tests.support.factories import entity as sent_entity
 
@@ -188,6 +192,16 @@ def _record_warnings(conn: Connection, stored: Stored) -> None:
     blocks.record_warnings(conn, {job_id: [noted] for job_id in _begun(conn, stored)})
 
 
+def _list(conn: Connection, stored: Stored, **wanted: Any) -> object:
+    return listing.page(conn, stored.tenant.id, JobFilter(**wanted), limit=200)
+
+
+def _place(conn: Connection, stored: Stored) -> object:
+    job = lookup.show(conn, _accepted(conn, stored, after_job_id=stored.waiting))
+    assert job is not None
+    return queue.places_of(conn, [job])
+
+
 def _delete(conn: Connection, stored: Stored) -> object:
     _upsert(conn, stored, [Entity("gone", "player", msgspec.Raw(b"{}"))], merge=False)
     return entities.delete(conn, stored.tenant.id, "gone")
@@ -250,6 +264,17 @@ _READS: dict[str, Call] = {
     "results.of_job": lambda conn, stored: results.of_job(conn, stored.ended),
     "results.page": lambda conn, stored: results.page(conn, stored.ended, limit=10),
     "blocks.warnings_of": lambda conn, stored: blocks.warnings_of(conn, stored.ended, limit=10),
+    "listing.page": _list,
+    "listing.page open": lambda conn, stored: _list(conn, stored, statuses=[JobState.PENDING]),
+    "listing.page ended early": lambda conn, stored: _list(conn, stored, statuses=[JobState.CANCELLED]),
+    "listing.page completed": lambda conn, stored: _list(conn, stored, statuses=[JobState.COMPLETED]),
+    "listing.page kind": lambda conn, stored: _list(conn, stored, kinds=["states"]),
+    "listing.page label": lambda conn, stored: _list(conn, stored, label="x"),
+    "listing.page errors": lambda conn, stored: _list(conn, stored, has_errors=True),
+    "listing.page parent": lambda conn, stored: _list(conn, stored, parent=stored.ended),
+    "listing.page times": lambda conn, stored: _list(conn, stored, created_before=datetime(2020, 1, 1, tzinfo=UTC)),
+    "lookup.read_in_order": lambda conn, _stored: lookup.read_in_order(conn),
+    "lookup.show": lambda conn, stored: lookup.show(conn, stored.ended),
     "lookup.get": lambda conn, stored: lookup.get(conn, stored.ended),
     "results.record_lines": lambda conn, stored: results.record_lines(conn, stored.waiting, 0, [1]),
     "rescue.mark_swept": lambda conn, stored: rescue.mark_swept(conn, stored.ended),
@@ -312,6 +337,7 @@ _WRITES: dict[str, Call] = {
     "uploads.find_open": lambda conn, stored: uploads.find_open(
         conn, stored.tenant.id, _upload(conn, stored), lock=True
     ),
+    "queue.places_of": _place,
     "uploads.complete": _complete,
     "uploads.complete too early": _complete_too_early,
     "uploads.delete": lambda conn, stored: uploads.delete(conn, stored.tenant.id, _upload(conn, stored)),
@@ -389,8 +415,8 @@ _PLANNED_ANEW = {
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
 }
 _MODULES = (
-    *(acceptance, blocks, claims, completion, control, gone, lookup),
-    *(outbox, parts, receiving, rescue, results, trials, uploads),
+    *(acceptance, blocks, claims, completion, control, gone, listing, lookup),
+    *(outbox, parts, queue, receiving, rescue, results, trials, uploads),
     *(entities, events, growth, retention, states, stored_rows),
     *(idempotency, keys, templates, tenants),
 )

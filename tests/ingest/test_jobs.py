@@ -101,3 +101,17 @@ def test_a_job_that_is_pending_or_processing_has_not_ended() -> None:
 def test_every_state_has_its_sentence() -> None:
     assert all(f"{state.name}: " in (JobState.__doc__ or "") for state in JobState)
     assert all(f"{effect.name}: " in (Effect.__doc__ or "") for effect in Effect)
+
+
+@pytest.mark.parametrize("closed", range(1, 10))
+def test_on_steady_load_the_time_that_is_left_is_told_from_a_tenth_on(closed: int) -> None:
+    seconds_a_block = 2
+    effects = {Effect.CREATED: closed * 1_000, Effect.UNPROCESSED: (10 - closed) * 1_000}
+    job = a_job(effects, progressed_at=_START + timedelta(seconds=closed * seconds_a_block))
+    assert job.eta_seconds == pytest.approx((10 - closed) * seconds_a_block, rel=0.3)
+
+
+def test_a_job_has_finished_in_the_time_from_its_acceptance_to_its_end() -> None:
+    job = a_job({Effect.CREATED: 1}, created_at=_START, ended_at=_START + timedelta(seconds=7))
+    assert job.finished_in_seconds == 7
+    assert a_job({Effect.UNPROCESSED: 1}).finished_in_seconds is None

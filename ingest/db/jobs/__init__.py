@@ -9,6 +9,8 @@
     rescue        the sweeper finds jobs without progress
     outbox        every end of a job leaves a row, until it is announced
     lookup        any process reads jobs
+    listing       a request lists jobs, newest first
+    queue         a request looks at what comes before a pending job
 
 Imports `tenants`, `bulk` and `connection`; knows no kind of items.
 """

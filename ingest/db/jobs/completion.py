@@ -57,7 +57,7 @@ WITH outcome AS (
 ), moved AS (
     UPDATE jobs j
     SET {", ".join(f"{name} = j.{name} + c.{name}" for name in _COUNTED)}, unprocessed = unprocessed - c.items,
-        blocks_open = blocks_open - 1, progressed_at = clock_timestamp(),
+        blocks_open = blocks_open - 1, progressed_at = clock_timestamp(), had_errors = had_errors OR c.failed > 0,
         queued_at = CASE WHEN {{yields}} THEN clock_timestamp() + interval '1 millisecond' ELSE queued_at END,
         status = CASE WHEN {_TOO_MANY} THEN 'failed' WHEN blocks_open = 1 THEN 'completed' ELSE status END,
         ended_at = CASE WHEN {_TOO_MANY} OR blocks_open = 1 THEN clock_timestamp() END,
@@ -147,7 +147,7 @@ WITH closed AS (
     UPDATE jobs
     SET status = 'failed', error_code = 'ATOMIC_ABORTED', error_message = %(message)s, ended_at = clock_timestamp(),
         progressed_at = clock_timestamp(), failed = failed + %(failed)s, unprocessed = unprocessed - %(failed)s,
-        blocks_open = 0
+        blocks_open = 0, had_errors = had_errors OR %(failed)s > 0
     WHERE id = %(job_id)s AND status || '' = 'processing'
     RETURNING id, ended_at
 )

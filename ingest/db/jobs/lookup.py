@@ -1,6 +1,6 @@
 """Read a job by its id."""
 
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -15,19 +15,54 @@ COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, 
        j.warnings, j.options, j.deadline_at"""
 
 
+# A job shows the ids of at most so many jobs that sent items of it again.
+MOST_RETRIES_SHOWN = 100
+
+# Beside COLUMNS, which claims return as well, all that a job shows.
+SHOWN = f"""{COLUMNS}, j.seq, j.parent_job_id,
+       ARRAY(SELECT c.id FROM jobs c
+             WHERE c.parent_job_id = ANY (ARRAY[j.id]) AND c.parent_job_id IS NOT NULL AND c.status <> 'receiving'
+             ORDER BY c.id LIMIT {MOST_RETRIES_SHOWN}) AS retried_by"""
+
 _GET = f"SELECT {COLUMNS} FROM jobs j WHERE j.id = %s"
 
 
 def get(conn: Connection, job_id: UUID) -> Job | None:
     """Return the job of that id, whosever it is: a caller that serves a tenant compares `tenant_id`."""
+    return _found(conn, _GET, job_id)
+
+
+_SHOW = f"SELECT {SHOWN} FROM jobs j WHERE j.id = %s"
+
+
+def show(conn: Connection, job_id: UUID) -> Job | None:
+    """Return the job of that id with all that it shows, as `get` does."""
+    return _found(conn, _SHOW, job_id)
+
+
+def _found(conn: Connection, statement: LiteralString, job_id: UUID) -> Job | None:
     with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_GET, (job_id,)).fetchone()
+        row = cursor.execute(statement, (job_id,)).fetchone()
     return None if row is None else job_of(row)
 
 
 def job_of(row: dict[str, Any]) -> Job:
-    """Make a job of a row of COLUMNS, by their names; take the row apart."""
+    """Make a job of a row of COLUMNS, or of SHOWN, by their names; take the row apart."""
     effects = {effect: row.pop(effect.value) for effect in Effect}
     stored = row.pop("options")
     options = NO_OPTIONS if stored is None else msgspec.convert(stored, JobOptions)
     return Job(**{**row, "status": JobState(row["status"]), "effects": effects, "options": options})
+
+
+_READ_IN_ORDER = "SET LOCAL enable_bitmapscan = off"
+
+
+def read_in_order(conn: Connection) -> None:
+    """Have the rest of a transaction read the first rows of an index, where a plan might read and sort all of them.
+
+    Postgres does that where it takes a table for small: before it has analyzed one that has grown.
+
+    Args:
+        conn: an open transaction.
+    """
+    conn.execute(_READ_IN_ORDER)

@@ -66,6 +66,7 @@ _ADVANCE: LiteralString = f"""
 WITH moved AS (
     UPDATE jobs j
     SET unchanged = unchanged + %(passed)s, failed = failed + %(failed)s, unprocessed = n.unprocessed,
+        had_errors = had_errors OR %(failed)s > 0,
         total = total - j.unprocessed + %(passed)s + %(failed)s + n.unprocessed,
         blocks_open = CASE WHEN %(place)s::bytea IS NULL THEN 0 ELSE 1 END,
         status = CASE WHEN %(place)s::bytea IS NULL THEN 'completed' ELSE status END,

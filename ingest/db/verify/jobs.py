@@ -106,6 +106,15 @@ WHERE CASE WHEN j.kind = '{TRIAL}'
 """,
 )
 
+HAD_ERRORS = Check(
+    name="job_had_errors",
+    invariant="A job is in the list of jobs with errors only if it counts failed items",
+    wrong="jobs that are listed as having errors, and count no failed item",
+    advice="Only `GET /batch/jobs?has_errors=true` shows too much: " + _REPORT,
+    prefix=JOB,
+    query="SELECT id, status FROM jobs WHERE had_errors AND failed = 0",
+)
+
 ERRORS_WITHIN = Check(
     name="job_errors_within",
     invariant="An item error's index is that of an item of its job: 0 to total - 1",
@@ -269,6 +278,7 @@ CHECKS = (
     BLOCKS_OPEN,
     CLOSED_PROCESSED,
     ERRORS_FAILED,
+    HAD_ERRORS,
     ERRORS_WITHIN,
     WARNINGS_KEPT,
     COMPLETED,

@@ -9,16 +9,25 @@ import pytest
 from flask import Flask
 
 from app.openapi import docs
+from ingest.engine.kinds import JOB_TYPES
 
 # Once published, a name stays: it is a function in somebody's program.
 OPERATIONS = {
-    *("writeEntities", "writeEvents", "writeStates", "getJob", "listJobErrors", "listJobWarnings"),
+    *("writeEntities", "writeEvents", "writeStates", "getJob", "listJobs", "listJobErrors", "listJobWarnings"),
     *("createUpload", "putUploadPart", "getUpload", "deleteUpload", "completeUpload"),
     *("upsertEntity", "getEntity", "deleteEntity", "appendEvent", "listEvents", "setState", "listStates", "getState"),
     *("listTemplates", "storeTemplate", "getSettings", "changeSettings"),
     *("createKey", "listKeys", "relabelKey", "revokeKey"),
     *("recordEvent", "recordEvents", "upsertObject", "upsertObjects", "getObject", "getKeyHealth"),
-    *("getPublicJob", "listPublicJobErrors", "listPublicJobWarnings", "getHealth", "getReadiness", "getDocument"),
+    *(
+        "getPublicJob",
+        "listPublicJobs",
+        "listPublicJobErrors",
+        "listPublicJobWarnings",
+        "getHealth",
+        "getReadiness",
+        "getDocument",
+    ),
 }
 
 
@@ -75,6 +84,7 @@ def test_objects_of_any_members_say_so(document: dict[str, Any]) -> None:
 
 def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document: dict[str, Any]) -> None:
     limit = {"type": "integer", "minimum": 1}
+    states = "pending|processing|completed|failed|cancelled"
     expected = {
         "mode": [{"type": "string", "enum": ["replace", "merge"], "default": "replace"}],
         "ordered": [{"type": "boolean", "default": True}],
@@ -87,7 +97,17 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "keepResults": [{"type": "boolean", "default": False}],
         "effect": [{"type": "string", "enum": ["created", "updated", "unchanged", "duplicate"]}],
         "afterAny": [{"type": "boolean", "default": False}],
-        "limit": [{**limit, "maximum": 1_000, "default": 100}, {**limit, "maximum": 500, "default": 50}],
+        "status": [{"type": "string", "pattern": f"^({states})(,({states}))*$"}],
+        "type": [{"type": "string", "enum": list(JOB_TYPES.values())}],
+        "created_after": [{"type": "string", "format": "date-time"}],
+        "created_before": [{"type": "string", "format": "date-time"}],
+        "has_errors": [{"type": "boolean", "default": False}],
+        "parent": [{"type": "string"}],
+        "limit": [
+            {**limit, "maximum": 200, "default": 50},
+            {**limit, "maximum": 1_000, "default": 100},
+            {**limit, "maximum": 500, "default": 50},
+        ],
         "empty": [{"type": "string", "enum": ["absent", "null", "string"], "default": "absent"}],
         "delimiter": [{"type": "string", "pattern": r'^([^"\r\n\0]|tab)$', "default": ","}],
         "entityType": [{"type": "string", "minLength": 1, "maxLength": 200}],

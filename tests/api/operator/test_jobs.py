@@ -59,6 +59,13 @@ def test_section_5_the_fields_that_are_ours(api: Api, run_jobs: Callable[[], Non
     assert TIME.fullmatch(job["started_at"])
     assert job["rate"] > 0
     assert job["eta_seconds"] == 0
+    assert job["finished_in_seconds"] > 0
+    assert [job[name] for name in ("parent_job_id", "retried_by", "blocked_by", "queue_ahead")] == [
+        None,
+        [],
+        None,
+        None,
+    ]
     path = f"{BASE}/batch/jobs/{job['id']}"
     assert job["links"] == {"self": path, "errors": f"{path}/errors", "warnings": f"{path}/warnings"}
     assert job["warnings"] == {"count": 0, "first": []}
@@ -69,7 +76,9 @@ def test_section_5_a_pending_job_has_done_nothing_yet(api: Api) -> None:
     assert (job["status"], job["progress"], job["processed"]) == ("pending", 0, 0)
     assert job["output"] == {"succeeded": 0, "failed": 0, "errors": []}
     assert job["effects"]["unprocessed"] == 1
-    assert [job[name] for name in ("completed_at", "started_at", "rate", "eta_seconds")] == [None] * 4
+    nothing = ("completed_at", "started_at", "rate", "eta_seconds", "finished_in_seconds", "blocked_by")
+    assert [job[name] for name in nothing] == [None] * 6
+    assert job["queue_ahead"] == 0
 
 
 def test_section_5_a_failed_job_says_why_and_is_still_200(api: Api, pool: Pool) -> None:

@@ -97,6 +97,17 @@ def test_respond_async_leaves_the_batch_to_the_workers(
     assert api.object("a", "1") == {}
 
 
+def test_the_jobs_of_a_dataset_are_listed(api: PublicApi, dataset: Dataset, public_pool: Pool) -> None:
+    for _ in range(2):
+        api.post("/event/batch", {"events": [GOOD, {}]})
+    newest, oldest = (f"job_{job_id.hex}" for job_id in reversed(job_ids(public_pool, dataset)))
+    page = api.get("/batch/jobs?limit=1&has_errors=true")
+    assert [job["id"] for job in page.get_json()["data"]] == [newest]
+    link = page.headers["Link"].partition(">")[0].removeprefix("<")
+    assert link.startswith(f"{BASE}/batch/jobs?")
+    assert [job["id"] for job in api.get(link, base="").get_json()["data"]] == [oldest]
+
+
 def test_a_job_of_another_dataset_is_not_there(
     api: PublicApi, new_dataset: Callable[[], Dataset], dataset: Dataset, public_pool: Pool
 ) -> None:
