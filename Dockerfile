@@ -1,4 +1,4 @@
-# One image for every process of Sluice: web, worker, sweep, flower and migrate differ by their command alone.
+# One image for every process of Sluice: web, worker, sweep, webhooks, flower and migrate differ by their command alone.
 FROM python:3.11-slim
 
 ENV PYTHONUNBUFFERED=1 \

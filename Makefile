@@ -27,7 +27,7 @@ setup: .venv/installed ## Install into .venv
 demo: .venv/installed ## See it work: from nothing to real batches done, in one terminal
 	@$(BIN)/sluice demo
 
-up: .venv/installed ## Run everything here until Ctrl-C: servers, web, worker, sweep, flower
+up: .venv/installed ## Run everything here until Ctrl-C: servers, web, worker, sweep, webhooks, flower
 	@$(BIN)/sluice up --end-with-parent $(ARGS)
 
 test: .venv/tested ## Run all that CI runs

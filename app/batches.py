@@ -1,7 +1,7 @@
 """Accept a batch, and wait for its job where the client wants that. Both APIs use this file."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
@@ -66,6 +66,7 @@ class BatchOptions:
         after_any: whatever becomes of that one; otherwise this one fails unless that one completes.
         ordered: it waits for the tenant's earlier jobs too, and runs its blocks in their order.
         of_few: what few jobs have.
+        callback_secret: of its callback, in the clear: the answer tells it this once, and nothing keeps it.
     """
 
     merge: bool = False
@@ -74,6 +75,7 @@ class BatchOptions:
     after_any: bool = False
     ordered: bool = True
     of_few: JobOptions = NO_OPTIONS
+    callback_secret: str | None = field(default=None, repr=False)
 
 
 def require_template(caller: Caller) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from cli.commands.crypto import crypto
 from cli.commands.demo import demo
 from cli.commands.doctor import doctor
 from cli.commands.jobs import jobs
@@ -21,6 +22,7 @@ from cli.commands.migrate import migrate
 from cli.commands.tenants import tenants
 from cli.commands.up import up
 from cli.commands.verify import verify
+from cli.commands.webhooks import webhooks
 from cli.errors import exit_code
 from cli.terminal import careful_output, complain
 from ingest.errors import DatabaseError, SluiceError, Unavailable
@@ -53,5 +55,5 @@ def main() -> None:
     """
 
 
-for _command in (up, demo, migrate, tenants, keys, jobs, verify, doctor):
+for _command in (up, demo, migrate, tenants, keys, jobs, webhooks, crypto, verify, doctor):
     main.add_command(_command)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cli.errors import StackError
 from cli.stack.datadir import DataDir
-from cli.stack.running import embedded_urls, settings_with, urls_for
+from cli.stack.running import embedded_urls, master_keys_for, settings_with, urls_for
 from cli.terminal import printable
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
@@ -60,7 +60,8 @@ def settings_here(data_dir: Path) -> Settings:
     Raises:
         SettingsError: some are wrong.
     """
-    return settings_with(urls_for(DataDir(data_dir), embedded_urls()))
+    data = DataDir(data_dir)
+    return settings_with(urls_for(data, embedded_urls()) | master_keys_for(data))
 
 
 @contextmanager

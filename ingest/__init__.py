@@ -5,8 +5,10 @@ Imported by `app`, `worker` and `cli`; imports none of them. Upper imports lower
     engine                     execute jobs
     db                         store: all SQL
     items intake notify        check items; cut bodies into blocks; tell workers and requests
+    webhooks                   messages of webhooks, and the sending of them
     json_screen                find in a text, at a glance, what needs a closer look
     json_text ids settings machine
+    crypto                     encrypt secrets at rest
     errors jobs environment urls logs faultpoints timestamps
 
 `import-linter` holds this in CI; pyproject.toml has the rules and the reason of each.

@@ -5,6 +5,7 @@ SluiceError                     a code and a message that a client may read
 ├── RequestError                the request is refused; nothing of it is stored
 │   ├── InvalidInput            the body is not what the call takes
 │   │   ├── DigestMismatch      the body is not what its sender meant to send
+│   │   ├── WrongUrl            a webhook may not have this URL
 │   │   └── InvalidParameter    a query parameter is unknown, stands twice, or has a value that it may not have
 │   ├── FaultyBody              likewise, with the place of each fault in the body (public API)
 │   ├── ValidationFailed        a single item breaks its template
@@ -17,6 +18,7 @@ SluiceError                     a code and a message that a client may read
 │   ├── PartsMissing            an upload cannot be completed yet
 │   ├── LastKey                 the last active key of a tenant cannot be revoked
 │   ├── LimitReached            a tenant has as many of these as it may have
+│   ├── MasterKeyMissing        this installation has no key to encrypt a secret with
 │   ├── ResultsNotKept          a job whose client did not ask to keep the result of each item
 │   ├── PayloadTooLarge         more bytes than the server reads
 │   ├── ItemTooLarge            an item of more bytes than one may have, or of numbers that read back as too many
@@ -28,6 +30,7 @@ SluiceError                     a code and a message that a client may read
 │   └── RateLimited             too many requests in the window
 ├── WrongDatabase               boot: the database cannot hold what clients send
 ├── JobUnrunnable               a job cannot run, now or ever: it ends as failed
+├── SecretUnreadable            a stored secret cannot be decrypted: its master key is not configured any more
 └── DatabaseError               what Postgres said, with no row data in it
     ├── WriteRefused            the data cannot be stored: the same again would be refused again
     │   ├── TooLarge            a merge would let an entity grow over its limit
@@ -72,6 +75,10 @@ class DigestMismatch(InvalidInput):
     """The digest of the body is another than its sender says (RFC 9530)."""
 
     code = "DIGEST_MISMATCH"
+
+
+class WrongUrl(InvalidInput):
+    """A webhook may not have this URL; the message says what the URL must be."""
 
 
 class InvalidParameter(InvalidInput):
@@ -170,6 +177,12 @@ class LimitReached(RequestError):
     """A tenant has as many of these as it may have."""
 
     code = "LIMIT_REACHED"
+
+
+class MasterKeyMissing(RequestError):
+    """This installation has no master key, so it can store no secret."""
+
+    code = "MASTER_KEY_MISSING"
 
 
 class ResultsNotKept(RequestError):
@@ -275,6 +288,12 @@ class JobUnrunnable(SluiceError):
     """The job as stored cannot run, now or ever."""
 
     code = "JOB_UNRUNNABLE"
+
+
+class SecretUnreadable(SluiceError):
+    """A stored secret cannot be decrypted; the message names its master key by the id."""
+
+    code = "SECRET_UNREADABLE"
 
 
 class DatabaseError(SluiceError):

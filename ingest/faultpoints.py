@@ -39,6 +39,8 @@ POINTS = (
     "sweep.checked",
     "sweep.notified",
     "rescue.begun",
+    "webhook.claimed",
+    "webhook.sent",
 )
 
 _EATEN_AT_ONCE = 16 * 1024 * 1024

@@ -8,9 +8,9 @@ from uuid_utils.compat import uuid7
 
 from ingest.errors import NotFound
 
-__all__ = ["ENTITY", "EVENT", "JOB", "UPLOAD", "parse", "parse_any", "spell", "uuid7", "uuid7s"]
+__all__ = ["ENTITY", "EVENT", "JOB", "MESSAGE", "UPLOAD", "WEBHOOK", "parse", "parse_any", "spell", "uuid7", "uuid7s"]
 
-ENTITY, EVENT, JOB, UPLOAD = "ent", "eev", "job", "upl"
+ENTITY, EVENT, JOB, UPLOAD, WEBHOOK, MESSAGE = "ent", "eev", "job", "upl", "whk", "msg"
 
 _ANY_SPELLING = re.compile(
     r"([a-z]{3}_)?([0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})", re.ASCII
@@ -27,7 +27,7 @@ def spell(prefix: str, uuid: UUID) -> str:
     """Spell an id for the public (docs/contracts/operator.md section 1), as in `job_0198c2a4…`.
 
     Args:
-        prefix: ENTITY, EVENT, JOB or UPLOAD.
+        prefix: ENTITY, EVENT, JOB, UPLOAD, WEBHOOK or MESSAGE.
         uuid: the row's UUID.
 
     Returns:
@@ -40,7 +40,7 @@ def parse(prefix: str, text: str) -> UUID:
     """Return the UUID behind a public spelling.
 
     Args:
-        prefix: ENTITY, EVENT, JOB or UPLOAD.
+        prefix: ENTITY, EVENT, JOB, UPLOAD, WEBHOOK or MESSAGE.
         text: what a client sent.
 
     Returns:
@@ -59,7 +59,7 @@ def parse_any(prefix: str, text: str) -> UUID:
     """Return the UUID behind any spelling that people meet: the public one, and the UUID with dashes or without.
 
     Args:
-        prefix: ENTITY, EVENT, JOB or UPLOAD.
+        prefix: ENTITY, EVENT, JOB, UPLOAD, WEBHOOK or MESSAGE.
         text: as typed, or as it stands in a message.
 
     Raises:
@@ -71,4 +71,11 @@ def parse_any(prefix: str, text: str) -> UUID:
     return UUID(match[2])
 
 
-_NOUNS = {ENTITY: "entity", EVENT: "event", JOB: "job", UPLOAD: "upload"}
+_NOUNS = {
+    ENTITY: "entity",
+    EVENT: "event",
+    JOB: "job",
+    UPLOAD: "upload",
+    WEBHOOK: "webhook",
+    MESSAGE: "delivery",
+}

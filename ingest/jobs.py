@@ -155,6 +155,18 @@ class CsvFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     has_data: bool = True
 
 
+class Callback(msgspec.Struct, frozen=True):
+    """A webhook for one job alone.
+
+    Attributes:
+        url: where it is.
+        secret: encrypted (`ingest.crypto`).
+    """
+
+    url: str
+    secret: str
+
+
 class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """Wishes that few requests have for their job (docs/contracts/jobs.md section 1); kept as one column.
 
@@ -166,6 +178,7 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         validate_only: its items are checked and their effects predicted, and nothing is written.
         keep_results: index, effect and id of each item that is taken can be read afterwards; None: as its kind has it.
         csv: the way to read its items; None where they came as JSON.
+        callback: is told of its end; None where nobody is.
     """
 
     label: str | None = None
@@ -175,6 +188,7 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     validate_only: bool = False
     keep_results: bool | None = None
     csv: CsvFormat | None = None
+    callback: Callback | None = None
 
 
 NO_OPTIONS = JobOptions()

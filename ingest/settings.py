@@ -2,12 +2,13 @@
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from environs import EnvValidationError, FileAwareEnv
 from marshmallow import ValidationError, validate
 
+from ingest.crypto import wrong_master_keys
 from ingest.environment import drop_strays
 from ingest.errors import SettingsError
 from ingest.urls import wrong_database_url, wrong_redis_url
@@ -40,6 +41,8 @@ class Settings:
         log_level: the lowest level that is logged.
         database_dir: a directory of this machine on the file system of the database; empty: it is elsewhere.
         min_free_disk_bytes: with less free there new data are refused; at most a quarter of that file system.
+        webhook_allow_private: webhooks may have addresses of private networks, and http.
+        master_keys: the keys that encrypt secrets, as `ingest.crypto.MasterKeys` parses them; empty: there is none.
     """
 
     database_url: str
@@ -66,6 +69,8 @@ class Settings:
     log_level: str
     database_dir: str
     min_free_disk_bytes: int
+    webhook_allow_private: bool
+    master_keys: str = field(repr=False)
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -107,6 +112,8 @@ class Settings:
             "log_level": env.str("SLUICE_LOG_LEVEL", "INFO", validate=validate.OneOf(_LOG_LEVELS)),
             "database_dir": env.str("SLUICE_DATABASE_DIR", "", validate=_directory),
             "min_free_disk_bytes": env.int("SLUICE_MIN_FREE_DISK_BYTES", 2 * 1024**3, validate=_between(0, 1024**5)),
+            "webhook_allow_private": env.bool("SLUICE_WEBHOOK_ALLOW_PRIVATE", False),
+            "master_keys": env.str("SLUICE_MASTER_KEYS", "", validate=_master_keys),
         }
         try:
             env.seal()
@@ -156,6 +163,11 @@ def _database_url(url: str) -> None:
 
 def _redis_url(url: str) -> None:
     if wrong := wrong_redis_url(url):
+        raise ValidationError(wrong)
+
+
+def _master_keys(text: str) -> None:
+    if wrong := wrong_master_keys(text):
         raise ValidationError(wrong)
 
 

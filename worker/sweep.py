@@ -19,6 +19,7 @@ from ingest.db.data import retention
 from ingest.db.jobs import claims, gone, parts, receiving, rescue, uploads
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
+from ingest.db.webhooks import purging
 from ingest.engine.announcer import Announcer
 from ingest.errors import DatabaseError, Unavailable
 from ingest.notify.broker import celery_app
@@ -40,6 +41,8 @@ _MOST_IDS_FORGOTTEN = 1_000  # more than a round can add
 _MOST_BLOCKS_EMPTIED = 500
 _MOST_KEYS_PURGED = 10_000  # more than requests with a key can store in a second
 _MOST_VERSIONS_PURGED = 10_000
+_MOST_DELIVERIES_PURGED = 500  # each with up to 100 tries
+_MOST_WEBHOOKS_PURGED = 100
 
 # A purge of template versions reads all jobs.
 _VERSIONS_REST_SECONDS = 3600.0
@@ -110,6 +113,14 @@ class Sweep:
         counts["payloads_purged"] = retention.purge_cancelled_payloads(conn, limit=_MOST_BLOCKS_EMPTIED)
         conn.commit()
         counts["idempotency_keys_purged"] = retention.purge_idempotency_keys(conn, limit=_MOST_KEYS_PURGED)
+        conn.commit()
+        counts["deliveries_purged"] = purging.purge_deliveries(conn, limit=_MOST_DELIVERIES_PURGED)
+        conn.commit()
+        counts["webhook_tests_purged"] = purging.purge_tests(
+            conn, days=self._settings.job_retention_days, limit=_MOST_DELIVERIES_PURGED
+        )
+        conn.commit()
+        counts["webhooks_purged"] = purging.purge_webhooks(conn, limit=_MOST_WEBHOOKS_PURGED)
         conn.commit()
         if time.monotonic() >= self._versions_due:
             self._versions_due = time.monotonic() + _VERSIONS_REST_SECONDS

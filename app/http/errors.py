@@ -26,6 +26,7 @@ from ingest.errors import (
     KeyReused,
     LastKey,
     LimitReached,
+    MasterKeyMissing,
     NotFound,
     PartsMissing,
     PayloadTooLarge,
@@ -44,12 +45,14 @@ from ingest.errors import (
     ValidationFailed,
     WriteRefused,
     WrongState,
+    WrongUrl,
 )
 from ingest.intake import codings
 
 STATUS: Mapping[type[SluiceError], int] = {
     InvalidInput: 400,
     DigestMismatch: 400,
+    WrongUrl: 400,
     InvalidParameter: 400,
     ValidationFailed: 400,
     UnknownField: 400,
@@ -59,6 +62,7 @@ STATUS: Mapping[type[SluiceError], int] = {
     NotFound: 404,
     LastKey: 409,
     LimitReached: 409,
+    MasterKeyMissing: 409,
     ResultsNotKept: 409,
     KeyInProgress: 409,
     WrongState: 409,

@@ -8,6 +8,7 @@ from flask import Flask, current_app
 
 from app.http.key_cache import KeyCache
 from app.http.rate_counter import RateCounter
+from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Pool, open_pool
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine.composition import make_executor
@@ -36,6 +37,7 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.master_keys = MasterKeys.parse(settings.master_keys)
         self.rate_counter = RateCounter(settings)
         self.notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
         self.job_end = JobEndSignal(settings.redis_url)

@@ -18,7 +18,7 @@ from app.http.describe import Description, describe, description_of
 from app.http.responses import as_json
 from app.http.shapes import ref, success
 from app.openapi.examples import CSV_EXAMPLES, EXAMPLES
-from app.operator import forms
+from app.operator import forms, webhook_forms, webhook_shapes
 from app.operator import shapes as operator_shapes
 from app.public import shapes as public_shapes
 
@@ -35,7 +35,7 @@ _FAULTS = {
     401: "The key is missing, unknown, revoked or expired",
     404: "Not there, or another tenant's",
     409: "A tenant has no more room for these, or would lose its last active key; a job kept no results; an upload was "
-    "completed, or cannot be completed yet",
+    "completed, or cannot be completed yet; a webhook is disabled; this installation has no master key",
     410: "A job that was deleted after its retention, or its upload; an upload of which nothing was heard for 24 hours",
     408: "The body came too slowly; nothing was stored",
     413: "The body is over the byte limit",
@@ -63,6 +63,7 @@ _TAGS = {
     "templates": "What may be sent",
     "settings": "What the tenant has chosen",
     "capabilities": "What this installation takes",
+    "webhooks": "Who is told of the ends of jobs",
     "keys": "Who may call",
     "public": "Events that link objects, and objects; the same calls are served below /v1",
     "service": "For those who run Sluice",
@@ -70,6 +71,7 @@ _TAGS = {
 _FORMS = (
     *(forms.TemplateForm, forms.CheckForm, forms.SettingsForm),
     *(forms.NewKeyForm, forms.RelabelForm, forms.CompletedUploadForm),
+    *(webhook_forms.NewWebhookForm, webhook_forms.WebhookChangesForm),
 )
 
 
@@ -131,7 +133,7 @@ def _made(app: Flask) -> dict[str, Any]:
     )
     spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})
     spec.components.security_scheme("header", {"type": "apiKey", "in": "header", "name": "X-FlowMyna-Api-Key"})
-    for name, shape in {**operator_shapes.SHAPES, **public_shapes.SHAPES}.items():
+    for name, shape in {**operator_shapes.SHAPES, **webhook_shapes.SHAPES, **public_shapes.SHAPES}.items():
         spec.components.schema(name, shape)
     for form in _FORMS:
         spec.components.schema(form.__name__, schema=form)

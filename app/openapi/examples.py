@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.openapi.webhook_examples import EXAMPLES as _OF_WEBHOOKS
+
 _JOB_ID = "job_01985f0cf2d27b5c8d6a1f0e2b3c4d5e"
 _UUID = "4f0f8a6e-4f57-4a52-9d6e-2b8d1a9c7e31"
 _TIME = "2026-04-06T12:00:01.500Z"
@@ -234,6 +236,7 @@ EXAMPLES: Mapping[str, Any] = {
             "contentTypes": ["application/x-ndjson"],
             "contentCodings": ["identity", "gzip", "zstd"],
         },
+        "webhooks": {"events": ["job.completed", "job.failed"], "available": True, "privateAddresses": False},
         "parameters": [
             {
                 "name": "atomic",
@@ -254,6 +257,7 @@ EXAMPLES: Mapping[str, Any] = {
         "dataset_name": "Order desk",
         "api_key_name": "importer",
     },
+    **_OF_WEBHOOKS,
     "Health": {"status": "ok"},
     "Readiness": {"status": "ok", "checks": {"database": "ok", "migrations": "ok", "broker": "ok"}},
     "Document": {"openapi": "3.1.0"},

@@ -4,7 +4,19 @@ from flask import Blueprint, Flask
 
 from app import jobs
 from app.http import auth, idempotency, rate_limit
-from app.operator import batch, capabilities, entities, envelope, events, keys, settings, states, templates, uploads
+from app.operator import (
+    batch,
+    capabilities,
+    entities,
+    envelope,
+    events,
+    keys,
+    settings,
+    states,
+    templates,
+    uploads,
+    webhooks,
+)
 from app.operator.envelope import failure
 
 __all__ = ["failure", "mount"]
@@ -29,6 +41,7 @@ for _noun in (
     templates.bp,
     settings.bp,
     capabilities.bp,
+    webhooks.bp,
     _jobs,
 ):
     _api.register_blueprint(_noun, url_prefix=_DATA_API)

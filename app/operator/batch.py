@@ -44,7 +44,7 @@ def answer_present(job_id: UUID) -> Response:
     wait = preference.seconds(caller().batch_wait_seconds)
     outcome = present(caller(), job_id, wait)
     if isinstance(outcome, Ended):
-        return _done(outcome, preference)
+        return success(answers.ended(outcome), 200, answers.headers_of_ended(preference))
     job, errors = outcome
     return _accepted(job.id, answers.under_way(job, errors), preference)
 
@@ -122,18 +122,15 @@ def _batch(kind: Kind) -> Response:
     except CallerChanged:
         reauthenticate()
         outcome = accepted_for(caller())
-    return answer(outcome, preference)
+    return answer(outcome, preference, callback_secret=said.callback_secret)
 
 
-def answer(outcome: UUID | Ended, preference: Preference) -> Response:
+def answer(outcome: UUID | Ended, preference: Preference, *, callback_secret: str | None = None) -> Response:
     """Return the answer for a job that was just stored, and may have ended while its request waited."""
+    told = {} if callback_secret is None else {"callbackSecret": callback_secret}
     if isinstance(outcome, Ended):
-        return _done(outcome, preference)
-    return _accepted(outcome, answers.accepted(outcome), preference)
-
-
-def _done(outcome: Ended, preference: Preference) -> Response:
-    return success(answers.ended(outcome), 200, answers.headers_of_ended(preference))
+        return success({**answers.ended(outcome), **told}, 200, answers.headers_of_ended(preference))
+    return _accepted(outcome, {**answers.accepted(outcome), **told}, preference)
 
 
 def _accepted(job_id: UUID, data: dict[str, Any], preference: Preference) -> Response:

@@ -20,11 +20,13 @@ from app.operator import batch, uploads
 from app.operator.entities import MODE
 from app.operator.envelope import success
 from ingest.db.jobs.parts import MOST_PARTS
+from ingest.db.webhooks import registry
 from ingest.engine.kinds import KINDS
 from ingest.intake import codings
 from ingest.items.fields import LONGEST_EVENT_ID
 from ingest.jobs import MOST_ATOMIC_BYTES, MOST_WARNINGS_KEPT
 from ingest.settings import Settings
+from ingest.webhooks import message
 
 bp = Blueprint("capabilities", __name__)
 bp.before_request(rate_limit.scope("read"))
@@ -57,6 +59,11 @@ def get() -> Response:
                 "contentTypes": list(uploads.CONTENT_TYPES),
                 "contentCodings": list(uploads.CODINGS),
             },
+            "webhooks": {
+                "events": list(message.EVENTS),
+                "available": bool(services().master_keys.keys),
+                "privateAddresses": settings.webhook_allow_private,
+            },
             "parameters": parameters(),
         }
     )
@@ -81,6 +88,7 @@ def limits(settings: Settings) -> Mapping[str, Any]:
         "warningsInJob": INLINE_WARNINGS,
         "warningsKept": MOST_WARNINGS_KEPT,
         "jobRetentionDays": settings.job_retention_days,
+        "webhooks": registry.MOST,
     }
 
 

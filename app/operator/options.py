@@ -5,13 +5,17 @@ from typing import Any
 
 from app.batches import BatchOptions
 from app.http import query
+from app.http.auth import caller
 from app.http.query import Parameter
+from app.http.services import services
 from app.operator.entities import MODE
+from ingest.engine import webhooks
 from ingest.engine.kinds import KINDS
-from ingest.errors import InvalidInput, InvalidParameter
+from ingest.errors import InvalidInput, InvalidParameter, WrongUrl
 from ingest.intake.csv_header import CONSTANTS
 from ingest.items.schema import required_members
-from ingest.jobs import LONGEST_LABEL, CsvFormat, JobOptions
+from ingest.jobs import LONGEST_LABEL, Callback, CsvFormat, JobOptions
+from ingest.webhooks import urls
 
 _COMMA = ","
 _NO_DELIMITER = {'"', "\r", "\n", "\0"}
@@ -66,6 +70,12 @@ _VALIDATE_ONLY = query.Flag(
     name="validateOnly", default=False, text="true: items are checked and their effects predicted; nothing is written"
 )
 
+_CALLBACK = query.Text(
+    name="callback",
+    most=urls.LONGEST,
+    text="a URL that is told of the job's end, as a webhook is; the answer has its callbackSecret, this once",
+)
+
 _KEEP_RESULTS = query.Flag(
     name="keepResults",
     default=False,
@@ -85,7 +95,18 @@ _CONSTANTS = {
 _OF_CSV = (_EMPTY, _DELIMITER, *_CONSTANTS.values())
 
 # Of any kind and any body; entities have MODE beside them.
-PARAMETERS = (_ORDERED, _AFTER, _AFTER_ANY, _LABEL, _MAX_ERRORS, _DEADLINE, _ATOMIC, _VALIDATE_ONLY, _KEEP_RESULTS)
+PARAMETERS = (
+    _ORDERED,
+    _AFTER,
+    _AFTER_ANY,
+    _LABEL,
+    _MAX_ERRORS,
+    _DEADLINE,
+    _ATOMIC,
+    _VALIDATE_ONLY,
+    _KEEP_RESULTS,
+    _CALLBACK,
+)
 
 
 def of_kind(kind: str) -> tuple[Parameter, ...]:
@@ -105,9 +126,11 @@ def parse(spelled: Mapping[str, str], *, strict: bool, csv: bool = False) -> Bat
 
     Raises:
         InvalidParameter: one of them is not what it may be.
+        MasterKeyMissing: it has a callback, and there is no key to encrypt its secret with.
     """
     if not csv:
         _refuse_csv(spelled)
+    made = _callback(spelled)
     of_few = JobOptions(
         label=_LABEL.parse(spelled.get(_LABEL.name)),
         max_errors=_MAX_ERRORS.parse(spelled.get(_MAX_ERRORS.name)),
@@ -116,6 +139,7 @@ def parse(spelled: Mapping[str, str], *, strict: bool, csv: bool = False) -> Bat
         validate_only=_VALIDATE_ONLY.parse(spelled.get(_VALIDATE_ONLY.name)),
         keep_results=_KEEP_RESULTS.parse(spelled.get(_KEEP_RESULTS.name)) or None,
         csv=_csv(spelled) if csv else None,
+        callback=None if made is None else made[0],
     )
     return BatchOptions(
         merge=MODE.parse(spelled.get(MODE.name)) == "merge",
@@ -124,7 +148,20 @@ def parse(spelled: Mapping[str, str], *, strict: bool, csv: bool = False) -> Bat
         after_any=_AFTER_ANY.parse(spelled.get(_AFTER_ANY.name)),
         ordered=_ORDERED.parse(spelled.get(_ORDERED.name)),
         of_few=of_few,
+        callback_secret=None if made is None else made[1],
     )
+
+
+def _callback(spelled: Mapping[str, str]) -> tuple[Callback, str] | None:
+    """Return the callback that a request wants, and its secret."""
+    url = _CALLBACK.parse(spelled.get(_CALLBACK.name))
+    if url is None:
+        return None
+    allow_private = services().settings.webhook_allow_private
+    try:
+        return webhooks.callback(services().master_keys, caller().tenant_id, url, allow_private=allow_private)
+    except WrongUrl as error:
+        raise InvalidParameter(_CALLBACK.name, f"{_CALLBACK.name}: {error.message}") from None
 
 
 _TYPES: Mapping[str, type] = {"string": str, "boolean": bool, "integer": int}

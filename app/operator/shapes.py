@@ -47,6 +47,7 @@ _PART = record(
     digest={**TEXT, "description": "sha-256=:…: of the part as it was sent, as in RFC 9530"},
 )
 _FAULT = record(code=TEXT, message=TEXT)
+_CALLBACK_SECRET: Shape = {**TEXT, "description": "of ?callback=: what signs its messages; it is shown this once"}
 
 _OF_QUEUE = "an estimate, which changes as the queue does"
 _JOB_ROW = {
@@ -145,8 +146,14 @@ SHAPES: dict[str, Shape] = {
         )
     ),
     "Warnings": record(count=COUNT, first=array(ref("ItemWarning"), maxItems=10)),
-    "AcceptedBatch": record(**_SEEN_JOB),
-    "EndedBatch": record(("error", "warnings"), **_SEEN_JOB, error=or_null(_FAULT), warnings=ref("Warnings")),
+    "AcceptedBatch": record(("callbackSecret",), **_SEEN_JOB, callbackSecret=_CALLBACK_SECRET),
+    "EndedBatch": record(
+        ("error", "warnings", "callbackSecret"),
+        **_SEEN_JOB,
+        error=or_null(_FAULT),
+        warnings=ref("Warnings"),
+        callbackSecret=_CALLBACK_SECRET,
+    ),
     # Uploads in parts.
     "NewUpload": record(
         ("contentEncoding", *uploads.PARAMETERS),
@@ -155,7 +162,9 @@ SHAPES: dict[str, Shape] = {
         contentEncoding=choice(*uploads.CODINGS),
         **{name: {**parameter.schema, "description": parameter.text} for name, parameter in uploads.PARAMETERS.items()},
     ),
-    "CreatedUpload": record(uploadId=TEXT, partMaxBytes=COUNT, expiresAt=TIME),
+    "CreatedUpload": record(
+        ("callbackSecret",), uploadId=TEXT, partMaxBytes=COUNT, expiresAt=TIME, callbackSecret=_CALLBACK_SECRET
+    ),
     "UploadedPart": _PART,
     "Upload": record(
         uploadId=TEXT,
@@ -232,6 +241,7 @@ SHAPES: dict[str, Shape] = {
         modes=array(TEXT),
         preferences=record(wait=COUNT, handling=array(TEXT)),
         uploads=record(kinds=array(TEXT), contentTypes=array(TEXT), contentCodings=array(TEXT)),
+        webhooks=record(events=array(TEXT), available={"type": "boolean"}, privateAddresses={"type": "boolean"}),
         parameters=array(record(name=TEXT, schema=DOCUMENT, description=TEXT, kinds=array(TEXT))),
     ),
     "NewKey": record(id=TEXT, key=TEXT, label=_NAME, createdAt=TIME),

@@ -41,11 +41,12 @@ PARAMETERS = {parameter.name: parameter for kind in KIND_NAMES for parameter in 
 _OWN_MEMBERS = ("kind", "contentType", "contentEncoding")
 
 
-def _created(upload: Upload) -> Response:
+def _created(upload: Upload, callback_secret: str | None = None) -> Response:
     data = {
         "uploadId": ids.spell(ids.UPLOAD, upload.id),
         "partMaxBytes": parts.MOST_BYTES,
         "expiresAt": timestamp(upload.expires_at),
+        **({} if callback_secret is None else {"callbackSecret": callback_secret}),
     }
     return success(data, 201, prefer.applied(handling=prefer.stated().handling))
 
@@ -82,7 +83,7 @@ def create() -> Response:
         return True
 
     batches.store(caller(), kind, store, said, awaited=False, template_id=template_id)
-    return _created(stored[-1])
+    return _created(stored[-1], said.callback_secret)
 
 
 def _form(members: dict[str, Any]) -> tuple[str, str, str]:

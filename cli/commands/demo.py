@@ -74,7 +74,7 @@ def _fresh_stack(console: Console) -> Iterator[Stack]:
         folder = Path(name)
         if os.geteuid() == 0:
             folder.chmod(0o711)  # root's servers run as another user, who has to pass through
-        console.print("Starting Postgres, Valkey, web, worker, sweep and flower …")
+        console.print("Starting Postgres, Valkey, web, worker, sweep, webhooks and flower …")
         try:
             with running_stack(folder, port=None, flower_port=None, workers=_WORKERS) as stack:
                 yield stack

@@ -32,7 +32,7 @@ _TURN_SECONDS = 60.0  # nothing is due that would not wake it earlier
 )
 @click.option("--end-with-parent", is_flag=True, help="Stop when the process that started this one is gone.")
 def up(port: int, data_dir: Path, workers: int | None, flower_port: int, *, end_with_parent: bool) -> None:
-    """Run everything in the foreground: Postgres, Valkey, web, worker, sweep and flower.
+    """Run everything in the foreground: Postgres, Valkey, web, worker, sweep, webhooks and flower.
 
     Says `ready` on a line of its own once requests are served. Ctrl-C or TERM stops everything, exit 0. Servers that
     DATABASE_URL or REDIS_URL name are used instead of embedded ones.

@@ -20,8 +20,9 @@ _OLDEST_VERSION = 150000
 _STATEMENT_SECONDS = 5
 _LOCK_SECONDS = 1
 
-# Beside web's threads and a worker's children: the sweeper's connection and those of its two rescue workers.
-_SWEEPS = 3
+# Beside web's threads and a worker's children: the sweeper's connection, those of its two rescue workers, and that of
+# `webhooks`.
+_OTHERS = 4
 _NEARLY_ALL = 0.9
 
 # Autovacuum comes at a fifth of a table's rows; twice that, on a table that is not tiny, and it does not keep up.
@@ -74,6 +75,11 @@ def _examined(conn: Connection, settings: Settings) -> Iterator[Line]:
             "workers",
             lambda conn: (facts.sessions(conn), facts.waiting(conn), facts.swept(conn)),
             lambda found: workers(*found),
+        ),
+        (
+            "webhooks",
+            lambda conn: (facts.sessions(conn), facts.message_lag(conn)),
+            lambda found: webhooks(*found, lent=conn.lent),
         ),
         ("waiting", facts.waiting, waiting),
         ("jobs", facts.jobs_by_state, jobs),
@@ -138,7 +144,7 @@ def durability(settings: dict[str, str]) -> Line:
 
 
 def _wanted(settings: Settings) -> int:
-    return settings.web_workers * settings.web_threads + settings.worker_processes + _SWEEPS
+    return settings.web_workers * settings.web_threads + settings.worker_processes + _OTHERS
 
 
 def guards(unheeded: dict[str, str], *, lent: bool) -> Line:
@@ -159,10 +165,10 @@ def connections(found: facts.Connections, wanted: int, *, lent: bool) -> Line:
 
     Args:
         found: as the server says.
-        wanted: what one web, one worker and one sweep may take, by the settings.
+        wanted: what one web, one worker, one sweep and one `webhooks` may take, by the settings.
         lent: a pooler is between, and shares the server's connections out.
     """
-    taken = f"with these settings, one web, worker and sweep take up to {wanted}"
+    taken = f"with these settings, one web, worker, sweep and webhooks take up to {wanted}"
     text = f"{found.used} of {found.most} in use; {'a pooler shares them out' if lent else taken}"
     if found.used >= _NEARLY_ALL * found.most:
         return warn("connections", text, "They run out, and then requests get 503: raise max_connections")
@@ -237,6 +243,18 @@ def workers(sessions: facts.Sessions, waits: facts.Waiting | None, swept: int) -
     if waits.seconds > _LATE_SECONDS:
         return fail("workers", found, advice)
     return warn("workers", found, advice)
+
+
+def webhooks(sessions: facts.Sessions, lag: float | None, *, lent: bool) -> Line:
+    """Report on the process that sends messages to webhooks; only messages that are late show that it is missing."""
+    late = lag is not None and lag > _LATE_SECONDS
+    if late:
+        found = f"a message has waited for {lag:,.0f} s to be sent"
+        if not (sessions.webhooks or lent):
+            return fail("webhooks", f"{found}, and no process is connected", "Start it (`python -m worker.webhooks`)")
+        advice = "Read the log of `webhooks`; if it is busy, start another one"
+        return warn("webhooks", found, advice)
+    return ok("webhooks", f"{sessions.webhooks} connected, and no message waits to be sent")
 
 
 def waiting(oldest: facts.Waiting | None) -> Line:

@@ -7,6 +7,7 @@
   flower      the login of flower, as USER:PASSWORD
   run/        Unix sockets; a link to a short plain path elsewhere where this one is too deep or has odd characters
   key         a key of the tenant `local`, for the commands of this user
+  master_keys what encrypts secrets in the database, where SLUICE_MASTER_KEYS names nothing else
   stack.log   the lines of all processes, where they are not printed
 """
 
@@ -23,6 +24,7 @@ from urllib.parse import quote
 
 from cli.errors import DataDirInUse, StackError
 from cli.stack.run_as import RunAs
+from ingest import crypto
 from ingest.machine.disk import room
 
 # Postgres ends when it cannot make the next 16 MiB of its log, and then gives back what it had of them.
@@ -44,6 +46,7 @@ class DataDir:
         self.hba = self.path / "pg_hba.conf"
         self.ident = self.path / "pg_ident.conf"
         self._key = self.path / "key"
+        self._master_keys = self.path / "master_keys"
         self._flower = self.path / "flower"
 
     @property
@@ -147,6 +150,15 @@ class DataDir:
     def write_key(self, secret: str) -> None:
         """Keep a key in the clear, readable by this user only: it opens this machine's stack and nothing else."""
         _write_secret(self._key, secret)
+
+    def read_master_keys(self) -> str | None:
+        """Return the keys that `make_master_keys` made, as SLUICE_MASTER_KEYS takes them."""
+        return self._master_keys.read_text(encoding="ascii").strip() or None if self._master_keys.exists() else None
+
+    def make_master_keys(self) -> None:
+        """Make a key that encrypts secrets in the database, unless there is one: it must outlive every run."""
+        if self.read_master_keys() is None:
+            _write_secret(self._master_keys, crypto.generate())
 
     def flower_login(self) -> str:
         """Return the login of flower, as USER:PASSWORD: the one of the last run, or a new one."""

@@ -14,7 +14,8 @@ LOCALHOST = "127.0.0.1"
 
 _ROOT = Path(__file__).resolve().parents[2]
 # A worker puts its job down at the end of a block; one that cannot is killed, and loses that block's transaction only.
-_GRACE_SECONDS = {"worker": 20.0}
+# A try of `webhooks` may take 15 s; one that is cut off is made again.
+_GRACE_SECONDS = {"worker": 20.0, "webhooks": 20.0}
 
 
 def programs(port: int, flower_port: int, extra: Mapping[str, str]) -> dict[str, Program]:

@@ -33,9 +33,10 @@ from cli.stack.supervisor import Supervisor
 from ingest.settings import Settings
 
 _URLS = ("DATABASE_URL", "REDIS_URL")
+_MASTER_KEYS = "SLUICE_MASTER_KEYS"
 
 # Started in this order and stopped in the opposite one: first nothing comes in, then the work is put down.
-_PROGRAMS = ("worker", "sweep", "flower", "web")
+_PROGRAMS = ("worker", "sweep", "webhooks", "flower", "web")
 _SERVER_SECONDS = 120.0  # Postgres may have the WAL of a crash to replay
 _MIGRATE_SECONDS = 300.0
 _READY_SECONDS = 60.0
@@ -87,6 +88,18 @@ def urls_for(data: DataDir, embedded: frozenset[str]) -> dict[str, str]:
     """
     urls = {"DATABASE_URL": data.database_url, "REDIS_URL": data.redis_url}
     return {name: urls[name] for name in embedded}
+
+
+def master_keys_for(data: DataDir) -> dict[str, str]:
+    """Return SLUICE_MASTER_KEYS of a data directory, as a variable; empty where the environment names some.
+
+    Args:
+        data: the data directory, in which `running_stack` makes a key where it has none.
+    """
+    if os.environ.get(_MASTER_KEYS) or os.environ.get(f"{_MASTER_KEYS}_FILE"):
+        return {}
+    known = data.read_master_keys()
+    return {} if known is None else {_MASTER_KEYS: known}
 
 
 def settings_with(extra: Mapping[str, str]) -> Settings:
@@ -156,7 +169,8 @@ def running_stack(
         exits.enter_context(_naming_shortage(data))
         port, flower_port = procfile.free(port), procfile.free(flower_port)
         supervisor = _start_servers(exits, data, embedded, None if show else data.log, ours_alone=True)
-        extra |= urls_for(data, embedded)
+        data.make_master_keys()
+        extra |= urls_for(data, embedded) | master_keys_for(data)
         if "DATABASE_URL" in embedded and not os.environ.get("SLUICE_DATABASE_DIR"):
             extra["SLUICE_DATABASE_DIR"] = str(data.path)
         settings = settings_with(extra)

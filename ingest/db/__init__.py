@@ -2,6 +2,7 @@
 
     verify doctor          check what is stored, and the server that stores it
     jobs, data             each move of a job; entities, events and states
+    webhooks               webhooks, and the messages on their way to them
     tenants                tenants, their keys and templates
     bulk                   many rows at once: COPY, arrays in binary, upserts
     connection             connections, the errors of the driver, migrations

@@ -137,15 +137,18 @@ class Sessions:
     Attributes:
         workers: children of workers, and rescue workers; one that had nothing to do for a minute holds none.
         sweeps: sweep's own; it always holds one.
+        webhooks: likewise those of `webhooks`.
     """
 
     workers: int
     sweeps: int
+    webhooks: int
 
 
 _SESSIONS = f"""
 SELECT count(*) FILTER (WHERE application_name ~ '^{WORKER}(:[0-9]+)?$') AS workers,
-       count(*) FILTER (WHERE application_name = 'sluice-sweep') AS sweeps
+       count(*) FILTER (WHERE application_name = 'sluice-sweep') AS sweeps,
+       count(*) FILTER (WHERE application_name = 'sluice-webhooks') AS webhooks
 FROM pg_stat_activity WHERE datname = current_database()
 """
 
@@ -176,6 +179,24 @@ def waiting(conn: Connection) -> Waiting | None:
     """Return the jobs that wait; None if every job that could begin has begun."""
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
         return cursor.execute(_WAITING).fetchone()
+
+
+# The earliest of each lane, of which there are few.
+_MESSAGE_LAG = """
+WITH RECURSIVE lane AS (
+    (SELECT lane, next_at FROM webhook_deliveries WHERE next_at IS NOT NULL ORDER BY lane, next_at LIMIT 1)
+    UNION ALL
+    SELECT d.lane, d.next_at FROM lane CROSS JOIN LATERAL (
+        SELECT d.lane, d.next_at FROM webhook_deliveries d WHERE d.next_at IS NOT NULL AND d.lane > lane.lane
+        ORDER BY d.lane, d.next_at LIMIT 1) d
+)
+SELECT extract(epoch FROM now() - min(next_at))::float FROM lane
+"""
+
+
+def message_lag(conn: Connection) -> float | None:
+    """Return how many seconds a message to a webhook is overdue; negative: none is due; None: there is none."""
+    return conn.execute(_MESSAGE_LAG).fetchall()[0][0]  # type: ignore[return-value] # a float8
 
 
 _SWEPT = """

@@ -5,6 +5,7 @@
     runner        claim and run jobs, handle failures
     groups        how many jobs share a transaction
     announcer     announce the ends of jobs
+    webhooks      make webhooks, and compose their messages
     transaction   one transaction: lock a block, check its items, write them, close it
     atomic        one transaction for all blocks of a job
     single_write  write one item, as a batch of one

@@ -1,4 +1,4 @@
-"""Announce the ends of jobs: log each, wake the request that waits for the job, notify of the jobs that waited for it.
+"""Announce the ends of jobs: log each, leave messages for webhooks, wake the request that waits, notify of dependents.
 
 The statement that ends a job puts its end into the outbox (`ingest.db.jobs.outbox`). The process that ended the job
 announces it, and the sweeper announces all that is left there.
@@ -14,6 +14,7 @@ from ingest import faultpoints
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import claims, outbox
 from ingest.db.jobs.outbox import Ended
+from ingest.db.webhooks import recording
 from ingest.ids import JOB, spell
 from ingest.jobs import JobState
 from ingest.notify.job_end import JobEndSignal
@@ -59,6 +60,8 @@ class Announcer:
         return len(ends)
 
     def _announce(self, conn: Connection, ends: Sequence[Ended], *, claims_next: bool) -> None:
+        if told := [job.id for job in ends if job.is_wanted]:
+            recording.record(conn, told)
         for job in ends:
             faultpoints.passing("job.ended")
             _log(job)

@@ -47,6 +47,7 @@ DELETE FROM uploads;
 DELETE FROM jobs;
 DELETE FROM gone_ids;
 DELETE FROM job_ends;
+DELETE FROM webhooks;
 DELETE FROM templates WHERE tenant_id IS NOT NULL;
 DELETE FROM api_keys;
 DELETE FROM tenants;

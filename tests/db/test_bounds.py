@@ -7,6 +7,7 @@ the rows that the statement has changed itself, and returns the next ones.
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,7 +16,10 @@ from ingest.db.data import retention
 from ingest.db.jobs import gone, parts, receiving, rescue, uploads
 from ingest.db.tenants import idempotency, templates
 from ingest.db.tenants.tenants import Tenant
+from ingest.db.webhooks import deliveries, purging, registry, sending
+from ingest.ids import uuid7
 from ingest.jobs import JobOptions
+from ingest.webhooks.message import EVENTS
 from tests.support.factories import accept, begin_part, entity, new_upload
 
 _ROWS = 5
@@ -88,12 +92,36 @@ def _tried_versions(conn: Connection, tenant: Tenant) -> None:
     conn.execute("UPDATE templates SET created_at = created_at - interval '1 hour' WHERE trial")
 
 
-_BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], None], Callable[[Connection], int]]] = {
+_WANTED: dict[str, Any] = {"url": "https://x.example", "events": EVENTS, "description": None, "secret": "x"}
+
+
+def _old_deliveries(conn: Connection, tenant: Tenant) -> UUID:
+    webhook = registry.create(conn, uuid7(), tenant.id, **_WANTED)
+    for _ in range(_ROWS):
+        deliveries.add_test(conn, webhook.id)
+    conn.execute("UPDATE webhook_deliveries SET occurred_at = occurred_at - interval '2 days'")
+    return webhook.id
+
+
+def _deliveries_of_deleted(conn: Connection, tenant: Tenant) -> None:
+    registry.delete(conn, tenant.id, _old_deliveries(conn, tenant))
+
+
+def _deleted_webhooks(conn: Connection, tenant: Tenant) -> None:
+    for _ in range(_ROWS):
+        registry.delete(conn, tenant.id, registry.create(conn, uuid7(), tenant.id, **_WANTED).id)
+
+
+_BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], object], Callable[[Connection], int]]] = {
     "idempotency keys": (_old_keys, lambda conn: retention.purge_idempotency_keys(conn, limit=_LIMIT)),
     "uploads to expire": (_old_uploads, lambda conn: uploads.expire(conn, limit=_LIMIT)),
     "uploads to forget": (_gone_uploads, lambda conn: uploads.forget(conn, limit=_LIMIT)),
     "parts left": (_parts_left, lambda conn: parts.remove_abandoned(conn, limit=_LIMIT)),
     "jobs left": (_gone_uploads, lambda conn: receiving.remove_abandoned(conn, limit=_LIMIT, seconds=-1)),
+    "deliveries": (_deliveries_of_deleted, lambda conn: purging.purge_deliveries(conn, limit=_LIMIT)),
+    "tests of webhooks": (_old_deliveries, lambda conn: purging.purge_tests(conn, days=1, limit=_LIMIT)),
+    "webhooks": (_deleted_webhooks, lambda conn: purging.purge_webhooks(conn, limit=_LIMIT)),
+    "messages": (_old_deliveries, lambda conn: len(sending.claim(conn, under_way=[], limit=_LIMIT))),
     "jobs": (_ended_jobs, lambda conn: retention.purge_jobs(conn, days=1, limit=_LIMIT)),
     "gone ids": (_gone_jobs, lambda conn: gone.forget(conn, limit=_LIMIT)),
     "template versions": (_replaced_versions, lambda conn: retention.purge_template_versions(conn, limit=_LIMIT)),

@@ -47,12 +47,16 @@ from ingest.db.jobs.parts import Arrived
 from ingest.db.tenants import idempotency, keys, templates, tenants
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
+from ingest.db.webhooks import deliveries, purging, recording, registry, sending
+from ingest.db.webhooks.registry import Webhook
 from ingest.errors import PartsMissing
+from ingest.ids import uuid7
 from ingest.intake.blocks import Block
 from ingest.items.entities import Entity
 from ingest.items.events import Event
 from ingest.items.states import State
 from ingest.jobs import TRIAL, Effect, ItemError, ItemWarning, JobState
+from ingest.webhooks.message import EVENTS
 from tests.support.factories import accept, begin_part, make_tenant, new_job, new_upload, store_part
 from tests.support.factories import entity as sent_entity
 
@@ -60,6 +64,8 @@ _ENOUGH = 12  # executions, after which psycopg has prepared a statement and Pos
 _FEW, _ITEMS = 2, 100
 _ROWS = 20_000
 _MOST_READ = 1_000
+
+_WANTED: dict[str, Any] = {"url": "https://x.example", "events": EVENTS, "description": None, "secret": "x"}
 
 _numbers = count(1)
 
@@ -78,6 +84,7 @@ class Stored:
     ended: UUID
     waiting: UUID
     entity_ids: list[int]
+    webhook: UUID
     items: int = _FEW
 
 
@@ -236,6 +243,25 @@ def _advance_trial(conn: Connection, stored: Stored) -> object:
     return trials.advance(conn, job_id, passed=1, failed=1, place=b"{}")
 
 
+def _webhook(conn: Connection) -> Webhook:
+    """A webhook of a tenant of its own, since a tenant may have few."""
+    tenant, _ = make_tenant(conn)
+    return registry.create(conn, uuid7(), tenant.id, **_WANTED)
+
+
+def _delete_webhook(conn: Connection) -> None:
+    made = _webhook(conn)
+    registry.delete(conn, made.tenant_id, made.id)
+
+
+def _delivery(conn: Connection, stored: Stored) -> UUID:
+    conn.execute("DELETE FROM webhook_deliveries WHERE job_id = %s", (stored.ended,), prepare=False)
+    assert recording.record(conn, [stored.ended]) == 1
+    query = "SELECT id FROM webhook_deliveries WHERE job_id = %s"
+    [(delivery_id,)] = conn.execute(query, (stored.ended,), prepare=False).fetchall()
+    return UUID(str(delivery_id))
+
+
 def _new_key(stored: Stored) -> idempotency.Key:
     return idempotency.Key(stored.tenant.id, "writeStates", sha256(b"%d" % next(_numbers)).digest())
 
@@ -309,6 +335,9 @@ _READS: dict[str, Call] = {
     "stored.page states": lambda conn, stored: _page(conn, stored, Place("states", "e000100", "j")),
     "stored.page events": lambda conn, stored: _page(conn, stored, Place("events", "e000100", event_id=1)),
     "stored.estimated_count": lambda conn, stored: stored_rows.estimated_count(conn, stored.tenant.id),
+    "registry.get": lambda conn, stored: registry.get(conn, stored.tenant.id, stored.webhook),
+    "registry.of_tenant": lambda conn, stored: registry.of_tenant(conn, stored.tenant.id),
+    "deliveries.page": lambda conn, stored: deliveries.page(conn, stored.webhook, limit=50),
     "blocks.extend_lease": lambda conn, _stored: blocks.extend_lease(conn, 2),
 }
 _WRITES: dict[str, Call] = {
@@ -400,11 +429,18 @@ _WRITES: dict[str, Call] = {
     "trials.accept": _begin_trial,
     "trials.lock": lambda conn, stored: trials.lock(conn, _begin_trial(conn, stored)),
     "trials.advance": _advance_trial,
+    "registry.create": lambda conn, _stored: _webhook(conn),
+    "registry.change": lambda conn, stored: registry.change(conn, stored.tenant.id, stored.webhook, {"enabled": True}),
+    "registry.rotate": lambda conn, stored: registry.rotate(conn, stored.tenant.id, stored.webhook, "y"),
+    "registry.delete": lambda conn, _stored: _delete_webhook(conn),
+    "recording.record": _delivery,
+    "deliveries.add_test": lambda conn, stored: deliveries.add_test(conn, stored.webhook),
+    "deliveries.replay": lambda conn, stored: deliveries.replay(conn, stored.webhook, _delivery(conn, stored)),
     "templates.store": lambda conn, stored: templates.store(
         conn, stored.tenant.id, "tpl_own", name="Own", version="1", schema=_SCHEMA
     ),
 }
-# The sweeper and the command line prepare nothing: their statements are planned anew each time.
+# The sweeper, `webhooks` and the command line prepare nothing: their statements are planned anew each time.
 _PLANNED_ANEW = {
     *(f"retention.{name}" for name in ("pages_of", "purge_cancelled_payloads", "purge_jobs", "purge_pages", "wanted")),
     *(f"retention.{name}" for name in ("purge_idempotency_keys", "purge_template_versions")),
@@ -413,18 +449,21 @@ _PLANNED_ANEW = {
     *("outbox.take_left", "receiving.remove_abandoned", "parts.remove_abandoned", "uploads.expire", "uploads.forget"),
     "gone.forget",
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
+    *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
+    *(f"sending.{name}" for name in ("claim", "keep_bodies", "mark")),
 }
 _MODULES = (
     *(acceptance, blocks, claims, completion, control, gone, listing, lookup),
     *(outbox, parts, queue, receiving, rescue, results, trials, uploads),
     *(entities, events, growth, retention, states, stored_rows),
     *(idempotency, keys, templates, tenants),
+    *(deliveries, purging, recording, registry, sending),
 )
 
 # Retention may empty these tables, and autovacuum then notes that they are empty.
 _EMPTIED = """
 VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, job_ends, idempotency_keys, uploads, upload_parts, gone_ids,
-               entities, states, events, event_entities
+               webhooks, webhook_deliveries, webhook_tries, entities, states, events, event_entities
 """
 
 _GROW = """
@@ -469,6 +508,13 @@ SELECT gen_random_uuid(), tenant_id, id, 'completed', '', '' FROM jobs ON CONFLI
 INSERT INTO gone_ids (id, tenant_id) SELECT gen_random_uuid(), {tenant} FROM generate_series(1, {rows});
 INSERT INTO upload_parts (id, upload_id, number, part, whole, digest)
 SELECT gen_random_uuid(), id, 1, 1, true, sha256('') FROM uploads ON CONFLICT DO NOTHING;
+INSERT INTO webhooks (id, tenant_id, url, events, secret)
+SELECT gen_random_uuid(), id, '', '{{job.completed}}', '' FROM tenants WHERE id <> {tenant};
+INSERT INTO webhook_deliveries (id, webhook_id, tenant_id, job_id, lane, event, occurred_at)
+SELECT gen_random_uuid(), w.id, w.tenant_id, j.id, w.id, '', now()
+FROM (SELECT id, tenant_id, row_number() OVER () AS n FROM webhooks) w
+JOIN (SELECT id, row_number() OVER () AS n FROM jobs) j USING (n) ON CONFLICT DO NOTHING;
+INSERT INTO webhook_tries (delivery_id, number) SELECT id, 1 FROM webhook_deliveries ON CONFLICT DO NOTHING;
 """
 
 
@@ -484,7 +530,8 @@ def stored(pool: Pool) -> Stored:
         entity_ids = entities.resolve(conn, tenant.id, {SCOPE: ["e000000", "e000001"]})[SCOPE]
         ended, waiting = (accept(conn, tenant, "entities", [sent_entity()]) for _ in range(2))
         assert control.cancel(conn, ended)
-    return Stored(tenant, key, secret, ended, waiting, list(entity_ids.values()))
+        webhook = registry.create(conn, uuid7(), tenant.id, **_WANTED)
+    return Stored(tenant, key, secret, ended, waiting, list(entity_ids.values()), webhook.id)
 
 
 def _read(conn: Connection) -> int:

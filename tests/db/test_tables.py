@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from ingest.crypto import MasterKeys
 from ingest.db import verify
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, retention
@@ -18,10 +19,13 @@ from ingest.db.jobs import control
 from ingest.db.tenants import idempotency, templates, tenants
 from ingest.db.tenants.idempotency import Answer, Key
 from ingest.db.tenants.tenants import Tenant
+from ingest.db.webhooks import sending
+from ingest.engine import webhooks
 from ingest.engine.executor import Executor
 from ingest.ids import uuid7
 from ingest.settings import Settings
-from tests.support.factories import entity, event, new_upload, state, store_part
+from ingest.webhooks.message import EVENTS
+from tests.support.factories import MASTER_KEYS, entity, event, new_upload, state, store_part
 from worker.sweep import Sweep
 
 # Tables that no check of `sluice verify` reads.
@@ -45,6 +49,9 @@ _NOT_ERASED = {
     "uploads": "it holds nothing that was sent as an item",
     "gone_ids": "it holds ids of jobs and uploads",
     "upload_parts": "it counts items and has a hash of them; their blocks are those of a job",
+    "webhooks": "it holds nothing that was sent as an item",
+    "webhook_deliveries": "what a webhook was told of a job, which names no item, goes with the job",
+    "webhook_tries": "it holds nothing that was sent as an item",
 }
 
 # Tables of which no retention deletes all rows.
@@ -53,6 +60,7 @@ _NOT_PURGED = {
     "api_keys": "a key is revoked, and stays on the list of its tenant's keys",
     "templates": "the newest version of a template stays; replaced ones go",
     "entities": "an entity stays until its client deletes it; retention is of events and states",
+    "webhooks": "a webhook stays until its client deletes it; a callback goes with its job",
 }
 
 # A text that stands in the data of an entity, and in whatever came with it.
@@ -78,6 +86,11 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
             templates.store(conn, owner.id, "tpl_own", name="Own", version=version, schema=schema)
     refused, with_warning = entity(2, entityType=_MARK), entity(1, data={"email": _MARK}, **{_MARK: 1})
     session = event(1, eventType="session", data={"text": _MARK})
+    keys = MasterKeys.parse(MASTER_KEYS)
+    with transaction(pool) as conn:
+        url = "https://hooks.example.com"
+        wanted = {"url": url, "events": EVENTS, "description": None, "allow_private": False}
+        webhooks.create(conn, keys, owner.id, **wanted)
     batches = {"entities": [with_warning, refused], "events": [session], "states": [state(1, value=_MARK)]}
     for kind, items in batches.items():
         executor.run(submit(kind, items), seconds=60)
@@ -90,6 +103,7 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
         assert retention.purge_jobs(conn, days=30, limit=1) == 1
         store_part(conn, new_upload(conn, owner), 1, json.dumps(entity(1)).encode() + b"\n")
         idempotency.remember(conn, key, sha256(b"").digest(), Answer(public_id=uuid7(), action="created"))
+        assert sending.claim(conn, under_way=[], limit=2)
 
 
 @pytest.fixture

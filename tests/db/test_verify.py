@@ -200,6 +200,15 @@ def test_nothing_can_be_written_by_a_check(database_url: str) -> None:
 _ENDLESS = "jsonb_build_object('a', (SELECT jsonb_agg('1e999'::jsonb) FROM generate_series(1, 75000)))"
 
 # Statements that break one invariant and no other. `job` is the completed job of entities, `half` the half done one.
+_WEBHOOK = """
+INSERT INTO webhooks (id, tenant_id, url, events, secret)
+VALUES (gen_random_uuid(), %(tenant)s, 'https://x.example', '{job.completed}', 'x')
+"""
+_MESSAGE = """
+INSERT INTO webhook_deliveries (id, webhook_id, tenant_id, job_id, lane, event, occurred_at)
+SELECT gen_random_uuid(), id, {tenant}, %(job)s, id, 'job.completed', now() FROM webhooks
+"""
+
 _BREAKS: Mapping[str, tuple[str, ...]] = {
     "job_effects_sum": (
         "ALTER TABLE jobs DROP CONSTRAINT jobs_effects_sum_to_total",
@@ -269,6 +278,16 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "gone_id": ("INSERT INTO gone_ids (id, tenant_id) VALUES (%(job)s, %(tenant)s)",),
     "upload_parts_sum": ("UPDATE upload_parts SET items = 9 WHERE upload_id = %(completed)s AND part = 1",),
     "upload_left": ("UPDATE uploads SET heard_at = now() - interval '25 hours' WHERE job_id = %(open_upload)s",),
+    "delivery_tenant": (_WEBHOOK, _MESSAGE.replace("{tenant}", "%(other)s")),
+    "delivery_tries": (_WEBHOOK, _MESSAGE.replace("{tenant}", "%(tenant)s"), "UPDATE webhook_deliveries SET tries = 1"),
+    "delivery_late": (
+        _WEBHOOK,
+        _MESSAGE.replace("{tenant}", "%(tenant)s"),
+        "UPDATE webhook_deliveries SET next_at = now() - interval '2 minutes'",
+    ),
+    "callback_told": (
+        """UPDATE jobs SET options = '{"callback": {"url": "https://x.example", "secret": "x"}}' WHERE id = %(job)s""",
+    ),
     "sweep_runs": ("UPDATE jobs SET check_at = now() - interval '2 minutes' WHERE id = %(half)s",),
     "sweep_look_ahead": ("UPDATE jobs SET check_at = now() + interval '3 minutes' WHERE id = %(half)s",),
 }

@@ -100,7 +100,7 @@ def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
             "database clock",
             "guards",
         ),
-        *("size", "vacuum", "transactions", "sweep", "workers", "waiting", "jobs"),
+        *("size", "vacuum", "transactions", "sweep", "workers", "webhooks", "waiting", "jobs"),
         *("broker", "broker memory", "broker clock", "queue"),
     }
     assert (seen.exit_code, seen.document["ok"], seen.document["fails"], seen.document["warnings"]) == (0, True, 0, 0)

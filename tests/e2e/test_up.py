@@ -67,7 +67,7 @@ def test_the_lines_of_every_process_carry_its_name(stack):
     labels = {line.split("|")[0].strip() for line in stack.output if "|" in line[:12]}
     assert not any("overcommit" in line or "Inspect method" in line for line in stack.output)
     # flower says nothing while all is well
-    assert {"postgres", "migrate", "worker", "sweep", "web"} <= labels
+    assert {"postgres", "migrate", "worker", "sweep", "webhooks", "web"} <= labels
 
 
 def test_the_key_is_kept_for_its_owner_only(stack):

@@ -50,6 +50,8 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         log_level="INFO",
         database_dir="",
         min_free_disk_bytes=2_147_483_648,
+        webhook_allow_private=False,
+        master_keys="",
     )
 
 

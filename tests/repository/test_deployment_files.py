@@ -105,7 +105,7 @@ def test_the_compose_file_follows_the_compose_specification():
 
 
 def test_compose_runs_the_whole_product():
-    assert set(COMPOSE) == {"postgres", "valkey", "migrate", "web", "worker", "sweep", "flower", "nginx"}
+    assert set(COMPOSE) == {"postgres", "valkey", "migrate", "web", "worker", "sweep", "webhooks", "flower", "nginx"}
 
 
 def test_compose_and_the_procfile_start_each_process_by_the_same_command():
@@ -116,7 +116,7 @@ def test_compose_and_the_procfile_start_each_process_by_the_same_command():
 
 def test_no_line_of_the_procfile_ends_by_itself_since_a_foreman_would_stop_all_then():
     lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line)
-    assert set(lines) == {"web", "worker", "sweep", "flower"}
+    assert set(lines) == {"web", "worker", "sweep", "webhooks", "flower"}
 
 
 def test_whoever_waits_for_a_healthy_service_waits_for_one_that_has_a_health_check():

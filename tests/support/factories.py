@@ -1,5 +1,6 @@
 """Makers of test data; every one takes overrides."""
 
+import base64
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,9 @@ from ingest.settings import Settings
 # More digits than Postgres' numeric holds: good JSON, which only the database refuses.
 TOO_LARGE = b"9" * 140_000
 
+
+# A key that encrypts what tests store.
+MASTER_KEYS = f"test:{base64.b64encode(bytes(32)).decode()}"
 
 # Each of them, read by a library past our settings, once kept the stack from starting or its workers from hearing.
 STRAYS = {
@@ -68,6 +72,8 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "log_level": "INFO",
         "database_dir": "",
         "min_free_disk_bytes": 2 * 1024**3,
+        "webhook_allow_private": True,
+        "master_keys": MASTER_KEYS,
     }
     return Settings(**{**values, **overrides})
 

@@ -32,7 +32,7 @@ def connect(url: str, process: str) -> Connection:
 
     Args:
         url: libpq URL.
-        process: WORKER, `sluice-web`, `sluice-sweep` or `sluice-cli`.
+        process: WORKER, `sluice-web`, `sluice-sweep`, `sluice-webhooks` or `sluice-cli`.
 
     Raises:
         Unavailable: the server does not answer within 5 s, or refuses.

@@ -71,6 +71,12 @@ _GUARDS = {
         "lock_timeout": "1s",  # it comes again in a second
         "transaction_timeout": "0",
     },
+    "sluice-webhooks": {
+        "idle_in_transaction_session_timeout": "5s",
+        "statement_timeout": "10s",
+        "lock_timeout": "1s",  # what is due stays due
+        "transaction_timeout": "0",
+    },
     # A migration or a check of all rows may take hours.
     "sluice-cli": {
         "idle_in_transaction_session_timeout": "0",
@@ -156,7 +162,7 @@ def conninfo(url: str, process: str) -> str:
 
     Args:
         url: libpq URL.
-        process: WORKER, `sluice-web`, `sluice-sweep` or `sluice-cli`.
+        process: WORKER, `sluice-web`, `sluice-sweep`, `sluice-webhooks` or `sluice-cli`.
     """
     return make_conninfo(url, application_name=process, client_encoding="UTF8", connect_timeout=5)
 

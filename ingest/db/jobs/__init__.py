@@ -12,5 +12,5 @@
     listing       a request lists jobs, newest first
     queue         a request looks at what comes before a pending job
 
-Imports `tenants`, `bulk` and `connection`; knows no kind of items.
+Imports `webhooks`, `tenants`, `bulk` and `connection`; knows no kind of items.
 """

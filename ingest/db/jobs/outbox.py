@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ingest.db.bulk import binary
 from ingest.db.connection.pool import Connection
+from ingest.db.webhooks.recording import IS_WANTED
 
 # Part of each statement that ends jobs: `moved` has the jobs that this statement has moved, to their end or not.
 RECORD_ENDS: LiteralString = (
@@ -22,6 +23,7 @@ class Ended(NamedTuple):
     Attributes:
         failed: how many of its items.
         dependents: the jobs that wait for it by `?after=`, at most 1,000; the sweeper notifies of any further ones.
+        is_wanted: its tenant has webhooks, or it has a callback.
     """
 
     id: UUID
@@ -33,6 +35,7 @@ class Ended(NamedTuple):
     error_code: str | None
     error_message: str | None
     dependents: list[UUID]
+    is_wanted: bool
 
 
 # A row that is back after a crash is announced twice, which is harmless, so the commit waits for no disk.
@@ -43,11 +46,12 @@ WITH {left} taken AS (
 )
 SELECT j.id, j.request_id, j.awaited, j.status, j.total, j.failed, j.error_code, j.error_message,
        ARRAY(SELECT b.id FROM jobs b WHERE b.after_job_id = ANY (ARRAY[j.id]) AND b.status || '' = 'pending'
-             ORDER BY b.queued_at LIMIT 1000)
+             ORDER BY b.queued_at LIMIT 1000),
+       {is_wanted}
 FROM taken JOIN jobs j ON j.id = ANY (ARRAY[taken.job_id]), set_config('synchronous_commit', 'off', true)
 WHERE j.status IN ('completed', 'failed', 'cancelled') ORDER BY j.seq
 """
-_TAKE_OF: LiteralString = _TAKE.format(left="", ids="unnest(%(job_ids)b)")
+_TAKE_OF: LiteralString = _TAKE.format(left="", ids="unnest(%(job_ids)b)", is_wanted=IS_WANTED)
 
 # Give the process that ended a job half a second to announce it. The table is all but empty, so it needs no index for
 # this: each end would pay for it.
@@ -57,6 +61,7 @@ _TAKE_LEFT: LiteralString = _TAKE.format(
     ORDER BY ended_at LIMIT 500 FOR UPDATE SKIP LOCKED
 ),""",
     ids="left_behind",
+    is_wanted=IS_WANTED,
 )
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
-from ingest.db.verify import gone, jobs, rows, stuck, text, uploads
+from ingest.db.verify import gone, jobs, rows, stuck, text, uploads, webhooks
 from ingest.db.verify.check import Check
 from ingest.errors import TryAgain
 from ingest.ids import spell
@@ -25,7 +25,7 @@ from ingest.ids import spell
 __all__ = ["CHECKS", "MOST_FOUND", "OPERATIONAL", "Check", "Example", "Result", "verify"]
 
 # First what does not move: those checks ask pg_stat_activity, which shows the moment and not the snapshot's.
-CHECKS = (*stuck.CHECKS, *jobs.CHECKS, *uploads.CHECKS, *gone.CHECKS, *rows.CHECKS, *text.CHECKS)
+CHECKS = (*stuck.CHECKS, *jobs.CHECKS, *uploads.CHECKS, *gone.CHECKS, *webhooks.CHECKS, *rows.CHECKS, *text.CHECKS)
 
 # Checks that may fail although every row is right: because a process is down, or overloaded.
 OPERATIONAL = frozenset(check.name for check in stuck.CHECKS)

@@ -2,7 +2,7 @@
 
 from ingest.db.jobs.claims import BLOCKED, FREE_SINCE, HEADS, HELD_BACK
 from ingest.db.verify.check import Check
-from ingest.ids import JOB, UPLOAD
+from ingest.ids import JOB, MESSAGE, UPLOAD
 
 _SWEEP = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sluice-sweep'"
 
@@ -114,6 +114,20 @@ WHERE e.ended_at < now() - interval '1 minute' AND j.ended_at IS NOT NULL
 """,
 )
 
+# A try puts the delivery off by a minute.
+MESSAGES_LATE = Check(
+    name="delivery_late",
+    invariant="A message to a webhook is sent within a minute of when it is due",
+    wrong="messages to webhooks that nobody sends",
+    advice="Start the process that does (`python -m worker.webhooks`), or read its log. If it runs, it has more to "
+    "send than receivers take: start another one",
+    prefix=MESSAGE,
+    query="""
+SELECT id, concat('due ', date_trunc('second', now() - next_at), ' ago') FROM webhook_deliveries
+WHERE next_at < now() - interval '1 minute'
+""",
+)
+
 # A request that reads a body touches its job each 10 s; the sweeper removes the job 40 s after the last touch.
 LEFT_UNFINISHED = Check(
     name="job_left_unfinished",
@@ -153,4 +167,5 @@ CHECKS = (
     ANNOUNCED_LATE,
     LEFT_UNFINISHED,
     UPLOADS_LEFT,
+    MESSAGES_LATE,
 )

@@ -91,6 +91,7 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "after": [{"type": "string"}],
         "label": [{"type": "string", "minLength": 1, "maxLength": 200}],
         "maxErrors": [{"type": "integer", "minimum": 0, "maximum": 999_999_999}],
+        "callback": [{"type": "string", "minLength": 1, "maxLength": 2_000}],
         "deadline": [{"type": "integer", "minimum": 1, "maximum": 604_800}],
         "atomic": [{"type": "boolean", "default": False}],
         "validateOnly": [{"type": "boolean", "default": False}],

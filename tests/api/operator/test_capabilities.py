@@ -29,6 +29,8 @@ _NOT_SHOWN = {
     "log_level": "of the server's log",
     "database_dir": "where the server is",
     "min_free_disk_bytes": "of the server's disk",
+    "master_keys": "a secret; whether there are any is shown",
+    "webhook_allow_private": "a flag, which is shown beside the events of webhooks",
 }
 
 

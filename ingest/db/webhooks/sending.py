@@ -1,0 +1,194 @@
+"""The process `webhooks` claims messages that are due, and marks what came of each try.
+
+A call over the network must hold no transaction open, so a claim is a lease in a column: it puts `next_at` into the
+future, and a message whose process died is due again then. Each claim counts a try, and a mark names the try that it is
+of: a process that was away for longer than its lease marks nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ingest.db.connection.pool import Connection
+
+# Longer than any try takes with the look-up of its name, which the system's resolver bounds by itself.
+LEASE_SECONDS = 60
+
+# At the same time so many tries go to one receiver, and so many are of one tenant: the others are sent meanwhile.
+MOST_OF_LANE = 8
+MOST_OF_TENANT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message that this process is to send.
+
+    Attributes:
+        number: of this try, from 1.
+        failures: tries that failed before.
+        first_at: when the first try began.
+        body: None before the first try.
+        secret: encrypted; likewise `former_secret`, which signs too if it is not None.
+        closed: why nothing must be sent: its webhook is disabled or deleted.
+    """
+
+    id: UUID
+    webhook_id: UUID
+    tenant_id: int
+    job_id: UUID | None
+    lane: UUID
+    event: str
+    occurred_at: datetime
+    number: int
+    failures: int
+    body: bytes | None
+    url: str
+    secret: str
+    former_secret: str | None
+    closed: bool
+
+
+# Lanes are few, so the index is read from lane to lane, each time by one look-up. A lane gets the room that it has
+# left, and so does a tenant; tenants with little under way come first.
+_CLAIM = f"""
+WITH RECURSIVE lane AS (
+    (SELECT lane FROM webhook_deliveries WHERE next_at IS NOT NULL ORDER BY lane LIMIT 1)
+    UNION ALL
+    SELECT (SELECT d.lane FROM webhook_deliveries d WHERE d.next_at IS NOT NULL AND d.lane > lane.lane
+            ORDER BY d.lane LIMIT 1)
+    FROM lane WHERE lane.lane IS NOT NULL
+), under_way AS MATERIALIZED (
+    SELECT * FROM unnest(%(lanes)s::uuid[], %(tenant_ids)s::integer[]) AS u (lane, tenant_id)
+), due AS MATERIALIZED (
+    SELECT d.id, d.seq, d.tenant_id, d.next_at
+    FROM lane CROSS JOIN LATERAL (
+        SELECT d.id, d.seq, d.tenant_id, d.next_at FROM webhook_deliveries d
+        WHERE d.lane = lane.lane AND d.next_at <= now()
+        ORDER BY d.next_at, d.seq
+        LIMIT greatest(0, {MOST_OF_LANE} - (SELECT count(*) FROM under_way u WHERE u.lane = lane.lane))
+        FOR UPDATE SKIP LOCKED) d
+), ranked AS (
+    SELECT id, next_at,
+           row_number() OVER (PARTITION BY tenant_id ORDER BY next_at, seq)
+               + (SELECT count(*) FROM under_way u WHERE u.tenant_id = due.tenant_id) AS place
+    FROM due
+), chosen AS MATERIALIZED (
+    SELECT id FROM ranked WHERE place <= {MOST_OF_TENANT} ORDER BY place, next_at LIMIT %(limit)s
+), claimed AS (
+    UPDATE webhook_deliveries d
+    SET next_at = now() + make_interval(secs => {LEASE_SECONDS}), tries = d.tries + 1,
+        first_at = coalesce(d.first_at, now())
+    FROM chosen c WHERE d.id = c.id
+    RETURNING d.*
+), begun AS (
+    INSERT INTO webhook_tries (delivery_id, number) SELECT id, tries FROM claimed
+)
+SELECT c.id, c.webhook_id, c.tenant_id, c.job_id, c.lane, c.event, c.occurred_at, c.tries AS number, c.failures,
+       c.body, w.url, w.secret, CASE WHEN w.former_until > now() THEN w.former_secret END AS former_secret,
+       w.disabled_at IS NOT NULL OR w.deleted_at IS NOT NULL AS closed
+FROM claimed c JOIN webhooks w ON w.id = c.webhook_id ORDER BY c.seq
+"""
+
+
+def claim(conn: Connection, *, under_way: Sequence[Claim], limit: int) -> list[Claim]:
+    """Claim messages that are due, for LEASE_SECONDS each.
+
+    Args:
+        conn: an open transaction; the caller sends once it is committed.
+        under_way: what this process sends already.
+        limit: the most to claim.
+    """
+    values = {
+        "lanes": [claim.lane for claim in under_way],
+        "tenant_ids": [claim.tenant_id for claim in under_way],
+        "limit": limit,
+    }
+    with conn.cursor(row_factory=class_row(Claim)) as cursor:
+        return cursor.execute(_CLAIM, values).fetchall()
+
+
+_KEEP_BODY = "UPDATE webhook_deliveries SET body = %s WHERE id = %s"
+
+
+def keep_bodies(conn: Connection, bodies: Mapping[UUID, bytes]) -> None:
+    """Keep the bodies of messages that are sent for the first time: each further try sends the same bytes.
+
+    Args:
+        conn: the transaction that claims them.
+        bodies: by the ids of the messages.
+    """
+    for message_id, body in bodies.items():
+        conn.execute(_KEEP_BODY, (body, message_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The outcome of a try.
+
+    Attributes:
+        status: of HTTP, if there was an answer.
+        milliseconds: how long it took; None where nothing was sent.
+        error: None if it succeeded.
+        pause: seconds until the next try; None: there is none.
+        failed: it counts as a failure of the receiver.
+        disable: why the webhook gets nothing any more from now on: `GONE` or `TRIES_EXHAUSTED`.
+    """
+
+    claim: Claim
+    status: int | None
+    milliseconds: int | None
+    error: str | None
+    pause: float | None
+    failed: bool
+    disable: str | None = None
+
+
+_MARK = """
+WITH marked AS (
+    UPDATE webhook_deliveries
+    SET status = CASE WHEN %(error)s::text IS NULL THEN 'delivered' WHEN %(pause)s::float IS NULL THEN 'failed'
+                 ELSE 'pending' END,
+        next_at = CASE WHEN %(error)s IS NOT NULL THEN now() + make_interval(secs => %(pause)s) END,
+        failures = failures + %(failures)s
+    WHERE id = %(id)s AND tries = %(number)s AND status = 'pending'
+    RETURNING id, webhook_id, first_at
+), told AS (
+    UPDATE webhook_tries t SET status = %(http_status)s, milliseconds = %(milliseconds)s, error = %(error)s
+    FROM marked m WHERE t.delivery_id = m.id AND t.number = %(number)s
+), taken AS (
+    UPDATE webhooks w SET delivered_at = now() FROM marked m WHERE w.id = m.webhook_id AND %(error)s IS NULL
+)
+UPDATE webhooks w SET disabled_at = now(), disabled_reason = %(disable)s FROM marked m
+WHERE w.id = m.webhook_id AND %(disable)s::text IS NOT NULL AND w.disabled_at IS NULL AND w.deleted_at IS NULL
+  AND (%(disable)s <> 'TRIES_EXHAUSTED' OR w.delivered_at IS NULL OR w.delivered_at < m.first_at)
+RETURNING w.id
+"""
+
+
+def mark(conn: Connection, outcome: Mark) -> bool:
+    """Mark what came of a try; not if another process has claimed the message since.
+
+    A webhook whose message has failed for good is disabled unless it took another one meanwhile: then it is the message
+    that it does not take.
+
+    Args:
+        conn: an open transaction.
+        outcome: of the try.
+
+    Returns:
+        True if the webhook is disabled now by it.
+    """
+    values = {
+        "id": outcome.claim.id,
+        "number": outcome.claim.number,
+        "http_status": outcome.status,
+        "milliseconds": outcome.milliseconds,
+        "error": outcome.error,
+        "pause": outcome.pause,
+        "failures": int(outcome.failed),
+        "disable": outcome.disable,
+    }
+    return conn.execute(_MARK, values).rowcount > 0
