@@ -16,7 +16,7 @@ ROUNDS ?= 5
 BACKEND := setuptools>=77
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo up test chaos chaos-mutants bench requirements
+.PHONY: help setup venv demo up test chaos chaos-mutants bench error-pages requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
@@ -45,6 +45,10 @@ chaos-mutants: .venv/tested ## Take out what keeps the promises, one at a time: 
 
 bench: .venv/benched ## Measure, beside raw COPY and what you would use otherwise; ROUNDS=5, ONLY=worker-entities,...
 	@$(BIN)/python -m benchmarks --rounds $(ROUNDS) --only '$(ONLY)'
+
+error-pages: .venv/installed ## Write docs/errors.md anew, from app/openapi/codes
+	@$(BIN)/python -c 'from pathlib import Path; from app.openapi.error_pages import markdown; \
+		Path("docs/errors.md").write_text(markdown(), encoding="utf-8")'
 
 requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes the newest of each
 	$(COMPILE) pyproject.toml -o requirements.txt

@@ -1,7 +1,7 @@
 """The web process: parse, call `ingest`, build the response.
 
     server/              gunicorn's worker: connections and messages, before and after the app
-    openapi/             the OpenAPI document, from the descriptions of all calls
+    openapi/             the OpenAPI documents, from the descriptions of all calls, and the pages of error codes
     operator/, public/   the two APIs
     batches.py           accepting a batch, for both APIs
     jobs.py              the job resource, for both APIs

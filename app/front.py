@@ -4,12 +4,15 @@ from html import escape
 
 from flask import Blueprint, Response, request
 
+from app.http.shapes import ERROR_PAGES
+
 bp = Blueprint("front", __name__)
 
 _TITLE = "Sluice: batches of entities, events and states, as jobs to poll"
 _ADDRESSES = {
     "docs": "every call, with its fields and answers",
-    "openapi.json": "the same for programs (OpenAPI 3.1)",
+    ERROR_PAGES.removeprefix("/"): "every error code: its cause, and what to do",
+    "openapi.json": "the calls for programs (OpenAPI 3.1)",
     "healthz": "this process answers",
     "readyz": "so do the database and the broker",
 }

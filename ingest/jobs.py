@@ -94,6 +94,18 @@ ITEM_ERROR_CODES = (
     "WRITE_FAILED",
 )
 
+WARNING_CODES = ("UNKNOWN_FIELD", "PAST_RETENTION")
+
+# Of the `error` of a failed job; the statement that fails it has the code.
+JOB_ERROR_CODES = (
+    "TOO_MANY_ERRORS",
+    "DEADLINE_EXCEEDED",
+    "ATOMIC_ABORTED",
+    "PREDECESSOR_FAILED",
+    "JOB_UNRUNNABLE",
+    "JOB_DEADLINE",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ItemError:
@@ -107,7 +119,6 @@ class ItemError:
         line: the number of its line in the body, from 1; None where the body has no lines.
         malformed: the item is not of the call's shape, as against its template's; a single call answers the two apart.
         field: the way to the first fault, a JSON Pointer (RFC 6901) into the item; None where that is the item itself.
-        item: its text as it was sent, be it JSON or not; None where that is not asked for, or was too large to be kept.
     """
 
     index: int
@@ -117,12 +128,6 @@ class ItemError:
     line: int | None = None
     malformed: bool = False
     field: str | None = None
-    item: bytes | None = None
-
-    @property
-    def retryable(self) -> bool:
-        """True if the same item may be taken when it comes again, since what it names may be there by then."""
-        return self.code == "NOT_FOUND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ class ItemWarning:
 
     Attributes:
         index: 0-based, in the whole batch.
-        code: `UNKNOWN_FIELD` or `PAST_RETENTION`.
+        code: one of WARNING_CODES.
         message: what it is about, and what becomes of it.
         field: a JSON Pointer (RFC 6901) into the item.
         line: as of an error.

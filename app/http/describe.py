@@ -9,6 +9,7 @@ from flask import Response
 
 from app.http import query
 from app.http.query import Parameter
+from ingest.errors import SluiceError
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -25,7 +26,8 @@ class Description:
         summary: a line for people.
         operation: the name of the call in generated clients; once published, it stays.
         answers: status of success to the name of the shape that comes with it.
-        faults: statuses of errors beside those that every call may answer.
+        faults: classes of errors that it raises, beside those that every call, every call with a body, every call about
+            a job, or every call that may be repeated raises (`app.openapi.refusals`).
         body: the name of the shape that the call takes; None where it takes no body.
         lines: the items of the body may come as lines instead, and compressed; without a `body`, they must.
         csv: likewise as rows of CSV.
@@ -40,7 +42,7 @@ class Description:
     summary: str
     operation: str
     answers: Mapping[int, str]
-    faults: tuple[int, ...] = ()
+    faults: tuple[type[SluiceError], ...] = ()
     body: str | None = None
     lines: bool = False
     csv: bool = False
@@ -58,6 +60,12 @@ def describe(summary: str, **details: Any) -> Callable[[_View], _View]:
     The view looks at its query after the caller was let in and counted, as at everything else that the client sent.
     """
     description = Description(summary, **details)
+    for fault in description.faults:
+        if not (isinstance(fault, type) and issubclass(fault, SluiceError)):
+            raise TypeError(
+                f"{description.operation}: name in `faults` the classes of the errors that the call raises, as in "
+                f"faults=(NotFound, WrongState), since a status may have several codes; {fault!r} is no such class"
+            )
     known = [parameter.name for parameter in description.query]
 
     def mark(view: _View) -> _View:

@@ -76,6 +76,7 @@ STATUS: Mapping[type[SluiceError], int] = {
     UnsupportedCoding: 415,
     FaultyBody: 422,
     KeyReused: 422,
+    RateLimited: 429,
     Busy: 503,
     TryAgain: 503,
     DiskFull: 503,
@@ -90,7 +91,7 @@ _DATABASE_MESSAGES: Mapping[type[SluiceError], str] = {
 }
 
 # Codes of errors that Werkzeug raises, mostly in routing.
-_HTTP_CODES = {
+HTTP_CODES = {
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
     413: "PAYLOAD_TOO_LARGE",
@@ -172,7 +173,7 @@ def of_http(error: HTTPException) -> Fault:
 
 def of_status(status: int, message: str, headers: Mapping[str, str] | None = None) -> Fault:
     """Return the fault for an HTTP status."""
-    code = _HTTP_CODES.get(status, "INVALID_INPUT" if status < _INTERNAL else "INTERNAL_ERROR")
+    code = HTTP_CODES.get(status, "INVALID_INPUT" if status < _INTERNAL else "INTERNAL_ERROR")
     return Fault(status, code, message, headers or {})
 
 

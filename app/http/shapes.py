@@ -2,12 +2,17 @@
 
 from typing import Any, TypeAlias
 
+from ingest.items.fields import ADDRESSED
+
 Shape: TypeAlias = dict[str, Any]
+
+# The pages of error codes, served by `app.openapi.error_pages`.
+ERROR_PAGES = "/docs/errors"
 
 TEXT: Shape = {"type": "string"}
 COUNT: Shape = {"type": "integer", "minimum": 0}
 TIME: Shape = {"type": "string", "format": "date-time", "examples": ["2026-04-06T12:00:01.500Z"]}
-ID: Shape = {"type": "string", "minLength": 1, "maxLength": 500, "description": 'Any text but "." and ".."'}
+ID: Shape = {"type": "string", "minLength": 1, "maxLength": 500, "description": ADDRESSED}
 DOCUMENT: Shape = {"type": "object", "additionalProperties": True}  # without it, TypeScript takes it for empty
 
 
@@ -20,6 +25,12 @@ def record(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
     """
     required = [name for name in properties if name not in optional]
     return {"type": "object", "properties": properties, "required": required}
+
+
+def to_pages(*codes: str) -> Shape:
+    """Return a description that links error codes to their pages, or to the list of all where none is named."""
+    links = ", ".join(f"[`{code}`]({ERROR_PAGES}/{code})" for code in codes)
+    return {"description": links or f"[an error code]({ERROR_PAGES})"}
 
 
 def array(items: Shape, **bounds: int) -> Shape:

@@ -50,7 +50,6 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         "The tenant's jobs, newest first; a page may hold fewer than there are, and the Link header leads on",
         operation=f"list{noun}s",
         answers={200: "JobList"},
-        faults=(400,),
         query=(_STATUS, _TYPE, _LABEL, _AFTER, _BEFORE, _HAS_ERRORS, _PARENT, _LIMIT, pagination.CURSOR),
     )
     def jobs() -> Response:

@@ -22,7 +22,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
     """
 
     @bp.get("/batch/jobs/<text:job_id>")
-    @describe("Where a job stands", operation=f"get{noun}", answers={200: "Job"}, faults=(404, 410))
+    @describe("Where a job stands", operation=f"get{noun}", answers={200: "Job"})
     def job(job_id: str) -> Response:
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id, shown=True)

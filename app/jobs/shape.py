@@ -72,7 +72,6 @@ def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:
             "code": error.code,
             "message": error.message,
             "field": error.field,
-            "retryable": error.retryable,
         }
         for error in errors
     ]

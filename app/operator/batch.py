@@ -17,6 +17,7 @@ from app.stores import at_once, streamed
 from ingest.db.tenants.idempotency import Answer
 from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import KINDS, Kind
+from ingest.errors import DigestMismatch, Gone, MasterKeyMissing, NotFound, TemplateNotConfigured
 from ingest.intake.blocks import Block, cut
 
 bp = Blueprint("batch", __name__)
@@ -28,6 +29,7 @@ _HEADERS = {
     "Prefer": f"{WAIT}; {prefer.HANDLING}: as in RFC 7240",
     **body.HEADERS,
 }
+_FAULTS = (NotFound, Gone, TemplateNotConfigured, DigestMismatch, MasterKeyMissing)
 
 
 def _again(answer: Answer, _sent: bytes) -> Response:
@@ -58,7 +60,7 @@ def answer_present(job_id: UUID) -> Response:
     lines=True,
     csv=True,
     answers=_ANSWERS,
-    faults=(404, 410),
+    faults=_FAULTS,
     query=options.of_kind("entities"),
     headers=_HEADERS,
     repeat=_again,
@@ -77,7 +79,7 @@ def entities() -> Response:
     lines=True,
     csv=True,
     answers=_ANSWERS,
-    faults=(404, 410),
+    faults=_FAULTS,
     query=options.of_kind("events"),
     headers=_HEADERS,
     repeat=_again,
@@ -96,7 +98,7 @@ def events() -> Response:
     lines=True,
     csv=True,
     answers=_ANSWERS,
-    faults=(404, 410),
+    faults=_FAULTS,
     query=options.of_kind("states"),
     headers=_HEADERS,
     repeat=_again,

@@ -19,7 +19,15 @@ from ingest.db.data.entities import EntityRow
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
 from ingest.engine.single_write import Written
-from ingest.errors import NotFound
+from ingest.errors import (
+    ItemTooLarge,
+    NotFound,
+    TemplateNotConfigured,
+    TooLarge,
+    UnknownField,
+    ValidationFailed,
+    WriteRefused,
+)
 
 bp = Blueprint("entities", __name__)
 bp.before_request(rate_limit.scope("ingest:entities"))
@@ -53,6 +61,7 @@ def _written(written: Written, public_id: UUID | None, external_id: str, entity_
     answers={201: "WrittenEntity"},
     query=(MODE,),
     headers={"Prefer": prefer.HANDLING},
+    faults=(TemplateNotConfigured, ValidationFailed, UnknownField, ItemTooLarge, TooLarge, WriteRefused),
     repeat=_written_again,
 )
 def post() -> Response:
@@ -68,7 +77,7 @@ def post() -> Response:
 
 
 @bp.get("/entities/<text:external_id>")
-@describe("Read an entity", operation="getEntity", answers={200: "StoredEntity"}, faults=(400, 404))
+@describe("Read an entity", operation="getEntity", answers={200: "StoredEntity"}, faults=(NotFound,))
 def get(external_id: str) -> Response:
     """Answer with one entity, its numbers as they were sent."""
     with transaction(services().pool) as conn:
@@ -97,7 +106,7 @@ def _deleted(external_id: str) -> Response:
     "Delete an entity; its events stay",
     operation="deleteEntity",
     answers={200: "DeletedEntity"},
-    faults=(400, 404),
+    faults=(NotFound,),
     repeat=_deleted_again,
 )
 def delete(external_id: str) -> Response:

@@ -21,7 +21,15 @@ from ingest.db.data import events
 from ingest.db.data.events import EventRow
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
-from ingest.errors import InvalidParameter
+from ingest.errors import (
+    InvalidParameter,
+    ItemTooLarge,
+    NotFound,
+    TemplateNotConfigured,
+    UnknownField,
+    ValidationFailed,
+    WriteRefused,
+)
 from ingest.jobs import Effect
 
 bp = Blueprint("events", __name__)
@@ -53,7 +61,7 @@ def _spelled(public_id: UUID | None) -> str | None:
     body="Event",
     answers={201: "WrittenEvent", 200: "DuplicateEvent"},
     headers={"Prefer": prefer.HANDLING},
-    faults=(404,),
+    faults=(NotFound, TemplateNotConfigured, ValidationFailed, UnknownField, ItemTooLarge, WriteRefused),
     repeat=_appended_again,
 )
 def post(external_id: str) -> Response:
@@ -74,7 +82,7 @@ def post(external_id: str) -> Response:
     "Read an entity's events, newest first",
     operation="listEvents",
     answers={200: "StoredEvents"},
-    faults=(400, 404),
+    faults=(NotFound,),
     query=(_LIMIT, _EVENT_TYPE, pagination.CURSOR),
 )
 def get(external_id: str) -> Response:

@@ -13,7 +13,7 @@ from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import transaction
 from ingest.db.tenants import keys
 from ingest.db.tenants.keys import Key
-from ingest.errors import InvalidParameter, NotFound
+from ingest.errors import InvalidParameter, LastKey, LimitReached, NotFound
 
 bp = Blueprint("keys", __name__)
 bp.before_request(rate_limit.scope("settings"))
@@ -29,7 +29,7 @@ _ID = query.Text(name="id", form="uuid", required=True, text="of the key")
     operation="createKey",
     body="NewKeyForm",
     answers={201: "NewKey"},
-    faults=(404, 409),
+    faults=(NotFound, LimitReached),
 )
 def post() -> Response:
     """Create an operator key of the tenant's."""
@@ -52,7 +52,9 @@ def get() -> Response:
 
 
 @bp.patch("")
-@describe("Give a key another label", operation="relabelKey", body="RelabelForm", answers={200: "Key"}, faults=(404,))
+@describe(
+    "Give a key another label", operation="relabelKey", body="RelabelForm", answers={200: "Key"}, faults=(NotFound,)
+)
 def patch() -> Response:
     """Relabel one key."""
     form = forms.read(forms.RelabelForm)
@@ -68,7 +70,7 @@ def patch() -> Response:
     "Revoke a key; not the last active one",
     operation="revokeKey",
     answers={200: "Key"},
-    faults=(400, 404, 409),
+    faults=(NotFound, LastKey),
     query=(_ID,),
 )
 def delete() -> Response:

@@ -31,7 +31,7 @@ def get() -> Response:
     operation="changeSettings",
     body="SettingsForm",
     answers={200: "Settings"},
-    faults=(404,),
+    faults=(NotFound,),
 )
 def put() -> Response:
     """Change the settings that the body names, all of them or none."""

@@ -1,22 +1,18 @@
 """The shapes of the operator API as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
 
-from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref
-from app.jobs.groups import MOST_RANGES
+from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref, to_pages
 from app.jobs.lists import MOST_LISTED
 from app.operator import uploads
 from ingest.db.jobs.lookup import MOST_RETRIES_SHOWN
 from ingest.db.jobs.parts import MOST_PARTS
-from ingest.engine.kinds import JOB_TYPES, KINDS
-from ingest.items.fields import LONGEST_EVENT_ID
+from ingest.engine.kinds import JOB_TYPES
 from ingest.items.templates import ADDITIONAL
-from ingest.jobs import ITEM_ERROR_CODES, Effect, JobState
+from ingest.jobs import ITEM_ERROR_CODES, JOB_ERROR_CODES, WARNING_CODES, Effect, JobState
 
 _TIME_OR_NULL: Shape = {"type": ["string", "null"], "format": "date-time"}
 _NUMBER_OR_NULL: Shape = {"type": ["number", "null"]}
 _NAME: Shape = {"type": "string", "minLength": 1, "maxLength": 200}
 _ANYTHING: Shape = {}
-_EVENT_ID = or_null({"type": "string", "minLength": 1, "maxLength": LONGEST_EVENT_ID})
-
 
 _SEEN_JOB = {
     "jobId": TEXT,
@@ -47,7 +43,7 @@ _PART = record(
     bytes={**COUNT, "description": "as they were sent"},
     digest={**TEXT, "description": "sha-256=:…: of the part as it was sent, as in RFC 9530"},
 )
-_FAULT = record(code=TEXT, message=TEXT)
+_FAULT = record(code={**TEXT, **to_pages(*JOB_ERROR_CODES)}, message=TEXT)
 _CALLBACK_SECRET: Shape = {**TEXT, "description": "of ?callback=: what signs its messages; it is shown this once"}
 
 _OF_QUEUE = "an estimate, which changes as the queue does"
@@ -87,72 +83,31 @@ SHAPES: dict[str, Shape] = {
     "Failure": record(
         ("resetAt",),
         success={"const": False},
-        error=record(("resetAt",), code=TEXT, message=TEXT, resetAt=TIME),
+        error=record(("resetAt",), code={**TEXT, **to_pages()}, message=TEXT, resetAt=TIME),
         resetAt=TIME,
     ),
     "Health": record(status={"const": "ok"}),
     "Readiness": record(status=choice("ok", "unready"), checks={"type": "object", "additionalProperties": TEXT}),
     "Document": DOCUMENT,
-    # Request bodies, single and in batches.
-    "Entity": record(entityType=_NAME, externalId=ID, data=DOCUMENT),
-    "Event": record(
-        ("timestamp", "eventId"), eventType=_NAME, data=DOCUMENT, timestamp=or_null(TIME), eventId=_EVENT_ID
-    ),
-    "StateValue": _ANYTHING,
-    "EntityBatch": array(ref("Entity"), minItems=1, maxItems=KINDS["entities"].limit),
-    "EventBatch": array(
-        record(
-            ("timestamp", "eventId"),
-            externalId=ID,
-            eventType=_NAME,
-            data=DOCUMENT,
-            timestamp=or_null(TIME),
-            eventId=_EVENT_ID,
-        ),
-        minItems=1,
-        maxItems=KINDS["events"].limit,
-    ),
-    "StateBatch": array(
-        record(externalId=ID, stateKey=_NAME, value=_ANYTHING), minItems=1, maxItems=KINDS["states"].limit
-    ),
     # Jobs.
     "JobState": choice(*(state.value for state in JobState if state is not JobState.RECEIVING)),
     "Progress": {"type": "integer", "minimum": 0, "maximum": 100},
     "ItemError": record(
-        ("item",),
         index=COUNT,
         line={"type": ["integer", "null"], "description": "of the item in a body of lines, from 1; null for arrays"},
         externalId={"type": ["string", "null"]},
-        code=choice(*ITEM_ERROR_CODES),
+        code={**choice(*ITEM_ERROR_CODES), **to_pages(*ITEM_ERROR_CODES)},
         message=TEXT,
         field={
             "type": ["string", "null"],
             "description": "a JSON Pointer (RFC 6901) into the item, to its first fault",
         },
-        retryable={"type": "boolean", "description": "the same item may be taken later: true for NOT_FOUND alone"},
-        item={"description": "as it was sent, if ?items=true; a text where it was no JSON, null if it is not kept"},
     ),
     "ItemErrors": array(ref("ItemError")),
-    "ItemErrorsOrGroups": {
-        "anyOf": [ref("ItemErrors"), ref("ErrorGroups")],
-        "description": "ErrorGroups if ?group=true",
-    },
-    "ErrorGroups": array(
-        record(
-            code=choice(*ITEM_ERROR_CODES),
-            field={"type": ["string", "null"], "description": "`*` in the place of an index of an array"},
-            message={**TEXT, "description": "`…` in the place of what differs from item to item"},
-            count=COUNT,
-            ranges=array(array(COUNT, minItems=2, maxItems=2), maxItems=MOST_RANGES),
-            sample=ref("ItemError"),
-        )
-    ),
-    "ErrorLines": TEXT,
-    "ErrorRows": TEXT,
     "ItemWarning": record(
         index=COUNT,
         line={"type": ["integer", "null"]},
-        code=choice("UNKNOWN_FIELD", "PAST_RETENTION"),
+        code={**choice(*WARNING_CODES), **to_pages(*WARNING_CODES)},
         message=TEXT,
         field={"type": ["string", "null"], "description": "a JSON Pointer (RFC 6901) into the item"},
     ),
@@ -164,14 +119,6 @@ SHAPES: dict[str, Shape] = {
             effect=choice(*_TAKEN),
             id={"type": ["string", "null"], "description": "null for states, and where nothing was written"},
         )
-    ),
-    "JobItem": record(
-        index=COUNT,
-        line={"type": ["integer", "null"]},
-        effect={"enum": [*(effect.value for effect in Effect), None], "description": "null if it is not kept"},
-        id={"type": ["string", "null"], "description": "of what was written, if the job keeps results"},
-        error=or_null(ref("ItemError")),
-        warnings=ref("ItemWarnings"),
     ),
     "Warnings": record(count=COUNT, first=array(ref("ItemWarning"), maxItems=10)),
     "AcceptedBatch": record(("callbackSecret",), **_SEEN_JOB, callbackSecret=_CALLBACK_SECRET),

@@ -17,7 +17,7 @@ from ingest.db.data import states
 from ingest.db.data.states import StateRow
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
-from ingest.errors import NotFound
+from ingest.errors import ItemTooLarge, NotFound, TemplateNotConfigured, ValidationFailed, WriteRefused
 
 bp = Blueprint("states", __name__)
 bp.before_request(rate_limit.scope("ingest:states"))
@@ -37,7 +37,7 @@ def _set(key: str, value: msgspec.Raw) -> Response:
     operation="setState",
     body="StateValue",
     answers={200: "WrittenState"},
-    faults=(404,),
+    faults=(NotFound, TemplateNotConfigured, ValidationFailed, ItemTooLarge, WriteRefused),
     repeat=_set_again,
 )
 def put(external_id: str, key: str) -> Response:
@@ -52,7 +52,7 @@ def put(external_id: str, key: str) -> Response:
 
 
 @bp.get("/entities/<text:external_id>/state")
-@describe("Read all states of an entity", operation="listStates", answers={200: "StoredStates"}, faults=(400, 404))
+@describe("Read all states of an entity", operation="listStates", answers={200: "StoredStates"}, faults=(NotFound,))
 def get_all(external_id: str) -> Response:
     """Answer with every state that was set, in the order of their keys."""
     with transaction(services().pool) as conn:
@@ -62,7 +62,7 @@ def get_all(external_id: str) -> Response:
 
 
 @bp.get("/entities/<text:external_id>/state/<text:key>")
-@describe("Read a state of an entity", operation="getState", answers={200: "StoredState"}, faults=(400, 404))
+@describe("Read a state of an entity", operation="getState", answers={200: "StoredState"}, faults=(NotFound,))
 def get(external_id: str, key: str) -> Response:
     """Answer with one state."""
     with transaction(services().pool) as conn:

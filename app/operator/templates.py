@@ -26,7 +26,7 @@ from ingest.db.tenants import templates
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
 from ingest.engine.trial import BEGINNING
-from ingest.errors import InvalidInput, NotFound
+from ingest.errors import InvalidInput, LimitReached, NotFound
 from ingest.items.examples import example_items
 from ingest.items.json_schema import json_schema
 from ingest.items.templates import Template, exact_json
@@ -53,7 +53,7 @@ def get() -> Response:
     operation="storeTemplate",
     body="TemplateForm",
     answers={200: "Template"},
-    faults=(409,),
+    faults=(LimitReached,),
 )
 def put(slug: str) -> Response:
     """Store a new version, which checks new writes if the tenant has chosen this template."""
@@ -77,7 +77,7 @@ def _checked_again(answer: Answer, _sent: bytes, **_of_path: str) -> Response:
     operation="checkTemplate",
     body="CheckForm",
     answers={202: "AcceptedBatch", 200: "EndedBatch"},
-    faults=(404, 409),
+    faults=(NotFound, LimitReached),
     headers={"Prefer": batch.WAIT},
     repeat=_checked_again,
 )
@@ -109,7 +109,7 @@ _KIND = query.Choice(name="kind", words=("entities", "events", "states"), text="
     operation="getTemplateJsonSchema",
     query=(_KIND,),
     answers={200: "ItemSchema"},
-    faults=(404,),
+    faults=(NotFound,),
     bare=True,
 )
 def get_json_schema(slug: str) -> Response:
@@ -124,7 +124,7 @@ def get_json_schema(slug: str) -> Response:
     operation="getTemplateExampleCsv",
     query=(_KIND,),
     answers={200: "ExampleCsv"},
-    faults=(404,),
+    faults=(NotFound,),
     media="text/csv",
     bare=True,
 )
@@ -141,7 +141,7 @@ def get_example_csv(slug: str) -> Response:
     operation="getTemplateExampleLines",
     query=(_KIND,),
     answers={200: "ExampleLines"},
-    faults=(404,),
+    faults=(NotFound,),
     media="application/x-ndjson",
     bare=True,
 )

@@ -10,7 +10,7 @@ from werkzeug.http import parse_options_header
 
 from app import batches, parts
 from app.batches import BatchOptions, require_template
-from app.http import body, idempotency, prefer, rate_limit
+from app.http import body, idempotency, prefer, query, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import timestamp
@@ -25,9 +25,19 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.parts import MOST_PARTS, Part, of_upload
 from ingest.db.jobs.uploads import COMPLETED, Upload
 from ingest.db.tenants.idempotency import Answer
-from ingest.errors import InvalidInput, UnsupportedMediaType
+from ingest.errors import (
+    DigestMismatch,
+    Gone,
+    InvalidInput,
+    LimitReached,
+    MasterKeyMissing,
+    NotFound,
+    PartsMissing,
+    TemplateNotConfigured,
+    UnsupportedMediaType,
+    WrongState,
+)
 from ingest.ids import uuid7
-from ingest.nearest import did_you_mean
 
 bp = Blueprint("uploads", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))
@@ -63,7 +73,7 @@ def _created_again(answer: Answer, _sent: bytes) -> Response:
     operation="createUpload",
     body="NewUpload",
     answers={201: "CreatedUpload"},
-    faults=(404, 409, 410),
+    faults=(NotFound, Gone, LimitReached, TemplateNotConfigured, MasterKeyMissing),
     headers={"Prefer": f"{prefer.HANDLING}: as in RFC 7240"},
     repeat=_created_again,
 )
@@ -97,7 +107,7 @@ def _form(members: dict[str, Any]) -> tuple[str, str, str]:
     for name in members:
         if name not in known:
             takes = f"an upload of {kind} takes {', '.join(known)}"
-            raise InvalidInput(f'Unknown field "{name}"{did_you_mean(name, known)}: {takes}')
+            raise InvalidInput(f'Unknown field "{name}"{query.nearest(name, known)}: {takes}')
     coding = _one_of(members, "contentEncoding", CODINGS) if "contentEncoding" in members else CODINGS[0]
     return kind, _content_type(members["contentType"]), coding
 
@@ -133,7 +143,7 @@ def _options(members: dict[str, Any], content_type: str) -> BatchOptions:
     lines=True,
     csv=True,
     answers={200: "UploadedPart"},
-    faults=(400, 404, 408, 409, 410, 413, 415),
+    faults=(NotFound, Gone, WrongState, DigestMismatch),
     headers={
         "Content-Encoding": "the one that the upload says",
         "Content-Digest": "sha-256=:…: or sha-512=:…:, of the part as it is sent: as in RFC 9530",
@@ -162,7 +172,7 @@ def _bind(upload: Upload) -> None:
 
 
 @bp.get("/batch/uploads/<text:upload_id>")
-@describe("What of an upload has arrived", operation="getUpload", answers={200: "Upload"}, faults=(404, 410))
+@describe("What of an upload has arrived", operation="getUpload", answers={200: "Upload"}, faults=(NotFound, Gone))
 def get(upload_id: str) -> Response:
     """Answer with an upload and its parts."""
     with transaction(services().pool) as conn:
@@ -192,7 +202,7 @@ def _part_shape(part: Part) -> dict[str, Any]:
     "Delete an upload with all its parts",
     operation="deleteUpload",
     answers={200: "DeletedUpload"},
-    faults=(404, 409, 410),
+    faults=(NotFound, Gone, WrongState),
 )
 def delete(upload_id: str) -> Response:
     """Delete an upload that was not completed."""
@@ -212,7 +222,7 @@ def _completed_again(answer: Answer, _sent: bytes, *, upload_id: str) -> Respons
     operation="completeUpload",
     body="CompletedUploadForm",
     answers={202: "AcceptedBatch", 200: "EndedBatch"},
-    faults=(404, 409, 410),
+    faults=(NotFound, Gone, PartsMissing),
     headers={"Prefer": f"wait=N (0 to {prefer.LONGEST_WAIT_SECONDS} seconds); respond-async: as in RFC 7240"},
     repeat=_completed_again,
 )

@@ -20,6 +20,7 @@ from ingest.db.webhooks import deliveries, registry
 from ingest.db.webhooks.deliveries import Delivery
 from ingest.db.webhooks.registry import Webhook
 from ingest.engine import webhooks as engine
+from ingest.errors import LimitReached, MasterKeyMissing, NotFound, WrongState
 from ingest.webhooks import urls
 from ingest.webhooks.message import EVENTS
 
@@ -36,7 +37,7 @@ _Place = Annotated[int, msgspec.Meta(ge=1, lt=2**63)]
     operation="createWebhook",
     body="NewWebhookForm",
     answers={201: "NewWebhook"},
-    faults=(409,),
+    faults=(LimitReached, MasterKeyMissing),
 )
 def post() -> Response:
     """Create a webhook of the tenant's."""
@@ -64,7 +65,7 @@ def get_all() -> Response:
 
 
 @bp.get("/webhooks/<text:webhook_id>")
-@describe("A webhook, or the callback of a job", operation="getWebhook", answers={200: "Webhook"}, faults=(404,))
+@describe("A webhook, or the callback of a job", operation="getWebhook", answers={200: "Webhook"}, faults=(NotFound,))
 def get(webhook_id: str) -> Response:
     """Answer with one webhook."""
     with transaction(services().pool) as conn:
@@ -77,7 +78,7 @@ def get(webhook_id: str) -> Response:
     operation="changeWebhook",
     body="WebhookChangesForm",
     answers={200: "Webhook"},
-    faults=(404,),
+    faults=(NotFound,),
 )
 def patch(webhook_id: str) -> Response:
     """Change the fields that the body names."""
@@ -92,7 +93,10 @@ def patch(webhook_id: str) -> Response:
 
 @bp.delete("/webhooks/<text:webhook_id>")
 @describe(
-    "Delete a webhook with its deliveries", operation="deleteWebhook", answers={200: "DeletedWebhook"}, faults=(404,)
+    "Delete a webhook with its deliveries",
+    operation="deleteWebhook",
+    answers={200: "DeletedWebhook"},
+    faults=(NotFound,),
 )
 def delete(webhook_id: str) -> Response:
     """Delete one webhook: nothing is sent to it from now on."""
@@ -107,7 +111,7 @@ def delete(webhook_id: str) -> Response:
     "Give a webhook another secret; it is shown this once, and the former one signs too for 24 hours",
     operation="rotateWebhook",
     answers={200: "NewWebhook"},
-    faults=(404, 409),
+    faults=(NotFound, MasterKeyMissing),
 )
 def rotate(webhook_id: str) -> Response:
     """Rotate the secret of one webhook."""
@@ -122,7 +126,7 @@ def rotate(webhook_id: str) -> Response:
     "Send a webhook a message that is about no job, once",
     operation="testWebhook",
     answers={202: "Delivery"},
-    faults=(404, 409),
+    faults=(NotFound, WrongState),
 )
 def test(webhook_id: str) -> Response:
     """Leave a test for one webhook; its outcome stands among the deliveries."""
@@ -138,7 +142,7 @@ def test(webhook_id: str) -> Response:
     "What a webhook was sent, the newest first, and what came of each try",
     operation="listDeliveries",
     answers={200: "Deliveries"},
-    faults=(400, 404),
+    faults=(NotFound,),
     query=(_LIMIT, pagination.CURSOR),
 )
 def get_deliveries(webhook_id: str) -> Response:
@@ -157,7 +161,7 @@ def get_deliveries(webhook_id: str) -> Response:
     "Send a message again, under the same webhook-id",
     operation="replayDelivery",
     answers={202: "Delivery"},
-    faults=(404, 409),
+    faults=(NotFound, WrongState, LimitReached),
 )
 def replay(webhook_id: str, delivery_id: str) -> Response:
     """Have one message sent again, now."""

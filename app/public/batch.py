@@ -24,8 +24,8 @@ from app.public.envelope import job, success
 from app.stores import at_once, streamed
 from ingest import json_text
 from ingest.engine.kinds import KINDS
+from ingest.errors import DigestMismatch
 from ingest.intake.blocks import pack
-from ingest.intake.resent import corrected, may_be_resent
 from ingest.jobs import Effect, JobOptions
 
 bp = Blueprint("batch", __name__)
@@ -50,6 +50,7 @@ _HEADERS = {
     answers={200: "RecordedOrEnded", 202: "AcceptedObjectBatch"},
     bare=True,
     headers=_HEADERS,
+    faults=(DigestMismatch,),
 )
 def events() -> Response:
     """Append events; a bad one is told of, and sinks no other."""
@@ -72,6 +73,7 @@ def events() -> Response:
     answers={200: "UpsertedOrEnded", 202: "AcceptedObjectBatch"},
     bare=True,
     headers=_HEADERS,
+    faults=(DigestMismatch,),
 )
 def objects() -> Response:
     """Upsert objects in the order sent; a bad one is told of, and sinks no other."""
@@ -130,8 +132,7 @@ def _accepted(job_id: UUID, preference: Preference) -> Response:
 
 
 def _named(item: msgspec.Raw) -> dict[str, Any]:
-    found = corrected(item) if may_be_resent(bytes(item)) else item
-    members = json_text.split_object(found)  # type: ignore[arg-type] # of an item that was taken, it is one
+    members = json_text.split_object(item)
     return {"object_type": members["type"], "external_id": members["id"]}
 
 

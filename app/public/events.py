@@ -13,6 +13,7 @@ from app.public.envelope import timestamp
 from ingest.db.connection.pool import transaction
 from ingest.db.data import events
 from ingest.db.data.events import First
+from ingest.errors import ItemTooLarge, TooLarge, WriteRefused
 from ingest.items.object_events import ObjectEvent
 from ingest.jobs import Effect
 
@@ -28,6 +29,7 @@ bp.before_request(rate_limit.scope("ingest:events"))
     answers={200: "RecordedEvent"},
     bare=True,
     headers={"Prefer": prefer.HANDLING},
+    faults=(ItemTooLarge, TooLarge, WriteRefused),
 )
 def post() -> Response:
     """Append one event; the properties that it brings are merged into its objects.

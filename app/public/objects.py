@@ -11,7 +11,7 @@ from app.public import single_writes
 from app.public.envelope import success, timestamp
 from ingest.db.connection.pool import transaction
 from ingest.db.data import entities
-from ingest.errors import NotFound
+from ingest.errors import ItemTooLarge, NotFound, TooLarge, WriteRefused
 from ingest.items.entities import Entity
 from ingest.jobs import Effect
 
@@ -27,6 +27,7 @@ bp.before_request(rate_limit.scope("ingest:entities"))
     answers={200: "UpsertedObject"},
     bare=True,
     headers={"Prefer": prefer.HANDLING},
+    faults=(ItemTooLarge, TooLarge, WriteRefused),
 )
 def upsert() -> Response:
     """Upsert one object; null removes a property."""
@@ -48,7 +49,7 @@ def upsert() -> Response:
 
 
 @bp.get("/object/<text:object_type>/<text:external_id>")
-@describe("Read an object", operation="getObject", answers={200: "StoredObject"}, bare=True, faults=(400, 404))
+@describe("Read an object", operation="getObject", answers={200: "StoredObject"}, bare=True, faults=(NotFound,))
 def get(object_type: str, external_id: str) -> Response:
     """Answer with one object, its numbers as they were sent."""
     with transaction(services().pool) as conn:

@@ -1,9 +1,8 @@
 """The shapes of the public API as JSON Schema, for the OpenAPI document. docs/contracts/public.md is the law."""
 
-from app.http.shapes import COUNT, DOCUMENT, TEXT, TIME, Shape, array, or_null, record, ref, success
-from ingest.engine.kinds import KINDS
-from ingest.items.fields import LONGEST_EVENT_ID
-from ingest.items.public_fields import LONGEST_EVENT_NAME, LONGEST_ID, LONGEST_QUALIFIER, LONGEST_TYPE_NAME
+from app.http.shapes import COUNT, DOCUMENT, TEXT, TIME, Shape, array, record, ref, success
+from ingest.items.fields import ADDRESSED
+from ingest.items.public_fields import LONGEST_EVENT_NAME, LONGEST_ID, LONGEST_TYPE_NAME
 
 _UUID: Shape = {"type": "string", "format": "uuid"}
 _BOOLEAN: Shape = {"type": "boolean"}
@@ -22,10 +21,9 @@ def _one_of_two(of_list: str) -> Shape:
     }
 
 
-_ADDRESSED: Shape = {"description": 'Any text but "." and ".."'}
+_ADDRESSED: Shape = {"description": ADDRESSED}
 _EVENT_NAME = _text(LONGEST_EVENT_NAME)
 _TYPE_NAME, _OBJECT_ID = {**_text(LONGEST_TYPE_NAME), **_ADDRESSED}, {**_text(LONGEST_ID), **_ADDRESSED}
-_OPTIONAL_DOCUMENT = or_null(DOCUMENT)
 _WARNED, _WARNINGS = ("warnings",), {"warnings": ref("Warnings")}
 _NAMED = {"object_id": _UUID, "object_type": _TYPE_NAME, "external_id": _OBJECT_ID}
 
@@ -34,25 +32,6 @@ SHAPES: dict[str, Shape] = {
     "FaultyBody": record(
         detail=array(record(loc=array({"type": ["string", "integer"]}), msg=TEXT, type=TEXT), minItems=1)
     ),
-    # Request bodies, single and in batches.
-    "Object": record(("properties",), type=_TYPE_NAME, id=_OBJECT_ID, properties=_OPTIONAL_DOCUMENT),
-    "LinkedObject": record(
-        ("properties", "qualifier"),
-        type=_TYPE_NAME,
-        id=_OBJECT_ID,
-        properties=_OPTIONAL_DOCUMENT,
-        qualifier=or_null({"type": "string", "maxLength": LONGEST_QUALIFIER}),
-    ),
-    "ObjectEvent": record(
-        ("timestamp", "properties", "event_id"),
-        event=_EVENT_NAME,
-        objects=array(ref("LinkedObject"), minItems=1),
-        timestamp=or_null(TIME),
-        properties=_OPTIONAL_DOCUMENT,
-        event_id=or_null(_text(LONGEST_EVENT_ID)),
-    ),
-    "ObjectBatch": record(objects=array(ref("Object"), maxItems=KINDS["objects"].limit)),
-    "ObjectEventBatch": record(events=array(ref("ObjectEvent"), maxItems=KINDS["object_events"].limit)),
     # Results of writes.
     "RecordedEvent": record(
         _WARNED,

@@ -54,6 +54,15 @@ class Named(FastField):
         return super().make_error(key, field=self.data_key or self.name, **kwargs)
 
 
+# Of a name that stands in URLs, where `ingest.items.addresses` refuses these two.
+ADDRESSED = 'Any text but "." and ".."'
+
+
+def description_of(description: str | None) -> dict[str, str]:
+    """Return a field's metadata for the API's document; empty where there is nothing to say."""
+    return {} if description is None else {"description": description}
+
+
 class Text(Named, fields.String):
     """A string, 1 to `longest` characters, that Postgres can store.
 
@@ -62,6 +71,7 @@ class Text(Named, fields.String):
         attribute: of the loaded item.
         required: true if it must be there.
         load_default: its value where it need not be there and is absent.
+        description: a phrase for the API's document, where the lengths do not say all.
     """
 
     default_error_messages = {
@@ -70,9 +80,16 @@ class Text(Named, fields.String):
     }
 
     def __init__(
-        self, longest: int, *, attribute: str, required: bool = True, load_default: Any = marshmallow.missing
+        self,
+        longest: int,
+        *,
+        attribute: str,
+        required: bool = True,
+        load_default: Any = marshmallow.missing,
+        description: str | None = None,
     ) -> None:
-        super().__init__(required=required, attribute=attribute, load_default=load_default)
+        metadata = description_of(description)
+        super().__init__(required=required, attribute=attribute, load_default=load_default, metadata=metadata)
         self.longest = longest
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
@@ -204,7 +221,7 @@ class Timestamp(Named):
 
 def external_id_field() -> Text:
     """Make the field of an entity's id, as its sender knows it."""
-    return Text(_LONGEST_ID, attribute="external_id")
+    return Text(_LONGEST_ID, attribute="external_id", description=ADDRESSED)
 
 
 def name_field(*, attribute: str) -> Text:

@@ -6,6 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from ingest.items.entities import Entity
+from ingest.items.fields import ADDRESSED
 from ingest.items.public_fields import LONGEST_ID, LONGEST_TYPE_NAME, Properties, PublicSchema, Text
 
 
@@ -21,6 +22,6 @@ class ObjectSchema(PublicSchema):
     item: ClassVar[type[msgspec.Struct]] = Object
     id_member: ClassVar[str | None] = "id"
 
-    type = Text("Object type name", LONGEST_TYPE_NAME)
-    id = Text("Object id", LONGEST_ID, attribute="external_id")
+    type = Text("Object type name", LONGEST_TYPE_NAME, description=ADDRESSED)
+    id = Text("Object id", LONGEST_ID, attribute="external_id", description=ADDRESSED)
     properties = Properties("Object properties")

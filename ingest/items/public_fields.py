@@ -13,7 +13,7 @@ import msgspec
 
 from ingest import json_screen, json_text
 from ingest.errors import FaultyBody, ItemTooLarge
-from ingest.items.fields import Document, FastField, OfItems, RawMember, Timestamp
+from ingest.items.fields import Document, FastField, OfItems, RawMember, Timestamp, description_of
 from ingest.items.schema import ItemSchema, why_unreadable
 from ingest.items.unknown_members import UnknownMembers, warnings_of
 from ingest.jobs import MOST_WARNINGS_KEPT, ItemWarning
@@ -96,6 +96,7 @@ class Text(_Told):
         required: whether it must be there and not be empty; an empty one is as absent where it need not.
         attribute: of the loaded item.
         load_default: its value where it need not be there and is absent.
+        description: a phrase for the API's document, where the lengths do not say all.
     """
 
     def __init__(
@@ -106,9 +107,11 @@ class Text(_Told):
         required: bool = True,
         attribute: str | None = None,
         load_default: str | None = "",
+        description: str | None = None,
     ) -> None:
         default = marshmallow.missing if required else load_default
-        super().__init__(required=required, attribute=attribute, load_default=default)
+        metadata = description_of(description)
+        super().__init__(required=required, attribute=attribute, load_default=default, metadata=metadata)
         self.label = label
         self.shortest = int(required)
         self.longest = longest

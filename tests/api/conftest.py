@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,16 @@ class Api:
             return
         spelled = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", matched.rule).removeprefix("/functions/v1")
         operation = self.document["paths"][spelled][method.lower()]
-        assert str(response.status_code) in operation["responses"], (method, spelled, response.status_code)
+        status = response.status_code
+        assert str(status) in operation["responses"], (
+            f"{method} {spelled} answers {status}, of which its `describe` tells nothing"
+        )
+        if status >= HTTPStatus.BAD_REQUEST:
+            code = response.get_json()["error"]["code"]
+            told = operation["responses"][str(status)]["content"]["application/json"]["examples"]
+            assert code in told, (
+                f"{method} {spelled} answers {status} {code}: name its class in `faults` of its `describe`"
+            )
 
 
 def data(response: TestResponse) -> Any:

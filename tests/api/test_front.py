@@ -29,7 +29,7 @@ def test_the_page_at_the_root_says_what_this_is_in_the_form_that_is_wanted(
 
 def test_every_link_of_the_page_leads_somewhere_here(client: FlaskClient) -> None:
     links = re.findall('(?:href|src)="([^"]*)"', client.get("/", headers={"Accept": "text/html"}).text)
-    assert len(links) == 4
+    assert len(links) == 5
     for link in links:
         assert client.get(f"/{link}", follow_redirects=True).status_code == 200
 

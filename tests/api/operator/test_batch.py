@@ -150,7 +150,6 @@ def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
             "code": "VALIDATION_FAILED",
             "message": 'Missing required field: "email"',
             "field": "/data/email",
-            "retryable": False,
         },
         {
             "index": 3,
@@ -159,7 +158,6 @@ def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
             "code": "VALIDATION_FAILED",
             "message": 'Unknown entity type: "plyer" (did you mean "player"?)',
             "field": "/entityType",
-            "retryable": False,
         },
         {
             "index": 4,
@@ -168,7 +166,6 @@ def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
             "code": "VALIDATION_FAILED",
             "message": "The item must be a JSON object",
             "field": None,
-            "retryable": False,
         },
     ]
     assert (data(answer)["succeeded"], data(answer)["failed"]) == (2, 3)

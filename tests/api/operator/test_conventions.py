@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.http import errors
 from ingest import errors as tree
 from ingest.settings import Settings
 from tests.api.conftest import BASE, Api, data, refused
@@ -74,14 +73,6 @@ def test_every_answer_has_a_request_id_and_is_kept_by_no_cache(api: Api, path: s
     assert answer.headers["X-Request-Id"] == "mine"
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Content-Type"] == "application/json"
-
-
-def test_every_request_error_has_a_status() -> None:
-    def leaves(of: type[Any]) -> set[type[Any]]:
-        return {of} if not of.__subclasses__() else set().union(*map(leaves, of.__subclasses__()))
-
-    assert leaves(tree.RequestError) - set(errors.STATUS) == {tree.RateLimited}
-    assert leaves(tree.DatabaseError) <= set(errors.STATUS)
 
 
 @pytest.mark.parametrize(

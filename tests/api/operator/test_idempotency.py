@@ -210,7 +210,8 @@ def test_every_call_that_takes_a_key_says_so_in_the_document(api: Api) -> None:
         for operation in item.values()
         if any(parameter["name"] == "Idempotency-Key" for parameter in operation["parameters"])
     }
-    elsewhere = {"completeUpload"}  # which needs an upload: tests/api/operator/test_uploads.py
+    # An upload's, and that of rows that are stored: tests/api/operator/test_uploads.py and test_check.py.
+    elsewhere = {"completeUpload", "checkTemplate"}
     assert taking == {call.operation for call in CALLS} | elsewhere
     for item in api.document["paths"].values():
         for operation in item.values():
