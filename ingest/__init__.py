@@ -9,7 +9,7 @@ Imported by `app`, `worker` and `cli`; imports none of them. Upper imports lower
     json_screen                find in a text, at a glance, what needs a closer look
     json_text ids settings machine
     crypto                     encrypt secrets at rest
-    errors jobs environment urls logs faultpoints timestamps
+    errors jobs environment urls logs faultpoints nearest timestamps
 
 `import-linter` holds this in CI; pyproject.toml has the rules and the reason of each.
 """

@@ -119,6 +119,7 @@ class ItemError:
         line: the number of its line in the body, from 1; None where the body has no lines.
         malformed: the item is not of the call's shape, as against its template's; a single call answers the two apart.
         field: the way to the first fault, a JSON Pointer (RFC 6901) into the item; None where that is the item itself.
+        item: its text as it was sent, be it JSON or not; None where that is not asked for, or was too large to be kept.
     """
 
     index: int
@@ -128,6 +129,12 @@ class ItemError:
     line: int | None = None
     malformed: bool = False
     field: str | None = None
+    item: bytes | None = None
+
+    @property
+    def retryable(self) -> bool:
+        """True if the same item may be taken when it comes again, since what it names may be there by then."""
+        return self.code == "NOT_FOUND"
 
 
 @dataclass(frozen=True, slots=True)

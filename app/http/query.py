@@ -3,7 +3,6 @@
 A parameter states what the OpenAPI document shows of it and reads its own value, so that the two cannot differ.
 """
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from flask import request
 
 from ingest.errors import InvalidParameter
 from ingest.items.fields import parse_timestamp
+from ingest.nearest import did_you_mean
 
 _MOST_DIGITS = 9
 
@@ -125,6 +125,14 @@ class Limit(Parameter):
     def parse(self, text: str | None) -> int | None:
         """As of Parameter: a number within its bounds; None where it is absent."""
         return None if text is None else _whole(self.name, text, least=self.least, most=self.most)
+
+    def read(self) -> int | None:
+        """Return the number that the query says; None where it does not.
+
+        Raises:
+            InvalidParameter: it is none, or out of bounds.
+        """
+        return self.parse(request.args.get(self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,13 +310,6 @@ def check(known: Collection[str]) -> None:
     for name, values in request.args.lists():
         if name not in known:
             takes = f"this call takes {', '.join(known) or 'none'}"
-            raise InvalidParameter(name, f'Unknown query parameter "{name}"{nearest(name, known)}: {takes}')
+            raise InvalidParameter(name, f'Unknown query parameter "{name}"{did_you_mean(name, known)}: {takes}')
         if len(values) > 1:
             raise InvalidParameter(name, f'The query parameter "{name}" stands {len(values)} times; send it once')
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """Return the known name that an unknown one is near to, as a message puts it behind that; empty where none is."""
-    lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(name.lower(), lower, n=1)
-    return f' (did you mean "{lower[near[0]]}"?)' if near else ""

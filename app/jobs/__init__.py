@@ -2,7 +2,11 @@
 
     lists.py      a tenant's jobs
     resource.py   where a job stands
-    outcomes.py   what became of its items: errors, warnings, results
+    errors.py     what was wrong with its items, one by one and in groups
+    groups.py     errors that are alike
+    error_files.py  the same as files to correct and send again
+    outcomes.py   what became of its items: warnings, results
+    items.py      what became of one of them
     own.py        the job that a request names
     shape.py      jobs, errors and warnings as the wire shows them
 
@@ -13,9 +17,9 @@ from flask import Blueprint
 
 from app.http import rate_limit
 from app.http.responses import Respond
-from app.jobs import lists, outcomes, resource
+from app.jobs import error_files, errors, items, lists, outcomes, resource
 
-_CALLS = (lists, resource, outcomes)
+_CALLS = (lists, resource, errors, error_files, outcomes, items)
 
 
 def blueprint(respond: Respond, noun: str) -> Blueprint:

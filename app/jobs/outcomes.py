@@ -1,4 +1,4 @@
-"""`GET /batch/jobs/{id}/errors`, `/warnings` and `/results`: what became of a job's items."""
+"""`GET /batch/jobs/{id}/warnings` and `/results`: what became of a job's items."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from app.http.describe import describe
 from app.http.responses import Respond
 from app.http.services import services
 from app.jobs.own import own_job
-from app.jobs.shape import INLINE_ERRORS, error_list, warning_list
+from app.jobs.shape import INLINE_ERRORS, warning_list
 from ingest import ids
 from ingest.db.connection.pool import transaction
 from ingest.db.jobs import blocks
@@ -23,7 +23,7 @@ from ingest.engine.kinds import keeps_results
 from ingest.errors import ResultsNotKept
 from ingest.jobs import Effect, Job
 
-_LIMIT = query.Whole(name="limit", most=INLINE_ERRORS, default=100)
+LIMIT = query.Whole(name="limit", most=INLINE_ERRORS, default=100)
 
 _Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 _Place = tuple[_Index, _Index]  # an item's index, and which of its warnings
@@ -46,31 +46,15 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         noun: for a job, in the names of the API's operations.
     """
 
-    @bp.get("/batch/jobs/<text:job_id>/errors")
-    @describe(
-        "What was wrong with a job's bad items, in the order of their indexes",
-        operation=f"list{noun}Errors",
-        answers={200: "ItemErrors"},
-        query=(_LIMIT, pagination.CURSOR),
-    )
-    def errors(job_id: str) -> Response:
-        most = _LIMIT.read()
-        after = pagination.cursor(_Index)
-        with transaction(services().pool) as conn:
-            found = own_job(conn, caller().tenant_id, job_id)
-            page = blocks.errors_of(conn, found.id, limit=most + 1, after=-1 if after is None else after)
-        more = pagination.next_link(page[most - 1].index) if len(page) > most else {}
-        return respond(error_list(page[:most]), 200, more)
-
     @bp.get("/batch/jobs/<text:job_id>/warnings")
     @describe(
         "What the sender of a job's items should know, in the order of their indexes",
         operation=f"list{noun}Warnings",
         answers={200: "ItemWarnings"},
-        query=(_LIMIT, pagination.CURSOR),
+        query=(LIMIT, pagination.CURSOR),
     )
     def warnings(job_id: str) -> Response:
-        most = _LIMIT.read()
+        most = LIMIT.read()
         after = pagination.cursor(_Place)
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
@@ -84,10 +68,10 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         operation=f"list{noun}Results",
         answers={200: "ItemResults"},
         faults=(ResultsNotKept,),
-        query=(_EFFECT, _LIMIT, pagination.CURSOR),
+        query=(_EFFECT, LIMIT, pagination.CURSOR),
     )
     def results(job_id: str) -> Response:
-        most, effect = _LIMIT.read(), _EFFECT.read()
+        most, effect = LIMIT.read(), _EFFECT.read()
         place = pagination.cursor(_ResultPlace)
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
@@ -102,19 +86,20 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
 
 def _result_list(job: Job, results: Sequence[Result]) -> list[dict[str, Any]]:
     """Results as the wire shows them (docs/contracts/jobs.md section 4), with ids as their API spells them."""
-    prefix = _PREFIXES.get(job.kind)
     return [
         {
             "index": result.index,
             "line": result.line,
             "effect": result.effect,
-            "id": _spelled(prefix, result.public_id),
+            "id": spelled(job.kind, result.public_id),
         }
         for result in results
     ]
 
 
-def _spelled(prefix: str | None, public_id: UUID | None) -> str | None:
+def spelled(kind: str, public_id: UUID | None) -> str | None:
+    """Return the id of what an item of a kind was written to, as its API spells it; None where there is none."""
     if public_id is None:
         return None
+    prefix = _PREFIXES.get(kind)
     return str(public_id) if prefix is None else ids.spell(prefix, public_id)

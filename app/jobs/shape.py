@@ -72,6 +72,7 @@ def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:
             "code": error.code,
             "message": error.message,
             "field": error.field,
+            "retryable": error.retryable,
         }
         for error in errors
     ]

@@ -30,6 +30,7 @@ _ERROR = {
     "code": "VALIDATION_FAILED",
     "message": 'Missing required field: "email"',
     "field": "/data/email",
+    "retryable": False,
 }
 _WARNING = {
     "index": 0,
@@ -154,6 +155,23 @@ EXAMPLES: Mapping[str, Any] = {
     },
     "JobList": [_JOB_ROW],
     "ItemErrors": [_ERROR],
+    "ItemErrorsOrGroups": [_ERROR],
+    "ErrorLines": (
+        '{"entityType": "player", "externalId": "p2", "data": {}, "_sluice": {"index": 1, "line": 2, '
+        '"code": "VALIDATION_FAILED", "field": "/data/email", "message": "Missing required field: \\"email\\""}}\n'
+    ),
+    "ErrorRows": (
+        "externalId,entityType,email,sluice_index,sluice_line,sluice_code,sluice_field,sluice_message\n"
+        'p2,player,,1,3,VALIDATION_FAILED,/data/email,"Missing required field: ""email"""\n'
+    ),
+    "JobItem": {
+        "index": 1,
+        "line": None,
+        "effect": "failed",
+        "id": None,
+        "error": _ERROR,
+        "warnings": [],
+    },
     "ItemWarnings": [_WARNING],
     "ItemResults": [
         {"index": 0, "line": None, "effect": "created", "id": "ent_0d6f2f0e95c14b448d8a7f3c1f6f4f10"},

@@ -1,6 +1,7 @@
 """The shapes of the operator API as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
 
 from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref, to_pages
+from app.jobs.groups import MOST_RANGES
 from app.jobs.lists import MOST_LISTED
 from app.operator import uploads
 from ingest.db.jobs.lookup import MOST_RETRIES_SHOWN
@@ -93,6 +94,7 @@ SHAPES: dict[str, Shape] = {
     "JobState": choice(*(state.value for state in JobState if state is not JobState.RECEIVING)),
     "Progress": {"type": "integer", "minimum": 0, "maximum": 100},
     "ItemError": record(
+        ("item",),
         index=COUNT,
         line={"type": ["integer", "null"], "description": "of the item in a body of lines, from 1; null for arrays"},
         externalId={"type": ["string", "null"]},
@@ -102,8 +104,26 @@ SHAPES: dict[str, Shape] = {
             "type": ["string", "null"],
             "description": "a JSON Pointer (RFC 6901) into the item, to its first fault",
         },
+        retryable={"type": "boolean", "description": "the same item may be taken later: true for NOT_FOUND alone"},
+        item={"description": "as it was sent, if ?items=true; a text where it was no JSON, null if it is not kept"},
     ),
     "ItemErrors": array(ref("ItemError")),
+    "ItemErrorsOrGroups": {
+        "anyOf": [ref("ItemErrors"), ref("ErrorGroups")],
+        "description": "ErrorGroups if ?group=true",
+    },
+    "ErrorGroups": array(
+        record(
+            code=choice(*ITEM_ERROR_CODES),
+            field={"type": ["string", "null"], "description": "`*` in the place of an index of an array"},
+            message={**TEXT, "description": "`…` in the place of what differs from item to item"},
+            count=COUNT,
+            ranges=array(array(COUNT, minItems=2, maxItems=2), maxItems=MOST_RANGES),
+            sample=ref("ItemError"),
+        )
+    ),
+    "ErrorLines": TEXT,
+    "ErrorRows": TEXT,
     "ItemWarning": record(
         index=COUNT,
         line={"type": ["integer", "null"]},
@@ -119,6 +139,14 @@ SHAPES: dict[str, Shape] = {
             effect=choice(*_TAKEN),
             id={"type": ["string", "null"], "description": "null for states, and where nothing was written"},
         )
+    ),
+    "JobItem": record(
+        index=COUNT,
+        line={"type": ["integer", "null"]},
+        effect={"enum": [*(effect.value for effect in Effect), None], "description": "null if it is not kept"},
+        id={"type": ["string", "null"], "description": "of what was written, if the job keeps results"},
+        error=or_null(ref("ItemError")),
+        warnings=ref("ItemWarnings"),
     ),
     "Warnings": record(count=COUNT, first=array(ref("ItemWarning"), maxItems=10)),
     "AcceptedBatch": record(("callbackSecret",), **_SEEN_JOB, callbackSecret=_CALLBACK_SECRET),

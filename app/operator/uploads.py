@@ -10,7 +10,7 @@ from werkzeug.http import parse_options_header
 
 from app import batches, parts
 from app.batches import BatchOptions, require_template
-from app.http import body, idempotency, prefer, query, rate_limit
+from app.http import body, idempotency, prefer, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import timestamp
@@ -38,6 +38,7 @@ from ingest.errors import (
     WrongState,
 )
 from ingest.ids import uuid7
+from ingest.nearest import did_you_mean
 
 bp = Blueprint("uploads", __name__)
 bp.before_request(rate_limit.scope("ingest:batch"))
@@ -107,7 +108,7 @@ def _form(members: dict[str, Any]) -> tuple[str, str, str]:
     for name in members:
         if name not in known:
             takes = f"an upload of {kind} takes {', '.join(known)}"
-            raise InvalidInput(f'Unknown field "{name}"{query.nearest(name, known)}: {takes}')
+            raise InvalidInput(f'Unknown field "{name}"{did_you_mean(name, known)}: {takes}')
     coding = _one_of(members, "contentEncoding", CODINGS) if "contentEncoding" in members else CODINGS[0]
     return kind, _content_type(members["contentType"]), coding
 

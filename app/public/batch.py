@@ -26,6 +26,7 @@ from ingest import json_text
 from ingest.engine.kinds import KINDS
 from ingest.errors import DigestMismatch
 from ingest.intake.blocks import pack
+from ingest.intake.resent import corrected, may_be_resent
 from ingest.jobs import Effect, JobOptions
 
 bp = Blueprint("batch", __name__)
@@ -132,7 +133,8 @@ def _accepted(job_id: UUID, preference: Preference) -> Response:
 
 
 def _named(item: msgspec.Raw) -> dict[str, Any]:
-    members = json_text.split_object(item)
+    found = corrected(item) if may_be_resent(bytes(item)) else item
+    members = json_text.split_object(found)  # type: ignore[arg-type] # of an item that was taken, it is one
     return {"object_type": members["type"], "external_id": members["id"]}
 
 

@@ -16,8 +16,9 @@ from ingest.engine.transaction import Done, JobEnded, Share, check_and_write, un
 from ingest.items.schema import ItemSchema
 from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning, Job, JobState
 
-# Errors that are recorded by one statement.
+# Errors that are recorded by one statement, and the bytes of their items beyond which another one begins.
 _ERRORS_AT_ONCE = 5_000
+_BYTES_AT_ONCE = 4 * 1024 * 1024
 
 
 class Aborted(Exception):
@@ -113,13 +114,23 @@ def record(conn: Connection, claimed: Claim, errors: Sequence[ItemError]) -> Don
     job = claimed.job
     if not _lock(conn, claimed):
         return None
-    for start in range(0, len(errors), _ERRORS_AT_ONCE):
-        blocks.record_errors(conn, [(job.id, error) for error in errors[start : start + _ERRORS_AT_ONCE]])
+    for some in _parts(errors):
+        blocks.record_errors(conn, [(job.id, error) for error in some])
     message = f"{len(errors)} of {job.total} items are bad, so none was written (?atomic=true)"
     if not completion.abort(conn, job.id, failed=len(errors), message=message):
         raise JobEnded
     faultpoints.passing("block.closed")
     return Done({job.id: JobState.FAILED}, yielded=False)
+
+
+def _parts(errors: Sequence[ItemError]) -> Iterator[Sequence[ItemError]]:
+    start, size = 0, 0
+    for place, error in enumerate(errors):
+        if place - start == _ERRORS_AT_ONCE or size > _BYTES_AT_ONCE:
+            yield errors[start:place]
+            start, size = place, 0
+        size += len(error.item or b"")
+    yield errors[start:]
 
 
 def _lock(conn: Connection, claimed: Claim) -> bool:

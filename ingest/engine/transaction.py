@@ -32,7 +32,7 @@ from ingest.engine.late import past_retention
 from ingest.engine.outcomes import Outcomes
 from ingest.engine.writers import Target
 from ingest.engine.writing import write
-from ingest.intake.blocks import items_of
+from ingest.intake.blocks import items_of, kept_text
 from ingest.intake.items import Items
 from ingest.items.fastpath import FastPath, derive
 from ingest.items.pointers import pointer
@@ -145,7 +145,7 @@ def check_and_write(
     outcomes = write(conn, kind, target, good, halving=halving)
     faultpoints.passing("block.written")
     late = past_retention(conn, kind, target, good, outcomes.effects)
-    return _shares(group, checked, outcomes, late)
+    return _shares(group, checked, outcomes, late, most_bytes=schema.most_bytes)
 
 
 def _yields(group: JobGroup, until: float, *, fair: bool) -> Yields:
@@ -162,14 +162,14 @@ class _Checked(NamedTuple):
     """A job's good items in the order sent, their indexes, an error for each of the others, and warnings.
 
     Attributes:
-        lines: those of all items of its block; None where they have none.
+        sent: all items of its block, as they came.
     """
 
     good: list[Any]
     indexes: Sequence[int]
     errors: list[ItemError]
     warnings: list[ItemWarning]
-    lines: Sequence[int] | None
+    sent: Items
 
 
 def _check(schema: ItemSchema, group: JobGroup, poison: Collection[int]) -> list[_Checked]:
@@ -201,7 +201,7 @@ def _judge(schema: ItemSchema, claim: Claim, sent: Items, items: list[Any], pois
     for place in [place for place, item in enumerate(items) if item is None]:
         index = indexes[place]
         if place in sent.unreadable:
-            code, message, external_id, path = sent.unreadable[place]
+            code, message, external_id, path, _ = sent.unreadable[place]
             judged = ItemError(index, external_id, code, message, field=None if path is None else pointer(path))
         elif index in poison:
             judged = poisoned(index)
@@ -212,9 +212,9 @@ def _judge(schema: ItemSchema, claim: Claim, sent: Items, items: list[Any], pois
         else:
             items[place] = judged
     if not errors:
-        return _Checked(items, indexes, errors, warnings, sent.lines)
+        return _Checked(items, indexes, errors, warnings, sent)
     good = [place for place, item in enumerate(items) if item is not None]
-    return _Checked([items[place] for place in good], [indexes[place] for place in good], errors, warnings, sent.lines)
+    return _Checked([items[place] for place in good], [indexes[place] for place in good], errors, warnings, sent)
 
 
 def poisoned(index: int) -> ItemError:
@@ -242,7 +242,12 @@ class Share(NamedTuple):
 
 
 def _shares(
-    group: JobGroup, checked: Sequence[_Checked], outcomes: Outcomes, late: Sequence[ItemWarning]
+    group: JobGroup,
+    checked: Sequence[_Checked],
+    outcomes: Outcomes,
+    late: Sequence[ItemWarning],
+    *,
+    most_bytes: int,
 ) -> list[Share]:
     """Return each job's share of the outcomes.
 
@@ -251,6 +256,7 @@ def _shares(
         checked: the items of each.
         outcomes: of all their good items, one job's behind the other's.
         late: warnings, each with the place of its item among these as its index.
+        most_bytes: of an item whose text is kept.
     """
     starts = list(accumulate((len(part.good) for part in checked), initial=0))
 
@@ -266,17 +272,22 @@ def _shares(
         part, index = owner(warning.index)
         part.warnings.append(replace(warning, index=index))
     return [
-        _share(claim, part, outcomes.effects[start:end], outcomes.ids[start:end])
+        _share(claim, part, outcomes.effects[start:end], outcomes.ids[start:end], most_bytes=most_bytes)
         for claim, part, (start, end) in zip(group, checked, pairwise(starts), strict=True)
     ]
 
 
-def _share(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequence[bytes]) -> Share:
-    errors = sorted(checked.errors, key=_INDEX)
+def _share(
+    claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequence[bytes], *, most_bytes: int
+) -> Share:
+    line_of, first = checked.sent.lines, claim.block.first_index
+    errors = [
+        replace(error, item=kept_text(checked.sent, error.index - first, most_bytes=most_bytes))
+        for error in sorted(checked.errors, key=_INDEX)
+    ]
     refused = {error.index for error in errors}
     warnings = sorted((warning for warning in checked.warnings if warning.index not in refused), key=_INDEX)
-    if checked.lines is not None:
-        line_of, first = checked.lines, claim.block.first_index
+    if line_of is not None:
         errors = [replace(error, line=line_of[error.index - first]) for error in errors]
         warnings = [replace(warning, line=line_of[warning.index - first]) for warning in warnings]
     counts = Counter(effects)
@@ -294,7 +305,7 @@ def _results(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Se
         indexes,
         [effects[place] for place in taken],
         [known[place] for place in taken] if known else [],
-        _lines_of(claim.block, checked.lines, indexes),
+        _lines_of(claim.block, checked.sent.lines, indexes),
     )
 
 

@@ -5,8 +5,11 @@
     lines          cut newline-delimited JSON into blocks of lines
     csv_header     read the header of CSV, and judge it
     csv_records    cut CSV into blocks of records
-    csv_rows       make items of records: csv_cells has the JSON of cells, csv_template that of an item
+    csv_rows       make items of records: csv_cells has the JSON of cells, csv_template that of an item, csv_width the
+                   faults of a row that is too long or too short
     items          the items of a block that was read
+    resent         read the items of an error file that comes back
+    error_files    write error files of JSON, and csv_errors those of CSV
 
 Imports `ingest.json_text`, `ingest.jobs` and `ingest.errors`; not `ingest.items`, since a worker judges the items.
 """

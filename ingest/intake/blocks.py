@@ -13,7 +13,8 @@ from ingest.intake.csv_header import RowTypes, row_bytes
 from ingest.intake.csv_records import cut_records, grammar_of
 from ingest.intake.csv_rows import items_of_rows
 from ingest.intake.items import NULL, Items, Unreadable
-from ingest.intake.lines import Lines, Part, as_sent, cut_lines, is_blank, lengths
+from ingest.intake.lines import Lines, Part, as_sent, cut_lines, guarded, is_blank, lengths
+from ingest.intake.resent import corrected, may_be_resent
 from ingest.jobs import CsvFormat
 
 # A block is one transaction; at this size checking and writing it stays far inside the guards of
@@ -162,11 +163,42 @@ def items_of(
         text = _zstd.decompress(payload)
         if first_line is not None and csv_format is not None:
             return items_of_rows(text, first_line, csv_format, types)
-        if first_line is not None:
-            return _items_of_lines(text, first_line)
-        return Items(json_text.split_array(text, deep=True))
+        items = (
+            Items(json_text.split_array(text, deep=True)) if first_line is None else _items_of_lines(text, first_line)
+        )
+        return _corrected(items) if may_be_resent(text) else items
     except (zstandard.ZstdError, ValueError) as error:
         raise JobUnrunnable(f"The stored batch cannot be read: {error}") from None
+
+
+def kept_text(items: Items, place: int, *, most_bytes: int) -> bytes | None:
+    """Return the text of an item as its sender sent it; None where it was too large to be kept.
+
+    Args:
+        items: those of its block.
+        place: its place among them.
+        most_bytes: of an item.
+    """
+    if items.records is not None:
+        record = items.records[place]
+        return None if lengths(record) else as_sent(record).removesuffix(b"\r")
+    text = items.unreadable[place].sent if place in items.unreadable else bytes(items.texts[place])
+    return None if text is None or len(text) > most_bytes else text
+
+
+def _corrected(items: Items) -> Items:
+    """Return items of which some may come from an error file, each as what it stands for."""
+    texts, unreadable = list(items.texts), dict(items.unreadable)
+    for place, text in enumerate(items.texts):
+        if not may_be_resent(bytes(text)):
+            continue
+        found = corrected(text)
+        item = _item(guarded(found)) if isinstance(found, bytes) else found
+        if isinstance(item, Unreadable):
+            texts[place], unreadable[place] = NULL, item
+        else:
+            texts[place] = item
+    return items._replace(texts=texts, unreadable=unreadable)
 
 
 def _items_of_lines(text: bytes, first: int) -> Items:
@@ -205,9 +237,9 @@ def _item(line: bytes) -> msgspec.Raw | Unreadable:
         line.decode()
         return json_text.one(line)
     except UnicodeDecodeError as error:
-        return Unreadable("INVALID_JSON", f"The line is not valid UTF-8 (byte {error.start})")
+        return Unreadable("INVALID_JSON", f"The line is not valid UTF-8 (byte {error.start})", sent=line)
     except ValueError as error:
-        return Unreadable("INVALID_JSON", f"The line is not valid JSON: {error}")
+        return Unreadable("INVALID_JSON", f"The line is not valid JSON: {error}", sent=line)
 
 
 def decoded_bytes(payload: bytes) -> int:

@@ -26,6 +26,11 @@ CONSTANTS = ("entityType", "eventType", "stateKey")
 _MEMBERS = {*CONSTANTS, "externalId", "timestamp", "eventId", "value"}
 _DATA = "data"
 
+# Columns of an error file, which say what was wrong with its rows, and are no part of an item (section 4).
+NOTE = "_sluice"
+MESSAGE_COLUMN = "sluice_message"
+NOTE_COLUMNS = ("sluice_index", "sluice_line", "sluice_code", "sluice_field", MESSAGE_COLUMN)
+
 TEXT = "string"
 NUMBER = "number"
 BOOLEAN = "boolean"
@@ -200,6 +205,8 @@ _kept_columns = lru_cache(100)(_columns)
 def _column(number: int, title: str) -> Column:
     if len(title) > _LONGEST_NAME:
         raise InvalidInput(f"The name of column {number} has over {_LONGEST_NAME} characters")
+    if title in NOTE_COLUMNS:
+        return Column(title, (NOTE, title), TEXT)
     name, colon, suffix = title.rpartition(":")
     if not colon:
         name, suffix = title, TEXT
@@ -236,7 +243,7 @@ def title_of(name: str, of_type: str) -> str | None:
 
 
 def tree_of(columns: Sequence[Column]) -> Tree:
-    """Return the places of columns by their names, nested as the members of an item are.
+    """Return the places of columns by their names, nested as the members of an item are; not of those of a note.
 
     Raises:
         InvalidInput: two columns have one place, or one of them lies within the other.
@@ -253,6 +260,7 @@ def tree_of(columns: Sequence[Column]) -> Tree:
             raise _beside(column, columns[_any_place(other)])
         if other != place:
             raise InvalidInput(f'Columns "{columns[other].title}" and "{column.title}" have the same name')
+    tree.pop(NOTE, None)
     return tree
 
 

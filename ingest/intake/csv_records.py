@@ -47,6 +47,7 @@ class Grammar:
         self._record = re.compile(of_lines + _all_of(after + of_lines) + rb"\n")
         self._fields = re.compile(_all_of(of_lines + after))
         self._quoted = re.compile(rb'"[^"]*+%b("?)' % _all_of(rb'""[^"]*+'))
+        self._cell = re.compile(of_lines + after)
         self._blank_lines = re.compile(_all_of(rb"[%b]*+\n" % re.escape(self._blank)))
 
     def split(self, text: bytes) -> tuple[list[bytes], bytes]:
@@ -69,6 +70,11 @@ class Grammar:
                 return records, text[end:]
             records.append(text[end : several.end() - 1])
             start = several.end()
+
+    def cells(self, record: bytes) -> list[bytes]:
+        """Return the cells of a record that is valid CSV, as they stand in it."""
+        cells = self._cell.finditer(record + self._delimiter)
+        return [cell[0][: -len(self._delimiter)] for cell in cells]
 
     def end_of_record(self, text: bytes, start: int) -> int | None:
         """Return the end of the record that begins there, its line feed included; None where it does not end."""

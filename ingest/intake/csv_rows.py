@@ -16,6 +16,7 @@ from ingest.intake.csv_cells import EMPTY_TEXT, ENCODERS, MUST_BE, Faulty, is_of
 from ingest.intake.csv_header import TEXT, CellTypes, Column, RowTypes, Tree, columns_of, is_wide, tree_of, why_no_csv
 from ingest.intake.csv_records import grammar_of
 from ingest.intake.csv_template import OPTIONAL, QUOTED, VALUE, Template, named
+from ingest.intake.csv_width import may_be_padded, message_place, padded, wrong_width
 from ingest.intake.items import NULL, Items, Unreadable
 from ingest.intake.lines import as_sent, lengths
 from ingest.jobs import CsvFormat
@@ -77,7 +78,7 @@ def items_of_rows(text: bytes, first_line: int, csv_format: CsvFormat, types: Ro
         starts = accumulate((1 + record.count(b"\n") for record in records), initial=first_line)
         lines = [line for line, record in zip(starts, records, strict=False) if not grammar.is_blank(record)]
     items, unreadable = _items(sent, form, csv_format, types)
-    return Items(items, unreadable, lines)
+    return Items(items, unreadable, lines, sent)
 
 
 def _items(
@@ -129,6 +130,7 @@ class _Rows:
         if csv_format.has_data:
             tree.setdefault("data", {})
         self._template = Template(tree, kept=csv_format.has_data)
+        self._message_place = message_place(self._columns)
         self._many = max(1, min(_MANY, _MANY_CELLS // len(self._columns)))
         self._id_place = next(
             (place for place, column in enumerate(self._columns) if column.path == _ID), len(self._columns)
@@ -188,14 +190,24 @@ class _Rows:
             delimiter = self._format.delimiter.encode()
             if set(map(bytes.count, records, repeat(delimiter))) != {width - 1}:
                 raise Faulty
-            cells = delimiter.join(records).decode().split(self._format.delimiter)
-            return [cells[place::width] for place in range(width)]
+            every = delimiter.join(records).decode().split(self._format.delimiter)
+            return self._unless_padded([every[place::width] for place in range(width)])
         if form is _Text.WITH_NUL and any(record.startswith(b"\0") for record in records):
             raise Faulty
         rows = list(self._reader(map(bytes.decode, records)))
         if len(rows) != len(records) or set(map(len, rows)) != {width}:
             raise Faulty
-        return list(zip(*rows, strict=True))
+        return self._unless_padded(list(zip(*rows, strict=True)))
+
+    def _unless_padded(self, cells: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+        """Return the cells of each column.
+
+        Raises:
+            Faulty: a row may be one of an error file that had another width, and is looked at by itself.
+        """
+        if self._message_place is not None and may_be_padded(cells[self._message_place]):
+            raise Faulty
+        return cells
 
     def _reader(self, records: Iterable[str]) -> Iterable[list[str]]:
         return csv.reader(records, delimiter=self._format.delimiter, strict=True)
@@ -246,20 +258,15 @@ class _Rows:
             return Unreadable("VALIDATION_FAILED", f"The row is not valid UTF-8 (byte {error.start})")
         except (csv.Error, ValueError) as error:
             return Unreadable("VALIDATION_FAILED", f"The row is not valid CSV: {why_no_csv(error)}")
-        faults = self._wrong_width(row) or self._wrong_cells(row)
+        faults = (
+            wrong_width(len(row), self._columns)
+            or padded(row, self._columns, self._format.delimiter)
+            or self._wrong_cells(row)
+        )
         if not faults:
             return row
         message = message_of([text for _, text in faults])
         return Unreadable("VALIDATION_FAILED", message, self._id_of(row), faults[0][0].path)
-
-    def _wrong_width(self, row: Sequence[str]) -> list[tuple[Column, str]]:
-        width = len(self._columns)
-        if len(row) == width:
-            return []
-        many = len(row) > width
-        column = self._columns[-1 if many else len(row)]
-        where = f'the last column is "{column.title}"' if many else f'none for column "{column.title}"'
-        return [(column, f"The row has {len(row)} cells where the header has {width}: {where}")]
 
     def _wrong_cells(self, row: Sequence[str]) -> list[tuple[Column, str]]:
         return [

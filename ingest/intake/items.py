@@ -13,12 +13,14 @@ class Unreadable(NamedTuple):
 
     Attributes:
         path: the names on the way to the member that is wrong; None where all of the item is.
+        sent: the line as it was sent; None where it was too large to be kept, and for a row of CSV.
     """
 
     code: str
     message: str
     external_id: str | None = None
     path: tuple[str, ...] | None = None
+    sent: bytes | None = None
 
 
 class Items(NamedTuple):
@@ -28,8 +30,10 @@ class Items(NamedTuple):
         texts: as they were sent; `null` in the place of an unreadable one.
         unreadable: what is wrong with those, by their place.
         lines: the number of each one's line in the body; None where the body has no lines.
+        records: of CSV, each as it is kept; None where the items came as JSON.
     """
 
     texts: list[msgspec.Raw]
     unreadable: Mapping[int, Unreadable] = {}
     lines: Sequence[int] | None = None
+    records: Sequence[bytes] | None = None

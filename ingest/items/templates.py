@@ -1,6 +1,5 @@
 """Templates: which types, required fields, state keys and PII fields a tenant may send. Pure."""
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ingest import json_text
+from ingest.nearest import did_you_mean
 
 # A type of a value: a JSON Schema (docs/contracts/templates.md).
 Definition = Mapping[str, Any] | bool
@@ -105,16 +105,7 @@ def unknown(noun: str, name: str, known: Collection[str]) -> str:
         name: as sent.
         known: the names that the template has.
     """
-    text = f'Unknown {noun}: "{name}"'
-    compares = len(name) <= _LONGEST_COMPARED and len(known) <= _MOST_COMPARED
-    near = difflib.get_close_matches(name, known, n=1) if compares else []
-    return f'{text} (did you mean "{near[0]}"?)' if near else text
-
-
-# difflib is quadratic in the names and linear in their number, and a block may have a thousand unknown ones: hints must
-# stay far below the time that a block has.
-_LONGEST_COMPARED = 40
-_MOST_COMPARED = 30
+    return f'Unknown {noun}: "{name}"{did_you_mean(name, known)}'
 
 
 def _types(types: Mapping[str, Mapping[str, Any]]) -> dict[str, TypeRules]:

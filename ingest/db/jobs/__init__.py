@@ -4,6 +4,8 @@
     claims        a worker takes the next job
     blocks        a worker locks a block, and records errors, warnings and results
     results       a worker keeps what became of each accepted item
+    errors        a request pages through the errors of items
+    items         a request looks one item up
     completion    a worker closes a block, and with the last one its job
     control       a worker fails a job, or an operator cancels it
     rescue        the sweeper finds jobs without progress

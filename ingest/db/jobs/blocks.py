@@ -140,15 +140,16 @@ def extend_lease(conn: Connection, deliveries: int, of_blocks: int = 1) -> None:
 
 
 _RECORD = """
-INSERT INTO job_errors (job_id, index, external_id, code, message, line, field)
-SELECT e.job_id, e.index, e.external_id, e.code, e.message, e.line, e.field
+INSERT INTO job_errors (job_id, index, external_id, code, message, line, field, item)
+SELECT e.job_id, e.index, e.external_id, e.code, e.message, e.line, e.field, e.item
 FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[],
-            %(lines)b::bigint[], %(fields)b::text[]) AS e (job_id, index, external_id, code, message, line, field)
+            %(lines)b::bigint[], %(fields)b::text[], %(items)b::bytea[])
+     AS e (job_id, index, external_id, code, message, line, field, item)
 """
 
 
 def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]]) -> None:
-    """Keep what was wrong with bad items, each beside its job."""
+    """Keep what was wrong with bad items, each beside its job, and their texts."""
     if not errors:
         return
     columns = {
@@ -159,6 +160,7 @@ def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]]) ->
         "messages": [_storable(error.message) for _, error in errors],
         "lines": [error.line for _, error in errors],
         "fields": [None if error.field is None else _storable(error.field) for _, error in errors],
+        "items": [error.item for _, error in errors],
     }
     conn.execute(_RECORD, columns)
 

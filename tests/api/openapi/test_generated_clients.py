@@ -9,10 +9,12 @@ from flask import Flask
 
 from app.openapi import docs
 from ingest.engine.kinds import JOB_TYPES
+from ingest.jobs import ITEM_ERROR_CODES
 
 # Once published, a name stays: it is a function in somebody's program.
 OPERATIONS = {
     *("writeEntities", "writeEvents", "writeStates", "getJob", "listJobs", "listJobErrors", "listJobWarnings"),
+    *("downloadJobErrors", "downloadJobErrorsAsCsv", "getJobItem"),
     *("createUpload", "putUploadPart", "getUpload", "deleteUpload", "completeUpload"),
     *("upsertEntity", "getEntity", "deleteEntity", "appendEvent", "listEvents", "setState", "listStates", "getState"),
     *("listTemplates", "storeTemplate", "getSettings", "changeSettings"),
@@ -105,6 +107,10 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "eventType": [{"type": "string", "minLength": 1, "maxLength": 200}, {"type": "string"}],
         "stateKey": [{"type": "string", "minLength": 1, "maxLength": 200}],
         "cursor": [{"type": "string"}],
+        "code": [{"type": "string", "enum": list(ITEM_ERROR_CODES)}],
+        "from": [{"type": "integer", "minimum": 0, "maximum": 999_999_999}],
+        "items": [{"type": "boolean", "default": False}],
+        "group": [{"type": "boolean", "default": False}],
         "kind": [{"type": "string", "enum": ["entities", "events", "states"], "default": "entities"}],
         "id": [{"type": "string", "format": "uuid"}],
     }

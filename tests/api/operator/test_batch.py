@@ -150,6 +150,7 @@ def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
             "code": "VALIDATION_FAILED",
             "message": 'Missing required field: "email"',
             "field": "/data/email",
+            "retryable": False,
         },
         {
             "index": 3,
@@ -158,6 +159,7 @@ def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
             "code": "VALIDATION_FAILED",
             "message": 'Unknown entity type: "plyer" (did you mean "player"?)',
             "field": "/entityType",
+            "retryable": False,
         },
         {
             "index": 4,
@@ -166,6 +168,7 @@ def test_section_4_a_partial_failure_is_a_success_with_errors_in_index_order(
             "code": "VALIDATION_FAILED",
             "message": "The item must be a JSON object",
             "field": None,
+            "retryable": False,
         },
     ]
     assert (data(answer)["succeeded"], data(answer)["failed"]) == (2, 3)

@@ -54,7 +54,8 @@ def test_an_item_that_is_too_large_sinks_no_neighbour(
     run_jobs()
     [error] = api.job(accepted)["output"].pop("errors")
     assert reason in error.pop("message")
-    assert error == {"index": 1, "line": None, "externalId": "large", "code": "ITEM_TOO_LARGE", "field": None}
+    told = {"index": 1, "line": None, "externalId": "large", "code": "ITEM_TOO_LARGE", "field": None}
+    assert error == {**told, "retryable": False}
     shapes = api.app.test_client().get("/openapi.json").get_json()["components"]["schemas"]
     assert error["code"] in shapes["ItemError"]["properties"]["code"]["enum"]
     assert api.job(accepted)["output"]["succeeded"] == 2

@@ -34,6 +34,7 @@ def test_section_5_a_completed_job_reads_as_in_the_contract(api: Api, run_jobs: 
                     "code": "VALIDATION_FAILED",
                     "message": 'Missing required field: "email"',
                     "field": "/data/email",
+                    "retryable": False,
                 }
             ],
         },

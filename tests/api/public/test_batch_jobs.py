@@ -1,5 +1,6 @@
 """Every batch is a job: run in the request, or left to the workers where the client asks for that."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ def test_a_batch_is_a_job_that_can_be_read(api: PublicApi, dataset: Dataset, pub
     assert answer["success"] is True
     job = answer["data"]
     message = "Event name is required; At least one object is required"
-    told = {"code": "VALIDATION_FAILED", "message": message, "field": "/event"}
+    told = {"code": "VALIDATION_FAILED", "message": message, "field": "/event", "retryable": False}
     error = {"index": 1, "line": None, "externalId": None, **told}
     assert (job["type"], job["status"], job["progress"]) == ("batch_ingest_object_events", "completed", 100)
     assert job["output"] == {"succeeded": 2, "failed": 1, "errors": [error]}
@@ -93,6 +94,7 @@ def test_respond_async_leaves_the_batch_to_the_workers(
         "code": "VALIDATION_FAILED",
         "message": "Object id is required",
         "field": "/id",
+        "retryable": False,
     }
     assert api.object("a", "1") == {}
 
@@ -209,3 +211,19 @@ def test_a_batch_needs_no_redis(limited: Callable[..., PublicApi], events_of: Ev
     assert api.post("/event/batch", {"events": [GOOD]}).get_json()["processed"] == 1
     assert api.post("/event", GOOD).status_code == 200
     assert len(events_of()) == 2
+
+
+def test_batches_take_the_lines_of_an_error_file(api: PublicApi) -> None:
+    """As in docs/contracts/jobs.md section 4; an answer names the objects that were taken, corrected ones too."""
+    bad = [{"type": "a", "id": "1", "properties": 5}, {"type": "a", "id": "2", "properties": [1]}, 5]
+    answer = api.post("/object/batch", {"objects": bad}, Prefer="respond-async")
+    path = answer.headers["Location"]
+    api.post("/object/batch", {"objects": [{"type": "a", "id": "9"}]})  # it runs the batch before it
+    with api.get(f"{path}/errors.ndjson", base="") as file:
+        lines = [json.loads(line) for line in file.get_data().splitlines()]
+    assert [line["_sluice"]["index"] for line in lines] == [0, 1, 2]
+    assert api.post("/object/batch", {"objects": lines}).get_json()["failed"] == 3
+    lines[0]["properties"], lines[1]["properties"] = {}, {}
+    lines[2]["_raw"] = '{"type": "a", "id": "3"}'
+    again = api.post("/object/batch", {"objects": lines}, Prefer="handling=strict").get_json()
+    assert (again["failed"], [made["external_id"] for made in again["objects"]]) == (0, ["1", "2", "3"])

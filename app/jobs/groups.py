@@ -1,0 +1,90 @@
+"""Group item errors that are alike, so that a client sees ten reasons rather than a million items. Pure."""
+
+import dataclasses
+import re
+from collections.abc import Iterable
+
+from ingest.jobs import ItemError
+
+# A group names the first so many runs of indexes.
+MOST_RANGES = 100
+
+_PLACE = re.compile(r"/\d+(?=/|$)")
+_HINT = re.compile(r'(\(did you mean "[^"]*"\?\))')
+_QUOTED = re.compile(r'"([^"]*)"')
+# Numbers of messages that differ from item to item, as against those that state a rule.
+_COUNTED = re.compile(r"\b(has|have|byte|line|column|char|and) \d+")
+
+
+@dataclasses.dataclass(slots=True)
+class Group:
+    """Item errors that are alike.
+
+    Attributes:
+        code: theirs.
+        field: as a JSON Pointer, `*` in the place of an index of an array.
+        message: theirs, `…` in the place of what differs from item to item.
+        sample: the first of them.
+        count: how many they are.
+        ranges: the first runs of their indexes, each its first and last one.
+    """
+
+    code: str
+    field: str | None
+    message: str
+    sample: ItemError
+    count: int = 0
+    ranges: list[list[int]] = dataclasses.field(default_factory=list)
+
+    def add(self, index: int) -> None:
+        """Count an error behind those of the group.
+
+        Args:
+            index: greater than those before.
+        """
+        self.count += 1
+        if self.ranges and self.ranges[-1][1] == index - 1:
+            self.ranges[-1][1] = index
+        elif len(self.ranges) < MOST_RANGES:
+            self.ranges.append([index, index])
+
+
+def grouped(errors: Iterable[ItemError]) -> list[Group]:
+    """Return the groups of errors, the largest first.
+
+    Args:
+        errors: in the order of their indexes.
+    """
+    groups: dict[tuple[str, str | None, str], Group] = {}
+    alike: dict[tuple[str, str | None, str], Group] = {}
+    for error in errors:
+        same = (error.code, error.field, error.message)
+        group = alike.get(same)
+        if group is None:
+            pattern = (error.code, field_pattern(error.field), message_pattern(error.message, error.field))
+            group = groups.setdefault(pattern, Group(*pattern, sample=error))
+            alike[same] = group
+        group.add(error.index)
+    return sorted(groups.values(), key=lambda group: -group.count)
+
+
+def field_pattern(pointer: str | None) -> str | None:
+    """Return a field with `*` in the place of each index of an array."""
+    return None if pointer is None else _PLACE.sub("/*", pointer)
+
+
+def message_pattern(message: str, pointer: str | None) -> str:
+    """Return a message with `…` in the place of values; names of the field, and hints, stay.
+
+    Args:
+        message: of an item error.
+        pointer: its field.
+    """
+    names = {part.replace("~1", "/").replace("~0", "~") for part in (pointer or "").split("/")}
+
+    def masked(quoted: "re.Match[str]") -> str:
+        return quoted[0] if quoted[1] in names else '"…"'
+
+    parts = _HINT.split(message)
+    parts[::2] = [_COUNTED.sub(r"\1 …", _QUOTED.sub(masked, part)) for part in parts[::2]]
+    return "".join(parts)

@@ -1,0 +1,76 @@
+"""`GET /batch/jobs/{id}/items/{index}`: what became of one item of a job, as far as that is kept."""
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.responses import Respond
+from app.http.services import services
+from app.jobs.outcomes import spelled
+from app.jobs.own import own_job
+from app.jobs.shape import error_list, warning_list
+from ingest.db.connection.pool import Connection, transaction
+from ingest.db.jobs import blocks, errors, items
+from ingest.db.jobs.items import StoredItem
+from ingest.errors import NotFound
+from ingest.jobs import Effect, Job
+
+_MOST_DIGITS = 10
+_MOST_WARNINGS = 100
+
+
+def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
+    """Add the call to a job's blueprint.
+
+    Args:
+        bp: of the jobs of an API.
+        respond: makes an answer of data, a status and headers.
+        noun: for a job, in the names of the API's operations.
+    """
+
+    @bp.get("/batch/jobs/<text:job_id>/items/<text:index>")
+    @describe(
+        "What became of one item of a job; what is not known is null",
+        operation=f"get{noun}Item",
+        answers={200: "JobItem"},
+    )
+    def item(job_id: str, index: str) -> Response:
+        with transaction(services().pool) as conn:
+            found = own_job(conn, caller().tenant_id, job_id)
+            return respond(_shape(conn, found, _index(index, found)), 200, {})
+
+
+def _index(text: str, job: Job) -> int:
+    index = int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else job.total
+    if index >= job.total:
+        raise NotFound(f"The job has no item {text!r}: its items are 0 to {job.total - 1}")
+    return index
+
+
+def _shape(conn: Connection, job: Job, index: int) -> dict[str, Any]:
+    error = errors.of_item(conn, job.id, index)
+    found = blocks.warnings_of(conn, job.id, limit=_MOST_WARNINGS, after=(index, -1)) if job.warnings else []
+    warnings = [warning for _, warning in found if warning.index == index]
+    stored = items.find(conn, job.id, index)
+    lines = [error.line] if error else [warning.line for warning in warnings] or [stored.line if stored else None]
+    return {
+        "index": index,
+        "line": lines[0],
+        "effect": Effect.FAILED if error else _effect(job, stored),
+        "id": None if error or stored is None else spelled(job.kind, stored.public_id),
+        "error": error_list([error])[0] if error else None,
+        "warnings": warning_list(warnings),
+    }
+
+
+def _effect(job: Job, stored: StoredItem | None) -> Effect | None:
+    """Return the effect of an item without an error; None where only the sums of its job are kept."""
+    if stored is None or stored.is_open or job.error_code == "ATOMIC_ABORTED":
+        return Effect.UNPROCESSED
+    if stored.effect is not None:
+        return stored.effect
+    # If all items that were taken had the same effect, so had this one.
+    taken = [effect for effect in Effect if job.effects[effect] and effect not in {Effect.FAILED, Effect.UNPROCESSED}]
+    return taken[0] if len(taken) == 1 else None

@@ -1,0 +1,82 @@
+"""`sluice jobs errors`: a job's bad items, to read, or as a file to be corrected and sent again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import click
+
+from cli.commands.jobs import jobs
+from cli.options import data_dir_option, database, print_table, settings_here
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs import errors as stored_errors
+from ingest.db.jobs import lookup
+from ingest.db.tenants.templates import TemplateCache
+from ingest.engine import error_files
+from ingest.errors import NotFound, ValidationFailed
+from ingest.ids import JOB, parse_any, spell
+from ingest.jobs import Job, JobState
+
+_FORMATS = ("table", "ndjson", "csv")
+_ROWS = 1_000
+
+
+@jobs.command()
+@click.argument("job")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    default=_FORMATS[0],
+    show_default=True,
+    help=f"table: the first {_ROWS:,}, to read; ndjson, csv: all of them, as files to correct and send again.",
+)
+@data_dir_option
+def errors(job: str, form: str, data_dir: Path) -> None:
+    """Print the bad items of JOB, and what is wrong with each.
+
+    JOB is its id as the API and the log spell it, or its UUID as the database does. csv is for jobs that came as CSV.
+
+    Example: sluice jobs errors job_0198c2a45f1e7cc398c4dc0c0c07398f --format ndjson > errors.ndjson
+    """
+    with database(data_dir) as conn:
+        found = _job(conn, job)
+        if form == "table":
+            _print(conn, found)
+            return
+        lend = partial(_lend, conn)
+        if form == "ndjson":
+            parts = error_files.lines(lend, found, TemplateCache(), settings_here(data_dir).max_item_bytes)
+        elif found.options.csv is None:
+            raise ValidationFailed(f"{spell(JOB, found.id)} did not come as CSV; use --format ndjson")
+        else:
+            parts = error_files.rows(lend, found)
+        for part in parts:
+            click.echo(part, nl=False)
+
+
+@contextmanager
+def _lend(conn: Connection) -> Iterator[Connection]:
+    """Lend the connection for a page, in a transaction that does not wait for whoever reads the file."""
+    yield conn
+    conn.commit()
+
+
+def _job(conn: Connection, text: str) -> Job:
+    job_id = parse_any(JOB, text)
+    found = lookup.get(conn, job_id)
+    if found is None or found.status is JobState.RECEIVING:
+        raise NotFound(f"There is no job {spell(JOB, job_id)}")
+    return found
+
+
+def _print(conn: Connection, job: Job) -> None:
+    page = stored_errors.page(conn, job.id, limit=_ROWS)
+    columns = ("index", "line", "external id", "code", "field", "message")
+    rows = [
+        (error.index, error.line, error.external_id, error.code, error.field, error.message) for error in page.errors
+    ]
+    print_table(columns, rows)
+    if page.after is not None:
+        click.echo("There are more: --format ndjson prints all", err=True)

@@ -1,0 +1,93 @@
+"""Pages of a job's item errors, however many it has, with the texts of the items or without."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ingest.db.connection.pool import Connection
+from ingest.jobs import ItemError
+
+# A page looks at so many errors, however seldom the code is that it is to show.
+_LOOKED_AT = 10_000
+
+# A page ends behind the item with which the texts of its items have so many bytes.
+_MOST_BYTES = 4 * 1024 * 1024
+
+
+class Page(NamedTuple):
+    """A page of a job's item errors, in index order.
+
+    Attributes:
+        errors: at most as many as wanted; fewer, or none, do not mean that it is the last page.
+        after: the index behind which the next page begins; None: there is none.
+    """
+
+    errors: Sequence[ItemError]
+    after: int | None
+
+
+_HORIZON = """
+SELECT index FROM job_errors WHERE job_id = %(job_id)s AND index > %(after)s ORDER BY index OFFSET %(looked_at)s LIMIT 1
+"""
+_PAGE = """
+SELECT index, external_id, code, message, line, field FROM job_errors
+WHERE job_id = %(job_id)s AND index > %(after)s AND (%(horizon)s::integer IS NULL OR index <= %(horizon)s)
+  AND (%(code)s::text IS NULL OR code = %(code)s)
+ORDER BY index LIMIT %(limit)s
+"""
+# Postgres knows the length of a text without reading it.
+_PAGE_WITH_ITEMS = f"""
+SELECT index, external_id, code, message, line, field, item FROM (
+    SELECT found.*, sum(size) OVER (ORDER BY index) - size AS before FROM (
+        SELECT *, coalesce(octet_length(item), 0) AS size FROM job_errors
+        WHERE job_id = %(job_id)s AND index > %(after)s AND (%(horizon)s::integer IS NULL OR index <= %(horizon)s)
+          AND (%(code)s::text IS NULL OR code = %(code)s)
+        ORDER BY index LIMIT %(limit)s
+    ) found
+) counted
+WHERE before < {_MOST_BYTES} ORDER BY index
+"""
+
+
+def page(
+    conn: Connection,
+    job_id: UUID,
+    *,
+    limit: int,
+    after: int = -1,
+    code: str | None = None,
+    with_items: bool = False,
+) -> Page:
+    """Return a page of a job's item errors.
+
+    Args:
+        conn: an open transaction.
+        job_id: whose.
+        limit: the most to return.
+        after: only those with a greater index.
+        code: only those with this one.
+        with_items: with the text of each item; the page may be shorter then.
+    """
+    values = {"job_id": job_id, "after": after, "code": code, "limit": limit + 1, "looked_at": _LOOKED_AT - 1}
+    horizon = conn.execute(_HORIZON, values).fetchone() if code is not None else None
+    values["horizon"] = horizon and horizon[0]
+    with conn.cursor(row_factory=class_row(ItemError)) as cursor:
+        found = cursor.execute(_PAGE_WITH_ITEMS if with_items else _PAGE, values).fetchall()
+    if len(found) > limit:
+        return Page(found[:limit], found[limit - 1].index)
+    if with_items and sum(len(error.item or b"") for error in found) >= _MOST_BYTES:
+        return Page(found, found[-1].index)
+    return Page(found, horizon[0] if horizon else None)  # type: ignore[arg-type] # an integer
+
+
+_OF_INDEX = """
+SELECT index, external_id, code, message, line, field FROM job_errors WHERE job_id = %s AND index = %s
+"""
+
+
+def of_item(conn: Connection, job_id: UUID, index: int) -> ItemError | None:
+    """Return the error of a job's item; None where it has none."""
+    with conn.cursor(row_factory=class_row(ItemError)) as cursor:
+        return cursor.execute(_OF_INDEX, (job_id, index)).fetchone()

@@ -1,0 +1,82 @@
+"""Write the error files of jobs, page by page, each read in a transaction of its own.
+
+So a file of any size takes little memory, and no connection waits for the client that reads it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs import errors
+from ingest.db.tenants.templates import TemplateCache
+from ingest.engine.csv_types import row_types
+from ingest.engine.kinds import KINDS, schema_of
+from ingest.intake.csv_errors import CsvErrors
+from ingest.intake.csv_header import RowTypes
+from ingest.intake.csv_rows import items_of_rows
+from ingest.intake.error_files import line_of
+from ingest.jobs import CsvFormat, ItemError, Job
+
+_ERRORS_A_PAGE = 1_000
+
+Lend = Callable[[], AbstractContextManager[Connection]]
+
+
+def lines(lend: Lend, job: Job, template_cache: TemplateCache, max_item_bytes: int) -> Iterator[bytes]:
+    """Yield a job's bad items as lines of JSON, each with its error.
+
+    Args:
+        lend: lends a connection, in a transaction or not, for a page.
+        job: whose.
+        template_cache: the template versions that this process has read.
+        max_item_bytes: the setting of that name.
+    """
+    csv = job.options.csv
+    types = None
+    if csv is not None:
+        with lend() as conn:
+            types = _row_types(conn, job, template_cache, max_item_bytes)
+    for page in _pages(lend, job):
+        yield b"".join(line_of(error, error.item if csv is None else _as_json(error, csv, types)) for error in page)
+
+
+def rows(lend: Lend, job: Job) -> Iterator[bytes]:
+    """Yield the bad rows of a job that came as CSV, below a header, each with its error.
+
+    Args:
+        lend: lends a connection, in a transaction or not, for a page.
+        job: whose.
+    """
+    assert job.options.csv is not None  # noqa: S101 # as of the docstring
+    file = CsvErrors(job.options.csv)
+    yield file.header()
+    last: ItemError | None = None
+    for page in _pages(lend, job):
+        known = page if last is None else [last, *page]
+        yield b"".join(file.row(error, is_last=False) for error in known[:-1])
+        last = known[-1]
+    if last is not None:
+        yield file.row(last, is_last=True)
+
+
+def _pages(lend: Lend, job: Job) -> Iterator[Sequence[ItemError]]:
+    after: int | None = -1
+    while after is not None:
+        with lend() as conn:
+            page = errors.page(conn, job.id, limit=_ERRORS_A_PAGE, after=after, with_items=True)
+        if page.errors:
+            yield page.errors
+        after = page.after
+
+
+def _row_types(conn: Connection, job: Job, template_cache: TemplateCache, max_item_bytes: int) -> RowTypes | None:
+    template = None if job.template_id is None else template_cache.get(conn, job.template_id)
+    return row_types(schema_of(KINDS[job.kind], template, max_item_bytes), job.options.csv)
+
+
+def _as_json(error: ItemError, csv: CsvFormat, types: RowTypes | None) -> bytes | None:
+    """Return the item that a row of CSV makes; the row itself, which is no JSON, where it makes none."""
+    if error.item is None:
+        return None
+    made = items_of_rows(error.item + b"\n", error.line or 1, csv, types)
+    return bytes(made.texts[0]) if made.texts and not made.unreadable else error.item
