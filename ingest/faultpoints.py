@@ -35,6 +35,7 @@ POINTS = (
     "atomic.rolled_back",
     "block.closed",  # not committed yet
     "block.committed",
+    "job.steered",
     "job.ended",
     "sweep.checked",
     "sweep.notified",

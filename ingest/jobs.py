@@ -11,6 +11,9 @@ import msgspec
 # A job keeps at most so many warnings, and counts all: more would help no sender, and a batch may bring millions.
 MOST_WARNINGS_KEPT = 10_000
 
+# Characters of a job's label.
+LONGEST_LABEL = 200
+
 # A trial keeps at most so many errors of each kind of rows, and counts all: there may be a hundred million rows.
 MOST_TRIAL_ERRORS_KEPT = 10_000
 
@@ -25,7 +28,7 @@ MOST_ATOMIC_BYTES = 64 * 1024**2
 
 
 class JobState(StrEnum):
-    """The state of a job (docs/contracts/operator.md section 5). A row moves down this list, never up.
+    """The state of a job (docs/contracts/operator.md section 5). A row moves down this list, and up by a resume alone.
 
     Attributes:
         RECEIVING: its body is still arriving: nothing of it runs, and no call shows it. The request that reads the body
@@ -33,16 +36,19 @@ class JobState(StrEnum):
             request that begins the upload, and out by the one that completes it.
         PENDING: stored, not begun. The request that accepts the batch moves it in; the first delivery moves it out.
         PROCESSING: a worker, or sweep, has begun it. The first delivery moves it in; one of the three ends, out.
+        PAUSED: no worker begins a further block of it. A client or a person moves it in, from either state above, and
+            back by a resume. A block that was under way may complete it.
         COMPLETED: every item has an outcome, failed ones included. The closing of its last block moves it in.
         FAILED: it could not run, or not as its client wished. Sweep moves it in past a deadline, the executor where it
             is unrunnable, the closing of a block where too many items have failed, the executor an atomic one where any
             has failed.
-        CANCELLED: a person ended it, by `sluice jobs cancel`. What was done before stands and is counted.
+        CANCELLED: a client or a person ended it. What was done before stands and is counted.
     """
 
     RECEIVING = "receiving"
     PENDING = "pending"
     PROCESSING = "processing"
+    PAUSED = "paused"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -302,4 +308,6 @@ class Job:
         """Seconds to its end at the present rate; 0 when it has ended, None while nothing can be said."""
         if self.status.ended:
             return 0.0
+        if self.status is JobState.PAUSED:
+            return None
         return self.effects[Effect.UNPROCESSED] / self.rate if self.rate else None

@@ -16,7 +16,7 @@ from ingest import faultpoints, logs
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
 from ingest.db.data import retention
-from ingest.db.jobs import claims, gone, parts, receiving, rescue, uploads
+from ingest.db.jobs import claims, gone, holds, parts, receiving, rescue, uploads
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
 from ingest.db.webhooks import purging
@@ -38,7 +38,6 @@ _MOST_PARTS_REMOVED = 20  # each of up to 32 MiB
 _MOST_UPLOADS_FORGOTTEN = 1_000
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_IDS_FORGOTTEN = 1_000  # more than a round can add
-_MOST_BLOCKS_EMPTIED = 500
 _MOST_KEYS_PURGED = 10_000  # more than requests with a key can store in a second
 _MOST_VERSIONS_PURGED = 10_000
 _MOST_DELIVERIES_PURGED = 500  # each with up to 100 tries
@@ -66,6 +65,7 @@ class Sweep:
         self._versions_due = 0.0
         self._seen_since = time.monotonic()
         self._last_tenant, self._last_open, self._last_held = 0, rescue.FIRST_OPEN, rescue.FIRST_HELD
+        self._last_on_hold = holds.FIRST
 
     def lost_the_database(self) -> None:
         """Note that no job can run from now on, so that none is overdue."""
@@ -80,6 +80,8 @@ class Sweep:
         counts = {"sessions_ended": rescue.end_overdue_sessions(conn, seconds=lease_seconds(1))}
         conn.commit()
         counts["jobs_failed"] = len(self._fail(conn))
+        counts["holds_settled"], self._last_on_hold = holds.settle(conn, after=self._last_on_hold)
+        conn.commit()
         counts["ends_announced"] = self._announcer.announce_left(conn)
         conn.commit()
         due_jobs = rescue.check_due_jobs(conn, heads=self._next_jobs(conn), limit=_MOST_CHECKED)
@@ -109,8 +111,6 @@ class Sweep:
         )
         conn.commit()
         counts["ids_forgotten"] = gone.forget(conn, limit=_MOST_IDS_FORGOTTEN)
-        conn.commit()
-        counts["payloads_purged"] = retention.purge_cancelled_payloads(conn, limit=_MOST_BLOCKS_EMPTIED)
         conn.commit()
         counts["idempotency_keys_purged"] = retention.purge_idempotency_keys(conn, limit=_MOST_KEYS_PURGED)
         conn.commit()

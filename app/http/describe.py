@@ -33,6 +33,7 @@ class Description:
         csv: likewise as rows of CSV.
         query: query parameters that the call takes.
         headers: request headers that the call looks at, each with what it may be.
+        brings_data: it needs room on the database's disk, if it writes at all.
         repeat: answers a repeat under the same `Idempotency-Key`; None where the call takes none.
         media: of answers of success; those that are no JSON are texts, and in no envelope.
         bare: answers of success are the shape itself, in no envelope.
@@ -48,6 +49,7 @@ class Description:
     csv: bool = False
     query: Sequence[Parameter] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    brings_data: bool = True
     repeat: Repeat | None = None
     media: str = "application/json"
     bare: bool = False

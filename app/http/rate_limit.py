@@ -1,13 +1,14 @@
 """Count each call against its rate limit, and write the limit into the headers of its response.
 
-Calls that bring new data also need room on the database's disk; calls that delete do not.
+Calls that bring new data also need room on the database's disk; calls that delete, or steer a job, do not.
 """
 
 from collections.abc import Callable, Mapping
 
-from flask import Response, g, request
+from flask import Response, current_app, g, request
 
 from app.http.auth import caller
+from app.http.describe import description_of
 from app.http.rate_counter import Verdict
 from app.http.services import services
 from ingest.errors import RateLimited
@@ -33,11 +34,16 @@ def scope(name: str) -> Callable[[], None]:
                 f'More than {verdict.rate.amount} requests in {verdict.rate.get_expiry()} seconds under "{counted}"'
             )
             raise RateLimited(message, retry_after=verdict.wait, reset_at=verdict.reset_at)
-        if request.method in _BRING_DATA:
+        if request.method in _BRING_DATA and _brings_data():
             settings = services().settings
             require_room(settings.database_dir, settings.min_free_disk_bytes)
 
     return count
+
+
+def _brings_data() -> bool:
+    description = description_of(current_app.view_functions[request.endpoint or ""])
+    return description is None or description.brings_data
 
 
 def add_headers(spell: Callable[[Verdict], Mapping[str, str]]) -> Callable[[Response], Response]:

@@ -2,6 +2,8 @@
 
     lists.py      a tenant's jobs
     resource.py   where a job stands
+    steering.py   cancel, pause, resume and relabel it
+    timeline.py   what happened to it, and who asked for it
     errors.py     what was wrong with its items, one by one and in groups
     groups.py     errors that are alike
     error_files.py  the same as files to correct and send again
@@ -17,9 +19,9 @@ from flask import Blueprint
 
 from app.http import rate_limit
 from app.http.responses import Respond
-from app.jobs import error_files, errors, items, lists, outcomes, resource
+from app.jobs import error_files, errors, items, lists, outcomes, resource, steering, timeline
 
-_CALLS = (lists, resource, errors, error_files, outcomes, items)
+_CALLS = (lists, resource, steering, timeline, errors, error_files, outcomes, items)
 
 
 def blueprint(respond: Respond, noun: str) -> Blueprint:

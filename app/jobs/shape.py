@@ -31,7 +31,7 @@ INLINE_ERRORS = 1_000
 _ANY_JOB = "job_any"
 
 # The calls that a job links to, by their names there: in the jobs' blueprint a call's endpoint is its view.
-_ENDPOINTS = {"self": "job", "errors": "errors", "warnings": "warnings", "results": "results"}
+_ENDPOINTS = {"self": "job", "errors": "errors", "warnings": "warnings", "timeline": "timeline", "results": "results"}
 
 
 def job_shape(job: Job, place: Place, errors: list[ItemError], warnings: list[ItemWarning]) -> dict[str, Any]:

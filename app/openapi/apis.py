@@ -26,6 +26,7 @@ class Api:
         failure: the name of the shape of errors.
         failures: of those of some statuses, where it is another one.
         of_places: its errors that name places in body or query have a status of their own.
+        takes_keys: a repeat under the same `Idempotency-Key` has the answer of the first.
         tag: of all of its calls; None where each has that of its noun.
     """
 
@@ -37,6 +38,7 @@ class Api:
     failure: str
     failures: Mapping[int, str] = field(default_factory=dict)
     of_places: bool = False
+    takes_keys: bool = False
     tag: str | None = None
 
     def status(self, error: type[SluiceError]) -> int:
@@ -52,6 +54,7 @@ OPERATOR = Api(
     keys=("key",),
     bad_body=InvalidInput,
     failure="Failure",
+    takes_keys=True,
 )
 PUBLIC = Api(
     name="public",

@@ -79,6 +79,7 @@ _JOB_ROW = {
         "self": f"/operator-data-api/batch/jobs/{_JOB_ID}",
         "errors": f"/operator-data-api/batch/jobs/{_JOB_ID}/errors",
         "warnings": f"/operator-data-api/batch/jobs/{_JOB_ID}/warnings",
+        "timeline": f"/operator-data-api/batch/jobs/{_JOB_ID}/timeline",
     },
 }
 _TEMPLATE_SCHEMA = {
@@ -154,6 +155,12 @@ EXAMPLES: Mapping[str, Any] = {
         "warnings": {"count": 1, "first": [_WARNING]},
     },
     "JobList": [_JOB_ROW],
+    "JobLabel": {"label": "players of 28 November"},
+    "Timeline": [
+        {"at": _TIME, "what": "accepted", "by": None, "detail": None},
+        {"at": "2026-04-06T12:00:01.541Z", "what": "begun", "by": None, "detail": None},
+        {"at": "2026-04-06T12:00:01.612Z", "what": "paused", "by": "importer of the night", "detail": None},
+    ],
     "ItemErrors": [_ERROR],
     "ItemErrorsOrGroups": [_ERROR],
     "ErrorLines": (

@@ -34,7 +34,7 @@ def operations(rule: Rule, description: Description, api: Api | None) -> dict[st
         "operationId": description.operation,
         "tags": [_tag(rule, api)],
         "summary": description.summary,
-        "parameters": list(_parameters(rule, description)),
+        "parameters": list(_parameters(rule, description, api)),
         "responses": {**_answers(description, api), **(refusals(rule, description, api) if api else {})},
         "security": [{name: []} for name in api.keys] if api else [],
     }
@@ -58,7 +58,7 @@ def _tag(rule: Rule, api: Api | None) -> str:
     return api.tag or str(rule.endpoint).split(".")[-2]
 
 
-def _parameters(rule: Rule, description: Description) -> Iterable[dict[str, Any]]:
+def _parameters(rule: Rule, description: Description, api: Api | None) -> Iterable[dict[str, Any]]:
     for name in sorted(rule.arguments):
         yield {
             "name": name,
@@ -75,7 +75,8 @@ def _parameters(rule: Rule, description: Description) -> Iterable[dict[str, Any]
             **told,
             "schema": dict(parameter.schema),
         }
-    headers = {**description.headers, **({idempotency.NAME: _KEY} if description.repeat else {})}
+    takes_key = api is not None and api.takes_keys and description.repeat
+    headers = {**description.headers, **({idempotency.NAME: _KEY} if takes_key else {})}
     for name, text in headers.items():
         yield {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
 

@@ -49,7 +49,7 @@ def _found(rule: Rule, description: Description, api: Api) -> Iterator[tuple[int
     if description.body or description.lines:
         errors += [*_OF_BODIES, api.bad_body]
         yield _TIMEOUT, InvalidInput.code
-    if description.repeat:
+    if description.repeat and api.takes_keys:
         errors += _OF_REPEATS
     if rule.arguments:
         errors.append(InvalidInput)  # a part of the path that nothing stored can have

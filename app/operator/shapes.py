@@ -4,11 +4,12 @@ from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choic
 from app.jobs.groups import MOST_RANGES
 from app.jobs.lists import MOST_LISTED
 from app.operator import uploads
+from ingest.db.jobs import timeline
 from ingest.db.jobs.lookup import MOST_RETRIES_SHOWN
 from ingest.db.jobs.parts import MOST_PARTS
 from ingest.engine.kinds import JOB_TYPES
 from ingest.items.templates import ADDITIONAL
-from ingest.jobs import ITEM_ERROR_CODES, JOB_ERROR_CODES, WARNING_CODES, Effect, JobState
+from ingest.jobs import ITEM_ERROR_CODES, JOB_ERROR_CODES, LONGEST_LABEL, WARNING_CODES, Effect, JobState
 
 _TIME_OR_NULL: Shape = {"type": ["string", "null"], "format": "date-time"}
 _NUMBER_OR_NULL: Shape = {"type": ["number", "null"]}
@@ -77,7 +78,7 @@ _JOB_ROW = {
         "description": f"items of this and other tenants' jobs that will be run before it, at least: {_OF_QUEUE}; "
         "null once it has begun",
     },
-    "links": record(("results",), self=TEXT, errors=TEXT, warnings=TEXT, results=TEXT),
+    "links": record(("results",), self=TEXT, errors=TEXT, warnings=TEXT, timeline=TEXT, results=TEXT),
 }
 
 SHAPES: dict[str, Shape] = {
@@ -185,6 +186,15 @@ SHAPES: dict[str, Shape] = {
         output=record(succeeded=COUNT, failed=COUNT, errors=ref("ItemErrors")),
         errors_truncated={"type": "boolean"},
         warnings=ref("Warnings"),
+    ),
+    "JobLabel": record(label={"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_LABEL}),
+    "Timeline": array(
+        record(
+            at=TIME,
+            what=choice(*timeline.WHAT),
+            by={"type": ["string", "null"], "description": "the label of an API key, `command` or `sweeper`"},
+            detail={"type": ["string", "null"], "description": "code of a failure, new label, block delivered again"},
+        )
     ),
     "JobRow": record(
         **_JOB_ROW,

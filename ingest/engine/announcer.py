@@ -12,7 +12,7 @@ import structlog
 
 from ingest import faultpoints
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import claims, outbox
+from ingest.db.jobs import claims, holds, outbox
 from ingest.db.jobs.outbox import Ended
 from ingest.db.webhooks import recording
 from ingest.ids import JOB, spell
@@ -62,6 +62,8 @@ class Announcer:
     def _announce(self, conn: Connection, ends: Sequence[Ended], *, claims_next: bool) -> None:
         if told := [job.id for job in ends if job.is_wanted]:
             recording.record(conn, told)
+        if ended_on_hold := [job.id for job in ends if job.was_on_hold]:
+            holds.release(conn, ended_on_hold)
         for job in ends:
             faultpoints.passing("job.ended")
             _log(job)

@@ -92,7 +92,7 @@ def _run_blocks(
         yield from check_and_write(conn, [Claim(job, block)], schema, poison, halving=halving)
         # The rest may take a minute, so look for an end that came from elsewhere: it would roll all of this back.
         now = lookup.get(conn, job.id)
-        if now is None or now.status is not JobState.PROCESSING:
+        if now is None or now.status.ended:
             raise JobEnded
         block = blocks.next_open(conn, job.id, after=block.no)
 

@@ -86,7 +86,7 @@ class Executor(JobRunner):
             with autocommit(self.pool) as conn:
                 blocker = claims.blocker(conn, job_id)
                 job = None if blocker else lookup.get(conn, job_id)
-                if job is not None and job.status.ended:
+                if job is not None and (job.status.ended or job.status is JobState.PAUSED):
                     return
             first = blocker.id if blocker and blocker.status is JobState.PENDING else None
             if first is None or self.run(first, seconds=seconds) in elsewhere:

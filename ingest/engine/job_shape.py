@@ -22,11 +22,11 @@ def job_without_errors(
     Args:
         job: as it stands, with all that it shows (`ingest.db.jobs.lookup`).
         warnings: the first of its items', at most INLINE_WARNINGS; None: show how many there are, and no more.
-        link: returns the path of one of the job's calls: `self`, `errors`, `warnings` or `results`.
+        link: returns the path of one of the job's calls: `self`, `errors`, `warnings`, `timeline` or `results`.
         place: in the queue; None where the job has begun.
     """
     place = place or Place(None, None, job.eta_seconds)
-    calls = ("self", "errors", "warnings", *(("results",) if keeps_results(job) else ()))
+    calls = ("self", "errors", "warnings", "timeline", *(("results",) if keeps_results(job) else ()))
     return {
         "id": ids.spell(ids.JOB, job.id),
         "type": JOB_TYPES[job.kind],

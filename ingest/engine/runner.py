@@ -16,7 +16,7 @@ import structlog
 from ingest import faultpoints
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, Pool, autocommit
-from ingest.db.jobs import blocks, claims, control
+from ingest.db.jobs import blocks, claims, control, timeline
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.tenants.templates import TemplateCache
@@ -56,7 +56,7 @@ class Delivery(Enum):
     """The end of a delivery.
 
     Attributes:
-        DONE: the job has ended.
+        DONE: the job has ended, or was paused.
         HELD: another worker holds its block, or has just closed it.
         YIELDED: the job was put down, and any worker may go on with it.
         NOTHING: there was no job to claim.
@@ -99,6 +99,10 @@ class JobRunner:
             try:
                 with autocommit(self.pool) as conn:
                     group = claiming(conn)
+                    if again := [claim for claim in group if claim.block.deliveries > 1]:
+                        timeline.record_deliveries(
+                            conn, [(claim.job.id, claim.block.no, claim.block.deliveries) for claim in again]
+                        )
             except (TryAgain, Unavailable) as error:
                 self._note_trouble(error, tries)
                 continue
@@ -135,7 +139,7 @@ class JobRunner:
                             tries = 0
                             if left is not None:
                                 return left
-                            block = blocks.next_open(conn, job.id)
+                            block = blocks.next_to_run(conn, job.id)
                         self._announce_ended(conn, [claimed], claims_next=fair)
                         return Delivery.DONE
                 except (TryAgain, Unavailable) as error:
@@ -282,7 +286,7 @@ class JobRunner:
 def _read_again(conn: Connection, claimed: Claim) -> OpenBlock | None:
     """Return the block to go on with: of an unordered job only the claimed one, since others hold the rest."""
     job, block = claimed
-    return blocks.next_open(conn, job.id) if job.in_order else blocks.still_open(conn, job.id, block.no)
+    return blocks.next_to_run(conn, job.id) if job.in_order else blocks.still_open(conn, job.id, block.no)
 
 
 def _poison_of_all(conn: Connection, schema: ItemSchema, claimed: Claim) -> set[int]:

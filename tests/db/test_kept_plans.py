@@ -30,6 +30,7 @@ from ingest.db.jobs import (
     control,
     errors,
     gone,
+    holds,
     items,
     listing,
     lookup,
@@ -39,6 +40,7 @@ from ingest.db.jobs import (
     receiving,
     rescue,
     results,
+    timeline,
     trials,
     uploads,
 )
@@ -70,6 +72,7 @@ _MOST_READ = 1_000
 _WANTED: dict[str, Any] = {"url": "https://x.example", "events": EVENTS, "description": None, "secret": "x"}
 
 _numbers = count(1)
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -153,6 +156,25 @@ def _take(conn: Connection, stored: Stored) -> object:
     return outbox.take(conn, cancelled)
 
 
+def _waited_for(conn: Connection, stored: Stored) -> UUID:
+    """Return a job that another one waits for, which a third one waits for."""
+    first = _accepted(conn, stored)
+    _accepted(conn, stored, after_job_id=_accepted(conn, stored, after_job_id=first))
+    return first
+
+
+def _resume(conn: Connection, stored: Stored) -> object:
+    first = _waited_for(conn, stored)
+    assert len(control.pause(conn, first)) == 3
+    return control.resume(conn, first)
+
+
+def _resume_begun(conn: Connection, stored: Stored) -> object:
+    job_id = _begun(conn, stored)[0]
+    control.pause(conn, job_id)
+    return control.resume(conn, job_id)
+
+
 def _append_block(conn: Connection, stored: Stored, **overrides: Any) -> NewJob:
     job = new_job(stored.tenant, "states", **overrides)
     assert receiving.begin(conn, job)
@@ -226,7 +248,8 @@ def _page(conn: Connection, stored: Stored, place: Place) -> object:
 
 
 _NO_TRIAL_OPEN = """
-UPDATE jobs SET kind = 'events' WHERE tenant_id = %s AND kind = %s AND status IN ('pending', 'processing')
+UPDATE jobs SET kind = 'events'
+WHERE tenant_id = %s AND kind = %s AND status IN ('pending', 'processing') AND on_hold_since IS NULL
 """
 
 
@@ -286,6 +309,7 @@ _READS: dict[str, Call] = {
     "claims.blocker": lambda conn, stored: claims.blocker(conn, stored.waiting),
     "claims.freed_by": lambda conn, stored: claims.freed_by(conn, [stored.ended]),
     "blocks.next_open": lambda conn, stored: blocks.next_open(conn, stored.waiting),
+    "blocks.next_to_run": lambda conn, stored: blocks.next_to_run(conn, stored.waiting),
     "blocks.count_open": lambda conn, stored: blocks.count_open(conn, stored.waiting),
     "blocks.still_open": lambda conn, stored: blocks.still_open(conn, stored.waiting, 0),
     "blocks.errors_of": lambda conn, stored: blocks.errors_of(conn, stored.ended, limit=10),
@@ -297,6 +321,8 @@ _READS: dict[str, Call] = {
     "results.of_job": lambda conn, stored: results.of_job(conn, stored.ended),
     "results.page": lambda conn, stored: results.page(conn, stored.ended, limit=10),
     "blocks.warnings_of": lambda conn, stored: blocks.warnings_of(conn, stored.ended, limit=10),
+    "timeline.page": lambda conn, stored: timeline.page(conn, stored.ended, limit=10),
+    "timeline.page after": lambda conn, stored: timeline.page(conn, stored.ended, limit=10, after=(_LONG_AGO, 0)),
     "listing.page": _list,
     "listing.page open": lambda conn, stored: _list(conn, stored, statuses=[JobState.PENDING]),
     "listing.page ended early": lambda conn, stored: _list(conn, stored, statuses=[JobState.CANCELLED]),
@@ -359,6 +385,15 @@ _WRITES: dict[str, Call] = {
     ),
     "acceptance.accept after": lambda conn, stored: _accepted(conn, stored, after_job_id=stored.ended),
     "control.cancel": lambda conn, stored: control.cancel(conn, _accepted(conn, stored)),
+    "control.pause": lambda conn, stored: control.pause(conn, _accepted(conn, stored)),
+    "control.resume": _resume,
+    "control.resume begun": _resume_begun,
+    "control.relabel": lambda conn, stored: control.relabel(conn, _accepted(conn, stored), "x"),
+    "holds.hold": lambda conn, stored: holds.hold(conn, [_waited_for(conn, stored)]),
+    "holds.release": lambda conn, stored: holds.release(conn, [_waited_for(conn, stored)]),
+    "timeline.record_deliveries": lambda conn, stored: timeline.record_deliveries(
+        conn, [(_accepted(conn, stored), 0, 2)]
+    ),
     "outbox.take": _take,
     "receiving.begin": lambda conn, stored: receiving.begin(conn, new_job(stored.tenant, "states")),
     "receiving.append": _append_block,
@@ -449,19 +484,19 @@ _WRITES: dict[str, Call] = {
 }
 # The sweeper, `webhooks` and the command line prepare nothing: their statements are planned anew each time.
 _PLANNED_ANEW = {
-    *(f"retention.{name}" for name in ("pages_of", "purge_cancelled_payloads", "purge_jobs", "purge_pages", "wanted")),
+    *(f"retention.{name}" for name in ("pages_of", "purge_jobs", "purge_pages", "wanted")),
     *(f"retention.{name}" for name in ("purge_idempotency_keys", "purge_template_versions")),
     *(f"rescue.{name}" for name in ("check_due_jobs", "end_overdue_sessions", "fail_after_failed")),
     *(f"rescue.{name}" for name in ("fail_late", "fail_stuck", "fail_without_blocks")),
-    *("outbox.take_left", "receiving.remove_abandoned", "parts.remove_abandoned", "uploads.expire", "uploads.forget"),
-    "gone.forget",
+    *("gone.forget", "holds.settle", "outbox.take_left", "receiving.remove_abandoned", "parts.remove_abandoned"),
+    *("uploads.expire", "uploads.forget"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
     *(f"sending.{name}" for name in ("claim", "keep_bodies", "mark")),
 }
 _MODULES = (
-    *(acceptance, blocks, claims, completion, control, errors, gone, items, listing, lookup),
-    *(outbox, parts, queue, receiving, rescue, results, trials, uploads),
+    *(acceptance, blocks, claims, completion, control, errors, gone, holds, items, listing, lookup),
+    *(outbox, parts, queue, receiving, rescue, results, timeline, trials, uploads),
     *(entities, events, growth, retention, states, stored_rows),
     *(idempotency, keys, templates, tenants),
     *(deliveries, purging, recording, registry, sending),
@@ -469,8 +504,9 @@ _MODULES = (
 
 # Retention may empty these tables, and autovacuum then notes that they are empty.
 _EMPTIED = """
-VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, job_ends, idempotency_keys, uploads, upload_parts, gone_ids,
-               webhooks, webhook_deliveries, webhook_tries, entities, states, events, event_entities
+VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, job_ends, job_timeline, idempotency_keys, uploads,
+               upload_parts, gone_ids, webhooks, webhook_deliveries, webhook_tries, entities, states, events,
+               event_entities
 """
 
 _GROW = """

@@ -113,7 +113,13 @@ def test_what_real_jobs_leave_behind_is_well(
     with transaction(pool) as conn:
         waiting = accept(conn, owner, "entities", [entity()])
         assert control.cancel(conn, waiting)
-        assert control.cancel(conn, half)
+        assert control.pause(conn, half)
+        accept(conn, owner, "entities", [entity()], after_job_id=half)
+        paused = accept(conn, owner, "entities", [entity()])
+        assert control.pause(conn, paused)
+        resumed = accept(conn, owner, "entities", [entity()])
+        assert control.pause(conn, resumed)
+        assert control.resume(conn, resumed)
         failed = accept(conn, owner, "entities", [entity()])
         assert control.fail(conn, failed, "JOB_UNRUNNABLE", "it cannot be")
         assert entities.delete(conn, owner.id, "player_000001")
@@ -235,6 +241,12 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "job_payload_lost": ("UPDATE job_blocks SET payload = '' WHERE job_id = %(half)s AND no = 2",),
     "job_payload_kept": ("UPDATE job_blocks SET payload = 'x' WHERE job_id = %(job)s AND no = 1",),
     "job_progress": ("UPDATE jobs SET started_at = ended_at + interval '1 minute' WHERE id = %(job)s",),
+    "job_on_hold": ("UPDATE jobs SET on_hold_since = now() WHERE id = %(half)s",),
+    "job_timeline": ("INSERT INTO job_timeline (job_id, what) VALUES (%(job)s, 'cancelled')",),
+    "job_held_wrongly": (
+        """UPDATE jobs SET on_hold_since = now() - interval '2 minutes', created_at = now() - interval '3 minutes'
+           WHERE id = %(foreign_job)s""",
+    ),
     "job_owner": ("UPDATE jobs SET template_id = 77 WHERE id = %(job)s",),
     "idempotency_key_job": (
         """INSERT INTO idempotency_keys (tenant_id, endpoint, key_hash, fingerprint, job_id)
@@ -447,6 +459,34 @@ def test_a_job_that_waits_for_another_is_not_stuck_until_that_has_ended_for_so_l
     assert found(database_url, stuck_after_seconds=300) == {}
     aged(half, 600)
     assert found(database_url, stuck_after_seconds=300) == {"job_stuck": 1}
+
+
+def test_a_job_is_not_stuck_until_the_one_before_it_was_on_hold_for_so_long(
+    database_url: str, observer: Connection, pool: Pool, owner: Tenant, half: UUID, aged: Callable[[UUID, int], None]
+) -> None:
+    with transaction(pool) as conn:
+        waiting = accept(conn, owner, "entities", [entity()])
+    aged(waiting, 600)
+    aged(half, 600)
+    with transaction(pool) as conn:
+        control.pause(conn, half)
+    assert found(database_url, stuck_after_seconds=300) == {}
+    observer.execute("UPDATE jobs SET on_hold_since = on_hold_since - interval '10 minutes'")
+    assert found(database_url, stuck_after_seconds=300) == {"job_stuck": 1}
+
+
+def test_a_job_that_was_paused_for_long_is_not_stuck_when_it_is_resumed(
+    database_url: str, pool: Pool, owner: Tenant, aged: Callable[[UUID, int], None]
+) -> None:
+    with transaction(pool) as conn:
+        paused = accept(conn, owner, "entities", [entity()])
+        waiting = accept(conn, owner, "entities", [entity()], after_job_id=paused)
+        control.pause(conn, paused)
+    for job_id in (paused, waiting):
+        aged(job_id, 600)
+    with transaction(pool) as conn:
+        control.resume(conn, paused)
+    assert found(database_url, stuck_after_seconds=300) == {}
 
 
 def test_a_job_that_was_purged_keeps_nobody_waiting(

@@ -35,38 +35,6 @@ def purge_jobs(conn: Connection, *, days: int, limit: int) -> int:
     return conn.execute(_PURGE_JOBS, {"days": days, "limit": limit}).rowcount
 
 
-# A block under way is locked; its transaction will find the job ended, and the next round finds the block free.
-_PURGE_CANCELLED_PAYLOADS = """
-WITH cancelled AS (
-    SELECT id FROM jobs WHERE status = 'cancelled' AND payload_kept ORDER BY ended_at LIMIT 20 FOR UPDATE SKIP LOCKED
-), kept AS (
-    SELECT b.job_id, b.no FROM cancelled c JOIN job_blocks b ON b.job_id = c.id
-    WHERE b.open AND octet_length(b.payload) > 0 LIMIT %(limit)s
-), emptied AS (
-    UPDATE job_blocks b SET payload = '' FROM (
-        SELECT b.job_id, b.no FROM kept JOIN job_blocks b ON b.job_id = kept.job_id AND b.no = kept.no
-        FOR UPDATE OF b SKIP LOCKED) free
-    WHERE b.job_id = free.job_id AND b.no = free.no
-    RETURNING b.job_id
-), done AS (
-    UPDATE jobs SET payload_kept = false
-    WHERE id IN (
-        SELECT c.id FROM cancelled c WHERE NOT EXISTS (
-            SELECT FROM job_blocks b WHERE b.job_id = c.id AND b.open AND octet_length(b.payload) > 0))
-)
-SELECT FROM emptied
-"""
-
-
-def purge_cancelled_payloads(conn: Connection, *, limit: int) -> int:
-    """Delete the payload of cancelled jobs, as far as it was not run.
-
-    Returns:
-        The number of blocks that it emptied, at most `limit`.
-    """
-    return conn.execute(_PURGE_CANCELLED_PAYLOADS, {"limit": limit}).rowcount
-
-
 _PURGE_KEYS = f"""
 WITH old AS MATERIALIZED (
     SELECT tenant_id, endpoint, key_hash FROM idempotency_keys WHERE created_at <= now() - {idempotency.LIFE}

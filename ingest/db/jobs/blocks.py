@@ -45,6 +45,25 @@ def next_open(conn: Connection, job_id: UUID, *, after: int = -1) -> OpenBlock |
         return cursor.execute(_NEXT, (job_id, after)).fetchone()
 
 
+_NEXT_TO_RUN = """
+SELECT b.no, b.first_index, b.items, b.payload, b.deliveries, b.first_line
+FROM jobs j CROSS JOIN LATERAL (
+    SELECT * FROM job_blocks WHERE job_id = j.id AND open ORDER BY no LIMIT 1) b
+WHERE j.id = %s AND j.status || '' = 'processing'
+"""
+
+
+def next_to_run(conn: Connection, job_id: UUID) -> OpenBlock | None:
+    """Return the first open block of a job, without a lock; None where all are closed, or the job is paused or ended.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job_id: whose.
+    """
+    with conn.cursor(row_factory=class_row(OpenBlock)) as cursor:
+        return cursor.execute(_NEXT_TO_RUN, (job_id,)).fetchone()
+
+
 _COUNT_OPEN = "SELECT count(*) FROM job_blocks WHERE job_id = %s AND open"
 
 

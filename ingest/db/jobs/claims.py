@@ -1,8 +1,9 @@
 """Claims: which job a worker runs next, in the order that was promised, and tenants in turn.
 
 Jobs of a tenant take effect in the order in which they were accepted, `jobs.seq` (docs/contracts/operator.md section
-4). An ordered job is blocked while an earlier job of a kind that it waits for (`ingest.jobs.WAITS_FOR`) has not ended.
-An end is for ever, so a claim that finds a job unblocked stays right, whatever other workers claim at the same time.
+4). An ordered job is blocked while an earlier job of a kind that it waits for (`ingest.jobs.WAITS_FOR`) has not ended
+and is not on hold (`ingest.db.jobs.holds`). An end is for ever, and a job that is resumed does not call back those that
+went before it meanwhile; so a claim that finds a job unblocked stays right, whatever others claim at the same time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,7 @@ _BEGUN_KINDS: LiteralString = ", ".join(f"('{kind}', 'processing')" for kind in 
 _EARLIER: LiteralString = """
             SELECT e.id, e.status, e.seq FROM jobs e
             WHERE e.tenant_id = j.tenant_id AND e.status = w.status AND e.status IN ('pending', 'processing')
-              AND e.kind = w.earlier AND e.seq < j.seq
+              AND e.kind = w.earlier AND e.seq < j.seq AND e.on_hold_since IS NULL
             ORDER BY e.seq LIMIT 1"""
 
 # The job `j` waits for an earlier one. The one that it comes after has an earlier seq too, so no two wait for each
@@ -69,11 +70,14 @@ HELD_BACK: LiteralString = """(j.after_job_id IS NOT NULL AND EXISTS (
         SELECT FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id])
           AND (a.ended_at IS NULL OR NOT j.after_any AND a.status <> 'completed')))"""
 
-# The end of the last job that `j` may have waited for: before it, `j` was not late.
+# The end of the last job that `j` may have waited for, or its coming on hold: before it, `j` was not late.
 FREE_SINCE: LiteralString = """greatest(j.created_at, (
         SELECT e.ended_at FROM jobs e
         WHERE e.tenant_id = j.tenant_id AND e.seq < j.seq AND e.ended_at IS NOT NULL AND e.ended_at > j.created_at
-        ORDER BY e.ended_at DESC LIMIT 1))"""
+        ORDER BY e.ended_at DESC LIMIT 1), (
+        SELECT max(e.on_hold_since) FROM jobs e
+        WHERE e.tenant_id = j.tenant_id AND e.seq < j.seq
+          AND e.status IN ('pending', 'paused') AND e.on_hold_since IS NOT NULL))"""
 
 _HAS_OPEN_BLOCK: LiteralString = "(SELECT b.open FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1)"
 
@@ -99,7 +103,8 @@ tenant AS (
     UNION ALL
     SELECT n.at, t.last, n.id, n.wrapped FROM tenant t CROSS JOIN LATERAL (
         (SELECT j.tenant_id AS at, j.tenant_id AS id, t.wrapped FROM jobs j
-         WHERE j.status IN ('pending', 'processing') AND j.tenant_id > t.at ORDER BY j.tenant_id LIMIT 1)
+         WHERE j.status IN ('pending', 'processing') AND j.on_hold_since IS NULL AND j.tenant_id > t.at
+         ORDER BY j.tenant_id LIMIT 1)
         UNION ALL
         SELECT 0, NULL::integer, true WHERE NOT t.wrapped
         LIMIT 1) n
@@ -115,14 +120,16 @@ HEADS: LiteralString = f"""
         SELECT j.id, j.queued_at, j.seq, j.blocks_open > 1 AS long, false AS begun FROM (VALUES {_KINDS}) AS k (kind)
         CROSS JOIN LATERAL (
             SELECT j.* FROM (
-                SELECT * FROM jobs WHERE tenant_id = t.id AND status = 'pending' AND kind = k.kind
+                SELECT * FROM jobs
+                WHERE tenant_id = t.id AND status = 'pending' AND kind = k.kind AND on_hold_since IS NULL
                 ORDER BY seq LIMIT {_MOST_PASSED_OVER}) j
             WHERE NOT {HELD_BACK} AND {_HAS_OPEN_BLOCK}
             ORDER BY j.seq LIMIT 1) j
         WHERE NOT {BLOCKED}
       UNION ALL
         (SELECT j.id, j.queued_at, j.seq, j.blocks_open > 1, false FROM (
-             SELECT * FROM jobs WHERE tenant_id = t.id AND status = 'pending' AND NOT ordered
+             SELECT * FROM jobs
+             WHERE tenant_id = t.id AND status = 'pending' AND NOT ordered AND on_hold_since IS NULL
              ORDER BY seq LIMIT {_MOST_PASSED_OVER}) j
          WHERE NOT {HELD_BACK} AND {_HAS_OPEN_BLOCK}
          ORDER BY j.seq LIMIT 1)
@@ -131,7 +138,7 @@ HEADS: LiteralString = f"""
         CROSS JOIN LATERAL (
             SELECT j.* FROM jobs j
             WHERE j.tenant_id = t.id AND j.status = k.status AND j.status IN ('pending', 'processing')
-              AND j.kind = k.kind
+              AND j.kind = k.kind AND j.on_hold_since IS NULL
               AND {_TO_GO_ON} AND NOT {BLOCKED}
             ORDER BY j.seq LIMIT 1) j
     ) h ORDER BY h.long AND coalesce(h.seq > min(h.seq) FILTER (WHERE h.begun) OVER (), false), h.queued_at, h.seq
@@ -140,7 +147,7 @@ HEADS: LiteralString = f"""
 _ONE: LiteralString = f"""
 chosen AS (
     SELECT j.id, {IN_ORDER} AS in_order, 1 AS place FROM jobs j
-    WHERE j.id = %(job_id)s AND j.status || '' IN ('pending', 'processing')
+    WHERE j.id = %(job_id)s AND j.status || '' IN ('pending', 'processing') AND j.on_hold_since IS NULL
       AND NOT {HELD_BACK} AND NOT {BLOCKED}
     FOR NO KEY UPDATE OF j SKIP LOCKED
 )"""
@@ -155,7 +162,7 @@ _NEXT: LiteralString = f"""
     SELECT j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.status, j.blocks_open, j.total, j.seq,
            {IN_ORDER} AS in_order, {_PLAIN} AS plain
     FROM head JOIN jobs j ON j.id = ANY (ARRAY[head.id])
-    WHERE j.status || '' = 'pending' OR j.status || '' = 'processing' AND {_TO_GO_ON}
+    WHERE (j.status || '' = 'pending' OR j.status || '' = 'processing' AND {_TO_GO_ON}) AND j.on_hold_since IS NULL
     ORDER BY head.place LIMIT 1 FOR NO KEY UPDATE OF j SKIP LOCKED
 ), barrier AS (
     SELECT min(e.seq) AS seq FROM first
@@ -177,6 +184,7 @@ _NEXT: LiteralString = f"""
     CROSS JOIN LATERAL (
         SELECT * FROM jobs
         WHERE tenant_id = first.tenant_id AND status = 'pending' AND kind = first.kind AND seq > first.seq
+          AND on_hold_since IS NULL
         ORDER BY seq LIMIT {MOST_JOBS - 1}) j
     CROSS JOIN LATERAL (SELECT payload FROM job_blocks WHERE job_id = j.id AND open LIMIT 1) b
     WHERE first.status = 'pending' AND first.blocks_open = 1 AND first.plain
@@ -184,6 +192,7 @@ _NEXT: LiteralString = f"""
 ), behind AS (
     SELECT j.id, j.ordered AS in_order, alike.place FROM alike JOIN jobs j ON j.id = ANY (ARRAY[alike.id])
     WHERE alike.fits AND alike.items <= {MOST_ITEMS} AND alike.bytes <= {_MOST_BYTES} AND j.status || '' = 'pending'
+      AND j.on_hold_since IS NULL
     FOR NO KEY UPDATE OF j SKIP LOCKED
 ), chosen AS (
     SELECT id, in_order, 1 AS place FROM first UNION ALL
@@ -335,17 +344,18 @@ JOIN (VALUES {_WAITS}) AS w (kind, earlier, status) ON w.earlier = j.kind AND w.
 CROSS JOIN LATERAL (
     SELECT b.id FROM jobs b
     WHERE b.tenant_id = j.tenant_id AND b.status = 'pending' AND b.kind = w.kind AND b.seq > j.seq
+      AND b.on_hold_since IS NULL
     ORDER BY b.seq LIMIT 1) b
-WHERE j.status NOT IN ('pending', 'processing')
+WHERE j.status NOT IN ('pending', 'processing') OR j.on_hold_since IS NOT NULL
 """
 
 
 def freed_by(conn: Connection, job_ids: Sequence[UUID]) -> list[UUID]:
-    """Return the first job of each kind that waited for one of these, if that has ended; it may wait for another still.
+    """Return the first job of each kind that waited for one of these; it may wait for another still.
 
     Args:
         conn: a connection, in a transaction or not.
-        job_ids: of the jobs that may have ended.
+        job_ids: of jobs; those that have neither ended nor are on hold free none.
     """
     rows = conn.execute(_FREED, {"job_ids": binary.uuid_array(job_ids)})
     return [row[0] for row in rows]  # type: ignore[misc] # a uuid column

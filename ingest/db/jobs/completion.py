@@ -41,7 +41,7 @@ _TOO_MANY: LiteralString = "j.failed + c.failed > (j.options ->> 'max_errors')::
 
 # A block's payload is forgotten as it is closed, unless it may still be committed. Of the jobs: PROCESSING to
 # PROCESSING, to FAILED with too many failed items, or to COMPLETED by the transaction that closes the last block. One
-# that is not returned was ended meanwhile, so its block must not stand.
+# that was PAUSED meanwhile stays so, or ends likewise. One that is not returned was ended, so its block must not stand.
 _CLOSE: LiteralString = f"""
 WITH outcome AS (
     SELECT * FROM unnest(%(job_ids)b, %(nos)b, %(firsts)b, %(lasts)b, %(items)b,
@@ -65,7 +65,7 @@ WITH outcome AS (
         error_message = CASE WHEN {_TOO_MANY} THEN
             'More items failed than ?maxErrors=' || (j.options ->> 'max_errors')
                 || ' allows; what was done before stands' END
-    FROM outcome c WHERE j.id = ANY (ARRAY[c.job_id]) AND j.status || '' = 'processing'
+    FROM outcome c WHERE j.id = ANY (ARRAY[c.job_id]) AND j.status || '' IN ('processing', 'paused')
     RETURNING j.id, j.status, j.ended_at, j.queued_at > j.progressed_at AS yielded
 ), recorded AS (
     {RECORD_ENDS}
@@ -119,7 +119,7 @@ def close_blocks(
         keeps_payload: the items were only checked, and may be committed later.
 
     Returns:
-        The state of each job now; without those that were no longer PROCESSING.
+        The state of each job now; without those that had ended.
     """
     values = {
         "job_ids": binary.uuid_array(outcome.job_id for outcome in outcomes),
@@ -141,14 +141,12 @@ def close_blocks(
 
 
 _ABORT: LiteralString = f"""
-WITH closed AS (
-    UPDATE job_blocks SET open = false, payload = '' WHERE job_id = %(job_id)s AND open
-), moved AS (
+WITH moved AS (
     UPDATE jobs
     SET status = 'failed', error_code = 'ATOMIC_ABORTED', error_message = %(message)s, ended_at = clock_timestamp(),
         progressed_at = clock_timestamp(), failed = failed + %(failed)s, unprocessed = unprocessed - %(failed)s,
-        blocks_open = 0, had_errors = had_errors OR %(failed)s > 0
-    WHERE id = %(job_id)s AND status || '' = 'processing'
+        had_errors = had_errors OR %(failed)s > 0
+    WHERE id = %(job_id)s AND status || '' IN ('processing', 'paused')
     RETURNING id, ended_at
 )
 {RECORD_ENDS}
@@ -156,7 +154,7 @@ WITH closed AS (
 
 
 def abort(conn: Connection, job_id: UUID, *, failed: int, message: str) -> bool:
-    """Move an atomic job from PROCESSING to FAILED, and close its blocks: nothing of them was written.
+    """Move an atomic job from PROCESSING or PAUSED to FAILED; its blocks stay open, since nothing of them was written.
 
     Args:
         conn: the transaction that recorded the errors of its items.

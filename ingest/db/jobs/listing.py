@@ -125,18 +125,23 @@ def _reading(source: _Source) -> LiteralString:
 
 # A tenant has few open jobs mostly, which may be anywhere among all of its jobs: look them up, and put them into order.
 _OPEN: LiteralString = f"""
-SELECT id FROM jobs
-WHERE status IN ('pending', 'processing')
-  AND (tenant_id, status, kind, seq) > (%(tenant_id)s::integer, '', '', 0)
-  AND (tenant_id, status, kind, seq) < (%(tenant_id)s::integer + 1, '', '', 0)
-ORDER BY tenant_id, status, kind, seq LIMIT {LOOKED_AT} + 1
+(SELECT id FROM jobs
+ WHERE status IN ('pending', 'processing') AND on_hold_since IS NULL
+   AND (tenant_id, status, kind, seq) > (%(tenant_id)s::integer, '', '', 0)
+   AND (tenant_id, status, kind, seq) < (%(tenant_id)s::integer + 1, '', '', 0)
+ ORDER BY tenant_id, status, kind, seq LIMIT {LOOKED_AT} + 1)
+UNION ALL
+(SELECT id FROM jobs
+ WHERE status IN ('pending', 'paused') AND on_hold_since IS NOT NULL
+   AND (tenant_id, seq) > (%(tenant_id)s::integer, 0) AND (tenant_id, seq) < (%(tenant_id)s::integer + 1, 0)
+ ORDER BY tenant_id, seq LIMIT {LOOKED_AT} + 1)
 """
 _PAGE_OF_OPEN: LiteralString = f"""
 SELECT {SHOWN}, true AS passes, false AS is_last FROM jobs j
 WHERE j.id = ANY (%(open)s) AND j.id < %(before)s AND j.id >= %(first)s AND {_PASSES}
 ORDER BY j.id DESC LIMIT %(rows)s
 """
-_OPEN_STATES = frozenset({JobState.PENDING, JobState.PROCESSING})
+_OPEN_STATES = frozenset({JobState.PENDING, JobState.PROCESSING, JobState.PAUSED})
 _EARLY_ENDS = frozenset({JobState.FAILED, JobState.CANCELLED})
 
 

@@ -22,6 +22,7 @@ class Ended(NamedTuple):
 
     Attributes:
         failed: how many of its items.
+        was_on_hold: those that wait for it by `?after=` may be on hold.
         dependents: the jobs that wait for it by `?after=`, at most 1,000; the sweeper notifies of any further ones.
         is_wanted: its tenant has webhooks, or it has a callback.
     """
@@ -34,6 +35,7 @@ class Ended(NamedTuple):
     failed: int
     error_code: str | None
     error_message: str | None
+    was_on_hold: bool
     dependents: list[UUID]
     is_wanted: bool
 
@@ -45,6 +47,7 @@ WITH {left} taken AS (
     RETURNING e.job_id
 )
 SELECT j.id, j.request_id, j.awaited, j.status, j.total, j.failed, j.error_code, j.error_message,
+       j.on_hold_since IS NOT NULL,
        ARRAY(SELECT b.id FROM jobs b WHERE b.after_job_id = ANY (ARRAY[j.id]) AND b.status || '' = 'pending'
              ORDER BY b.queued_at LIMIT 1000),
        {is_wanted}

@@ -122,7 +122,7 @@ SELECT {_QUEUED} FROM (VALUES {_OPEN}) AS k (kind, status)
 CROSS JOIN LATERAL (
     SELECT * FROM jobs
     WHERE tenant_id = %(tenant_id)s AND status = k.status AND status IN ('pending', 'processing') AND kind = k.kind
-      AND seq < %(before)s
+      AND on_hold_since IS NULL AND seq < %(before)s
     ORDER BY seq LIMIT {_OWN_JOBS}) j
 LIMIT {_OWN_JOBS}
 """
@@ -139,7 +139,8 @@ WITH RECURSIVE tenant AS (
     SELECT 0 AS id
     UNION ALL
     SELECT n.tenant_id FROM tenant t CROSS JOIN LATERAL (
-        SELECT j.tenant_id FROM jobs j WHERE j.status IN ('pending', 'processing') AND j.tenant_id > t.id
+        SELECT j.tenant_id FROM jobs j
+        WHERE j.status IN ('pending', 'processing') AND j.on_hold_since IS NULL AND j.tenant_id > t.id
         ORDER BY j.tenant_id LIMIT 1) n
 )
 SELECT {_QUEUED}
@@ -149,6 +150,7 @@ CROSS JOIN LATERAL (
     CROSS JOIN LATERAL (
         SELECT * FROM jobs
         WHERE tenant_id = t.id AND status = k.status AND status IN ('pending', 'processing') AND kind = k.kind
+          AND on_hold_since IS NULL
         ORDER BY seq LIMIT {_OTHERS_JOBS}) j
     LIMIT {_OTHERS_JOBS}) j
 """
@@ -173,6 +175,7 @@ SELECT k.kind, j.seq, j.id FROM (VALUES {_OPEN}) AS k (kind, status)
 CROSS JOIN LATERAL (
     SELECT seq, id FROM jobs
     WHERE tenant_id = %s AND status = k.status AND status IN ('pending', 'processing') AND kind = k.kind
+      AND on_hold_since IS NULL
     ORDER BY seq LIMIT 1) j
 """
 _PREDECESSORS = "SELECT kind, seq, id FROM jobs WHERE id = ANY (%s) AND ended_at IS NULL"

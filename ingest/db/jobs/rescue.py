@@ -75,7 +75,7 @@ WITH moved AS (
         SELECT id FROM jobs
         WHERE deadline_at IS NOT NULL AND ended_at IS NULL AND deadline_at <= now()
         ORDER BY deadline_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED))
-      AND status || '' IN ('pending', 'processing')
+      AND status || '' IN ('pending', 'processing', 'paused')
     RETURNING id, ended_at
 )
 {RECORD_ENDS}
@@ -85,7 +85,7 @@ _MOST_LATE = 500  # ended in one statement
 
 
 def fail_late(conn: Connection, *, limit: int = _MOST_LATE) -> list[UUID]:
-    """Move jobs past their client's deadline from PENDING or PROCESSING to FAILED; a block under way cannot commit.
+    """Move jobs past their client's deadline from PENDING, PROCESSING or PAUSED to FAILED; no block under way commits.
 
     See docs/contracts/jobs.md section 1. A job that this round finds locked is ended by the next one.
 
@@ -107,7 +107,8 @@ _OPEN_JOBS = f"""
 SELECT j.tenant_id, j.status, j.kind, j.seq, j.id,
        (SELECT true FROM job_blocks b WHERE b.job_id = j.id AND b.open LIMIT 1) IS NULL AS without_blocks
 FROM jobs j
-WHERE j.status IN ('pending', 'processing') AND (j.tenant_id, j.status, j.kind, j.seq) > (%s, %s, %s, %s)
+WHERE j.status IN ('pending', 'processing') AND j.on_hold_since IS NULL
+  AND (j.tenant_id, j.status, j.kind, j.seq) > (%s, %s, %s, %s)
 ORDER BY j.tenant_id, j.status, j.kind, j.seq LIMIT {_A_ROUND}
 """
 
@@ -219,7 +220,7 @@ def check_due_jobs(conn: Connection, *, heads: Sequence[UUID], limit: int) -> li
 
 
 _MARK_SWEPT = """
-UPDATE jobs SET swept = true WHERE id = %s AND status NOT IN ('pending', 'processing') AND NOT swept
+UPDATE jobs SET swept = true WHERE id = %s AND ended_at IS NOT NULL AND NOT swept
 """
 
 

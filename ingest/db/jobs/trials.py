@@ -21,7 +21,15 @@ MOST_OPEN = 10
 
 _COUNT_OPEN = f"""
 SELECT count(*) FROM (
-    SELECT FROM jobs WHERE tenant_id = %s AND status IN ('pending', 'processing') AND kind = '{TRIAL}'
+    SELECT FROM (VALUES ('pending'), ('processing')) AS s (status) CROSS JOIN LATERAL (
+        SELECT FROM jobs
+        WHERE tenant_id = %(tenant_id)s AND status = s.status AND status IN ('pending', 'processing')
+          AND on_hold_since IS NULL AND kind = '{TRIAL}'
+        LIMIT {MOST_OPEN}) j
+    UNION ALL
+    SELECT FROM jobs
+    WHERE tenant_id = %(tenant_id)s AND status IN ('pending', 'paused') AND on_hold_since IS NOT NULL
+      AND kind = '{TRIAL}'
     LIMIT {MOST_OPEN}) j
 """
 
@@ -40,7 +48,7 @@ def accept(conn: Connection, job: NewJob, *, place: bytes, rows: int) -> bool:
         KeyInProgress: as `acceptance.accept` does.
     """
     tenants.lock(conn, job.tenant_id)
-    if conn.execute(_COUNT_OPEN, (job.tenant_id,)).fetchone() == (MOST_OPEN,):
+    if conn.execute(_COUNT_OPEN, {"tenant_id": job.tenant_id}).fetchone() == (MOST_OPEN,):
         raise LimitReached(
             f"{MOST_OPEN} checks of this tenant have not ended, the most that it may have; wait for one, or cancel one"
         )
@@ -76,7 +84,7 @@ WITH moved AS (
         SELECT id, CASE WHEN %(place)s::bytea IS NULL THEN 0
                    ELSE greatest(unprocessed - %(passed)s - %(failed)s, 1) END AS unprocessed
         FROM jobs WHERE id = %(job_id)s) n
-    WHERE j.id = %(job_id)s AND j.status || '' = 'processing'
+    WHERE j.id = %(job_id)s AND j.status || '' IN ('processing', 'paused')
     RETURNING j.id, j.status, j.ended_at
 ), advanced AS (
     UPDATE job_blocks

@@ -162,13 +162,13 @@ UNFINISHED = Check(
     name="job_unfinished",
     invariant="A job that has not ended has an open block",
     wrong="jobs that have not ended although no block of theirs is left to be done",
-    advice="Sweep ends such a job as failed within a minute. If it is still here after that, sweep is not running: "
-    "start it",
+    advice="Sweep ends such a job as failed within a minute, or once it is resumed. If it is still here after that, "
+    "sweep is not running: start it",
     prefix=JOB,
     query="""
 SELECT j.id, j.status
 FROM jobs j
-WHERE j.status IN ('pending', 'processing')
+WHERE j.status IN ('pending', 'processing', 'paused')
   AND NOT EXISTS (SELECT FROM job_blocks b WHERE b.job_id = j.id AND b.open)
 """,
 )
@@ -271,6 +271,35 @@ WHERE k.job_id IS NOT NULL AND j.tenant_id IS DISTINCT FROM k.tenant_id AND k.cr
 """,
 )
 
+ON_HOLD = Check(
+    name="job_on_hold",
+    invariant="A paused job is on hold, and no job that a worker has begun and may go on with",
+    wrong="jobs that are on hold and should not be, or the other way round",
+    advice="Later jobs wait for such a job, or overtake it. Pause and resume it (`sluice jobs`); and " + _REPORT,
+    prefix=JOB,
+    query="""
+SELECT id, concat(status, ', on hold since ', coalesce(on_hold_since::text, 'never')) FROM jobs
+WHERE (status = 'paused' AND on_hold_since IS NULL)
+   OR (status IN ('receiving', 'processing') AND on_hold_since IS NOT NULL)
+""",
+)
+
+TIMELINE = Check(
+    name="job_timeline",
+    invariant="Nothing happened to a job before it was accepted, and a cancelled job says once that it was",
+    wrong="jobs whose timeline does not fit them",
+    advice="Their clients are told a wrong history, and nothing else is wrong with them: " + _REPORT,
+    prefix=JOB,
+    query="""
+SELECT j.id, concat(j.status, ', first entry ', t.first, ', cancellations ', coalesce(t.cancellations, 0))
+FROM jobs j LEFT JOIN (
+    SELECT job_id, min(at) AS first, count(*) FILTER (WHERE what = 'cancelled') AS cancellations
+    FROM job_timeline GROUP BY job_id) t ON t.job_id = j.id
+WHERE t.first < j.created_at - interval '1 second'
+   OR coalesce(t.cancellations, 0) <> (j.status = 'cancelled')::integer
+""",
+)
+
 CHECKS = (
     EFFECTS_SUM,
     BLOCKS_SUM,
@@ -288,6 +317,8 @@ CHECKS = (
     PAYLOAD_LOST,
     PAYLOAD_KEPT,
     PROGRESS,
+    ON_HOLD,
+    TIMELINE,
     OWNER,
     KEY_JOB,
 )

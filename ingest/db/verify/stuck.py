@@ -65,7 +65,7 @@ SELECT j.id, concat(j.status, ', no progress for ',
 FROM jobs j
 JOIN job_blocks b ON b.job_id = j.id AND b.open
                  AND b.no = (SELECT min(no) FROM job_blocks WHERE job_id = j.id AND open)
-WHERE j.status IN ('pending', 'processing') AND NOT {HELD_BACK} AND NOT {BLOCKED}
+WHERE j.status IN ('pending', 'processing') AND j.on_hold_since IS NULL AND NOT {HELD_BACK} AND NOT {BLOCKED}
   AND greatest(j.progressed_at, {FREE_SINCE}) < now() - make_interval(secs => %(stuck_after)s)
   AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.backend_xid = b.xmax)
 """,
@@ -128,6 +128,22 @@ WHERE next_at < now() - interval '1 minute'
 """,
 )
 
+# The sweeper settles what pauses and resumes left, in its next rounds.
+HELD_WRONGLY = Check(
+    name="job_held_wrongly",
+    invariant="A pending job is on hold if it waits for one that is, and else not",
+    wrong="jobs that nobody runs, or that later jobs wait for, since they are on hold by mistake or should be",
+    advice="Is sweep running (`sluice doctor`)? It puts this right within a minute",
+    prefix=JOB,
+    query="""
+SELECT j.id, concat('on hold since ', coalesce(j.on_hold_since::text, 'never'))
+FROM jobs j LEFT JOIN jobs a ON a.id = j.after_job_id
+WHERE j.status = 'pending' AND greatest(j.created_at, j.on_hold_since, a.on_hold_since) < now() - interval '1 minute'
+  AND (j.on_hold_since IS NOT NULL)
+      <> coalesce(a.status IN ('pending', 'paused') AND a.on_hold_since IS NOT NULL, false)
+""",
+)
+
 # A request that reads a body touches its job each 10 s; the sweeper removes the job 40 s after the last touch.
 LEFT_UNFINISHED = Check(
     name="job_left_unfinished",
@@ -165,6 +181,7 @@ CHECKS = (
     OVERDUE,
     LATE_FOR_CLIENT,
     ANNOUNCED_LATE,
+    HELD_WRONGLY,
     LEFT_UNFINISHED,
     UPLOADS_LEFT,
     MESSAGES_LATE,

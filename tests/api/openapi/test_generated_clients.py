@@ -15,6 +15,8 @@ from ingest.jobs import ITEM_ERROR_CODES
 OPERATIONS = {
     *("writeEntities", "writeEvents", "writeStates", "getJob", "listJobs", "listJobErrors", "listJobWarnings"),
     *("downloadJobErrors", "downloadJobErrorsAsCsv", "getJobItem"),
+    *("cancelJob", "pauseJob", "resumeJob", "relabelJob", "listJobTimeline"),
+    *("cancelPublicJob", "pausePublicJob", "resumePublicJob", "relabelPublicJob", "listPublicJobTimeline"),
     *("createUpload", "putUploadPart", "getUpload", "deleteUpload", "completeUpload"),
     *("upsertEntity", "getEntity", "deleteEntity", "appendEvent", "listEvents", "setState", "listStates", "getState"),
     *("listTemplates", "storeTemplate", "getSettings", "changeSettings"),
@@ -76,7 +78,7 @@ def test_objects_of_any_members_say_so(document: dict[str, Any]) -> None:
 
 def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document: dict[str, Any]) -> None:
     limit = {"type": "integer", "minimum": 1}
-    states = "pending|processing|completed|failed|cancelled"
+    states = "pending|processing|paused|completed|failed|cancelled"
     expected = {
         "mode": [{"type": "string", "enum": ["replace", "merge"], "default": "replace"}],
         "ordered": [{"type": "boolean", "default": True}],

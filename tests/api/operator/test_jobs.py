@@ -68,7 +68,8 @@ def test_section_5_the_fields_that_are_ours(api: Api, run_jobs: Callable[[], Non
         None,
     ]
     path = f"{BASE}/batch/jobs/{job['id']}"
-    assert job["links"] == {"self": path, "errors": f"{path}/errors", "warnings": f"{path}/warnings"}
+    calls = ("errors", "warnings", "timeline")
+    assert job["links"] == {"self": path, **{call: f"{path}/{call}" for call in calls}}
     assert job["warnings"] == {"count": 0, "first": []}
 
 

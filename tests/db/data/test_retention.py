@@ -6,11 +6,11 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from ingest.db.connection.pool import Connection, Pool, transaction
+from ingest.db.connection.pool import Connection
 from ingest.db.data import entities, events, retention, states
 from ingest.db.data.entities import SCOPE
 from ingest.db.data.events import Links
-from ingest.db.jobs import blocks, control, gone, lookup, uploads
+from ingest.db.jobs import control, gone, lookup, uploads
 from ingest.db.jobs.blocks import record_errors, record_warnings
 from ingest.db.tenants import tenants
 from ingest.db.tenants.tenants import Tenant
@@ -234,41 +234,3 @@ def test_a_scan_does_nothing_if_no_tenant_wants_it(conn: Connection, tenant: Ten
     assert [scan.step(conn) for _ in range(10)] == [0] * 10
     tenants.configure(conn, tenant.id, {"data_retention_days": 30})
     assert scan.step(conn) > 0
-
-
-def test_what_was_sent_with_a_cancelled_job_is_forgotten_a_bounded_step_at_a_time(
-    pool: Pool, owner: Tenant, other: Connection
-) -> None:
-    with transaction(pool) as conn:
-        cancelled, open_job = (
-            accept(conn, owner, "entities", [entity(n) for n in range(3)], block_items=1) for _ in range(2)
-        )
-        assert retention.purge_cancelled_payloads(conn, limit=10) == 0
-        control.cancel(conn, cancelled)
-    assert blocks.lock(other, [(cancelled, 0)])
-
-    def purge(limit: int) -> int:
-        with transaction(pool) as conn:
-            return retention.purge_cancelled_payloads(conn, limit=limit)
-
-    def kept(job_id: UUID) -> int:
-        with transaction(pool) as conn:
-            query = "SELECT FROM job_blocks WHERE job_id = %s AND octet_length(payload) > 0"
-            return conn.execute(query, (job_id,)).rowcount
-
-    assert (purge(2), purge(2), kept(cancelled)) == (1, 1, 1), "the block that is held is left"
-    other.rollback()
-    assert (purge(2), purge(2), kept(cancelled)) == (1, 0, 0)
-    assert kept(open_job) == 3
-
-
-def test_of_cancelled_jobs_none_is_noted_as_emptied_that_a_round_did_not_reach(pool: Pool, owner: Tenant) -> None:
-    with transaction(pool) as conn:
-        for size in (6, 2):
-            job_id = accept(conn, owner, "entities", [entity(n) for n in range(size)], block_items=1)
-            control.cancel(conn, job_id)
-    emptied = 0
-    for _ in range(4):
-        with transaction(pool) as conn:
-            emptied += retention.purge_cancelled_payloads(conn, limit=5)
-    assert emptied == 8

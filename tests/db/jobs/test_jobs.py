@@ -190,7 +190,7 @@ def test_a_failed_job_says_why_and_a_cancelled_one_needs_not(conn: Connection, t
         ("status = 'completed', ended_at = now()", "jobs_completed_is_complete"),
         ("ended_at = now()", "jobs_ended_at_check"),
         ("status = 'failed'", "jobs_ended_at_check"),
-        ("status = 'paused'", "jobs_status_check"),
+        ("status = 'halted'", "jobs_status_check"),
         ("blocks_open = -1", "jobs_blocks_open_check"),
         ("kind = 'things'", "jobs_kind_check"),
     ],

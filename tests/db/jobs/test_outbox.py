@@ -121,8 +121,8 @@ def test_an_end_tells_all_that_is_announced_of_it(conn: Connection, tenant: Tena
     control.fail(conn, awaited, "X", "x")
     close(conn, first, 1)
     assert outbox.take(conn, [awaited, unknown, first]) == [
-        Ended(first, "test", False, "completed", 2, 0, None, None, [waiting[0], waiting[2]], False),
-        Ended(awaited, "r1", True, "failed", 1, 0, "X", "x", [], False),
+        Ended(first, "test", False, "completed", 2, 0, None, None, False, [waiting[0], waiting[2]], False),
+        Ended(awaited, "r1", True, "failed", 1, 0, "X", "x", False, [], False),
     ]
     assert outbox.take(conn, [first, awaited]) == []
     assert in_outbox(conn) == {}

@@ -1,0 +1,110 @@
+"""Holds: a paused job is on hold, and so is each pending job that waits for one on hold by `?after=`.
+
+No claim sees a job on hold, and no later job waits for it (docs/contracts/jobs.md section 1, `ordered`). The statements
+that pause and resume a job mark those that wait for it. The sweeper settles all that they left: jobs beyond their
+bound, and jobs that were accepted, or locked, at the same moment.
+"""
+
+from collections.abc import Sequence
+from typing import LiteralString
+from uuid import UUID
+
+from ingest.db.bulk import binary
+from ingest.db.connection.pool import Connection
+
+# One statement marks so many jobs; the sweeper sees to those beyond, and looks at so many jobs on hold a round.
+_MOST = 500
+
+# The jobs that wait for these, and those that wait for them, as far as each is to change. A job that another
+# transaction has locked is left to the sweeper, so that no two transactions wait for each other's jobs.
+_WAITING: LiteralString = f"""
+WITH RECURSIVE waiting AS (
+    SELECT id FROM unnest(%(job_ids)b) AS f (id)
+    UNION ALL
+    SELECT j.id FROM waiting w CROSS JOIN LATERAL (
+        SELECT j.id FROM jobs j
+        WHERE j.after_job_id = ANY (ARRAY[w.id]) AND j.after_job_id IS NOT NULL
+          AND j.status || '' = 'pending' AND j.on_hold_since IS {{now}}
+        LIMIT {_MOST}) j
+)
+UPDATE jobs SET on_hold_since = {{then}}
+WHERE id = ANY (ARRAY(
+    SELECT j.id FROM waiting w JOIN jobs j ON j.id = ANY (ARRAY[w.id])
+    WHERE j.status || '' = 'pending' AND j.on_hold_since IS {{now}}
+    LIMIT {_MOST} FOR NO KEY UPDATE OF j SKIP LOCKED))
+  AND status || '' = 'pending'
+RETURNING id
+"""
+_HOLD: LiteralString = _WAITING.format(now="NULL", then="clock_timestamp()")
+_RELEASE: LiteralString = _WAITING.format(
+    # The time on hold counts as no delay of theirs.
+    now="NOT NULL",
+    then="NULL, progressed_at = clock_timestamp(), check_at = clock_timestamp()",
+)
+
+
+def hold(conn: Connection, job_ids: Sequence[UUID]) -> list[UUID]:
+    """Put the jobs on hold that wait for these by `?after=`, whatever lies between.
+
+    Args:
+        conn: an open transaction.
+        job_ids: of jobs on hold, fewer than 500.
+
+    Returns:
+        The ids of those that are on hold now and were not before, at most 500.
+    """
+    return _mark(conn, _HOLD, job_ids)
+
+
+def release(conn: Connection, job_ids: Sequence[UUID]) -> list[UUID]:
+    """Take these pending jobs off hold, and those that wait for them by `?after=`, up to the next paused one.
+
+    Args:
+        conn: an open transaction.
+        job_ids: of jobs that are paused no more and wait for none on hold, fewer than 500.
+
+    Returns:
+        The ids of those that are off hold now, at most 500.
+    """
+    return _mark(conn, _RELEASE, job_ids)
+
+
+def _mark(conn: Connection, statement: LiteralString, job_ids: Sequence[UUID]) -> list[UUID]:
+    rows = conn.execute(statement, {"job_ids": binary.uuid_array(job_ids)})
+    return [row[0] for row in rows]  # type: ignore[misc] # a uuid column
+
+
+# The job `j` comes after one on hold.
+AFTER_ONE_ON_HOLD: LiteralString = """EXISTS (
+        SELECT FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id])
+          AND a.status || '' IN ('pending', 'paused') AND a.on_hold_since IS NOT NULL)"""
+
+Place = tuple[int, int]
+FIRST: Place = (0, 0)
+
+_ON_HOLD = f"""
+SELECT j.tenant_id, j.seq, j.id, j.status = 'paused' OR {AFTER_ONE_ON_HOLD} AS rightly
+FROM jobs j
+WHERE j.status IN ('pending', 'paused') AND j.on_hold_since IS NOT NULL AND (j.tenant_id, j.seq) > (%s, %s)
+ORDER BY j.tenant_id, j.seq LIMIT {_MOST - 1}
+"""
+
+
+def settle(conn: Connection, *, after: Place = FIRST) -> tuple[int, Place]:
+    """Put on hold what waits for a job on hold, and release what waits for none; of some jobs on hold a round.
+
+    Args:
+        conn: an open transaction.
+        after: where the round before this one stopped.
+
+    Returns:
+        The number of jobs that it marked, and where this round stopped.
+    """
+    page = conn.execute(_ON_HOLD, after).fetchall()
+    rightly = [row[2] for row in page if row[3]]
+    wrongly = [row[2] for row in page if not row[3]]
+    marked = hold(conn, rightly) if rightly else []  # type: ignore[arg-type] # uuids
+    # The others may wait for what has just come on hold: the next round tells.
+    if wrongly and not marked:
+        marked = release(conn, wrongly)  # type: ignore[arg-type] # uuids
+    return len(marked), page[-1][:2] if len(page) == _MOST - 1 else FIRST  # type: ignore[return-value] # as selected
