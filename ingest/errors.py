@@ -24,7 +24,7 @@ SluiceError                     a code and a message that a client may read
 │   ├── ItemTooLarge            an item of more bytes than one may have, or of numbers that read back as too many
 │   ├── UnsupportedMediaType    a body of a type that the call does not take
 │   │   └── UnsupportedCoding   likewise, of a content coding
-│   ├── Busy                    the server reads as many large bodies as it can at once
+│   ├── Busy                    the server reads as many large bodies, or serves as many streams, as it can at once
 │   ├── KeyInProgress           another request with the same idempotency key is under way
 │   ├── KeyReused               another request, of another body or other options, had the same idempotency key
 │   └── RateLimited             too many requests in the window
@@ -232,7 +232,7 @@ class UnsupportedCoding(UnsupportedMediaType):
 
 
 class Busy(RequestError):
-    """The server reads as many large bodies as it can at once; the same again may pass."""
+    """The server reads as many large bodies, or serves as many streams, as it can at once; the same may pass later."""
 
     code = "UNAVAILABLE"
 

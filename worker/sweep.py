@@ -25,6 +25,7 @@ from ingest.errors import DatabaseError, Unavailable
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
+from ingest.notify.progress import Progress
 from ingest.settings import Settings
 from worker.rescue import RescueWorkers
 from worker.retention import RetentionScan
@@ -59,7 +60,7 @@ class Sweep:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
-        self._announcer = Announcer(self._notifier, JobEndSignal(settings.redis_url))
+        self._announcer = Announcer(self._notifier, JobEndSignal(settings.redis_url), Progress(settings.redis_url))
         self._rescue_workers = RescueWorkers(settings)
         self._retention_scan = RetentionScan()
         self._versions_due = 0.0

@@ -26,6 +26,7 @@ class Description:
         summary: a line for people.
         operation: the name of the call in generated clients; once published, it stays.
         answers: status of success to the name of the shape that comes with it.
+        empty: statuses of answers without a body, each with its reason.
         faults: classes of errors that it raises, beside those that every call, every call with a body, every call about
             a job, or every call that may be repeated raises (`app.openapi.refusals`).
         body: the name of the shape that the call takes; None where it takes no body.
@@ -43,6 +44,7 @@ class Description:
     summary: str
     operation: str
     answers: Mapping[int, str]
+    empty: Mapping[int, str] = field(default_factory=dict)
     faults: tuple[type[SluiceError], ...] = ()
     body: str | None = None
     lines: bool = False

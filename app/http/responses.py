@@ -39,6 +39,18 @@ def as_json(value: Any, status: int, headers: Mapping[str, str] | None = None) -
     return JsonResponse(text, status, {**usual, **(headers or {})})
 
 
+def as_nothing(status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response without a body.
+
+    Args:
+        status: of HTTP, one that has none.
+        headers: beside those that every answer has.
+    """
+    response = JsonResponse(b"", status, {"Cache-Control": "no-store", **(headers or {})})
+    del response.headers["Content-Type"]
+    return response
+
+
 def as_text(text: bytes, media: str) -> Response:
     """Return a response with a text of another kind than JSON, which no cache may keep.
 

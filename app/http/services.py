@@ -16,6 +16,7 @@ from ingest.engine.executor import Executor
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
+from ingest.notify.watched import WatchedJobs
 from ingest.settings import Settings
 
 # A request that runs its own batch must end well inside a client's 30 s; sweep has more time.
@@ -23,6 +24,9 @@ _TRIES_IN_REQUEST = 2
 
 # One of every four threads never waits for a job, so that waiting requests cannot keep all others out.
 _THREADS_A_FREE_ONE = 4
+
+# A stream holds its thread for minutes; it counts as a request that waits for a job, too.
+_THREADS_A_STREAM = 4
 
 # A body of gigabytes, or one that comes slowly, holds its thread for minutes: half of the threads are left to others.
 _THREADS_A_LARGE_BODY = 2
@@ -41,10 +45,13 @@ class Services:
         self.rate_counter = RateCounter(settings)
         self.notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
         self.job_end = JobEndSignal(settings.redis_url)
+        self.watched_jobs = WatchedJobs(settings.redis_url)
         self.template_cache = TemplateCache()
         self.key_cache = KeyCache()
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
         self.waiting_places = threading.Semaphore(settings.web_threads - free)
+        self.stream_places = threading.Semaphore(settings.web_threads // _THREADS_A_STREAM)
+        self.ending = False
         self.body_places = threading.Semaphore(max(1, settings.web_threads // _THREADS_A_LARGE_BODY))
         self._lock = threading.Lock()
         self._turns: WeakValueDictionary[int, threading.Lock] = WeakValueDictionary()
@@ -92,10 +99,17 @@ class Services:
         for pool in (self.pool, self.executor.pool):
             pool.check()
 
+    def end_streams(self) -> None:
+        """Have the streams of this process end, each with what it has sent: their clients connect to another one."""
+        self.ending = True
+        self.watched_jobs.wake_all()
+
     def close(self) -> None:
         """Give the connections back, and end the thread that notifies."""
         self.notifier.close()
         self.job_end.close()
+        self.end_streams()
+        self.watched_jobs.close()
         if "_pool" in self.__dict__:
             self._pool.close()
         if "_executor" in self.__dict__:

@@ -19,9 +19,9 @@ from flask import Blueprint
 
 from app.http import rate_limit
 from app.http.responses import Respond
-from app.jobs import error_files, errors, items, lists, outcomes, resource, steering, timeline
+from app.jobs import error_files, errors, items, lists, outcomes, resource, steering, streams, timeline
 
-_CALLS = (lists, resource, steering, timeline, errors, error_files, outcomes, items)
+_CALLS = (lists, resource, streams, steering, timeline, errors, error_files, outcomes, items)
 
 
 def blueprint(respond: Respond, noun: str) -> Blueprint:

@@ -20,6 +20,7 @@ __all__ = [
     "error_list",
     "fault_of",
     "job_shape",
+    "links_of",
     "row_shape",
     "warning_list",
     "warning_summary",
@@ -43,7 +44,7 @@ def job_shape(job: Job, place: Place, errors: list[ItemError], warnings: list[It
         errors: at most INLINE_ERRORS.
         warnings: at most INLINE_WARNINGS.
     """
-    members = job_without_errors(job, warnings, _links(job), place)
+    members = job_without_errors(job, warnings, links_of(job), place)
     members["output"]["errors"] = error_list(errors)
     return {**members, "errors_truncated": len(errors) < job.effects[Effect.FAILED]}
 
@@ -55,11 +56,13 @@ def row_shape(job: Job, place: Place) -> dict[str, Any]:
         job: with all that it shows.
         place: in the queue.
     """
-    return job_without_errors(job, None, _links(job), place)
+    return job_without_errors(job, None, links_of(job), place)
 
 
-def _links(job: Job) -> Callable[[str], str]:
-    return lambda call: address_of(job.id, _ENDPOINTS[call])
+def links_of(job: Job) -> Callable[[str], str]:
+    """Return the paths of a job's calls by their names, under the base path that this request came by."""
+    paths = {call: address_of(job.id, endpoint) for call, endpoint in _ENDPOINTS.items()}
+    return paths.__getitem__
 
 
 def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Examples of bodies and answers for the OpenAPI document. A test checks each against its shape."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -154,6 +155,7 @@ EXAMPLES: Mapping[str, Any] = {
         "errors_truncated": False,
         "warnings": {"count": 1, "first": [_WARNING]},
     },
+    "JobEvents": f"event: end\nid: 1775476801612000\ndata: {json.dumps(_JOB_ROW)}\n\n",
     "JobList": [_JOB_ROW],
     "JobLabel": {"label": "players of 28 November"},
     "Timeline": [

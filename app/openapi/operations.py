@@ -82,7 +82,7 @@ def _parameters(rule: Rule, description: Description, api: Api | None) -> Iterab
 
 
 def _answers(description: Description, api: Api | None) -> dict[str, Any]:
-    """Return the answers of success, by their status."""
+    """Return the answers of success and those without a body, by their status."""
     answers: dict[str, Any] = {}
     for status, shape in description.answers.items():
         body, example = ref(shape), EXAMPLES[shape]
@@ -90,7 +90,7 @@ def _answers(description: Description, api: Api | None) -> dict[str, Any]:
             body, example = success(body), {"success": True, "data": example}
         content = {description.media: {"schema": body, "example": example}}
         answers[str(status)] = {"description": shape, "content": content}
-    return answers
+    return answers | {str(status): {"description": reason} for status, reason in description.empty.items()}
 
 
 def _lines(body: str) -> dict[str, Any]:

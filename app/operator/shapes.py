@@ -201,6 +201,7 @@ SHAPES: dict[str, Shape] = {
         output=record(succeeded=COUNT, failed=COUNT),
         warnings=record(count=COUNT),
     ),
+    "JobEvents": {**TEXT, "description": "text/event-stream, of which each event has a JobRow as its data"},
     "JobList": array(ref("JobRow"), maxItems=MOST_LISTED),
     # Results of writes and reads.
     "WrittenEntity": record(

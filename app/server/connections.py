@@ -140,6 +140,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Answer what was asked, and end; by the kernel's hand where a request does not let it."""
         super().handle_exit(sig, frame)
+        # The app is there once the process serves requests.
+        if (app := getattr(self, "wsgi", None)) is not None:
+            app.extensions["sluice"].end_streams()
         signal.alarm(self.cfg.graceful_timeout + _SLACK_SECONDS)
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 # as of gunicorn

@@ -19,6 +19,7 @@ from ingest.ids import JOB, spell
 from ingest.jobs import JobState
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
+from ingest.notify.progress import Progress
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.engine.announcer")
 
@@ -30,10 +31,12 @@ class Announcer:
     Attributes:
         notifier: notifies workers of the jobs that waited.
         job_end: wakes the requests that wait for a job; None in a request that runs its own.
+        progress: tells the requests that watch a job.
     """
 
     notifier: Notifier
     job_end: JobEndSignal | None
+    progress: Progress
 
     def announce(self, conn: Connection, job_ids: Sequence[UUID], *, claims_next: bool = False) -> None:
         """Announce the ends of these jobs, as far as they have ended and no process has announced them.
@@ -72,6 +75,8 @@ class Announcer:
         awaited = [job.id for job in ends if job.awaited]
         if awaited and self.job_end is not None:
             self.job_end.send(awaited)
+        if ends:
+            self.progress.moved([job.id for job in ends])
         if ends and not claims_next:
             for freed in claims.freed_by(conn, [job.id for job in ends]):
                 self.notifier.notify(freed)

@@ -9,6 +9,7 @@ from ingest.engine.executor import Executor
 from ingest.engine.runner import TRIES
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
+from ingest.notify.progress import Progress
 from ingest.settings import Settings
 
 
@@ -37,6 +38,7 @@ def make_executor(
         open_pool(settings.database_url, WORKER, size=connections),
         notifier,
         JobEndSignal(settings.redis_url) if wakes_requests else None,
+        Progress(settings.redis_url),
         template_cache or TemplateCache(),
         tries=tries,
         watchdog=watchdog,

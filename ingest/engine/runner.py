@@ -35,6 +35,7 @@ from ingest.items.templates import Template
 from ingest.jobs import TRIAL, Job, JobState
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
+from ingest.notify.progress import Progress
 from ingest.settings import MOST_ITEM_BYTES
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
@@ -78,6 +79,7 @@ class JobRunner:
         pool: of worker connections, opened in this process.
         notifier: notifies workers of jobs that are left.
         job_end: wakes the requests that wait for a job; None in a request that runs its own.
+        progress: tells the requests that watch a job.
         template_cache: the template versions that this process has read.
         tries: how often one delivery tries again after the database lost it, or made it wait too long. Beyond that, the
             sweeper notifies.
@@ -88,6 +90,7 @@ class JobRunner:
     pool: Pool
     notifier: Notifier
     job_end: JobEndSignal | None
+    progress: Progress
     template_cache: TemplateCache
     tries: int = TRIES
     watchdog: Callable[[int], AbstractContextManager[object]] = nullcontext
@@ -108,6 +111,7 @@ class JobRunner:
                 continue
             if group:
                 faultpoints.passing("job.begun")
+                self.progress.moved([claimed.job.id for claimed in group])
             return group
         return None
 
@@ -160,6 +164,7 @@ class JobRunner:
         if done is None:
             return Delivery.HELD
         if done.states.get(job.id) is JobState.PROCESSING:
+            self.progress.moved([job.id])
             return Delivery.YIELDED if done.yielded else None
         self._announce_ended(conn, [claimed], claims_next=fair)
         return Delivery.DONE
@@ -273,7 +278,7 @@ class JobRunner:
     def _announce_ended(self, conn: Connection, group: JobGroup, *, claims_next: bool) -> None:
         """Announce the ends of these jobs, unless the process that ended one of them has done so."""
         with conn.transaction():
-            Announcer(self.notifier, self.job_end).announce(
+            Announcer(self.notifier, self.job_end, self.progress).announce(
                 conn, [claim.job.id for claim in group], claims_next=claims_next
             )
 

@@ -243,7 +243,8 @@ class _Server:
 
 
 @contextmanager
-def _running(database_url: str, servers: TestServers, socket_path: str, **settings: str) -> Iterator[_Server]:
+def running(database_url: str, servers: TestServers, socket_path: str, **settings: str) -> Iterator[_Server]:
+    """Run gunicorn; at the end it is asked to end, and must do so well within the time that requests under way have."""
     environment = {
         "PATH": os.defpath,
         "DATABASE_URL": database_url,
@@ -274,7 +275,7 @@ def _running(database_url: str, servers: TestServers, socket_path: str, **settin
 def _server(
     shared_database_url: str, servers: TestServers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[_Server]:
-    with _running(shared_database_url, servers, str(tmp_path_factory.mktemp("g") / "s")) as server:
+    with running(shared_database_url, servers, str(tmp_path_factory.mktemp("g") / "s")) as server:
         yield server
 
 
@@ -283,7 +284,7 @@ def _hurried_server(
     shared_database_url: str, servers: TestServers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[_Server]:
     path = str(tmp_path_factory.mktemp("h") / "s")
-    with _running(shared_database_url, servers, path, SLUICE_BODY_SECONDS="1") as server:
+    with running(shared_database_url, servers, path, SLUICE_BODY_SECONDS="1") as server:
         yield server
 
 

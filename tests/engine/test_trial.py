@@ -213,7 +213,7 @@ def test_a_trial_that_is_cancelled_in_a_page_counts_nothing_of_it(
 
 def _with(executor: Executor, action: Callable[[], object]) -> Executor:
     """Return an executor that acts once, right before the first row is judged."""
-    return type(executor)(executor.pool, executor.notifier, executor.job_end, once(action))
+    return type(executor)(executor.pool, executor.notifier, executor.job_end, executor.progress, once(action))
 
 
 @pytest.mark.usefixtures("rows")

@@ -21,6 +21,7 @@ from ingest.intake.blocks import blocks_of_lines, cut
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
+from ingest.notify.progress import Progress
 from ingest.settings import Settings
 
 # More digits than Postgres' numeric holds: good JSON, which only the database refuses.
@@ -183,7 +184,8 @@ def told(item: Any) -> Any:
 
 
 def make_executor(pool: Pool, redis_url: str) -> Executor:
-    return Executor(pool, Notifier(celery_app(redis_url), redis_url), JobEndSignal(redis_url), TemplateCache())
+    notifier = Notifier(celery_app(redis_url), redis_url)
+    return Executor(pool, notifier, JobEndSignal(redis_url), Progress(redis_url), TemplateCache())
 
 
 def run_pending(pool: Pool, redis_url: str) -> int:

@@ -1,0 +1,210 @@
+"""docs/contracts/jobs.md section 3: the stream of a job, at a real server with 4 threads, of which one may stream."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from ingest.db.connection.pool import Connection, Pool, transaction
+from ingest.db.jobs import claims, control
+from ingest.db.tenants.tenants import Tenant
+from ingest.ids import JOB, spell
+from ingest.notify.progress import Progress
+from tests.api.conftest import BASE, TIMEOUT_SECONDS, running
+from tests.support.factories import accept, entity, make_tenant
+from tests.support.postgres import TestServers
+
+Connect = Callable[[], socket.socket]
+Event = tuple[str, int, dict[str, Any]]
+
+
+class _Stream:
+    """A client of a stream."""
+
+    def __init__(self, connect: Connect, key: str, job_id: UUID, **headers: str) -> None:
+        self.connection = connect()
+        path = f"{BASE}/batch/jobs/{spell(JOB, job_id)}/stream"
+        sent = [f"GET {path} HTTP/1.0", f"Authorization: Bearer {key}"]
+        sent += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        self.connection.sendall("\r\n".join(sent).encode() + b"\r\n\r\n")
+        self._file = self.connection.makefile("rb")
+        self.status = int(self._file.readline().split()[1])
+        self.headers = dict(line.decode().rstrip().split(": ", 1) for line in iter(self._file.readline, b"\r\n"))
+
+    def messages(self) -> Iterator[list[str]]:
+        """The lines of each message, comments included, until the server ends the stream."""
+        lines: list[str] = []
+        for line in self._file:
+            if line != b"\n":
+                lines.append(line.decode().removesuffix("\n"))
+            else:
+                yield lines
+                lines = []
+
+    def events(self) -> Iterator[Event]:
+        for lines in self.messages():
+            if lines[0].startswith("event: "):
+                kind, number, job = (line.partition(": ")[2] for line in lines)
+                yield kind, int(number), json.loads(job)
+
+    def close(self) -> None:
+        self._file.close()
+        self.connection.close()
+
+
+@pytest.fixture
+def tenant_and_key(pool: Pool) -> tuple[Tenant, str]:
+    with transaction(pool) as conn:
+        return make_tenant(conn)
+
+
+@pytest.fixture
+def owner(tenant_and_key: tuple[Tenant, str]) -> Tenant:
+    return tenant_and_key[0]
+
+
+@pytest.fixture
+def key(tenant_and_key: tuple[Tenant, str]) -> str:
+    return tenant_and_key[1]
+
+
+@pytest.fixture
+def job_id(pool: Pool, owner: Tenant) -> UUID:
+    with transaction(pool) as conn:
+        return accept(conn, owner, "entities", [entity(1)])
+
+
+def _opened(connect: Connect, key: str, job_id: UUID, **headers: str) -> _Stream:
+    """A stream, once the server has a thread for it; the test's own time limit bounds that."""
+    while True:
+        stream = _Stream(connect, key, job_id, **headers)
+        if stream.status != 503:
+            return stream
+        stream.close()
+
+
+def _cancel(pool: Pool, job_id: UUID) -> None:
+    with transaction(pool) as conn:
+        assert control.cancel(conn, job_id)
+
+
+def test_a_stream_tells_of_each_state_of_the_progress_and_of_the_end_and_ends(
+    connect: Connect, key: str, job_id: UUID, pool: Pool, redis_url: str, observer: Connection
+) -> None:
+    told = Progress(redis_url)
+    with closing(_opened(connect, key, job_id)) as stream:
+        assert (stream.status, stream.headers["Content-Type"]) == (200, "text/event-stream")
+        assert stream.headers["X-Accel-Buffering"] == "no"
+        events = stream.events()
+        seen = [next(events)]
+        with transaction(pool) as conn:
+            assert claims.claim(conn, job_id)
+        told.moved([job_id])
+        seen.append(next(events))
+        observer.execute("UPDATE jobs SET total = 2, created = 1, progressed_at = clock_timestamp()")
+        told.moved([job_id])
+        seen.append(next(events))
+        _cancel(pool, job_id)
+        seen += events
+    assert [(kind, job["status"], job["processed"]) for kind, _, job in seen] == [
+        ("state", "pending", 0),
+        ("state", "processing", 0),
+        ("progress", "processing", 1),
+        ("end", "cancelled", 1),
+    ]
+    numbers = [number for _, number, _ in seen]
+    assert numbers == sorted(set(numbers))
+
+
+def test_an_event_has_the_job_as_lists_show_it(
+    connect: Connect, key: str, job_id: UUID, pool: Pool, send: Callable[..., Any]
+) -> None:
+    _cancel(pool, job_id)
+    with closing(_opened(connect, key, job_id)) as stream:
+        [(_, _, job)] = stream.events()
+    _, _, answer = send(f"GET {BASE}/batch/jobs")
+    assert job == answer["data"][0]
+
+
+@pytest.fixture
+def send(connect: Connect, key: str) -> Callable[[str], Any]:
+    def send(line: str) -> Any:
+        with connect() as client, client.makefile("rb") as answer:
+            client.sendall(f"{line} HTTP/1.0\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+            head, _, body = answer.read().partition(b"\r\n\r\n")
+            return int(head.split()[1]), head, json.loads(body)
+
+    return send
+
+
+def test_a_client_that_comes_back_is_told_only_of_what_it_has_not_seen(
+    connect: Connect, key: str, job_id: UUID, pool: Pool
+) -> None:
+    with closing(_opened(connect, key, job_id)) as stream:
+        _, number, _ = next(stream.events())
+    with closing(_opened(connect, key, job_id, Last_Event_ID=str(number))) as stream:
+        _cancel(pool, job_id)
+        [(kind, last, _)] = stream.events()
+    assert (kind, last > number) == ("end", True)
+    with closing(_opened(connect, key, job_id, Last_Event_ID="of another server")) as stream:
+        assert [kind for kind, _, _ in stream.events()] == ["end"]
+    with closing(_opened(connect, key, job_id, Last_Event_ID=str(last))) as stream:
+        assert stream.status == 204, "browsers do not connect again"
+
+
+def test_a_stream_beyond_a_quarter_of_the_threads_is_503_and_others_are_served(
+    connect: Connect, key: str, job_id: UUID, send: Callable[..., Any]
+) -> None:
+    with closing(_opened(connect, key, job_id)) as first, closing(_Stream(connect, key, job_id)) as second:
+        assert (first.status, second.status) == (200, 503)
+        assert second.headers["Retry-After"]
+        assert send(f"GET {BASE}/batch/jobs")[0] == 200
+
+
+def test_the_thread_of_a_client_that_left_is_free_before_there_is_anything_to_send(
+    connect: Connect, key: str, job_id: UUID
+) -> None:
+    for _ in range(3):
+        with closing(_opened(connect, key, job_id)) as stream:
+            assert next(stream.events())
+
+
+def test_a_stream_of_another_tenants_job_or_of_none_is_404(
+    connect: Connect, key: str, job_id: UUID, pool: Pool
+) -> None:
+    with transaction(pool) as conn:
+        _, other = make_tenant(conn)
+    with closing(_Stream(connect, other, job_id)) as stream:
+        assert stream.status == 404
+    with closing(_Stream(connect, key, UUID(int=0))) as stream:
+        assert stream.status == 404
+
+
+def test_without_a_hint_a_stream_looks_itself(connect: Connect, key: str, job_id: UUID, pool: Pool) -> None:
+    with closing(_opened(connect, key, job_id)) as stream:
+        events = stream.events()
+        next(events)
+        _cancel(pool, job_id)  # as a command does, which publishes nothing
+        assert [kind for kind, _, _ in events] == ["end"]
+
+
+def test_a_process_that_ends_ends_its_streams_and_their_clients_come_back(
+    database_url: str, servers: TestServers, tmp_path: Path, key: str, job_id: UUID
+) -> None:
+    def connect() -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(TIMEOUT_SECONDS)
+        client.connect(str(tmp_path / "s"))
+        return client
+
+    with ExitStack() as stack:
+        with running(database_url, servers, str(tmp_path / "s")):
+            stream = stack.enter_context(closing(_Stream(connect, key, job_id)))
+            events = stream.events()
+            assert next(events)[0] == "state"
+        assert list(events) == [], "no end, since the job has not ended"
