@@ -18,6 +18,7 @@ from cli.commands.crypto import crypto
 from cli.commands.demo import demo
 from cli.commands.doctor import doctor
 from cli.commands.jobs import jobs
+from cli.commands.jobs_list import jobs_list
 from cli.commands.keys import keys
 from cli.commands.migrate import migrate
 from cli.commands.tenants import tenants
@@ -56,5 +57,6 @@ def main() -> None:
     """
 
 
+jobs.add_command(jobs_list)
 for _command in (up, demo, migrate, tenants, keys, jobs, webhooks, crypto, verify, doctor):
     main.add_command(_command)
