@@ -16,6 +16,7 @@ from ingest.engine.executor import Executor
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
+from ingest.notify.progress import Progress
 from ingest.notify.watched import WatchedJobs
 from ingest.settings import Settings
 
@@ -45,6 +46,7 @@ class Services:
         self.rate_counter = RateCounter(settings)
         self.notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
         self.job_end = JobEndSignal(settings.redis_url)
+        self.progress = Progress(settings.redis_url)
         self.watched_jobs = WatchedJobs(settings.redis_url)
         self.template_cache = TemplateCache()
         self.key_cache = KeyCache()
@@ -88,6 +90,7 @@ class Services:
         return make_executor(
             self.settings,
             self.notifier,
+            progress=self.progress,
             template_cache=self.template_cache,
             wakes_requests=False,
             connections=self.settings.web_threads,

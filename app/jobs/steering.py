@@ -57,7 +57,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
     def cancel(job_id: str) -> Response:
         steered = _steer(job_id, control.cancel, "cancelled", {JobState.CANCELLED})
         with suppress(DatabaseError), transaction(services().pool) as conn:
-            Announcer(services().notifier, services().job_end).announce(conn, [steered.job_id])
+            Announcer(services().notifier, services().job_end, services().progress).announce(conn, [steered.job_id])
         return respond(steered.shape, 200, {})
 
     @bp.post("/batch/jobs/<text:job_id>/pause")
@@ -119,6 +119,7 @@ def _steer(text: str, change: Callable[..., object], participle: str, good: Coll
         idempotency.remember(conn, job_id=job_id)
         steered = _Steered(job_id, _shape(conn, job), result)
     faultpoints.passing("job.steered")
+    services().progress.moved([job_id])
     return steered
 
 

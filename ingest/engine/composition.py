@@ -17,6 +17,7 @@ def make_executor(
     settings: Settings,
     notifier: Notifier,
     *,
+    progress: Progress | None = None,
     template_cache: TemplateCache | None = None,
     wakes_requests: bool = True,
     connections: int = 1,
@@ -28,6 +29,7 @@ def make_executor(
     Args:
         settings: where the servers are, and the largest item.
         notifier: of this process.
+        progress: of this process; None: one of its own.
         template_cache: of this process; None: one of its own.
         wakes_requests: False in a request that runs its own job, for which no other request waits.
         connections: as many jobs may run at once.
@@ -38,7 +40,7 @@ def make_executor(
         open_pool(settings.database_url, WORKER, size=connections),
         notifier,
         JobEndSignal(settings.redis_url) if wakes_requests else None,
-        Progress(settings.redis_url),
+        progress or Progress(settings.redis_url),
         template_cache or TemplateCache(),
         tries=tries,
         watchdog=watchdog,
