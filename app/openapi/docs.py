@@ -13,6 +13,7 @@ from flask_swagger_ui import get_swaggerui_blueprint  # type: ignore[import-unty
 
 from app.http.describe import describe, description_of
 from app.http.responses import as_json
+from app.http.shapes import ERROR_PAGES
 from app.openapi import error_pages, items
 from app.openapi.apis import APIS, OPERATOR, PUBLIC, Api, api_of
 from app.openapi.faces import face
@@ -148,6 +149,7 @@ def _made(app: Flask) -> dict[str, Any]:
         plugins=[plugin],
         info={"description": "Batches of entities, events, states and objects in; jobs to poll out."},
         servers=[{"url": "/"}],
+        externalDocs={"url": ERROR_PAGES, "description": "Every error code, with its cause and what to do"},
         tags=[{"name": name, "description": text} for name, text in TAGS.items()],
     )
     spec.components.security_scheme("key", {"type": "http", "scheme": "bearer"})

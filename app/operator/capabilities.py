@@ -19,6 +19,7 @@ from app.jobs.shape import INLINE_ERRORS, INLINE_WARNINGS
 from app.operator import batch, uploads
 from app.operator.entities import MODE
 from app.operator.envelope import success
+from ingest.db.jobs.gone import REMEMBERED_DAYS
 from ingest.db.jobs.parts import MOST_PARTS
 from ingest.db.webhooks import registry
 from ingest.engine.kinds import KINDS
@@ -88,6 +89,7 @@ def limits(settings: Settings) -> Mapping[str, Any]:
         "warningsInJob": INLINE_WARNINGS,
         "warningsKept": MOST_WARNINGS_KEPT,
         "jobRetentionDays": settings.job_retention_days,
+        "goneDays": REMEMBERED_DAYS,
         "webhooks": registry.MOST,
     }
 

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from ingest.db.connection.pool import Connection
 
-# A call about a job that is gone is told so for this long, and after it that there is no such job.
-REMEMBERED = "interval '90 days'"
+# A call about a job that is gone is told so for so many days, and after them that there is no such job.
+REMEMBERED_DAYS = 90
+_REMEMBERED = f"interval '{REMEMBERED_DAYS} days'"
 
 
-_IS_GONE = f"SELECT FROM gone_ids WHERE id = %s AND tenant_id = %s AND gone_at > now() - {REMEMBERED}"
+_IS_GONE = f"SELECT FROM gone_ids WHERE id = %s AND tenant_id = %s AND gone_at > now() - {_REMEMBERED}"
 
 
 def is_gone(conn: Connection, tenant_id: int, public_id: UUID) -> bool:
@@ -27,7 +28,7 @@ def is_gone(conn: Connection, tenant_id: int, public_id: UUID) -> bool:
 
 _FORGET = f"""
 DELETE FROM gone_ids WHERE id = ANY (ARRAY(
-    SELECT id FROM gone_ids WHERE gone_at <= now() - {REMEMBERED}
+    SELECT id FROM gone_ids WHERE gone_at <= now() - {_REMEMBERED}
     ORDER BY gone_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """
 
