@@ -10,8 +10,9 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Flask, Response, current_app
 from flask_swagger_ui import get_swaggerui_blueprint  # type: ignore[import-untyped] # it has no types
+from werkzeug.routing import Rule
 
-from app.http.describe import describe, description_of
+from app.http.describe import Description, describe, description_of
 from app.http.responses import as_json
 from app.http.shapes import ERROR_PAGES
 from app.openapi import error_pages, items
@@ -123,7 +124,7 @@ def _paths(app: Flask, api: Api) -> dict[str, Any]:
     return {path: whole[path] for path in paths}
 
 
-def _described(app: Flask) -> list[tuple[Any, Any, Api | None]]:
+def _described(app: Flask) -> list[tuple[Rule, Description, Api | None]]:
     """Return each route that the document shows, with its description and its API; the first address of each call."""
     found = []
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):

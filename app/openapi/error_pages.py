@@ -26,8 +26,7 @@ _INTRODUCTION = (
     "case."
 )
 
-
-_WIDTH = 128
+_WIDTH = 128  # of Markdown, as of our other pages
 
 
 @bp.get("", strict_slashes=False)
@@ -68,7 +67,7 @@ def _bullets(code: Code) -> str:
 
 
 def _filled(text: str, indent: str = "") -> str:
-    """Return a paragraph of Markdown in lines as wide as those of our other pages."""
+    """Return a paragraph of Markdown, each line but the first indented."""
     return textwrap.fill(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 

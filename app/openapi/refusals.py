@@ -8,7 +8,7 @@ from werkzeug.routing import Rule
 from app.http.describe import Description
 from app.http.shapes import ref
 from app.openapi.apis import Api
-from app.openapi.codes import CODES, address
+from app.openapi.codes import CODES, Code, address
 from ingest.errors import (
     DiskFull,
     Gone,
@@ -60,15 +60,23 @@ def _found(rule: Rule, description: Description, api: Api) -> Iterator[tuple[int
 
 
 def _answer(status: int, names: list[str], description: Description, api: Api) -> dict[str, Any]:
-    texts = [f"[`{name}`]({address(name)}): {CODES[name].meaning}" for name in names]
+    meanings = {name: _page(name).meaning for name in names}
+    texts = [f"[`{name}`]({address(name)}): {meaning}" for name, meaning in meanings.items()]
     examples = {
-        name: {"summary": CODES[name].meaning, "value": _example(status, name, description, api)} for name in names
+        name: {"summary": meaning, "value": _example(status, name, description, api)}
+        for name, meaning in meanings.items()
     }
     schema = ref(api.failures.get(status, api.failure))
     return {
         "description": texts[0] if len(texts) == 1 else "\n".join(f"- {text}" for text in texts),
         "content": {"application/json": {"schema": schema, "examples": examples}},
     }
+
+
+def _page(name: str) -> Code:
+    if name not in CODES:
+        raise LookupError(f"{name} has no page: add it to app/openapi/codes/, and run `make error-pages`")
+    return CODES[name]
 
 
 def _example(status: int, name: str, description: Description, api: Api) -> dict[str, Any]:

@@ -57,7 +57,8 @@ CODES = (
         meaning="The tenant has as many of these as it may have.",
         cause="Keys, templates, webhooks and open uploads have a limit for each tenant, so that none takes the room "
         "of others; so have the tries of a delivery.",
-        remedy="Revoke, complete or delete some of those that are there; the message names the limit.",
+        remedy="Revoke, complete or delete some of those that are there, or wait until some have ended; the message "
+        "names the limit.",
         message="This tenant has 1000 open uploads, the most that it may have; complete or delete some of them",
     ),
     Code(
@@ -91,7 +92,7 @@ CODES = (
         name="WRONG_STATE",
         meaning="What the call is about is in a state in which this cannot be done.",
         cause="It has moved on since the client looked: an upload was completed and takes no more parts, a webhook is "
-        "disabled, or a job has ended.",
+        "disabled, a job has ended, or did not come as CSV.",
         remedy="Read its state anew and go on from there; the message names the state.",
         message="This upload was completed; it takes no more parts, and cannot be deleted",
     ),
@@ -165,7 +166,8 @@ CODES = (
     ),
     Code(
         name="UNAVAILABLE",
-        meaning="The database cannot be reached or is too busy, or the server reads as many long bodies as it can.",
+        meaning="The database cannot be reached or is too busy, or the server reads or sends as many long bodies "
+        "as it can.",
         cause="A restart, a failover or an overload. Such times are short as a rule.",
         remedy="Send the request again after the seconds that `Retry-After` names, a write with the same "
         "`Idempotency-Key`: where the connection was lost, the first request may have been stored. `/readyz` and "

@@ -9,7 +9,8 @@ CODES = (
         cause="A member is missing, unknown to the template or of a wrong type; a value is not of the type that the "
         "template gives its field; an id cannot stand in a URL; or a row of CSV has a faulty cell.",
         remedy="Correct what the message names, at the place in the item that `field` points to, and send the item "
-        "again; others of its batch are stored. `GET /templates/{id}/json-schema` has all rules.",
+        "again; others of its batch are stored. `errors.ndjson` of the job hands all bad items out to be corrected, "
+        "and `GET /templates/{id}/json-schema` has all rules.",
         message='Missing required field: "email"',
     ),
     Code(
