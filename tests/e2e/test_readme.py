@@ -35,7 +35,7 @@ def page(request):
 def pasted(page, stack, tmp_path):
     """All blocks of a page pasted into one shell, one after the other, for a tenant of their own."""
     script = "\n".join(blocks(page)).replace("http://127.0.0.1:8000", stack.api.removesuffix("/operator-data-api"))
-    script = script.replace("curl -sS", "curl -sSw '\\n'").replace(".venv/bin/sluice", str(SLUICE))
+    script = script.replace("curl -sS ", "curl -sSw '\\n' ").replace(".venv/bin/sluice", str(SLUICE))
     own = f'$({SLUICE} keys create --prefix oh_live --tenant $({SLUICE} tenants create "Acme" --template tpl_igaming))'
     return subprocess.run(
         ["/bin/bash", "-euo", "pipefail"],
@@ -53,7 +53,9 @@ def test_every_block_of_a_page_works_as_pasted(page, pasted):
     assert pasted.returncode == 0, pasted.stderr + pasted.stdout
     answers = [json.loads(line) for line in pasted.stdout.splitlines() if line.startswith("{")]
     text = "\n".join(blocks(page))
-    assert len(answers) == text.count("curl -sS") - text.count("$(curl -sS"), "the others go into a variable"
+    unchanged = pasted.stdout.count("HTTP/1.1 304 ")
+    assert len(answers) + unchanged == text.count("curl -sS ") - text.count("$(curl -sS "), "others go into a variable"
+    assert pasted.stdout.count("event: end") == text.count("curl -sSN "), "a stream goes on to the end of its job"
     assert all(answer.get("success", True) is True and "error" not in answer for answer in answers), answers
     for job_id in re.findall(r"job_[0-9a-f]+", pasted.stderr):
         assert job_id in pasted.stdout, "the job that a variable holds is polled"
