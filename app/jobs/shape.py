@@ -1,6 +1,6 @@
 """A job, its errors and warnings as the wire shows them (docs/contracts/operator.md section 5)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -61,8 +61,8 @@ def row_shape(job: Job, place: Place) -> dict[str, Any]:
 
 def links_of(job: Job) -> Callable[[str], str]:
     """Return the paths of a job's calls by their names, under the base path that this request came by."""
-    paths = {call: address_of(job.id, endpoint) for call, endpoint in _ENDPOINTS.items()}
-    return paths.__getitem__
+    patterns, spelling = _patterns(request.script_root, request.blueprints[-1]), ids.spell(ids.JOB, job.id)
+    return lambda call: patterns[call].replace(_ANY_JOB, spelling)
 
 
 def error_list(errors: Sequence[ItemError]) -> list[dict[str, Any]]:
@@ -91,6 +91,12 @@ def address_of(job_id: UUID, endpoint: str) -> str:
     # The API's blueprint is the outermost one; the job is mounted beside the blueprint that asks.
     pattern = _pattern(request.script_root, f"{request.blueprints[-1]}.jobs.{endpoint}")
     return pattern.replace(_ANY_JOB, ids.spell(ids.JOB, job_id))
+
+
+@lru_cache(100)
+def _patterns(script_root: str, api: str) -> Mapping[str, str]:
+    """Return the paths of all calls that a job links to, for any job: a list would look up some hundreds."""
+    return {call: _pattern(script_root, f"{api}.jobs.{endpoint}") for call, endpoint in _ENDPOINTS.items()}
 
 
 @lru_cache(100)

@@ -13,7 +13,7 @@ from ingest.jobs import JobState
 
 @click.group()
 def jobs() -> None:
-    """Cancel jobs.
+    """List jobs, read their errors, and cancel them.
 
     Example: sluice jobs cancel job_0198c2a45f1e7cc398c4dc0c0c07398f
     """

@@ -18,11 +18,14 @@ COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, 
 # A job shows the ids of at most so many jobs that sent items of it again.
 MOST_RETRIES_SHOWN = 100
 
-# Beside COLUMNS, which claims return as well, all that a job shows.
-SHOWN = f"""{COLUMNS}, j.seq, j.parent_job_id,
+# Beside COLUMNS, which claims return as well, all that a job shows. Rows are compared, rather than each column, so that
+# no plan reads all jobs in the order of their ids for the few that have a parent.
+SHOWN: LiteralString = f"""{COLUMNS}, j.seq, j.parent_job_id,
        ARRAY(SELECT c.id FROM jobs c
-             WHERE c.parent_job_id = ANY (ARRAY[j.id]) AND c.parent_job_id IS NOT NULL AND c.status <> 'receiving'
-             ORDER BY c.id LIMIT {MOST_RETRIES_SHOWN}) AS retried_by"""
+             WHERE (c.parent_job_id, c.id) > (j.id, '{UUID(int=0)}')
+               AND (c.parent_job_id, c.id) < (j.id, '{UUID(int=2**128 - 1)}')
+               AND c.parent_job_id IS NOT NULL AND c.status <> 'receiving'
+             ORDER BY c.parent_job_id, c.id LIMIT {MOST_RETRIES_SHOWN}) AS retried_by"""
 
 _GET = f"SELECT {COLUMNS} FROM jobs j WHERE j.id = %s"
 

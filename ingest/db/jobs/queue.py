@@ -3,8 +3,10 @@
 All of it is a look at a bounded number of rows, and an estimate: tenants take turns, and jobs come and go meanwhile.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
@@ -72,9 +74,11 @@ def _places_of_tenant(conn: Connection, tenant_id: int, jobs: Sequence[Job]) -> 
     left_of_tenant: dict[int, int] = {}
     for queued in others:
         left_of_tenant[queued.tenant_id] = left_of_tenant.get(queued.tenant_id, 0) + queued.left
+    in_order = sorted(own, key=lambda queued: queued.seq)
+    seqs, sums = [queued.seq for queued in in_order], [0, *accumulate(queued.left for queued in in_order)]
     places = {}
     for job in jobs:
-        before = sum(queued.left for queued in own if queued.seq < job.seq)
+        before = sums[bisect_left(seqs, job.seq)]
         ahead = before + sum(min(left, before + _TURN_ITEMS) for left in left_of_tenant.values())
         is_whole = len(own) < _OWN_JOBS
         eta = (ahead + job.total) / rate if rate and is_whole else None

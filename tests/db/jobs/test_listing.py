@@ -8,14 +8,14 @@ from uuid import UUID
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import claims, control, listing, receiving
+from ingest.db.jobs import claims, control, listing, lookup, receiving
 from ingest.db.jobs.listing import LOOKED_AT, JobFilter
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
 from ingest.jobs import JobOptions, JobState
 from tests.support.factories import accept, entity, event, make_tenant, new_job
 
-_MANY = 5_000
+_MANY = 20_000
 _MOST_READ = 2 * LOOKED_AT + 10
 
 # A tenant's history, all of one kind, ended well, without a label; `ids` grow as those of the product do.
@@ -199,6 +199,11 @@ def test_no_page_reads_more_rows_than_it_may_however_few_it_shows(
     observer.execute(f"UPDATE jobs SET {marks} WHERE id = %s".encode(), (oldest[0], oldest[0]))
     if analyzed:
         observer.execute("VACUUM ANALYZE")
+    with transaction(pool) as conn:
+        before = _read(conn)
+        assert lookup.show(conn, oldest[0]) is not None
+        assert _read(conn) - before <= 2
+        conn.execute("SELECT pg_stat_force_next_flush()")
     rare: list[dict[str, Any]] = [
         *({"has_errors": True}, {"label": "rare"}, {"parent": oldest[0]}, {"statuses": [JobState.FAILED]}),
         {"created_before": datetime.now(UTC) - timedelta(minutes=_MANY - 1)},
