@@ -21,6 +21,7 @@ from ingest.jobs import JobOptions
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
+from ingest.notify.progress import Progress
 from tests.support.factories import (
     accept,
     begin_part,
@@ -137,9 +138,8 @@ def test_a_job_whose_block_is_under_way_is_well(database_url: str, pool: Pool, o
     template_cache = once(lambda: seen.append(found(database_url)))
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", [entity(number) for number in range(4)], block_items=2)
-    Executor(pool, Notifier(celery_app(redis_url), redis_url), JobEndSignal(redis_url), template_cache).run(
-        job_id, seconds=60
-    )
+    notifier = Notifier(celery_app(redis_url), redis_url)
+    Executor(pool, notifier, JobEndSignal(redis_url), Progress(redis_url), template_cache).run(job_id, seconds=60)
     assert seen == [{}]
 
 
