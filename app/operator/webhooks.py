@@ -28,7 +28,7 @@ bp = Blueprint("webhooks", __name__)
 bp.before_request(rate_limit.scope("settings"))
 
 _LIMIT = query.Whole(name="limit", most=200, default=50)
-_Place = Annotated[int, msgspec.Meta(ge=1, lt=2**63)]
+_Place = Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
 
 
 @bp.post("/webhooks")

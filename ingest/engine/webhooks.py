@@ -129,7 +129,7 @@ def compose(conn: Connection, claims: Sequence[Claim]) -> dict[UUID, bytes]:
 
 
 def _data(conn: Connection, claim: Claim) -> Mapping[str, Any]:
-    job = None if claim.job_id is None else lookup.get(conn, claim.job_id)
+    job = None if claim.job_id is None else lookup.show(conn, claim.job_id)
     if job is None:
         return {"webhookId": ids.spell(ids.WEBHOOK, claim.webhook_id)}
     address = f"{_JOBS}/{ids.spell(ids.JOB, job.id)}"

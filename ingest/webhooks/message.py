@@ -3,7 +3,7 @@
 import base64
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -46,7 +46,8 @@ def headers(message_id: str, sent_at: datetime, content: bytes, signing_secrets:
         content: the body.
         signing_secrets: those that count, the newest first: more than one while a secret is rotated.
     """
-    signatures = (Webhook(secret).sign(message_id, sent_at, content.decode()) for secret in signing_secrets)
+    in_utc = sent_at.astimezone(UTC)  # the library takes any other zone for UTC
+    signatures = (Webhook(secret).sign(message_id, in_utc, content.decode()) for secret in signing_secrets)
     return {
         "Content-Type": "application/json",
         "User-Agent": USER_AGENT,

@@ -150,6 +150,13 @@ class Start:
         sweep.until_line("sweep_started")
         return sweep
 
+    def webhooks(self, settings: Settings, **env: str) -> Process:
+        """Start the process that sends messages, with the master keys of these settings."""
+        keys = {"SLUICE_MASTER_KEYS": settings.master_keys, "SLUICE_WEBHOOK_ALLOW_PRIVATE": "True"}
+        webhooks = self._start("webhooks", [sys.executable, "-m", "worker.webhooks"], **keys, **env)
+        webhooks.until_line("webhooks_started")
+        return webhooks
+
     def web(self, *, port: int | None = None, **env: str) -> str:
         """Start the API, on a free port if none is named, and return its address."""
         port = port or free_port()

@@ -61,11 +61,12 @@ def status(code: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None
 
 
 @contextmanager
-def receiving(wrap: Callable[[ThreadingHTTPServer], str] | None = None) -> Iterator[Receiver]:
-    """Run a receiver on a free port of this machine.
+def receiving(wrap: Callable[[ThreadingHTTPServer], str] | None = None, *, port: int = 0) -> Iterator[Receiver]:
+    """Run a receiver on this machine, on a free port if none is named.
 
     Args:
         wrap: changes the server before it runs, such as for TLS, and returns its URL.
+        port: where it listens.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,7 +78,7 @@ def receiving(wrap: Callable[[ThreadingHTTPServer], str] | None = None) -> Itera
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # type: ignore[method-assign] # a sender that has hung up is no news
     url = wrap(server) if wrap else f"http://127.0.0.1:{server.server_address[1]}/hook"

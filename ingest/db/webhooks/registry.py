@@ -126,10 +126,10 @@ def get(conn: Connection, tenant_id: int, webhook_id: UUID) -> Webhook:
 _CHANGE = f"""
 UPDATE webhooks w
 SET url = coalesce(%(url)s, url), events = coalesce(%(events)s::text[], events),
-    description = CASE WHEN %(describes)s THEN %(description)s ELSE description END,
-    disabled_at = CASE %(enabled)s WHEN true THEN NULL WHEN false THEN coalesce(disabled_at, now())
+    description = CASE WHEN %(describes)s THEN %(description)s::text ELSE description END,
+    disabled_at = CASE %(enabled)s::boolean WHEN true THEN NULL WHEN false THEN coalesce(disabled_at, now())
                   ELSE disabled_at END,
-    disabled_reason = CASE %(enabled)s WHEN true THEN NULL WHEN false THEN coalesce(disabled_reason, 'CLIENT')
+    disabled_reason = CASE %(enabled)s::boolean WHEN true THEN NULL WHEN false THEN coalesce(disabled_reason, 'CLIENT')
                       ELSE disabled_reason END,
     updated_at = now()
 WHERE w.id = %(id)s AND w.tenant_id = %(tenant_id)s AND w.deleted_at IS NULL
