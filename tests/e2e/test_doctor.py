@@ -17,10 +17,12 @@ from cli.stack.running import running_servers
 from ingest.db import doctor as facts
 from ingest.db.connection.migrate import migrate
 from ingest.db.connection.pool import WORKER, connect, transaction
+from ingest.db.webhooks import deliveries, registry
 from ingest.ids import spell, uuid7
 from ingest.machine.disk import Room
 from ingest.notify.broker import celery_app
 from ingest.notify.notifier import Notifier
+from ingest.webhooks.message import EVENTS
 from tests.support.factories import accept, entity, event, make_tenant, run_pending
 
 _NOWHERE = {"DATABASE_URL": "postgresql:///sluice?host=/nowhere", "REDIS_URL": "unix:///nowhere/redis"}
@@ -265,7 +267,7 @@ def test_commits_that_do_not_wait_for_the_disk_are_a_warning_which_exits_0(docto
 def test_settings_that_may_take_more_connections_than_there_are_are_a_warning(doctor):
     level, found = doctor(SLUICE_WEB_WORKERS="256", SLUICE_WEB_THREADS="256")["connections"]
     assert level == "warn"
-    assert f"up to {256 * 256 + 2 + 3}" in found
+    assert f"up to {256 * 256 + 2 + 4}" in found
 
 
 def test_dead_rows_that_nobody_clears_away_are_a_warning(doctor, execute):
@@ -301,6 +303,20 @@ def test_a_sweep_that_is_late_is_a_fail_whether_it_is_connected_or_not(doctor, e
         assert (level, "does not keep up" in found) == ("fail", True)
         execute("UPDATE jobs SET check_at = now() WHERE id = %s", (job_id,))
         assert doctor().level("sweep") == "ok"
+
+
+def test_messages_that_nobody_sends_are_a_fail_and_late_ones_a_warning(doctor, pool, execute, database_url):
+    assert doctor()["webhooks"] == ("ok", "0 connected, and no message waits to be sent")
+    with transaction(pool) as conn:
+        tenant = make_tenant(conn)[0]
+        wanted = {"url": "https://x.example", "events": EVENTS, "description": None, "secret": "x"}
+        deliveries.add_test(conn, registry.create(conn, uuid7(), tenant.id, **wanted).id)
+    assert doctor().level("webhooks") == "ok"
+    execute("UPDATE webhook_deliveries SET next_at = now() - interval '2 minutes'")
+    level, found = doctor()["webhooks"]
+    assert (level, "120 s" in found) == ("fail", True)
+    with closing(connect(database_url, "sluice-webhooks")):
+        assert doctor().level("webhooks") == "warn"
 
 
 def test_jobs_that_wait_with_no_worker_connected_are_a_warning_and_then_a_fail(doctor, execute, database_url, job_id):
