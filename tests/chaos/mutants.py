@@ -41,9 +41,48 @@ _ATOMIC, _EARLY = "tests/engine/test_atomic.py", "tests/engine/test_job_ends_ear
 _DRY = "tests/engine/test_validate_only.py"
 _UPLOADS = "tests/db/jobs/test_uploads.py"
 _TRIALS = "tests/engine/test_trial.py"
+_RECORDING, _SENDING = "tests/db/webhooks/test_recording.py", "tests/webhooks/test_sending.py"
 _WRITTEN = 'faultpoints.passing("block.written")'
 
 MUTANTS = (
+    Mutant(
+        "the message that the announcement leaves",
+        (("ingest/engine/announcer.py", "            recording.record(conn, told)", "            pass"),),
+        (
+            f"{_RECORDING}::test_the_worker_that_ends_a_job_leaves_its_message",
+            f"{_RECORDING}::test_sweep_leaves_the_message_of_an_end_that_no_process_announced",
+        ),
+    ),
+    Mutant(
+        "the lease of a message",
+        (
+            (
+                "ingest/db/webhooks/sending.py",
+                "SET next_at = now() + make_interval(secs => {LEASE_SECONDS}), tries",
+                "SET tries",
+            ),
+        ),
+        ("tests/worker/test_webhooks.py::test_a_mark_that_comes_after_the_lease_changes_nothing",),
+    ),
+    Mutant(
+        "the check of a receiver's addresses",
+        (("ingest/webhooks/sending.py", "all(map(is_public, found))", "True"),),
+        (
+            f"{_SENDING}::test_a_name_with_an_address_that_is_not_public_is_not_connected_to",
+            f"{_SENDING}::test_a_resolver_that_changes_its_answer_is_asked_once_a_try",
+        ),
+    ),
+    Mutant(
+        "the deadline of a try",
+        (
+            (
+                "ingest/webhooks/sending.py",
+                "return self._stream.read(max_bytes, _left(self._deadline))",
+                "return self._stream.read(max_bytes, 5)",
+            ),
+        ),
+        (f"{_SENDING}::test_a_receiver_that_trickles_gains_no_time",),
+    ),
     Mutant(
         "the block lock",
         (("ingest/db/jobs/blocks.py", "FOR UPDATE OF b {skip}", ""),),

@@ -20,7 +20,8 @@ _LANE_OF_CALLBACK: LiteralString = (
 )
 
 # An end has the same message id however often it is recorded, since a job ends once. A webhook that is being deleted is
-# waited for, and then left out; FOR KEY SHARE is no hindrance to other changes of it.
+# waited for, and then left out; FOR KEY SHARE is no hindrance to other changes of it. The row of a callback is there
+# already if its job was paused before: its client may have changed it since.
 _RECORD: LiteralString = f"""
 WITH told AS MATERIALIZED (
     SELECT j.id, j.tenant_id, j.status, coalesce(j.ended_at, now()) AS occurred_at, j.options -> 'callback' AS callback,
@@ -43,7 +44,9 @@ WITH told AS MATERIALIZED (
 ), wanted AS (
     SELECT job_id, webhook_id, webhook_id AS lane FROM own
     UNION ALL
-    SELECT id, id, callback_lane FROM told WHERE callback IS NOT NULL
+    SELECT t.id, t.id, t.callback_lane FROM told t WHERE t.callback IS NOT NULL AND coalesce(
+        (SELECT w.disabled_at IS NULL AND w.deleted_at IS NULL AND 'job.' || t.status = ANY (w.events)
+         FROM webhooks w WHERE w.id = ANY (ARRAY[t.id]) LIMIT 1), true)
 )
 INSERT INTO webhook_deliveries (id, webhook_id, tenant_id, job_id, lane, event, occurred_at)
 SELECT CASE t.status WHEN 'paused' THEN gen_random_uuid() ELSE md5(w.webhook_id::text || t.id::text)::uuid END,

@@ -68,6 +68,19 @@ def test_a_message_that_is_recorded_again_after_a_crash_has_the_same_id(conn: Co
     assert len(seen) == 1
 
 
+def test_a_callback_that_its_client_deleted_or_disabled_before_the_end_is_not_told(
+    conn: Connection, tenant: Tenant
+) -> None:
+    jobs = [cancelled(conn, tenant, options=_CALLBACK) for _ in range(3)]
+    recording.record(conn, jobs)  # as when they were paused
+    conn.execute("DELETE FROM webhook_deliveries")
+    registry.delete(conn, tenant.id, jobs[0])
+    registry.change(conn, tenant.id, jobs[1], {"enabled": False})
+    registry.change(conn, tenant.id, jobs[2], {"events": ["job.failed"]})
+    assert purging.purge_webhooks(conn, limit=10) == 0
+    assert recording.record(conn, jobs) == 0
+
+
 def test_nothing_is_recorded_of_another_tenants_jobs_or_of_jobs_under_way(conn: Connection, tenant: Tenant) -> None:
     stranger, _ = make_tenant(conn)
     webhook(conn, stranger)
