@@ -68,6 +68,19 @@ def test_a_message_that_is_recorded_again_after_a_crash_has_the_same_id(conn: Co
     assert len(seen) == 1
 
 
+def test_each_pause_of_a_job_leaves_a_message_of_its_own(conn: Connection, tenant: Tenant) -> None:
+    own = webhook(conn, tenant)
+    job_id = accept(conn, tenant, "entities", [entity()], options=_CALLBACK)
+    for _ in range(2):
+        assert control.pause(conn, job_id)
+        assert control.resume(conn, job_id)
+    told = messages(conn)
+    assert sorted(told) == sorted([(own.id, job_id, "job.paused"), (job_id, job_id, "job.paused")] * 2)
+    assert control.cancel(conn, job_id)
+    recording.record(conn, [job_id])
+    assert messages(conn)[4:] == [(own.id, job_id, "job.cancelled"), (job_id, job_id, "job.cancelled")]
+
+
 def test_a_callback_that_its_client_deleted_or_disabled_before_the_end_is_not_told(
     conn: Connection, tenant: Tenant
 ) -> None:
