@@ -29,8 +29,6 @@ from ingest.errors import DatabaseError, InvalidInput, WrongState
 from ingest.ids import JOB, spell
 from ingest.jobs import LONGEST_LABEL, Job, JobState
 
-_NOT_ENDED = frozenset(state for state in JobState if not state.ended)
-
 
 def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
     """Add the calls to a job's blueprint.
@@ -73,7 +71,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
     @bp.post("/batch/jobs/<text:job_id>/resume")
     @describe("Let a paused job go on, in its former place", operation=f"resume{noun}", **steering)
     def resume(job_id: str) -> Response:
-        steered = _steer(job_id, control.resume, "resumed", _NOT_ENDED)
+        steered = _steer(job_id, control.resume, "resumed", control.NOT_ENDED)
         services().notifier.notify(steered.job_id)
         return respond(steered.shape, 200, {})
 

@@ -1,22 +1,65 @@
-"""`sluice jobs`: what an operator does to a batch that was accepted."""
+"""`sluice jobs`: what an operator sees of a batch that was accepted, and does to it."""
 
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import click
 
-from cli.options import data_dir_option, database, json_option, print_json
-from ingest.db.jobs import control, lookup
-from ingest.errors import NotFound, ValidationFailed
+from cli.options import data_dir_option, database, json_option, print_json, print_table
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs import blocks, control, lookup, queue, timeline
+from ingest.engine.job_shape import INLINE_WARNINGS, job_without_errors
+from ingest.errors import NotFound, WrongState
 from ingest.ids import JOB, parse_any, spell
-from ingest.jobs import JobState
+from ingest.jobs import Job, JobState
+from ingest.timestamps import timestamp
+
+# The last things that happened to a job, in its text and its JSON; the API pages through all.
+_MOST_ENTRIES = 1_000
 
 
 @click.group()
 def jobs() -> None:
-    """List jobs, read their errors, and cancel them.
+    """List and show jobs and their errors; cancel, pause and resume them.
 
     Example: sluice jobs cancel job_0198c2a45f1e7cc398c4dc0c0c07398f
     """
+
+
+@jobs.command()
+@click.argument("job")
+@data_dir_option
+@json_option
+def show(job: str, data_dir: Path, *, as_json: bool) -> None:
+    """Show where JOB stands, and what happened to it.
+
+    JOB is its id as the API and the log spell it, or its UUID as the database does.
+
+    Example: sluice jobs show job_0198c2a45f1e7cc398c4dc0c0c07398f
+    """
+    with database(data_dir) as conn:
+        found = _found(conn, job)
+        warnings = [warning for _, warning in blocks.warnings_of(conn, found.id, limit=INLINE_WARNINGS)]
+        place = queue.places_of(conn, [found])[found.id]
+        members = job_without_errors(found, warnings, lambda call: call, place)
+        entries = timeline.page(conn, found.id, limit=_MOST_ENTRIES)
+    del members["links"]
+    told = [(timestamp(entry.at), entry.what, entry.actor, entry.detail) for entry in entries]
+    if as_json:
+        shown = [dict(zip(("at", "what", "by", "detail"), entry, strict=True)) for entry in told]
+        print_json({**members, "timeline": shown})
+        return
+    print_table(("member", "value"), [(name, _text(value)) for name, value in members.items()])
+    click.echo()
+    print_table(("at", "what", "by", "detail"), told)
+
+
+def _text(value: Any) -> object:
+    """Return a member for people: counts side by side, and nothing for null."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {inner}" for name, inner in value.items() if inner)
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 @jobs.command()
@@ -30,16 +73,77 @@ def cancel(job: str, data_dir: Path, *, as_json: bool) -> None:
 
     Example: sluice jobs cancel job_0198c2a45f1e7cc398c4dc0c0c07398f
     """
-    job_id = parse_any(JOB, job)
-    job = spell(JOB, job_id)
+    # Sweep announces the end: this terminal is no log, and Redis may be out of the command's reach.
+    _steer(job, control.cancel, "cancelled", {JobState.CANCELLED}, data_dir, as_json=as_json)
+
+
+@jobs.command()
+@click.argument("job")
+@data_dir_option
+@json_option
+def pause(job: str, data_dir: Path, *, as_json: bool) -> None:
+    """Begin no further block of JOB until it is resumed. A block under way is written and counted.
+
+    JOB is its id as the API and the log spell it, or its UUID as the database does. Later jobs wait for it no more, nor
+    for jobs that wait for it by ?after=.
+
+    Example: sluice jobs pause job_0198c2a45f1e7cc398c4dc0c0c07398f
+    """
+    _steer(job, control.pause, "paused", {JobState.PAUSED}, data_dir, as_json=as_json)
+
+
+@jobs.command()
+@click.argument("job")
+@data_dir_option
+@json_option
+def resume(job: str, data_dir: Path, *, as_json: bool) -> None:
+    """Let JOB, which is paused, go on in its former place.
+
+    JOB is its id as the API and the log spell it, or its UUID as the database does.
+
+    Example: sluice jobs resume job_0198c2a45f1e7cc398c4dc0c0c07398f
+    """
+    _steer(job, control.resume, "resumed", control.NOT_ENDED, data_dir, as_json=as_json)
+
+
+def _steer(
+    text: str,
+    change: Callable[[Connection, Any], object],
+    participle: str,
+    good: Collection[JobState],
+    data_dir: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """Change a job as the API does. The sweeper notifies workers, within seconds.
+
+    Args:
+        text: its id.
+        change: does nothing where the job's state does not let it.
+        participle: what it makes of the job.
+        good: the states in which the job is then as the operator wants it.
+        data_dir: as of `database`.
+        as_json: print JSON.
+
+    Raises:
+        NotFound: there is no such job.
+        WrongState: the job is in another state.
+    """
     with database(data_dir) as conn:
-        # Sweep announces the end: this terminal is no log, and Redis may be out of the command's reach.
-        if not control.cancel(conn, job_id):
-            found = lookup.get(conn, job_id)
-            if found is None or found.status is JobState.RECEIVING:
-                raise NotFound(f"There is no job {job}")
-            raise ValidationFailed(f"{job} has ended already: {found.status}")
+        job = _found(conn, text)
+        change(conn, job.id)
+        status = _found(conn, text).status
+        if status not in good:
+            raise WrongState(f"{spell(JOB, job.id)} is {status}, so it cannot be {participle}")
     if as_json:
-        print_json({"id": job})
+        print_json({"id": spell(JOB, job.id), "status": status})
     else:
-        click.echo(f"cancelled {job}")
+        click.echo(f"{participle} {spell(JOB, job.id)}")
+
+
+def _found(conn: Connection, text: str) -> Job:
+    job_id = parse_any(JOB, text)
+    found = lookup.show(conn, job_id)
+    if found is None or found.status is JobState.RECEIVING:
+        raise NotFound(f"There is no job {spell(JOB, job_id)}")
+    return found

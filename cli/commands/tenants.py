@@ -20,7 +20,7 @@ def _checked_name(context: click.Context, parameter: click.Parameter, name: str)
 
 @click.group()
 def tenants() -> None:
-    """Create, list, suspend and resume tenants. A tenant is a dataset, which its keys open.
+    """Create, list, set, suspend and resume tenants. A tenant is a dataset, which its keys open.
 
     Example: sluice tenants create "Acme Games"
     """
@@ -64,15 +64,43 @@ def list_(data_dir: Path, *, as_json: bool) -> None:
                     "name": tenant.name,
                     "createdAt": tenant.created_at,
                     "suspendedAt": tenant.suspended_at,
+                    "weight": tenant.weight,
                 }
                 for tenant in everyone
             ]
         )
     else:
         print_table(
-            ("id", "name", "created", "suspended"),
-            [(tenant.public_id, tenant.name, tenant.created_at, tenant.suspended_at) for tenant in everyone],
+            ("id", "name", "created", "suspended", "weight"),
+            [
+                (tenant.public_id, tenant.name, tenant.created_at, tenant.suspended_at, tenant.weight)
+                for tenant in everyone
+            ],
         )
+
+
+@tenants.command("set")
+@click.argument("tenant", type=click.UUID)
+@click.option(
+    "--weight",
+    type=click.IntRange(1, db.MOST_WEIGHT),
+    required=True,
+    help="How many blocks a worker runs of its jobs before it is another tenant's turn. The default is 1.",
+)
+@data_dir_option
+@json_option
+def set_(tenant: UUID, weight: int, data_dir: Path, *, as_json: bool) -> None:
+    """Say how TENANT (its id) is served. Workers heed it within 10 seconds.
+
+    Example: sluice tenants set 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --weight 4
+    """
+    with database(data_dir) as conn:
+        if not db.set_weight(conn, tenant, weight):
+            raise NotFound(f"There is no tenant {tenant}")
+    if as_json:
+        print_json({"id": tenant, "weight": weight})
+    else:
+        click.echo(f"set {tenant}")
 
 
 @tenants.command()

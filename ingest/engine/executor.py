@@ -14,6 +14,7 @@ from ingest.db.connection.pool import Connection, autocommit
 from ingest.db.jobs import claims, lookup
 from ingest.db.jobs.claims import Claim
 from ingest.engine.runner import Claiming, Delivery, JobRunner
+from ingest.engine.turns import Weights
 from ingest.errors import TryAgain, Unavailable
 from ingest.ids import JOB, spell
 from ingest.jobs import WAITS_FOR, JobState
@@ -32,23 +33,15 @@ _AWAITED_BY_OTHER_KINDS = {earlier for kind, kinds in WAITS_FOR.items() for earl
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.engine.executor")
 
 
-@dataclass(slots=True)
-class LastRun:
-    """The job that a process ran last: the next tenant is next in turn, and other kinds may have waited for it."""
-
-    tenant_id: int = 0
-    kind: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Executor(JobRunner):
     """Runs jobs, and wakes other workers if more are queued than it can run.
 
     Attributes:
-        last: what this process ran last; all others are as of JobRunner.
+        weights: of the tenants; all others are as of JobRunner.
     """
 
-    last: LastRun = field(default_factory=LastRun)
+    weights: Weights = field(default_factory=Weights)
 
     def run(self, job_id: UUID, *, seconds: float) -> Delivery:
         """Run a job as far as it goes in the time.
@@ -126,14 +119,16 @@ class Executor(JobRunner):
             return Delivery.TROUBLE
         if not group:
             return Delivery.NOTHING
-        freed_others = self.last.kind in _AWAITED_BY_OTHER_KINDS and group[0].job.kind not in _AWAITED_BY_OTHER_KINDS
-        self.last.tenant_id, self.last.kind = group[0].job.tenant_id, group[0].job.kind
+        job = group[0].job
+        freed_others = self.turn.kind in _AWAITED_BY_OTHER_KINDS and job.kind not in _AWAITED_BY_OTHER_KINDS
+        self.turn.take(job.tenant_id, job.kind, self.weights.of(job.tenant_id))
         if wakes_another or (fair and freed_others):
             self._wake_another()
         return self.run_claimed(group, until, fair=fair)
 
     def _claim_next(self, conn: Connection) -> list[Claim]:
-        return claims.claim_next(conn, after_tenant=self.last.tenant_id)
+        self.weights.refresh(conn)
+        return claims.claim_next(conn, after_tenant=self.turn.last_tenant)
 
     def _something_comes(self, listener: Listener) -> bool:
         """Listen for a moment. Return True if a job may be queued."""
@@ -150,7 +145,7 @@ class Executor(JobRunner):
         """Return the job that would be claimed next; None if no job is queued, or the database cannot be asked."""
         try:
             with autocommit(self.pool) as conn:
-                return claims.next_head(conn, after_tenant=self.last.tenant_id)
+                return claims.next_head(conn, after_tenant=self.turn.last_tenant)
         except (TryAgain, Unavailable) as error:
             log.warning("queue_look_failed", error=error.message)
             return None

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import partial
 
@@ -27,6 +27,7 @@ from ingest.engine.csv_types import row_types
 from ingest.engine.groups import GATHERING_SECONDS, first_part, next_may_gather
 from ingest.engine.kinds import KINDS, schema_of
 from ingest.engine.transaction import Done, JobEnded, JobGroup, run_in_transaction
+from ingest.engine.turns import Turn
 from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
 from ingest.ids import JOB, spell
 from ingest.intake.blocks import items_of
@@ -83,6 +84,7 @@ class JobRunner:
         template_cache: the template versions that this process has read.
         tries: how often one delivery tries again after the database lost it, or made it wait too long. Beyond that, the
             sweeper notifies.
+        turn: the tenant's whose jobs this process runs.
         watchdog: given seconds, ends this process if it is not left in time; for processes that may end.
         max_item_bytes: the setting of that name.
     """
@@ -94,6 +96,7 @@ class JobRunner:
     template_cache: TemplateCache
     tries: int = TRIES
     watchdog: Callable[[int], AbstractContextManager[object]] = nullcontext
+    turn: Turn = field(default_factory=Turn)
     max_item_bytes: int = MOST_ITEM_BYTES
 
     def claim(self, claiming: Claiming) -> JobGroup | None:
@@ -121,7 +124,7 @@ class JobRunner:
         Args:
             group: as it was claimed.
             until: on the monotonic clock.
-            fair: put a job of several blocks down as soon as another tenant waits.
+            fair: put a job of several blocks down once its tenant's turn is over and another one waits.
         """
         if len(group) == 1:
             return self._run_job(group[0], until, fair=fair)
@@ -226,6 +229,7 @@ class JobRunner:
     def _transact(self, conn: Connection, group: JobGroup, until: float, *, fair: bool = False) -> Done | None:
         """Run a block of a job, or a group of jobs. None if another worker holds a block, or has closed it."""
         faultpoints.passing("block.read")
+        self.turn.count()
         job, block = group[0].job, group[0].block
         template = None if job.template_id is None else self.template_cache.get(conn, job.template_id)
         if job.kind == TRIAL:
@@ -235,7 +239,7 @@ class JobRunner:
             done = self._transact_whole(conn, group[0], schema)
         else:
             poison = _poison(schema, job, block)
-            run = partial(run_in_transaction, conn, group, schema, poison, until=until, fair=fair)
+            run = partial(run_in_transaction, conn, group, schema, poison, until=until, fair=fair and self.turn.is_over)
             done = self._attempt(conn, run, blocks.lease_seconds(block.deliveries))
         if done is not None:
             faultpoints.passing("block.committed")

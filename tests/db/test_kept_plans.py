@@ -360,6 +360,7 @@ _READS: dict[str, Call] = {
     "idempotency.lock": lambda conn, stored: idempotency.lock(conn, _new_key(stored)),
     "gone.is_gone": lambda conn, stored: gone.is_gone(conn, stored.tenant.id, stored.ended),
     "tenants.get": lambda conn, stored: tenants.get(conn, stored.tenant.public_id),
+    "tenants.weights": lambda conn, _stored: tenants.weights(conn),
     "tenants.lock": lambda conn, stored: tenants.lock(conn, stored.tenant.id),
     "templates.is_built_in": lambda conn, _stored: templates.is_built_in(conn, "tpl_igaming"),
     "templates.visible": lambda conn, stored: templates.visible(conn, stored.tenant.id),
@@ -490,7 +491,7 @@ _PLANNED_ANEW = {
     *(f"rescue.{name}" for name in ("fail_late", "fail_stuck", "fail_without_blocks")),
     *("gone.forget", "holds.settle", "outbox.take_left", "receiving.remove_abandoned", "parts.remove_abandoned"),
     *("uploads.expire", "uploads.forget"),
-    *(f"tenants.{name}" for name in ("create", "everyone", "resume", "suspend")),
+    *(f"tenants.{name}" for name in ("create", "everyone", "resume", "set_weight", "suspend")),
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
     *(f"sending.{name}" for name in ("claim", "keep_bodies", "mark")),
 }

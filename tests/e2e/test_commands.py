@@ -81,8 +81,31 @@ def test_a_job_is_cancelled_by_each_spelling_and_named_as_in_the_api(stack, run,
         entities = [{"entityType": "game", "externalId": "g1", "data": {}}]
         answer = client.post("/batch/entities", json=entities, headers={"Prefer": "wait=20"})
     job = answer.json()["data"]["jobId"]
-    assert run("jobs", "cancel", respell(job)) == (1, f"Error: {job} has ended already: completed\n")
+    assert run("jobs", "cancel", respell(job)) == (1, f"Error: {job} is completed, so it cannot be cancelled\n")
     assert f'"job_id": "{job}"' in "\n".join(stack.output)
+
+
+def test_a_job_is_shown_paused_resumed_and_cancelled_by_command(stack, run, tenant):
+    key = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live", "--label", "importer")["key"]
+    item = {"entityType": "game", "externalId": "g1", "data": {}}
+    with httpx2.Client(base_url=stack.api, headers={"Authorization": f"Bearer {key}"}) as api:
+        api.put("/settings", json={"templateId": "tpl_igaming"}).raise_for_status()
+        paused = False
+        while not paused:  # the worker may be faster
+            first = api.post("/batch/entities", json=[item]).json()["data"]["jobId"]
+            paused = api.post(f"/batch/jobs/{first}/pause").status_code == 200
+        job = api.post(f"/batch/entities?after={first}", json=[item]).json()["data"]["jobId"]
+    for verb, status in [("pause", "paused"), ("pause", "paused"), ("resume", "pending"), ("cancel", "cancelled")]:
+        assert run("jobs", verb, job) == {"id": job, "status": status}
+    shown = run("jobs", "show", job)
+    assert (shown["id"], shown["status"], shown["effects"]["unprocessed"]) == (job, "cancelled", 1)
+    told = [(entry["what"], entry["by"]) for entry in shown["timeline"]]
+    assert told == [("accepted", None), ("paused", "command"), ("resumed", "command"), ("cancelled", "command")]
+    assert run("jobs", "pause", job) == (1, f"Error: {job} is cancelled, so it cannot be paused\n")
+    assert run("jobs", "show", "job_" + "0" * 32)[0] == 1
+    text = sluice("jobs", "show", job, "--data-dir", stack.data_dir).stdout
+    assert "cancelled" in text
+    assert "unprocessed 1" in text
 
 
 def test_a_suspended_tenant_is_shut_out_until_it_is_resumed(stack, run, tenant):

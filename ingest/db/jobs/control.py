@@ -11,6 +11,10 @@ from ingest.db.connection.pool import Connection
 from ingest.db.jobs import holds, timeline
 from ingest.db.jobs.outbox import RECORD_ENDS
 from ingest.db.webhooks import recording
+from ingest.jobs import JobState
+
+# The states of a job that was resumed, or need not be.
+NOT_ENDED = frozenset(state for state in JobState if not state.ended)
 
 # The actor where a person steers a job by `sluice jobs`.
 COMMAND = "command"

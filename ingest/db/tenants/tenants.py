@@ -14,7 +14,12 @@ from ingest.ids import uuid7
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A dataset and its settings. `template_id` names a row of `templates`; None: none chosen yet."""
+    """A dataset and its settings.
+
+    Attributes:
+        template_id: names a row of `templates`; None: none chosen yet.
+        weight: how many blocks it has a turn, 1 to 100.
+    """
 
     id: int
     public_id: UUID
@@ -27,10 +32,11 @@ class Tenant:
     retention_policy: dict[str, Any] | None
     created_at: datetime
     suspended_at: datetime | None
+    weight: int = 1
 
 
 _COLUMNS = """t.id, t.public_id, t.name, t.workspace_id, t.workspace_name, t.template_id, t.batch_wait_seconds,
-       t.data_retention_days, t.retention_policy, t.created_at, t.suspended_at"""
+       t.data_retention_days, t.retention_policy, t.created_at, t.suspended_at, t.weight"""
 
 _CREATE = f"""
 INSERT INTO tenants AS t (public_id, name, workspace_id, workspace_name)
@@ -90,6 +96,28 @@ def resume(conn: Connection, public_id: UUID) -> bool:
         True if there is such a tenant, suspended or not.
     """
     return conn.execute("UPDATE tenants SET suspended_at = NULL WHERE public_id = %s", (public_id,)).rowcount == 1
+
+
+# A tenant has from 1 to so many blocks a turn.
+MOST_WEIGHT = 100
+
+
+def set_weight(conn: Connection, public_id: UUID, weight: int) -> bool:
+    """Give a tenant so many blocks a turn, from 1 to MOST_WEIGHT.
+
+    Returns:
+        True if there is such a tenant.
+    """
+    return conn.execute("UPDATE tenants SET weight = %s WHERE public_id = %s", (weight, public_id)).rowcount == 1
+
+
+# Few tenants have another weight than 1. The index has those alone.
+_WEIGHTS = "SELECT id, weight FROM tenants WHERE weight <> 1 ORDER BY id"
+
+
+def weights(conn: Connection) -> dict[int, int]:
+    """Return the weights of the tenants that have another one than 1, by their internal ids."""
+    return dict(conn.execute(_WEIGHTS).fetchall())  # type: ignore[arg-type] # (integer, smallint)
 
 
 _CHOOSE_TEMPLATE = """
