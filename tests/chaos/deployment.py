@@ -14,7 +14,7 @@ import httpx2
 
 from ingest.db.connection.pool import WORKER, Connection, connect, open_pool
 from ingest.db.tenants import keys
-from ingest.ids import JOB, parse
+from ingest.ids import JOB, parse, spell
 from ingest.jobs import JobOptions
 from ingest.notify.broker import RUN_JOB, celery_app
 from ingest.notify.notifier import Notifier
@@ -145,6 +145,17 @@ class Deployment:
         if answer.status_code == 200:
             batch.told = answer.json()
         batch.answered = answer.status_code
+
+    def steer(self, client: Client, batch: Batch, verb: str) -> int | None:
+        """Pause, resume or cancel a batch's job by the API; return the status, or None where there is no answer."""
+        assert batch.job_id is not None
+        url = f"{self.api}/operator-data-api/batch/jobs/{spell(JOB, batch.job_id)}/{verb}"
+        try:
+            return httpx2.post(
+                url, headers={"Authorization": f"Bearer {client.key}"}, timeout=_ANSWER_SECONDS
+            ).status_code
+        except httpx2.TransportError:
+            return None
 
     def store(self, client: Client, batch: Batch, *, block_items: int, awaited: bool = False) -> UUID:
         """Store a batch as the API does, in blocks of the test's size; send no notification."""

@@ -25,6 +25,7 @@ class Batch:
         lines: operator API only: sent as newline-delimited JSON.
         ordered: its blocks run in their order; otherwise its events may be stored in any.
         key: operator API only: its idempotency key.
+        cancelled: its client asked for that, and sends no further one: its first items may be stored, or none.
         answered: its HTTP status; None while or where there was no answer.
         told: the body of a 200.
         job_id: from the 202; where there was none, from the check.
@@ -39,6 +40,7 @@ class Batch:
     atomic: bool = False
     ordered: bool = True
     key: str | None = None
+    cancelled: bool = False
     answered: int | None = None
     told: dict[str, Any] | None = None
     job_id: UUID | None = None

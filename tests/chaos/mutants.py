@@ -40,6 +40,7 @@ _RACES, _LOSSES = "tests/engine/test_executor_races.py", "tests/engine/test_exec
 _ATOMIC, _EARLY = "tests/engine/test_atomic.py", "tests/engine/test_job_ends_early.py"
 _DRY = "tests/engine/test_validate_only.py"
 _UPLOADS = "tests/db/jobs/test_uploads.py"
+_PAUSED = "tests/engine/test_paused_jobs.py"
 _TRIALS = "tests/engine/test_trial.py"
 _RECORDING, _SENDING = "tests/db/webhooks/test_recording.py", "tests/webhooks/test_sending.py"
 _WRITTEN = 'faultpoints.passing("block.written")'
@@ -90,6 +91,30 @@ MUTANTS = (
             "tests/chaos/test_deliveries.py::test_a_second_delivery_leaves_a_block_alone_that_is_held",
             f"{_RACES}::test_a_second_delivery_in_the_middle_of_a_block_leaves_at_once",
         ),
+    ),
+    Mutant(
+        "the block under way of a paused job",
+        (
+            (
+                "ingest/db/jobs/completion.py",
+                "ANY (ARRAY[c.job_id]) AND j.status || '' IN ('processing', 'paused')",
+                "ANY (ARRAY[c.job_id]) AND j.status || '' = 'processing'",
+            ),
+        ),
+        (
+            f"{_PAUSED}::test_a_job_paused_in_a_block_ends_that_block_and_begins_none",
+            "tests/chaos/test_states_of_a_job.py::test_no_order_of_events_breaks_a_promise",
+        ),
+    ),
+    Mutant(
+        "the look at the job before its next block",
+        (("ingest/db/jobs/blocks.py", "WHERE j.id = %s AND j.status || '' = 'processing'", "WHERE j.id = %s"),),
+        (f"{_PAUSED}::test_a_job_paused_between_two_blocks_begins_no_further_one",),
+    ),
+    Mutant(
+        "the turns of tenants",
+        (("ingest/engine/runner.py", "fair=fair and self.turn.is_over", "fair=False"),),
+        ("tests/engine/test_turns.py::test_a_small_job_is_next_after_the_blocks_that_are_under_way",),
     ),
     Mutant(
         "the lease on a check of stored rows",
@@ -292,7 +317,7 @@ MUTANTS = (
     ),
     Mutant(
         "the finish guard",
-        (("ingest/db/jobs/completion.py", "j.status || '' = 'processing'", "true"),),
+        (("ingest/db/jobs/completion.py", "j.status || '' IN ('processing', 'paused')", "true"),),
         (
             "tests/chaos/test_deliveries.py::test_a_job_cancelled_in_its_last_block_stays_cancelled",
             f"{_RACES}::test_a_job_cancelled_while_a_block_is_under_way_keeps_nothing_of_that_block",

@@ -1,4 +1,4 @@
-"""Any order of accepting, running, crashing, cancelling and delivering twice, against a model in memory."""
+"""Any order of accepting, running, crashing, pausing, cancelling and delivering twice, against a model in memory."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -23,15 +23,21 @@ _BLOCK = 3
 
 @dataclass
 class Modelled:
-    """The model of a job: its events in order, the number of completed blocks, and its state."""
+    """The model of a job: its events in order, the number of completed blocks, whether it was begun, and its state."""
 
     events: list[int]
     done: int = 0
+    begun: bool = False
     status: JobState = JobState.PENDING
 
     @property
     def blocks(self) -> int:
         return -(-len(self.events) // _BLOCK)
+
+    @property
+    def stands(self) -> bool:
+        """True if no worker begins a block of it: it has ended, or is paused."""
+        return self.status.ended or self.status is JobState.PAUSED
 
 
 class Jobs(RuleBasedStateMachine):
@@ -70,7 +76,7 @@ class Jobs(RuleBasedStateMachine):
     @rule(job_id=accepted)
     def run_to_the_end(self, job_id: UUID) -> None:
         self.executor.run(job_id, seconds=60)
-        while not self.jobs[job_id].status.ended:
+        while not self.jobs[job_id].stands:
             self._expect_block(job_id)
 
     @rule(job_id=accepted)
@@ -92,7 +98,7 @@ class Jobs(RuleBasedStateMachine):
     @rule(job_id=accepted)
     def cancel_beside_a_block(self, job_id: UUID) -> None:
         self._begin(job_id)
-        if self.jobs[job_id].status.ended:
+        if self.jobs[job_id].stands:
             return
         with pytest.raises(JobEnded), transaction(self.pool) as conn:
             self._cancel_and_write(conn, job_id)
@@ -104,6 +110,34 @@ class Jobs(RuleBasedStateMachine):
             assert control.cancel(conn, job_id) is not self.jobs[job_id].status.ended
         if not self.jobs[job_id].status.ended:
             self.jobs[job_id].status = JobState.CANCELLED
+
+    @rule(job_id=accepted)
+    def pause(self, job_id: UUID) -> None:
+        with transaction(self.pool) as conn:
+            assert bool(control.pause(conn, job_id)) is not self.jobs[job_id].stands
+        if not self.jobs[job_id].stands:
+            self.jobs[job_id].status = JobState.PAUSED
+
+    @rule(job_id=accepted)
+    def pause_beside_a_block(self, job_id: UUID) -> None:
+        self._begin(job_id)
+        if self.jobs[job_id].stands:
+            return
+        with transaction(self.pool) as conn:
+            with transaction(self.pool) as other:
+                assert control.pause(other, job_id)
+            assert self._write_a_block(conn, job_id)
+        self._expect_block(job_id)
+        if not self.jobs[job_id].stands:
+            self.jobs[job_id].status = JobState.PAUSED
+
+    @rule(job_id=accepted)
+    def resume(self, job_id: UUID) -> None:
+        modelled = self.jobs[job_id]
+        with transaction(self.pool) as conn:
+            assert control.resume(conn, job_id) is (modelled.status is JobState.PAUSED)
+        if modelled.status is JobState.PAUSED:
+            modelled.status = JobState.PROCESSING if modelled.begun else JobState.PENDING
 
     @invariant()
     def every_job_stands_as_it_must(self) -> None:
@@ -127,24 +161,25 @@ class Jobs(RuleBasedStateMachine):
         with transaction(self.pool) as conn:
             begun = claims.claim(conn, job_id)
         modelled = self.jobs[job_id]
-        assert (not begun) is modelled.status.ended
+        assert (not begun) is modelled.stands
         if begun:
-            modelled.status = JobState.PROCESSING
+            modelled.status, modelled.begun = JobState.PROCESSING, True
 
     def _write_a_block(self, conn: Connection, job_id: UUID) -> bool:
         job, block = lookup.get(conn, job_id), blocks.next_open(conn, job_id)
-        if job is None or block is None or (self.jobs[job_id].status.ended):
+        if job is None or block is None or self.jobs[job_id].stands:
             return False
         schema = schema_of(KINDS[job.kind], self.executor.template_cache.get(conn, job.template_id))
         return run_in_transaction(conn, [Claim(job, block)], schema) is not None
 
     def _expect_block(self, job_id: UUID) -> None:
         modelled = self.jobs[job_id]
-        if modelled.status.ended:
+        if modelled.stands:
             return
         start = modelled.done * _BLOCK
         self.written += modelled.events[start : start + _BLOCK]
         modelled.done += 1
+        modelled.begun = True
         modelled.status = JobState.COMPLETED if modelled.done == modelled.blocks else JobState.PROCESSING
 
     def _cancel_and_write(self, conn: Connection, job_id: UUID) -> None:

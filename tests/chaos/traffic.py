@@ -7,7 +7,11 @@ from typing import Self
 
 from tests.chaos.deployment import Deployment
 from tests.chaos.history import TIMEOUT_SECONDS
-from tests.chaos.workload import Client
+from tests.chaos.model import Batch
+from tests.chaos.workload import Client, PublicClient
+
+# Of the jobs that are accepted: paused for a moment, and cancelled.
+_PAUSED, _CANCELLED = 0.2, 0.03
 
 _BREATH_SECONDS = 0.1  # between two batches of a client, so that what was sent can also be done
 
@@ -56,5 +60,22 @@ class Traffic:
         while not self._stop.is_set():
             if client.over:
                 client = new_client(tenant)
-            self._deployment.send(client, client.batch())
+            batch = client.batch()
+            self._deployment.send(client, batch)
+            if batch.accepted and batch.job_id is not None and not isinstance(client, PublicClient):
+                self._steer(client, batch)
             self._stop.wait(_BREATH_SECONDS)
+
+    def _steer(self, client: Client, batch: Batch) -> None:
+        """Pause some jobs, and resume them before their client sends on: its next batches come after this one.
+
+        A client that cancels one sends nothing more, since the model does not know how far the job was.
+        """
+        dice = client.dice.random()
+        if dice < _PAUSED:
+            self._deployment.steer(client, batch, "pause")
+            while self._deployment.steer(client, batch, "resume") not in {200, 409}:
+                self._stop.wait(_BREATH_SECONDS)
+        elif dice > 1 - _CANCELLED:
+            batch.cancelled = True
+            self._deployment.steer(client, batch, "cancel")

@@ -39,12 +39,13 @@ class Client:
         self.tenant, self.key, self.name = customer.tenant, customer.operator_key, name
         self.batches: list[Batch] = []
         self._random = random.Random(f"{seed}/{name}")
+        self.dice = random.Random(f"{seed}/{name}/steering")
         self._amounts = count()
 
     @property
     def over(self) -> bool:
         """True if nothing more may be sent."""
-        return bool(self.batches) and self.batches[-1].answered != 202
+        return bool(self.batches) and (self.batches[-1].answered != 202 or self.batches[-1].cancelled)
 
     def request(self, batch: Batch) -> dict[str, Any]:
         """Return the path, query, headers and body of a batch."""
