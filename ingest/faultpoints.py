@@ -23,6 +23,7 @@ POINTS = (
     "part.committed",
     "upload.numbered",  # not committed yet
     "upload.completed",
+    "child.made",  # not committed yet
     "accept.committed",
     "accept.notified",
     "notify.begun",

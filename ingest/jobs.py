@@ -192,6 +192,10 @@ class Callback(msgspec.Struct, frozen=True):
     secret: str
 
 
+# Of a job that commits one whose items were picked from another.
+VALIDATED = "validated"
+
+
 class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """Wishes that few requests have for their job (docs/contracts/jobs.md section 1); kept as one column.
 
@@ -204,6 +208,8 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
         keep_results: index, effect and id of each item that is taken can be read afterwards; None: as its kind has it.
         csv: the way to read its items; None where they came as JSON.
         callback: is told of its end; None where nobody is.
+        picked: its items are those of another job which had this effect there, or VALIDATED where it commits such a
+            job; None: they are all of a batch.
     """
 
     label: str | None = None
@@ -214,6 +220,7 @@ class JobOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     keep_results: bool | None = None
     csv: CsvFormat | None = None
     callback: Callback | None = None
+    picked: str | None = None
 
 
 NO_OPTIONS = JobOptions()
@@ -240,6 +247,8 @@ class Job:
         parent_job_id: the job of which it sends items again.
         retried_by: the jobs that do so with its own items, in the order in which they were made; empty where they were
             not read.
+        family: how many items have each effect as their newest one, here or in a job that descends from this one; None
+            where there is none, or it was not read.
     """
 
     id: UUID
@@ -269,6 +278,7 @@ class Job:
     seq: int = 0
     parent_job_id: UUID | None = None
     retried_by: Sequence[UUID] = ()
+    family: Mapping[Effect, int] | None = None
 
     @property
     def in_order(self) -> bool:

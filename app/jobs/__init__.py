@@ -9,6 +9,7 @@
     error_files.py  the same as files to correct and send again
     outcomes.py   what became of its items: warnings, results
     items.py      what became of one of them
+    children.py   its items sent again: retry and commit
     own.py        the job that a request names
     shape.py      jobs, errors and warnings as the wire shows them
 
@@ -19,9 +20,20 @@ from flask import Blueprint
 
 from app.http import rate_limit
 from app.http.responses import Respond
-from app.jobs import error_files, errors, items, lists, outcomes, resource, steering, streams, timeline
+from app.jobs import (
+    children,
+    error_files,
+    errors,
+    items,
+    lists,
+    outcomes,
+    resource,
+    steering,
+    streams,
+    timeline,
+)
 
-_CALLS = (lists, resource, streams, steering, timeline, errors, error_files, outcomes, items)
+_CALLS = (lists, resource, streams, steering, timeline, errors, error_files, outcomes, items, children)
 
 
 def blueprint(respond: Respond, noun: str) -> Blueprint:

@@ -18,6 +18,7 @@ from ingest.errors import NotFound
 from ingest.jobs import Effect, Job
 
 _MOST_DIGITS = 10
+_MOST_INDEX = 2**31 - 1
 _MOST_WARNINGS = 100
 
 
@@ -39,21 +40,24 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
     def item(job_id: str, index: str) -> Response:
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
-            return respond(_shape(conn, found, _index(index, found)), 200, {})
+            return respond(_shape(conn, found, _index(index, found), index), 200, {})
 
 
 def _index(text: str, job: Job) -> int:
-    index = int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else job.total
-    if index >= job.total:
-        raise NotFound(f"The job has no item {text!r}: its items are 0 to {job.total - 1}")
+    index = int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else _MOST_INDEX
+    # Items that were picked from another job keep their indexes.
+    if index >= (job.total if job.options.picked is None else _MOST_INDEX):
+        raise NotFound(f"The job has no item {text!r}")
     return index
 
 
-def _shape(conn: Connection, job: Job, index: int) -> dict[str, Any]:
+def _shape(conn: Connection, job: Job, index: int, text: str) -> dict[str, Any]:
     error = errors.of_item(conn, job.id, index)
     found = blocks.warnings_of(conn, job.id, limit=_MOST_WARNINGS, after=(index, -1)) if job.warnings else []
     warnings = [warning for _, warning in found if warning.index == index]
     stored = items.find(conn, job.id, index)
+    if job.options.picked and not error and not (stored and (stored.is_open or stored.effect)):
+        raise NotFound(f"The job has no item {text!r}")
     lines = [error.line] if error else [warning.line for warning in warnings] or [stored.line if stored else None]
     return {
         "index": index,

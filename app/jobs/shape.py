@@ -46,7 +46,15 @@ def job_shape(job: Job, place: Place, errors: list[ItemError], warnings: list[It
     """
     members = job_without_errors(job, warnings, links_of(job), place)
     members["output"]["errors"] = error_list(errors)
-    return {**members, "errors_truncated": len(errors) < job.effects[Effect.FAILED]}
+    truncated = len(errors) < job.effects[Effect.FAILED]
+    return {**members, "errors_truncated": truncated, "family": family_shape(job)}
+
+
+def family_shape(job: Job) -> dict[str, Any] | None:
+    """Return the net result of a job and those that descend from it by retries (docs/contracts/jobs.md section 5)."""
+    if job.family is None:
+        return None
+    return {"total": job.total, "effects": {effect.value: count for effect, count in job.family.items()}}
 
 
 def row_shape(job: Job, place: Place) -> dict[str, Any]:

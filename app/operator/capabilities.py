@@ -14,11 +14,13 @@ from app.http.describe import describe, description_of
 from app.http.query import Parameter
 from app.http.rate_counter import rates
 from app.http.services import services
+from app.jobs.children import MOST_INDEXES
 from app.jobs.lists import MOST_LISTED
 from app.jobs.shape import INLINE_ERRORS, INLINE_WARNINGS
 from app.operator import batch, uploads
 from app.operator.entities import MODE
 from app.operator.envelope import success
+from ingest.db.jobs.families import MOST_JOBS
 from ingest.db.jobs.gone import REMEMBERED_DAYS
 from ingest.db.jobs.parts import MOST_PARTS
 from ingest.db.webhooks import registry
@@ -87,6 +89,8 @@ def limits(settings: Settings) -> Mapping[str, Any]:
         "jobsInPage": MOST_LISTED,
         "errorsInJob": INLINE_ERRORS,
         "warningsInJob": INLINE_WARNINGS,
+        "retryIndexes": MOST_INDEXES,
+        "jobsInFamily": MOST_JOBS,
         "warningsKept": MOST_WARNINGS_KEPT,
         "jobRetentionDays": settings.job_retention_days,
         "goneDays": REMEMBERED_DAYS,

@@ -1,6 +1,7 @@
 """The shapes of the operator API as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
 
 from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref, to_pages
+from app.jobs.children import MOST_INDEXES
 from app.jobs.groups import MOST_RANGES
 from app.jobs.lists import MOST_LISTED
 from app.operator import uploads
@@ -91,6 +92,15 @@ SHAPES: dict[str, Shape] = {
     "Health": record(status={"const": "ok"}),
     "Readiness": record(status=choice("ok", "unready"), checks={"type": "object", "additionalProperties": TEXT}),
     "Document": DOCUMENT,
+    # Request bodies.
+    "RetryForm": record(
+        ("select", "patch"),
+        select={
+            "oneOf": [choice("failed", "retryable", "unprocessed"), array(COUNT, minItems=1, maxItems=MOST_INDEXES)],
+            "description": "which items, or the indexes of failed ones",
+        },
+        patch={**DOCUMENT, "description": "by index, a merge patch (RFC 7396) of the item"},
+    ),
     # Jobs.
     "JobState": choice(*(state.value for state in JobState if state is not JobState.RECEIVING)),
     "Progress": {"type": "integer", "minimum": 0, "maximum": 100},
@@ -183,6 +193,10 @@ SHAPES: dict[str, Shape] = {
     "DeletedUpload": record(uploadId=TEXT, deleted={"const": True}),
     "Job": record(
         **_JOB_ROW,
+        family={
+            **or_null(record(total=COUNT, effects=record(**{effect.value: COUNT for effect in Effect}))),
+            "description": "of a job whose items were sent again: what became of each in the end",
+        },
         output=record(succeeded=COUNT, failed=COUNT, errors=ref("ItemErrors")),
         errors_truncated={"type": "boolean"},
         warnings=ref("Warnings"),

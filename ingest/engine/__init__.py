@@ -10,6 +10,7 @@
     atomic        one transaction for all blocks of a job
     single_write  write one item, as a batch of one
     writing       write items; find those that the database refuses
+    children      make a job of another one's items
     error_files   write a job's bad items as a file to be corrected and sent again
     late          warn of items that are past their retention
     job_shape     a job as answers and messages show it

@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from ingest.db.connection.pool import Connection
+from ingest.db.tenants.templates import TemplateCache
+from ingest.engine.kinds import KINDS, schema_of
 from ingest.intake.csv_header import BOOLEAN, JSON, NUMBER, TEXT, RowTypes, columns_of, is_wide
 from ingest.items.schema import ItemSchema
 from ingest.items.templates import Definition, TypeRules
-from ingest.jobs import CsvFormat
+from ingest.jobs import CsvFormat, Job
 
 _NUMBERS = {"integer", "number"}
 
@@ -21,6 +24,24 @@ def row_types(schema: ItemSchema, csv_format: CsvFormat | None) -> RowTypes | No
     if csv_format is None:
         return None
     return (_last_wide if is_wide(csv_format) else _kept)(schema, csv_format)
+
+
+def row_types_of_job(
+    conn: Connection, job: Job, template_id: int | None, template_cache: TemplateCache, max_item_bytes: int
+) -> RowTypes | None:
+    """Return the types of the cells of a job's rows; None where the header says it all, or the job came as JSON.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job: a batch.
+        template_id: internal id of the template version to go by; None for kinds that have none.
+        template_cache: the template versions that this process has read.
+        max_item_bytes: the setting of that name.
+    """
+    if job.options.csv is None:
+        return None
+    template = None if template_id is None else template_cache.get(conn, template_id)
+    return row_types(schema_of(KINDS[job.kind], template, max_item_bytes), job.options.csv)
 
 
 def _row_types(schema: ItemSchema, csv_format: CsvFormat) -> RowTypes | None:

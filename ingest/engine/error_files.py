@@ -9,12 +9,11 @@ from contextlib import AbstractContextManager
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import errors
 from ingest.db.tenants.templates import TemplateCache
-from ingest.engine.csv_types import row_types
-from ingest.engine.kinds import KINDS, schema_of
+from ingest.engine.csv_types import row_types_of_job
 from ingest.intake.csv_errors import CsvErrors
 from ingest.intake.csv_header import RowTypes
 from ingest.intake.csv_rows import items_of_rows
-from ingest.intake.error_files import line_of
+from ingest.intake.error_files import line_of, takes_a_note
 from ingest.jobs import CsvFormat, ItemError, Job
 
 _ERRORS_A_PAGE = 1_000
@@ -35,7 +34,7 @@ def lines(lend: Lend, job: Job, template_cache: TemplateCache, max_item_bytes: i
     types = None
     if csv is not None:
         with lend() as conn:
-            types = _row_types(conn, job, template_cache, max_item_bytes)
+            types = row_types_of_job(conn, job, job.template_id, template_cache, max_item_bytes)
     for page in _pages(lend, job):
         yield b"".join(line_of(error, error.item if csv is None else _as_json(error, csv, types)) for error in page)
 
@@ -69,14 +68,9 @@ def _pages(lend: Lend, job: Job) -> Iterator[Sequence[ItemError]]:
         after = page.after
 
 
-def _row_types(conn: Connection, job: Job, template_cache: TemplateCache, max_item_bytes: int) -> RowTypes | None:
-    template = None if job.template_id is None else template_cache.get(conn, job.template_id)
-    return row_types(schema_of(KINDS[job.kind], template, max_item_bytes), job.options.csv)
-
-
 def _as_json(error: ItemError, csv: CsvFormat, types: RowTypes | None) -> bytes | None:
     """Return the item that a row of CSV makes; the row itself, which is no JSON, where it makes none."""
-    if error.item is None:
-        return None
+    if error.item is None or takes_a_note(error.item):  # a retry patched it
+        return error.item
     made = items_of_rows(error.item + b"\n", error.line or 1, csv, types)
     return bytes(made.texts[0]) if made.texts and not made.unreadable else error.item

@@ -313,4 +313,5 @@ def _poison(schema: ItemSchema, job: Job, block: OpenBlock) -> set[int]:
         return set()
     log.warning("block_in_quarantine", block=block.no, deliveries=block.deliveries)
     items = items_of(block.payload, block.first_line, job.options.csv, row_types(schema, job.options.csv))
-    return quarantine.poisonous(schema.check, list(enumerate(items.texts, block.first_index)))
+    indexes = items.indexes or range(block.first_index, block.first_index + len(items.texts))
+    return quarantine.poisonous(schema.check, list(zip(indexes, items.texts, strict=True)))

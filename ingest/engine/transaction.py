@@ -8,7 +8,7 @@ import math
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
@@ -195,7 +195,8 @@ def _check(schema: ItemSchema, group: JobGroup, poison: Collection[int]) -> list
 
 def _judge(schema: ItemSchema, claim: Claim, sent: Items, items: list[Any], poison: Collection[int]) -> _Checked:
     """Have marshmallow check those items of a job that are None, since the fast path has not taken them."""
-    indexes = range(claim.block.first_index, claim.block.first_index + len(items))
+    first = claim.block.first_index
+    indexes = sent.indexes or range(first, first + len(items))
     errors: list[ItemError] = []
     warnings: list[ItemWarning] = []
     for place in [place for place, item in enumerate(items) if item is None]:
@@ -280,16 +281,16 @@ def _shares(
 def _share(
     claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Sequence[bytes], *, most_bytes: int
 ) -> Share:
-    line_of, first = checked.sent.lines, claim.block.first_index
+    line_of, place_of = checked.sent.lines, _places(claim.block, checked.sent)
     errors = [
-        replace(error, item=kept_text(checked.sent, error.index - first, most_bytes=most_bytes))
+        replace(error, item=kept_text(checked.sent, place_of(error.index), most_bytes=most_bytes))
         for error in sorted(checked.errors, key=_INDEX)
     ]
     refused = {error.index for error in errors}
     warnings = sorted((warning for warning in checked.warnings if warning.index not in refused), key=_INDEX)
     if line_of is not None:
-        errors = [replace(error, line=line_of[error.index - first]) for error in errors]
-        warnings = [replace(warning, line=line_of[warning.index - first]) for warning in warnings]
+        errors = [replace(error, line=line_of[place_of(error.index)]) for error in errors]
+        warnings = [replace(warning, line=line_of[place_of(warning.index)]) for warning in warnings]
     counts = Counter(effects)
     counts[Effect.FAILED] = len(errors)
     results = _results(claim, checked, effects, ids) if keeps_results(claim.job) else None
@@ -305,15 +306,26 @@ def _results(claim: Claim, checked: _Checked, effects: Sequence[Effect], ids: Se
         indexes,
         [effects[place] for place in taken],
         [known[place] for place in taken] if known else [],
-        _lines_of(claim.block, checked.sent.lines, indexes),
+        _lines_of(claim.block, checked.sent, indexes),
     )
 
 
-def _lines_of(block: OpenBlock, lines: Sequence[int] | None, indexes: Sequence[int]) -> Sequence[int]:
+def _places(block: OpenBlock, sent: Items) -> Callable[[int], int]:
+    """Return a function that tells the place of an index in a block."""
+    if sent.indexes is None:
+        return lambda index: index - block.first_index
+    return {index: place for place, index in enumerate(sent.indexes)}.__getitem__
+
+
+def _lines_of(block: OpenBlock, sent: Items, indexes: Sequence[int]) -> Sequence[int]:
     """Return the lines of these items; none if they follow from their indexes, or there are none."""
-    if lines is None or block.first_line is None or lines[-1] - block.first_line == len(lines) - 1:
+    lines = sent.lines
+    if lines is None:
         return ()
-    return [lines[index - block.first_index] for index in indexes]
+    if sent.indexes is None and (block.first_line is None or lines[-1] - block.first_line == len(lines) - 1):
+        return ()
+    place_of = _places(block, sent)
+    return [lines[place_of(index)] for index in indexes]
 
 
 _INDEX = attrgetter("index")

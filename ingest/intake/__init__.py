@@ -9,6 +9,7 @@
                    faults of a row that is too long or too short
     items          the items of a block that was read
     resent         read the items of an error file that comes back
+    picked         payloads of items that were picked from another job
     error_files    write error files of JSON, and csv_errors those of CSV
 
 Imports `ingest.json_text`, `ingest.jobs` and `ingest.errors`; not `ingest.items`, since a worker judges the items.

@@ -9,11 +9,13 @@ import zstandard
 
 from ingest import json_text
 from ingest.errors import ITEM_TOO_LARGE, InvalidInput, ItemTooLarge, JobUnrunnable
+from ingest.intake import picked
 from ingest.intake.csv_header import RowTypes, row_bytes
 from ingest.intake.csv_records import cut_records, grammar_of
 from ingest.intake.csv_rows import items_of_rows
 from ingest.intake.items import NULL, Items, Unreadable
 from ingest.intake.lines import Lines, Part, as_sent, cut_lines, guarded, is_blank, lengths
+from ingest.intake.picked import Picked
 from ingest.intake.resent import corrected, may_be_resent
 from ingest.jobs import CsvFormat
 
@@ -161,6 +163,8 @@ def items_of(
     """
     try:
         text = _zstd.decompress(payload)
+        if text.startswith(picked.MARK):
+            return _picked_items(text, csv_format, types)
         if first_line is not None and csv_format is not None:
             return items_of_rows(text, first_line, csv_format, types)
         items = (
@@ -171,6 +175,25 @@ def items_of(
         raise JobUnrunnable(f"The stored batch cannot be read: {error}") from None
 
 
+def pack_picked(items: Sequence[Picked]) -> Block:
+    """Return a block of items that were picked from another job, at least one, in the order of their indexes."""
+    return Block(items[0].index, len(items), _zstd.compress(picked.packed(items)))
+
+
+def _picked_items(text: bytes, csv_format: CsvFormat | None, types: RowTypes | None) -> Items:
+    lines, places = picked.split(text)
+    sent = [corrected(line) for line in lines]
+    read = [_item_of_text(found, csv_format, types) if isinstance(found, bytes) else found for found in sent]
+    numbers = [line for _, line in places]
+    return Items(
+        [NULL if isinstance(item, Unreadable) else item for item in read],
+        {place: item for place, item in enumerate(read) if isinstance(item, Unreadable)},
+        None if None in numbers else numbers,  # type: ignore[arg-type] # then they are integers
+        [bytes(found) for found in sent],  # type: ignore[arg-type] # texts that were kept
+        [index for index, _ in places],
+    )
+
+
 def kept_text(items: Items, place: int, *, most_bytes: int) -> bytes | None:
     """Return the text of an item as its sender sent it; None where it was too large to be kept.
 
@@ -179,6 +202,8 @@ def kept_text(items: Items, place: int, *, most_bytes: int) -> bytes | None:
         place: its place among them.
         most_bytes: of an item.
     """
+    if items.records is not None and items.indexes is not None:
+        return items.records[place]
     if items.records is not None:
         record = items.records[place]
         return None if lengths(record) else as_sent(record).removesuffix(b"\r")
@@ -199,6 +224,13 @@ def _corrected(items: Items) -> Items:
         else:
             texts[place] = item
     return items._replace(texts=texts, unreadable=unreadable)
+
+
+def _item_of_text(text: bytes, csv_format: CsvFormat | None, types: RowTypes | None) -> msgspec.Raw | Unreadable:
+    if csv_format is None:
+        return _item(guarded(text))
+    read = items_of_rows(guarded(text) + b"\n", 1, csv_format, types)
+    return read.unreadable[0] if read.unreadable else read.texts[0]
 
 
 def _items_of_lines(text: bytes, first: int) -> Items:

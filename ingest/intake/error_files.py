@@ -31,7 +31,17 @@ def line_of(error: ItemError, item: bytes | None) -> bytes:
             "message": error.message,
         }
     )
-    if item is None or not _takes_a_note(item):
+    return with_note(item, note)
+
+
+def with_note(item: bytes | None, note: bytes) -> bytes:
+    """Return a line that has an item and a note beside it.
+
+    Args:
+        item: as of `line_of`.
+        note: a JSON text.
+    """
+    if item is None or not takes_a_note(item):
         return b'{"%b":%b,"%b":%b}\n' % (RAW.encode(), _text(item), NOTE.encode(), note)
     members = item.translate(_LINE_ENDS).rstrip(_SPACE).removesuffix(b"}")
     open_end = members.rstrip(_SPACE)
@@ -57,7 +67,7 @@ def shown(item: bytes | None, *, as_text: bool) -> msgspec.Raw | str | None:
     return item.decode("utf-8", "replace")
 
 
-def _takes_a_note(item: bytes) -> bool:
+def takes_a_note(item: bytes) -> bool:
     """True if an item is an object that any reader of JSON takes, and means nothing else with a note."""
     try:
         item.decode()

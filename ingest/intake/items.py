@@ -31,9 +31,12 @@ class Items(NamedTuple):
         unreadable: what is wrong with those, by their place.
         lines: the number of each one's line in the body; None where the body has no lines.
         records: of CSV, each as it is kept; None where the items came as JSON.
+        indexes: in the batch, of items that were picked from another job, whose texts `records` has then; None where
+            they follow one another.
     """
 
     texts: list[msgspec.Raw]
     unreadable: Mapping[int, Unreadable] = {}
     lines: Sequence[int] | None = None
     records: Sequence[bytes] | None = None
+    indexes: Sequence[int] | None = None

@@ -25,10 +25,12 @@ from ingest.db.data.stored import Place
 from ingest.db.jobs import (
     acceptance,
     blocks,
+    children,
     claims,
     completion,
     control,
     errors,
+    families,
     gone,
     holds,
     items,
@@ -182,6 +184,12 @@ def _append_block(conn: Connection, stored: Stored, **overrides: Any) -> NewJob:
     return job
 
 
+def _receiving(conn: Connection, stored: Stored) -> UUID:
+    job = new_job(stored.tenant, "states")
+    assert receiving.begin(conn, job)
+    return job.id
+
+
 def _upload(conn: Connection, stored: Stored) -> UUID:
     upload_id = new_upload(conn, stored.tenant, kind="states", ordered=False)
     store_part(conn, upload_id, 1, b"{}\n")
@@ -313,6 +321,16 @@ _READS: dict[str, Call] = {
     "blocks.count_open": lambda conn, stored: blocks.count_open(conn, stored.waiting),
     "blocks.still_open": lambda conn, stored: blocks.still_open(conn, stored.waiting, 0),
     "blocks.errors_of": lambda conn, stored: blocks.errors_of(conn, stored.ended, limit=10),
+    "families.members": lambda conn, stored: families.members(conn, stored.ended),
+    "children.not_failed": lambda conn, stored: children.not_failed(conn, stored.ended, range(stored.items)),
+    "children.failed": lambda conn, stored: children.failed(
+        conn, [stored.ended, stored.waiting], after=-1, code=None, indexes=None
+    ),
+    "children.failed by index": lambda conn, stored: children.failed(
+        conn, [stored.ended], after=-1, code=None, indexes=range(stored.items)
+    ),
+    "children.committed": lambda conn, stored: children.committed(conn, stored.ended),
+    "tenants.template_of": lambda conn, stored: tenants.template_of(conn, stored.tenant.id),
     "errors.page": lambda conn, stored: errors.page(conn, stored.ended, limit=10),
     "errors.page code": lambda conn, stored: errors.page(conn, stored.ended, limit=10, code="NOT_FOUND"),
     "errors.page items": lambda conn, stored: errors.page(conn, stored.ended, limit=10, with_items=True),
@@ -424,6 +442,16 @@ _WRITES: dict[str, Call] = {
     "parts.remove_all": lambda conn, stored: parts.remove_all(conn, [_upload(conn, stored)]),
     "parts.header": lambda conn, stored: parts.header(conn, _upload(conn, stored)),
     "parts.of_upload": lambda conn, stored: parts.of_upload(conn, _upload(conn, stored)),
+    "children.lock_family": lambda conn, stored: children.lock_family(conn, stored.ended),
+    "children.take": lambda conn, stored: children.take(conn, [stored.ended], range(stored.items), uuid7()),
+    "children.append": lambda conn, stored: children.append(conn, _receiving(conn, stored), 0, Block(0, 1, b"x")),
+    "children.copy_blocks": lambda conn, stored: children.copy_blocks(
+        conn, _accepted(conn, stored), _receiving(conn, stored), closed=False
+    ),
+    "children.forget_payload": lambda conn, stored: children.forget_payload(conn, stored.ended),
+    "children.finish": lambda conn, stored: children.finish(
+        conn, _receiving(conn, stored), stored.ended, blocks=1, items=1
+    ),
     "control.fail": lambda conn, stored: control.fail(conn, _accepted(conn, stored), "JOB_UNRUNNABLE", "x"),
     "blocks.lock any": lambda conn, stored: _lock(conn, stored, in_order=False),
     "blocks.lock in order": lambda conn, stored: _lock(conn, stored, in_order=True),
@@ -496,7 +524,7 @@ _PLANNED_ANEW = {
     *(f"sending.{name}" for name in ("claim", "keep_bodies", "mark")),
 }
 _MODULES = (
-    *(acceptance, blocks, claims, completion, control, errors, gone, holds, items, listing, lookup),
+    *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
     *(outbox, parts, queue, receiving, rescue, results, timeline, trials, uploads),
     *(entities, events, growth, retention, states, stored_rows),
     *(idempotency, keys, templates, tenants),

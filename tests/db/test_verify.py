@@ -227,6 +227,7 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "job_errors_failed": ("DELETE FROM job_errors WHERE job_id = %(job)s",),
     "job_had_errors": ("UPDATE jobs SET had_errors = true WHERE id = %(half)s",),
     "job_errors_within": ("UPDATE job_errors SET index = -1 WHERE job_id = %(job)s",),
+    "job_errors_retried": ("UPDATE job_errors SET retried_in = %(half)s WHERE job_id = %(job)s",),
     "job_warnings_kept": ("UPDATE jobs SET warnings = 1 WHERE id = %(job)s",),
     "job_past_deadline": ("UPDATE jobs SET deadline_at = now() - interval '61 seconds' WHERE id = %(half)s",),
     "job_completed": (

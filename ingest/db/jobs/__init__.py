@@ -5,6 +5,8 @@
     blocks        a worker locks a block, and records errors, warnings and results
     results       a worker keeps what became of each accepted item
     errors        a request pages through the errors of items
+    children      a request sends items of a job again
+    families      a job and those that retried it
     items         a request looks one item up
     completion    a worker closes a block, and with the last one its job
     control       a worker fails a job, or an operator cancels it

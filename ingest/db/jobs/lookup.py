@@ -1,5 +1,6 @@
 """Read a job by its id."""
 
+from dataclasses import replace
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import msgspec
 from psycopg.rows import dict_row
 
 from ingest.db.connection.pool import Connection
+from ingest.db.jobs import families
 from ingest.jobs import NO_OPTIONS, Effect, Job, JobOptions, JobState
 
 COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, j.after_any, j.ordered, j.request_id,
@@ -39,8 +41,12 @@ _SHOW = f"SELECT {SHOWN} FROM jobs j WHERE j.id = %s"
 
 
 def show(conn: Connection, job_id: UUID) -> Job | None:
-    """Return the job of that id with all that it shows, as `get` does."""
-    return _found(conn, _SHOW, job_id)
+    """Return the job of that id with all that it shows, as `get` does; with the net result of its retries, too."""
+    job = _found(conn, _SHOW, job_id)
+    if job is None or not job.retried_by or job.options.picked is not None:
+        return job
+    family = families.members(conn, job_id)
+    return replace(job, family=families.net_effects(family)) if len(family) > 1 else job
 
 
 def _found(conn: Connection, statement: LiteralString, job_id: UUID) -> Job | None:

@@ -69,6 +69,12 @@ def get(conn: Connection, public_id: UUID) -> Tenant | None:
         return cursor.execute(f"SELECT {_COLUMNS} FROM tenants t WHERE t.public_id = %s", (public_id,)).fetchone()
 
 
+def template_of(conn: Connection, tenant_id: int) -> int | None:
+    """Return the internal id of the template version that checks a tenant's new writes; None where it chose none."""
+    row = conn.execute("SELECT template_id FROM tenants WHERE id = %s", (tenant_id,)).fetchone()
+    return None if row is None else row[0]  # type: ignore[return-value] # an integer
+
+
 def lock(conn: Connection, tenant_id: int) -> None:
     """Have what a tenant has counted and added to by one transaction at a time, until this one ends.
 

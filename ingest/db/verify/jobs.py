@@ -55,7 +55,9 @@ FROM (SELECT job_id, no, first_index,
              row_number() OVER earlier - 1 AS expected_no,
              coalesce(sum(items) OVER (earlier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS expected_index
       FROM job_blocks WINDOW earlier AS (PARTITION BY job_id ORDER BY no)) b
-WHERE (no <> expected_no OR first_index <> expected_index) AND {_NOT_UPLOADED.format("b.job_id")}
+WHERE (no <> expected_no OR first_index <> expected_index
+         AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = b.job_id AND j.options ? 'picked'))
+  AND {_NOT_UPLOADED.format("b.job_id")}
 GROUP BY job_id
 """,
 )
@@ -117,15 +119,29 @@ HAD_ERRORS = Check(
 
 ERRORS_WITHIN = Check(
     name="job_errors_within",
-    invariant="An item error's index is that of an item of its job: 0 to total - 1",
+    invariant="An item error's index is that of an item of its job: 0 to total - 1, unless it was picked from another",
     wrong="jobs with an item error for an index that the batch does not have",
     advice="The indexes of this job's item errors cannot be trusted: " + _REPORT,
     prefix=JOB,
     query="""
 SELECT j.id, concat('index ', min(e.index), ' to ', max(e.index), ', total ', j.total)
 FROM job_errors e JOIN jobs j ON j.id = e.job_id
-WHERE e.index NOT BETWEEN 0 AND j.total - 1
+WHERE e.index < 0 OR e.index >= j.total AND (j.options ? 'picked') IS NOT TRUE
 GROUP BY j.id, j.total
+""",
+)
+
+RETRIED = Check(
+    name="job_errors_retried",
+    invariant="A child of a retry has each item once: as many errors are marked as its own as it has items, or fewer",
+    wrong="children of retries that took more failed items than they have",
+    advice="An item may have been sent again twice: " + _REPORT,
+    prefix=JOB,
+    query="""
+SELECT e.retried_in, concat('marked ', e.marked, ', items ', coalesce(j.total::text, 'of no child'))
+FROM (SELECT retried_in, count(*) AS marked FROM job_errors WHERE retried_in IS NOT NULL GROUP BY retried_in) e
+JOIN jobs j ON j.id = e.retried_in
+WHERE e.marked > j.total OR (j.options ->> 'picked') IS DISTINCT FROM 'failed'
 """,
 )
 
@@ -309,6 +325,7 @@ CHECKS = (
     ERRORS_FAILED,
     HAD_ERRORS,
     ERRORS_WITHIN,
+    RETRIED,
     WARNINGS_KEPT,
     COMPLETED,
     UNFINISHED,

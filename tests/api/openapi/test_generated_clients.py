@@ -14,7 +14,7 @@ from ingest.jobs import ITEM_ERROR_CODES
 # Once published, a name stays: it is a function in somebody's program.
 OPERATIONS = {
     *("writeEntities", "writeEvents", "writeStates", "getJob", "listJobs", "listJobErrors", "listJobWarnings"),
-    *("downloadJobErrors", "downloadJobErrorsAsCsv", "getJobItem"),
+    *("downloadJobErrors", "downloadJobErrorsAsCsv", "getJobItem", "retryJob", "commitJob"),
     *("cancelJob", "pauseJob", "resumeJob", "relabelJob", "listJobTimeline"),
     *("cancelPublicJob", "pausePublicJob", "resumePublicJob", "relabelPublicJob", "listPublicJobTimeline"),
     *("createUpload", "putUploadPart", "getUpload", "deleteUpload", "completeUpload"),

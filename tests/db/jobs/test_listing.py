@@ -202,7 +202,7 @@ def test_no_page_reads_more_rows_than_it_may_however_few_it_shows(
     with transaction(pool) as conn:
         before = _read(conn)
         assert lookup.show(conn, oldest[0]) is not None
-        assert _read(conn) - before <= 2
+        assert _read(conn) - before <= 6, "itself, its retries, and the jobs of its family"
         conn.execute("SELECT pg_stat_force_next_flush()")
     rare: list[dict[str, Any]] = [
         *({"has_errors": True}, {"label": "rare"}, {"parent": oldest[0]}, {"statuses": [JobState.FAILED]}),

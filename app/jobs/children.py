@@ -1,0 +1,151 @@
+"""`POST /batch/jobs/{id}/retry` and `/commit`: send items of a job again, as a job of their own.
+
+Each is one transaction, so that a child is there with all of its items, or not at all.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from flask import Blueprint, Response
+
+from app.http import body, idempotency
+from app.http.auth import caller
+from app.http.describe import describe
+from app.http.request_log import request_id
+from app.http.responses import Respond
+from app.http.services import services
+from app.jobs.own import first_warnings, inline_errors, own_job
+from app.jobs.shape import address, job_shape
+from ingest import faultpoints, ids, json_screen, json_text
+from ingest.db.connection.confirmed import confirmed_transaction
+from ingest.db.connection.pool import Connection, transaction
+from ingest.db.jobs import queue
+from ingest.db.jobs.acceptance import NewJob
+from ingest.db.tenants.idempotency import Answer
+from ingest.engine.children import FAILED, RETRYABLE, UNPROCESSED, Wish, child_of, commit, retry
+from ingest.engine.csv_types import row_types_of_job
+from ingest.engine.kinds import KINDS
+from ingest.errors import InvalidInput, LimitReached, TemplateNotConfigured, WrongState
+from ingest.ids import uuid7
+from ingest.items.schema import DEEPEST
+from ingest.jobs import Effect, Job
+
+_WORDS = (FAILED, RETRYABLE, UNPROCESSED)
+MOST_INDEXES = 10_000
+
+_Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+_INDEXES = msgspec.json.Decoder(Annotated[list[_Index], msgspec.Meta(min_length=1, max_length=MOST_INDEXES)])
+
+
+def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
+    """Add the calls to a job's blueprint.
+
+    Args:
+        bp: of the jobs of an API.
+        respond: makes an answer of data, a status and headers.
+        noun: for a job, in the names of the API's operations.
+    """
+
+    def answered(child_id: UUID) -> Response:
+        with transaction(services().pool) as conn:
+            child = own_job(conn, caller().tenant_id, ids.spell(ids.JOB, child_id), shown=True)
+            place = queue.places_of(conn, [child])[child.id]
+            shape = job_shape(child, place, inline_errors(conn, child), first_warnings(conn, child))
+        return respond(shape, 202, {"Location": address(child_id)})
+
+    def again(first: Answer, _sent: bytes, *, job_id: str) -> Response:  # noqa: ARG001 # of the path
+        return answered(first.job_id)  # type: ignore[arg-type] # the key of a child names it
+
+    @bp.post("/batch/jobs/<text:job_id>/retry")
+    @describe(
+        "Send failed or unprocessed items of a job again, patched where that is wished",
+        operation=f"retry{noun}",
+        body="RetryForm",
+        answers={202: "Job"},
+        faults=(WrongState, LimitReached, TemplateNotConfigured),
+        repeat=again,
+    )
+    def retry_job(job_id: str) -> Response:
+        wish = _wish()
+
+        def make(conn: Connection, parent: Job, child: NewJob) -> UUID:
+            cache, most_bytes = services().template_cache, services().settings.max_item_bytes
+            return retry(
+                conn, parent, child, wish, row_types_of_job(conn, parent, child.template_id, cache, most_bytes)
+            )
+
+        unprocessed = wish.select == UNPROCESSED
+        return answered(_made(job_id, make, picked=Effect.UNPROCESSED if unprocessed else Effect.FAILED))
+
+    @bp.post("/batch/jobs/<text:job_id>/commit")
+    @describe(
+        "Write what a job of ?validateOnly=true has checked",
+        operation=f"commit{noun}",
+        answers={202: "Job"},
+        faults=(WrongState, TemplateNotConfigured),
+        repeat=again,
+    )
+    def commit_job(job_id: str) -> Response:
+        return answered(_made(job_id, commit, picked=None))
+
+
+def _made(text: str, make: Callable[[Connection, Job, NewJob], UUID], *, picked: Effect | None) -> UUID:
+    """Make a child of a job of the caller's, and notify workers of it. Return the child's id."""
+    with confirmed_transaction(services().pool) as conn:
+        idempotency.lock(conn)
+        parent = own_job(conn, caller().tenant_id, text)
+        if parent.kind not in KINDS:
+            raise WrongState(f"{text} is no batch, so none of its items can be sent again")
+        if parent.template_id is not None and caller().template_id is None:
+            raise TemplateNotConfigured("The dataset has no template any more that could check these items")
+        template_id = None if parent.template_id is None else caller().template_id
+        child = child_of(parent, uuid7(), template_id=template_id, request_id=request_id(), picked=picked)
+        child_id = make(conn, parent, child)
+        idempotency.remember(conn, job_id=child_id)
+    faultpoints.passing("accept.committed")
+    structlog.contextvars.bind_contextvars(job_id=ids.spell(ids.JOB, child_id))
+    services().notifier.notify(child_id)
+    return child_id
+
+
+def _wish() -> Wish:
+    """Return what the body of this request says.
+
+    Raises:
+        InvalidInput: it is not `{"select": …, "patch": …}`.
+    """
+    text = body.read_form()
+    if json_screen.is_deep(text, DEEPEST) or json_screen.has_huge_exponent(text):
+        raise InvalidInput(f"The body is nested over {DEEPEST} levels deep, or holds an exponent beyond 999")
+    try:
+        members = json_text.split_object(text)
+    except ValueError as error:
+        raise InvalidInput(f"The body must be a JSON object: {error}") from None
+    if strange := sorted(members.keys() - {"select", "patch"}):
+        raise InvalidInput(f'Unknown field "{strange[0]}": this call takes select and patch')
+    return Wish(_select(members), _patch(members))
+
+
+def _select(members: json_text.RawObject) -> Any:
+    select = json_text.decode(members.get("select", b'"failed"'))
+    if isinstance(select, str) and select in _WORDS:
+        return select
+    try:
+        return _INDEXES.decode(members["select"])
+    except msgspec.ValidationError:
+        words = ", ".join(f'"{word}"' for word in _WORDS)
+        raise InvalidInput(f"select: Must be {words}, or a list of 1 to {MOST_INDEXES} indexes") from None
+
+
+def _patch(members: json_text.RawObject) -> dict[int, Any]:
+    patch = json_text.decode(members.get("patch", b"{}"))
+    if not isinstance(patch, dict) or not all(map(_is_index, patch)):
+        raise InvalidInput('patch: Must be an object of merge patches by index, as in {"17": {"data": {"email": "…"}}}')
+    return {int(index): value for index, value in patch.items()}
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdigit() and str(int(text[:10])) == text
