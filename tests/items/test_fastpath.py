@@ -206,6 +206,35 @@ def test_a_bad_item_is_left_to_marshmallow_and_its_neighbours_are_not(
     assert isinstance(schema.check(50, texts[50]), ItemError)
 
 
+def test_of_a_block_of_several_types_just_the_items_that_fail_their_own_tests_are_left() -> None:
+    types = {
+        "a": TypeRules(fields={"m": {"type": "string", "format": "email"}}),
+        "b": TypeRules(
+            fields={"m": {"type": "string", "pattern": "^[a-z]+$"}, "n": {"type": "number", "multipleOf": 2}}
+        ),
+        "c": TypeRules(),
+    }
+    schema = EntitySchema(Template(1, "tpl_x", "X", "1", types, {}, [], {}, datetime(2026, 1, 1, tzinfo=UTC)))
+    fast = derive(schema)
+    assert fast is not None
+    items = [
+        *[("a", {"m": "ada@example.com"}), ("a", {"m": 'a"b@example.com'}), ("a", {"m": "word"}), ("a", {})],
+        *[
+            ("b", {"m": "word", "n": 4}),
+            ("b", {"m": "ada@example.com"}),
+            ("b", {"n": 3}),
+            ("b", {"m": None, "n": None}),
+        ],
+        *[("c", {"m": 7}), ("a", {"m": "é@example.com"})],
+    ]
+    texts = [
+        msgspec.Raw(json.dumps({"externalId": "p", "entityType": name, "data": data}).encode()) for name, data in items
+    ]
+    left = [place for place, item in enumerate(fast.check(texts)) if item is None]
+    assert left == [1, 2, 5, 6]
+    assert [place for place in left if isinstance(schema.check(place, texts[place]), ItemError)] == left
+
+
 def test_an_item_with_an_unknown_member_is_left_to_marshmallow_which_takes_it(schema: EntitySchema) -> None:
     fast = derive(schema)
     assert fast is not None

@@ -13,12 +13,14 @@ class Format(NamedTuple):
     """A format.
 
     Attributes:
-        holds: tells whether a text is of it.
+        holds: returns what is true of a text that is of it, and of no other.
         noun: of such a text, with an example.
+        plain: likewise, by one look of `re`, of the commonest texts; None where `holds` is as fast.
     """
 
-    holds: Callable[[str], bool]
+    holds: Callable[[str], object]
     noun: str
+    plain: Callable[[str], object] | None = None
 
     @property
     def example(self) -> str:
@@ -37,14 +39,22 @@ _EMAIL = re.compile(
 _MOST_LOCAL, _MOST_DOMAIN, _MOST_LABEL = 64, 255, 63
 
 
-# Most addresses, which need no look at their parts: five times as fast.
+# Most addresses, which are short and need no look at their parts, and among them the commonest: five and seven times as
+# fast. No part of the commonest is too long, since three times 20 characters and two hyphens still make a label.
 _PLAIN_LABEL = "[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*"
-_PLAIN_EMAIL = re.compile(rf"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@{_PLAIN_LABEL}(?:\.{_PLAIN_LABEL})*")
+_PLAIN_EMAIL = re.compile(
+    rf"(?=.{{,{_MOST_LABEL}}}\Z)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@{_PLAIN_LABEL}(?:\.{_PLAIN_LABEL})*"
+)
+_COMMON_EMAIL = re.compile(
+    r"[A-Za-z0-9_+-]{1,30}(?:\.[A-Za-z0-9_+-]{1,30})?@[A-Za-z0-9]{1,20}(?:[.-][A-Za-z0-9]{1,20}){1,2}"
+)
 
 
 def _is_email(text: str) -> bool:
-    if len(text) < _MOST_LABEL and _PLAIN_EMAIL.fullmatch(text):
-        return True
+    return _PLAIN_EMAIL.fullmatch(text) is not None or _is_email_by_its_parts(text)
+
+
+def _is_email_by_its_parts(text: str) -> bool:
     match = _EMAIL.fullmatch(text)
     if match is None or len(match["local"].encode()) > _MOST_LOCAL or len(match["domain"].encode()) > _MOST_DOMAIN:
         return False
@@ -129,13 +139,11 @@ def _is_ipv6(text: str) -> bool:
 
 
 FORMATS: dict[str, Format] = {
-    "email": Format(_is_email, 'an e-mail address such as "ada@example.com"'),
+    "email": Format(_is_email, 'an e-mail address such as "ada@example.com"', _COMMON_EMAIL.fullmatch),
     "date": Format(_is_date, 'a date such as "2026-04-06"'),
     "date-time": Format(_is_date_time, 'a time of RFC 3339 such as "2026-04-06T12:00:01.5Z"'),
     "time": Format(_is_time, 'a time of day with its zone such as "12:00:01Z"'),
-    "uuid": Format(
-        lambda text: _UUID.fullmatch(text) is not None, 'a UUID such as "0198a9a2-7b1f-7c3e-9d55-3c1f2f9f6a10"'
-    ),
+    "uuid": Format(_UUID.fullmatch, 'a UUID such as "0198a9a2-7b1f-7c3e-9d55-3c1f2f9f6a10"'),
     "uri": Format(_is_uri, 'a URI such as "https://example.com/a"'),
     "ipv4": Format(_is_ipv4, 'an IPv4 address such as "192.0.2.1"'),
     "ipv6": Format(_is_ipv6, 'an IPv6 address such as "2001:db8::1"'),

@@ -34,8 +34,8 @@ class BadPattern(ValueError):
 
 
 @lru_cache(1_000)
-def compiled(pattern: str) -> Callable[[str], bool]:
-    """Return a test for texts that a pattern matches.
+def compiled(pattern: str) -> Callable[[str], object]:
+    """Return a function whose result is true of texts that a pattern matches, and of no others.
 
     Args:
         pattern: as of JSON Schema's `pattern`: it may match anywhere in the text.
@@ -49,8 +49,7 @@ def compiled(pattern: str) -> Callable[[str], bool]:
         [reason] = error.args
         raise BadPattern(reason.decode() if isinstance(reason, bytes) else str(reason)) from None
     if _PLAIN.fullmatch(pattern):
-        plain = re.compile(pattern[1:-1]).fullmatch
-        return lambda text: plain(text) is not None
+        return re.compile(pattern[1:-1]).fullmatch
     # Of bytes the places of characters need not be found: 1.1 us, and 2.7 us for a text.
     return lambda text: search(text.encode()) is not None
 

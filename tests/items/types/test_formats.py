@@ -1,7 +1,10 @@
 """Each format takes what its standard takes, and nothing else."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from ingest.items.types import formats
 from ingest.items.types.formats import FORMATS
 
 TAKEN = {
@@ -121,6 +124,20 @@ def test_a_text_of_the_format_is_taken(name: str, text: str) -> None:
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in REFUSED.items() for text in texts])
 def test_any_other_text_is_refused(name: str, text: str) -> None:
     assert not FORMATS[name].holds(text)
+
+
+_LABELS = st.text("aZ0-_", max_size=64) | st.sampled_from(["a" * 60, "a" * 63, "a" * 64])
+
+
+@given(st.lists(_LABELS, min_size=1, max_size=3), st.lists(_LABELS, min_size=1, max_size=4))
+@example(["a"], ["a" * 64])
+@example(["a" * 65], ["a"])
+@example(["a+b", "c"], ["a-b", "example"])
+@example(["a" * 30, "b" * 30], ["-".join(["c" * 20] * 3)])
+def test_a_plain_or_common_email_is_one_by_its_parts_too(local: list[str], domain: list[str]) -> None:
+    text = f"{'.'.join(local)}@{'.'.join(domain)}"
+    if formats._PLAIN_EMAIL.fullmatch(text) or formats._COMMON_EMAIL.fullmatch(text):
+        assert formats._is_email_by_its_parts(text)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -19,4 +19,4 @@ _OPEN = st.tuples(_PARTS, st.sampled_from("+*")).map("".join)
 @example("1*", "")
 def test_a_plain_pattern_means_what_re2_means(inner: str, text: str) -> None:
     pattern = f"^{inner}$"
-    assert compiled(pattern)(text) == (re2.search(pattern, text) is not None)
+    assert bool(compiled(pattern)(text)) == (re2.search(pattern, text) is not None)
