@@ -155,8 +155,9 @@ def _judge(
 
 
 def _called(kind: str, row: StoredRow) -> str:
+    """Return a row's name in messages; groups of errors leave out what is quoted, so that rows are alike."""
     if kind == "entities":
         return f'Entity "{row.external_id}"'
     if row.public_id is None:
-        return f'State "{row.name}" of "{row.external_id}"'
-    return f'Event {spell(EVENT, row.public_id)} of "{row.external_id}"'
+        return f'State {row.name} of "{row.external_id}"'
+    return f'Event "{spell(EVENT, row.public_id)}" of "{row.external_id}"'

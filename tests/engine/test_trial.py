@@ -106,13 +106,13 @@ def test_a_trial_tells_of_each_row_that_would_not_pass_which_it_is_and_why(
         (
             7,
             "player_000002",
-            'State "balance" of "player_000002": Field "value" must be a number, not a string',
+            'State balance of "player_000002": Field "value" must be a number, not a string',
             "/value",
         ),
         (
             9,
             "player_000002",
-            f'Event eev_{event_id.hex} of "player_000002": Field "amount" must be at least 1, not 0',
+            f'Event "eev_{event_id.hex}" of "player_000002": Field "amount" must be at least 1, not 0',
             "/data/amount",
         ),
     ]

@@ -1,7 +1,6 @@
 """The marshmallow field that a type of a template makes: it judges a value, and names all that is wrong with it."""
 
 import difflib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
@@ -11,7 +10,7 @@ import marshmallow
 
 from ingest.items.fields import FastField
 from ingest.items.pointers import Fault, Path, dotted
-from ingest.items.templates import Definition
+from ingest.items.templates import Definition, exact_json
 from ingest.items.types.formats import FORMATS
 from ingest.items.types.patterns import compiled
 from ingest.items.types.values import ARTICLES, Number, as_count, comparable, is_multiple, type_of
@@ -123,12 +122,13 @@ class _Judge:
             path: the way to it, from the name that messages begin with.
         """
         if self._nothing:
-            yield Fault(path, f'Unknown field: "{dotted(path)}"')
+            yield _must(path, "not be there") if isinstance(path[-1], int) else _unknown(path)
             return
         kind = type_of(value)
         if self._types and kind not in self._types and not (kind == "integer" and "number" in self._types):
             expected = " or ".join(ARTICLES[name] for name in self._types)
-            yield _must(path, f"be {expected}, not {ARTICLES[kind]}")
+            came = "a number with a fraction" if kind == "number" and "integer" in self._types else ARTICLES[kind]
+            yield _must(path, f"be {expected}, not {came}")
             return
         if self._among is not None and comparable(value) not in self._among:
             yield _must(path, f"be {_one_of(self._enum or [])}", self._came(value))
@@ -159,7 +159,7 @@ class _Judge:
     def _array(self, items: list[Any], path: Path) -> Iterator[Fault]:
         yield from self._too_short_or_long(len(items), path, _ITEMS)
         if self._said.get("uniqueItems") and (twice := _first_repeat(items)):
-            yield _must(path, f"have no two equal items; those at {twice[0]} and {twice[1]} are")
+            yield _must(path, f"have no two equal items; items {twice[0]} and {twice[1]} are equal")
         if self._items is not None:
             for place, item in enumerate(items):
                 yield from self._items.faults(item, (*path, place))
@@ -172,7 +172,7 @@ class _Judge:
             if name in self._properties:
                 yield from self._properties[name].faults(value, (*path, name))
             elif self._others is not None and self._others._nothing:  # noqa: SLF001 # its own kind
-                yield Fault((*path, name), f'Unknown field: "{dotted((*path, name))}"{self._hint(name, place)}')
+                yield _unknown((*path, name), self._hint(name, place))
             elif self._others is not None:
                 yield from self._others.faults(value, (*path, name))
 
@@ -182,21 +182,29 @@ class _Judge:
 
     def _too_short_or_long(self, length: int, path: Path, unit: _Unit) -> Iterator[Fault]:
         least, most = as_count(self._said.get(unit.least, 0)) or 0, as_count(self._said.get(unit.most, length)) or 0
-        if length < least:
+        if length < least == 1:
+            yield _must(path, "not be empty")
+        elif length < least:
             yield _must(path, f"have at least {unit.counted(least)}, not {length}")
-        if length > most:
+        if length > most == 0:
+            yield _must(path, "be empty")
+        elif length > most:
             yield _must(path, f"have at most {unit.counted(most)}, not {length}")
 
     def _came(self, value: Any) -> str:
         """Return what was sent, as the end of a message; nothing where it is personal or long."""
         if not self._quotes or isinstance(value, list | dict):
             return ""
-        spelled = json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool | None) else str(value)
+        spelled = exact_json(value).decode()
         return "" if len(spelled) > _LONGEST_QUOTED else f", not {spelled}"
 
 
 def _must(path: Path, text: str, came: str = "") -> Fault:
     return Fault(path, f'Field "{dotted(path)}" must {text}{came}')
+
+
+def _unknown(path: Path, hint: str = "") -> Fault:
+    return Fault(path, f'Unknown field: "{dotted(path)}"{hint}')
 
 
 def _one_of(values: list[Any]) -> str:
@@ -206,7 +214,7 @@ def _one_of(values: list[Any]) -> str:
 
 
 def _spelled(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = exact_json(value).decode()
     return text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]}…"
 
 

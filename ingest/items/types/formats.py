@@ -147,6 +147,6 @@ FORMATS: dict[str, Format] = {
     "uri": Format(_is_uri, 'a URI such as "https://example.com/a"'),
     "ipv4": Format(_is_ipv4, 'an IPv4 address such as "192.0.2.1"'),
     "ipv6": Format(_is_ipv6, 'an IPv6 address such as "2001:db8::1"'),
-    "country": Format(COUNTRIES.__contains__, 'a country of ISO 3166-1 such as "DE"'),
-    "currency": Format(CURRENCIES.__contains__, 'a currency of ISO 4217 such as "EUR"'),
+    "country": Format(COUNTRIES.__contains__, 'a two-letter country code of ISO 3166-1, in capitals, such as "DE"'),
+    "currency": Format(CURRENCIES.__contains__, 'a three-letter currency code of ISO 4217, in capitals, such as "EUR"'),
 }

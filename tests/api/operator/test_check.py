@@ -44,26 +44,41 @@ def test_a_check_answers_with_a_job_whose_errors_name_what_would_not_pass(
     run_jobs()
     job = api.job(answer)
     assert (job["type"], job["status"], job["progress"], job["total"]) == ("template_check", "completed", 100, 4)
-    assert job["output"]["errors"] == [
-        {
-            "index": 0,
-            "line": None,
-            "externalId": "player_000001",
-            "code": "VALIDATION_FAILED",
-            "message": 'Entity "player_000001": Field "vip_level" must be a string, not an integer',
-            "field": "/data/vip_level",
-        },
-        {
-            "index": 2,
-            "line": None,
-            "externalId": "player_000001",
-            "code": "VALIDATION_FAILED",
-            "message": 'State "balance" of "player_000001": Field "value" must be an integer, not a number',
-            "field": "/value",
-        },
+    shown = [
+        (error["index"], error["externalId"], error["code"], error["message"], error["field"])
+        for error in job["output"]["errors"]
+    ]
+    assert shown == [
+        (
+            0,
+            "player_000001",
+            "VALIDATION_FAILED",
+            'Entity "player_000001": Field "vip_level" must be a string, not an integer',
+            "/data/vip_level",
+        ),
+        (
+            2,
+            "player_000001",
+            "VALIDATION_FAILED",
+            'State balance of "player_000001": Field "value" must be an integer, not a number with a fraction',
+            "/value",
+        ),
     ]
     assert data(api.get(f"/batch/jobs/{job['id']}/errors")) == job["output"]["errors"]
     assert "results" not in job["links"]
+
+
+def test_errors_of_a_check_are_grouped_whichever_rows_they_are_about(api: Api, run_jobs: Callable[[], int]) -> None:
+    api.post("/batch/entities", [entity(number) for number in range(3)])
+    api.post("/batch/states", [state(number, value="much") for number in range(2)])
+    run_jobs()
+    answer = api.post(CHECK, {"schema": SCHEMA})
+    run_jobs()
+    groups = data(api.get(f"/batch/jobs/{data(answer)['jobId']}/errors?group=true"))
+    assert [(group["message"], group["count"]) for group in groups] == [
+        ('Entity "…": Field "vip_level" must be a string, not an integer', 3),
+        ('State balance of "…": Field "value" must be an integer, not a string', 2),
+    ]
 
 
 @pytest.mark.usefixtures("stored")

@@ -72,7 +72,7 @@ def test_a_cell_that_cannot_be_of_its_type_is_an_error_of_its_row(send: Callable
     assert send("/batch/entities?entityType=customer", body) == [
         (0, "/data/age", 'Column "age" must be a number as JSON writes it, such as 145.50'),
         (1, "/data/vip", 'Column "vip" must be true or false'),
-        (2, "/data/age", 'Field "age" must be an integer, not a number'),
+        (2, "/data/age", 'Field "age" must be an integer, not a number with a fraction'),
     ]
 
 
