@@ -94,14 +94,15 @@ def _moved(known: Job, job_id: str, seconds: int) -> Job:
     until = time.monotonic() + seconds
     found = known
     with services().watched_jobs.watching(known.id) as moved:
-        while (left := until - time.monotonic()) > 0 and not _has_moved(known, found) and not services().ending:
+        while (left := until - time.monotonic()) > 0 and not has_moved(known, found) and not services().ending:
             moved.wait(min(left, LOOK_EVERY_SECONDS))
             moved.clear()
             found = _look(job_id)
     return found
 
 
-def _has_moved(before: Job, now: Job) -> bool:
+def has_moved(before: Job, now: Job) -> bool:
+    """True if a job has another status than before, or a percent of its items was processed meanwhile."""
     items = now.processed - before.processed
     return now.status is not before.status or (items > 0 and items >= now.total / 100)
 

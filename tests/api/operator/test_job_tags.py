@@ -10,8 +10,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.http.services import Services
+from app.jobs import resource
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import claims, control
+from ingest.db.jobs import claims, control, lookup
 from ingest.ids import parse
 from ingest.notify.progress import WATCHED
 from tests.api.conftest import Api, data
@@ -121,16 +122,20 @@ def test_a_request_that_waits_is_answered_at_the_end_of_its_job(
     assert data(_meanwhile(api, job, broker, run_jobs))["status"] == "completed"
 
 
-def test_a_request_that_waits_is_not_answered_before_the_job_has_moved_by_a_percent(
-    api: Api, job: str, broker: redis.Redis, observer: Connection
+@pytest.mark.parametrize(("processed", "moved"), [(0, False), (9, False), (10, True), (1_000, True)])
+def test_a_job_has_moved_once_a_percent_of_its_items_is_processed(
+    api: Api, job: str, observer: Connection, processed: int, *, moved: bool
 ) -> None:
+    job_id = parse("job", job.rpartition("/")[2])
     observer.execute("UPDATE jobs SET status = 'processing', started_at = now(), total = 1000, unprocessed = 1000")
-
-    def move() -> None:
-        for created in range(1, 11):
-            observer.execute("UPDATE jobs SET created = %s, unprocessed = 1000 - %s", (created, created))
-
-    assert data(_meanwhile(api, job, broker, move))["processed"] == 10
+    with transaction(api.app.extensions["sluice"].pool) as conn:
+        before = lookup.show(conn, job_id)
+    observer.execute("UPDATE jobs SET created = %s, unprocessed = 1000 - %s", (processed, processed))
+    with transaction(api.app.extensions["sluice"].pool) as conn:
+        now = lookup.show(conn, job_id)
+    assert before is not None
+    assert now is not None
+    assert resource.has_moved(before, now) is moved
 
 
 def test_where_too_many_requests_wait_already_one_more_is_answered_at_once(api: Api, app: Flask, job: str) -> None:
