@@ -18,8 +18,8 @@ def generate() -> None:
     """Print a new master key, for SLUICE_MASTER_KEYS.
 
     To replace a key, put the new one in front of it, separated by a comma: the first one encrypts, all of them decrypt.
-    Whoever has a master key and the database can sign messages as this installation. Keep a copy: without it, the
-    secrets of all webhooks must be rotated.
+    A master key and the database together are enough to sign messages as this installation. Keep a copy of the key:
+    without it, the secrets of all webhooks must be rotated.
 
     Example: sluice crypto generate
     """
