@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from flask import g, request
@@ -58,6 +58,19 @@ def sent() -> Iterator[bytes]:
             yield from _chunks(until)
         finally:
             sock.on_wait, sock.body_until = None, math.inf
+
+
+def in_time(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a decoded body until SLUICE_BODY_SECONDS are over: a few bytes of it can stand for gigabytes.
+
+    Raises:
+        RequestTimeout: they are over.
+    """
+    until = time.monotonic() + services().settings.body_seconds
+    for piece in pieces:
+        if time.monotonic() > until:
+            raise _too_late()
+        yield piece
 
 
 def _chunks(until: float) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from flask import g, request
 from werkzeug.http import parse_options_header
 
 from app.http import content_digest
-from app.http.arrival import sent
+from app.http.arrival import in_time, sent
 from app.http.services import services
 from ingest import json_screen
 from ingest.errors import (
@@ -183,7 +183,7 @@ def decoded(*, most_bytes: int) -> Iterator[bytes]:
         raise UnsupportedCoding(
             f"The content coding {name!r} is not supported; send one of {codings.ACCEPTED}, or none"
         )
-    return _hashed(codings.decoded(content_digest.checked(sent()), name, most_bytes=most_bytes))
+    return _hashed(in_time(codings.decoded(content_digest.checked(sent()), name, most_bytes=most_bytes)))
 
 
 def _check_start(body: bytes | bytearray) -> None:

@@ -1,5 +1,6 @@
 """SLUICE_BODY_SECONDS bounds each body, even one that decodes to nothing (docs/contracts/jobs.md section 1)."""
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -31,6 +32,22 @@ def test_a_body_that_takes_too_long_is_refused(hurried: Api, content_type: str, 
     answer = hurried.post("/batch/entities", body=NOTHING[coding], Content_Type=content_type, Content_Encoding=coding)
     assert answer.status_code == 408
     assert "took longer than 0 seconds" in answer.text
+
+
+@pytest.mark.parametrize("content_type", [LINES, CSV])
+def test_blank_lines_that_a_few_bytes_stand_for_are_408_in_their_midst(
+    api: Api, settings: Settings, content_type: str
+) -> None:
+    """All bytes are there at once, and cutting what they stand for takes many times as long as the body may."""
+    body = b"externalId,entityType\n" if content_type == CSV else b""
+    bomb = gzip.compress(body) + gzip.compress(b"\n" * 40_000) * 1_000
+    assert len(bomb) < 128 * 1024, "one read"
+    app = create_app(replace(settings, body_seconds=0.1))
+    answer = Api(app, api.tenant, api.key).post(
+        "/batch/entities", body=bomb, Content_Type=content_type, Content_Encoding="gzip"
+    )
+    app.extensions["sluice"].close()
+    assert (answer.status_code, "took longer than 0.1 seconds" in answer.text) == (408, True)
 
 
 def test_a_repeat_that_takes_too_long_is_refused(api: Api, hurried: Api) -> None:
