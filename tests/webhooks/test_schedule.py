@@ -42,6 +42,8 @@ def test_a_receiver_may_put_a_try_off_by_a_day_and_never_brings_it_forward() -> 
         ("Sat, 28 Nov 2026 11:00:00 GMT", 0.0),
         ("Sat, 28 Nov 2026 12:01:00 -0000", 60.0),
         ("Sat, 99 Nov 2026 12:01:00 GMT", None),
+        (f"Sat, 28 Nov 2026 12:01:00 +{'9' * 20}", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
         ("\u0661", None),
     ],
 )
