@@ -18,8 +18,8 @@ _MOST = 500
 # The jobs that wait for these, and those that wait for them, as far as each is to change. A job that another
 # transaction has locked is left to the sweeper, so that no two transactions wait for each other's jobs.
 _WAITING: LiteralString = f"""
-WITH RECURSIVE waiting AS (
-    SELECT id FROM unnest(%(job_ids)b) AS f (id)
+WITH RECURSIVE first AS MATERIALIZED ({{first}}), waiting AS (
+    SELECT id FROM first
     UNION ALL
     SELECT j.id FROM waiting w CROSS JOIN LATERAL (
         SELECT j.id FROM jobs j
@@ -35,8 +35,17 @@ WHERE id = ANY (ARRAY(
   AND status || '' = 'pending'
 RETURNING id
 """
-_HOLD: LiteralString = _WAITING.format(now="NULL", then="clock_timestamp()")
+# A job that was resumed since it was seen on hold puts nothing on hold; and one that is locked here is resumed behind
+# this transaction, by a statement that sees what it marked.
+_HOLD: LiteralString = _WAITING.format(
+    first="""
+    SELECT j.id FROM unnest(%(job_ids)b) AS f (id) JOIN jobs j ON j.id = ANY (ARRAY[f.id])
+    WHERE j.on_hold_since IS NOT NULL FOR SHARE OF j SKIP LOCKED""",
+    now="NULL",
+    then="clock_timestamp()",
+)
 _RELEASE: LiteralString = _WAITING.format(
+    first="SELECT id FROM unnest(%(job_ids)b) AS f (id)",
     # The time on hold counts as no delay of theirs.
     now="NOT NULL",
     then="NULL, progressed_at = clock_timestamp(), check_at = clock_timestamp()",
@@ -79,6 +88,9 @@ AFTER_ONE_ON_HOLD: LiteralString = """EXISTS (
         SELECT FROM jobs a WHERE a.id = ANY (ARRAY[j.after_job_id])
           AND a.status || '' IN ('pending', 'paused') AND a.on_hold_since IS NOT NULL)"""
 
+# Thousands of jobs may wait for one: a round goes on with a page of jobs on hold, so often at most.
+_STATEMENTS_A_ROUND = 10
+
 Place = tuple[int, int]
 FIRST: Place = (0, 0)
 
@@ -87,6 +99,12 @@ SELECT j.tenant_id, j.seq, j.id, j.status = 'paused' OR {AFTER_ONE_ON_HOLD} AS r
 FROM jobs j
 WHERE j.status IN ('pending', 'paused') AND j.on_hold_since IS NOT NULL AND (j.tenant_id, j.seq) > (%s, %s)
 ORDER BY j.tenant_id, j.seq LIMIT {_MOST - 1}
+"""
+
+
+_WRONGLY = f"""
+SELECT j.id FROM unnest(%(job_ids)b) AS f (id) JOIN jobs j ON j.id = ANY (ARRAY[f.id])
+WHERE j.status || '' = 'pending' AND j.on_hold_since IS NOT NULL AND NOT {AFTER_ONE_ON_HOLD}
 """
 
 
@@ -103,8 +121,20 @@ def settle(conn: Connection, *, after: Place = FIRST) -> tuple[int, Place]:
     page = conn.execute(_ON_HOLD, after).fetchall()
     rightly = [row[2] for row in page if row[3]]
     wrongly = [row[2] for row in page if not row[3]]
-    marked = hold(conn, rightly) if rightly else []  # type: ignore[arg-type] # uuids
-    # The others may wait for what has just come on hold: the next round tells.
-    if wrongly and not marked:
-        marked = release(conn, wrongly)  # type: ignore[arg-type] # uuids
-    return len(marked), page[-1][:2] if len(page) == _MOST - 1 else FIRST  # type: ignore[return-value] # as selected
+    marked = _hold_all(conn, rightly) if rightly else 0  # type: ignore[arg-type] # uuids
+    if wrongly:
+        # Some may wait for what has just come on hold.
+        still = conn.execute(_WRONGLY, {"job_ids": binary.uuid_array(wrongly)}).fetchall()  # type: ignore[arg-type] # uuids
+        marked += len(release(conn, [row[0] for row in still]))  # type: ignore[misc] # uuids
+    return marked, page[-1][:2] if len(page) == _MOST - 1 else FIRST  # type: ignore[return-value] # as selected
+
+
+def _hold_all(conn: Connection, job_ids: Sequence[UUID]) -> int:
+    """Put on hold what waits for these jobs: as many as a round marks. Return their number."""
+    marked = 0
+    for _ in range(_STATEMENTS_A_ROUND):
+        count = len(hold(conn, job_ids))
+        marked += count
+        if count < _MOST:
+            break
+    return marked

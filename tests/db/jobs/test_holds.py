@@ -1,5 +1,7 @@
 """A paused job, and whatever waits for it by `?after=`, is not waited for by later jobs; and no longer than that."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
@@ -112,6 +114,52 @@ def test_a_job_that_another_transaction_has_locked_is_marked_by_the_sweeper(
     with transaction(pool) as conn:
         assert settled(conn) == 1
         assert on_hold(conn) == {first, second, third}
+
+
+def test_a_job_that_is_resumed_while_the_sweeper_looks_is_not_put_on_hold(conn: Connection, tenant: Tenant) -> None:
+    first, _ = chain(conn, tenant, 2)
+    control.pause(conn, first)
+    control.resume(conn, first)
+    assert holds.hold(conn, [first]) == []
+    assert on_hold(conn) == set()
+
+
+def test_a_resume_waits_for_the_sweeper_and_undoes_all_that_it_marked(
+    pool: Pool, owner: Tenant, other: Connection, until_blocked: Callable[[Connection], None]
+) -> None:
+    with transaction(pool) as conn:
+        first = accept(conn, owner, "entities", [entity(1)])
+        control.pause(conn, first)
+        second = accept(conn, owner, "entities", [entity(2)], after_job_id=first)
+    with transaction(pool) as conn, ThreadPoolExecutor(1) as threads:
+        assert holds.hold(other, [first]) == [second]
+        resumed = threads.submit(control.resume, conn, first)
+        until_blocked(conn)
+        other.commit()
+        resumed.result()
+        assert on_hold(conn) == set()
+
+
+def test_new_jobs_on_hold_keep_no_other_from_its_release(conn: Connection, tenant: Tenant) -> None:
+    first = accept(conn, tenant, "entities", [entity(1)])
+    control.pause(conn, first)
+    wrongly = accept(conn, tenant, "entities", [entity(3)])
+    conn.execute("UPDATE jobs SET on_hold_since = now() WHERE id = %s", (wrongly,))
+    waiting = accept(conn, tenant, "entities", [entity(2)], after_job_id=first)
+    assert holds.settle(conn)[0] == 2
+    assert on_hold(conn) == {first, waiting}
+
+
+def test_a_round_puts_thousands_of_jobs_on_hold(
+    conn: Connection, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "_HOLD", holds._HOLD.replace("LIMIT 500", "LIMIT 3"))
+    monkeypatch.setattr(holds, "_MOST", 3)
+    first = accept(conn, tenant, "entities", [entity(1)])
+    control.pause(conn, first)
+    for number in range(20):
+        accept(conn, tenant, "entities", [entity(number)], after_job_id=first)
+    assert holds.settle(conn)[0] == 20
 
 
 def test_a_round_of_the_sweeper_goes_on_where_the_last_one_stopped(
