@@ -11,12 +11,13 @@ from psycopg.pq import TransactionStatus
 
 from ingest.db.connection import migrate as migrations
 from ingest.db.connection.migrate import migrate, pending
-from ingest.db.connection.pool import connect
+from ingest.db.connection.pool import Connection, connect
 from ingest.db.jobs import results as job_results
+from ingest.db.tenants import tenants
 from ingest.errors import DatabaseError, TryAgain
 from ingest.ids import uuid7
 from ingest.jobs import Effect
-from tests.support.factories import accept, entity, make_tenant
+from tests.support.factories import accept, entity
 
 
 def tables(url: str) -> set[object]:
@@ -37,6 +38,12 @@ def test_migrating_applies_what_is_pending_and_twice_is_harmless(empty_database_
     assert {"tenants", "api_keys", "templates", "jobs", "job_blocks", "job_errors"} <= tables(empty_database_url)
 
 
+def early_tenant(conn: Connection) -> int:
+    """Create a tenant in the first schema's columns. Return its internal id."""
+    query = "INSERT INTO tenants (public_id, name, workspace_id, workspace_name) VALUES (%s, 'T', %s, 'T') RETURNING id"
+    return conn.execute(query, (uuid7(), uuid7())).fetchall()[0][0]  # type: ignore[return-value] # an integer
+
+
 def test_results_that_were_kept_before_can_still_be_read(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,13 +53,13 @@ def test_results_that_were_kept_before_can_still_be_read(
             earlier = [name for name in migrations._all() if name < "0005"]
             before.setattr(migrations, "_all", lambda: earlier)
             migrate(conn)
-        tenant, _ = make_tenant(conn, template=None)
+        tenant_id = early_tenant(conn)
         job_id, other = uuid7(), uuid7()
         for made in (job_id, other):
             conn.execute(
                 "INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, unprocessed, blocks_open)"
                 " VALUES (%s, %s, 'objects', true, 'test', false, 4, 4, 2)",
-                (made, tenant.id),
+                (made, tenant_id),
             )
             conn.execute(
                 "INSERT INTO job_blocks (job_id, no, first_index, items, payload)"
@@ -145,17 +152,18 @@ def test_jobs_that_were_accepted_before_keep_their_order(
             earlier = [name for name in migrations._all() if name < "0010"]
             before.setattr(migrations, "_all", lambda: earlier)
             migrate(conn)
-        tenant, _ = make_tenant(conn, template=None)
+        tenant_id = early_tenant(conn)
         made = [uuid7() for _ in range(3)]
         for age, job_id in enumerate(made):
             conn.execute(
                 "INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, unprocessed, blocks_open,"
                 " created_at)"
                 " VALUES (%s, %s, 'entities', true, 'test', false, 1, 1, 1, now() - make_interval(days => %s))",
-                (job_id, tenant.id, age),
+                (job_id, tenant_id, age),
             )
         conn.commit()
         migrate(conn)
+        [tenant] = tenants.everyone(conn)
         made.insert(0, accept(conn, tenant, "entities", [entity(1)]))
         assert [row[0] for row in conn.execute("SELECT id FROM jobs ORDER BY seq")] == made[::-1]
 
