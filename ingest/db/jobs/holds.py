@@ -35,12 +35,12 @@ WHERE id = ANY (ARRAY(
   AND status || '' = 'pending'
 RETURNING id
 """
-# A job that was resumed since it was seen on hold puts nothing on hold; and one that is locked here is resumed behind
-# this transaction, by a statement that sees what it marked.
+# A job that was resumed, or ended, since it was seen on hold puts nothing on hold; and one that is locked here is
+# resumed behind this transaction, by a statement that sees what it marked.
 _HOLD: LiteralString = _WAITING.format(
     first="""
     SELECT j.id FROM unnest(%(job_ids)b) AS f (id) JOIN jobs j ON j.id = ANY (ARRAY[f.id])
-    WHERE j.on_hold_since IS NOT NULL FOR SHARE OF j SKIP LOCKED""",
+    WHERE j.status || '' IN ('pending', 'paused') AND j.on_hold_since IS NOT NULL FOR SHARE OF j SKIP LOCKED""",
     now="NULL",
     then="clock_timestamp()",
 )

@@ -116,12 +116,16 @@ def test_a_job_that_another_transaction_has_locked_is_marked_by_the_sweeper(
         assert on_hold(conn) == {first, second, third}
 
 
-def test_a_job_that_is_resumed_while_the_sweeper_looks_is_not_put_on_hold(conn: Connection, tenant: Tenant) -> None:
-    first, _ = chain(conn, tenant, 2)
+@pytest.mark.parametrize("steer", [control.resume, control.cancel])
+def test_a_job_that_moves_on_while_the_sweeper_looks_puts_none_on_hold(
+    conn: Connection, tenant: Tenant, steer: Callable[[Connection, UUID], object]
+) -> None:
+    first, second = chain(conn, tenant, 2)
     control.pause(conn, first)
-    control.resume(conn, first)
+    steer(conn, first)
+    holds.release(conn, [second])
     assert holds.hold(conn, [first]) == []
-    assert on_hold(conn) == set()
+    assert second not in on_hold(conn)
 
 
 def test_a_resume_waits_for_the_sweeper_and_undoes_all_that_it_marked(
