@@ -11,9 +11,6 @@ import msgspec
 # A job keeps at most so many warnings, and counts all: more would help no sender, and a batch may bring millions.
 MOST_WARNINGS_KEPT = 10_000
 
-# Characters of a job's label.
-LONGEST_LABEL = 200
-
 # A trial keeps at most so many errors of each kind of rows, and counts all: there may be a hundred million rows.
 MOST_TRIAL_ERRORS_KEPT = 10_000
 

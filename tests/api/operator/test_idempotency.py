@@ -210,8 +210,9 @@ def test_every_call_that_takes_a_key_says_so_in_the_document(api: Api) -> None:
         for operation in item.values()
         if any(parameter["name"] == "Idempotency-Key" for parameter in operation["parameters"])
     }
-    # An upload's, and that of rows that are stored: tests/api/operator/test_uploads.py and test_check.py.
-    elsewhere = {"completeUpload", "checkTemplate"}
+    # test_uploads.py, test_check.py, test_steering.py and test_children.py beside this file.
+    of_jobs = {"cancelJob", "pauseJob", "resumeJob", "relabelJob", "retryJob", "commitJob"}
+    elsewhere = {"completeUpload", "checkTemplate", *of_jobs}
     assert taking == {call.operation for call in CALLS} | elsewhere
     for item in api.document["paths"].values():
         for operation in item.values():

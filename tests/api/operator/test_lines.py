@@ -286,4 +286,4 @@ def test_lines_in_another_character_set_are_415(api: Api, observer: Connection, 
 
 def test_the_document_shows_no_state_that_no_client_sees(api: Api) -> None:
     states = api.document["components"]["schemas"]["JobState"]["enum"]
-    assert states == ["pending", "processing", "completed", "failed", "cancelled"]
+    assert states == ["pending", "processing", "paused", "completed", "failed", "cancelled"]
