@@ -165,7 +165,6 @@ def test_a_rolling_restart_under_a_full_queue_fails_no_job(deployment: Deploymen
             deployment.notifier.notify(deployment.store_blocks(client, 20))
         successor = deployment.worker(children=2, until_ready=False)
         witness.until(lambda: witness.one(_PROCESSING) > 0, "the worker to be in the middle of its work")
-        assert witness.one("SELECT sum(blocks_open) FROM jobs") > 20
         _stop(worker)
         successor.until_line("ready.")
         worker = successor
