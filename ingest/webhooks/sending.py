@@ -104,8 +104,9 @@ class Sender:
             return Answer(None, took(), f"no answer within {self.timeout_seconds:g} s")
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
             return Answer(None, took(), f"{_WORDS.get(type(error), 'no answer')}: {_reason(error)}")
-        error_text = None if status in _SUCCESS else f"it answered {status}"
-        return Answer(status, took(), error_text, schedule.retry_after(retry_after, datetime.now(UTC)))
+        if status in _SUCCESS:
+            return Answer(status, took(), None)
+        return Answer(status, took(), f"it answered {status}", schedule.retry_after(retry_after, datetime.now(UTC)))
 
     def _addresses(self, target: Target) -> list[str]:
         """Return the addresses of a target, if all of them may be connected to."""

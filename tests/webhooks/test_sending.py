@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import httpcore2
 import pytest
@@ -74,6 +75,19 @@ def test_a_redirect_is_not_followed(receiver: Receiver, code: int) -> None:
 def test_retry_after_is_told(receiver: Receiver) -> None:
     receiver.answers = status(503, Retry_After="120")
     assert send(receiver.url).retry_after == 120.0
+
+
+def test_retry_after_of_a_success_is_not_read(receiver: Receiver) -> None:
+    receiver.answers = status(200, Retry_After="120")
+    assert send(receiver.url) == Answer(200, ANY, None, None)
+
+
+@pytest.mark.parametrize("code", [200, 503])
+@pytest.mark.parametrize("date", [f"1 Jan {'9' * 20} 00:00:00", f"Mon, 01 Jan 2024 00:00:00 +{'9' * 20}", "\xff", ","])
+def test_an_absurd_retry_after_leaves_the_outcome_as_it_is(receiver: Receiver, code: int, date: str) -> None:
+    receiver.answers = status(code, Retry_After=date)
+    answer = send(receiver.url)
+    assert (answer.status, answer.retry_after) == (code, None)
 
 
 def test_a_receiver_that_is_away_is_a_failure() -> None:
