@@ -33,9 +33,6 @@ _ROUND_SECONDS = 0.5
 # Tries at the same time. A thread that waits for a receiver costs hardly anything.
 _MOST_TRIES = 64
 
-# A fault of ours, such as a master key that is missing, is no failure of the receiver: it is tried again.
-_FAULT_PAUSE_SECONDS = 300.0
-
 # A receiver that wants no further message: RFC 9110 section 15.5.11, and Standard Webhooks.
 _GONE = 410
 
@@ -157,7 +154,9 @@ def judged(claim: Claim, answer: Answer) -> Mark:
 
 
 def _fault(claim: Claim, error: str) -> Mark:
-    return Mark(claim, None, None, error, _FAULT_PAUSE_SECONDS, failed=False)
+    """Return the outcome of a fault of ours, such as a missing master key: it is no failure of the receiver."""
+    pause = None if claim.event == message.TEST else schedule.fault_pause(claim.faults + 1)
+    return Mark(claim, None, None, error, pause, failed=False, fault=True)
 
 
 def _log(outcome: Mark, *, disabled: bool) -> None:

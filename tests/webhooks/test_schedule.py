@@ -27,6 +27,14 @@ def test_a_receiver_may_put_a_try_off_by_a_day_and_never_brings_it_forward() -> 
     assert schedule.pause(10, 60.0) is None
 
 
+def test_faults_of_ours_are_tried_for_three_days_at_most_an_hour_apart() -> None:
+    pauses = [schedule.fault_pause(number) for number in range(1, schedule.FAULTS)]
+    assert pauses[:5] == [300.0, 600.0, 1200.0, 2400.0, 3600.0]
+    assert set(pauses[4:]) == {3600.0}
+    assert 71 * _HOUR < sum(pause or 0.0 for pause in pauses) < 72 * _HOUR
+    assert schedule.fault_pause(schedule.FAULTS) is None
+
+
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

@@ -134,10 +134,10 @@ _DISABLED = "This webhook is disabled; enable it first, by PATCH with enabled tr
 # A try that is under way is left alone: the delivery is due already.
 _REPLAY = f"""
 UPDATE webhook_deliveries d
-SET status = 'pending', next_at = CASE WHEN d.status = 'pending' AND EXISTS (
-        SELECT FROM webhook_tries t WHERE t.delivery_id = d.id AND t.number = d.tries AND t.milliseconds IS NULL
-        AND t.error IS NULL AND d.next_at > now()) THEN d.next_at ELSE now() END,
-    failures = 0, first_at = NULL
+SET status = 'pending', next_at = CASE WHEN d.status = 'pending' AND d.next_at > now() AND (
+        SELECT t.milliseconds IS NULL AND t.error IS NULL FROM webhook_tries t
+        WHERE t.delivery_id = ANY (ARRAY[d.id]) ORDER BY t.number DESC LIMIT 1) THEN d.next_at ELSE now() END,
+    failures = 0, faults = 0, first_at = NULL
 FROM webhooks w
 WHERE d.id = %(id)s AND d.webhook_id = %(webhook_id)s AND w.id = ANY (ARRAY[d.webhook_id]) AND w.disabled_at IS NULL
   AND d.tries < {MOST_TRIES}

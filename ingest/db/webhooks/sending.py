@@ -2,7 +2,8 @@
 
 A call over the network must hold no transaction open, so a claim is a lease in a column: it puts `next_at` into the
 future, and a message whose process died is due again then. Each claim counts a try, and a mark names the try that it is
-of: a process that was away for longer than its lease marks nothing.
+of: a process that was away for longer than its lease marks nothing. A fault of ours, which sent nothing, takes its try
+back: the next claim begins it anew, in the same row, so that faults leave no rows and use up no tries.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ class Claim:
     Attributes:
         number: of this try, from 1.
         failures: tries that failed before.
-        first_at: when the first try began.
+        faults: of ours, in a row, since the last try that sent it.
         body: None before the first try.
         secret: encrypted; likewise `former_secret`, which signs too if it is not None.
         closed: why nothing must be sent: its webhook is disabled or deleted.
@@ -44,6 +45,7 @@ class Claim:
     occurred_at: datetime
     number: int
     failures: int
+    faults: int
     body: bytes | None
     url: str
     secret: str
@@ -85,9 +87,11 @@ WITH RECURSIVE lane AS (
     RETURNING d.*
 ), begun AS (
     INSERT INTO webhook_tries (delivery_id, number) SELECT id, tries FROM claimed
+    ON CONFLICT (delivery_id, number) DO UPDATE
+    SET began_at = excluded.began_at, status = NULL, milliseconds = NULL, error = NULL
 )
 SELECT c.id, c.webhook_id, c.tenant_id, c.job_id, c.lane, c.event, c.occurred_at, c.tries AS number, c.failures,
-       c.body, w.url, w.secret, CASE WHEN w.former_until > now() THEN w.former_secret END AS former_secret,
+       c.faults, c.body, w.url, w.secret, CASE WHEN w.former_until > now() THEN w.former_secret END AS former_secret,
        w.disabled_at IS NOT NULL OR w.deleted_at IS NOT NULL AS closed
 FROM claimed c JOIN webhooks w ON w.id = c.webhook_id ORDER BY c.seq
 """
@@ -134,6 +138,7 @@ class Mark:
         error: None if it succeeded.
         pause: seconds until the next try; None: there is none.
         failed: it counts as a failure of the receiver.
+        fault: Sluice itself could not send it; it counts as no try.
         disable: why the webhook gets nothing any more from now on: `GONE` or `TRIES_EXHAUSTED`.
     """
 
@@ -144,6 +149,7 @@ class Mark:
     pause: float | None
     failed: bool
     disable: str | None = None
+    fault: bool = False
 
 
 _MARK = """
@@ -152,7 +158,9 @@ WITH marked AS (
     SET status = CASE WHEN %(error)s::text IS NULL THEN 'delivered' WHEN %(pause)s::float IS NULL THEN 'failed'
                  ELSE 'pending' END,
         next_at = CASE WHEN %(error)s IS NOT NULL THEN now() + make_interval(secs => %(pause)s) END,
-        failures = failures + %(failures)s
+        failures = failures + %(failures)s,
+        faults = CASE WHEN %(fault)s THEN faults + 1 ELSE 0 END,
+        tries = tries - CASE WHEN %(fault)s THEN 1 ELSE 0 END
     WHERE id = %(id)s AND tries = %(number)s AND status = 'pending'
     RETURNING id, webhook_id, first_at
 ), told AS (
@@ -190,5 +198,6 @@ def mark(conn: Connection, outcome: Mark) -> bool:
         "pause": outcome.pause,
         "failures": int(outcome.failed),
         "disable": outcome.disable,
+        "fault": outcome.fault,
     }
     return conn.execute(_MARK, values).rowcount > 0
