@@ -1,6 +1,7 @@
 """Webhooks: make them with their secrets, and compose the messages that they are sent."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,14 @@ from ingest.db.webhooks.registry import Webhook
 from ingest.db.webhooks.sending import Claim
 from ingest.engine.job_shape import INLINE_WARNINGS, job_without_errors
 from ingest.ids import uuid7
-from ingest.jobs import Callback
+from ingest.jobs import Callback, JobState
 from ingest.webhooks import message, urls
 
 _PURPOSE = "webhook"
+
+# A job that has ended stays as it is; one that was paused may have moved on before the message is sent. Its message
+# tells of a paused job all the same, with the counts of now.
+_PAUSED = "job.paused"
 
 # The address of a job in messages, which know no request: that of the operator API.
 _JOBS = "/operator-data-api/batch/jobs"
@@ -132,6 +137,8 @@ def _data(conn: Connection, claim: Claim) -> Mapping[str, Any]:
     job = None if claim.job_id is None else lookup.show(conn, claim.job_id)
     if job is None:
         return {"webhookId": ids.spell(ids.WEBHOOK, claim.webhook_id)}
+    if claim.event == _PAUSED and job.status != JobState.PAUSED:
+        job = replace(job, status=JobState.PAUSED, ended_at=None, error_code=None, error_message=None)
     address = f"{_JOBS}/{ids.spell(ids.JOB, job.id)}"
     most = min(job.warnings, INLINE_WARNINGS)
     warnings = [warning for _, warning in blocks.warnings_of(conn, job.id, limit=most)] if most else []

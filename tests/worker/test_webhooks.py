@@ -147,6 +147,33 @@ def test_a_webhook_gets_the_events_that_it_wants_and_no_others(
     }
 
 
+@pytest.mark.parametrize("then", ["resumed", "completed", "failed"])
+def test_a_message_of_a_pause_says_paused_whatever_became_of_the_job_since(
+    process: Process,
+    receiver: Receiver,
+    hook: Hook,
+    submit: Callable[..., UUID],
+    executor: Executor,
+    pool: Pool,
+    then: str,
+) -> None:
+    hook(receiver.url, ["job.paused"])
+    job_id = submit("entities", [entity(1)])
+    with transaction(pool) as conn:
+        control.pause(conn, job_id)
+    with transaction(pool) as conn:
+        control.resume(conn, job_id)
+        if then == "failed":
+            control.fail(conn, job_id, "JOB_UNRUNNABLE", "x")
+    if then == "completed":
+        executor.run(job_id, seconds=60)
+    assert process.run() == 1
+    [message] = receiver.messages
+    job = message.said["data"]
+    assert (message.said["type"], job["status"]) == ("job.paused", "paused")
+    assert (job["completed_at"], job["finished_in_seconds"], job["error"]) == (None, None, None)
+
+
 def test_a_receiver_that_answers_500_is_tried_again_with_the_same_id_and_bytes(
     process: Process, receiver: Receiver, hook: Hook, end: Callable[[], UUID], observer: Connection
 ) -> None:
