@@ -7,8 +7,10 @@ TLS checks the certificate against the name all the same.
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,7 +21,7 @@ from ingest.webhooks import schedule, urls
 from ingest.webhooks.addresses import is_public
 from ingest.webhooks.urls import Target
 
-# All of a try but the look-up of the name: connecting, TLS, sending, and the head of the answer.
+# All of a try: the look-up of the name, connecting, TLS, sending, and the head of the answer.
 TIMEOUT_SECONDS = 15.0
 
 # A name may have many addresses, of which the first ones are tried.
@@ -88,13 +90,14 @@ class Sender:
             content: its body.
         """
         began = time.monotonic()
+        deadline = began + self.timeout_seconds
 
         def took() -> int:
             return round((time.monotonic() - began) * 1000)
 
         try:
             target = urls.parse(url, allow_private=self.allow_private)
-            pinned = _Pinned(self.network, self._addresses(target), time.monotonic() + self.timeout_seconds)
+            pinned = _Pinned(self.network, self._addresses(target, deadline), deadline)
             status, retry_after = self._exchange(target, pinned, headers, content)
         except WrongUrl as error:
             return Answer(None, took(), error.message)
@@ -108,10 +111,12 @@ class Sender:
             return Answer(status, took(), None)
         return Answer(status, took(), f"it answered {status}", schedule.retry_after(retry_after, datetime.now(UTC)))
 
-    def _addresses(self, target: Target) -> list[str]:
+    def _addresses(self, target: Target, deadline: float) -> list[str]:
         """Return the addresses of a target, if all of them may be connected to."""
         try:
-            found = list(dict.fromkeys(self.resolver(target.host, target.port)))
+            found = list(dict.fromkeys(_looked_up(self.resolver, target, deadline)))
+        except TimeoutError:
+            raise _Refused(f"the name was not found within {self.timeout_seconds:g} s") from None
         except OSError as error:
             raise _Refused(f"the name was not found: {error.strerror or type(error).__name__}") from None
         except UnicodeError:
@@ -142,6 +147,26 @@ class Sender:
             return answer.status, found[0].decode("latin-1") if found else None
         finally:
             connection.close()
+
+
+def _looked_up(resolver: Resolve, target: Target, deadline: float) -> Sequence[str]:
+    """Look up the addresses of a target in a thread of its own: the system's resolver knows no deadline.
+
+    A look-up that takes longer is left behind; its thread ends once the resolver gives up, and keeps no process alive.
+
+    Raises:
+        TimeoutError: there was no answer by the deadline.
+    """
+    answer: Future[Sequence[str]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(resolver(target.host, target.port))
+        except Exception as error:  # noqa: BLE001 # raised again where it is waited for
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="look-up", daemon=True).start()
+    return answer.result(max(0.0, deadline - time.monotonic()))
 
 
 _WORDS: dict[type[Exception], str] = {

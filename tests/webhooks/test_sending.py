@@ -193,6 +193,21 @@ def test_a_name_without_an_address_is_a_failure() -> None:
     assert send("https://x.example/", resolver=always()).error == "the name has no address"
 
 
+def test_a_look_up_that_has_no_answer_ends_with_the_try() -> None:
+    answered = threading.Event()
+
+    def hang(_host: str, _port: int) -> list[str]:
+        answered.wait()
+        return []
+
+    try:
+        answer = send("https://x.example/", resolver=hang, timeout_seconds=_SHORT_SECONDS)
+        assert answer.error == f"the name was not found within {_SHORT_SECONDS:g} s"
+        assert [thread.daemon for thread in threading.enumerate() if thread.name == "look-up"] == [True]
+    finally:
+        answered.set()
+
+
 class Recorder(httpcore2.NetworkBackend):
     """Records each address that is to be connected to, and connects to none."""
 

@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from ingest.db.connection.pool import Connection
 
-# Longer than any try takes with the look-up of its name, which the system's resolver bounds by itself.
+# Longer than any try takes (`ingest.webhooks.sending.TIMEOUT_SECONDS`), with the look-up of its name.
 LEASE_SECONDS = 60
 
 # At the same time so many tries go to one receiver, and so many are of one tenant: the others are sent meanwhile.
