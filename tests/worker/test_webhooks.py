@@ -506,6 +506,21 @@ def test_a_mark_that_comes_after_the_lease_changes_nothing(
     assert observer.execute("SELECT FROM webhooks WHERE disabled_at IS NOT NULL").rowcount == 0
 
 
+def test_a_claim_locks_only_the_messages_that_it_takes(
+    pool: Pool, other: Connection, receiver: Receiver, hook: Hook, end: Callable[[], UUID]
+) -> None:
+    for number in range(5):
+        hook(f"{receiver.url}/{number}")
+    end()
+    with transaction(pool) as conn:
+        taken = {claim.id for claim in sending.claim(conn, under_way=[], limit=2)}
+        assert 0 < len(taken) < 5
+        free = other.execute("SELECT id FROM webhook_deliveries FOR UPDATE SKIP LOCKED").fetchall()
+        other.rollback()
+        assert len(free) == 5 - len(taken)
+        assert taken.isdisjoint(row[0] for row in free)
+
+
 def test_two_processes_never_claim_the_same_message(
     pool: Pool, other: Connection, receiver: Receiver, hook: Hook, end: Callable[[], UUID]
 ) -> None:

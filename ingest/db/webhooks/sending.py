@@ -54,7 +54,8 @@ class Claim:
 
 
 # Lanes are few, so the index is read from lane to lane, each time by one look-up. A lane gets the room that it has
-# left, and so does a tenant; tenants with little under way come first.
+# left, and so does a tenant; tenants with little under way come first. Messages are locked once they are chosen, so that a
+# claim writes to no row that it leaves; a message that another process has claimed meanwhile is due no more.
 _CLAIM = f"""
 WITH RECURSIVE lane AS (
     (SELECT lane FROM webhook_deliveries WHERE next_at IS NOT NULL ORDER BY lane LIMIT 1)
@@ -70,8 +71,7 @@ WITH RECURSIVE lane AS (
         SELECT d.id, d.seq, d.tenant_id, d.next_at FROM webhook_deliveries d
         WHERE d.lane = lane.lane AND d.next_at <= now()
         ORDER BY d.next_at, d.seq
-        LIMIT greatest(0, {MOST_OF_LANE} - (SELECT count(*) FROM under_way u WHERE u.lane = lane.lane))
-        FOR UPDATE SKIP LOCKED) d
+        LIMIT greatest(0, {MOST_OF_LANE} - (SELECT count(*) FROM under_way u WHERE u.lane = lane.lane))) d
 ), ranked AS (
     SELECT id, next_at,
            row_number() OVER (PARTITION BY tenant_id ORDER BY next_at, seq)
@@ -79,11 +79,14 @@ WITH RECURSIVE lane AS (
     FROM due
 ), chosen AS MATERIALIZED (
     SELECT id FROM ranked WHERE place <= {MOST_OF_TENANT} ORDER BY place, next_at LIMIT %(limit)s
+), locked AS MATERIALIZED (
+    SELECT d.id FROM webhook_deliveries d WHERE d.id = ANY (ARRAY(SELECT id FROM chosen)) AND d.next_at <= now()
+    FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE webhook_deliveries d
     SET next_at = now() + make_interval(secs => {LEASE_SECONDS}), tries = d.tries + 1,
         first_at = coalesce(d.first_at, now())
-    FROM chosen c WHERE d.id = c.id
+    FROM locked l WHERE d.id = l.id
     RETURNING d.*
 ), begun AS (
     INSERT INTO webhook_tries (delivery_id, number) SELECT id, tries FROM claimed
