@@ -94,7 +94,7 @@ class Webhooks:
         room = _MOST_TRIES - self.under_way
         if room <= 0:
             return 0
-        claims = sending.claim(conn, under_way=list(self._under_way.values()), limit=room)
+        claims = sending.claim(conn, under_way=list(self._under_way.values()), room=room)
         bodies = engine.compose(conn, [claim for claim in claims if not claim.closed])
         sending.keep_bodies(conn, bodies)
         conn.commit()

@@ -22,6 +22,7 @@ from ingest.db.verify.webhooks import CHECKS
 from ingest.db.webhooks import deliveries, recording, registry, sending
 from ingest.db.webhooks.deliveries import Delivery
 from ingest.db.webhooks.registry import Webhook
+from ingest.db.webhooks.sending import Claim
 from ingest.engine import webhooks as engine
 from ingest.engine.executor import Executor
 from ingest.jobs import JobOptions
@@ -335,14 +336,47 @@ def test_a_tenant_with_very_many_slow_callbacks_leaves_room_for_others(
         job_id = accept(conn, stranger, "entities", [entity()])
         control.cancel(conn, job_id)
         recording.record(conn, [job_id])
-        claims = sending.claim(conn, under_way=[], limit=64)
+        claims = sending.claim(conn, under_way=[], room=64)
         of_owner = [claim for claim in claims if claim.tenant_id == owner.id]
         assert len(of_owner) == sending.MOST_OF_TENANT
         assert len(claims) == sending.MOST_OF_TENANT + 1
-        assert sending.claim(conn, under_way=claims, limit=64) == []
+        assert sending.claim(conn, under_way=claims, room=64) == []
         # Hosts share few lanes, so that very many of them make a claim no slower.
         [(lanes,)] = conn.execute("SELECT count(DISTINCT lane) FROM webhook_deliveries").fetchall()
         assert int(str(lanes)) <= 17
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_four_tenants_whose_receivers_all_hang_leave_room_for_others(
+    pool: Pool, settings: Settings, *, at_once: bool
+) -> None:
+    def leave_messages(messages: int) -> Tenant:
+        with transaction(pool) as conn:
+            tenant, _ = make_tenant(conn)
+        for _ in range(0, messages, sending.MOST_OF_LANE):
+            webhook, _ = create(pool, tenant, settings, "http://127.0.0.1:9/")
+            with transaction(pool) as conn:
+                for _ in range(min(messages, sending.MOST_OF_LANE)):
+                    deliveries.add_test(conn, webhook.id)
+        return tenant
+
+    under_way: list[Claim] = []
+
+    def claim() -> list[Claim]:
+        with transaction(pool) as conn:
+            claims = sending.claim(conn, under_way=under_way, room=64 - len(under_way))
+        under_way.extend(claims)
+        return claims
+
+    for _ in range(4):
+        leave_messages(2 * sending.MOST_OF_TENANT)
+        if not at_once:
+            assert claim()
+    claim()
+    assert claim() == []
+    assert len(under_way) == (52 if at_once else 56)
+    other = leave_messages(1)
+    assert [found.tenant_id for found in claim()] == [other.id]
 
 
 def test_while_a_secret_is_rotated_both_sign(
@@ -436,10 +470,10 @@ def test_a_replay_of_a_message_that_waits_for_a_fault_is_due_at_once(
     webhook, _ = hook(receiver.url)
     end()
     with transaction(pool) as conn:
-        sending.claim(conn, under_way=[], limit=10)  # its process dies
+        sending.claim(conn, under_way=[], room=10)  # its process dies
     make_due(observer)
     with transaction(pool) as conn:
-        [claim] = sending.claim(conn, under_way=[], limit=10)
+        [claim] = sending.claim(conn, under_way=[], room=10)
         sending.mark(conn, sending.Mark(claim, None, None, "x", 3_600, failed=False, fault=True))
         deliveries.replay(conn, webhook.id, claim.id)
     assert process.run() == 1
@@ -494,11 +528,11 @@ def test_a_mark_that_comes_after_the_lease_changes_nothing(
     hook(receiver.url)
     end()
     with transaction(pool) as conn:
-        [stale] = sending.claim(conn, under_way=[], limit=10)
-        assert sending.claim(conn, under_way=[], limit=10) == []
+        [stale] = sending.claim(conn, under_way=[], room=10)
+        assert sending.claim(conn, under_way=[], room=10) == []
     make_due(observer)  # the lease is over
     with transaction(pool) as conn:
-        [fresh] = sending.claim(conn, under_way=[], limit=10)
+        [fresh] = sending.claim(conn, under_way=[], room=10)
         assert (stale.number, fresh.number) == (1, 2)
         sending.mark(conn, sending.Mark(stale, 500, 1, "it answered 500", None, failed=True, disable="TRIES_EXHAUSTED"))
         assert sending.mark(conn, sending.Mark(fresh, 204, 1, None, None, failed=False)) is False
@@ -513,7 +547,7 @@ def test_a_claim_locks_only_the_messages_that_it_takes(
         hook(f"{receiver.url}/{number}")
     end()
     with transaction(pool) as conn:
-        taken = {claim.id for claim in sending.claim(conn, under_way=[], limit=2)}
+        taken = {claim.id for claim in sending.claim(conn, under_way=[], room=2)}
         assert 0 < len(taken) < 5
         free = other.execute("SELECT id FROM webhook_deliveries FOR UPDATE SKIP LOCKED").fetchall()
         other.rollback()
@@ -527,10 +561,10 @@ def test_two_processes_never_claim_the_same_message(
     hook(receiver.url)
     end()
     with transaction(pool) as conn:
-        assert len(sending.claim(conn, under_way=[], limit=10)) == 1
-        assert sending.claim(other, under_way=[], limit=10) == []
+        assert len(sending.claim(conn, under_way=[], room=10)) == 1
+        assert sending.claim(other, under_way=[], room=10) == []
         other.rollback()
-    assert sending.claim(other, under_way=[], limit=10) == []
+    assert sending.claim(other, under_way=[], room=10) == []
 
 
 @pytest.mark.parametrize("point", ["webhook.claimed", "webhook.sent"])

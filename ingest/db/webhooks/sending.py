@@ -54,8 +54,10 @@ class Claim:
 
 
 # Lanes are few, so the index is read from lane to lane, each time by one look-up. A lane gets the room that it has
-# left, and so does a tenant; tenants with little under way come first. Messages are locked once they are chosen, so that a
-# claim writes to no row that it leaves; a message that another process has claimed meanwhile is due no more.
+# left, and so does a tenant; tenants with little under way come first. A tenant takes no more than is left for others
+# after it, so four tenants whose receivers all hang leave at least 8 of 64 threads to the others. Messages are locked
+# once they are chosen, so that a claim writes to no row that it leaves; a message that another process has claimed
+# meanwhile is due no more.
 _CLAIM = f"""
 WITH RECURSIVE lane AS (
     (SELECT lane FROM webhook_deliveries WHERE next_at IS NOT NULL ORDER BY lane LIMIT 1)
@@ -77,8 +79,11 @@ WITH RECURSIVE lane AS (
            row_number() OVER (PARTITION BY tenant_id ORDER BY next_at, seq)
                + (SELECT count(*) FROM under_way u WHERE u.tenant_id = due.tenant_id) AS place
     FROM due
+), shared AS (
+    SELECT id, place, row_number() OVER (ORDER BY place, next_at, id) AS taken FROM ranked
+    WHERE place <= {MOST_OF_TENANT}
 ), chosen AS MATERIALIZED (
-    SELECT id FROM ranked WHERE place <= {MOST_OF_TENANT} ORDER BY place, next_at LIMIT %(limit)s
+    SELECT id FROM shared WHERE place <= %(room)s - taken + 1 ORDER BY taken LIMIT %(room)s
 ), locked AS MATERIALIZED (
     SELECT d.id FROM webhook_deliveries d WHERE d.id = ANY (ARRAY(SELECT id FROM chosen)) AND d.next_at <= now()
     FOR UPDATE SKIP LOCKED
@@ -100,18 +105,18 @@ FROM claimed c JOIN webhooks w ON w.id = c.webhook_id ORDER BY c.seq
 """
 
 
-def claim(conn: Connection, *, under_way: Sequence[Claim], limit: int) -> list[Claim]:
+def claim(conn: Connection, *, under_way: Sequence[Claim], room: int) -> list[Claim]:
     """Claim messages that are due, for LEASE_SECONDS each.
 
     Args:
         conn: an open transaction; the caller sends once it is committed.
         under_way: what this process sends already.
-        limit: the most to claim.
+        room: how many more it could send, of which a tenant gets what its share is.
     """
     values = {
         "lanes": [claim.lane for claim in under_way],
         "tenant_ids": [claim.tenant_id for claim in under_way],
-        "limit": limit,
+        "room": room,
     }
     with conn.cursor(row_factory=class_row(Claim)) as cursor:
         return cursor.execute(_CLAIM, values).fetchall()

@@ -21,7 +21,7 @@ _LINES = msgspec.json.encode(entity()) + b"\n"
 
 def claimed(pool: Pool) -> list[Claim]:
     with transaction(pool) as conn:
-        return sending.claim(conn, under_way=[], limit=100)
+        return sending.claim(conn, under_way=[], room=100)
 
 
 def secrets(claim: Claim) -> list[str]:

@@ -38,7 +38,7 @@ def made(api: Api, **form: Any) -> dict[str, Any]:
 def try_all(pool: Pool, **outcome: Any) -> int:
     """Claim what is due and mark each as delivered, or as told. Return how many."""
     with transaction(pool) as conn:
-        claims = sending.claim(conn, under_way=[], limit=100)
+        claims = sending.claim(conn, under_way=[], room=100)
         for claim in claims:
             told = {"status": 204, "milliseconds": 5, "error": None, "pause": None, "failed": False, **outcome}
             sending.mark(conn, Mark(claim, **told))
