@@ -1,6 +1,7 @@
 """Ids: UUIDv7 (RFC 9562), made here so that they are known before INSERT and in order, and their public spellings."""
 
 import re
+from collections.abc import Iterator
 from uuid import UUID
 
 import uuid_utils
@@ -18,9 +19,9 @@ _ANY_SPELLING = re.compile(
 _SPELLING = re.compile(r"([a-z]{3})_([0-9a-f]{32})", re.ASCII)
 
 
-def uuid7s(count: int) -> list[bytes]:
+def uuid7s(count: int) -> Iterator[bytes]:
     """Make so many UUIDs, each as its 16 bytes: for rows by the thousand, whose ids are seldom looked at."""
-    return [uuid_utils.uuid7().bytes for _ in range(count)]
+    return (uuid_utils.uuid7().bytes for _ in range(count))
 
 
 def spell(prefix: str, uuid: UUID) -> str:

@@ -134,8 +134,10 @@ def _upsert(
     """Write entities of which no two share a key."""
     rows = sorted(sorted(entities, key=_external_id), key=_scope)
     scopes = list(map(_scope, rows))
-    external_ids = list(binary.texts(map(_external_id, rows)))
-    public_ids = uuid7s(len(rows))
+
+    # Fields are made as they are sent, ids too: the server stores the first rows meanwhile.
+    def external_ids() -> Iterator[Field]:
+        return binary.texts(map(_external_id, rows))
 
     def types() -> Iterator[Field]:
         return binary.names([row.type for row in rows])
@@ -143,23 +145,20 @@ def _upsert(
     def properties() -> Iterator[Field]:
         return binary.documents(row.data for row in rows)
 
-    def keys() -> dict[str, object]:
-        return {"tenant_id": tenant_id, **binary.grouped(TextArray, Counter(scopes), external_ids)}
-
     def columns() -> tuple[Iterable[Field], ...]:
         tenant, of_scopes = binary.same_integer(tenant_id), binary.names(scopes)
-        return binary.uuids(public_ids), tenant, of_scopes, external_ids, types(), properties()
+        return binary.uuids(uuid7s(len(rows))), tenant, of_scopes, external_ids(), types(), properties()
 
     with_nulls = _with_nulls(rows) if merge else []
     if len(rows) > 1 and not with_nulls:
-        known = _looking_up(conn, _KNOWN)
+        known, keys = _looking_up(conn, _KNOWN), partial(_keys, tenant_id, rows)
         if copy_if_all_new(conn, tenant_id, known=known, keys=keys, copy=_COPY, count=len(rows), columns=columns):
             return [Effect.CREATED] * len(rows)
     values = {
         "tenant_id": tenant_id,
         "scopes": binary.array(TextArray, binary.names(scopes)),
-        "external_ids": binary.array(TextArray, external_ids),
-        "public_ids": binary.array(UuidArray, binary.uuids(public_ids)),
+        "external_ids": binary.array(TextArray, external_ids()),
+        "public_ids": binary.array(UuidArray, binary.uuids(uuid7s(len(rows)))),
         "types": binary.array(TextArray, types()),
         "properties": binary.array(JsonbArray, properties()),
         **growth.bounds(most_bytes),
@@ -173,6 +172,12 @@ def _upsert(
                 named = {"tenant_id": tenant_id, "scope": row.scope, "external_id": row.external_id}
                 conn.execute(_WITHOUT_NULLS, named)
     return found
+
+
+def _keys(tenant_id: int, rows: Sequence[Entity]) -> dict[str, object]:
+    """Return the parameters that name rows in the order of their scopes."""
+    external_ids = binary.texts(map(_external_id, rows))
+    return {"tenant_id": tenant_id, **binary.grouped(TextArray, Counter(map(_scope, rows)), external_ids)}
 
 
 _scope, _external_id, _key = attrgetter("scope"), attrgetter("external_id"), attrgetter("scope", "external_id")

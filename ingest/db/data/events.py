@@ -85,7 +85,7 @@ def append(
     numbers = chain.from_iterable(range(first, first + many) for first in firsts)  # type: ignore[attr-defined] # integers
     ids = list(binary.bigints(islice(numbers, len(events))))
     timestamps = _timestamps([event.occurred_at for event in events], now)
-    public_ids = uuid7s(len(events))
+    public_ids = list(uuid7s(len(events)))
     rows = unnamed = _Rows(ids, public_ids, timestamps, events)
     duplicates: dict[int, bytes] = {}
     stored: Sequence[int] = range(len(events))
