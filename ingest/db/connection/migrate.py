@@ -1,9 +1,19 @@
-"""Migrations: numbered SQL files, forward only, each recorded in the transaction that applies it."""
+"""Migrations: numbered SQL files, forward only.
+
+Most are one transaction, which records them too. A file that begins with STEPWISE has statements that Postgres runs in
+no transaction, such as CREATE INDEX CONCURRENTLY, or that commit in steps, so that nobody waits for them. These run on
+a second connection, and are recorded once all of them have: each must be harmless where it has run before.
+"""
 
 import time
+from contextlib import closing
 from importlib.resources import files
 
+import psycopg
+from psycopg.conninfo import make_conninfo
+
 from ingest.db.connection.errors import translated
+from ingest.db.connection.pool import connect
 from ingest.db.connection.session import Connection, unfit
 from ingest.errors import TryAgain, WrongDatabase
 
@@ -11,6 +21,8 @@ from ingest.errors import TryAgain, WrongDatabase
 _LOCK = 5_748_309_261
 _LOCK_TIMEOUT_SECONDS = 120.0
 _LOCK_INTERVAL_SECONDS = 0.1
+
+STEPWISE = b"-- Each paragraph is a transaction of its own.\n"
 
 _APPLIED = "SELECT name FROM sluice_migrations ORDER BY name"
 _HAS_TABLE = "SELECT to_regclass('sluice_migrations') IS NOT NULL"
@@ -34,8 +46,8 @@ def pending(conn: Connection) -> list[str]:
 def migrate(conn: Connection) -> list[str]:
     """Bring the schema up to date. Run twice, or by two at once, it is harmless.
 
-    The one function of this package that commits: a migration and its record are one transaction, and the lock that
-    keeps other runners out ends with it. So a pooler may lend each of these transactions another session.
+    The one function of this package that commits: the lock that keeps other runners out and the record of a migration
+    are one transaction. So a pooler may lend each of these transactions another session.
 
     Args:
         conn: a connection; a transaction that is open on it is committed first.
@@ -46,7 +58,8 @@ def migrate(conn: Connection) -> list[str]:
     Raises:
         WrongDatabase: it cannot hold what clients send.
         TryAgain: another runner held the lock for two minutes.
-        DatabaseError: a migration was refused; those before it stand, nothing of it does.
+        DatabaseError: a migration was refused; those before it stand. Nothing of it does, but for the steps of one that
+            goes stepwise: the next call begins it anew.
     """
     if refusal := unfit(conn):
         raise WrongDatabase(refusal)
@@ -61,7 +74,7 @@ def migrate(conn: Connection) -> list[str]:
                 missing = pending(conn)
                 if not missing:
                     return applied
-                conn.execute(_sql(missing[0]))
+                _apply(conn, missing[0])
                 conn.execute("INSERT INTO sluice_migrations (name) VALUES (%s)", (missing[0],))
         if locked:
             applied.append(missing[0])
@@ -70,6 +83,24 @@ def migrate(conn: Connection) -> list[str]:
             raise TryAgain("55P03", reason="another `sluice migrate` has held its lock for two minutes")
         else:
             time.sleep(_LOCK_INTERVAL_SECONDS)
+
+
+def _apply(conn: Connection, name: str) -> None:
+    """Run a migration; one that goes stepwise on another connection, while `conn` holds the lock.
+
+    An open transaction that runs no statement has no snapshot, so CREATE INDEX CONCURRENTLY does not wait for it.
+    """
+    sql = _sql(name)
+    if not sql.startswith(STEPWISE):
+        conn.execute(sql)
+        return
+    same = make_conninfo(conn.info.dsn, password=conn.info.password)
+    with closing(connect(same, "sluice-cli")) as steps:
+        steps.autocommit = True
+        # Our own cursors begin a transaction where a pooler lends the session.
+        steps.cursor_factory = psycopg.Cursor
+        for paragraph in sql.split(b"\n\n"):
+            steps.execute(paragraph)
 
 
 def _lock(conn: Connection) -> bool:

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from threading import Barrier
@@ -38,6 +38,14 @@ def test_migrating_applies_what_is_pending_and_twice_is_harmless(empty_database_
     assert {"tenants", "api_keys", "templates", "jobs", "job_blocks", "job_errors"} <= tables(empty_database_url)
 
 
+def migrate_before(conn: Connection, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apply what comes before a migration."""
+    earlier = [known for known in migrations._all() if known < name]
+    with monkeypatch.context() as before:
+        before.setattr(migrations, "_all", lambda: earlier)
+        migrate(conn)
+
+
 def early_tenant(conn: Connection) -> int:
     """Create a tenant in the first schema's columns. Return its internal id."""
     query = "INSERT INTO tenants (public_id, name, workspace_id, workspace_name) VALUES (%s, 'T', %s, 'T') RETURNING id"
@@ -49,10 +57,7 @@ def test_results_that_were_kept_before_can_still_be_read(
 ) -> None:
     ids = [UUID(int=number) for number in range(3)]
     with closing(connect(empty_database_url, "sluice-cli")) as conn:
-        with monkeypatch.context() as before:
-            earlier = [name for name in migrations._all() if name < "0005"]
-            before.setattr(migrations, "_all", lambda: earlier)
-            migrate(conn)
+        migrate_before(conn, "0005", monkeypatch)
         tenant_id = early_tenant(conn)
         job_id, other = uuid7(), uuid7()
         for made in (job_id, other):
@@ -87,10 +92,7 @@ INSERT INTO states (entity_id, key, value) SELECT id, 'balance', '1' FROM entiti
 
 def test_states_that_were_erased_before_are_gone(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(connect(empty_database_url, "sluice-cli")) as conn:
-        with monkeypatch.context() as before:
-            earlier = [name for name in migrations._all() if name < "0008"]
-            before.setattr(migrations, "_all", lambda: earlier)
-            migrate(conn)
+        migrate_before(conn, "0008", monkeypatch)
         conn.execute(_ERASED_AND_NOT)
         conn.commit()
         migrate(conn)
@@ -139,19 +141,18 @@ def test_a_migration_that_is_refused_leaves_nothing_of_itself_and_the_lock_is_fr
 
 
 def test_a_migration_is_plain_sql_that_any_client_can_run(empty_database_url: str) -> None:
-    with psycopg.connect(empty_database_url) as conn:
+    with psycopg.connect(empty_database_url, autocommit=True) as conn:
         for name in migrations._all():
-            conn.execute(migrations._sql(name))
+            sql = migrations._sql(name)
+            for statement in sql.split(b"\n\n") if sql.startswith(migrations.STEPWISE) else [sql]:
+                conn.execute(statement)
 
 
 def test_jobs_that_were_accepted_before_keep_their_order(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(connect(empty_database_url, "sluice-cli")) as conn:
-        with monkeypatch.context() as before:
-            earlier = [name for name in migrations._all() if name < "0010"]
-            before.setattr(migrations, "_all", lambda: earlier)
-            migrate(conn)
+        migrate_before(conn, "0010", monkeypatch)
         tenant_id = early_tenant(conn)
         made = [uuid7() for _ in range(3)]
         for age, job_id in enumerate(made):
@@ -177,10 +178,8 @@ _INDEX = "SELECT i.oid::bigint, indisvalid FROM pg_class i JOIN pg_index ON inde
 @pytest.fixture
 def before_event_ids(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection]:
     """An autocommitting connection to a database whose events have no ids yet."""
-    earlier = [name for name in migrations._all() if name < "0018"]
-    with closing(connect(empty_database_url, "sluice-cli")) as conn, monkeypatch.context() as before:
-        before.setattr(migrations, "_all", lambda: earlier)
-        migrate(conn)
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        migrate_before(conn, "0018", monkeypatch)
     with psycopg.connect(empty_database_url, autocommit=True) as conn:
         yield conn
 
@@ -206,3 +205,130 @@ def test_an_index_of_event_ids_that_failed_beforehand_is_built_anew(before_event
     migrate(before_event_ids)
     [(_, valid)] = before_event_ids.execute(_INDEX, ("events_external_id_key",)).fetchall()
     assert valid is True
+
+
+# Jobs that completed with a failed item, were cancelled, and wait.
+_FORMER_JOBS = """
+INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, status, started_at, ended_at, total, created, failed,
+    unprocessed, blocks_open)
+SELECT gen_random_uuid(), %s, 'entities', true, 'test', false, status, ended_at, ended_at, 2, done, done,
+    2 - 2 * done, 0
+FROM generate_series(1, 3500) n
+JOIN (VALUES (0, 'cancelled', now(), 0), (1, 'completed', now(), 1), (2, 'pending', NULL, 0))
+    AS job (remainder, status, ended_at, done) ON n %% 3 = remainder
+"""
+_WRITE = "UPDATE jobs SET progressed_at = clock_timestamp() WHERE id = (SELECT id FROM jobs LIMIT 1)"
+
+
+def test_many_jobs_are_migrated_while_another_connection_writes_them(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(connect(empty_database_url, "sluice-cli")) as conn, ThreadPoolExecutor(1) as threads:
+        migrate_before(conn, "0030", monkeypatch)
+        conn.execute(_FORMER_JOBS, [early_tenant(conn)])
+        conn.commit()
+        migrating = threads.submit(migrate, conn)
+        with psycopg.connect(empty_database_url, autocommit=True, options="-c lock_timeout=1s") as writer:
+            while not migrating.done():
+                assert writer.execute(_WRITE).rowcount == 1
+        assert "0040_indexes_of_claims" in migrating.result()
+        assert conn.execute("SELECT count(*) FROM jobs WHERE had_errors").fetchall() == [(1167,)]
+        assert conn.execute("SELECT count(DISTINCT job_id) FROM job_timeline").fetchall() == [(1166,)]
+
+
+_WAITS = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def until_waits(observer: psycopg.Connection, migrating: Future[list[str]]) -> None:
+    while not migrating.done() and not observer.execute(_WAITS).rowcount:
+        pass
+
+
+def test_jobs_of_before_are_marked_in_steps_and_once(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        ThreadPoolExecutor(1) as threads,
+        closing(connect(empty_database_url, "sluice-cli")) as conn,
+        psycopg.connect(empty_database_url) as slow,
+        psycopg.connect(empty_database_url, autocommit=True) as observer,
+    ):
+        migrate_before(conn, "0038", monkeypatch)
+        conn.execute(_FORMER_JOBS, [early_tenant(conn)])
+        conn.commit()
+        slow.execute("SELECT FROM jobs WHERE failed > 0 ORDER BY id DESC LIMIT 1 FOR UPDATE")
+        migrating = threads.submit(migrate, conn)
+        until_waits(observer, migrating)
+        assert observer.execute("SELECT FROM jobs WHERE had_errors").rowcount > 900
+        slow.rollback()
+        migrating.result()
+        counts = "SELECT (SELECT count(*) FROM jobs WHERE had_errors), count(*) FROM job_timeline"
+        assert observer.execute(counts).fetchall() == [(1167, 1166)]
+        observer.execute("DELETE FROM sluice_migrations WHERE name = '0038_former_jobs'")
+        migrate(conn)
+        assert observer.execute(counts).fetchall() == [(1167, 1166)]
+
+
+@pytest.mark.parametrize("name", ["0039_indexes_of_lists", "0040_indexes_of_claims"])
+def test_an_index_that_waits_for_a_writer_holds_up_no_other_one(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with (
+        ThreadPoolExecutor(1) as threads,
+        closing(connect(empty_database_url, "sluice-cli")) as conn,
+        psycopg.connect(empty_database_url) as slow,
+        psycopg.connect(empty_database_url, autocommit=True, options="-c lock_timeout=1s") as writer,
+    ):
+        migrate_before(conn, name, monkeypatch)
+        conn.execute(_FORMER_JOBS, [early_tenant(conn)])
+        conn.commit()
+        slow.execute("LOCK TABLE jobs IN ROW EXCLUSIVE MODE")
+        migrating = threads.submit(migrate, conn)
+        until_waits(writer, migrating)
+        assert writer.execute(_WRITE).rowcount == 1
+        slow.rollback()
+        assert name in migrating.result()
+
+
+_SCHEMA = """
+SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
+UNION ALL SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default)
+FROM information_schema.columns WHERE table_schema = 'public'
+ORDER BY 1
+"""
+
+
+def test_the_migrations_that_run_beside_traffic_may_run_twice(empty_database_url: str) -> None:
+    with closing(connect(empty_database_url, "sluice-cli")) as conn:
+        migrate(conn)
+        schema = conn.execute(_SCHEMA).fetchall()
+        again = [name for name in migrations._all() if name[:4] in {"0030", "0033", "0034", "0038", "0039", "0040"}]
+        conn.execute("DELETE FROM sluice_migrations WHERE name = ANY (%s)", (again,))
+        conn.commit()
+        assert migrate(conn) == again
+        assert conn.execute(_SCHEMA).fetchall() == schema
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [("0039_indexes_of_lists", "jobs_list_idx"), ("0040_indexes_of_claims", "jobs_unordered_idx_new")],
+)
+def test_an_index_of_jobs_whose_build_failed_is_built_anew(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch, name: str, index: str
+) -> None:
+    with (
+        closing(connect(empty_database_url, "sluice-cli")) as conn,
+        psycopg.connect(empty_database_url) as slow,
+        psycopg.connect(empty_database_url, autocommit=True, options="-c lock_timeout=10ms") as builder,
+    ):
+        migrate_before(conn, name, monkeypatch)
+        slow.execute("LOCK TABLE jobs IN ROW EXCLUSIVE MODE")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            builder.execute(f"CREATE INDEX CONCURRENTLY {index} ON jobs (id)".encode())
+        assert builder.execute(_INDEX, (index,)).fetchall()[0][1] is False
+        slow.rollback()
+        migrate(conn)
+        built = builder.execute(_INDEX, (index.removesuffix("_new"),)).fetchall()
+        assert [valid for _, valid in built] == [True]
+        definition = "SELECT indexdef FROM pg_indexes WHERE indexname = %s"
+        [(shown,)] = builder.execute(definition, (index.removesuffix("_new"),)).fetchall()
+        assert "tenant_id" in shown
