@@ -3,7 +3,7 @@
 Source: docs/contracts/jobs.md section 4. `ingest.intake.resent` reads it.
 """
 
-import json
+from json.encoder import encode_basestring
 
 import msgspec
 
@@ -78,15 +78,8 @@ def takes_a_note(item: bytes) -> bool:
 
 
 def _text(item: bytes | None) -> bytes:
-    """Return a text as a JSON string; bytes that are no UTF-8 as halves of surrogate pairs, so that none is lost."""
+    """Return a text as a JSON string, in which bytes that are no UTF-8 are the escapes of halves of surrogate pairs."""
     if item is None:
         return b"null"
-    return json.dumps(item.decode("utf-8", "surrogateescape"), ensure_ascii=not _is_text(item)).encode()
-
-
-def _is_text(item: bytes) -> bool:
-    try:
-        item.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    text = encode_basestring(item.decode("utf-8", "surrogateescape"))
+    return text.encode("utf-8", "backslashreplace")  # which replaces these halves alone, by escapes as JSON has them

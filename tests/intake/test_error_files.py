@@ -63,9 +63,21 @@ def test_any_object_is_read_back_as_it_was_sent(value: dict[str, Any]) -> None:
     assert read_back(line_of(ERROR, item)) == item
 
 
-@given(st.binary(min_size=1, max_size=20).filter(lambda line: b"\n" not in line and line.strip() == line))
+_TEXTS = st.text(max_size=20).map(lambda text: text.encode("utf-8", "surrogatepass")) | st.sampled_from(
+    [b"\\udcff", b"\\", b'"', b"\xed\xb2\x80", b"\xf0\x9f", '{"a":"é☃"}'.encode()]
+)
+_ANY_LINE = st.lists(_TEXTS | st.binary(max_size=20), min_size=1, max_size=4).map(b"".join)
+
+
+@given(_ANY_LINE.filter(lambda line: line != b"" and b"\n" not in line and line.strip() == line))
 def test_any_line_is_read_back_as_it_was_sent(line: bytes) -> None:
     assert read_back(line_of(ERROR, line)) == line
+
+
+def test_a_line_with_a_byte_that_is_no_utf_8_keeps_all_other_characters() -> None:
+    assert line_of(ERROR, '{"é": "☃\U0001f600\\'.encode() + b"\xff\x00").startswith(
+        '{"_raw":"{\\"é\\": \\"☃\U0001f600\\\\\\udcff\\u0000","_sluice":'.encode()
+    )
 
 
 def test_the_note_stands_beside_the_sender_s_own_members_unchanged() -> None:
