@@ -15,7 +15,8 @@ from ingest.db.connection.pool import Connection, transaction
 from ingest.db.jobs import blocks, errors, items
 from ingest.db.jobs.items import StoredItem
 from ingest.errors import NotFound
-from ingest.jobs import Effect, Job
+from ingest.intake.blocks import has_item
+from ingest.jobs import MOST_TRIAL_ERRORS_KEPT, TRIAL, Effect, Job
 
 _MOST_DIGITS = 10
 _MOST_INDEX = 2**31 - 1
@@ -55,22 +56,31 @@ def _shape(conn: Connection, job: Job, index: int, text: str) -> dict[str, Any]:
     error = errors.of_item(conn, job.id, index)
     found = blocks.warnings_of(conn, job.id, limit=_MOST_WARNINGS, after=(index, -1)) if job.warnings else []
     warnings = [warning for _, warning in found if warning.index == index]
-    stored = items.find(conn, job.id, index)
-    if job.options.picked and not error and not (stored and (stored.is_open or stored.effect)):
+    stored = items.find(conn, job.id, index, with_block=job.options.picked is not None)
+    if job.options.picked and not error and not _is_there(stored, index):
         raise NotFound(f"The job has no item {text!r}")
     lines = [error.line] if error else [warning.line for warning in warnings] or [stored.line if stored else None]
     return {
         "index": index,
         "line": lines[0],
-        "effect": Effect.FAILED if error else _effect(job, stored),
+        "effect": Effect.FAILED if error else _effect(job, stored, index),
         "id": None if error or stored is None else spelled(job.kind, stored.public_id),
         "error": error_list([error])[0] if error else None,
         "warnings": warning_list(warnings),
     }
 
 
-def _effect(job: Job, stored: StoredItem | None) -> Effect | None:
+def _is_there(stored: StoredItem | None, index: int) -> bool:
+    """True if an item without an error is one of a job whose items were picked from another, which keeps results."""
+    if stored is None or stored.block is None:
+        return stored is not None and stored.effect is not None
+    return has_item(stored.block, index)
+
+
+def _effect(job: Job, stored: StoredItem | None, index: int) -> Effect | None:
     """Return the effect of an item without an error; None where only the sums of its job are kept."""
+    if job.kind == TRIAL:
+        return _effect_of_row(job, index)
     if stored is None or stored.is_open or job.error_code == "ATOMIC_ABORTED":
         return Effect.UNPROCESSED
     if stored.effect is not None:
@@ -78,3 +88,10 @@ def _effect(job: Job, stored: StoredItem | None) -> Effect | None:
     # If all items that were taken had the same effect, so had this one.
     taken = [effect for effect in Effect if job.effects[effect] and effect not in {Effect.FAILED, Effect.UNPROCESSED}]
     return taken[0] if len(taken) == 1 else None
+
+
+def _effect_of_row(trial: Job, index: int) -> Effect | None:
+    """Return the effect of a row without an error; None where the trial may have had one that it does not keep."""
+    if index >= trial.processed:  # rows are judged one after the other
+        return Effect.UNPROCESSED
+    return Effect.UNCHANGED if trial.effects[Effect.FAILED] <= MOST_TRIAL_ERRORS_KEPT else None

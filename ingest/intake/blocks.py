@@ -180,6 +180,14 @@ def pack_picked(items: Sequence[Picked]) -> Block:
     return Block(items[0].index, len(items), _zstd.compress(picked.packed(items)))
 
 
+def has_item(block: Block, index: int) -> bool:
+    """True if a block has the item of this index: it may lack some where they were picked from another job."""
+    text = _zstd.decompress(block.payload) if block.payload else b""
+    if text.startswith(picked.MARK):
+        return index in picked.indexes(text)
+    return block.first_index <= index < block.first_index + block.items
+
+
 def _picked_items(text: bytes, csv_format: CsvFormat | None, types: RowTypes | None) -> Items:
     lines, places = picked.split(text)
     sent = [corrected(line) for line in lines]

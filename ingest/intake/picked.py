@@ -48,3 +48,9 @@ def split(text: bytes) -> tuple[list[msgspec.Raw], Sequence[Place]]:
     """
     places, *lines = text.removeprefix(MARK).removesuffix(b"\n").split(b"\n")
     return list(map(msgspec.Raw, lines)), _PLACES.decode(places)
+
+
+def indexes(text: bytes) -> set[int]:
+    """Return the indexes of the items of a payload."""
+    places, _, _ = text.removeprefix(MARK).partition(b"\n")
+    return {place[0] for place in _PLACES.decode(places)}

@@ -4,6 +4,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from ingest.db.connection.pool import Connection
+from ingest.intake.blocks import Block
 from ingest.jobs import Effect
 
 
@@ -13,12 +14,14 @@ class StoredItem(NamedTuple):
     Attributes:
         is_open: the block is not closed yet.
         effect: of an item that was taken, where the job keeps results; likewise `public_id` and `line`.
+        block: the block, if it is open and was asked for.
     """
 
     is_open: bool
     effect: Effect | None
     public_id: UUID | None
     line: int | None
+    block: Block | None = None
 
 
 # A job's blocks follow one another, so the one of an index is found by halving their numbers: some 14 rows of 10,000.
@@ -34,7 +37,8 @@ WITH RECURSIVE halved (low, high) AS (
     ) b
     WHERE h.low < h.high
 )
-SELECT b.open, r.effect, r.id, coalesce(r.line, b.first_line + r.index - b.first_index)
+SELECT b.open, r.effect, r.id, coalesce(r.line, b.first_line + r.index - b.first_index),
+       b.first_index, b.items, CASE WHEN b.open AND %(with_block)s THEN b.payload END
 FROM job_blocks b
 LEFT JOIN LATERAL (
     SELECT * FROM unnest(b.result_indexes, b.result_effects, b.result_ids, b.result_lines)
@@ -45,16 +49,18 @@ WHERE b.job_id = %(job_id)s AND b.no = (SELECT low FROM halved WHERE low = high)
 """
 
 
-def find(conn: Connection, job_id: UUID, index: int) -> StoredItem | None:
+def find(conn: Connection, job_id: UUID, index: int, *, with_block: bool = False) -> StoredItem | None:
     """Return what a job's block says of an item; None where the job has no blocks.
 
     Args:
         conn: an open transaction.
         job_id: whose.
-        index: one that the job has.
+        index: one that the job has, or one that its blocks may lack, if its items were picked from another job.
+        with_block: with the block, if it is open.
     """
-    row = conn.execute(_FIND, {"job_id": job_id, "index": index}).fetchone()
+    row = conn.execute(_FIND, {"job_id": job_id, "index": index, "with_block": with_block}).fetchone()
     if row is None:
         return None
-    is_open, effect, public_id, line = row
-    return StoredItem(bool(is_open), None if effect is None else Effect(effect), public_id, line)  # type: ignore[arg-type] # as selected
+    is_open, effect, public_id, line, first_index, items, payload = row
+    block = None if payload is None else Block(first_index, items, payload)  # type: ignore[arg-type] # as selected
+    return StoredItem(bool(is_open), None if effect is None else Effect(effect), public_id, line, block)  # type: ignore[arg-type] # as selected

@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 
-from ingest.db.connection.pool import Connection
+from app.jobs import items
+from ingest.db.connection.pool import Connection, Pool, transaction
+from ingest.db.jobs import claims
 from ingest.db.jobs.trials import MOST_OPEN
+from ingest.db.tenants.templates import TemplateCache
+from ingest.engine import trial
+from ingest.engine.trial import run_step
+from ingest.ids import JOB, parse
 from tests.api.conftest import Api, data, refused
 from tests.support.factories import entity, event, state
 
@@ -79,6 +85,39 @@ def test_errors_of_a_check_are_grouped_whichever_rows_they_are_about(api: Api, r
         ('Entity "…": Field "vip_level" must be a string, not an integer', 3),
         ('State balance of "…": Field "value" must be an integer, not a string', 2),
     ]
+
+
+def effects(api: Api, job: dict[str, Any], count: int) -> list[str | None]:
+    return [data(api.get(f"/batch/jobs/{job['id']}/items/{index}"))["effect"] for index in range(count)]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_row_has_the_effect_that_is_known_once_it_is_judged(
+    api: Api, run_jobs: Callable[[], int], pool: Pool
+) -> None:
+    job = api.job(api.post(CHECK, {"schema": SCHEMA}))
+    assert effects(api, job, 1) == ["unprocessed"]
+    with transaction(pool) as conn:
+        [claimed] = claims.claim(conn, parse(JOB, job["id"]))
+        assert claimed.job.template_id is not None
+        assert run_step(conn, claimed, TemplateCache().get(conn, claimed.job.template_id))
+    assert effects(api, job, 3) == ["failed", "unchanged", "unprocessed"]
+    run_jobs()
+    assert effects(api, job, 4) == ["failed", "unchanged", "failed", "unchanged"]
+
+
+def test_the_effect_of_a_row_is_null_once_errors_are_no_longer_kept(
+    api: Api, run_jobs: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.post("/batch/entities", [entity(number) for number in range(3)])
+    run_jobs()
+    for module in (trial, items):
+        monkeypatch.setattr(module, "MOST_TRIAL_ERRORS_KEPT", 2)
+    answer = api.post(CHECK, {"schema": SCHEMA})
+    run_jobs()
+    job = api.job(answer)
+    assert (job["effects"]["failed"], job["output"]["failed"]) == (3, 3)
+    assert effects(api, job, 3) == ["failed", "failed", None]
 
 
 @pytest.mark.usefixtures("stored")

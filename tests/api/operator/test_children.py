@@ -94,6 +94,23 @@ def test_items_that_fail_again_keep_their_index_line_and_error(api: Api, run: Ru
         assert again.get_data() == first.get_data()
 
 
+def test_a_child_that_has_not_run_has_its_own_items_and_no_others(api: Api, run: Run, pool: Pool) -> None:
+    job = run([{}, entity(1), {}, entity(2), {}])
+    [child] = [data(api.post(f"/batch/jobs/{job['id']}/retry", {"select": [0, 4]}))]
+    path = f"/batch/jobs/{child['id']}/items"
+    for index in (0, 4):
+        assert data(api.get(f"{path}/{index}"))["effect"] == "unprocessed"
+    for index in (1, 2, 3, 5, 2_147_483_646):
+        refused(api.get(f"{path}/{index}"), 404, "NOT_FOUND", "no item")
+    waiting = job_of(api, data(api.post("/batch/entities", [entity(number) for number in range(900)]))["jobId"])
+    with transaction(pool) as conn:
+        assert control.cancel(conn, parse(JOB, child["id"]))
+        assert control.cancel(conn, parse(JOB, waiting["id"]))
+    again = data(api.post(f"/batch/jobs/{waiting['id']}/retry", {"select": "unprocessed"}))
+    assert data(api.get(f"/batch/jobs/{again['id']}/items/899"))["effect"] == "unprocessed"
+    refused(api.get(f"/batch/jobs/{again['id']}/items/900"), 404, "NOT_FOUND", "no item")
+
+
 def test_rows_that_fail_again_have_the_same_error_file(api: Api, run: Run, retry: Run) -> None:
     rows = 'p1,player,a\np2\n"p3",ghost,"b ""c"""\np4,player,d,e\np5,"pl"x,a\np6,player,"open'
     job = run(f"externalId,entityType,email\n{rows}".encode(), media=CSV)
