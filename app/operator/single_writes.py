@@ -83,9 +83,17 @@ def with_members(item: msgspec.Raw, **members: str) -> msgspec.Raw:
     except json_text.NotAnObject:
         raise InvalidInput("The body must be a JSON object") from None
     for name, value in members.items():
-        if name in sent and json_text.decode(sent[name]) != value:
+        if name in sent and _text_of(sent[name]) != value:
             raise InvalidInput(f'Field "{name}" is not what the path says; leave it out')
     return msgspec.Raw(msgspec.json.encode({**sent, **members}))
+
+
+def _text_of(value: msgspec.Raw) -> str | None:
+    """Return the text that a JSON value is; None for a value of another type."""
+    try:
+        return msgspec.json.decode(value, type=str)
+    except msgspec.ValidationError:
+        return None
 
 
 def require_entity(conn: Connection, external_id: str) -> int:

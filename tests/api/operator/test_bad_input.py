@@ -224,3 +224,9 @@ def test_a_query_of_any_bytes_is_never_a_500(api: Api) -> None:
     for query in ("%", "%zz", "%FF", "a=%00", "mode=%ED%A0%80", "&&&=", "limit=1&limit=2", "x" * 5000):
         assert api.get(f"/settings?{query}").status_code == 400
         assert api.get(f"/entities/x/events?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("value", [b"1" * 5_000, b"1e999999", b"5", b"null", b"{}", b'"p2"'], ids=range(6))
+def test_a_member_that_contradicts_the_path_is_refused(api: Api, value: bytes) -> None:
+    body = b'{"eventType": "session", "externalId": %s}' % value
+    refused(api.call("POST", "/entities/p1/events", body=body), 400, "INVALID_INPUT", "is not what the path says")
