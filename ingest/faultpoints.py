@@ -36,6 +36,7 @@ POINTS = (
     "atomic.rolled_back",
     "block.closed",  # not committed yet
     "block.committed",
+    "job.changed",  # by a call that steers it; not committed yet
     "job.steered",
     "job.ended",
     "sweep.checked",

@@ -116,6 +116,7 @@ def _steer(text: str, change: Callable[..., object], participle: str, good: Coll
             raise WrongState(f"{spell(JOB, job_id)} is {job.status}, so it cannot be {participle}")
         idempotency.remember(conn, job_id=job_id)
         steered = _Steered(job_id, _shape(conn, job), result)
+        faultpoints.passing("job.changed")
     faultpoints.passing("job.steered")
     services().progress.moved([job_id])
     return steered

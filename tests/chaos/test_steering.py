@@ -70,6 +70,26 @@ def test_kill_9_in_a_job_that_is_steered_in_a_block_keeps_the_answer(deployment:
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
+def test_kill_9_of_the_api_while_it_steers_a_job_leaves_it_as_it_was(deployment: Deployment, verb: str) -> None:
+    client = deployment.ready_client()
+    job_id = deployment.store_blocks(client, BLOCKS)
+    batch, witness = client.batches[-1], deployment.witness()
+    if verb == "resume":
+        assert steer(deployment, "pause", job_id)
+    before = witness.one("SELECT status FROM jobs WHERE id = %s", job_id)
+    web = deployment.web(SLUICE_FAULT="job.changed:1")
+    assert deployment.steer(client, batch, verb) is None, "there was no answer"
+    assert witness.one("SELECT status FROM jobs WHERE id = %s", job_id) == before
+    web.until_line("Booting worker")
+    # The next process of this API would be killed at the same point, so the next try goes past it.
+    assert steer(deployment, verb, job_id)
+    if verb == "pause":
+        assert steer(deployment, "resume", job_id)
+    batch.cancelled = verb == "cancel"
+    end_well(deployment)
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
 def test_kill_9_of_the_api_right_after_it_has_steered_a_job_undoes_nothing(deployment: Deployment, verb: str) -> None:
     client = deployment.ready_client()
     job_id = deployment.store_blocks(client, BLOCKS)
