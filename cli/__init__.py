@@ -2,6 +2,7 @@
 
     commands/                 one file a noun
     demo/, doctor/            the parts of the two largest
+    job.py                    the job that a command names
     options.py                options and output that commands share
     stack/                    everything on one machine, as context managers
     errors.py, terminal.py    exit codes; output without control characters

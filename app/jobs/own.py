@@ -34,7 +34,7 @@ def absent(conn: Connection, tenant_id: int, job_id: UUID) -> RequestError:
     """Return the error of a call about a job that is not there, or not for this tenant."""
     spelling = ids.spell(ids.JOB, job_id)
     if gone.is_gone(conn, tenant_id, job_id):
-        return Gone(f"The job {spelling!r} ended so long ago that it was deleted, with its errors and results")
+        return Gone(gone.MESSAGE.format(spelling))
     return NotFound(f"There is no job {spelling!r}")
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from cli.commands.jobs import jobs
+from cli.job import job_of
 from cli.options import data_dir_option, database, print_table, settings_here
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import errors as stored_errors
-from ingest.db.jobs import lookup
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine import error_files
-from ingest.errors import NotFound, ValidationFailed
-from ingest.ids import JOB, parse_any, spell
-from ingest.jobs import Job, JobState
+from ingest.errors import ValidationFailed
+from ingest.ids import JOB, spell
+from ingest.jobs import Job
 
 _FORMATS = ("table", "ndjson", "csv")
 _ROWS = 1_000
@@ -41,7 +41,7 @@ def errors(job: str, form: str, data_dir: Path) -> None:
     Example: sluice jobs errors job_0198c2a45f1e7cc398c4dc0c0c07398f --format ndjson > errors.ndjson
     """
     with database(data_dir) as conn:
-        found = _job(conn, job)
+        found = job_of(conn, job)
         if form == "table":
             _print(conn, found)
             return
@@ -61,14 +61,6 @@ def _lend(conn: Connection) -> Iterator[Connection]:
     """Lend the connection for a page, in a transaction that does not wait for whoever reads the file."""
     yield conn
     conn.commit()
-
-
-def _job(conn: Connection, text: str) -> Job:
-    job_id = parse_any(JOB, text)
-    found = lookup.get(conn, job_id)
-    if found is None or found.status is JobState.RECEIVING:
-        raise NotFound(f"There is no job {spell(JOB, job_id)}")
-    return found
 
 
 def _print(conn: Connection, job: Job) -> None:

@@ -6,17 +6,17 @@ from typing import Any
 import click
 
 from cli.commands.jobs import jobs
+from cli.job import job_of
 from cli.options import data_dir_option, database, json_option, print_json, settings_here
 from ingest import json_text
-from ingest.db.jobs import lookup
 from ingest.db.tenants import tenants
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine.children import FAILED, RETRYABLE, UNPROCESSED, Wish, child_of, retry
 from ingest.engine.csv_types import row_types_of_job
 from ingest.engine.kinds import KINDS
-from ingest.errors import NotFound, ValidationFailed
-from ingest.ids import JOB, parse_any, spell, uuid7
-from ingest.jobs import Effect, JobState
+from ingest.errors import ValidationFailed, WrongState
+from ingest.ids import JOB, spell, uuid7
+from ingest.jobs import Effect
 
 _WORDS = (FAILED, RETRYABLE, UNPROCESSED)
 
@@ -46,10 +46,9 @@ def retry_job(job: str, select: str, patch: Path | None, data_dir: Path, *, as_j
     wish = Wish(_select(select), {} if patch is None else _patch(patch))
     settings = settings_here(data_dir)
     with database(data_dir) as conn:
-        job_id = parse_any(JOB, job)
-        parent = lookup.get(conn, job_id)
-        if parent is None or parent.status is JobState.RECEIVING or parent.kind not in KINDS:
-            raise NotFound(f"There is no batch {spell(JOB, job_id)}")
+        parent = job_of(conn, job)
+        if parent.kind not in KINDS:
+            raise WrongState(f"{spell(JOB, parent.id)} is no batch, so none of its items can be sent again")
         template_id = None if parent.template_id is None else tenants.template_of(conn, parent.tenant_id)
         picked = Effect.UNPROCESSED if select == UNPROCESSED else Effect.FAILED
         child = child_of(parent, uuid7(), template_id=template_id, request_id="sluice", picked=picked)

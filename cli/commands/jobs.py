@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from cli.job import job_of
 from cli.options import data_dir_option, database, json_option, print_json, print_table
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import blocks, control, lookup, queue, timeline
+from ingest.db.jobs import blocks, control, queue, timeline
 from ingest.engine.job_shape import INLINE_WARNINGS, job_without_errors
-from ingest.errors import NotFound, WrongState
-from ingest.ids import JOB, parse_any, spell
-from ingest.jobs import Job, JobState
+from ingest.errors import WrongState
+from ingest.ids import JOB, spell
+from ingest.jobs import JobState
 from ingest.timestamps import timestamp
 
 # The last things that happened to a job, in its text and its JSON; the API pages through all.
@@ -39,7 +40,7 @@ def show(job: str, data_dir: Path, *, as_json: bool) -> None:
     Example: sluice jobs show job_0198c2a45f1e7cc398c4dc0c0c07398f
     """
     with database(data_dir) as conn:
-        found = _found(conn, job)
+        found = job_of(conn, job, shown=True)
         warnings = [warning for _, warning in blocks.warnings_of(conn, found.id, limit=INLINE_WARNINGS)]
         place = queue.places_of(conn, [found])[found.id]
         members = job_without_errors(found, warnings, lambda call: call, place)
@@ -127,23 +128,16 @@ def _steer(
 
     Raises:
         NotFound: there is no such job.
+        Gone: retention has deleted it.
         WrongState: the job is in another state.
     """
     with database(data_dir) as conn:
-        job = _found(conn, text)
+        job = job_of(conn, text)
         change(conn, job.id)
-        status = _found(conn, text).status
+        status = job_of(conn, text).status
         if status not in good:
             raise WrongState(f"{spell(JOB, job.id)} is {status}, so it cannot be {participle}")
     if as_json:
         print_json({"id": spell(JOB, job.id), "status": status})
     else:
         click.echo(f"{participle} {spell(JOB, job.id)}")
-
-
-def _found(conn: Connection, text: str) -> Job:
-    job_id = parse_any(JOB, text)
-    found = lookup.show(conn, job_id)
-    if found is None or found.status is JobState.RECEIVING:
-        raise NotFound(f"There is no job {spell(JOB, job_id)}")
-    return found

@@ -12,18 +12,24 @@ REMEMBERED_DAYS = 90
 _REMEMBERED = f"interval '{REMEMBERED_DAYS} days'"
 
 
-_IS_GONE = f"SELECT FROM gone_ids WHERE id = %s AND tenant_id = %s AND gone_at > now() - {_REMEMBERED}"
+# For the job of an id.
+MESSAGE = "The job {!r} ended so long ago that it was deleted, with its errors and results"
+
+_IS_GONE = f"""
+SELECT FROM gone_ids
+WHERE id = %(id)s AND (%(tenant_id)s::integer IS NULL OR tenant_id = %(tenant_id)s) AND gone_at > now() - {_REMEMBERED}
+"""
 
 
-def is_gone(conn: Connection, tenant_id: int, public_id: UUID) -> bool:
+def is_gone(conn: Connection, tenant_id: int | None, public_id: UUID) -> bool:
     """True if retention has deleted a job of the tenant's, or its upload, in the last 90 days.
 
     Args:
         conn: a connection, in a transaction or not.
-        tenant_id: whose it must have been.
+        tenant_id: whose it must have been; None: anybody's.
         public_id: of a job or an upload that is not there.
     """
-    return conn.execute(_IS_GONE, (public_id, tenant_id)).rowcount > 0
+    return conn.execute(_IS_GONE, {"id": public_id, "tenant_id": tenant_id}).rowcount > 0
 
 
 _FORGET = f"""
