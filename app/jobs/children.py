@@ -25,16 +25,17 @@ from ingest.db.connection.pool import Connection, transaction
 from ingest.db.jobs import queue
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.tenants.idempotency import Answer
-from ingest.engine.children import FAILED, RETRYABLE, UNPROCESSED, Wish, child_of, commit, retry
+from ingest.engine.children import child_of, commit
 from ingest.engine.csv_types import row_types_of_job
 from ingest.engine.kinds import KINDS
+from ingest.engine.retries import retry
+from ingest.engine.selection import FAILED, MOST_INDEXES, RETRYABLE, UNPROCESSED, Wish
 from ingest.errors import InvalidInput, LimitReached, TemplateNotConfigured, WrongState
 from ingest.ids import uuid7
 from ingest.items.schema import DEEPEST
 from ingest.jobs import Effect, Job
 
 _WORDS = (FAILED, RETRYABLE, UNPROCESSED)
-MOST_INDEXES = 10_000
 
 _Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 _INDEXES = msgspec.json.Decoder(Annotated[list[_Index], msgspec.Meta(min_length=1, max_length=MOST_INDEXES)])
@@ -121,27 +122,29 @@ def _wish() -> Wish:
     if json_screen.is_deep(text, DEEPEST) or json_screen.has_huge_exponent(text):
         raise InvalidInput(f"The body is nested over {DEEPEST} levels deep, or holds an exponent beyond 999")
     try:
+        json_text.check_once(text)
         members = json_text.split_object(text)
+        values = {name: json_text.decode(value) for name, value in members.items()}
+    except json_text.Repeated as error:
+        raise InvalidInput(str(error)) from None
     except ValueError as error:
         raise InvalidInput(f"The body must be a JSON object: {error}") from None
     if strange := sorted(members.keys() - {"select", "patch"}):
         raise InvalidInput(f'Unknown field "{strange[0]}": this call takes select and patch')
-    return Wish(_select(members), _patch(members))
+    return Wish(_select(values.get("select", FAILED), members.get("select", b"")), _patch(values.get("patch", {})))
 
 
-def _select(members: json_text.RawObject) -> Any:
-    select = json_text.decode(members.get("select", b'"failed"'))
+def _select(select: Any, text: bytes | msgspec.Raw) -> Any:
     if isinstance(select, str) and select in _WORDS:
         return select
     try:
-        return _INDEXES.decode(members["select"])
+        return _INDEXES.decode(text)
     except msgspec.ValidationError:
         words = ", ".join(f'"{word}"' for word in _WORDS)
         raise InvalidInput(f"select: Must be {words}, or a list of 1 to {MOST_INDEXES} indexes") from None
 
 
-def _patch(members: json_text.RawObject) -> dict[int, Any]:
-    patch = json_text.decode(members.get("patch", b"{}"))
+def _patch(patch: Any) -> dict[int, Any]:
     if not isinstance(patch, dict) or not all(map(_is_index, patch)):
         raise InvalidInput('patch: Must be an object of merge patches by index, as in {"17": {"data": {"email": "…"}}}')
     return {int(index): value for index, value in patch.items()}

@@ -14,7 +14,6 @@ from app.http.describe import describe, description_of
 from app.http.query import Parameter
 from app.http.rate_counter import rates
 from app.http.services import services
-from app.jobs.children import MOST_INDEXES
 from app.jobs.lists import MOST_LISTED
 from app.jobs.shape import INLINE_ERRORS, INLINE_WARNINGS
 from app.operator import batch, uploads
@@ -24,6 +23,7 @@ from ingest.db.jobs.families import MOST_JOBS
 from ingest.db.jobs.gone import REMEMBERED_DAYS
 from ingest.db.jobs.parts import MOST_PARTS
 from ingest.db.webhooks import registry
+from ingest.engine import selection
 from ingest.engine.kinds import KINDS
 from ingest.intake import codings
 from ingest.items.fields import LONGEST_EVENT_ID
@@ -89,7 +89,9 @@ def limits(settings: Settings) -> Mapping[str, Any]:
         "jobsInPage": MOST_LISTED,
         "errorsInJob": INLINE_ERRORS,
         "warningsInJob": INLINE_WARNINGS,
-        "retryIndexes": MOST_INDEXES,
+        "retryIndexes": selection.MOST_INDEXES,
+        "retryItems": selection.MOST_ITEMS,
+        "retryBytes": selection.MOST_BYTES,
         "jobsInFamily": MOST_JOBS,
         "warningsKept": MOST_WARNINGS_KEPT,
         "jobRetentionDays": settings.job_retention_days,

@@ -1,7 +1,6 @@
 """The shapes of the operator API as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
 
 from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref, to_pages
-from app.jobs.children import MOST_INDEXES
 from app.jobs.groups import MOST_RANGES
 from app.jobs.lists import MOST_LISTED
 from app.operator import uploads
@@ -9,6 +8,7 @@ from ingest.db.jobs import timeline
 from ingest.db.jobs.lookup import MOST_RETRIES_SHOWN
 from ingest.db.jobs.parts import MOST_PARTS
 from ingest.engine.kinds import JOB_TYPES
+from ingest.engine.selection import MOST_INDEXES, MOST_ITEMS
 from ingest.items.templates import ADDITIONAL
 from ingest.jobs import ITEM_ERROR_CODES, JOB_ERROR_CODES, LONGEST_LABEL, WARNING_CODES, Effect, JobState
 
@@ -97,7 +97,8 @@ SHAPES: dict[str, Shape] = {
         ("select", "patch"),
         select={
             "oneOf": [choice("failed", "retryable", "unprocessed"), array(COUNT, minItems=1, maxItems=MOST_INDEXES)],
-            "description": "which items, or the indexes of failed ones",
+            "description": "which items, or the indexes of failed ones, of which all are taken or none; a retry takes "
+            f"{MOST_ITEMS:,} failed items at most, and the same again takes the next ones",
         },
         patch={**DOCUMENT, "description": "by index, a merge patch (RFC 7396) of the item"},
     ),

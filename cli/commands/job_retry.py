@@ -11,9 +11,11 @@ from cli.options import data_dir_option, database, json_option, print_json, sett
 from ingest import json_text
 from ingest.db.tenants import tenants
 from ingest.db.tenants.templates import TemplateCache
-from ingest.engine.children import FAILED, RETRYABLE, UNPROCESSED, Wish, child_of, retry
+from ingest.engine.children import child_of
 from ingest.engine.csv_types import row_types_of_job
 from ingest.engine.kinds import KINDS
+from ingest.engine.retries import retry
+from ingest.engine.selection import FAILED, RETRYABLE, UNPROCESSED, Wish
 from ingest.errors import ValidationFailed, WrongState
 from ingest.ids import JOB, spell, uuid7
 from ingest.jobs import Effect

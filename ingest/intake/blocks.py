@@ -188,6 +188,18 @@ def has_item(block: Block, index: int) -> bool:
     return block.first_index <= index < block.first_index + block.items
 
 
+def last_index(payload: bytes, first_index: int, items: int) -> int:
+    """Return the index of a block's last item.
+
+    Args:
+        payload: as of Block, like all else.
+        first_index: of its first item.
+        items: how many it holds.
+    """
+    text = _zstd.decompress(payload)
+    return max(picked.indexes(text)) if text.startswith(picked.MARK) else first_index + items - 1
+
+
 def _picked_items(text: bytes, csv_format: CsvFormat | None, types: RowTypes | None) -> Items:
     lines, places = picked.split(text)
     sent = [corrected(line) for line in lines]

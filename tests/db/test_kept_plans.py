@@ -42,6 +42,7 @@ from ingest.db.jobs import (
     receiving,
     rescue,
     results,
+    retries,
     timeline,
     trials,
     uploads,
@@ -156,6 +157,13 @@ def _take(conn: Connection, stored: Stored) -> object:
     for job_id in cancelled:
         control.cancel(conn, job_id)
     return outbox.take(conn, cancelled)
+
+
+def _take_failed(conn: Connection, stored: Stored) -> object:
+    job_id = _accepted(conn, stored)
+    errors_of_items = [ItemError(index, None, "", "", item=b"{}") for index in range(stored.items)]
+    blocks.record_errors(conn, [(job_id, error) for error in errors_of_items])
+    return retries.take(conn, [(job_id, index) for index in range(stored.items)], uuid7())
 
 
 def _waited_for(conn: Connection, stored: Stored) -> UUID:
@@ -322,13 +330,11 @@ _READS: dict[str, Call] = {
     "blocks.still_open": lambda conn, stored: blocks.still_open(conn, stored.waiting, 0),
     "blocks.errors_of": lambda conn, stored: blocks.errors_of(conn, stored.ended, limit=10),
     "families.members": lambda conn, stored: families.members(conn, stored.ended),
-    "children.not_failed": lambda conn, stored: children.not_failed(conn, stored.ended, range(stored.items)),
-    "children.failed": lambda conn, stored: children.failed(
-        conn, [stored.ended, stored.waiting], after=-1, code=None, indexes=None
-    ),
-    "children.failed by index": lambda conn, stored: children.failed(
-        conn, [stored.ended], after=-1, code=None, indexes=range(stored.items)
-    ),
+    "retries.failed": lambda conn, stored: retries.failed(conn, stored.ended, after=-1, code="x", limit=100),
+    "retries.last_places": lambda conn, stored: retries.last_places(conn, [stored.ended], range(stored.items)),
+    "retries.open_blocks": lambda conn, stored: retries.open_blocks(conn, stored.waiting, after=-1, limit=100),
+    "retries.payload_of": lambda conn, stored: retries.payload_of(conn, stored.waiting, 0),
+    "retries.failed_within": lambda conn, stored: retries.failed_within(conn, stored.ended, 0, stored.items),
     "children.committed": lambda conn, stored: children.committed(conn, stored.ended),
     "tenants.template_of": lambda conn, stored: tenants.template_of(conn, stored.tenant.id),
     "errors.page": lambda conn, stored: errors.page(conn, stored.ended, limit=10),
@@ -442,13 +448,16 @@ _WRITES: dict[str, Call] = {
     "parts.remove_all": lambda conn, stored: parts.remove_all(conn, [_upload(conn, stored)]),
     "parts.header": lambda conn, stored: parts.header(conn, _upload(conn, stored)),
     "parts.of_upload": lambda conn, stored: parts.of_upload(conn, _upload(conn, stored)),
-    "children.lock_family": lambda conn, stored: children.lock_family(conn, stored.ended),
-    "children.take": lambda conn, stored: children.take(conn, [stored.ended], range(stored.items), uuid7()),
-    "children.append": lambda conn, stored: children.append(conn, _receiving(conn, stored), 0, Block(0, 1, b"x")),
-    "children.copy_blocks": lambda conn, stored: children.copy_blocks(
-        conn, _accepted(conn, stored), _receiving(conn, stored), closed=False
+    "families.lock": lambda conn, stored: families.lock(conn, stored.ended),
+    "retries.take": _take_failed,
+    "retries.copy_blocks": lambda conn, stored: retries.copy_blocks(
+        conn, [(_accepted(conn, stored), 0) for _ in range(stored.items)], _receiving(conn, stored), first_no=0
     ),
-    "children.forget_payload": lambda conn, stored: children.forget_payload(conn, stored.ended),
+    "retries.take_block": lambda conn, stored: retries.take_block(conn, _accepted(conn, stored), 0, uuid7()),
+    "children.append": lambda conn, stored: children.append(conn, _receiving(conn, stored), 0, Block(0, 1, b"x")),
+    "children.move_blocks": lambda conn, stored: children.move_blocks(
+        conn, _accepted(conn, stored), _receiving(conn, stored)
+    ),
     "children.finish": lambda conn, stored: children.finish(
         conn, _receiving(conn, stored), stored.ended, blocks=1, items=1
     ),
@@ -525,7 +534,7 @@ _PLANNED_ANEW = {
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
-    *(outbox, parts, queue, receiving, rescue, results, timeline, trials, uploads),
+    *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, retention, states, stored_rows),
     *(idempotency, keys, templates, tenants),
     *(deliveries, purging, recording, registry, sending),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ingest.db.jobs.families import Member, net_effects
-from ingest.engine.children import merged
+from ingest.engine.patches import merged
 from ingest.ids import uuid7
 from ingest.jobs import Effect
 

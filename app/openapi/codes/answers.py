@@ -92,8 +92,8 @@ CODES = (
         name="WRONG_STATE",
         meaning="What the call is about is in a state in which this cannot be done.",
         cause="It has moved on since the client looked: an upload was completed and takes no more parts, a webhook is "
-        "disabled, a job has ended, or did not come as CSV.",
-        remedy="Read its state anew and go on from there; the message names the state.",
+        "disabled, a job has ended, or did not come as CSV, or another job is sending the items of a retry again.",
+        remedy="Read its state anew and go on from there; the message names the state, or that job.",
         message="This upload was completed; it takes no more parts, and cannot be deleted",
     ),
     Code(

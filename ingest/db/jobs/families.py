@@ -39,6 +39,35 @@ IS_RETRY: LiteralString = "j.options ->> 'picked' IN ('failed', 'unprocessed')"
 CHILD: LiteralString = f"""(j.parent_job_id, j.id) > ({{0}}, '{UUID(int=0)}')
           AND (j.parent_job_id, j.id) < ({{0}}, '{UUID(int=2**128 - 1)}') AND j.parent_job_id IS NOT NULL"""
 
+# A commit begins a family of its own: what it writes is no newer effect of what was validated.
+_ROOT = f"""
+WITH RECURSIVE line (id, parent_id, steps) AS (
+    SELECT j.id, CASE WHEN {IS_RETRY} THEN j.parent_job_id END, 0 FROM jobs j WHERE j.id = %s
+    UNION ALL
+    SELECT p.id, p.parent_id, l.steps + 1 FROM line l CROSS JOIN LATERAL (
+        SELECT j.id, CASE WHEN {IS_RETRY} THEN j.parent_job_id END AS parent_id FROM jobs j
+        WHERE j.id = l.parent_id LIMIT 1) p
+)
+SELECT id FROM line ORDER BY steps DESC LIMIT 1
+"""
+_LOCK = "SELECT FROM jobs WHERE id = %s FOR NO KEY UPDATE"
+
+
+def lock(conn: Connection, job_id: UUID) -> UUID | None:
+    """Lock the family of a job until this transaction ends, by the row of its first job.
+
+    Returns:
+        The id of the first job that retention has left; None where it has deleted the job itself.
+    """
+    while True:
+        row = conn.execute(_ROOT, (job_id,)).fetchone()
+        if row is None:
+            return None
+        # Retention may delete the first job before it is locked; another one is the first then.
+        if conn.execute(_LOCK, row).rowcount:
+            return row[0]  # type: ignore[return-value] # a uuid
+
+
 _MEMBERS = f"""
 WITH RECURSIVE family (id) AS (
     SELECT %(job_id)s::uuid
@@ -63,6 +92,15 @@ def members(conn: Connection, job_id: UUID) -> list[Member]:
         Member(member_id, parent_id, picked, has_ended, total, dict(zip(Effect, effects, strict=True)))  # type: ignore[arg-type] # as selected
         for member_id, parent_id, picked, has_ended, total, *effects in rows
     ]
+
+
+def line_of(family: Sequence[Member], job_id: UUID) -> list[Member]:
+    """Return a job of a family, and all that descend from it, in the order in which they were made."""
+    line = {job_id}
+    for member in family:  # a child is made after its parent
+        if member.parent_id in line:
+            line.add(member.id)
+    return [member for member in family if member.id in line]
 
 
 def net_effects(family: Sequence[Member]) -> dict[Effect, int]:

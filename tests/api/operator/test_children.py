@@ -178,8 +178,11 @@ def test_a_retry_while_a_child_has_the_items_answers_with_that_child(
     path = f"/batch/jobs/{job['id']}/retry"
     first, second = (data(api.post(path, {"select": select})) for select in ([0, 1], "failed"))
     assert (first["total"], second["total"]) == (2, 1)
-    assert data(api.post(path, {"select": "failed"}))["id"] in {first["id"], second["id"]}
-    assert data(api.post(path, {"select": [0]}))["id"] in {first["id"], second["id"]}
+    assert data(api.post(path, {"select": [1, 0]}))["id"] == first["id"]
+    assert data(api.post(path, {"select": [2]}))["id"] == second["id"]
+    message = refused(api.post(path, {"select": "failed"}), 409, "WRONG_STATE")
+    assert first["id"] in message
+    assert second["id"] in message
     assert len(job_of(api, job["id"])["retried_by"]) == 2
     run_jobs()
     assert job_of(api, job["id"])["family"]["effects"] == effects(failed=3)
@@ -245,6 +248,43 @@ def test_a_retry_that_cannot_be_is_refused_and_takes_nothing(
     job = run(json.dumps(entity(1)).encode() + b"\n{}\n{broken\n")
     refused(api.post(f"/batch/jobs/{job['id']}/retry", sent), 400, "INVALID_INPUT", text)
     assert retry(job)["total"] == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        (b'{"select": [%s]}' % (b"1" * 5_000), "out of range"),
+        (b'{"patch": {"1": {"a": %s}}}' % (b"1" * 5_000), "out of range"),
+        (b'{"patch": {"1": {"a": 1e1000}}}', "exponent"),
+        (b'{"patch": {"1": {"a": 1}, "1": {"b": 1}}}', 'The member "1" stands more than once'),
+        (b'{"select": "retryable", "select": "failed"}', 'The member "select" stands more than once'),
+    ],
+    ids=range(5),
+)
+def test_a_body_that_no_reader_takes_is_refused(api: Api, run: Run, sent: bytes, text: str) -> None:
+    job = run(json.dumps(entity(1)).encode() + b"\n{}\n")
+    refused(api.post(f"/batch/jobs/{job['id']}/retry", body=sent), 400, "INVALID_INPUT", text)
+
+
+@pytest.mark.parametrize("media", [LINES, CSV])
+def test_unprocessed_items_of_an_aborted_job_keep_their_index_and_line(
+    api: Api, run: Run, retry: Run, media: str
+) -> None:
+    rows = {
+        CSV: 'externalId,entityType,email\np1,player,a\np2,ghost,b\np3,player,"c\nd"\n',
+        LINES: "".join(
+            f'\n{{"externalId": "p{number}", "entityType": "{kind}", "data": {{"email": "a"}}}}'
+            for number, kind in enumerate(("player", "ghost", "player"), 1)
+        ),
+    }
+    job = run(rows[media].encode(), "entities?atomic=true", media=media)
+    child = retry(job, "unprocessed")
+    assert (child["total"], child["effects"]) == (2, effects(created=2))
+    results = data(api.get(f"/batch/jobs/{child['id']}/results"))
+    assert [(found["index"], found["line"]) for found in results] == {CSV: [(0, 2), (2, 4)], LINES: [(0, 2), (2, 4)]}[
+        media
+    ]
+    assert job_of(api, job["id"])["family"]["effects"] == effects(created=2, failed=1)
 
 
 def test_a_job_is_retried_once_it_has_ended(api: Api, new_api: Callable[..., Api]) -> None:
