@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from cli.commands import job_errors, job_retry  # noqa: F401 # they add their commands to those of jobs
+from cli.commands import job_children, job_errors  # noqa: F401 # they add their commands to those of jobs
 from cli.commands.crypto import crypto
 from cli.commands.demo import demo
 from cli.commands.doctor import doctor

@@ -22,7 +22,7 @@ _MOST_ENTRIES = 1_000
 
 @click.group()
 def jobs() -> None:
-    """List and show jobs and their errors; cancel, pause and resume them.
+    """List and show jobs and their errors; cancel, pause and resume them; send items again, or write what was checked.
 
     Example: sluice jobs cancel job_0198c2a45f1e7cc398c4dc0c0c07398f
     """

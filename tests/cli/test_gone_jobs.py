@@ -10,7 +10,7 @@ from ingest.db.connection.pool import Connection
 from ingest.db.tenants.tenants import Tenant
 from ingest.ids import JOB, spell, uuid7
 
-COMMANDS = ("show", "errors", "cancel", "pause", "resume", "retry")
+COMMANDS = ("show", "errors", "cancel", "pause", "resume", "retry", "commit")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
