@@ -540,6 +540,15 @@ _MODULES = (
     *(deliveries, purging, recording, registry, sending),
 )
 
+# Autovacuum comes when it likes, and the later a busy machine is with this test, the more it knows of by then.
+_ONLY_WHEN_TOLD = """
+DO $$ DECLARE name regclass; BEGIN
+    FOR name IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
+        EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', name);
+    END LOOP;
+END $$
+"""
+
 # Retention may empty these tables, and autovacuum then notes that they are empty.
 _EMPTIED = """
 VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, job_ends, job_timeline, idempotency_keys, uploads,
@@ -631,10 +640,12 @@ def _rows_read(pool: Pool, call: Call, stored: Stored) -> int:
         return _read(conn) - before
 
 
+@pytest.mark.parametrize("analyzed", [_EMPTIED, "VACUUM ANALYZE"], ids=["some tables", "all tables"])
 def test_a_plan_made_while_the_tables_were_empty_reads_few_rows_of_full_ones(
-    pool: Pool, observer: Connection, stored: Stored
+    pool: Pool, observer: Connection, stored: Stored, analyzed: str
 ) -> None:
-    observer.execute(_EMPTIED)
+    observer.execute(_ONLY_WHEN_TOLD)
+    observer.execute(analyzed.encode())
     calls = {**_READS, **_WRITES}
     for call in calls.values():
         for _ in range(_ENOUGH):

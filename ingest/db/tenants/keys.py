@@ -69,9 +69,10 @@ WHERE tenant_id = %s AND revoked_at IS NULL AND coalesce(expires_at > now(), tru
 # Those that open nothing any more are shown, but not all of them for ever.
 _MOST_CLOSED = 1_000
 _FORGET = """
-DELETE FROM api_keys WHERE id = ANY (ARRAY(
+WITH closed AS MATERIALIZED (
     SELECT id FROM api_keys WHERE tenant_id = %(tenant_id)s AND (revoked_at IS NOT NULL OR expires_at <= now())
-    ORDER BY id DESC OFFSET %(most)s))
+)
+DELETE FROM api_keys WHERE id = ANY (ARRAY(SELECT id FROM closed ORDER BY id DESC OFFSET %(most)s))
 """
 _CREATE = f"""
 INSERT INTO api_keys AS k (id, tenant_id, hash, prefix, label)
@@ -172,7 +173,7 @@ def relabel(conn: Connection, tenant_id: int, key_id: UUID, label: str) -> Key |
 # Locking all of the tenant's keys in one order: two requests cannot each revoke the other's last but one.
 _LOCK_ALL = """
 SELECT id, prefix, revoked_at IS NULL AND coalesce(expires_at > now(), true) FROM api_keys
-WHERE tenant_id = %s ORDER BY id FOR UPDATE
+WHERE id = ANY (ARRAY(SELECT id FROM api_keys WHERE tenant_id = %s)) ORDER BY id FOR UPDATE
 """
 _REVOKE = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s"
 

@@ -70,7 +70,7 @@ RETURNING {_COLUMNS}
 _MOVE_TENANT = """
 UPDATE tenants SET template_id = %(id)s
 FROM templates chosen
-WHERE tenants.id = %(tenant_id)s AND chosen.id = tenants.template_id AND chosen.slug = %(slug)s
+WHERE tenants.id = %(tenant_id)s AND chosen.id = ANY (ARRAY[tenants.template_id]) AND chosen.slug = %(slug)s
 """
 
 

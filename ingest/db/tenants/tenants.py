@@ -127,10 +127,12 @@ def weights(conn: Connection) -> dict[int, int]:
 
 
 _CHOOSE_TEMPLATE = """
-UPDATE tenants SET template_id = newest.id
-FROM (SELECT id FROM templates WHERE slug = %(slug)s AND (tenant_id = %(tenant_id)s OR tenant_id IS NULL)
-        AND NOT trial
-      ORDER BY id DESC LIMIT 1) newest
+WITH named AS MATERIALIZED (
+    SELECT id FROM templates WHERE tenant_id = %(tenant_id)s AND slug = %(slug)s AND NOT trial
+    UNION ALL
+    SELECT id FROM templates WHERE tenant_id IS NULL AND slug = %(slug)s AND NOT trial
+)
+UPDATE tenants SET template_id = newest.id FROM (SELECT id FROM named ORDER BY id DESC LIMIT 1) newest
 WHERE tenants.id = %(tenant_id)s
 """
 
