@@ -12,6 +12,10 @@ from ingest.jobs import ItemError
 # A page looks at so many errors, however seldom the code is that it is to show.
 _LOOKED_AT = 10_000
 
+# No item has a greater index. A page without a horizon ends there: behind an OR, kept plans would not take the horizon
+# for a bound, and would look at all errors of the job.
+_MOST_INDEX = 2**31 - 1
+
 # A page ends behind the item with which the texts of its items have so many bytes.
 _MOST_BYTES = 4 * 1024 * 1024
 
@@ -33,7 +37,7 @@ SELECT index FROM job_errors WHERE job_id = %(job_id)s AND index > %(after)s ORD
 """
 _PAGE = """
 SELECT index, external_id, code, message, line, field FROM job_errors
-WHERE job_id = %(job_id)s AND index > %(after)s AND (%(horizon)s::integer IS NULL OR index <= %(horizon)s)
+WHERE job_id = %(job_id)s AND index > %(after)s AND index <= %(horizon)s
   AND (%(code)s::text IS NULL OR code = %(code)s)
 ORDER BY index LIMIT %(limit)s
 """
@@ -42,7 +46,7 @@ _PAGE_WITH_ITEMS = f"""
 SELECT index, external_id, code, message, line, field, item FROM (
     SELECT found.*, sum(size) OVER (ORDER BY index) - size AS before FROM (
         SELECT *, coalesce(octet_length(item), 0) AS size FROM job_errors
-        WHERE job_id = %(job_id)s AND index > %(after)s AND (%(horizon)s::integer IS NULL OR index <= %(horizon)s)
+        WHERE job_id = %(job_id)s AND index > %(after)s AND index <= %(horizon)s
           AND (%(code)s::text IS NULL OR code = %(code)s)
         ORDER BY index LIMIT %(limit)s
     ) found
@@ -72,7 +76,7 @@ def page(
     """
     values = {"job_id": job_id, "after": after, "code": code, "limit": limit + 1, "looked_at": _LOOKED_AT - 1}
     horizon = conn.execute(_HORIZON, values).fetchone() if code is not None else None
-    values["horizon"] = horizon and horizon[0]
+    values["horizon"] = horizon[0] if horizon else _MOST_INDEX
     with conn.cursor(row_factory=class_row(ItemError)) as cursor:
         found = cursor.execute(_PAGE_WITH_ITEMS if with_items else _PAGE, values).fetchall()
     if len(found) > limit:
