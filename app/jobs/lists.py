@@ -9,7 +9,7 @@ from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import Respond
 from app.http.services import services
-from app.jobs.shape import row_shape
+from app.jobs.shape import row_shapes
 from ingest import ids
 from ingest.db.connection.pool import transaction
 from ingest.db.jobs import listing, queue
@@ -58,7 +58,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
             page = listing.page(conn, caller().tenant_id, wanted, limit=limit, after=after)
             places = queue.places_of(conn, page.jobs)
         more = {} if page.next_place is None else pagination.next_link(page.next_place)
-        return respond([row_shape(job, places[job.id]) for job in page.jobs], 200, more)
+        return respond(row_shapes(page.jobs, places), 200, more)
 
 
 def _wanted() -> JobFilter:

@@ -12,7 +12,7 @@ from app.http.describe import describe
 from app.http.responses import Respond, as_nothing
 from app.http.services import services
 from app.jobs.own import first_warnings, inline_errors, own_job
-from app.jobs.shape import family_shape, job_shape, row_shape
+from app.jobs.shape import family_shape, job_shape, row_shapes
 from ingest.db.connection.pool import autocommit, transaction
 from ingest.db.jobs import queue
 from ingest.db.jobs.queue import Place
@@ -64,7 +64,7 @@ def tag(job: Job) -> str:
     It covers all but the queue before a pending job (`blocked_by`, `queue_ahead`, `eta_seconds`), which moves whatever
     becomes of the job itself (docs/contracts/jobs.md section 3). Errors and warnings follow from their counts.
     """
-    shown = msgspec.json.encode([row_shape(job, Place(None, None, job.eta_seconds)), family_shape(job)])
+    shown = msgspec.json.encode([*row_shapes([job], {job.id: Place(None, None, job.eta_seconds)}), family_shape(job)])
     return f'"{hashlib.sha256(shown).hexdigest()[:32]}"'
 
 

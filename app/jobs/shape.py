@@ -21,7 +21,7 @@ __all__ = [
     "fault_of",
     "job_shape",
     "links_of",
-    "row_shape",
+    "row_shapes",
     "warning_list",
     "warning_summary",
 ]
@@ -57,19 +57,24 @@ def family_shape(job: Job) -> dict[str, Any] | None:
     return {"total": job.total, "effects": {effect.value: count for effect, count in job.family.items()}}
 
 
-def row_shape(job: Job, place: Place) -> dict[str, Any]:
-    """Return the job as lists show it (docs/contracts/jobs.md section 3): without its errors, with a count of warnings.
+def row_shapes(jobs: Sequence[Job], places: Mapping[UUID, Place]) -> list[dict[str, Any]]:
+    """Return jobs as lists show them (docs/contracts/jobs.md section 3): without errors, with a count of warnings.
 
     Args:
-        job: with all that it shows.
-        place: in the queue.
+        jobs: with all that they show.
+        places: theirs in the queue, by their ids.
     """
-    return job_without_errors(job, None, links_of(job), place)
+    patterns = _patterns(request.script_root, request.blueprints[-1])
+    return [job_without_errors(job, None, _links(patterns, job), places[job.id]) for job in jobs]
 
 
 def links_of(job: Job) -> Callable[[str], str]:
     """Return the paths of a job's calls by their names, under the base path that this request came by."""
-    patterns, spelling = _patterns(request.script_root, request.blueprints[-1]), ids.spell(ids.JOB, job.id)
+    return _links(_patterns(request.script_root, request.blueprints[-1]), job)
+
+
+def _links(patterns: Mapping[str, str], job: Job) -> Callable[[str], str]:
+    spelling = ids.spell(ids.JOB, job.id)
     return lambda call: patterns[call].replace(_ANY_JOB, spelling)
 
 

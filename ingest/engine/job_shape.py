@@ -38,7 +38,7 @@ def job_without_errors(
         "completed_at": timestamp_or_none(job.ended_at),
         "total": job.total,
         "processed": job.processed,
-        "effects": {effect.value: count for effect, count in job.effects.items()},
+        "effects": dict(job.effects),
         "started_at": timestamp_or_none(job.started_at),
         "rate": None if job.rate is None else round(job.rate, 1),
         "eta_seconds": None if place.eta_seconds is None else round(place.eta_seconds, 1),

@@ -78,16 +78,19 @@ class _Source(NamedTuple):
 
 _LABEL: LiteralString = "(j.options ->> 'label')"
 _ENDED_EARLY: LiteralString = "j.status IN ('failed', 'cancelled')"
+_IS_OWN: LiteralString = "(%(tenant_id)s::integer IS NULL OR j.tenant_id = %(tenant_id)s)"
 
 _EVERYBODYS = _Source((), ())
 _OF_TENANT = _Source(("(j.tenant_id::bigint)",), ("%(tenant_id)s",))
-_OF_PARENT = _Source(("j.parent_job_id",), ("%(parent)s",), "j.parent_job_id IS NOT NULL")
+# The next page must not begin behind another tenant's job, whose id its cursor would tell. A family has 1,000 jobs at
+# most, so that few are passed over.
+_OF_PARENT = _Source(("j.parent_job_id",), ("%(parent)s",), f"j.parent_job_id IS NOT NULL AND {_IS_OWN}")
 _OF_LABEL = _Source(("j.tenant_id", _LABEL), ("%(tenant_id)s", "%(label)s"), f"{_LABEL} IS NOT NULL")
 _WITH_ERRORS = _Source(("j.tenant_id", "(j.had_errors::integer)"), ("%(tenant_id)s", "1"), "j.had_errors")
 _THAT_ENDED_EARLY = _Source(("j.tenant_id", f"(({_ENDED_EARLY})::integer)"), ("%(tenant_id)s", "1"), _ENDED_EARLY)
 
 _PASSES: LiteralString = f"""(j.status <> 'receiving'
-    AND (%(tenant_id)s::integer IS NULL OR j.tenant_id = %(tenant_id)s)
+    AND {_IS_OWN}
     AND (%(statuses)s::text[] IS NULL OR j.status = ANY (%(statuses)s))
     AND (%(kinds)s::text[] IS NULL OR j.kind = ANY (%(kinds)s))
     AND (%(label)s::text IS NULL OR {_LABEL} = %(label)s)
@@ -96,14 +99,16 @@ _PASSES: LiteralString = f"""(j.status <> 'receiving'
     AND (NOT %(has_errors)s OR j.had_errors)
     AND (%(parent)s::uuid IS NULL OR j.parent_job_id = %(parent)s))"""
 
-# Rows are compared, rather than each column, so that the order names every column of the index: no other index has that
-# order, whatever Postgres thinks of the tables. The plan is made anew for each page, since lists are seldom asked for.
-# The last row that is looked at comes along even if it does not pass: the next page begins behind it.
+# ANY compares the first column of the index, so that the order has to name it: no other index has that order, whatever
+# Postgres thinks of the tables. The columns are compared one by one, so that a scan ends with the last job that it may
+# show: where rows are compared, it goes on to the tenant's oldest one. The plan is made anew for each page, since lists
+# are seldom asked for. The last row that is looked at comes along even if it does not pass: the next page begins behind
+# it.
 _PAGE: LiteralString = f"""
 SELECT {SHOWN}, {_PASSES} AS passes, j.place = %(looked_at)s AS is_last
 FROM (SELECT *, row_number() OVER () AS place FROM (
           SELECT * FROM jobs j
-          WHERE ({{columns}}) < ({{before}}) AND ({{columns}}) >= ({{first}}) AND {{condition}}
+          WHERE {{matches}} AND j.id < %(before)s AND j.id >= %(first)s AND {{condition}}
           ORDER BY {{order}} LIMIT %(looked_at)s) looked_at) j
 WHERE {_PASSES} OR j.place = %(looked_at)s
 ORDER BY j.place LIMIT %(rows)s
@@ -113,21 +118,22 @@ ORDER BY j.place LIMIT %(rows)s
 @cache
 def _reading(source: _Source) -> LiteralString:
     """Return the statement that reads a page from an index."""
-    columns = (*source.key, "j.id")
+    pairs = list(zip(source.key, source.values, strict=True))
+    matches = [f"{column} = ANY (ARRAY[{value}])" for column, value in pairs[:1]]
+    matches += [f"{column} = {value}" for column, value in pairs[1:]]
     return _PAGE.format(
-        columns=", ".join(columns),
-        before=", ".join((*source.values, "%(before)s")),
-        first=", ".join((*source.values, "%(first)s")),
+        matches=" AND ".join(matches) or "true",
         condition=source.condition,
-        order=", ".join(f"{column} DESC" for column in columns),
+        order=", ".join(f"{column} DESC" for column in (*source.key, "j.id")),
     )
 
 
 # A tenant has few open jobs mostly, which may be anywhere among all of its jobs: look them up, and put them into order.
+# The first index has pending jobs before processing ones: those before the first wanted state are not looked at.
 _OPEN: LiteralString = f"""
 (SELECT id FROM jobs
  WHERE status IN ('pending', 'processing') AND on_hold_since IS NULL
-   AND (tenant_id, status, kind, seq) > (%(tenant_id)s::integer, '', '', 0)
+   AND (tenant_id, status, kind, seq) > (%(tenant_id)s::integer, %(first_open)s, '', 0)
    AND (tenant_id, status, kind, seq) < (%(tenant_id)s::integer + 1, '', '', 0)
  ORDER BY tenant_id, status, kind, seq LIMIT {LOOKED_AT} + 1)
 UNION ALL
@@ -173,6 +179,7 @@ def page(conn: Connection, tenant_id: int | None, wanted: JobFilter, *, limit: i
     read_in_order(conn)
     statement = _reading(_source_of(tenant_id, wanted))
     if tenant_id is not None and _are_open(wanted):
+        values["first_open"] = min(wanted.statuses)
         values["open"] = [row[0] for row in conn.execute(_OPEN, values, prepare=False)]
         if len(values["open"]) <= LOOKED_AT:
             statement = _PAGE_OF_OPEN

@@ -4,7 +4,7 @@ All of it is a look at a bounded number of rows, and an estimate: tenants take t
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import LiteralString, NamedTuple
@@ -49,8 +49,36 @@ class Run(NamedTuple):
     until: datetime
 
 
+# The reasons for which a look sees a job: an earlier one of the tenant, one of another tenant, the earliest of its kind
+# and state, one that another comes after, and one that ended a moment ago.
+_OWN: LiteralString = "own"
+_OTHER: LiteralString = "other"
+_EARLIEST: LiteralString = "earliest"
+_PREDECESSOR: LiteralString = "predecessor"
+_RECENT: LiteralString = "recent"
+
+
+class _Seen(NamedTuple):
+    """A job that a look sees.
+
+    Attributes:
+        left: items of it that were not run yet.
+        began: when it was begun; None before that.
+        until: when it moved last, or ended.
+    """
+
+    tenant_id: int
+    kind: str
+    seq: int
+    id: UUID
+    total: int
+    left: int
+    began: datetime | None
+    until: datetime
+
+
 def places_of(conn: Connection, jobs: Sequence[Job]) -> dict[UUID, Place]:
-    """Return the places of jobs, by their ids. Only pending ones cost a look at the queue.
+    """Return the places of jobs, by their ids. Only pending ones cost a look at the queue, one for all of a tenant's.
 
     Args:
         conn: an open transaction.
@@ -62,28 +90,46 @@ def places_of(conn: Connection, jobs: Sequence[Job]) -> dict[UUID, Place]:
         read_in_order(conn)
     for tenant_id in {job.tenant_id for job in pending}:
         own = [job for job in pending if job.tenant_id == tenant_id]
-        places |= _places_of_tenant(conn, tenant_id, own)
+        places |= _places_of_tenant(own, _look(conn, tenant_id, own))
     return places
 
 
-def _places_of_tenant(conn: Connection, tenant_id: int, jobs: Sequence[Job]) -> dict[UUID, Place]:
-    own = _own(conn, tenant_id, before=max(job.seq for job in jobs))
-    others = _others(conn, tenant_id)
-    blockers = _blockers(conn, tenant_id, jobs)
-    rate = items_a_second([*_recent(conn), *_under_way([*own, *others])])
+def _places_of_tenant(jobs: Sequence[Job], seen: Mapping[str, Sequence[_Seen]]) -> dict[UUID, Place]:
+    own, others = seen[_OWN], seen[_OTHER]
+    rate = items_a_second([*_runs(seen[_RECENT]), *(run for run in _runs([*own, *others]) if run.items)])
     left_of_tenant: dict[int, int] = {}
-    for queued in others:
-        left_of_tenant[queued.tenant_id] = left_of_tenant.get(queued.tenant_id, 0) + queued.left
-    in_order = sorted(own, key=lambda queued: queued.seq)
-    seqs, sums = [queued.seq for queued in in_order], [0, *accumulate(queued.left for queued in in_order)]
+    for other in others:
+        left_of_tenant[other.tenant_id] = left_of_tenant.get(other.tenant_id, 0) + other.left
+    least_first = sorted(left_of_tenant.values())
+    of_others = [0, *accumulate(least_first)]
+    in_order = sorted(own, key=lambda earlier: earlier.seq)
+    seqs, of_own = [earlier.seq for earlier in in_order], [0, *accumulate(earlier.left for earlier in in_order)]
+    predecessors = {predecessor.id: predecessor for predecessor in seen[_PREDECESSOR]}
     places = {}
     for job in jobs:
-        before = sums[bisect_left(seqs, job.seq)]
-        ahead = before + sum(min(left, before + _TURN_ITEMS) for left in left_of_tenant.values())
+        before = of_own[bisect_left(seqs, job.seq)]
+        # The other tenants run all that they have, or as much as this one does meanwhile and one turn.
+        most = before + _TURN_ITEMS
+        ended = bisect_left(least_first, most)
+        ahead = before + of_others[ended] + most * (len(least_first) - ended)
         is_whole = len(own) < _OWN_JOBS
         eta = (ahead + job.total) / rate if rate and is_whole else None
-        places[job.id] = Place(blockers.get(job.id), ahead, eta)
+        places[job.id] = Place(_blocker(job, seen[_EARLIEST], predecessors), ahead, eta)
     return places
+
+
+def _blocker(job: Job, earliest: Iterable[_Seen], predecessors: Mapping[UUID, _Seen]) -> UUID | None:
+    """Return the earliest job that a pending one waits for, by its order or `?after=`; None where it may begin."""
+    kinds = WAITS_FOR.get(job.kind, ()) if job.ordered else ()
+    found = [earlier for earlier in earliest if earlier.kind in kinds and earlier.seq < job.seq]
+    if job.after_job_id is not None and job.after_job_id in predecessors:
+        found.append(predecessors[job.after_job_id])
+    return min(found, key=lambda earlier: earlier.seq).id if found else None
+
+
+def _runs(jobs: Iterable[_Seen]) -> list[Run]:
+    """Return what was run of those jobs that have begun."""
+    return [Run(job.total - job.left, job.began, job.until) for job in jobs if job.began is not None]
 
 
 def items_a_second(runs: Iterable[Run]) -> float | None:
@@ -104,41 +150,14 @@ def items_a_second(runs: Iterable[Run]) -> float | None:
     return items / busy if items and busy > 0 else None
 
 
-class _Queued(NamedTuple):
-    """An open job before the one that is asked for."""
-
-    tenant_id: int
-    seq: int
-    total: int
-    left: int
-    began: datetime | None
-    until: datetime
-
-
 # The columns of the index one by one, and the earliest first: docs/architecture.md, "Plans that are kept".
 _OPEN: LiteralString = ", ".join(
     f"('{kind}', '{status}')" for status in ("processing", "pending") for kind in WAITS_FOR
 )
-_QUEUED: LiteralString = "j.tenant_id, j.seq, j.total, j.unprocessed, j.started_at, j.progressed_at"
+_COLUMNS: LiteralString = "j.tenant_id, j.kind, j.seq, j.id, j.total, j.unprocessed, j.started_at"
 
-_OWN: LiteralString = f"""
-SELECT {_QUEUED} FROM (VALUES {_OPEN}) AS k (kind, status)
-CROSS JOIN LATERAL (
-    SELECT * FROM jobs
-    WHERE tenant_id = %(tenant_id)s AND status = k.status AND status IN ('pending', 'processing') AND kind = k.kind
-      AND on_hold_since IS NULL AND seq < %(before)s
-    ORDER BY seq LIMIT {_OWN_JOBS}) j
-LIMIT {_OWN_JOBS}
-"""
-
-
-def _own(conn: Connection, tenant_id: int, *, before: int) -> list[_Queued]:
-    """Return open jobs of a tenant that were accepted before that one, at most _OWN_JOBS."""
-    rows = conn.execute(_OWN, {"tenant_id": tenant_id, "before": before}, prepare=False)
-    return [_Queued(*row) for row in rows]  # type: ignore[arg-type] # as selected
-
-
-_OTHERS: LiteralString = f"""
+# One statement for all that a look sees: what costs here is less to read rows than to ask.
+_LOOK: LiteralString = f"""
 WITH RECURSIVE tenant AS (
     SELECT 0 AS id
     UNION ALL
@@ -147,7 +166,15 @@ WITH RECURSIVE tenant AS (
         WHERE j.status IN ('pending', 'processing') AND j.on_hold_since IS NULL AND j.tenant_id > t.id
         ORDER BY j.tenant_id LIMIT 1) n
 )
-SELECT {_QUEUED}
+(SELECT '{_OWN}', {_COLUMNS}, j.progressed_at FROM (VALUES {_OPEN}) AS k (kind, status)
+ CROSS JOIN LATERAL (
+     SELECT * FROM jobs
+     WHERE tenant_id = %(tenant_id)s AND status = k.status AND status IN ('pending', 'processing') AND kind = k.kind
+       AND on_hold_since IS NULL AND seq < %(before)s
+     ORDER BY seq LIMIT {_OWN_JOBS}) j
+ LIMIT {_OWN_JOBS})
+UNION ALL
+SELECT '{_OTHER}', {_COLUMNS}, j.progressed_at
 FROM (SELECT id FROM tenant WHERE id NOT IN (0, %(tenant_id)s::integer) LIMIT {_OTHER_TENANTS}) t
 CROSS JOIN LATERAL (
     SELECT j.* FROM (VALUES {_OPEN}) AS k (kind, status)
@@ -157,64 +184,37 @@ CROSS JOIN LATERAL (
           AND on_hold_since IS NULL
         ORDER BY seq LIMIT {_OTHERS_JOBS}) j
     LIMIT {_OTHERS_JOBS}) j
-"""
-
-
-def _others(conn: Connection, tenant_id: int) -> list[_Queued]:
-    """Return open jobs of other tenants, at most _OTHERS_JOBS each of at most _OTHER_TENANTS."""
-    rows = conn.execute(_OTHERS, {"tenant_id": tenant_id}, prepare=False)
-    return [_Queued(*row) for row in rows]  # type: ignore[arg-type] # as selected
-
-
-class _Earlier(NamedTuple):
-    """An open job that others may wait for."""
-
-    kind: str
-    seq: int
-    id: UUID
-
-
-_EARLIEST: LiteralString = f"""
-SELECT k.kind, j.seq, j.id FROM (VALUES {_OPEN}) AS k (kind, status)
+UNION ALL
+SELECT '{_EARLIEST}', {_COLUMNS}, j.progressed_at FROM (VALUES {_OPEN}) AS k (kind, status)
 CROSS JOIN LATERAL (
-    SELECT seq, id FROM jobs
-    WHERE tenant_id = %s AND status = k.status AND status IN ('pending', 'processing') AND kind = k.kind
+    SELECT * FROM jobs
+    WHERE tenant_id = %(tenant_id)s AND status = k.status AND status IN ('pending', 'processing') AND kind = k.kind
       AND on_hold_since IS NULL
     ORDER BY seq LIMIT 1) j
-"""
-_PREDECESSORS = "SELECT kind, seq, id FROM jobs WHERE id = ANY (%s) AND ended_at IS NULL"
-
-
-def _blockers(conn: Connection, tenant_id: int, jobs: Sequence[Job]) -> dict[UUID, UUID]:
-    """Return the earliest job that each of these waits for, by its order or `?after=`; none of those that may begin."""
-    earliest = [_Earlier(*row) for row in conn.execute(_EARLIEST, (tenant_id,))]  # type: ignore[arg-type] # as selected
-    named = [job.after_job_id for job in jobs if job.after_job_id is not None]
-    rows = conn.execute(_PREDECESSORS, (named,)) if named else ()
-    predecessors = {earlier.id: earlier for earlier in (_Earlier(*row) for row in rows)}  # type: ignore[arg-type] # as selected
-    blockers = {}
-    for job in jobs:
-        kinds = WAITS_FOR.get(job.kind, ()) if job.ordered else ()
-        found = [earlier for earlier in earliest if earlier.kind in kinds and earlier.seq < job.seq]
-        if job.after_job_id is not None and job.after_job_id in predecessors:
-            found.append(predecessors[job.after_job_id])
-        if found:
-            blockers[job.id] = min(found, key=lambda earlier: earlier.seq).id
-    return blockers
-
-
-_RECENT: LiteralString = f"""
-SELECT r.total - r.unprocessed, r.started_at, r.ended_at
-FROM (SELECT * FROM jobs WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT {_RECENT_JOBS}) r
-WHERE r.started_at IS NOT NULL AND r.ended_at > now() - interval '60 seconds'
+UNION ALL
+SELECT '{_PREDECESSOR}', {_COLUMNS}, j.progressed_at FROM jobs j
+WHERE j.id = ANY (%(predecessors)s::uuid[]) AND j.ended_at IS NULL
+UNION ALL
+SELECT '{_RECENT}', {_COLUMNS}, j.ended_at
+FROM (SELECT * FROM jobs WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT {_RECENT_JOBS}) j
+WHERE j.started_at IS NOT NULL AND j.ended_at > now() - interval '60 seconds'
 """
 
 
-def _recent(conn: Connection) -> list[Run]:
-    """Return the jobs that ended last, of a minute at most."""
-    return [Run(*row) for row in conn.execute(_RECENT, prepare=False)]  # type: ignore[arg-type] # as selected
+def _look(conn: Connection, tenant_id: int, jobs: Sequence[Job]) -> Mapping[str, Sequence[_Seen]]:
+    """Return the jobs that say something of the places of these, by the reason for which they are looked at.
 
-
-def _under_way(queued: Iterable[_Queued]) -> list[Run]:
-    """Return what was run of jobs that have begun."""
-    begun = ((job.total - job.left, job.began, job.until) for job in queued)
-    return [Run(items, began, until) for items, began, until in begun if items and began is not None]
+    Args:
+        conn: an open transaction.
+        tenant_id: whose they are.
+        jobs: pending ones.
+    """
+    values = {
+        "tenant_id": tenant_id,
+        "before": max(job.seq for job in jobs),
+        "predecessors": [job.after_job_id for job in jobs if job.after_job_id is not None],
+    }
+    seen: dict[str, list[_Seen]] = {_OWN: [], _OTHER: [], _EARLIEST: [], _PREDECESSOR: [], _RECENT: []}
+    for reason, *row in conn.execute(_LOOK, values, prepare=False):
+        seen[str(reason)].append(_Seen(*row))  # type: ignore[arg-type] # as selected
+    return seen
