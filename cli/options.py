@@ -1,9 +1,10 @@
 """Parts that commands share: the address of the stack, a transaction in its database, and the printing of results."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,25 @@ def storable(_context: click.Context, _parameter: click.Parameter, text: str) ->
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
         raise click.BadParameter("must be text in UTF-8, without NUL")
     return text
+
+
+_DURATION = re.compile(r"([0-9]{1,5})([smhd])", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Duration(click.ParamType[timedelta]):
+    """A whole number and a unit, as in 90s, 30m, 24h or 7d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the duration that a text says."""
+        if isinstance(value, timedelta):
+            return value
+        match = _DURATION.fullmatch(value)
+        if not match:
+            self.fail("must be a whole number and s, m, h or d, as in 24h", param, ctx)
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def settings_here(data_dir: Path) -> Settings:

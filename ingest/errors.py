@@ -12,11 +12,12 @@ SluiceError                     a code and a message that a client may read
 │   ├── UnknownField            a single item has a member that it should not have, and its sender asked to be told so
 │   ├── TemplateNotConfigured   the tenant has chosen no template yet
 │   ├── Unauthorized            no key, or one that opens nothing
+│   ├── Forbidden               a key that may not do this
 │   ├── NotFound                not there, or another tenant's: the two look alike
 │   ├── Gone                    an upload that nobody went on with for too long, or a job past its retention
 │   ├── WrongState              an upload that was completed takes no parts
 │   ├── PartsMissing            an upload cannot be completed yet
-│   ├── LastKey                 the last active key of a tenant cannot be revoked
+│   ├── LastKey                 the last active key of a tenant, or the last with the scope admin, stays
 │   ├── LimitReached            a tenant has as many of these as it may have
 │   ├── MasterKeyMissing        this installation has no key to encrypt a secret with
 │   ├── ResultsNotKept          a job whose client did not ask to keep the result of each item
@@ -143,6 +144,21 @@ class Unauthorized(RequestError):
     code = "UNAUTHORIZED"
 
 
+class Forbidden(RequestError):
+    """The key may not do this.
+
+    Args:
+        message: what it lacks.
+        scope: the one that the call needs; empty if it lacks something else.
+    """
+
+    code = "FORBIDDEN"
+
+    def __init__(self, message: str, scope: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope
+
+
 class NotFound(RequestError):
     """Not there, or another tenant's."""
 
@@ -168,7 +184,7 @@ class PartsMissing(RequestError):
 
 
 class LastKey(RequestError):
-    """Revoking the last active key would lock the tenant out."""
+    """Revoking the last active key, or narrowing the last one with the scope admin, would lock the tenant out."""
 
     code = "LAST_KEY"
 

@@ -11,6 +11,7 @@ from marshmallow import ValidationError, validate
 from ingest.crypto import wrong_master_keys
 from ingest.environment import drop_strays
 from ingest.errors import SettingsError
+from ingest.proxies import TrustedProxies
 from ingest.urls import wrong_database_url, wrong_redis_url
 
 # Postgres takes some 70 bytes of memory for one of JSON while it writes an item.
@@ -33,6 +34,7 @@ class Settings:
         web_workers: gunicorn processes.
         web_threads: request threads in each of them.
         keepalive_seconds: how long a silent connection to the API stays open.
+        trusted_proxies: those whose `X-Forwarded-For` is believed, as `ingest.proxies.TrustedProxies` parses them.
         behind_proxy: a proxy stands in front of the API, so that nobody is warned where it listens for other machines.
         worker_processes: children of one Celery worker.
         job_deadline_seconds: how long a job may be tried without any progress before it is ended as failed.
@@ -57,6 +59,7 @@ class Settings:
     web_threads: int
     keepalive_seconds: int
     behind_proxy: bool
+    trusted_proxies: str
     worker_processes: int
     job_deadline_seconds: int
     job_retention_days: int
@@ -100,6 +103,7 @@ class Settings:
             "web_threads": env.int("SLUICE_WEB_THREADS", 16, validate=_between(1, 256)),
             "keepalive_seconds": env.int("SLUICE_KEEPALIVE_SECONDS", 75, validate=_between(1, 3600)),
             "behind_proxy": env.bool("SLUICE_BEHIND_PROXY", False),
+            "trusted_proxies": env.str("SLUICE_TRUSTED_PROXIES", "", validate=_trusted_proxies),
             "worker_processes": env.int("SLUICE_WORKER_PROCESSES", 2, validate=_between(1, 256)),
             "job_deadline_seconds": env.int("SLUICE_JOB_DEADLINE_SECONDS", 3600, validate=_between(10, 30 * 86400)),
             "job_retention_days": env.int("SLUICE_JOB_RETENTION_DAYS", 30, validate=_between(1, 3650)),
@@ -169,6 +173,13 @@ def _redis_url(url: str) -> None:
 def _master_keys(text: str) -> None:
     if wrong := wrong_master_keys(text):
         raise ValidationError(wrong)
+
+
+def _trusted_proxies(text: str) -> None:
+    try:
+        TrustedProxies.parse(text)
+    except ValueError as error:
+        raise ValidationError(f"must be networks as in 10.0.0.0/8, or unix, with commas between: {error}") from None
 
 
 def _directory(path: str) -> None:

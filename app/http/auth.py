@@ -11,16 +11,21 @@ from typing import Any, TypeVar
 import structlog
 from flask import current_app, g, request
 
+from app.http.client_address import client_address
+from app.http.describe import description_of, scope_of
 from app.http.services import services
 from ingest.db.connection.pool import autocommit
 from ingest.db.tenants import keys
 from ingest.db.tenants.keys import Caller
-from ingest.errors import Unauthorized, Unavailable
+from ingest.errors import Forbidden, Unauthorized, Unavailable
+from ingest.rights import ANY, allows
 
 _OPERATOR_KEY = re.compile(r"oh_live_[0-9a-f]{64}", re.ASCII)
 _PUBLIC_PREFIX = "fm_live_"
 _PUBLIC_KEY = re.compile(r"fm_live_[0-9A-Za-z_-]{32}", re.ASCII)
 
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.http.auth")
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _ON_INSERT: set[Callable[..., Any]] = set()
@@ -55,6 +60,7 @@ def operator() -> None:
 
     Raises:
         Unauthorized: no key, or one that opens nothing.
+        Forbidden: the key has not the scope that the call needs.
     """
     if request.method == "OPTIONS":
         return  # says which methods there are; browsers ask it without a key
@@ -71,6 +77,7 @@ def public() -> None:
 
     Raises:
         Unauthorized: no key, or one that opens nothing.
+        Forbidden: the key has not the scope that the call needs.
     """
     if request.method == "OPTIONS":
         return
@@ -115,6 +122,7 @@ def reauthenticate() -> None:
 
     Raises:
         Unauthorized: the key opens nothing any more.
+        Forbidden: the key may not make this call any more.
     """
     key, words = g.pop("cached")
     services().key_cache.remove(key)  # otherwise a rejected key would keep using the tenant's rate limit
@@ -132,9 +140,9 @@ def _bearer() -> str | None:
 
 
 def _let_in(key: str, words: _Words) -> None:
-    on_insert = current_app.view_functions[request.endpoint or ""] in _ON_INSERT
-    cached = services().key_cache.get(key) if on_insert else None
-    if cached is None:
+    cached = services().key_cache.get(key) if _view() in _ON_INSERT else None
+    # A caller that may not do this by what was cached may have been given the right since.
+    if cached is None or _comes_from_elsewhere(cached) or _refusal(cached) is not None:
         _look_up(key, words)
     else:
         g.cached = key, words
@@ -145,6 +153,10 @@ def _look_up(key: str, words: _Words) -> None:
     found = _find(key)
     if found is None:
         raise Unauthorized(words.unknown)
+    if _comes_from_elsewhere(found):
+        # A thief of the key learns nothing of it, not even that it is one; its owners find this line.
+        log.warning("key_used_from_elsewhere", key_id=str(found.key_id), address=str(client_address()))
+        raise Unauthorized(words.unknown)
     for closed, why in (
         (found.revoked, words.revoked),
         (found.expired, words.expired),
@@ -152,10 +164,31 @@ def _look_up(key: str, words: _Words) -> None:
     ):
         if closed:
             raise Unauthorized(why)
+    _is(found)
+    if refusal := _refusal(found):
+        raise refusal
     # Skip a stale caller: the look-up has just changed its row. A caller with no template can store nothing.
     if not found.stale and found.template_id is not None:
         services().key_cache.store(key, found)
-    _is(found)
+
+
+def _comes_from_elsewhere(caller: Caller) -> bool:
+    """True if a key is not used from where it may be."""
+    return caller.addresses is not None and not allows(caller.addresses, client_address())
+
+
+def _refusal(caller: Caller) -> Forbidden | None:
+    """Return why a caller may not make this call; None where it may."""
+    scope = scope_of(description_of(_view()), request.method)
+    if scope in caller.scopes or scope == ANY:
+        return None
+    has = ", ".join(caller.scopes)
+    return Forbidden(f"This call needs a key with the scope {scope}; this one has {has}", scope)
+
+
+def _view() -> Callable[..., Any]:
+    view: Callable[..., Any] = current_app.view_functions[request.endpoint or ""]
+    return view
 
 
 def _is(caller: Caller) -> None:

@@ -10,6 +10,7 @@ from flask import Response
 from app.http import query
 from app.http.query import Parameter
 from ingest.errors import SluiceError
+from ingest.rights import READ, WRITE
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -39,6 +40,7 @@ class Description:
         media: of answers of success; those that are no JSON are texts, and in no envelope.
         bare: answers of success are the shape itself, in no envelope.
         public: needs no key, and belongs to no API.
+        scope: that its caller's key must have (`ingest.rights`), or ANY; empty: `read` to read, `write` for the rest.
     """
 
     summary: str
@@ -56,6 +58,7 @@ class Description:
     media: str = "application/json"
     bare: bool = False
     public: bool = False
+    scope: str = ""
 
 
 def describe(summary: str, **details: Any) -> Callable[[_View], _View]:
@@ -89,6 +92,12 @@ def describe(summary: str, **details: Any) -> Callable[[_View], _View]:
 def description_of(view: Callable[..., Any]) -> Description | None:
     """Return the description of a view; None if it has none."""
     return _DESCRIPTIONS.get(view)
+
+
+def scope_of(description: Description | None, method: str) -> str:
+    """Return the scope that a key must have for a call by this method, or ANY."""
+    named = description.scope if description else ""
+    return named or (READ if method in {"GET", "HEAD"} else WRITE)
 
 
 _DESCRIPTIONS: dict[Callable[..., Any], Description] = {}

@@ -18,6 +18,7 @@ from ingest.errors import (
     DigestMismatch,
     DiskFull,
     FaultyBody,
+    Forbidden,
     Gone,
     InvalidInput,
     InvalidParameter,
@@ -59,6 +60,7 @@ STATUS: Mapping[type[SluiceError], int] = {
     TemplateNotConfigured: 400,
     WriteRefused: 400,
     Unauthorized: 401,
+    Forbidden: 403,
     NotFound: 404,
     LastKey: 409,
     LimitReached: 409,
@@ -102,6 +104,7 @@ _HTTP_MESSAGES = {
     404: "There is no such address; /docs lists them all",
     405: "This address does not take this method; the Allow header names those it takes",
 }
+_CHALLENGE = 'Bearer realm="sluice"'
 _RETRY_AFTER_SECONDS = 1
 _DISK_FULL_RETRY_AFTER_SECONDS = 30  # somebody has to make room
 _INTERNAL = 500
@@ -217,7 +220,10 @@ def _places(error: SluiceError, message: str) -> Sequence[Mapping[str, Any]]:
 
 def _headers(error: SluiceError) -> dict[str, str]:
     if isinstance(error, Unauthorized):
-        return {"WWW-Authenticate": 'Bearer realm="sluice"'}
+        return {"WWW-Authenticate": _CHALLENGE}
+    if isinstance(error, Forbidden) and error.scope:
+        # RFC 6750 section 3.1
+        return {"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope", scope="{error.scope}"'}
     if isinstance(error, UnsupportedCoding):
         return {"Accept-Encoding": codings.ACCEPTED}  # RFC 9110 section 15.5.16
     if isinstance(error, DiskFull):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import redis
 import structlog
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, RateLimitItemPerMinute, parse
 from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from redis.backoff import NoBackoff
@@ -26,6 +26,9 @@ _AWAY_SECONDS = 5.0
 # process exceeds a limit by more. Where fewer than a hundred are left, it asks for each request.
 _UNTOLD_SECONDS = 0.5
 _UNTOLD_SHARE = 100
+
+# The scope under which the requests of a key with a limit of its own are counted.
+KEY = "key"
 
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
@@ -66,7 +69,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Tally:
-    """A process's record of the requests of one tenant under one scope.
+    """A process's record of the requests of one tenant under one scope, or of one key.
 
     Attributes:
         asked: when Redis was asked last, on the monotonic clock.
@@ -110,28 +113,43 @@ class RateCounter:
         )
         self._window = SlidingWindowCounterRateLimiter(storage)
         self._away_until = 0.0
-        self._tallies: dict[tuple[UUID, str], _Tally] = {}  # no more of them than there are tenants and scopes
+        self._tallies: dict[
+            tuple[UUID, str], _Tally
+        ] = {}  # one for each scope of a tenant, and each key with a limit of its own
         self._lock = threading.Lock()
 
     def count(self, tenant: UUID, scope: str) -> Verdict:
-        """Count a request. After an error, log one line and leave Redis alone for some seconds.
+        """Count a request of a tenant.
 
         Args:
             tenant: the tenant's public id.
             scope: one of the contract's.
         """
-        rate, now = self._rates[scope], time.monotonic()
+        return self._count(tenant, scope, self._rates[scope])
+
+    def count_own(self, key: UUID, requests_per_minute: int) -> Verdict:
+        """Count a request of a key that has a limit of its own.
+
+        Args:
+            key: the key's id.
+            requests_per_minute: its limit.
+        """
+        return self._count(key, KEY, RateLimitItemPerMinute(requests_per_minute))
+
+    def _count(self, owner: UUID, scope: str, rate: RateLimitItem) -> Verdict:
+        """Count a request. After an error, log one line and leave Redis alone for some seconds."""
+        now = time.monotonic()
         if now < self._away_until:
             return Verdict(scope, rate)
         with self._lock:
-            tally = self._tallies.get((tenant, scope)) or self._tallies.setdefault((tenant, scope), _Tally())
+            tally = self._tallies.get((owner, scope)) or self._tallies.setdefault((owner, scope), _Tally())
             if now < tally.asked + _UNTOLD_SECONDS and tally.untold < tally.left // _UNTOLD_SHARE:
                 tally.untold += 1
                 return Verdict(scope, rate, passes=True, left=tally.left - tally.untold, reset_at=tally.reset_at)
             untold, tally.untold, tally.asked = tally.untold, 0, now
         try:
-            passes = self._hit(rate, scope, tenant, 1 + untold) or (untold > 0 and self._hit(rate, scope, tenant, 1))
-            reset, left = self._window.get_window_stats(rate, scope, str(tenant))
+            passes = self._hit(rate, scope, owner, 1 + untold) or (untold > 0 and self._hit(rate, scope, owner, 1))
+            reset, left = self._window.get_window_stats(rate, scope, str(owner))
         except redis.RedisError as error:
             self._away_until = time.monotonic() + _AWAY_SECONDS
             log.warning("rate_limits_off", error=type(error).__name__, seconds=_AWAY_SECONDS)
@@ -139,6 +157,6 @@ class RateCounter:
         tally.left, tally.reset_at = left if passes else 0, datetime.fromtimestamp(reset, UTC)
         return Verdict(scope, rate, passes, tally.left, tally.reset_at)
 
-    def _hit(self, rate: RateLimitItem, scope: str, tenant: UUID, requests: int) -> bool:
+    def _hit(self, rate: RateLimitItem, scope: str, owner: UUID, requests: int) -> bool:
         """Count so many requests at once: all of them, or none where they exceed the limit."""
-        return self._window.hit(rate, scope, str(tenant), cost=requests)
+        return self._window.hit(rate, scope, str(owner), cost=requests)

@@ -28,17 +28,27 @@ def scope(name: str) -> Callable[[], None]:
         if request.method == "OPTIONS":
             return
         counted = "read" if request.method in {"GET", "HEAD"} else name
-        g.verdict = verdict = services().rate_counter.count(caller().tenant_public_id, counted)
+        g.verdict = verdict = _count(counted)
         if not verdict.passes:
-            message = (
-                f'More than {verdict.rate.amount} requests in {verdict.rate.get_expiry()} seconds under "{counted}"'
-            )
+            most, seconds = verdict.rate.amount, verdict.rate.get_expiry()
+            message = f'More than {most} requests in {seconds} seconds under "{verdict.scope}"'
             raise RateLimited(message, retry_after=verdict.wait, reset_at=verdict.reset_at)
         if request.method in _BRING_DATA and _brings_data():
             settings = services().settings
             require_room(settings.database_dir, settings.min_free_disk_bytes)
 
     return count
+
+
+def _count(scope: str) -> Verdict:
+    """Count the request. Return the verdict that binds its client: if both limits let it pass, that with less left."""
+    counter, most = services().rate_counter, caller().requests_per_minute
+    own = None if most is None else counter.count_own(caller().key_id, most)
+    if own is not None and not own.passes:
+        return own
+    verdict = counter.count(caller().tenant_public_id, scope)
+    binds = own is not None and verdict.passes and (own.left or 0) < (verdict.left or 0)
+    return own if own is not None and binds else verdict
 
 
 def _brings_data() -> bool:

@@ -18,6 +18,7 @@ from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.notify.progress import Progress
 from ingest.notify.watched import WatchedJobs
+from ingest.proxies import TrustedProxies
 from ingest.settings import Settings
 
 # A request that runs its own batch must end well inside a client's 30 s; sweep has more time.
@@ -50,6 +51,7 @@ class Services:
         self.watched_jobs = WatchedJobs(settings.redis_url)
         self.template_cache = TemplateCache()
         self.key_cache = KeyCache()
+        self.trusted_proxies = TrustedProxies.parse(settings.trusted_proxies)
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
         self.waiting_places = threading.Semaphore(settings.web_threads - free)
         self.stream_places = threading.Semaphore(settings.web_threads // _THREADS_A_STREAM)

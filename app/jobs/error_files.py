@@ -7,6 +7,7 @@ from threading import Semaphore
 
 from flask import Blueprint, Response
 
+from app.http import personal_data
 from app.http.auth import caller
 from app.http.body import CSV, LINES
 from app.http.describe import describe
@@ -58,7 +59,9 @@ def mount(bp: Blueprint, _respond: Respond, noun: str) -> None:
 
 def _job(job_id: str) -> Job:
     with transaction(services().pool) as conn:
-        return own_job(conn, caller().tenant_id, job_id)
+        job = own_job(conn, caller().tenant_id, job_id)
+        personal_data.require_admin_for_items(conn, job)
+    return job
 
 
 def _lend() -> Lend:

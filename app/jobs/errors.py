@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from flask import Blueprint, Response
 
-from app.http import pagination, query
+from app.http import pagination, personal_data, query
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import Respond
@@ -61,6 +61,8 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         after = max((first or 0) - 1, -1 if place is None else place)
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
+            if with_items:
+                personal_data.require_admin_for_items(conn, found)
             page = stored_errors.page(conn, found.id, limit=most, after=after, code=code, with_items=with_items)
         more = {} if page.after is None else pagination.next_link(page.after)
         if in_groups:

@@ -19,7 +19,7 @@ from app.openapi import error_pages, items
 from app.openapi.apis import APIS, OPERATOR, PUBLIC, Api, api_of
 from app.openapi.faces import face
 from app.openapi.operations import operations
-from app.operator import forms, webhook_forms, webhook_shapes
+from app.operator import forms, key_forms, webhook_forms, webhook_shapes
 from app.operator import shapes as operator_shapes
 from app.public import shapes as public_shapes
 
@@ -48,7 +48,7 @@ TAGS = {
 }
 _FORMS = (
     *(forms.TemplateForm, forms.CheckForm, forms.SettingsForm),
-    *(forms.NewKeyForm, forms.RelabelForm, forms.CompletedUploadForm),
+    *(key_forms.NewKeyForm, key_forms.KeyChangesForm, forms.CompletedUploadForm),
     *(webhook_forms.NewWebhookForm, webhook_forms.WebhookChangesForm),
 )
 _UI = {

@@ -90,6 +90,12 @@ _TEMPLATE_SCHEMA = {
     "pii_fields": {},
 }
 _TEMPLATE = {"id": "tpl_shop", "name": "Shop", "version": "1.0", "schema": _TEMPLATE_SCHEMA, "created_at": _TIME}
+_RIGHTS = {
+    "scopes": ["read", "write"],
+    "expiresAt": None,
+    "addresses": ["203.0.113.0/24"],
+    "requestsPerMinute": 600,
+}
 _KEY = {
     "id": _UUID,
     "operatorId": "0d6f2f0e-95c1-4b44-8d8a-7f3c1f6f4f10",
@@ -98,6 +104,7 @@ _KEY = {
     "createdAt": _TIME,
     "lastUsedAt": None,
     "revoked": False,
+    **_RIGHTS,
 }
 _NAMED = {"object_id": _UUID, "object_type": "Order", "external_id": "ORD-123"}
 
@@ -112,7 +119,7 @@ EXAMPLES: Mapping[str, Any] = {
     "TemplateForm": {"name": "Shop", "version": "1.0", "schema": _TEMPLATE_SCHEMA},
     "CheckForm": {"schema": _TEMPLATE_SCHEMA},
     "SettingsForm": {"templateId": "tpl_igaming", "batchWaitSeconds": 5},
-    "NewKeyForm": {"label": "importer"},
+    "NewKeyForm": {"label": "importer", "scopes": ["read", "write"], "requestsPerMinute": 600},
     "NewUpload": {
         "kind": "entities",
         "contentType": "application/x-ndjson",
@@ -121,7 +128,7 @@ EXAMPLES: Mapping[str, Any] = {
     },
     "CompletedUploadForm": {"parts": 12},
     "RetryForm": {"select": [17], "patch": {"17": {"data": {"email": "p17@example.com"}}}},
-    "RelabelForm": {"id": _UUID, "label": "importer of the night"},
+    "KeyChangesForm": {"id": _UUID, "label": "importer of the night", "addresses": ["203.0.113.0/24"]},
     "Object": _OBJECT,
     "ObjectEvent": _OBJECT_EVENT,
     "ObjectBatch": {"objects": [_OBJECT]},
@@ -275,7 +282,13 @@ EXAMPLES: Mapping[str, Any] = {
             }
         ],
     },
-    "NewKey": {"id": _UUID, "key": f"oh_live_{'0123456789abcdef' * 4}", "label": "importer", "createdAt": _TIME},
+    "NewKey": {
+        "id": _UUID,
+        "key": f"oh_live_{'0123456789abcdef' * 4}",
+        "label": "importer",
+        "createdAt": _TIME,
+        **_RIGHTS,
+    },
     "Key": _KEY,
     "Keys": [_KEY],
     "KeyHealth": {

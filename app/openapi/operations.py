@@ -7,11 +7,12 @@ from typing import Any
 from werkzeug.routing import Rule
 
 from app.http import idempotency
-from app.http.describe import Description
+from app.http.describe import Description, scope_of
 from app.http.shapes import ref, success
 from app.openapi.apis import Api
 from app.openapi.examples import CSV_EXAMPLES, EXAMPLES
 from app.openapi.refusals import refusals
+from ingest.rights import ANY
 
 _KEY = (
     "1 to 255 visible ASCII characters, bare or in double quotes: for 24 hours a repeat of the request under the same "
@@ -36,7 +37,6 @@ def operations(rule: Rule, description: Description, api: Api | None) -> dict[st
         "summary": description.summary,
         "parameters": list(_parameters(rule, description, api)),
         "responses": {**_answers(description, api), **(refusals(rule, description, api) if api else {})},
-        "security": [{name: []} for name in api.keys] if api else [],
     }
     if description.body:
         content = _json(ref(description.body), EXAMPLES[description.body])
@@ -48,7 +48,16 @@ def operations(rule: Rule, description: Description, api: Api | None) -> dict[st
     elif description.lines:
         operation["requestBody"] = {"required": True, "content": _lines("EntityBatch") | _csv("EntityBatch")}
     methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    return {method.lower(): operation for method in methods}
+    return {method.lower(): {**operation, "security": _security(method, description, api)} for method in methods}
+
+
+def _security(method: str, description: Description, api: Api | None) -> list[dict[str, list[str]]]:
+    """Return the schemes of keys, of which one will do, each with the scope that the key needs.
+
+    OpenAPI 3.1 calls it a role, of schemes other than OAuth (section 4.8.30).
+    """
+    scope = scope_of(description, method)
+    return [{name: [] if scope == ANY else [scope]} for name in api.keys] if api else []
 
 
 def _tag(rule: Rule, api: Api | None) -> str:

@@ -11,6 +11,7 @@ from app.openapi.apis import Api
 from app.openapi.codes import CODES, Code, address
 from ingest.errors import (
     DiskFull,
+    Forbidden,
     Gone,
     InvalidInput,
     InvalidParameter,
@@ -25,7 +26,7 @@ from ingest.errors import (
     UnsupportedMediaType,
 )
 
-_EVERY_CALL = (Unauthorized, InvalidParameter, RateLimited, TryAgain, DiskFull)
+_EVERY_CALL = (Unauthorized, Forbidden, InvalidParameter, RateLimited, TryAgain, DiskFull)
 _OF_BODIES = (InvalidInput, PayloadTooLarge, UnsupportedMediaType)
 _OF_REPEATS = (KeyInProgress, KeyReused)
 _OF_JOBS = (NotFound, Gone)

@@ -28,6 +28,7 @@ from ingest.engine.kinds import KINDS
 from ingest.intake import codings
 from ingest.items.fields import LONGEST_EVENT_ID
 from ingest.jobs import MOST_ATOMIC_BYTES, MOST_WARNINGS_KEPT
+from ingest.rights import ANY
 from ingest.settings import Settings
 from ingest.webhooks import message
 
@@ -42,6 +43,7 @@ _CALLS = {"entities": batch.entities, "events": batch.events, "states": batch.st
 @describe(
     "What this installation takes: limits, formats, codings, parameters and modes",
     operation="getCapabilities",
+    scope=ANY,
     answers={200: "Capabilities"},
 )
 def get() -> Response:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response
 
-from app.http import body, idempotency, prefer, query, rate_limit
+from app.http import body, idempotency, personal_data, prefer, query, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import document, timestamp
@@ -33,6 +33,10 @@ bp = Blueprint("entities", __name__)
 bp.before_request(rate_limit.scope("ingest:entities"))
 
 MODE = query.Choice(name="mode", words=("replace", "merge"), text="what to do with `data` that is there")
+
+_WITH_PII = query.Flag(
+    name="pii", default=True, text="false: leave out the fields that the template calls personal data"
+)
 
 
 def _written_again(answer: Answer, sent: bytes) -> Response:
@@ -77,16 +81,25 @@ def post() -> Response:
 
 
 @bp.get("/entities/<text:external_id>")
-@describe("Read an entity", operation="getEntity", answers={200: "StoredEntity"}, faults=(NotFound,))
+@describe(
+    "Read an entity", operation="getEntity", answers={200: "StoredEntity"}, faults=(NotFound,), query=(_WITH_PII,)
+)
 def get(external_id: str) -> Response:
     """Answer with one entity, its numbers as they were sent."""
+    with_pii = _WITH_PII.read()
     with transaction(services().pool) as conn:
         stored = _read(conn, external_id)
+        personal = personal_data.fields_of(conn, stored.type)
+    properties = stored.properties
+    if with_pii:
+        personal_data.require_admin(properties, personal)
+    else:
+        properties = personal_data.without(properties, personal)
     data = {
         "id": ids.spell(ids.ENTITY, stored.public_id),
         "entityType": stored.type,
         "externalId": stored.external_id,
-        "data": document(stored.properties),
+        "data": document(properties),
         "createdAt": timestamp(stored.created_at),
         "updatedAt": timestamp(stored.updated_at),
     }

@@ -1,4 +1,4 @@
-"""Forms: the bodies of settings, templates and keys, as marshmallow schemas that name all mistakes at once."""
+"""Forms of settings and templates, and what all forms share: marshmallow schemas that name all mistakes at once."""
 
 import re
 from collections import Counter
@@ -43,7 +43,8 @@ def _no_nul(text: str) -> None:
         raise ValidationError("A NUL character cannot be stored.")
 
 
-def _distinct(names: list[str]) -> None:
+def distinct(names: list[str]) -> None:
+    """Refuse a list that names something twice."""
     if twice := sorted(name for name, times in Counter(names).items() if times > 1):
         raise ValidationError(f"Named twice: {', '.join(twice)}.")
 
@@ -90,7 +91,7 @@ class BoundedDict(_Bounded, fields.Dict):
 
 
 def _names(name: type[Name] = Name) -> BoundedList:
-    return BoundedList(name(), most=_MOST_FIELDS, load_default=list, validate=_distinct)
+    return BoundedList(name(), most=_MOST_FIELDS, load_default=list, validate=distinct)
 
 
 class Form(Schema):
@@ -224,20 +225,6 @@ class Uuid(fields.UUID):
         if known is None:
             raise self.make_error("invalid_uuid")
         return known
-
-
-class NewKeyForm(Form):
-    """`POST /api-keys`."""
-
-    label = Name(required=True)
-    operator_id = Uuid(data_key="operatorId")
-
-
-class RelabelForm(Form):
-    """`PATCH /api-keys`."""
-
-    id = Uuid(required=True)
-    label = Name(required=True)
 
 
 class CompletedUploadForm(Form):

@@ -1,5 +1,8 @@
 """API keys, by a tenant that has one (docs/contracts/operator.md section 8)."""
 
+from dataclasses import asdict
+from typing import Any
+
 from flask import Blueprint, Response
 
 from app.http import query, rate_limit
@@ -7,13 +10,14 @@ from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import timestamp, timestamp_or_none
 from app.http.services import services
-from app.operator import forms
+from app.operator import forms, key_forms
 from app.operator.envelope import success
 from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import transaction
-from ingest.db.tenants import keys
+from ingest.db.tenants import key_changes, keys
 from ingest.db.tenants.keys import Key
 from ingest.errors import InvalidParameter, LastKey, LimitReached, NotFound
+from ingest.rights import ADMIN, Rights, check_within
 
 bp = Blueprint("keys", __name__)
 bp.before_request(rate_limit.scope("settings"))
@@ -25,25 +29,29 @@ _ID = query.Text(name="id", form="uuid", required=True, text="of the key")
 
 @bp.post("")
 @describe(
-    "Make a key; it is shown this once",
+    "Make a key; it is shown this once. What the body does not name is as of the key that makes it",
     operation="createKey",
+    scope=ADMIN,
     body="NewKeyForm",
     answers={201: "NewKey"},
     faults=(NotFound, LimitReached),
 )
 def post() -> Response:
     """Create an operator key of the tenant's."""
-    form = forms.read(forms.NewKeyForm)
-    if form.get("operator_id", caller().tenant_public_id) != caller().tenant_public_id:
-        raise NotFound(f"There is no operator {form['operator_id']}")
+    form = forms.read(key_forms.NewKeyForm)
+    label, operator_id = form.pop("label"), form.pop("operator_id", caller().tenant_public_id)
+    if operator_id != caller().tenant_public_id:
+        raise NotFound(f"There is no operator {operator_id}")
+    check_within(caller().rights, form)
+    rights = Rights(**{**asdict(caller().rights), **form})
     with confirmed_transaction(services().pool) as conn:
-        key, secret = keys.create(conn, caller().tenant_id, "oh_live", form["label"])
+        key, secret = keys.create(conn, caller().tenant_id, "oh_live", label, rights)
     data = {"id": str(key.id), "key": secret, "label": key.label, "createdAt": timestamp(key.created_at)}
-    return success(data, 201)
+    return success({**data, **_rights(key)}, 201)
 
 
 @bp.get("")
-@describe("The tenant's keys, revoked ones included", operation="listKeys", answers={200: "Keys"})
+@describe("The tenant's keys, revoked ones included", operation="listKeys", scope=ADMIN, answers={200: "Keys"})
 def get() -> Response:
     """Answer with all keys, without what opens anything."""
     with transaction(services().pool) as conn:
@@ -53,15 +61,22 @@ def get() -> Response:
 
 @bp.patch("")
 @describe(
-    "Give a key another label", operation="relabelKey", body="RelabelForm", answers={200: "Key"}, faults=(NotFound,)
+    "Change a key's label, or what it may do, but to no more than the calling key may",
+    operation="changeKey",
+    scope=ADMIN,
+    body="KeyChangesForm",
+    answers={200: "Key"},
+    faults=(NotFound, LastKey),
 )
 def patch() -> Response:
-    """Relabel one key."""
-    form = forms.read(forms.RelabelForm)
+    """Change what the body names of one key, from the next request on."""
+    changes = forms.read(key_forms.KeyChangesForm)
+    key_id = changes.pop("id")
+    check_within(caller().rights, changes)
     with confirmed_transaction(services().pool) as conn:
-        key = keys.relabel(conn, caller().tenant_id, form["id"], form["label"])
+        key = key_changes.change(conn, caller().tenant_id, key_id, changes)
     if key is None:
-        raise NotFound(f"There is no key {form['id']}")
+        raise NotFound(f"There is no key {key_id}")
     return success(_shape(key))
 
 
@@ -69,6 +84,7 @@ def patch() -> Response:
 @describe(
     "Revoke a key; not the last active one",
     operation="revokeKey",
+    scope=ADMIN,
     answers={200: "Key"},
     faults=(NotFound, LastKey),
     query=(_ID,),
@@ -79,13 +95,13 @@ def delete() -> Response:
     if key_id is None:
         raise InvalidParameter(_ID.name, "Say which key: ?id= and its UUID")
     with confirmed_transaction(services().pool) as conn:
-        if not keys.revoke(conn, caller().tenant_id, key_id):
+        if not key_changes.revoke(conn, caller().tenant_id, key_id):
             raise NotFound(f"There is no key {key_id}")
         revoked = keys.get(conn, key_id)
     return success(revoked and _shape(revoked))
 
 
-def _shape(key: Key) -> dict[str, object]:
+def _shape(key: Key) -> dict[str, Any]:
     return {
         "id": str(key.id),
         "operatorId": str(caller().tenant_public_id),
@@ -94,4 +110,14 @@ def _shape(key: Key) -> dict[str, object]:
         "createdAt": timestamp(key.created_at),
         "lastUsedAt": timestamp_or_none(key.last_used_at),
         "revoked": key.revoked_at is not None,
+        **_rights(key),
+    }
+
+
+def _rights(key: Key) -> dict[str, Any]:
+    return {
+        "scopes": key.scopes,
+        "expiresAt": timestamp_or_none(key.expires_at),
+        "addresses": None if key.addresses is None else [str(network) for network in key.addresses],
+        "requestsPerMinute": key.requests_per_minute,
     }

@@ -12,13 +12,14 @@ from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import Connection, transaction
 from ingest.db.tenants import tenants
 from ingest.errors import NotFound
+from ingest.rights import ADMIN
 
 bp = Blueprint("settings", __name__)
 bp.before_request(rate_limit.scope("settings"))
 
 
 @bp.get("/settings")
-@describe("The tenant's settings", operation="getSettings", answers={200: "Settings"})
+@describe("The tenant's settings", operation="getSettings", scope=ADMIN, answers={200: "Settings"})
 def get() -> Response:
     """Answer with all settings."""
     with transaction(services().pool) as conn:
@@ -29,6 +30,7 @@ def get() -> Response:
 @describe(
     "Change some of the tenant's settings",
     operation="changeSettings",
+    scope=ADMIN,
     body="SettingsForm",
     answers={200: "Settings"},
     faults=(NotFound,),

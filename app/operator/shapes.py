@@ -11,6 +11,7 @@ from ingest.engine.kinds import JOB_TYPES
 from ingest.engine.selection import MOST_INDEXES, MOST_ITEMS
 from ingest.items.templates import ADDITIONAL
 from ingest.jobs import ITEM_ERROR_CODES, JOB_ERROR_CODES, LONGEST_LABEL, WARNING_CODES, Effect, JobState
+from ingest.rights import SCOPES
 
 _TIME_OR_NULL: Shape = {"type": ["string", "null"], "format": "date-time"}
 _NUMBER_OR_NULL: Shape = {"type": ["number", "null"]}
@@ -48,6 +49,16 @@ _PART = record(
 )
 _FAULT = record(code={**TEXT, **to_pages(*JOB_ERROR_CODES)}, message=TEXT)
 _CALLBACK_SECRET: Shape = {**TEXT, "description": "of ?callback=: what signs its messages; it is shown this once"}
+_RIGHTS = {
+    "scopes": array(choice(*SCOPES), minItems=1),
+    "expiresAt": {**_TIME_OR_NULL, "description": "null: it never expires"},
+    "addresses": {
+        "type": ["array", "null"],
+        "items": TEXT,
+        "description": "the networks that it may be used from; null: all",
+    },
+    "requestsPerMinute": {"type": ["integer", "null"], "description": "its own limit; null: it has none"},
+}
 
 _OF_QUEUE = "an estimate, which changes as the queue does"
 _JOB_ROW = {
@@ -273,7 +284,7 @@ SHAPES: dict[str, Shape] = {
         webhooks=record(events=array(TEXT), available={"type": "boolean"}, privateAddresses={"type": "boolean"}),
         parameters=array(record(name=TEXT, schema=DOCUMENT, description=TEXT, kinds=array(TEXT))),
     ),
-    "NewKey": record(id=TEXT, key=TEXT, label=_NAME, createdAt=TIME),
+    "NewKey": record(id=TEXT, key=TEXT, label=_NAME, createdAt=TIME, **_RIGHTS),
     "Key": record(
         id=TEXT,
         operatorId=TEXT,
@@ -282,6 +293,7 @@ SHAPES: dict[str, Shape] = {
         createdAt=TIME,
         lastUsedAt=_TIME_OR_NULL,
         revoked={"type": "boolean"},
+        **_RIGHTS,
     ),
     "Keys": array(ref("Key")),
 }

@@ -31,6 +31,7 @@ from ingest.items.examples import example_items
 from ingest.items.json_schema import json_schema
 from ingest.items.templates import Template, exact_json
 from ingest.jobs import TRIAL
+from ingest.rights import ADMIN
 
 bp = Blueprint("templates", __name__)
 bp.before_request(rate_limit.scope("settings"))
@@ -39,7 +40,9 @@ _SLUG = re.compile(r"tpl_[a-z0-9_-]{1,100}", re.ASCII)
 
 
 @bp.get("/templates")
-@describe("The templates that the tenant can choose", operation="listTemplates", answers={200: "Templates"})
+@describe(
+    "The templates that the tenant can choose", operation="listTemplates", scope=ADMIN, answers={200: "Templates"}
+)
 def get() -> Response:
     """List the newest version of each template."""
     with transaction(services().pool) as conn:
@@ -51,6 +54,7 @@ def get() -> Response:
 @describe(
     "Store a template of the tenant's own",
     operation="storeTemplate",
+    scope=ADMIN,
     body="TemplateForm",
     answers={200: "Template"},
     faults=(LimitReached,),
@@ -75,6 +79,7 @@ def _checked_again(answer: Answer, _sent: bytes, **_of_path: str) -> Response:
 @describe(
     "Try a schema on all rows that are stored, and change nothing",
     operation="checkTemplate",
+    scope=ADMIN,
     body="CheckForm",
     answers={202: "AcceptedBatch", 200: "EndedBatch"},
     faults=(NotFound, LimitReached),
@@ -107,6 +112,7 @@ _KIND = query.Choice(name="kind", words=("entities", "events", "states"), text="
 @describe(
     "The JSON Schema of an item under the newest version of a template",
     operation="getTemplateJsonSchema",
+    scope=ADMIN,
     query=(_KIND,),
     answers={200: "ItemSchema"},
     faults=(NotFound,),
@@ -122,6 +128,7 @@ def get_json_schema(slug: str) -> Response:
 @describe(
     "A batch to start from, as CSV",
     operation="getTemplateExampleCsv",
+    scope=ADMIN,
     query=(_KIND,),
     answers={200: "ExampleCsv"},
     faults=(NotFound,),
@@ -139,6 +146,7 @@ def get_example_csv(slug: str) -> Response:
 @describe(
     "A batch to start from, as lines of JSON",
     operation="getTemplateExampleLines",
+    scope=ADMIN,
     query=(_KIND,),
     answers={200: "ExampleLines"},
     faults=(NotFound,),

@@ -21,6 +21,7 @@ from ingest.db.webhooks.deliveries import Delivery
 from ingest.db.webhooks.registry import Webhook
 from ingest.engine import webhooks as engine
 from ingest.errors import LimitReached, MasterKeyMissing, NotFound, WrongState
+from ingest.rights import ADMIN
 from ingest.webhooks import urls
 from ingest.webhooks.message import EVENTS
 
@@ -35,6 +36,7 @@ _Place = Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
 @describe(
     "Make a webhook; its secret is shown this once",
     operation="createWebhook",
+    scope=ADMIN,
     body="NewWebhookForm",
     answers={201: "NewWebhook"},
     faults=(LimitReached, MasterKeyMissing),
@@ -56,7 +58,7 @@ def post() -> Response:
 
 
 @bp.get("/webhooks")
-@describe("The tenant's webhooks", operation="listWebhooks", answers={200: "Webhooks"})
+@describe("The tenant's webhooks", operation="listWebhooks", scope=ADMIN, answers={200: "Webhooks"})
 def get_all() -> Response:
     """Answer with all webhooks, without callbacks of single jobs."""
     with transaction(services().pool) as conn:
@@ -65,7 +67,13 @@ def get_all() -> Response:
 
 
 @bp.get("/webhooks/<text:webhook_id>")
-@describe("A webhook, or the callback of a job", operation="getWebhook", answers={200: "Webhook"}, faults=(NotFound,))
+@describe(
+    "A webhook, or the callback of a job",
+    operation="getWebhook",
+    scope=ADMIN,
+    answers={200: "Webhook"},
+    faults=(NotFound,),
+)
 def get(webhook_id: str) -> Response:
     """Answer with one webhook."""
     with transaction(services().pool) as conn:
@@ -76,6 +84,7 @@ def get(webhook_id: str) -> Response:
 @describe(
     "Change a webhook, or enable it again",
     operation="changeWebhook",
+    scope=ADMIN,
     body="WebhookChangesForm",
     answers={200: "Webhook"},
     faults=(NotFound,),
@@ -95,6 +104,7 @@ def patch(webhook_id: str) -> Response:
 @describe(
     "Delete a webhook with its deliveries",
     operation="deleteWebhook",
+    scope=ADMIN,
     answers={200: "DeletedWebhook"},
     faults=(NotFound,),
 )
@@ -110,6 +120,7 @@ def delete(webhook_id: str) -> Response:
 @describe(
     "Give a webhook another secret; it is shown this once, and the former one signs too for 24 hours",
     operation="rotateWebhook",
+    scope=ADMIN,
     answers={200: "NewWebhook"},
     faults=(NotFound, MasterKeyMissing),
 )
@@ -125,6 +136,7 @@ def rotate(webhook_id: str) -> Response:
 @describe(
     "Send a webhook a message that is about no job, once",
     operation="testWebhook",
+    scope=ADMIN,
     answers={202: "Delivery"},
     faults=(NotFound, WrongState),
 )
@@ -141,6 +153,7 @@ def test(webhook_id: str) -> Response:
 @describe(
     "What a webhook was sent, the newest first, and what came of each try",
     operation="listDeliveries",
+    scope=ADMIN,
     answers={200: "Deliveries"},
     faults=(NotFound,),
     query=(_LIMIT, pagination.CURSOR),
@@ -160,6 +173,7 @@ def get_deliveries(webhook_id: str) -> Response:
 @describe(
     "Send a message again, under the same webhook-id",
     operation="replayDelivery",
+    scope=ADMIN,
     answers={202: "Delivery"},
     faults=(NotFound, WrongState, LimitReached),
 )

@@ -1,25 +1,39 @@
 """`sluice keys`: what opens a tenant."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
 
-from cli.options import data_dir_option, database, json_option, print_json, print_table, storable
+from cli.options import Duration, data_dir_option, database, json_option, print_json, print_table, storable
 from ingest.db.connection.pool import Connection
+from ingest.db.tenants import key_changes, tenants
 from ingest.db.tenants import keys as db
-from ingest.db.tenants import tenants
 from ingest.errors import NotFound
+from ingest.rights import MOST_REQUESTS_PER_MINUTE, SCOPES, Network, Rights
 
 _tenant_option = click.option(
     "--tenant", type=click.UUID, required=True, metavar="ID", help="The tenant's id, as `sluice tenants list` shows it."
 )
+_expires_option = click.option(
+    "--expires-in", type=Duration(), help="How long it is good, as in 90d (s, m, h or d). Default: for ever."
+)
+
+
+def _networks(_context: click.Context, _parameter: click.Parameter, texts: Sequence[str]) -> list[Network]:
+    try:
+        return [ip_network(text) for text in texts]
+    except ValueError as error:
+        raise click.BadParameter(f"must be an address, or a network as in 203.0.113.0/24: {error}") from None
 
 
 @click.group()
 def keys() -> None:
-    """Create, list and revoke API keys.
+    """Create, list, rotate and revoke API keys.
 
     Example: sluice keys create --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --prefix oh_live
     """
@@ -34,19 +48,54 @@ def keys() -> None:
     help="oh_live: operator API; fm_live: public API.",
 )
 @click.option("--label", default="", callback=storable, help="For people, to tell keys apart.")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    help="What it may do; several may be given. admin: keys, templates, settings, webhooks and personal data. "
+    "Default: all.",
+)
+@_expires_option
+@click.option(
+    "--address",
+    "addresses",
+    multiple=True,
+    callback=_networks,
+    help="Where it may be used from, as in 203.0.113.0/24; several may be given. Default: everywhere.",
+)
+@click.option(
+    "--requests-per-minute",
+    type=click.IntRange(1, MOST_REQUESTS_PER_MINUTE),
+    help="Its own limit, below those of its tenant. Default: none.",
+)
 @data_dir_option
 @json_option
-def create(tenant: UUID, prefix: str, label: str, data_dir: Path, *, as_json: bool) -> None:
+def create(
+    tenant: UUID,
+    prefix: str,
+    label: str,
+    *,
+    scopes: Sequence[str],
+    expires_in: timedelta | None,
+    addresses: Sequence[Network],
+    requests_per_minute: int | None,
+    data_dir: Path,
+    as_json: bool,
+) -> None:
     """Create a key and print it. It is shown this once; the server keeps only its SHA-256.
 
-    Example: sluice keys create --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --prefix oh_live --label "nightly import"
+    Example: sluice keys create --tenant ID --prefix oh_live --label "nightly import" --scope read --scope write
     """
+    rights = Rights(
+        scopes=[scope for scope in SCOPES if scope in scopes or not scopes],
+        expires_at=None if expires_in is None else datetime.now(UTC) + expires_in,
+        addresses=addresses or None,
+        requests_per_minute=requests_per_minute,
+    )
     with database(data_dir) as conn:
-        key, secret = db.create(conn, _tenant(conn, tenant).id, prefix, label)
-    if as_json:
-        print_json({"id": key.id, "key": secret})
-    else:
-        click.echo(secret)
+        key, secret = db.create(conn, _tenant(conn, tenant).id, prefix, label, rights)
+    _show_secret(key, secret, as_json=as_json)
 
 
 @keys.command("list")
@@ -63,9 +112,30 @@ def list_(tenant: UUID, data_dir: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        print_table(
-            ("id", "prefix", "label", "created", "last used", "revoked"), [tuple(row.values()) for row in found]
-        )
+        columns = ("id", "prefix", "label", "created", "last used", "revoked", "scopes", "expires", "from", "a minute")
+        print_table(columns, [tuple(_cell(value) for value in row.values()) for row in found])
+
+
+@keys.command()
+@click.argument("key", type=click.UUID)
+@click.option(
+    "--overlap", type=Duration(), default="24h", show_default=True, help="How long KEY stays good (s, m, h or d)."
+)
+@click.option(
+    "--expires-in",
+    type=Duration(),
+    help="How long the new key is good, as in 90d. Default: as long as KEY was made for, counted from now.",
+)
+@data_dir_option
+@json_option
+def rotate(key: UUID, overlap: timedelta, expires_in: timedelta | None, data_dir: Path, *, as_json: bool) -> None:
+    """Create a key that may do the same as KEY (its id) and print it; KEY expires after the overlap.
+
+    Example: sluice keys rotate 0198c2a4-6a77-7d10-8b27-5b8a1f0c9c11 --overlap 24h
+    """
+    with database(data_dir) as conn:
+        made, secret = key_changes.rotate(conn, _key(conn, key), overlap=overlap, lifetime=expires_in)
+    _show_secret(made, secret, as_json=as_json)
 
 
 @keys.command()
@@ -78,9 +148,7 @@ def revoke(key: UUID, data_dir: Path, *, as_json: bool) -> None:
     Example: sluice keys revoke 0198c2a4-6a77-7d10-8b27-5b8a1f0c9c11
     """
     with database(data_dir) as conn:
-        found = db.get(conn, key)
-        if found is None or not db.revoke(conn, found.tenant_id, found.id):
-            raise NotFound(f"There is no key {key}")
+        key_changes.revoke(conn, _key(conn, key).tenant_id, key)
     if as_json:
         print_json({"id": key})
     else:
@@ -94,6 +162,20 @@ def _tenant(conn: Connection, public_id: UUID) -> tenants.Tenant:
     return found
 
 
+def _key(conn: Connection, key_id: UUID) -> db.Key:
+    found = db.get(conn, key_id)
+    if found is None:
+        raise NotFound(f"There is no key {key_id}")
+    return found
+
+
+def _show_secret(key: db.Key, secret: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"id": key.id, "key": secret})
+    else:
+        click.echo(secret)
+
+
 def _row(key: db.Key) -> dict[str, Any]:
     return {
         "id": key.id,
@@ -102,4 +184,12 @@ def _row(key: db.Key) -> dict[str, Any]:
         "createdAt": key.created_at,
         "lastUsedAt": key.last_used_at,
         "revokedAt": key.revoked_at,
+        "scopes": key.scopes,
+        "expiresAt": key.expires_at,
+        "addresses": None if key.addresses is None else [str(network) for network in key.addresses],
+        "requestsPerMinute": key.requests_per_minute,
     }
+
+
+def _cell(value: object) -> object:
+    return " ".join(value) if isinstance(value, list) else value

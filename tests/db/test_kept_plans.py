@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import count
 from typing import Any
@@ -51,7 +51,7 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.completion import BlockOutcome, Yields
 from ingest.db.jobs.listing import JobFilter
 from ingest.db.jobs.parts import Arrived
-from ingest.db.tenants import idempotency, keys, templates, tenants
+from ingest.db.tenants import idempotency, key_changes, keys, templates, tenants
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
 from ingest.db.webhooks import deliveries, purging, recording, registry, sending
@@ -254,9 +254,14 @@ def _delete(conn: Connection, stored: Stored) -> object:
     return entities.delete(conn, stored.tenant.id, "gone")
 
 
+def _rotate(conn: Connection, stored: Stored) -> object:
+    made, _ = keys.create(conn, stored.tenant.id, "oh_live", "x")
+    return key_changes.rotate(conn, made, overlap=timedelta(hours=1))
+
+
 def _revoke(conn: Connection, stored: Stored) -> object:
     made, _ = keys.create(conn, stored.tenant.id, "oh_live", "x")
-    return keys.revoke(conn, stored.tenant.id, made.id)
+    return key_changes.revoke(conn, stored.tenant.id, made.id)
 
 
 def _page(conn: Connection, stored: Stored, place: Place) -> object:
@@ -499,8 +504,11 @@ _WRITES: dict[str, Call] = {
         conn, _new_key(stored), bytes(32), idempotency.Answer()
     ),
     "keys.create": lambda conn, stored: keys.create(conn, stored.tenant.id, "fm_live", "x"),
-    "keys.relabel": lambda conn, stored: keys.relabel(conn, stored.tenant.id, stored.key.id, "y"),
-    "keys.revoke": _revoke,
+    "key_changes.change": lambda conn, stored: key_changes.change(
+        conn, stored.tenant.id, stored.key.id, {"label": "y"}
+    ),
+    "key_changes.revoke": _revoke,
+    "key_changes.rotate": _rotate,
     "tenants.choose_template": lambda conn, stored: tenants.choose_template(conn, stored.tenant.id, "tpl_igaming"),
     "tenants.configure": lambda conn, stored: tenants.configure(conn, stored.tenant.id, {"batch_wait_seconds": 1}),
     "templates.store_trial": lambda conn, stored: templates.store_trial(
@@ -536,7 +544,7 @@ _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, retention, states, stored_rows),
-    *(idempotency, keys, templates, tenants),
+    *(idempotency, key_changes, keys, templates, tenants),
     *(deliveries, purging, recording, registry, sending),
 )
 

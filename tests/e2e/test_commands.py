@@ -120,6 +120,30 @@ def test_a_suspended_tenant_is_shut_out_until_it_is_resumed(stack, run, tenant):
     assert status(stack, key) == 200
 
 
+def test_a_key_is_made_with_what_it_may_do_and_rotated_with_an_overlap(stack, run, tenant):
+    may = ("--scope", "admin", "--scope", "read", "--address", "127.0.0.0/8", "--requests-per-minute", "60")
+    run("keys", "create", "--tenant", tenant, "--prefix", "oh_live", *may, "--expires-in", "90d")
+    [former] = run("keys", "list", "--tenant", tenant)
+    made = run("keys", "rotate", former["id"], "--overlap", "0s")
+    assert status(stack, made["key"]) == 200
+    first, second = run("keys", "list", "--tenant", tenant)
+    assert first["expiresAt"] < former["expiresAt"] <= second["expiresAt"]
+    for key in (former, second):
+        assert (key["scopes"], key["addresses"]) == (["read", "admin"], ["127.0.0.0/8"])
+        assert key["requestsPerMinute"] == 60
+    code, message = run("keys", "rotate", former["id"])
+    assert (code, message) == (1, "Error: This key was revoked, or has expired; create another one\n")
+
+
+@pytest.mark.parametrize(
+    "option", [("--expires-in", "90"), ("--expires-in", "-1d"), ("--address", "10.0.0.1/8"), ("--scope", "root")]
+)
+def test_wrong_options_of_a_key_are_wrong_usage(run, tenant, option):
+    code, message = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live", *option)
+    assert code == 2
+    assert option[0] in message
+
+
 def test_keys_of_the_public_api_have_its_prefix(run, tenant):
     assert run("keys", "create", "--tenant", tenant, "--prefix", "fm_live")["key"].startswith("fm_live_")
 

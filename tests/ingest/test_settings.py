@@ -38,6 +38,7 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         web_threads=16,
         keepalive_seconds=75,
         behind_proxy=False,
+        trusted_proxies="",
         worker_processes=2,
         job_deadline_seconds=3600,
         job_retention_days=30,

@@ -60,6 +60,7 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "web_workers": 1,
         "keepalive_seconds": 75,
         "behind_proxy": False,
+        "trusted_proxies": "",
         "web_threads": 8,
         "worker_processes": 2,
         "job_deadline_seconds": 3600,

@@ -39,6 +39,16 @@ CODES = (
         message="This API key has been revoked",
     ),
     Code(
+        name="FORBIDDEN",
+        meaning="The key is good, and may not do this.",
+        cause="The call needs a scope that the key has not: `read` to read, `write` to write, and `admin` for keys, "
+        "templates, settings, webhooks and personal data. Or the call would give a key more than the calling key has.",
+        remedy="Use a key with the scope that the message names. A key with the scope `admin` changes what others may "
+        "do by `PATCH /api-keys`, up to what it may do itself; the people who run Sluice make any by `sluice keys "
+        "create --scope`. A key reads entities without their personal data by `?pii=false`.",
+        message="This call needs a key with the scope admin; this one has read, write",
+    ),
+    Code(
         name="METHOD_NOT_ALLOWED",
         meaning="The address is there, and does not take this method.",
         cause="A client sends, say, POST where the call is a PUT, or a proxy has changed the method.",
@@ -47,9 +57,10 @@ CODES = (
     ),
     Code(
         name="LAST_KEY",
-        meaning="The key is the last active one of its tenant, and cannot be revoked.",
-        cause="Without any key nobody could call as the tenant, not even to make another key.",
-        remedy="Create another key first, and let every client use it; then revoke this one.",
+        meaning="The key is the last active one of its tenant, or the last with the scope `admin`, and stays that.",
+        cause="Without any key nobody could call as the tenant, and without one with `admin` nobody could make "
+        "another key. So such a key cannot be revoked, lose that scope, or expire earlier.",
+        remedy="Create another key first, and let every client use it; then revoke or change this one.",
         message="This is the tenant's last active key; create another one before you revoke it",
     ),
     Code(

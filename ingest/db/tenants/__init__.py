@@ -1,4 +1,4 @@
 """Tenants, their keys and templates, and the idempotency keys of their requests.
 
-`keys` and `templates` import `tenants`; all import `connection`.
+`key_changes` imports `keys`, `keys` and `templates` import `tenants`; all import `connection`.
 """

@@ -13,13 +13,14 @@ from psycopg.rows import class_row
 
 from ingest.db.connection.pool import Connection
 from ingest.db.tenants import tenants
-from ingest.errors import LastKey, LimitReached
+from ingest.errors import LimitReached
 from ingest.ids import uuid7
+from ingest.rights import Network, Rights
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The stored record of an API key. It authenticates `tenant_id` unless it is revoked or expired."""
+    """The stored record of an API key. It authenticates `tenant_id` while it is active: neither revoked nor expired."""
 
     id: UUID
     tenant_id: int
@@ -30,6 +31,15 @@ class Key:
     last_used_at: datetime | None
     expires_at: datetime | None
     revoked_at: datetime | None
+    scopes: list[str]
+    addresses: list[Network] | None
+    requests_per_minute: int | None
+    active: bool
+
+    @property
+    def rights(self) -> Rights:
+        """Return all that limits it."""
+        return Rights(self.scopes, self.expires_at, self.addresses, self.requests_per_minute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +66,20 @@ class Caller:
     expired: bool
     suspended: bool
     stale: bool
+    scopes: list[str]
+    expires_at: datetime | None
+    addresses: list[Network] | None
+    requests_per_minute: int | None
+
+    @property
+    def rights(self) -> Rights:
+        """Return all that limits it."""
+        return Rights(self.scopes, self.expires_at, self.addresses, self.requests_per_minute)
 
 
-_COLUMNS = """k.id, k.tenant_id, k.hash, k.prefix, k.label, k.created_at, k.last_used_at, k.expires_at, k.revoked_at"""
+COLUMNS = """k.id, k.tenant_id, k.hash, k.prefix, k.label, k.created_at, k.last_used_at, k.expires_at, k.revoked_at,
+       k.scopes, k.addresses, k.requests_per_minute,
+       k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true) AS active"""
 
 # The most active keys of a tenant, of both APIs. Programs are told apart by keys, and far fewer are in use.
 MOST = 100
@@ -75,13 +96,17 @@ WITH closed AS MATERIALIZED (
 DELETE FROM api_keys WHERE id = ANY (ARRAY(SELECT id FROM closed ORDER BY id DESC OFFSET %(most)s))
 """
 _CREATE = f"""
-INSERT INTO api_keys AS k (id, tenant_id, hash, prefix, label)
-VALUES (%(id)s, %(tenant_id)s, %(hash)s, %(prefix)s, %(label)s)
-RETURNING {_COLUMNS}
+INSERT INTO api_keys AS k (id, tenant_id, hash, prefix, label, scopes, expires_at, addresses, requests_per_minute)
+VALUES (%(id)s, %(tenant_id)s, %(hash)s, %(prefix)s, %(label)s, %(scopes)s, %(expires_at)s, %(addresses)s::cidr[],
+        %(requests_per_minute)s)
+RETURNING {COLUMNS}
 """
 
 
-def create(conn: Connection, tenant_id: int, prefix: str, label: str) -> tuple[Key, str]:
+_ALL = Rights()
+
+
+def create(conn: Connection, tenant_id: int, prefix: str, label: str, rights: Rights = _ALL) -> tuple[Key, str]:
     """Make a new key. Of those that were revoked, or have expired, forget the oldest where they are very many.
 
     Args:
@@ -89,6 +114,7 @@ def create(conn: Connection, tenant_id: int, prefix: str, label: str) -> tuple[K
         tenant_id: the tenant's internal id.
         prefix: `oh_live` (operator API: 64 hexadecimal digits follow) or `fm_live` (public API: 32 URL-safe ones).
         label: for people, to tell keys apart.
+        rights: what it may do.
 
     Returns:
         The key's row, and the key itself, which is kept nowhere.
@@ -102,9 +128,26 @@ def create(conn: Connection, tenant_id: int, prefix: str, label: str) -> tuple[K
         raise LimitReached(f"This tenant has {active} active API keys, the most that it may have; revoke one first")
     conn.execute(_FORGET, {"tenant_id": tenant_id, "most": _MOST_CLOSED})
     secret = f"{prefix}_{secrets.token_hex(32) if prefix == 'oh_live' else secrets.token_urlsafe(24)}"
-    values = {"id": uuid7(), "tenant_id": tenant_id, "hash": digest(secret), "prefix": prefix, "label": label}
+    values = {
+        "id": uuid7(),
+        "tenant_id": tenant_id,
+        "hash": digest(secret),
+        "prefix": prefix,
+        "label": label,
+        **values_of(rights),
+    }
     with conn.cursor(row_factory=class_row(Key)) as cursor:
         return cursor.execute(_CREATE, values).fetchall()[0], secret
+
+
+def values_of(rights: Rights) -> dict[str, object]:
+    """Return rights as parameters."""
+    return {
+        "scopes": list(rights.scopes),
+        "expires_at": rights.expires_at,
+        "addresses": None if rights.addresses is None else [str(network) for network in rights.addresses],
+        "requests_per_minute": rights.requests_per_minute,
+    }
 
 
 def digest(secret: str) -> bytes:
@@ -118,7 +161,8 @@ SELECT k.id AS key_id, k.label AS key_label, t.id AS tenant_id, t.public_id AS t
        k.xmin::text AS key_version, t.xmin::text AS tenant_version,
        k.revoked_at IS NOT NULL AS revoked, coalesce(k.expires_at <= now(), false) AS expired,
        t.suspended_at IS NOT NULL AS suspended,
-       coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale
+       coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale,
+       k.scopes, k.expires_at, k.addresses, k.requests_per_minute
 FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
 WHERE k.hash = %s
 """
@@ -149,50 +193,11 @@ def caller(conn: Connection, secret: str) -> Caller | None:
 def of_tenant(conn: Connection, tenant_id: int) -> list[Key]:
     """Return a tenant's keys, the oldest first, revoked ones included."""
     with conn.cursor(row_factory=class_row(Key)) as cursor:
-        query = f"SELECT {_COLUMNS} FROM api_keys k WHERE k.tenant_id = %s ORDER BY k.id"
+        query = f"SELECT {COLUMNS} FROM api_keys k WHERE k.tenant_id = %s ORDER BY k.id"
         return cursor.execute(query, (tenant_id,)).fetchall()
 
 
 def get(conn: Connection, key_id: UUID) -> Key | None:
     """Return the key of that id, whosever it is."""
     with conn.cursor(row_factory=class_row(Key)) as cursor:
-        return cursor.execute(f"SELECT {_COLUMNS} FROM api_keys k WHERE k.id = %s", (key_id,)).fetchone()
-
-
-_RELABEL = (
-    f"UPDATE api_keys k SET label = %(label)s WHERE tenant_id = %(tenant_id)s AND id = %(id)s RETURNING {_COLUMNS}"
-)
-
-
-def relabel(conn: Connection, tenant_id: int, key_id: UUID, label: str) -> Key | None:
-    """Give a key another label; None where the tenant has no such key."""
-    with conn.cursor(row_factory=class_row(Key)) as cursor:
-        return cursor.execute(_RELABEL, {"tenant_id": tenant_id, "id": key_id, "label": label}).fetchone()
-
-
-# Locking all of the tenant's keys in one order: two requests cannot each revoke the other's last but one.
-_LOCK_ALL = """
-SELECT id, prefix, revoked_at IS NULL AND coalesce(expires_at > now(), true) FROM api_keys
-WHERE id = ANY (ARRAY(SELECT id FROM api_keys WHERE tenant_id = %s)) ORDER BY id FOR UPDATE
-"""
-_REVOKE = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s"
-
-
-def revoke(conn: Connection, tenant_id: int, key_id: UUID) -> bool:
-    """Make a key open nothing from the next request on.
-
-    Returns:
-        True if the tenant has such a key.
-
-    Raises:
-        LastKey: it is the tenant's last active key for that API.
-    """
-    rows = conn.execute(_LOCK_ALL, (tenant_id,)).fetchall()
-    prefixes = {found: prefix for found, prefix, _ in rows}
-    if key_id not in prefixes:
-        return False
-    active = [found for found, prefix, opens in rows if opens and prefix == prefixes[key_id]]
-    if active == [key_id]:
-        raise LastKey("This is the tenant's last active key; create another one before you revoke it")
-    conn.execute(_REVOKE, (key_id,))
-    return True
+        return cursor.execute(f"SELECT {COLUMNS} FROM api_keys k WHERE k.id = %s", (key_id,)).fetchone()

@@ -8,7 +8,7 @@ import pytest
 
 from app.http.services import Services
 from ingest.db.connection.pool import Pool, transaction
-from ingest.db.tenants import keys, tenants
+from ingest.db.tenants import key_changes, keys, tenants
 from ingest.ids import uuid7
 from tests.api.conftest import BASE, Api, refused
 from tests.support.factories import entity
@@ -81,7 +81,7 @@ def test_section_1_a_key_of_the_public_api_opens_nothing_here(api: Api, pool: Po
 
 def close_key(conn: Any, api: Api) -> None:
     keys.create(conn, api.tenant.id, "oh_live", "another")
-    assert keys.revoke(conn, api.tenant.id, keys.of_tenant(conn, api.tenant.id)[0].id)
+    assert key_changes.revoke(conn, api.tenant.id, keys.of_tenant(conn, api.tenant.id)[0].id)
 
 
 def expire_key(conn: Any, api: Api) -> None:

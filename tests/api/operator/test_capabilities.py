@@ -24,6 +24,7 @@ _NOT_SHOWN = {
     "web_threads": "how many threads, which answer alike",
     "keepalive_seconds": "of a connection, which a client opens again",
     "behind_proxy": "a warning of the server's",
+    "trusted_proxies": "where the server is",
     "worker_processes": "how many processes, which run jobs alike",
     "job_deadline_seconds": "a guard of the server's, which no job that moves meets",
     "log_level": "of the server's log",
