@@ -87,7 +87,6 @@ def _page(title: str, content: str) -> Response:
     )
     response = Response(page, content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = _POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -15,6 +15,7 @@ from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped
 from app import ENVELOPES
 from app.http import errors
 from app.http.errors import Fault
+from app.http.request_log import NO_SNIFFING
 from ingest.ids import uuid7
 
 # A body may come as slowly as that, after its first seconds: a thread waits for it.
@@ -193,7 +194,7 @@ def answer(head: bytes, error: Exception) -> bytes:
     response = ENVELOPES.at("/" + path.partition(b"?")[0].decode("latin-1").lstrip("/"))(fault)
     request_id = uuid7().hex
     log.info("request_refused", request_id=request_id, error=type(error).__name__, status=fault.status)
-    headers = {**dict(response.headers), "X-Request-Id": request_id, "Connection": "close"}
+    headers = dict([*response.headers, NO_SNIFFING, ("X-Request-Id", request_id), ("Connection", "close")])
     lines = [f"HTTP/1.1 {response.status}", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if method == b"HEAD" else response.get_data())
 

@@ -1,9 +1,12 @@
 """The OpenAPI document says what the routes do: tests/api/conftest.py holds every answer's status against it."""
 
+import base64
 import gc
+import hashlib
 import re
 import weakref
 
+import pytest
 from flask import Flask
 
 from app import create_app, public
@@ -58,3 +61,28 @@ def test_the_pages_need_no_network(app: Flask) -> None:
             with client.get(source) as file:
                 assert file.status_code == 200
     assert client.get("/docs/none.js").status_code == 404
+
+
+@pytest.mark.parametrize("host", ["localhost", "sluice.example"])
+def test_browsers_run_no_script_of_the_pages_but_theirs(app: Flask, host: str) -> None:
+    with app.test_client().get("/docs/", headers={"Host": host}) as page:
+        policy, text = page.headers["Content-Security-Policy"], page.get_data()
+    [script] = re.findall(rb"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    assert f"default-src 'none'; script-src 'self' 'sha256-{digest}'; " in policy
+    assert "unsafe" not in policy
+    assert re.findall(rb"\son\w+=|style=|javascript:", text) == []
+
+
+def test_the_files_of_the_pages_are_confined_too(app: Flask) -> None:
+    for name in ("swagger-ui-bundle.js", "oauth2-redirect.html"):
+        with app.test_client().get(f"/docs/{name}") as file:
+            assert "script-src 'self'; " in file.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/docs/", "/docs/swagger-ui.css", "/docs/errors", "/openapi.json", "/healthz", "/no"]
+)
+def test_no_answer_is_taken_for_another_kind_than_it_says(app: Flask, path: str) -> None:
+    with app.test_client().get(path) as answer:
+        assert answer.headers.getlist("X-Content-Type-Options") == ["nosniff"]

@@ -100,6 +100,7 @@ def test_what_is_no_request_is_answered_in_the_envelope(gunicorn: str) -> None:
         assert (name, status) == (name, expected)
         assert headers["content-type"] == "application/json", name
         assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
+        assert headers["x-content-type-options"] == "nosniff"
         answer: dict[str, Any] = json.loads(content)
         assert set(answer) == {"success", "error"}, name
         assert set(answer["error"]) == {"code", "message"}
