@@ -21,6 +21,13 @@ _TIMEOUT_SECONDS = 60.0
 _CHUNK = 1 << 18
 
 
+def get(api: str, path: str, headers: Mapping[str, str]) -> bytes:
+    """A whole request, without a body."""
+    head = {"Host": urlsplit(api).netloc, **headers}
+    lines = "".join(f"{name}: {content}\r\n" for name, content in head.items())
+    return f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode()
+
+
 def post(api: str, path: str, value: Any, headers: Mapping[str, str]) -> bytes:
     """A whole request.
 

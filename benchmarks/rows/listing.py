@@ -1,0 +1,77 @@
+"""Polls and lists of a tenant that has had half a million jobs, 5,000 of which wait: one connection, page by page."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from itertools import repeat
+
+from benchmarks.clients import drive, get
+from benchmarks.database import Database
+from benchmarks.deployment import RATES
+from benchmarks.measure import RATE, Limit, Row, Side
+from benchmarks.peers import processes
+from benchmarks.place import Place
+from ingest import ids
+
+_JOBS, _WAITING, _ERRORS = 500_000, 5_000, 1_000_000
+_SECONDS = 1.0
+_MOST_MS = 20.0
+_REDIS = 11  # a database of Valkey that no worker listens to
+
+# Ids grow with the time, as those of the product do. The oldest job has all the errors.
+_FILL = """
+INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, status, total, blocks_open, failed, unprocessed,
+                  created_at, started_at, progressed_at, ended_at, had_errors, options)
+SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || substr(md5(n::text), 13))::uuid,
+       %(tenant)s, (ARRAY['entities', 'events', 'states'])[1 + n %% 3], false, '', false,
+       CASE WHEN waits THEN 'pending' ELSE 'completed' END, 1000, CASE WHEN waits THEN 1 ELSE 0 END,
+       CASE WHEN waits THEN 0 ELSE 1000 END, CASE WHEN waits THEN 1000 ELSE 0 END,
+       moment, CASE WHEN NOT waits THEN moment END, moment, CASE WHEN NOT waits THEN moment END, n %% 100 = 1,
+       CASE WHEN n %% 1000 = 1 THEN '{"label": "nightly"}'::jsonb END
+FROM (SELECT n, n > %(jobs)s - %(waiting)s AS waits, now() - interval '1 second' * (%(jobs)s - n) AS moment
+      FROM generate_series(1, %(jobs)s) n) j;
+"""
+_FILL_ERRORS = """
+INSERT INTO job_errors (job_id, index, external_id, code, message, line, field)
+SELECT %(job)s, n, 'player_' || n, 'VALIDATION_FAILED', 'email: Must be an e-mail address', n + 1, '/data/email'
+FROM generate_series(0, %(errors)s - 1) n
+"""
+_IDS = "SELECT id FROM jobs WHERE status = 'completed' ORDER BY id LIMIT 2"
+
+
+@contextmanager
+def polls_and_lists(place: Place) -> Iterator[Row]:
+    database = place.database("listing")
+    bad, done = _filled(database)
+    env = {"DATABASE_URL": database.url, "REDIS_URL": place.redis_url(_REDIS), **RATES}
+    with processes.web("app:create_app()", env, place.folder / "listing.log") as api:
+        paths = {
+            "a job": done,
+            "newest, 50": "?limit=50",
+            "newest, 200": "?limit=200",
+            "waiting, 200": "?status=pending&limit=200",
+            "by time, none": "?created_before=2000-01-01T00:00:00Z",
+            "by type": "?type=batch_ingest_states",
+            "by label": "?label=nightly",
+            "with errors": "?has_errors=true",
+            "errors of a job": f"{bad}/errors",
+            "errors of a rare code": f"{bad}/errors?code=NOT_FOUND",
+        }
+        sides = tuple(Side(name, partial(_sample, api, database.key, path)) for name, path in paths.items())
+        goals = tuple(Limit(side.name, "p95_ms", _MOST_MS) for side in sides)
+        yield Row(f"polls and lists at {_JOBS:,} jobs and {_ERRORS:,} errors", "answers", sides, goals)
+
+
+def _sample(api: str, key: str, path: str) -> Mapping[str, float]:
+    request = get(api, f"/operator-data-api/batch/jobs{path}", {"Authorization": f"Bearer {key}"})
+    answers = drive(api, repeat(request), connections=1, status=200, seconds=_SECONDS)
+    return {RATE: answers.rate, "p50_ms": answers.percentile_ms(50), "p95_ms": answers.percentile_ms(95)}
+
+
+def _filled(database: Database) -> list[str]:
+    """Return the paths, below that of all jobs, of one with all the errors, and of another that has ended."""
+    database.admin.execute(_FILL, {"tenant": database.tenant.id, "jobs": _JOBS, "waiting": _WAITING})
+    found = [job_id for (job_id,) in database.admin.execute(_IDS)]
+    database.admin.execute(_FILL_ERRORS, {"job": found[0], "errors": _ERRORS})
+    database.settle()
+    return [f"/{ids.spell(ids.JOB, job_id)}" for job_id in found]
