@@ -192,6 +192,17 @@ def test_an_item_that_failed_among_unprocessed_ones_can_be_named(
     assert run(again(job_id, [0, 1])).total == 2
 
 
+def test_an_item_that_came_to_a_child_by_way_of_a_cancelled_one_can_be_named(
+    bad: UUID, again: Again, run: Callable[[UUID], Job], pool: Pool
+) -> None:
+    cancel(pool, again(bad, [0, 1]))
+    child = again(bad, UNPROCESSED)
+    with pytest.raises(WrongState):
+        again(bad, [0, 1])
+    assert counted(run(child).effects) == {"failed": 2}
+    assert run(again(bad, [0, 1])).total == 2
+
+
 def test_blocks_whose_items_lie_among_anothers_are_left_to_the_next_retry(
     bad: UUID, again: Again, run: Callable[[UUID], Job], pool: Pool, observer: Connection
 ) -> None:

@@ -32,6 +32,19 @@ def test_a_family_whose_first_job_is_deleted_meanwhile_is_locked_by_the_next(
     assert observer.execute("SELECT FROM jobs WHERE id = %s FOR UPDATE SKIP LOCKED", (child,)).rowcount == 0
 
 
+def test_a_family_begins_with_the_job_that_retries_no_other(conn: Connection, tenant: Tenant) -> None:
+    validated, committed, child, grandchild = (
+        accept(conn, tenant, "entities", [entity()], options=JobOptions(picked=picked))
+        for picked in (None, None, "failed", "unprocessed")
+    )
+    for job_id, parent_id in ((committed, validated), (child, committed), (grandchild, child)):
+        conn.execute("UPDATE jobs SET parent_job_id = %s WHERE id = %s", (parent_id, job_id))
+    assert [families.lock(conn, job_id) for job_id in (grandchild, committed)] == [committed, committed]
+    family = families.members(conn, committed)
+    assert [member.id for member in family] == [committed, child, grandchild]
+    assert [member.id for member in families.line_of(family, child)] == [child, grandchild]
+
+
 def test_a_job_that_is_not_there_has_no_family(conn: Connection) -> None:
     assert families.lock(conn, uuid7()) is None
 
