@@ -70,8 +70,10 @@ WITH moved AS (
     UPDATE jobs SET status = 'paused', on_hold_since = coalesce(on_hold_since, clock_timestamp())
     WHERE id = %(job_id)s AND status || '' IN ('pending', 'processing')
     RETURNING id
+), recorded AS (
+    {timeline.RECORD.format(what="paused", detail="NULL")}
 )
-{timeline.RECORD.format(what="paused", detail="NULL")}
+SELECT FROM moved
 """
 
 
@@ -148,8 +150,10 @@ WITH moved AS (
     WHERE id = %(job_id)s AND status || '' <> 'receiving'
       AND options ->> 'label' IS DISTINCT FROM %(label)s
     RETURNING id
+), recorded AS (
+    {timeline.RECORD.format(what="relabelled", detail="%(label)s")}
 )
-{timeline.RECORD.format(what="relabelled", detail="%(label)s")}
+SELECT FROM moved
 """
 
 

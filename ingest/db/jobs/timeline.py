@@ -15,9 +15,15 @@ from psycopg.rows import class_row
 from ingest.db.bulk import binary
 from ingest.db.connection.pool import Connection
 
+# A client may pause and relabel a job as often as it likes: a timeline of so many entries takes a cancellation alone.
+MOST_ENTRIES = 1_000
+
 # Part of each statement that steers a job: `moved` has the job, if the statement has changed it.
-RECORD: LiteralString = """INSERT INTO job_timeline (job_id, what, actor, detail)
-    SELECT id, '{what}', %(actor)s, {detail} FROM moved"""
+RECORD: LiteralString = f"""INSERT INTO job_timeline (job_id, what, actor, detail)
+    SELECT id, '{{what}}', %(actor)s, {{detail}} FROM moved
+    WHERE '{{what}}' = 'cancelled' OR {MOST_ENTRIES} > (
+        SELECT count(*) FROM (
+            SELECT FROM job_timeline t WHERE t.job_id = ANY (ARRAY[moved.id]) LIMIT {MOST_ENTRIES}) t)"""
 
 # A block that no worker gets through is delivered again and again; the first of these tell what there is to tell.
 _MOST_DELIVERIES = 100

@@ -185,6 +185,24 @@ def test_an_ended_job_may_have_another_label(conn: Connection, tenant: Tenant) -
     assert (entry.what, entry.actor, entry.detail) == ("relabelled", "key", "seen")
 
 
+def test_a_full_timeline_records_a_cancellation_and_nothing_else(conn: Connection, tenant: Tenant) -> None:
+    job_id = begun(conn, tenant)
+    conn.execute(
+        "INSERT INTO job_timeline (job_id, what) SELECT %s, 'paused' FROM generate_series(2, %s)",
+        (job_id, timeline.MOST_ENTRIES),
+    )
+    entries = "SELECT what FROM job_timeline ORDER BY at DESC, no DESC LIMIT 1"
+    assert control.relabel(conn, job_id, "last")
+    assert conn.execute(entries).fetchall() == [("relabelled",)], "there was room for one"
+    assert control.pause(conn, job_id) == [job_id]
+    assert control.resume(conn, job_id)
+    assert control.relabel(conn, job_id, "other")
+    assert (job_of(conn, job_id).status, job_of(conn, job_id).options.label) == (JobState.PROCESSING, "other")
+    assert conn.execute("SELECT count(*) FROM job_timeline").fetchall() == [(timeline.MOST_ENTRIES,)]
+    assert control.cancel(conn, job_id)
+    assert conn.execute(entries).fetchall() == [("cancelled",)]
+
+
 @pytest.mark.parametrize("end", ["cancelled", "failed"])
 def test_the_payload_of_what_was_not_done_stays_with_an_ended_job(conn: Connection, tenant: Tenant, end: str) -> None:
     job_id = begun(conn, tenant)
