@@ -42,6 +42,10 @@ _COMMENT = b": the job has not changed\n\n"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# The number of an event names the status in its lowest part, which has room for so many.
+_STATUSES = 16
+_STATUS_NUMBERS = {status: number for number, status in enumerate(JobState)}
+
 
 def mount(bp: Blueprint, respond: Respond, noun: str) -> None:  # noqa: ARG001 # events are in no envelope
     """Add the call to a job's blueprint.
@@ -66,7 +70,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:  # noqa: ARG001 #
         shared, seen = services(), _last_seen()
         with transaction(shared.pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
-        if found.status.ended and seen >= _number(found):
+        if found.status.ended and _tells(seen, found):
             return as_nothing(204)
         release = _take_places(shared)
         events = _Events(shared, found, links_of(found), seen, request.environ.get("gunicorn.socket"))
@@ -103,11 +107,21 @@ def _take_places(shared: Services) -> Callable[[], None]:
     return release
 
 
-def _number(job: Job) -> int:
-    """Return the number of a job's last change: its moment, in microseconds since 1970."""
+def _number(job: Job, above: int = 0) -> int:
+    """Return the number of a job as it stands, above that of the event before.
+
+    It is the moment of the last change in microseconds since 1970, times 16, plus the place of the status among all: a
+    pause has no moment that stays, and a client that was away is told of it as its number names another status.
+    """
     moments = (job.created_at, job.started_at, job.progressed_at, job.ended_at)
     since = max(moment for moment in moments if moment is not None) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return max(moment, above // _STATUSES + 1) * _STATUSES + _STATUS_NUMBERS[job.status]
+
+
+def _tells(number: int, job: Job) -> bool:
+    """True if an event of this number told of the job as it stands."""
+    return number >= _number(job) and number % _STATUSES == _STATUS_NUMBERS[job.status]
 
 
 class _Events:
@@ -125,8 +139,7 @@ class _Events:
         self, shared: Services, job: Job, link: Callable[[str], str], seen: int, client: socket.socket | None
     ) -> None:
         self._shared, self._job, self._link, self._client = shared, job, link, client
-        self._sent = seen if seen >= _number(job) else 0
-        self._status = job.status if self._sent else None
+        self._sent, self._status = seen, job.status if _tells(seen, job) else None
 
     def stream(self) -> Iterator[bytes]:
         """Yield events until the job has ended, the client has left or the process ends."""
@@ -174,6 +187,6 @@ class _Events:
             return None
         kind = "end" if found.status.ended else "progress" if found.status is self._status else "state"
         self._job, self._status = found, found.status
-        self._sent = max(self._sent + 1, _number(found))
+        self._sent = _number(found, self._sent)
         data = msgspec.json.encode(job_without_errors(found, None, self._link, place))
         return b"event: %b\nid: %d\ndata: %b\n\n" % (kind.encode(), self._sent, data)

@@ -157,6 +157,21 @@ def test_a_client_that_comes_back_is_told_only_of_what_it_has_not_seen(
         assert stream.status == 204, "browsers do not connect again"
 
 
+def test_a_client_that_comes_back_is_told_of_a_pause_and_of_a_resume_while_it_was_away(
+    connect: Connect, key: str, job_id: UUID, pool: Pool
+) -> None:
+    with closing(_opened(connect, key, job_id)) as stream:
+        seen = [next(stream.events())]
+    for change in (control.pause, control.resume):
+        with transaction(pool) as conn:
+            change(conn, job_id)
+        with closing(_opened(connect, key, job_id, Last_Event_ID=str(seen[-1][1]))) as stream:
+            seen.append(next(stream.events()))
+    assert [job["status"] for _, _, job in seen] == ["pending", "paused", "pending"]
+    numbers = [number for _, number, _ in seen]
+    assert numbers == sorted(set(numbers))
+
+
 def test_a_stream_beyond_a_quarter_of_the_threads_is_503_and_others_are_served(
     connect: Connect, key: str, job_id: UUID, send: Callable[..., Any]
 ) -> None:
