@@ -6,6 +6,7 @@
     options.py                options and output that commands share
     stack/                    everything on one machine, as context managers
     errors.py, terminal.py    exit codes; output without control characters
+    actor.py                  the user, for the audit log
 
 Upper imports lower.
 """
@@ -15,6 +16,7 @@ from typing import Any
 import click
 
 from cli.commands import job_children, job_errors  # noqa: F401 # they add their commands to those of jobs
+from cli.commands.audit import audit
 from cli.commands.crypto import crypto
 from cli.commands.demo import demo
 from cli.commands.doctor import doctor
@@ -59,5 +61,5 @@ def main() -> None:
 
 
 jobs.add_command(jobs_list)
-for _command in (up, demo, migrate, tenants, keys, jobs, webhooks, crypto, verify, doctor):
+for _command in (up, demo, migrate, tenants, keys, jobs, webhooks, audit, crypto, verify, doctor):
     main.add_command(_command)

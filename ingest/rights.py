@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, TypeAlias
 
 from ingest.errors import Forbidden
+from ingest.timestamps import timestamp_or_none
 
 READ, WRITE, ADMIN = SCOPES = ("read", "write", "admin")
 
@@ -35,6 +36,16 @@ class Rights:
     expires_at: datetime | None = None
     addresses: Sequence[Network] | None = None
     requests_per_minute: int | None = None
+
+
+def shown(rights: Rights) -> dict[str, Any]:
+    """Return rights as the wire shows them, and the audit log."""
+    return {
+        "scopes": list(rights.scopes),
+        "expiresAt": timestamp_or_none(rights.expires_at),
+        "addresses": None if rights.addresses is None else [str(network) for network in rights.addresses],
+        "requestsPerMinute": rights.requests_per_minute,
+    }
 
 
 def check_within(own: Rights, wanted: Mapping[str, Any]) -> None:

@@ -39,6 +39,7 @@ class Settings:
         worker_processes: children of one Celery worker.
         job_deadline_seconds: how long a job may be tried without any progress before it is ended as failed.
         job_retention_days: how long ended jobs and their item errors can still be read.
+        audit_retention_days: how long entries of the audit log are kept.
         rate_entities: requests per tenant for single entity writes, such as `6000/minute`; the other rates likewise.
         log_level: the lowest level that is logged.
         database_dir: a directory of this machine on the file system of the database; empty: it is elsewhere.
@@ -63,6 +64,7 @@ class Settings:
     worker_processes: int
     job_deadline_seconds: int
     job_retention_days: int
+    audit_retention_days: int
     rate_entities: str
     rate_events: str
     rate_states: str
@@ -107,6 +109,7 @@ class Settings:
             "worker_processes": env.int("SLUICE_WORKER_PROCESSES", 2, validate=_between(1, 256)),
             "job_deadline_seconds": env.int("SLUICE_JOB_DEADLINE_SECONDS", 3600, validate=_between(10, 30 * 86400)),
             "job_retention_days": env.int("SLUICE_JOB_RETENTION_DAYS", 30, validate=_between(1, 3650)),
+            "audit_retention_days": env.int("SLUICE_AUDIT_RETENTION_DAYS", 365, validate=_between(1, 3650)),
             "rate_entities": env.str("SLUICE_RATE_ENTITIES", "30000/minute", validate=_rate),
             "rate_events": env.str("SLUICE_RATE_EVENTS", "60000/minute", validate=_rate),
             "rate_states": env.str("SLUICE_RATE_STATES", "30000/minute", validate=_rate),

@@ -19,6 +19,7 @@ from ingest.db.data import retention
 from ingest.db.jobs import claims, gone, holds, parts, receiving, rescue, uploads
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
+from ingest.db.tenants import audit
 from ingest.db.webhooks import purging
 from ingest.engine.announcer import Announcer
 from ingest.errors import DatabaseError, Unavailable
@@ -39,6 +40,7 @@ _MOST_PARTS_REMOVED = 20  # each of up to 32 MiB
 _MOST_UPLOADS_FORGOTTEN = 1_000
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_IDS_FORGOTTEN = 1_000  # more than a round can add
+_MOST_AUDIT_ENTRIES_PURGED = 1_000
 _MOST_KEYS_PURGED = 10_000  # more than requests with a key can store in a second
 _MOST_VERSIONS_PURGED = 10_000
 _MOST_DELIVERIES_PURGED = 500  # each with up to 100 tries
@@ -114,6 +116,10 @@ class Sweep:
         counts["ids_forgotten"] = gone.forget(conn, limit=_MOST_IDS_FORGOTTEN)
         conn.commit()
         counts["idempotency_keys_purged"] = retention.purge_idempotency_keys(conn, limit=_MOST_KEYS_PURGED)
+        conn.commit()
+        counts["audit_entries_purged"] = audit.purge(
+            conn, days=self._settings.audit_retention_days, limit=_MOST_AUDIT_ENTRIES_PURGED
+        )
         conn.commit()
         counts["deliveries_purged"] = purging.purge_deliveries(conn, limit=_MOST_DELIVERIES_PURGED)
         conn.commit()

@@ -45,6 +45,7 @@ TAGS = {
     "capabilities": "What this installation takes",
     "webhooks": "Who is told of the ends of jobs",
     "keys": "Who may call",
+    "audit": "Who changed what",
     "public": "Events that link objects, and objects; the same calls are served below /v1",
     "service": "For those who run Sluice",
 }

@@ -106,6 +106,15 @@ _KEY = {
     "revoked": False,
     **_RIGHTS,
 }
+_ENTRY = {
+    "id": 17,
+    "at": _TIME,
+    "actor": {"kind": "key", "id": _UUID, "label": "importer"},
+    "action": "key.changed",
+    "object": {"kind": "key", "id": _UUID},
+    "details": {"scopes": ["read"]},
+    "requestId": "01985f0cf2d27b5c8d6a1f0e2b3c4d5e",
+}
 _NAMED = {"object_id": _UUID, "object_type": "Order", "external_id": "ORD-123"}
 
 EXAMPLES: Mapping[str, Any] = {
@@ -291,6 +300,8 @@ EXAMPLES: Mapping[str, Any] = {
     },
     "Key": _KEY,
     "Keys": [_KEY],
+    "AuditEntry": _ENTRY,
+    "AuditEntries": [_ENTRY],
     "KeyHealth": {
         "status": "healthy",
         "workspace_id": _UUID,

@@ -5,6 +5,7 @@ from flask import Blueprint, Flask
 from app import jobs
 from app.http import auth, idempotency, rate_limit
 from app.operator import (
+    audit,
     batch,
     capabilities,
     entities,
@@ -42,6 +43,7 @@ for _noun in (
     settings.bp,
     capabilities.bp,
     webhooks.bp,
+    audit.bp,
     _jobs,
 ):
     _api.register_blueprint(_noun, url_prefix=_DATA_API)

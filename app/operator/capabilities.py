@@ -97,6 +97,7 @@ def limits(settings: Settings) -> Mapping[str, Any]:
         "jobsInFamily": MOST_JOBS,
         "warningsKept": MOST_WARNINGS_KEPT,
         "jobRetentionDays": settings.job_retention_days,
+        "auditRetentionDays": settings.audit_retention_days,
         "goneDays": REMEMBERED_DAYS,
         "webhooks": registry.MOST,
     }

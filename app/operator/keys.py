@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.http import query, rate_limit
+from app.http import audit, query, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import timestamp, timestamp_or_none
@@ -15,9 +15,10 @@ from app.operator.envelope import success
 from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import transaction
 from ingest.db.tenants import key_changes, keys
+from ingest.db.tenants.audit import Action
 from ingest.db.tenants.keys import Key
 from ingest.errors import InvalidParameter, LastKey, LimitReached, NotFound
-from ingest.rights import ADMIN, Rights, check_within
+from ingest.rights import ADMIN, Rights, check_within, shown
 
 bp = Blueprint("keys", __name__)
 bp.before_request(rate_limit.scope("settings"))
@@ -46,8 +47,9 @@ def post() -> Response:
     rights = Rights(**{**asdict(caller().rights), **form})
     with confirmed_transaction(services().pool) as conn:
         key, secret = keys.create(conn, caller().tenant_id, "oh_live", label, rights)
+        audit.record(conn, Action.KEY_CREATED, key.id, {"label": label, **shown(key.rights)})
     data = {"id": str(key.id), "key": secret, "label": key.label, "createdAt": timestamp(key.created_at)}
-    return success({**data, **_rights(key)}, 201)
+    return success({**data, **shown(key.rights)}, 201)
 
 
 @bp.get("")
@@ -75,8 +77,9 @@ def patch() -> Response:
     check_within(caller().rights, changes)
     with confirmed_transaction(services().pool) as conn:
         key = key_changes.change(conn, caller().tenant_id, key_id, changes)
-    if key is None:
-        raise NotFound(f"There is no key {key_id}")
+        if key is None:
+            raise NotFound(f"There is no key {key_id}")
+        audit.record(conn, Action.KEY_CHANGED, key_id, {"label": key.label, **shown(key.rights)})
     return success(_shape(key))
 
 
@@ -97,6 +100,7 @@ def delete() -> Response:
     with confirmed_transaction(services().pool) as conn:
         if not key_changes.revoke(conn, caller().tenant_id, key_id):
             raise NotFound(f"There is no key {key_id}")
+        audit.record(conn, Action.KEY_REVOKED, key_id)
         revoked = keys.get(conn, key_id)
     return success(revoked and _shape(revoked))
 
@@ -110,14 +114,5 @@ def _shape(key: Key) -> dict[str, Any]:
         "createdAt": timestamp(key.created_at),
         "lastUsedAt": timestamp_or_none(key.last_used_at),
         "revoked": key.revoked_at is not None,
-        **_rights(key),
-    }
-
-
-def _rights(key: Key) -> dict[str, Any]:
-    return {
-        "scopes": key.scopes,
-        "expiresAt": timestamp_or_none(key.expires_at),
-        "addresses": None if key.addresses is None else [str(network) for network in key.addresses],
-        "requestsPerMinute": key.requests_per_minute,
+        **shown(key.rights),
     }

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from app.http import rate_limit
+from app.http import audit, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.services import services
@@ -11,6 +11,7 @@ from app.operator.envelope import success
 from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import Connection, transaction
 from ingest.db.tenants import tenants
+from ingest.db.tenants.audit import Action
 from ingest.errors import NotFound
 from ingest.rights import ADMIN
 
@@ -38,11 +39,13 @@ def get() -> Response:
 def put() -> Response:
     """Change the settings that the body names, all of them or none."""
     changes = forms.read(forms.SettingsForm)
+    sent = forms.SettingsForm().dump(changes)
     template = changes.pop("template_id", None)
     with confirmed_transaction(services().pool) as conn:
         if template is not None and not tenants.choose_template(conn, caller().tenant_id, template):
             raise NotFound(f"There is no template {template!r}")
         tenants.configure(conn, caller().tenant_id, changes)
+        audit.record(conn, Action.SETTINGS_CHANGED, caller().tenant_public_id, sent)
         shape = _shape(conn)
     return success(shape)
 

@@ -7,6 +7,7 @@ from app.operator import uploads
 from ingest.db.jobs import timeline
 from ingest.db.jobs.lookup import MOST_RETRIES_SHOWN
 from ingest.db.jobs.parts import MOST_PARTS
+from ingest.db.tenants.audit import OBJECT_KINDS, Action
 from ingest.engine.kinds import JOB_TYPES
 from ingest.engine.selection import MOST_INDEXES, MOST_ITEMS
 from ingest.items.templates import ADDITIONAL
@@ -296,4 +297,18 @@ SHAPES: dict[str, Shape] = {
         **_RIGHTS,
     ),
     "Keys": array(ref("Key")),
+    "AuditEntry": record(
+        id=COUNT,
+        at=TIME,
+        actor=record(
+            kind=choice("key", "command"),
+            id={**TEXT, "description": "of the key, or the name of the user who ran the command"},
+            label={**TEXT, "description": "of the key, or the command"},
+        ),
+        action=choice(*Action),
+        object=record(kind=choice(*OBJECT_KINDS), id=TEXT),
+        details=DOCUMENT,
+        requestId={"type": ["string", "null"]},
+    ),
+    "AuditEntries": array(ref("AuditEntry")),
 }

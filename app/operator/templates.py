@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 
 from app import batches
 from app.batches import BatchOptions
-from app.http import idempotency, prefer, query, rate_limit
+from app.http import audit, idempotency, prefer, query, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import as_json, as_text, timestamp
@@ -23,6 +23,7 @@ from ingest.db.data import stored
 from ingest.db.jobs import trials
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.tenants import templates
+from ingest.db.tenants.audit import Action
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
 from ingest.engine.trial import BEGINNING
@@ -68,6 +69,7 @@ def put(slug: str) -> Response:
         if templates.is_built_in(conn, slug):
             raise InvalidInput(f"{slug} is built in and cannot be changed; choose another id")
         stored = templates.store(conn, caller().tenant_id, slug, **form)
+        audit.record(conn, Action.TEMPLATE_STORED, slug, {"name": form["name"], "version": form["version"]})
     return success(_shape(stored))
 
 

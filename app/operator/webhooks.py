@@ -1,12 +1,13 @@
 """Webhooks: who is told of the ends of jobs, and what became of each message (docs/contracts/jobs.md section 6)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from flask import Blueprint, Response
 
-from app.http import pagination, query, rate_limit
+from app.http import audit, pagination, query, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import timestamp, timestamp_or_none
@@ -15,7 +16,8 @@ from app.operator import forms, webhook_forms
 from app.operator.envelope import success
 from ingest import ids
 from ingest.db.connection.confirmed import confirmed_transaction
-from ingest.db.connection.pool import transaction
+from ingest.db.connection.pool import Connection, transaction
+from ingest.db.tenants.audit import Action
 from ingest.db.webhooks import deliveries, registry
 from ingest.db.webhooks.deliveries import Delivery
 from ingest.db.webhooks.registry import Webhook
@@ -54,6 +56,7 @@ def post() -> Response:
             description=form.get("description"),
             allow_private=services().settings.webhook_allow_private,
         )
+        _record(conn, Action.WEBHOOK_CREATED, webhook.id, {"events": list(webhook.events)})
     return success({**_shape(webhook), "secret": secret}, 201)
 
 
@@ -97,6 +100,8 @@ def patch(webhook_id: str) -> Response:
         urls.parse(changes["url"], allow_private=services().settings.webhook_allow_private)
     with confirmed_transaction(services().pool) as conn:
         webhook = registry.change(conn, caller().tenant_id, known, changes)
+        # The names alone: a URL may hold a secret.
+        _record(conn, Action.WEBHOOK_CHANGED, known, {"changed": sorted(changes)})
     return success(_shape(webhook))
 
 
@@ -113,6 +118,7 @@ def delete(webhook_id: str) -> Response:
     known = _parsed(webhook_id)
     with confirmed_transaction(services().pool) as conn:
         registry.delete(conn, caller().tenant_id, known)
+        _record(conn, Action.WEBHOOK_DELETED, known)
     return success({"id": ids.spell(ids.WEBHOOK, known), "deleted": True})
 
 
@@ -129,6 +135,7 @@ def rotate(webhook_id: str) -> Response:
     known = _parsed(webhook_id)
     with confirmed_transaction(services().pool) as conn:
         webhook, secret = engine.rotate(conn, services().master_keys, caller().tenant_id, known)
+        _record(conn, Action.WEBHOOK_ROTATED, known)
     return success({**_shape(webhook), "secret": secret})
 
 
@@ -146,6 +153,7 @@ def test(webhook_id: str) -> Response:
     with confirmed_transaction(services().pool) as conn:
         registry.get(conn, caller().tenant_id, known)
         delivery = deliveries.add_test(conn, known)
+        _record(conn, Action.WEBHOOK_TESTED, known)
     return success(_delivery(delivery), 202)
 
 
@@ -183,7 +191,12 @@ def replay(webhook_id: str, delivery_id: str) -> Response:
     with confirmed_transaction(services().pool) as conn:
         registry.get(conn, caller().tenant_id, known)
         delivery = deliveries.replay(conn, known, message_id)
+        _record(conn, Action.WEBHOOK_REPLAYED, known, {"delivery": delivery_id})
     return success(_delivery(delivery), 202)
+
+
+def _record(conn: Connection, action: Action, webhook_id: UUID, details: Mapping[str, Any] | None = None) -> None:
+    audit.record(conn, action, ids.spell(ids.WEBHOOK, webhook_id), details)
 
 
 def _parsed(webhook_id: str) -> UUID:

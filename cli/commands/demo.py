@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
 
+from cli.actor import actor
 from cli.demo.client import BASE_PATH, Client, DemoFailed, Job
 from cli.demo.data import Batch, Week, read_week
 from cli.demo.screen import Bars, Outcome, errors_page, outcomes_table, reasons_table
@@ -18,8 +19,10 @@ from cli.stack.datadir import DataDir
 from cli.stack.running import Stack, running_stack
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import connect
-from ingest.db.tenants import keys, tenants
+from ingest.db.tenants import audit, keys, tenants
+from ingest.db.tenants.audit import Action
 from ingest.errors import SluiceError
+from ingest.rights import shown
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 _TEMPLATE = "tpl_flights"
@@ -95,12 +98,15 @@ def _own_tenant(stack: Stack) -> Iterator[str]:
     """Lend a key of a new tenant, which is shut out at the end: DATABASE_URL may name a server that outlives this."""
     with translated(), connect(stack.settings.database_url, "sluice-cli") as conn:
         tenant = tenants.create(conn, "demo")
-        _, key = keys.create(conn, tenant.id, "oh_live", "demo")
+        made, key = keys.create(conn, tenant.id, "oh_live", "demo")
+        audit.record(conn, actor(), Action.TENANT_CREATED, tenant.public_id, tenant_id=tenant.id)
+        audit.record(conn, actor(), Action.KEY_CREATED, made.id, tenant_id=tenant.id, details=shown(made.rights))
     try:
         yield key
     finally:
         with translated(), connect(stack.settings.database_url, "sluice-cli") as conn:
             tenants.suspend(conn, tenant.public_id)
+            audit.record(conn, actor(), Action.TENANT_SUSPENDED, tenant.public_id, tenant_id=tenant.id)
 
 
 class _Play:

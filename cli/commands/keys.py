@@ -1,6 +1,6 @@
 """`sluice keys`: what opens a tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -9,12 +9,14 @@ from uuid import UUID
 
 import click
 
+from cli.actor import actor
 from cli.options import Duration, data_dir_option, database, json_option, print_json, print_table, storable
 from ingest.db.connection.pool import Connection
-from ingest.db.tenants import key_changes, tenants
+from ingest.db.tenants import audit, key_changes, tenants
 from ingest.db.tenants import keys as db
+from ingest.db.tenants.audit import Action
 from ingest.errors import NotFound
-from ingest.rights import MOST_REQUESTS_PER_MINUTE, SCOPES, Network, Rights
+from ingest.rights import MOST_REQUESTS_PER_MINUTE, SCOPES, Network, Rights, shown
 
 _tenant_option = click.option(
     "--tenant", type=click.UUID, required=True, metavar="ID", help="The tenant's id, as `sluice tenants list` shows it."
@@ -95,6 +97,7 @@ def create(
     )
     with database(data_dir) as conn:
         key, secret = db.create(conn, _tenant(conn, tenant).id, prefix, label, rights)
+        _record(conn, Action.KEY_CREATED, key, {"label": label, "prefix": prefix, **shown(rights)})
     _show_secret(key, secret, as_json=as_json)
 
 
@@ -134,7 +137,11 @@ def rotate(key: UUID, overlap: timedelta, expires_in: timedelta | None, data_dir
     Example: sluice keys rotate 0198c2a4-6a77-7d10-8b27-5b8a1f0c9c11 --overlap 24h
     """
     with database(data_dir) as conn:
-        made, secret = key_changes.rotate(conn, _key(conn, key), overlap=overlap, lifetime=expires_in)
+        former = _key(conn, key)
+        made, secret = key_changes.rotate(conn, former, overlap=overlap, lifetime=expires_in)
+        _record(
+            conn, Action.KEY_ROTATED, former, {"newKey": str(made.id), "overlapSeconds": int(overlap.total_seconds())}
+        )
     _show_secret(made, secret, as_json=as_json)
 
 
@@ -148,7 +155,9 @@ def revoke(key: UUID, data_dir: Path, *, as_json: bool) -> None:
     Example: sluice keys revoke 0198c2a4-6a77-7d10-8b27-5b8a1f0c9c11
     """
     with database(data_dir) as conn:
-        key_changes.revoke(conn, _key(conn, key).tenant_id, key)
+        found = _key(conn, key)
+        key_changes.revoke(conn, found.tenant_id, key)
+        _record(conn, Action.KEY_REVOKED, found)
     if as_json:
         print_json({"id": key})
     else:
@@ -167,6 +176,10 @@ def _key(conn: Connection, key_id: UUID) -> db.Key:
     if found is None:
         raise NotFound(f"There is no key {key_id}")
     return found
+
+
+def _record(conn: Connection, action: Action, key: db.Key, details: Mapping[str, Any] | None = None) -> None:
+    audit.record(conn, actor(), action, key.id, tenant_id=key.tenant_id, details=details)
 
 
 def _show_secret(key: db.Key, secret: str, *, as_json: bool) -> None:

@@ -1,12 +1,18 @@
 """`sluice tenants`: who may write."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import click
 
+from cli.actor import actor
 from cli.options import data_dir_option, database, json_option, print_json, print_table, storable
+from ingest.db.connection.pool import Connection
+from ingest.db.tenants import audit
 from ingest.db.tenants import tenants as db
+from ingest.db.tenants.audit import Action
 from ingest.errors import NotFound
 
 _LONGEST_NAME = 200  # the column's CHECK
@@ -40,6 +46,7 @@ def create(name: str, template: str | None, data_dir: Path, *, as_json: bool) ->
         tenant = db.create(conn, name)
         if template is not None and not db.choose_template(conn, tenant.id, template):
             raise NotFound(f"There is no built-in template {template}")
+        _record(conn, Action.TENANT_CREATED, tenant.public_id, {"name": name, "template": template})
     if as_json:
         print_json({"id": tenant.public_id})
     else:
@@ -97,6 +104,7 @@ def set_(tenant: UUID, weight: int, data_dir: Path, *, as_json: bool) -> None:
     with database(data_dir) as conn:
         if not db.set_weight(conn, tenant, weight):
             raise NotFound(f"There is no tenant {tenant}")
+        _record(conn, Action.TENANT_CHANGED, tenant, {"weight": weight})
     if as_json:
         print_json({"id": tenant, "weight": weight})
     else:
@@ -115,6 +123,7 @@ def suspend(tenant: UUID, data_dir: Path, *, as_json: bool) -> None:
     with database(data_dir) as conn:
         if not db.suspend(conn, tenant):
             raise NotFound(f"There is no tenant {tenant}")
+        _record(conn, Action.TENANT_SUSPENDED, tenant)
     if as_json:
         print_json({"id": tenant})
     else:
@@ -133,7 +142,13 @@ def resume(tenant: UUID, data_dir: Path, *, as_json: bool) -> None:
     with database(data_dir) as conn:
         if not db.resume(conn, tenant):
             raise NotFound(f"There is no tenant {tenant}")
+        _record(conn, Action.TENANT_RESUMED, tenant)
     if as_json:
         print_json({"id": tenant})
     else:
         click.echo(f"resumed {tenant}")
+
+
+def _record(conn: Connection, action: Action, public_id: UUID, details: Mapping[str, Any] | None = None) -> None:
+    found = db.get(conn, public_id)
+    audit.record(conn, actor(), action, public_id, tenant_id=found.id if found else None, details=details)

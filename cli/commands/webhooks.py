@@ -1,17 +1,19 @@
 """`sluice webhooks`: who is told of the ends of a tenant's jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
 
+from cli.actor import actor
 from cli.options import data_dir_option, database, json_option, print_json, print_table, settings_here, storable
 from ingest import ids
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection
-from ingest.db.tenants import tenants
+from ingest.db.tenants import audit, tenants
+from ingest.db.tenants.audit import Action
 from ingest.db.webhooks import deliveries as db
 from ingest.db.webhooks import registry
 from ingest.db.webhooks.registry import Webhook
@@ -101,6 +103,7 @@ def create(tenant: UUID, url: str, events: Sequence[str], description: str, data
             description=description or None,
             allow_private=settings.webhook_allow_private,
         )
+        _record(conn, Action.WEBHOOK_CREATED, tenant, webhook.id, {"events": list(webhook.events)})
     _tell_secret(webhook, secret, as_json=as_json)
 
 
@@ -117,6 +120,7 @@ def rotate(tenant: UUID, webhook: UUID, data_dir: Path, *, as_json: bool) -> Non
     keys = MasterKeys.parse(settings_here(data_dir).master_keys)
     with database(data_dir) as conn:
         found, secret = engine.rotate(conn, keys, _tenant(conn, tenant), webhook)
+        _record(conn, Action.WEBHOOK_ROTATED, tenant, webhook)
     _tell_secret(found, secret, as_json=as_json)
 
 
@@ -132,6 +136,7 @@ def delete(tenant: UUID, webhook: UUID, data_dir: Path, *, as_json: bool) -> Non
     """
     with database(data_dir) as conn:
         registry.delete(conn, _tenant(conn, tenant), webhook)
+        _record(conn, Action.WEBHOOK_DELETED, tenant, webhook)
     _tell({"id": ids.spell(ids.WEBHOOK, webhook)}, "deleted {id}", as_json=as_json)
 
 
@@ -148,6 +153,7 @@ def test(tenant: UUID, webhook: UUID, data_dir: Path, *, as_json: bool) -> None:
     with database(data_dir) as conn:
         registry.get(conn, _tenant(conn, tenant), webhook)
         delivery = db.add_test(conn, webhook)
+        _record(conn, Action.WEBHOOK_TESTED, tenant, webhook)
     _tell({"id": ids.spell(ids.MESSAGE, delivery.id)}, "{id} is on its way", as_json=as_json)
 
 
@@ -188,7 +194,15 @@ def replay(tenant: UUID, webhook: UUID, delivery: UUID, data_dir: Path, *, as_js
     with database(data_dir) as conn:
         registry.get(conn, _tenant(conn, tenant), webhook)
         db.replay(conn, webhook, delivery)
+        _record(conn, Action.WEBHOOK_REPLAYED, tenant, webhook, {"delivery": ids.spell(ids.MESSAGE, delivery)})
     _tell({"id": ids.spell(ids.MESSAGE, delivery)}, "{id} is on its way", as_json=as_json)
+
+
+def _record(
+    conn: Connection, action: Action, tenant: UUID, webhook_id: UUID, details: Mapping[str, Any] | None = None
+) -> None:
+    object_id = ids.spell(ids.WEBHOOK, webhook_id)
+    audit.record(conn, actor(), action, object_id, tenant_id=_tenant(conn, tenant), details=details)
 
 
 def _tenant(conn: Connection, public_id: UUID) -> int:

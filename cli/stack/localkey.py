@@ -1,9 +1,12 @@
 """The key that a local stack shows: of a tenant of its own, and the same at every start."""
 
+from cli.actor import actor
 from cli.stack.datadir import DataDir
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import connect
-from ingest.db.tenants import keys, tenants
+from ingest.db.tenants import audit, keys, tenants
+from ingest.db.tenants.audit import Action
+from ingest.rights import shown
 
 _TENANT = "local"
 _TEMPLATE = "tpl_igaming"  # so that the example of `sluice up` works at once
@@ -26,8 +29,11 @@ def local_key(data: DataDir, database_url: str) -> str:
             return known
         active = [tenant for tenant in tenants.everyone(conn) if tenant.name == _TENANT and tenant.suspended_at is None]
         tenant = active[0] if active else tenants.create(conn, _TENANT)
+        if not active:
+            audit.record(conn, actor(), Action.TENANT_CREATED, tenant.public_id, tenant_id=tenant.id)
         if tenant.template_id is None:
             tenants.choose_template(conn, tenant.id, _TEMPLATE)
-        _, secret = keys.create(conn, tenant.id, "oh_live", "sluice up")
+        key, secret = keys.create(conn, tenant.id, "oh_live", "sluice up")
+        audit.record(conn, actor(), Action.KEY_CREATED, key.id, tenant_id=tenant.id, details=shown(key.rights))
     data.write_key(secret)
     return secret

@@ -52,6 +52,8 @@ DELETE FROM webhooks;
 DELETE FROM templates WHERE tenant_id IS NOT NULL;
 DELETE FROM api_keys;
 DELETE FROM tenants;
+SET LOCAL sluice.audit_log = 'purging';
+DELETE FROM audit_log;
 DELETE FROM entities;
 DELETE FROM events;
 DELETE FROM event_entities;

@@ -14,7 +14,8 @@ import pytest
 from ingest.db.connection.pool import Connection
 from ingest.db.data import retention
 from ingest.db.jobs import gone, parts, receiving, rescue, uploads
-from ingest.db.tenants import idempotency, templates
+from ingest.db.tenants import audit, idempotency, templates
+from ingest.db.tenants.audit import Action, Actor
 from ingest.db.tenants.tenants import Tenant
 from ingest.db.webhooks import deliveries, purging, registry, sending
 from ingest.ids import uuid7
@@ -112,8 +113,17 @@ def _deleted_webhooks(conn: Connection, tenant: Tenant) -> None:
         registry.delete(conn, tenant.id, registry.create(conn, uuid7(), tenant.id, **_WANTED).id)
 
 
+def _old_entries(conn: Connection, tenant: Tenant) -> None:
+    conn.execute("SET LOCAL session_replication_role = replica")  # past the trigger that keeps them
+    for _ in range(_ROWS):
+        audit.record(conn, Actor("command", "x", "x"), Action.TENANT_RESUMED, "x", tenant_id=tenant.id)
+    conn.execute("UPDATE audit_log SET at = at - interval '2 days'")
+    conn.execute("SET LOCAL session_replication_role = origin")
+
+
 _BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], object], Callable[[Connection], int]]] = {
     "idempotency keys": (_old_keys, lambda conn: retention.purge_idempotency_keys(conn, limit=_LIMIT)),
+    "audit entries": (_old_entries, lambda conn: audit.purge(conn, days=1, limit=_LIMIT)),
     "uploads to expire": (_old_uploads, lambda conn: uploads.expire(conn, limit=_LIMIT)),
     "uploads to forget": (_gone_uploads, lambda conn: uploads.forget(conn, limit=_LIMIT)),
     "parts left": (_parts_left, lambda conn: parts.remove_abandoned(conn, limit=_LIMIT)),

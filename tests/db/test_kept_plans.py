@@ -51,7 +51,8 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.completion import BlockOutcome, Yields
 from ingest.db.jobs.listing import JobFilter
 from ingest.db.jobs.parts import Arrived
-from ingest.db.tenants import idempotency, key_changes, keys, templates, tenants
+from ingest.db.tenants import audit, idempotency, key_changes, keys, templates, tenants
+from ingest.db.tenants.audit import Action, Actor, Filter
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
 from ingest.db.webhooks import deliveries, purging, recording, registry, sending
@@ -73,6 +74,8 @@ _ROWS = 20_000
 _MOST_READ = 1_000
 
 _WANTED: dict[str, Any] = {"url": "https://x.example", "events": EVENTS, "description": None, "secret": "x"}
+
+_ACTOR = Actor("command", "root", "sluice keys revoke")
 
 _numbers = count(1)
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -393,6 +396,7 @@ _READS: dict[str, Call] = {
     "tenants.lock": lambda conn, stored: tenants.lock(conn, stored.tenant.id),
     "templates.is_built_in": lambda conn, _stored: templates.is_built_in(conn, "tpl_igaming"),
     "templates.visible": lambda conn, stored: templates.visible(conn, stored.tenant.id),
+    "audit.page": lambda conn, stored: audit.page(conn, stored.tenant.id, Filter(), limit=2, before=10**6),
     "retention.events_kept": lambda conn, stored: retention.events_kept(conn, stored.tenant.id),
     "stored.page entities": lambda conn, stored: _page(conn, stored, Place("entities", "e000100")),
     "stored.page states": lambda conn, stored: _page(conn, stored, Place("states", "e000100", "j")),
@@ -504,6 +508,9 @@ _WRITES: dict[str, Call] = {
         conn, _new_key(stored), bytes(32), idempotency.Answer()
     ),
     "keys.create": lambda conn, stored: keys.create(conn, stored.tenant.id, "fm_live", "x"),
+    "audit.record": lambda conn, stored: audit.record(
+        conn, _ACTOR, Action.KEY_REVOKED, "x", tenant_id=stored.tenant.id
+    ),
     "key_changes.change": lambda conn, stored: key_changes.change(
         conn, stored.tenant.id, stored.key.id, {"label": "y"}
     ),
@@ -537,6 +544,7 @@ _PLANNED_ANEW = {
     *("gone.forget", "holds.settle", "outbox.take_left", "receiving.remove_abandoned", "parts.remove_abandoned"),
     *("uploads.expire", "uploads.forget"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "set_weight", "suspend")),
+    "audit.purge",
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
     *(f"sending.{name}" for name in ("claim", "keep_bodies", "mark")),
 }
@@ -544,7 +552,7 @@ _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, retention, states, stored_rows),
-    *(idempotency, key_changes, keys, templates, tenants),
+    *(audit, idempotency, key_changes, keys, templates, tenants),
     *(deliveries, purging, recording, registry, sending),
 )
 
@@ -612,6 +620,9 @@ INSERT INTO webhook_deliveries (id, webhook_id, tenant_id, job_id, lane, event, 
 SELECT gen_random_uuid(), w.id, w.tenant_id, j.id, w.id, '', now()
 FROM (SELECT id, tenant_id, row_number() OVER () AS n FROM webhooks) w
 JOIN (SELECT id, row_number() OVER () AS n FROM jobs) j USING (n) ON CONFLICT DO NOTHING;
+INSERT INTO audit_log (tenant_id, actor_kind, actor_id, actor_label, action, object_kind, object_id, details)
+SELECT CASE WHEN n % 2 = 0 THEN {tenant} ELSE {other} END, 'key', '', '', 'key.created', 'key', '', '{{}}'
+FROM generate_series(1, {rows}) n;
 INSERT INTO webhook_tries (delivery_id, number) SELECT id, 1 FROM webhook_deliveries ON CONFLICT DO NOTHING;
 """
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import re
 import subprocess
 
@@ -133,6 +134,38 @@ def test_a_key_is_made_with_what_it_may_do_and_rotated_with_an_overlap(stack, ru
         assert key["requestsPerMinute"] == 60
     code, message = run("keys", "rotate", former["id"])
     assert (code, message) == (1, "Error: This key was revoked, or has expired; create another one\n")
+
+
+def test_each_change_by_a_command_leaves_an_entry_with_who_ran_it(run, tenant):
+    key = run("keys", "create", "--tenant", tenant, "--prefix", "oh_live", "--label", "x")
+    rotated = run("keys", "rotate", key["id"])
+    run("keys", "revoke", key["id"])
+    webhook = run("webhooks", "create", "--tenant", tenant, "--url", "https://hooks.example.com/geheim")
+    run("webhooks", "rotate", "--tenant", tenant, webhook["id"])
+    run("webhooks", "delete", "--tenant", tenant, webhook["id"])
+    run("tenants", "set", tenant, "--weight", "2")
+    run("tenants", "suspend", tenant)
+    run("tenants", "resume", tenant)
+    found = run("audit", "--tenant", tenant)
+    assert [(entry["action"], entry["object"]["id"], entry["actor"]["label"]) for entry in reversed(found)] == [
+        ("tenant.created", tenant, "sluice tenants create"),
+        ("key.created", key["id"], "sluice keys create"),
+        ("key.rotated", key["id"], "sluice keys rotate"),
+        ("key.revoked", key["id"], "sluice keys revoke"),
+        ("webhook.created", webhook["id"], "sluice webhooks create"),
+        ("webhook.rotated", webhook["id"], "sluice webhooks rotate"),
+        ("webhook.deleted", webhook["id"], "sluice webhooks delete"),
+        ("tenant.changed", tenant, "sluice tenants set"),
+        ("tenant.suspended", tenant, "sluice tenants suspend"),
+        ("tenant.resumed", tenant, "sluice tenants resume"),
+    ]
+    users = {(entry["actor"]["kind"], entry["actor"]["id"], entry["tenant"]) for entry in found}
+    assert users == {("command", pwd.getpwuid(os.getuid()).pw_name, tenant)}
+    assert found[7]["details"] == {"newKey": rotated["id"], "overlapSeconds": 86400}
+    assert not [secret for secret in (key["key"], rotated["key"], webhook["secret"], "geheim") if secret in str(found)]
+    [newest] = run("audit", "--tenant", tenant, "--action", "tenant.changed", "--since", "1h")
+    assert newest["details"] == {"weight": 2}
+    assert run("audit", "--limit", "2") == found[:2]
 
 
 @pytest.mark.parametrize(

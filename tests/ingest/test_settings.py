@@ -42,6 +42,7 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         worker_processes=2,
         job_deadline_seconds=3600,
         job_retention_days=30,
+        audit_retention_days=365,
         rate_entities="30000/minute",
         rate_events="60000/minute",
         rate_states="30000/minute",

@@ -65,6 +65,7 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "worker_processes": 2,
         "job_deadline_seconds": 3600,
         "job_retention_days": 30,
+        "audit_retention_days": 365,
         "rate_entities": "30000/minute",
         "rate_events": "60000/minute",
         "rate_states": "30000/minute",

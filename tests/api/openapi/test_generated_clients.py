@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from app.openapi import docs
+from ingest.db.tenants.audit import Action
 from ingest.engine.kinds import JOB_TYPES
 from ingest.jobs import ITEM_ERROR_CODES
 
@@ -21,6 +22,7 @@ OPERATIONS = {
     *("upsertEntity", "getEntity", "deleteEntity", "appendEvent", "listEvents", "setState", "listStates", "getState"),
     *("listTemplates", "storeTemplate", "getSettings", "changeSettings"),
     *("createKey", "listKeys", "changeKey", "revokeKey"),
+    "listAuditLog",
     *("recordEvent", "recordEvents", "upsertObject", "upsertObjects", "getObject", "getKeyHealth"),
     *("getPublicJob", "listPublicJobs", "listPublicJobErrors", "listPublicJobWarnings", "getHealth", "getReadiness"),
     *("getDocument", "getOperatorDocument", "getPublicDocument"),
@@ -112,6 +114,10 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "code": [{"type": "string", "enum": list(ITEM_ERROR_CODES)}],
         "from": [{"type": "integer", "minimum": 0, "maximum": 999_999_999}],
         "items": [{"type": "boolean", "default": False}],
+        "action": [{"type": "string", "enum": list(Action)}],
+        "object": [{"type": "string", "enum": ["tenant", "key", "settings", "template", "webhook"]}],
+        "object_id": [{"type": "string", "minLength": 1, "maxLength": 200}],
+        "since": [{"type": "string", "format": "date-time"}],
         "pii": [{"type": "boolean", "default": True}],
         "group": [{"type": "boolean", "default": False}],
         "kind": [{"type": "string", "enum": ["entities", "events", "states"], "default": "entities"}],

@@ -16,7 +16,7 @@ from tests.api.conftest import BASE, Api, data, refused
 from tests.support.factories import entity
 
 KEYS = {"base": "/api-keys"}
-_ADMIN = re.compile(r"(/operator-data-api/(templates|settings|webhooks)|/api-keys)\b")
+_ADMIN = re.compile(r"(/operator-data-api/(templates|settings|webhooks|audit)|/api-keys)\b")
 
 
 def key_of(pool: Pool, api: Api, *scopes: str, prefix: str = "oh_live", **rights: Any) -> str:

@@ -1,0 +1,23 @@
+"""Record what a request changes in the audit log."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.http.auth import caller
+from app.http.request_log import request_id
+from ingest.db.connection.pool import Connection
+from ingest.db.tenants import audit
+from ingest.db.tenants.audit import Action, Actor
+
+
+def record(conn: Connection, action: Action, object_id: object, details: Mapping[str, Any] | None = None) -> None:
+    """Write an entry about a change that this request makes.
+
+    Args:
+        conn: the transaction that makes it.
+        action: what it is.
+        object_id: what it is done to, as clients call it.
+        details: further facts, as JSON: no secret, and no personal data.
+    """
+    actor = Actor("key", str(caller().key_id), caller().key_label, request_id())
+    audit.record(conn, actor, action, object_id, tenant_id=caller().tenant_id, details=details)
