@@ -41,6 +41,7 @@ class Settings:
         job_retention_days: how long ended jobs and their item errors can still be read.
         audit_retention_days: how long entries of the audit log are kept.
         rate_entities: requests per tenant for single entity writes, such as `6000/minute`; the other rates likewise.
+        rate_wrong_keys: keys that open nothing, per address.
         log_level: the lowest level that is logged.
         database_dir: a directory of this machine on the file system of the database; empty: it is elsewhere.
         min_free_disk_bytes: with less free there new data are refused; at most a quarter of that file system.
@@ -71,6 +72,7 @@ class Settings:
     rate_batch: str
     rate_settings: str
     rate_read: str
+    rate_wrong_keys: str
     log_level: str
     database_dir: str
     min_free_disk_bytes: int
@@ -116,6 +118,7 @@ class Settings:
             "rate_batch": env.str("SLUICE_RATE_BATCH", "6000/minute", validate=_rate),
             "rate_settings": env.str("SLUICE_RATE_SETTINGS", "300/minute", validate=_rate),
             "rate_read": env.str("SLUICE_RATE_READ", "60000/minute", validate=_rate),
+            "rate_wrong_keys": env.str("SLUICE_RATE_WRONG_KEYS", "60/minute", validate=_rate),
             "log_level": env.str("SLUICE_LOG_LEVEL", "INFO", validate=validate.OneOf(_LOG_LEVELS)),
             "database_dir": env.str("SLUICE_DATABASE_DIR", "", validate=_directory),
             "min_free_disk_bytes": env.int("SLUICE_MIN_FREE_DISK_BYTES", 2 * 1024**3, validate=_between(0, 1024**5)),

@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import structlog
 from flask import current_app, g, request
 
-from app.http.client_address import client_address
+from app.http.client_address import client_address, client_network
 from app.http.describe import description_of, scope_of
 from app.http.services import services
 from ingest.db.connection.pool import autocommit
 from ingest.db.tenants import keys
 from ingest.db.tenants.keys import Caller
-from ingest.errors import Forbidden, Unauthorized, Unavailable
+from ingest.errors import Forbidden, RateLimited, Unauthorized, Unavailable
 from ingest.rights import ANY, allows
 
 _OPERATOR_KEY = re.compile(r"oh_live_[0-9a-f]{64}", re.ASCII)
@@ -60,6 +60,7 @@ def operator() -> None:
 
     Raises:
         Unauthorized: no key, or one that opens nothing.
+        RateLimited: likewise, and too many such keys came from its address.
         Forbidden: the key has not the scope that the call needs.
     """
     if request.method == "OPTIONS":
@@ -68,7 +69,7 @@ def operator() -> None:
     if key is None:
         raise Unauthorized('Missing API key: send the header "Authorization: Bearer oh_live_…"')
     if not _OPERATOR_KEY.fullmatch(key):
-        raise Unauthorized("This is no operator API key: those are oh_live_ and 64 lower-case hexadecimal digits")
+        raise _wrong("This is no operator API key: those are oh_live_ and 64 lower-case hexadecimal digits")
     _let_in(key, _OPERATOR_WORDS)
 
 
@@ -77,6 +78,7 @@ def public() -> None:
 
     Raises:
         Unauthorized: no key, or one that opens nothing.
+        RateLimited: likewise, and too many such keys came from its address.
         Forbidden: the key has not the scope that the call needs.
     """
     if request.method == "OPTIONS":
@@ -87,9 +89,9 @@ def public() -> None:
             "Missing API key. Use 'Authorization: Bearer fm_live_...' or 'X-FlowMyna-Api-Key: fm_live_...'"
         )
     if not key.startswith(_PUBLIC_PREFIX):
-        raise Unauthorized(f"Invalid API key format. Keys must start with '{_PUBLIC_PREFIX}'")
+        raise _wrong(f"Invalid API key format. Keys must start with '{_PUBLIC_PREFIX}'")
     if not _PUBLIC_KEY.fullmatch(key):
-        raise Unauthorized(_PUBLIC_WORDS.unknown)
+        raise _wrong(_PUBLIC_WORDS.unknown)
     _let_in(key, _PUBLIC_WORDS)
 
 
@@ -128,7 +130,7 @@ def reauthenticate() -> None:
     services().key_cache.remove(key)  # otherwise a rejected key would keep using the tenant's rate limit
     try:
         _look_up(key, words)
-    except Unauthorized:
+    except (Unauthorized, RateLimited):
         g.pop("verdict", None)  # do not show the tenant's remaining quota to a rejected caller
         raise
 
@@ -152,24 +154,38 @@ def _let_in(key: str, words: _Words) -> None:
 def _look_up(key: str, words: _Words) -> None:
     found = _find(key)
     if found is None:
-        raise Unauthorized(words.unknown)
+        raise _wrong(words.unknown)
     if _comes_from_elsewhere(found):
         # A thief of the key learns nothing of it, not even that it is one; its owners find this line.
         log.warning("key_used_from_elsewhere", key_id=str(found.key_id), address=str(client_address()))
-        raise Unauthorized(words.unknown)
+        raise _wrong(words.unknown)
     for closed, why in (
         (found.revoked, words.revoked),
         (found.expired, words.expired),
         (found.suspended, words.suspended),
     ):
         if closed:
-            raise Unauthorized(why)
+            raise _wrong(why)
     _is(found)
     if refusal := _refusal(found):
         raise refusal
     # Skip a stale caller: the look-up has just changed its row. A caller with no template can store nothing.
     if not found.stale and found.template_id is not None:
         services().key_cache.store(key, found)
+
+
+def _wrong(message: str) -> Unauthorized | RateLimited:
+    """Return the error for a key that opens nothing. A good key from the same address is not slowed.
+
+    Args:
+        message: why it opens nothing.
+    """
+    verdict = services().rate_counter.count_wrong_key(client_network())
+    if verdict.passes:
+        return Unauthorized(message)
+    log.warning("wrong_keys_slowed", address=str(client_address()))
+    wait = "Too many wrong keys came from this address; wait, and send a good one"
+    return RateLimited(wait, retry_after=verdict.wait, reset_at=verdict.reset_at)
 
 
 def _comes_from_elsewhere(caller: Caller) -> bool:

@@ -1,4 +1,4 @@
-"""Count requests in a sliding window in Redis. While Redis is unreachable, all requests pass."""
+"""Count requests in a sliding window in Redis. While Redis is unreachable, all requests of good keys pass."""
 
 import math
 import threading
@@ -26,6 +26,10 @@ _AWAY_SECONDS = 5.0
 # process exceeds a limit by more. Where fewer than a hundred are left, it asks for each request.
 _UNTOLD_SECONDS = 0.5
 _UNTOLD_SHARE = 100
+
+# The scope under which keys that open nothing are counted, by address, and how many addresses a process remembers.
+WRONG_KEYS = "wrong_keys"
+_MOST_SOURCES = 10_000
 
 # The scope under which the requests of a key with a limit of its own are counted.
 KEY = "key"
@@ -83,6 +87,23 @@ class _Tally:
     untold: int = 0
 
 
+class _Memory:
+    """Counts wrong keys in this process, in windows that begin with the clock: close enough while Redis is away."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, int], int] = {}
+
+    def count(self, source: str, rate: RateLimitItem) -> Verdict:
+        """Count a wrong key. Where they come from very many places, forget all counts rather than take more memory."""
+        seconds = rate.get_expiry()
+        window = int(time.time() // seconds)
+        if len(self._counts) >= _MOST_SOURCES:
+            self._counts.clear()
+        count = self._counts[source, window] = self._counts.get((source, window), 0) + 1
+        reset_at = datetime.fromtimestamp((window + 1) * seconds, UTC)
+        return Verdict(WRONG_KEYS, rate, count <= rate.amount, max(0, rate.amount - count), reset_at)
+
+
 def rates(settings: Settings) -> dict[str, str]:
     """Return the rate of each scope, as in `6000/minute`."""
     return {
@@ -92,6 +113,7 @@ def rates(settings: Settings) -> dict[str, str]:
         "ingest:batch": settings.rate_batch,
         "settings": settings.rate_settings,
         "read": settings.rate_read,
+        WRONG_KEYS: settings.rate_wrong_keys,
     }
 
 
@@ -116,6 +138,7 @@ class RateCounter:
         self._tallies: dict[
             tuple[UUID, str], _Tally
         ] = {}  # one for each scope of a tenant, and each key with a limit of its own
+        self._wrong_keys = _Memory()
         self._lock = threading.Lock()
 
     def count(self, tenant: UUID, scope: str) -> Verdict:
@@ -136,6 +159,19 @@ class RateCounter:
         """
         return self._count(key, KEY, RateLimitItemPerMinute(requests_per_minute))
 
+    def count_wrong_key(self, source: str) -> Verdict:
+        """Count a key that opens nothing, in this process where Redis is unreachable.
+
+        Args:
+            source: the address, or network, that it came from.
+        """
+        rate = self._rates[WRONG_KEYS]
+        if time.monotonic() >= self._away_until:
+            verdict = self._ask(source, WRONG_KEYS, rate)
+            if verdict.left is not None:
+                return verdict
+        return self._wrong_keys.count(source, rate)
+
     def _count(self, owner: UUID, scope: str, rate: RateLimitItem) -> Verdict:
         """Count a request. After an error, log one line and leave Redis alone for some seconds."""
         now = time.monotonic()
@@ -147,16 +183,22 @@ class RateCounter:
                 tally.untold += 1
                 return Verdict(scope, rate, passes=True, left=tally.left - tally.untold, reset_at=tally.reset_at)
             untold, tally.untold, tally.asked = tally.untold, 0, now
+        verdict = self._ask(str(owner), scope, rate, untold)
+        if verdict.left is not None:
+            tally.left, tally.reset_at = verdict.left, verdict.reset_at
+        return verdict
+
+    def _ask(self, owner: str, scope: str, rate: RateLimitItem, untold: int = 0) -> Verdict:
+        """Count a request in Redis, and those before it of which Redis was not told."""
         try:
             passes = self._hit(rate, scope, owner, 1 + untold) or (untold > 0 and self._hit(rate, scope, owner, 1))
-            reset, left = self._window.get_window_stats(rate, scope, str(owner))
+            reset, left = self._window.get_window_stats(rate, scope, owner)
         except redis.RedisError as error:
             self._away_until = time.monotonic() + _AWAY_SECONDS
             log.warning("rate_limits_off", error=type(error).__name__, seconds=_AWAY_SECONDS)
             return Verdict(scope, rate)
-        tally.left, tally.reset_at = left if passes else 0, datetime.fromtimestamp(reset, UTC)
-        return Verdict(scope, rate, passes, tally.left, tally.reset_at)
+        return Verdict(scope, rate, passes, left if passes else 0, datetime.fromtimestamp(reset, UTC))
 
-    def _hit(self, rate: RateLimitItem, scope: str, owner: UUID, requests: int) -> bool:
+    def _hit(self, rate: RateLimitItem, scope: str, owner: str, requests: int) -> bool:
         """Count so many requests at once: all of them, or none where they exceed the limit."""
-        return self._window.hit(rate, scope, str(owner), cost=requests)
+        return self._window.hit(rate, scope, owner, cost=requests)

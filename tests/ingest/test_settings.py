@@ -49,6 +49,7 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         rate_batch="6000/minute",
         rate_settings="300/minute",
         rate_read="60000/minute",
+        rate_wrong_keys="60/minute",
         log_level="INFO",
         database_dir="",
         min_free_disk_bytes=2_147_483_648,

@@ -72,6 +72,7 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "rate_batch": "6000/minute",
         "rate_settings": "300/minute",
         "rate_read": "60000/minute",
+        "rate_wrong_keys": "60000/minute",
         "log_level": "INFO",
         "database_dir": "",
         "min_free_disk_bytes": 2 * 1024**3,

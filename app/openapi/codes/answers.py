@@ -155,9 +155,11 @@ CODES = (
     Code(
         name="RATE_LIMITED",
         meaning="The tenant has made too many requests of this sort in the window.",
-        cause="Each sort of calls has a limit for each tenant, which `GET /capabilities` tells.",
-        remedy="Wait for the seconds that `Retry-After` names, and send the same again. Send items in batches rather "
-        "than one by one. The people who run Sluice may raise the limits (`SLUICE_RATE_BATCH` and the others).",
+        cause="Each sort of calls has a limit for each tenant, which `GET /capabilities` tells, and a key may have one "
+        "of its own. Or too many keys that open nothing came from the client's address.",
+        remedy="Wait for the seconds that `Retry-After` names, and send the same again, with a good key. Send items in "
+        "batches rather than one by one. The people who run Sluice may raise the limits (`SLUICE_RATE_BATCH` and the "
+        "others).",
         message='More than 6000 requests in 60 seconds under "ingest:batch"',
     ),
     Code(
