@@ -22,12 +22,14 @@ from app.operator.envelope import success
 from ingest.db.jobs.families import MOST_JOBS
 from ingest.db.jobs.gone import REMEMBERED_DAYS
 from ingest.db.jobs.parts import MOST_PARTS
+from ingest.db.jobs.trials import MOST_OPEN as MOST_CHECKS
 from ingest.db.webhooks import registry
 from ingest.engine import selection
 from ingest.engine.kinds import KINDS
 from ingest.intake import codings
 from ingest.items.fields import LONGEST_EVENT_ID
-from ingest.jobs import MOST_ATOMIC_BYTES, MOST_WARNINGS_KEPT
+from ingest.items.types.definition import MOST_FIELDS, MOST_LEVELS
+from ingest.jobs import MOST_ATOMIC_BYTES, MOST_TRIAL_ERRORS_KEPT, MOST_WARNINGS_KEPT
 from ingest.rights import ANY
 from ingest.settings import Settings
 from ingest.webhooks import message
@@ -100,6 +102,10 @@ def limits(settings: Settings) -> Mapping[str, Any]:
         "auditRetentionDays": settings.audit_retention_days,
         "goneDays": REMEMBERED_DAYS,
         "webhooks": registry.MOST,
+        "checksAtOnce": MOST_CHECKS,
+        "checkErrorsKept": MOST_TRIAL_ERRORS_KEPT,
+        "templateValues": MOST_FIELDS,
+        "templateLevels": MOST_LEVELS,
     }
 
 
