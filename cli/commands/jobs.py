@@ -44,7 +44,7 @@ def show(job: str, data_dir: Path, *, as_json: bool) -> None:
         warnings = [warning for _, warning in blocks.warnings_of(conn, found.id, limit=INLINE_WARNINGS)]
         place = queue.places_of(conn, [found])[found.id]
         members = job_without_errors(found, warnings, lambda call: call, place)
-        entries = timeline.page(conn, found.id, limit=_MOST_ENTRIES)
+        entries = timeline.last(conn, found.id, limit=_MOST_ENTRIES)
     del members["links"]
     told = [(timestamp(entry.at), entry.what, entry.actor, entry.detail) for entry in entries]
     if as_json:

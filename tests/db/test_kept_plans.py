@@ -355,6 +355,7 @@ _READS: dict[str, Call] = {
     "blocks.warnings_of": lambda conn, stored: blocks.warnings_of(conn, stored.ended, limit=10),
     "timeline.page": lambda conn, stored: timeline.page(conn, stored.ended, limit=10),
     "timeline.page after": lambda conn, stored: timeline.page(conn, stored.ended, limit=10, after=(_LONG_AGO, 0)),
+    "timeline.last": lambda conn, stored: timeline.last(conn, stored.ended, limit=10),
     "listing.page": _list,
     "listing.page open": lambda conn, stored: _list(conn, stored, statuses=[JobState.PENDING]),
     "listing.page ended early": lambda conn, stored: _list(conn, stored, statuses=[JobState.CANCELLED]),

@@ -89,7 +89,7 @@ _ACCEPTED, _BEGUN, _ENDED = -2, -1, 2**63 - 1
 # The codes of failures that the sweeper alone brings about.
 _BY_SWEEPER: LiteralString = "('DEADLINE_EXCEEDED', 'JOB_DEADLINE', 'PREDECESSOR_FAILED')"
 
-_PAGE = f"""
+_ENTRIES: LiteralString = f"""
 SELECT at, no, what, actor, detail FROM (
     SELECT e.at, e.no, e.what, e.actor, e.detail FROM jobs j CROSS JOIN LATERAL (VALUES
         (j.created_at, {_ACCEPTED}::bigint, 'accepted', NULL, NULL),
@@ -103,10 +103,12 @@ SELECT at, no, what, actor, detail FROM (
   UNION ALL
     (SELECT t.at, t.no, t.what, t.actor, t.detail FROM job_timeline t
      WHERE t.job_id = %(job_id)s AND (t.at, t.no) > (coalesce(%(at)s, '-infinity'), %(no)s)
-     ORDER BY t.at, t.no LIMIT %(limit)s)
+     ORDER BY t.at {{order}}, t.no {{order}} LIMIT %(limit)s)
 ) e
-ORDER BY at, no LIMIT %(limit)s
+ORDER BY at {{order}}, no {{order}} LIMIT %(limit)s
 """
+_PAGE = _ENTRIES.format(order="ASC")
+_LAST = _ENTRIES.format(order="DESC")
 
 
 def page(conn: Connection, job_id: UUID, *, limit: int, after: Place | None = None) -> list[Entry]:
@@ -121,3 +123,16 @@ def page(conn: Connection, job_id: UUID, *, limit: int, after: Place | None = No
     at, no = after or (None, 0)
     with conn.cursor(row_factory=class_row(Entry)) as cursor:
         return cursor.execute(_PAGE, {"job_id": job_id, "at": at, "no": no, "limit": limit}).fetchall()
+
+
+def last(conn: Connection, job_id: UUID, *, limit: int) -> list[Entry]:
+    """Return the last entries of a job's timeline, in the order of time.
+
+    Args:
+        conn: an open transaction.
+        job_id: whose.
+        limit: the most to return.
+    """
+    with conn.cursor(row_factory=class_row(Entry)) as cursor:
+        found = cursor.execute(_LAST, {"job_id": job_id, "at": None, "no": 0, "limit": limit}).fetchall()
+    return found[::-1]
