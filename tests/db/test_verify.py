@@ -228,6 +228,7 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "job_had_errors": ("UPDATE jobs SET had_errors = true WHERE id = %(half)s",),
     "job_errors_within": ("UPDATE job_errors SET index = -1 WHERE job_id = %(job)s",),
     "job_errors_retried": ("UPDATE job_errors SET retried_in = %(half)s WHERE job_id = %(job)s",),
+    "job_retried_in_family": ("UPDATE job_blocks SET retried_in = %(job)s WHERE job_id = %(half)s AND no = 2",),
     "job_warnings_kept": ("UPDATE jobs SET warnings = 1 WHERE id = %(job)s",),
     "job_past_deadline": ("UPDATE jobs SET deadline_at = now() - interval '61 seconds' WHERE id = %(half)s",),
     "job_completed": (
@@ -307,6 +308,7 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
 # Rows of other checks that such a break inevitably breaks too.
 _ALSO: Mapping[str, dict[str, int]] = {
     "event_tenant": {"entity_tenant": 1},
+    "job_errors_retried": {"job_retried_in_family": 1},
     "upload_block_part": {"upload_part_blocks": 1},
 }
 
@@ -341,6 +343,42 @@ def test_what_breaks_one_invariant_is_found_by_its_check_alone(
     for statement in _BREAKS[name]:
         observer.execute(statement, values if "%(" in statement else None)  # type: ignore[arg-type]
     assert found(database_url) == {name: 1, **_ALSO.get(name, {})}
+
+
+@pytest.mark.parametrize(
+    ("picked", "parent", "tenant", "wrong"),
+    [
+        ("unprocessed", "half", "owner", 0),
+        ("unprocessed", "a deleted job", "owner", 1),
+        ("unprocessed", "job", "owner", 1),
+        ("unprocessed", "half", "stranger", 1),
+        ("failed", "half", "owner", 1),
+    ],
+)
+def test_a_block_that_a_job_of_another_family_or_tenant_has_taken_is_found(
+    database_url: str, observer: Connection, pool: Pool, owner: Tenant, done: dict[str, UUID], half: UUID,
+    picked: str, parent: str, tenant: str, wrong: int,
+) -> None:  # fmt: skip
+    parents = {"half": half, "job": done["entities"], "a deleted job": uuid7()}
+    with transaction(pool) as conn:
+        child = accept(conn, owner if tenant == "owner" else make_tenant(conn)[0], "entities", [entity()])
+    change = "UPDATE jobs SET options = jsonb_build_object('picked', %s::text), parent_job_id = %s WHERE id = %s"
+    observer.execute(change, (picked, parents[parent], child))
+    observer.execute("UPDATE job_blocks SET retried_in = %s WHERE job_id = %s AND no = 2", (child, half))
+    assert found(database_url).get("job_retried_in_family", 0) == wrong
+
+
+def test_a_block_whose_job_has_lost_its_parent_to_retention_is_well(
+    database_url: str, observer: Connection, pool: Pool, owner: Tenant, half: UUID
+) -> None:
+    root, parent = uuid7(), uuid7()
+    with transaction(pool) as conn:
+        child = accept(conn, owner, "entities", [entity()])
+    observer.execute("UPDATE jobs SET parent_job_id = %s WHERE id = %s", (parent, half))
+    change = """UPDATE jobs SET options = '{"picked": "unprocessed"}', parent_job_id = %s WHERE id = %s"""
+    observer.execute(change, (root, child))
+    observer.execute("UPDATE job_blocks SET retried_in = %s WHERE job_id = %s AND no = 2", (child, half))
+    assert found(database_url) == {}
 
 
 @pytest.mark.parametrize("what", ["tenant", "template"])

@@ -2,6 +2,7 @@
 
     check              the type of a check
     jobs rows stuck    checks of a job's sums, of rows that belong together, and of jobs that do not move
+    families           checks of retries
     uploads            checks of uploads and their parts
     gone               check of the ids of jobs that retention has deleted
     text               check of JSON that cannot be read back
@@ -17,7 +18,7 @@ from uuid import UUID
 
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
-from ingest.db.verify import gone, jobs, rows, stuck, text, uploads, webhooks
+from ingest.db.verify import families, gone, jobs, rows, stuck, text, uploads, webhooks
 from ingest.db.verify.check import Check
 from ingest.errors import TryAgain
 from ingest.ids import spell
@@ -25,7 +26,10 @@ from ingest.ids import spell
 __all__ = ["CHECKS", "MOST_FOUND", "OPERATIONAL", "Check", "Example", "Result", "verify"]
 
 # First what does not move: those checks ask pg_stat_activity, which shows the moment and not the snapshot's.
-CHECKS = (*stuck.CHECKS, *jobs.CHECKS, *uploads.CHECKS, *gone.CHECKS, *webhooks.CHECKS, *rows.CHECKS, *text.CHECKS)
+CHECKS = (
+    *(*stuck.CHECKS, *jobs.CHECKS, *families.CHECKS, *uploads.CHECKS, *gone.CHECKS),
+    *(*webhooks.CHECKS, *rows.CHECKS, *text.CHECKS),
+)
 
 # Checks that may fail although every row is right: because a process is down, or overloaded.
 OPERATIONAL = frozenset(check.name for check in stuck.CHECKS)

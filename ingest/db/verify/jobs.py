@@ -9,7 +9,7 @@ _RECOUNT = (
     "What was written stands in entities, events and states, but do not trust this job's counts. Have its client "
     "send the batch again: entities and states then end as sent; for events, compare them with what is stored first"
 )
-_REPORT = "keep a copy of the job's rows (jobs, job_blocks, job_errors, job_warnings) and report it"
+REPORT = "keep a copy of the job's rows (jobs, job_blocks, job_errors, job_warnings) and report it"
 
 # The blocks of an upload are numbered into its job, and counted, when it is completed; `uploads` looks at them before.
 _NOT_UPLOADED = "NOT EXISTS (SELECT FROM uploads u WHERE u.job_id = {} AND u.status = 'open')"
@@ -47,7 +47,7 @@ BLOCKS_FOLLOW = Check(
     name="job_blocks_follow",
     invariant="A job's blocks follow one another from item 0 on, with no gap and no overlap",
     wrong="jobs whose blocks leave a gap or overlap",
-    advice="The indexes of this job's item errors cannot be trusted: " + _REPORT,
+    advice="The indexes of this job's item errors cannot be trusted: " + REPORT,
     prefix=JOB,
     query=f"""
 SELECT job_id, concat('block ', min(no))
@@ -112,7 +112,7 @@ HAD_ERRORS = Check(
     name="job_had_errors",
     invariant="A job is in the list of jobs with errors only if it counts failed items",
     wrong="jobs that are listed as having errors, and count no failed item",
-    advice="Only `GET /batch/jobs?has_errors=true` shows too much: " + _REPORT,
+    advice="Only `GET /batch/jobs?has_errors=true` shows too much: " + REPORT,
     prefix=JOB,
     query="SELECT id, status FROM jobs WHERE had_errors AND failed = 0",
 )
@@ -121,7 +121,7 @@ ERRORS_WITHIN = Check(
     name="job_errors_within",
     invariant="An item error's index is that of an item of its job: 0 to total - 1, unless it was picked from another",
     wrong="jobs with an item error for an index that the batch does not have",
-    advice="The indexes of this job's item errors cannot be trusted: " + _REPORT,
+    advice="The indexes of this job's item errors cannot be trusted: " + REPORT,
     prefix=JOB,
     query="""
 SELECT j.id, concat('index ', min(e.index), ' to ', max(e.index), ', total ', j.total)
@@ -131,25 +131,11 @@ GROUP BY j.id, j.total
 """,
 )
 
-RETRIED = Check(
-    name="job_errors_retried",
-    invariant="A child of a retry has each item once: as many errors are marked as its own as it has items, or fewer",
-    wrong="children of retries that took more failed items than they have",
-    advice="An item may have been sent again twice: " + _REPORT,
-    prefix=JOB,
-    query="""
-SELECT e.retried_in, concat('marked ', e.marked, ', items ', coalesce(j.total::text, 'of no child'))
-FROM (SELECT retried_in, count(*) AS marked FROM job_errors WHERE retried_in IS NOT NULL GROUP BY retried_in) e
-JOIN jobs j ON j.id = e.retried_in
-WHERE e.marked > j.total OR (j.options ->> 'picked') IS DISTINCT FROM 'failed'
-""",
-)
-
 WARNINGS_KEPT = Check(
     name="job_warnings_kept",
     invariant=f"A job has as many warnings as it counts, or the first {MOST_WARNINGS_KEPT:,}",
     wrong="jobs that have fewer or more warnings than they count",
-    advice="Its client was not told of all that it should know, or of something twice: " + _REPORT,
+    advice="Its client was not told of all that it should know, or of something twice: " + REPORT,
     prefix=JOB,
     query=f"""
 SELECT j.id, concat('counted ', j.warnings, ', kept ', coalesce(w.kept, 0))
@@ -193,7 +179,7 @@ ENDED_AT = Check(
     name="job_ended_at",
     invariant="A job has an end time if and only if it has ended",
     wrong="jobs whose end time does not fit their status",
-    advice="A job that ended without a time is never purged, and one with a time too early: " + _REPORT,
+    advice="A job that ended without a time is never purged, and one with a time too early: " + REPORT,
     prefix=JOB,
     query="""
 SELECT id, concat(status, ', ended_at ', coalesce(ended_at::text, 'not set'))
@@ -207,7 +193,7 @@ ANNOUNCED_EARLY = Check(
     invariant="An end that waits to be announced is that of a job that has ended",
     wrong="ends to announce of jobs that are not there or have not ended",
     advice="Clients may be told that a job is over which is not. Sweep deletes such a row within seconds; if there are "
-    "more, " + _REPORT,
+    "more, " + REPORT,
     prefix=JOB,
     query="""
 SELECT e.job_id, coalesce(j.status, 'no job') FROM job_ends e LEFT JOIN jobs j ON j.id = e.job_id
@@ -231,7 +217,7 @@ PAYLOAD_KEPT = Check(
     name="job_payload_kept",
     invariant="A closed block has no payload any more, unless its job only validated it",
     wrong="jobs with a closed block that still has its payload",
-    advice="What the client sent is kept longer than it should be, until the job is purged: " + _REPORT,
+    advice="What the client sent is kept longer than it should be, until the job is purged: " + REPORT,
     prefix=JOB,
     query="""
 SELECT b.job_id, concat('block ', min(b.no)) FROM job_blocks b JOIN jobs j ON j.id = b.job_id
@@ -245,7 +231,7 @@ PROGRESS = Check(
     invariant="A job was created, begun, moved on and ended in that order, and begun if it is past pending",
     wrong="jobs whose times are out of order or do not fit their status",
     advice="If there are many, the clock of the database's machine was set back: see to its time service. "
-    "If there are few: " + _REPORT,
+    "If there are few: " + REPORT,
     prefix=JOB,
     query="""
 SELECT id, concat(status, ', created ', created_at, ', started ', coalesce(started_at::text, 'never'),
@@ -291,7 +277,7 @@ ON_HOLD = Check(
     name="job_on_hold",
     invariant="A paused job is on hold, and no job that a worker has begun and may go on with",
     wrong="jobs that are on hold and should not be, or the other way round",
-    advice="Later jobs wait for such a job, or overtake it. Pause and resume it (`sluice jobs`); and " + _REPORT,
+    advice="Later jobs wait for such a job, or overtake it. Pause and resume it (`sluice jobs`); and " + REPORT,
     prefix=JOB,
     query="""
 SELECT id, concat(status, ', on hold since ', coalesce(on_hold_since::text, 'never')) FROM jobs
@@ -304,7 +290,7 @@ TIMELINE = Check(
     name="job_timeline",
     invariant="Nothing happened to a job before it was accepted, and a cancelled job says once that it was",
     wrong="jobs whose timeline does not fit them",
-    advice="Their clients are told a wrong history, and nothing else is wrong with them: " + _REPORT,
+    advice="Their clients are told a wrong history, and nothing else is wrong with them: " + REPORT,
     prefix=JOB,
     query="""
 SELECT j.id, concat(j.status, ', first entry ', t.first, ', cancellations ', coalesce(t.cancellations, 0))
@@ -325,7 +311,6 @@ CHECKS = (
     ERRORS_FAILED,
     HAD_ERRORS,
     ERRORS_WITHIN,
-    RETRIED,
     WARNINGS_KEPT,
     COMPLETED,
     UNFINISHED,
