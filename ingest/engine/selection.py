@@ -166,13 +166,16 @@ def named(conn: Connection, retried: Retried, indexes: Sequence[int]) -> list[Pl
         InvalidInput: an item has not failed, or its text is not kept, or all have too many bytes.
         WrongState: an item was sent again and has not failed since, or children under way have some of them.
     """
-    starts = [member.id for member in retried.line if member.id == retried.job.id or member.picked == UNPROCESSED]
-    last = _last_places(conn, starts, retried.under_way, indexes)
-    if missing := sorted(set(indexes) - last.keys()):
+    last = [
+        place
+        for start in range(0, len(indexes), _INDEXES_AT_ONCE)
+        for place in retries.last_places(conn, retried.job.id, indexes[start : start + _INDEXES_AT_ONCE])
+    ]
+    if missing := sorted(set(indexes) - {place.index for place in last}):
         raise InvalidInput(f"select: The item {missing[0]} did not fail in this job")
     under_way, own = retried.under_way, {member.id for member in retried.line}
     free: list[Place] = []
-    for place in last.values():
+    for place in last:
         if place.job_id in under_way:
             retried.takers.add(place.job_id)
         elif not place.failed or place.job_id not in own:
@@ -195,6 +198,8 @@ def _sent_already(retried: Retried, place: LastPlace) -> str:
     item, job = f"The item {place.index} of {retried.name}", spell(JOB, place.job_id)
     if place.failed:
         return f"{item} was sent again by {job}, and failed there; retry that job"
+    if place.unprocessed:
+        return f"{item} was sent again by {job}, and was not processed there; retry the unprocessed items of that job"
     return f"{item} was sent again by {job}, and has not failed there; leave the index out"
 
 
@@ -206,20 +211,6 @@ def held(retried: Retried, takers: Collection[UUID]) -> str:
         f"Items of {retried.name} that this retry wants are being sent again by {names}{more}; wait until that has "
         "ended, and retry what has failed by then"
     )
-
-
-def _last_places(
-    conn: Connection, job_ids: Sequence[UUID], under_way: Collection[UUID], indexes: Sequence[int]
-) -> dict[int, LastPlace]:
-    """Return the last place of each item, by its index; none of an item that has not failed in one of these jobs."""
-    last: dict[int, LastPlace] = {}
-    for start in range(0, len(indexes), _INDEXES_AT_ONCE):
-        for place in retries.last_places(conn, job_ids, indexes[start : start + _INDEXES_AT_ONCE]):
-            # An item that failed, and then was not processed by the child that took it, has two: it went on in another.
-            known = last.get(place.index)
-            if known is None or place.failed or (place.job_id in under_way and not known.failed):
-                last[place.index] = place
-    return last
 
 
 def unprocessed(conn: Connection, retried: Retried) -> list[BlockPlace]:

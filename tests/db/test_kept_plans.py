@@ -339,7 +339,7 @@ _READS: dict[str, Call] = {
     "blocks.errors_of": lambda conn, stored: blocks.errors_of(conn, stored.ended, limit=10),
     "families.members": lambda conn, stored: families.members(conn, stored.ended),
     "retries.failed": lambda conn, stored: retries.failed(conn, stored.ended, after=-1, code="x", limit=100),
-    "retries.last_places": lambda conn, stored: retries.last_places(conn, [stored.ended], range(stored.items)),
+    "retries.last_places": lambda conn, stored: retries.last_places(conn, stored.ended, range(stored.items)),
     "retries.open_blocks": lambda conn, stored: retries.open_blocks(conn, stored.waiting, after=-1, limit=100),
     "retries.payload_of": lambda conn, stored: retries.payload_of(conn, stored.waiting, 0),
     "retries.failed_within": lambda conn, stored: retries.failed_within(conn, stored.ended, 0, stored.items),

@@ -195,12 +195,26 @@ def test_an_item_that_failed_among_unprocessed_ones_can_be_named(
 def test_an_item_that_came_to_a_child_by_way_of_a_cancelled_one_can_be_named(
     bad: UUID, again: Again, run: Callable[[UUID], Job], pool: Pool
 ) -> None:
-    cancel(pool, again(bad, [0, 1]))
-    child = again(bad, UNPROCESSED)
-    with pytest.raises(WrongState):
+    cancelled = again(bad, [0, 1])
+    cancel(pool, cancelled)
+    with pytest.raises(WrongState, match=f"{name(cancelled)}, and was not processed there; retry the unprocessed"):
         again(bad, [0, 1])
+    child = again(bad, UNPROCESSED)
+    assert again(bad, [0, 1]) == child
+    with pytest.raises(WrongState, match=name(child)):
+        again(bad, [1, 2])
     assert counted(run(child).effects) == {"failed": 2}
     assert run(again(bad, [0, 1])).total == 2
+
+
+def test_an_item_that_was_repaired_by_way_of_a_cancelled_child_is_said_to_be_in_the_last_one(
+    bad: UUID, again: Again, run: Callable[[UUID], Job], pool: Pool
+) -> None:
+    cancel(pool, again(bad, [0, 1], {0: entity(1)}))
+    child = again(bad, UNPROCESSED)
+    assert counted(run(child).effects) == {"created": 1, "failed": 1}
+    with pytest.raises(WrongState, match=f"item 0 of .* was sent again by {name(child)}, and has not failed there"):
+        again(bad, [0, 1])
 
 
 def test_blocks_whose_items_lie_among_anothers_are_left_to_the_next_retry(
@@ -212,15 +226,16 @@ def test_blocks_whose_items_lie_among_anothers_are_left_to_the_next_retry(
     assert counted(shown(observer, bad).family) == {"failed": 4}
 
 
+@pytest.mark.parametrize("select", [FAILED, [0, 2, 4]])
 def test_an_aborted_job_sends_unprocessed_items_without_those_that_failed(
-    submit: Submit, again: Again, run: Callable[[UUID], Job], observer: Connection, settings: Settings
+    submit: Submit, again: Again, run: Callable[[UUID], Job], observer: Connection, settings: Settings, select: Any
 ) -> None:
     sent = [BAD, entity(1), BAD, entity(2), BAD]
     job_id = submit("entities", sent, block_items=2, options=JobOptions(atomic=True))
     assert counted(run(job_id).effects) == {"failed": 3, "unprocessed": 2}
     child = run(again(job_id, UNPROCESSED))
     assert (counted(child.effects), child.options.atomic) == ({"created": 2}, True)
-    assert counted(run(again(job_id)).effects) == {"failed": 3}
+    assert counted(run(again(job_id, select)).effects) == {"failed": 3}
     assert counted(shown(observer, job_id).family) == {"created": 2, "failed": 3}
     check_all(settings)
 

@@ -1,6 +1,6 @@
 """Look one item of a job up: its block, and what that keeps of the item."""
 
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from ingest.db.connection.pool import Connection
@@ -24,19 +24,24 @@ class StoredItem(NamedTuple):
     block: Block | None = None
 
 
-# A job's blocks follow one another, so the one of an index is found by halving their numbers: some 14 rows of 10,000.
-_FIND = """
+# The number of the block that has an item. A job's blocks follow one another, so it is found by halving their numbers:
+# some 14 rows of 10,000.
+BLOCK_NO: LiteralString = """
 WITH RECURSIVE halved (low, high) AS (
-    SELECT 0, (SELECT no FROM job_blocks WHERE job_id = %(job_id)s ORDER BY no DESC LIMIT 1)
+    SELECT 0, (SELECT no FROM job_blocks WHERE job_id = {job_id} ORDER BY no DESC LIMIT 1)
     UNION ALL
-    SELECT CASE WHEN b.first_index <= %(index)s THEN b.no ELSE h.low END,
-           CASE WHEN b.first_index <= %(index)s THEN h.high ELSE b.no - 1 END
+    SELECT CASE WHEN b.first_index <= {index} THEN b.no ELSE h.low END,
+           CASE WHEN b.first_index <= {index} THEN h.high ELSE b.no - 1 END
     FROM halved h
     CROSS JOIN LATERAL (
-        SELECT no, first_index FROM job_blocks WHERE job_id = %(job_id)s AND no = (h.low + h.high + 1) / 2 LIMIT 1
+        SELECT no, first_index FROM job_blocks WHERE job_id = {job_id} AND no = (h.low + h.high + 1) / 2 LIMIT 1
     ) b
     WHERE h.low < h.high
 )
+SELECT low FROM halved WHERE low = high
+"""
+
+_FIND = f"""
 SELECT b.open, r.effect, r.id, coalesce(r.line, b.first_line + r.index - b.first_index),
        b.first_index, b.items, CASE WHEN b.open AND %(with_block)s THEN b.payload END
 FROM job_blocks b
@@ -45,7 +50,7 @@ LEFT JOIN LATERAL (
                   AS r (index, effect, id, line)
     WHERE r.index = %(index)s LIMIT 1
 ) r ON true
-WHERE b.job_id = %(job_id)s AND b.no = (SELECT low FROM halved WHERE low = high)
+WHERE b.job_id = %(job_id)s AND b.no = ({BLOCK_NO.format(job_id="%(job_id)s", index="%(index)s")})
 """
 
 

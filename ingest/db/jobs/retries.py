@@ -13,6 +13,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from ingest.db.connection.pool import Connection
+from ingest.db.jobs.items import BLOCK_NO
 from ingest.errors import TryAgain
 from ingest.intake.blocks import Block
 
@@ -72,44 +73,52 @@ class LastPlace:
 
     Attributes:
         failed: the item has failed there.
-        bytes: of its text; None where that is not kept.
+        unprocessed: the item has not failed there, and its block is open.
+        bytes: of the text of an item that has failed; None where that is not kept.
     """
 
     index: int
     job_id: UUID
     failed: bool
+    unprocessed: bool
     bytes: int | None
 
 
-_LAST_PLACES = """
-WITH RECURSIVE line (index, job_id, failed, bytes, retried_in) AS (
-    SELECT w.index, s.job_id, true, e.bytes, e.retried_in
+# An item of a job has a mark on its error, or on its block if it was not processed.
+_MARK_OF: LiteralString = f"""
+    SELECT e.bytes IS NOT NULL AS failed, b.open IS TRUE AS unprocessed, nullif(e.bytes, -1) AS bytes,
+           coalesce(e.retried_in, b.retried_in) AS retried_in
+    FROM (VALUES (0)) AS item
+    LEFT JOIN LATERAL (
+        SELECT coalesce(octet_length(item), -1) AS bytes, retried_in FROM job_errors
+        WHERE job_id = {{job_id}} AND index = {{index}} LIMIT 1) e ON true
+    LEFT JOIN LATERAL (
+        SELECT open, retried_in FROM job_blocks
+        WHERE e.bytes IS NULL AND job_id = {{job_id}} AND no = ({BLOCK_NO}) LIMIT 1) b ON true"""
+_LAST_PLACES = f"""
+WITH RECURSIVE line (index, job_id, failed, unprocessed, bytes, retried_in, failed_once) AS (
+    SELECT w.index, %(job_id)s::uuid, m.failed, m.unprocessed, m.bytes, m.retried_in, m.failed
     FROM unnest(%(indexes)s::integer[]) AS w (index)
-    CROSS JOIN unnest(%(job_ids)s::uuid[]) AS s (job_id)
-    CROSS JOIN LATERAL (
-        SELECT octet_length(item) AS bytes, retried_in FROM job_errors
-        WHERE job_id = s.job_id AND index = w.index LIMIT 1) e
+    CROSS JOIN LATERAL ({_MARK_OF.format(job_id="%(job_id)s", index="w.index")}) m
     UNION ALL
-    SELECT l.index, l.retried_in, e.failed IS NOT NULL, e.bytes, e.retried_in
-    FROM line l LEFT JOIN LATERAL (
-        SELECT true AS failed, octet_length(item) AS bytes, retried_in FROM job_errors
-        WHERE job_id = l.retried_in AND index = l.index LIMIT 1) e ON true
+    SELECT l.index, l.retried_in, m.failed, m.unprocessed, m.bytes, m.retried_in, l.failed_once OR m.failed
+    FROM line l CROSS JOIN LATERAL ({_MARK_OF.format(job_id="l.retried_in", index="l.index")}) m
     WHERE l.retried_in IS NOT NULL
 )
-SELECT index, job_id, failed, bytes FROM line WHERE retried_in IS NULL ORDER BY index
+SELECT index, job_id, failed, unprocessed, bytes FROM line WHERE retried_in IS NULL AND failed_once ORDER BY index
 """
 
 
-def last_places(conn: Connection, job_ids: Sequence[UUID], indexes: Sequence[int]) -> list[LastPlace]:
-    """Return where the marks lead from the errors of these items, in the order of their indexes.
+def last_places(conn: Connection, job_id: UUID, indexes: Sequence[int]) -> list[LastPlace]:
+    """Return where the marks lead from these items of a job, in their order; of those alone that have failed once.
 
     Args:
         conn: the transaction that holds the family.
-        job_ids: of jobs that may have errors of them; each of these errors leads to a place.
+        job_id: whose.
         indexes: of the items, in the batch.
     """
     with conn.cursor(row_factory=class_row(LastPlace)) as cursor:
-        return cursor.execute(_LAST_PLACES, {"job_ids": list(job_ids), "indexes": list(indexes)}).fetchall()
+        return cursor.execute(_LAST_PLACES, {"job_id": job_id, "indexes": list(indexes)}).fetchall()
 
 
 @dataclass(frozen=True, slots=True)
