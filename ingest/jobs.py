@@ -123,6 +123,8 @@ class ItemError:
         malformed: the item is not of the call's shape, as against its template's; a single call answers the two apart.
         field: the way to the first fault, a JSON Pointer (RFC 6901) into the item; None where that is the item itself.
         item: its text as it was sent, be it JSON or not; None where that is not asked for, or was too large to be kept.
+        patched: a retry has patched the item, so that its text is JSON, though its job may have come as CSV; None where
+            that is not known, as of errors of before this was kept.
     """
 
     index: int
@@ -133,6 +135,7 @@ class ItemError:
     malformed: bool = False
     field: str | None = None
     item: bytes | None = None
+    patched: bool | None = None
 
     @property
     def retryable(self) -> bool:

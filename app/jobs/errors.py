@@ -18,7 +18,7 @@ from app.jobs.shape import error_list
 from ingest.db.connection.pool import transaction
 from ingest.db.jobs import errors as stored_errors
 from ingest.errors import InvalidParameter
-from ingest.intake.error_files import shown
+from ingest.intake.error_files import is_patched, shown
 from ingest.jobs import ITEM_ERROR_CODES, ItemError, Job
 
 # A page of groups is of so many errors: it takes a tenth of a second, whatever the size of the job.
@@ -74,7 +74,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
 def _with_items(job: Job, errors: Sequence[ItemError]) -> list[dict[str, Any]]:
     is_csv = job.options.csv is not None
     return [
-        {**shape, "item": shown(error.item, as_text=is_csv)}
+        {**shape, "item": shown(error.item, as_text=is_csv and not is_patched(error.item, patched=error.patched))}
         for shape, error in zip(error_list(errors), errors, strict=True)
     ]
 

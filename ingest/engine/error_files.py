@@ -13,7 +13,8 @@ from ingest.engine.csv_types import row_types_of_job
 from ingest.intake.csv_errors import CsvErrors
 from ingest.intake.csv_header import RowTypes
 from ingest.intake.csv_rows import items_of_rows
-from ingest.intake.error_files import line_of, takes_a_note
+from ingest.intake.error_files import is_patched, line_of
+from ingest.intake.lines import guarded
 from ingest.jobs import CsvFormat, ItemError, Job
 
 _ERRORS_A_PAGE = 1_000
@@ -70,7 +71,7 @@ def _pages(lend: Lend, job: Job) -> Iterator[Sequence[ItemError]]:
 
 def _as_json(error: ItemError, csv: CsvFormat, types: RowTypes | None) -> bytes | None:
     """Return the item that a row of CSV makes; the row itself, which is no JSON, where it makes none."""
-    if error.item is None or takes_a_note(error.item):  # a retry patched it
+    if error.item is None or is_patched(error.item, patched=error.patched):
         return error.item
-    made = items_of_rows(error.item + b"\n", error.line or 1, csv, types)
+    made = items_of_rows(guarded(error.item) + b"\n", error.line or 1, csv, types)
     return bytes(made.texts[0]) if made.texts and not made.unreadable else error.item

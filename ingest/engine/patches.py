@@ -1,13 +1,13 @@
 """Patch an item that is sent again (RFC 7396), whatever form it came in."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ingest import json_text
 from ingest.errors import InvalidInput
 from ingest.intake.blocks import items_of, pack_picked
 from ingest.intake.csv_header import RowTypes
-from ingest.intake.error_files import takes_a_note
 from ingest.intake.picked import Picked
 from ingest.items.templates import exact_json
 from ingest.jobs import CsvFormat
@@ -28,7 +28,7 @@ def patched(item: Picked, patch: Mapping[int, Any], csv_format: CsvFormat | None
     if item.index not in patch:
         return item
     text = item.text
-    if csv_format is not None and not takes_a_note(text):
+    if csv_format is not None and not item.patched:
         made = items_of(pack_picked([item]).payload, None, csv_format, types)
         text = bytes(made.texts[0]) if not made.unreadable else b""
     try:
@@ -37,7 +37,7 @@ def patched(item: Picked, patch: Mapping[int, Any], csv_format: CsvFormat | None
         raise InvalidInput(
             f"patch: The item {item.index} is no JSON that could be patched; correct it in the error file"
         ) from None
-    return Picked(item.index, item.line, exact_json(merged(value, patch[item.index])))
+    return replace(item, text=exact_json(merged(value, patch[item.index])), patched=True)
 
 
 def merged(target: Any, patch: Any) -> Any:

@@ -9,6 +9,7 @@ from ingest.db.connection.pool import Connection
 from ingest.db.jobs import children, families, gone, receiving, retries
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.families import Member
+from ingest.db.jobs.retries import Taken
 from ingest.engine import selection
 from ingest.engine.patches import patched
 from ingest.engine.selection import RETRYABLE, RETRYABLE_CODE, UNPROCESSED, BlockPlace, Place, Retried, Wish
@@ -16,6 +17,7 @@ from ingest.errors import Gone, InvalidInput, LimitReached, WrongState
 from ingest.ids import JOB, spell
 from ingest.intake.blocks import Block, items_of, kept_text, pack_picked
 from ingest.intake.csv_header import RowTypes
+from ingest.intake.error_files import is_patched
 from ingest.intake.picked import Picked
 from ingest.jobs import Effect, Job
 
@@ -113,9 +115,13 @@ def _send_failed(
     no = 0
     for no, page in enumerate(_pages(places), 1):
         taken = retries.take(conn, [(place.job_id, place.index) for place in page], child.id)
-        items = [patched(Picked(item.index, item.line, item.item), patch, child.options.csv, types) for item in taken]
+        items = [patched(_picked(item), patch, child.options.csv, types) for item in taken]
         children.append(conn, child.id, no - 1, pack_picked(items))
     return no, len(places)
+
+
+def _picked(taken: Taken) -> Picked:
+    return Picked(taken.index, taken.line, taken.item, is_patched(taken.item, patched=taken.patched))
 
 
 def _pages(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
@@ -163,7 +169,12 @@ def _without_failed(
     indexes = items.indexes or range(block.first_index, block.first_index + block.items)
     failed = retries.failed_within(conn, job_id, indexes[0], indexes[-1])
     kept = [
-        Picked(index, items.lines[place] if items.lines else None, kept_text(items, place, most_bytes=_ANY) or b"")
+        Picked(
+            index,
+            items.lines[place] if items.lines else None,
+            kept_text(items, place, most_bytes=_ANY) or b"",
+            place in items.patched,
+        )
         for place, index in enumerate(indexes)
         if index not in failed
     ]

@@ -283,7 +283,11 @@ def _share(
 ) -> Share:
     line_of, place_of = checked.sent.lines, _places(claim.block, checked.sent)
     errors = [
-        replace(error, item=kept_text(checked.sent, place_of(error.index), most_bytes=most_bytes))
+        replace(
+            error,
+            item=kept_text(checked.sent, place_of(error.index), most_bytes=most_bytes),
+            patched=place_of(error.index) in checked.sent.patched,
+        )
         for error in sorted(checked.errors, key=_INDEX)
     ]
     refused = {error.index for error in errors}

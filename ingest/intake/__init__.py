@@ -3,6 +3,7 @@
     blocks         cut a body, pack items, and read a block again
     codings        undo the content coding of a body
     lines          cut newline-delimited JSON into blocks of lines
+    line_items     make items of lines
     csv_header     read the header of CSV, and judge it
     csv_records    cut CSV into blocks of records
     csv_rows       make items of records: csv_cells has the JSON of cells, csv_template that of an item, csv_width the

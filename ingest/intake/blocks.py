@@ -8,13 +8,14 @@ import msgspec
 import zstandard
 
 from ingest import json_text
-from ingest.errors import ITEM_TOO_LARGE, InvalidInput, ItemTooLarge, JobUnrunnable
+from ingest.errors import InvalidInput, JobUnrunnable
 from ingest.intake import picked
 from ingest.intake.csv_header import RowTypes, row_bytes
 from ingest.intake.csv_records import cut_records, grammar_of
 from ingest.intake.csv_rows import items_of_rows
 from ingest.intake.items import NULL, Items, Unreadable
-from ingest.intake.lines import Lines, Part, as_sent, cut_lines, guarded, is_blank, lengths
+from ingest.intake.line_items import item_of_line, items_of_lines
+from ingest.intake.lines import Lines, Part, as_sent, cut_lines, guarded, lengths
 from ingest.intake.picked import Picked
 from ingest.intake.resent import corrected, may_be_resent
 from ingest.jobs import CsvFormat
@@ -47,8 +48,6 @@ class _Zstd(threading.local):
 
 
 _zstd = _Zstd()
-
-_LINES = msgspec.json.Decoder(msgspec.Raw).decode_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ def items_of(
         if first_line is not None and csv_format is not None:
             return items_of_rows(text, first_line, csv_format, types)
         items = (
-            Items(json_text.split_array(text, deep=True)) if first_line is None else _items_of_lines(text, first_line)
+            Items(json_text.split_array(text, deep=True)) if first_line is None else items_of_lines(text, first_line)
         )
         return _corrected(items) if may_be_resent(text) else items
     except (zstandard.ZstdError, ValueError) as error:
@@ -201,17 +200,25 @@ def last_index(payload: bytes, first_index: int, items: int) -> int:
 
 
 def _picked_items(text: bytes, csv_format: CsvFormat | None, types: RowTypes | None) -> Items:
-    lines, places = picked.split(text)
-    sent = [corrected(line) for line in lines]
-    read = [_item_of_text(found, csv_format, types) if isinstance(found, bytes) else found for found in sent]
-    numbers = [line for _, line in places]
+    sent = picked.split(text)
+    read = [_item_of(found, csv_format, types) for found in sent]
+    numbers = [found.line for found in sent]
     return Items(
         [NULL if isinstance(item, Unreadable) else item for item in read],
         {place: item for place, item in enumerate(read) if isinstance(item, Unreadable)},
         None if None in numbers else numbers,  # type: ignore[arg-type] # then they are integers
-        [bytes(found) for found in sent],  # type: ignore[arg-type] # texts that were kept
-        [index for index, _ in places],
+        [found.text for found in sent],
+        [found.index for found in sent],
+        {place for place, found in enumerate(sent) if found.patched},
     )
+
+
+def _item_of(found: Picked, csv_format: CsvFormat | None, types: RowTypes | None) -> msgspec.Raw | Unreadable:
+    text = guarded(found.text)
+    if csv_format is None or found.patched:
+        return item_of_line(text)
+    read = items_of_rows(text + b"\n", 1, csv_format, types)
+    return read.unreadable[0] if read.unreadable else read.texts[0]
 
 
 def kept_text(items: Items, place: int, *, most_bytes: int) -> bytes | None:
@@ -238,60 +245,12 @@ def _corrected(items: Items) -> Items:
         if not may_be_resent(bytes(text)):
             continue
         found = corrected(text)
-        item = _item(guarded(found)) if isinstance(found, bytes) else found
+        item = item_of_line(guarded(found)) if isinstance(found, bytes) else found
         if isinstance(item, Unreadable):
             texts[place], unreadable[place] = NULL, item
         else:
             texts[place] = item
     return items._replace(texts=texts, unreadable=unreadable)
-
-
-def _item_of_text(text: bytes, csv_format: CsvFormat | None, types: RowTypes | None) -> msgspec.Raw | Unreadable:
-    if csv_format is None:
-        return _item(guarded(text))
-    read = items_of_rows(guarded(text) + b"\n", 1, csv_format, types)
-    return read.unreadable[0] if read.unreadable else read.texts[0]
-
-
-def _items_of_lines(text: bytes, first: int) -> Items:
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n")
-    items = _all_items(text)
-    if items is not None:
-        return Items(items, lines=range(first, first + len(items)))
-    numbered = [(number, line) for number, line in enumerate(text.split(b"\n"), first) if not is_blank(line)]
-    read = [_item(line) for _, line in numbered]
-    return Items(
-        [NULL if isinstance(item, Unreadable) else item for item in read],
-        {place: item for place, item in enumerate(read) if isinstance(item, Unreadable)},
-        [number for number, _ in numbered],
-    )
-
-
-def _all_items(text: bytes) -> list[msgspec.Raw] | None:
-    """Return the items of lines that are nothing but one JSON value each; None if any line is something else."""
-    try:
-        text.decode()  # msgspec does not look inside of what it hands out raw
-        items = _LINES(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    # msgspec takes values that share a line, and one that goes on over lines. It has met neither if line feeds are all
-    # that stands between the items, and there is no other line feed.
-    exact = b"\n".join([*items, b""]) == text and text.count(b"\n") == len(items)
-    return items if exact else None
-
-
-def _item(line: bytes) -> msgspec.Raw | Unreadable:
-    if (too_large := lengths(line)) is not None:
-        return Unreadable(ItemTooLarge.code, ITEM_TOO_LARGE.format(*too_large))
-    line = as_sent(line)
-    try:
-        line.decode()
-        return json_text.one(line)
-    except UnicodeDecodeError as error:
-        return Unreadable("INVALID_JSON", f"The line is not valid UTF-8 (byte {error.start})", sent=line)
-    except ValueError as error:
-        return Unreadable("INVALID_JSON", f"The line is not valid JSON: {error}", sent=line)
 
 
 def decoded_bytes(payload: bytes) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ingest.intake.csv_header import NOTE, NOTE_COLUMNS, columns_of, why_no_csv
 from ingest.intake.csv_records import grammar_of
-from ingest.intake.error_files import takes_a_note
+from ingest.intake.error_files import is_patched
 from ingest.jobs import CsvFormat, ItemError
 
 _NEVER_CLOSED = "never closed"
@@ -44,10 +44,11 @@ class CsvErrors:
         line = "" if error.line is None else str(error.line)
         note = [str(error.index), line, error.code, error.field or "", error.message]
         record = error.item
-        fault = None if record is None else "JSON" if takes_a_note(record) else self._fault(record)
+        has_json = is_patched(record, patched=error.patched)
+        fault = None if record is None else "JSON" if has_json else self._fault(record)
         if record is None or fault is None:
             cells = [b""] * len(self._own) if record is None else self._cells(record)
-        elif takes_a_note(record):  # a retry patched it
+        elif has_json:
             cells = [_quoted(record), *[b""] * (len(self._own) - 1)]
         elif _NEVER_CLOSED not in fault:  # no reader can tell its cells
             cells = [record]

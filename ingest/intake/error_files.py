@@ -31,16 +31,6 @@ def line_of(error: ItemError, item: bytes | None) -> bytes:
             "message": error.message,
         }
     )
-    return with_note(item, note)
-
-
-def with_note(item: bytes | None, note: bytes) -> bytes:
-    """Return a line that has an item and a note beside it.
-
-    Args:
-        item: as of `line_of`.
-        note: a JSON text.
-    """
     if item is None or not takes_a_note(item):
         return b'{"%b":%b,"%b":%b}\n' % (RAW.encode(), _text(item), NOTE.encode(), note)
     members = item.translate(_LINE_ENDS).rstrip(_SPACE).removesuffix(b"}")
@@ -75,6 +65,18 @@ def takes_a_note(item: bytes) -> bool:
     except ValueError:
         return False
     return RAW not in members and NOTE not in members
+
+
+def is_patched(item: bytes | None, *, patched: bool | None) -> bool:
+    """True if a retry has patched an item that failed, so that its text is JSON, also where its job came as CSV.
+
+    Args:
+        item: as of ItemError, like `patched`.
+        patched: where that is not known, the looks of the item must do.
+    """
+    if item is None:
+        return False
+    return takes_a_note(item) if patched is None else patched
 
 
 def _text(item: bytes | None) -> bytes:

@@ -1,6 +1,6 @@
 """The items of a block, as they are once its payload has been read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -33,6 +33,7 @@ class Items(NamedTuple):
         records: of CSV, each as it is kept; None where the items came as JSON.
         indexes: in the batch, of items that were picked from another job, whose texts `records` has then; None where
             they follow one another.
+        patched: places of items that a retry has patched: each one's record is JSON, also among rows of CSV.
     """
 
     texts: list[msgspec.Raw]
@@ -40,3 +41,4 @@ class Items(NamedTuple):
     lines: Sequence[int] | None = None
     records: Sequence[bytes] | None = None
     indexes: Sequence[int] | None = None
+    patched: Collection[int] = frozenset()

@@ -159,11 +159,12 @@ def extend_lease(conn: Connection, deliveries: int, of_blocks: int = 1) -> None:
 
 
 _RECORD = """
-INSERT INTO job_errors (job_id, index, external_id, code, message, line, field, item)
-SELECT e.job_id, e.index, e.external_id, e.code, e.message, e.line, e.field, e.item
+INSERT INTO job_errors (job_id, index, external_id, code, message, line, field, item, patched)
+SELECT e.job_id, e.index, e.external_id, e.code, e.message, e.line, e.field, e.item, e.patched
 FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[],
-            %(lines)b::bigint[], %(fields)b::text[], %(items)b::bytea[])
-     AS e (job_id, index, external_id, code, message, line, field, item)
+            %(lines)b::bigint[], %(fields)b::text[], %(items)b::bytea[],
+            %(patched)b::boolean[])
+     AS e (job_id, index, external_id, code, message, line, field, item, patched)
 """
 
 
@@ -180,6 +181,7 @@ def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]]) ->
         "lines": [error.line for _, error in errors],
         "fields": [None if error.field is None else _storable(error.field) for _, error in errors],
         "items": [error.item for _, error in errors],
+        "patched": [error.patched for _, error in errors],
     }
     conn.execute(_RECORD, columns)
 

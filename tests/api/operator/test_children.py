@@ -120,6 +120,23 @@ def test_rows_that_fail_again_have_the_same_error_file(api: Api, run: Run, retry
     assert files[0] == files[1]
 
 
+def test_a_patched_row_is_shown_and_patched_again_as_json(api: Api, run: Run, retry: Run) -> None:
+    job = run(b"externalId,entityType,email,n:number\np1,ghost,a,1.50\np2,ghost,b,2\n", media=CSV)
+    child = retry(job, patch={"0": {"data": {"email": "c"}}})
+    found = data(api.get(f"/batch/jobs/{child['id']}/errors?items=true"))
+    patched = {"externalId": "p1", "entityType": "ghost", "data": {"email": "c", "n": 1.5}}
+    assert [error["item"] for error in found] == [patched, "p2,ghost,b,2"]
+    last = retry(job, patch={str(index): {"entityType": "player"} for index in (0, 1)})
+    assert (last["effects"], data(api.get("/entities/p1"))["data"]["email"]) == (effects(created=2), "c")
+
+
+def test_a_row_that_looks_like_an_object_is_sent_again_as_a_row(api: Api, run: Run, retry: Run) -> None:
+    job = run(b'externalId\n{"externalId":"p1"}\n{"a"}\n', "entities?entityType=ghost", CSV)
+    assert told(retry(job)) == told(job)
+    lines = api.get(f"/batch/jobs/{job['id']}/errors.ndjson").get_data().splitlines()
+    assert [json.loads(line)["externalId"] for line in lines] == ['{"externalId":"p1"}', '{"a"}']
+
+
 def test_a_retry_of_a_child_takes_what_failed_in_it(api: Api, run: Run, retry: Run) -> None:
     job = run([{**entity(number), "entityType": "ghost"} for number in range(4)])
     first = retry(job, patch={"0": {"entityType": "player"}})

@@ -187,6 +187,12 @@ def test_a_row_of_a_job_of_csv_is_the_item_that_it_makes_among_lines(api: Api, r
     assert json.loads(second)["_raw"] == "p2,player"
 
 
+def test_a_row_that_begins_with_nul_is_its_item_among_lines(api: Api, run: Run) -> None:
+    job = run(f"{HEADER}\n\0p1,plaier,a,1,\n\0".encode() + b"5 6,plaier,a,1,", CSV)
+    lines = [json.loads(line) for line in file_of(api, job, "ndjson").splitlines()]
+    assert [line.get("externalId") for line in lines] == ["\0p1", "\0" + "5 6"]
+
+
 def test_a_last_row_in_an_open_quote_stays_as_it_is(api: Api, run: Run) -> None:
     job = run(f'{HEADER}\np1,player,"open'.encode(), CSV)
     assert file_of(api, job, "csv").splitlines()[1].startswith(b'p1,player,"open,0,2,VALIDATION_FAILED,,')
