@@ -54,7 +54,8 @@ def mount(bp: Blueprint, _respond: Respond, noun: str) -> None:
         job = _job(job_id)
         if job.options.csv is None:
             raise WrongState("This job did not come as CSV; read its errors.ndjson")
-        return _streamed(job, error_files.rows(_lend(), job), f"{CSV}; charset=utf-8", "csv")
+        cache, most_bytes = services().template_cache, services().settings.max_item_bytes
+        return _streamed(job, error_files.rows(_lend(), job, cache, most_bytes), f"{CSV}; charset=utf-8", "csv")
 
 
 def _job(job_id: str) -> Job:

@@ -45,14 +45,10 @@ def errors(job: str, form: str, data_dir: Path) -> None:
         if form == "table":
             _print(conn, found)
             return
-        lend = partial(_lend, conn)
-        if form == "ndjson":
-            parts = error_files.lines(lend, found, TemplateCache(), settings_here(data_dir).max_item_bytes)
-        elif found.options.csv is None:
+        if form == "csv" and found.options.csv is None:
             raise ValidationFailed(f"{spell(JOB, found.id)} did not come as CSV; use --format ndjson")
-        else:
-            parts = error_files.rows(lend, found)
-        for part in parts:
+        write = error_files.lines if form == "ndjson" else error_files.rows
+        for part in write(partial(_lend, conn), found, TemplateCache(), settings_here(data_dir).max_item_bytes):
             click.echo(part, nl=False)
 
 

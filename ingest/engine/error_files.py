@@ -32,31 +32,30 @@ def lines(lend: Lend, job: Job, template_cache: TemplateCache, max_item_bytes: i
         max_item_bytes: the setting of that name.
     """
     csv = job.options.csv
-    types = None
-    if csv is not None:
-        with lend() as conn:
-            types = row_types_of_job(conn, job, job.template_id, template_cache, max_item_bytes)
+    types = _types(lend, job, template_cache, max_item_bytes)
     for page in _pages(lend, job):
         yield b"".join(line_of(error, error.item if csv is None else _as_json(error, csv, types)) for error in page)
 
 
-def rows(lend: Lend, job: Job) -> Iterator[bytes]:
+def rows(lend: Lend, job: Job, template_cache: TemplateCache, max_item_bytes: int) -> Iterator[bytes]:
     """Yield the bad rows of a job that came as CSV, below a header, each with its error.
 
     Args:
-        lend: lends a connection, in a transaction or not, for a page.
+        lend: as of `lines`, like `template_cache` and `max_item_bytes`.
         job: whose.
+        template_cache: likewise.
+        max_item_bytes: likewise.
     """
     assert job.options.csv is not None  # noqa: S101 # as of the docstring
-    file = CsvErrors(job.options.csv)
+    file = CsvErrors(job.options.csv, _types(lend, job, template_cache, max_item_bytes))
     yield file.header()
-    last: ItemError | None = None
     for page in _pages(lend, job):
-        known = page if last is None else [last, *page]
-        yield b"".join(file.row(error, is_last=False) for error in known[:-1])
-        last = known[-1]
-    if last is not None:
-        yield file.row(last, is_last=True)
+        yield b"".join(map(file.row, page))
+
+
+def _types(lend: Lend, job: Job, template_cache: TemplateCache, max_item_bytes: int) -> RowTypes | None:
+    with lend() as conn:
+        return row_types_of_job(conn, job, job.template_id, template_cache, max_item_bytes)
 
 
 def _pages(lend: Lend, job: Job) -> Iterator[Sequence[ItemError]]:

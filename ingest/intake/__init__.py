@@ -9,9 +9,9 @@
     csv_rows       make items of records: csv_cells has the JSON of cells, csv_template that of an item, csv_width the
                    faults of a row that is too long or too short
     items          the items of a block that was read
-    resent         read the items of an error file that comes back
+    resent         read the items of an error file that comes back, and csv_resent its rows
     picked         payloads of items that were picked from another job
-    error_files    write error files of JSON, and csv_errors those of CSV
+    error_files    write error files of JSON, and csv_errors those of CSV: csv_patched has the rows of patched items
 
 Imports `ingest.json_text`, `ingest.jobs` and `ingest.errors`; not `ingest.items`, since a worker judges the items.
 """

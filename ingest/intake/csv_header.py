@@ -28,8 +28,8 @@ _DATA = "data"
 
 # Columns of an error file, which say what was wrong with its rows, and are no part of an item (section 4).
 NOTE = "_sluice"
-MESSAGE_COLUMN = "sluice_message"
-NOTE_COLUMNS = ("sluice_index", "sluice_line", "sluice_code", "sluice_field", MESSAGE_COLUMN)
+CODE_COLUMN, MESSAGE_COLUMN = "sluice_code", "sluice_message"
+NOTE_COLUMNS = ("sluice_index", "sluice_line", CODE_COLUMN, "sluice_field", MESSAGE_COLUMN)
 
 TEXT = "string"
 NUMBER = "number"

@@ -5,6 +5,7 @@ So the check, the fast path and the writers know nothing of CSV. Columns are con
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
 from itertools import accumulate, repeat
@@ -15,10 +16,12 @@ from ingest.errors import ITEM_TOO_LARGE, ItemTooLarge, message_of
 from ingest.intake.csv_cells import EMPTY_TEXT, ENCODERS, MUST_BE, Faulty, is_of_type
 from ingest.intake.csv_header import TEXT, CellTypes, Column, RowTypes, Tree, columns_of, is_wide, tree_of, why_no_csv
 from ingest.intake.csv_records import grammar_of
+from ingest.intake.csv_resent import NO_CSV, PatchedItem, ResentRows, SentRow, has_messages
 from ingest.intake.csv_template import OPTIONAL, QUOTED, VALUE, Template, named
-from ingest.intake.csv_width import may_be_padded, message_place, padded, wrong_width
+from ingest.intake.csv_width import Fault, wrong_width
 from ingest.intake.items import NULL, Items, Unreadable
-from ingest.intake.lines import as_sent, lengths
+from ingest.intake.line_items import item_of_line
+from ingest.intake.lines import as_sent, guarded, lengths
 from ingest.jobs import CsvFormat
 
 # Rows are converted by so many at a time: they stay in the processor's cache. Wide rows by fewer, to bound memory.
@@ -77,14 +80,29 @@ def items_of_rows(text: bytes, first_line: int, csv_format: CsvFormat, types: Ro
     else:
         starts = accumulate((1 + record.count(b"\n") for record in records), initial=first_line)
         lines = [line for line, record in zip(starts, records, strict=False) if not grammar.is_blank(record)]
-    items, unreadable = _items(sent, form, csv_format, types)
-    return Items(items, unreadable, lines, sent)
+    read = _items(sent, form, csv_format, types)
+    for place, text in read.patched.items():
+        sent[place] = guarded(text)
+    return Items(read.items, read.unreadable, lines, sent, patched=read.patched.keys())
 
 
-def _items(
-    records: list[bytes], form: _Text, csv_format: CsvFormat, types: RowTypes | None
-) -> tuple[list[msgspec.Raw], dict[int, Unreadable]]:
-    """Return as `_Rows.items`, each record read by the types of its own item."""
+@dataclass(slots=True)
+class _Read:
+    """The items that were made of records.
+
+    Attributes:
+        items: one of each record; `null` of one that makes none.
+        unreadable: what is wrong with those, by their places.
+        patched: the texts of items that a retry has patched, which stand in the place of rows, likewise.
+    """
+
+    items: list[msgspec.Raw] = field(default_factory=list)
+    unreadable: dict[int, Unreadable] = field(default_factory=dict)
+    patched: dict[int, bytes] = field(default_factory=dict)
+
+
+def _items(records: list[bytes], form: _Text, csv_format: CsvFormat, types: RowTypes | None) -> _Read:
+    """Read records as `_Rows.items` does, each by the types of its own item."""
     if types is None or len({columns for _, columns in types.columns}) == 1:
         columns: CellTypes = () if types is None else types.columns[0][1]
         return _rows_of(csv_format, columns).items(records, form)
@@ -92,19 +110,24 @@ def _items(
     by_name = dict(types.columns)
     for place, name in enumerate(_names_of(records, csv_format, types.member)):
         alike.setdefault(by_name.get(name, ()), []).append(place)
-    items = [NULL] * len(records)
-    unreadable: dict[int, Unreadable] = {}
+    all_read = _Read([NULL] * len(records))
     for columns, places in alike.items():
-        read, wrong = _rows_of(csv_format, columns).items([records[place] for place in places], form)
-        for place, item in zip(places, read, strict=True):
-            items[place] = item
-        unreadable |= {places[place]: reason for place, reason in wrong.items()}
-    return items, unreadable
+        read = _rows_of(csv_format, columns).items([records[place] for place in places], form)
+        for place, item in zip(places, read.items, strict=True):
+            all_read.items[place] = item
+        all_read.unreadable |= {places[place]: reason for place, reason in read.unreadable.items()}
+        all_read.patched |= {places[place]: text for place, text in read.patched.items()}
+    return all_read
 
 
 def _names_of(records: Iterable[bytes], csv_format: CsvFormat, member: str) -> Iterator[str]:
     """Yield the type or key of each record's item; an empty text for a record that is none."""
-    place = next(place for place, column in enumerate(columns_of(csv_format)) if column.path == (member,))
+    columns = columns_of(csv_format)
+    place = next(place for place, column in enumerate(columns) if column.path == (member,))
+    if has_messages(columns):  # rows may stand for others
+        rows = map(_rows_of(csv_format, ()).cells, records)
+        yield from (row[place] if isinstance(row, list) else "" for row in rows)
+        return
     for record in records:
         try:
             [row] = csv.reader([record.decode()], delimiter=csv_format.delimiter, strict=True)
@@ -130,52 +153,47 @@ class _Rows:
         if csv_format.has_data:
             tree.setdefault("data", {})
         self._template = Template(tree, kept=csv_format.has_data)
-        self._message_place = message_place(self._columns)
+        self._places = range(len(self._columns))
+        self._resent = ResentRows(self._columns, csv_format.delimiter) if has_messages(self._columns) else None
         self._many = max(1, min(_MANY, _MANY_CELLS // len(self._columns)))
         self._id_place = next(
             (place for place, column in enumerate(self._columns) if column.path == _ID), len(self._columns)
         )
 
-    def items(self, records: list[bytes], form: _Text) -> tuple[list[msgspec.Raw], dict[int, Unreadable]]:
-        """Return an item of each record, `null` for one that is none, and what is wrong with those by their places.
+    def items(self, records: list[bytes], form: _Text) -> _Read:
+        """Read records.
 
         Args:
             records: none is blank.
             form: of their text.
         """
-        items: list[msgspec.Raw] = []
-        unreadable: dict[int, Unreadable] = {}
-        self._read(records, form, self._many, items, unreadable)
-        return items, unreadable
+        read = _Read()
+        self._read(records, form, self._many, read)
+        return read
 
-    def _read(
-        self,
-        records: list[bytes],
-        form: _Text,
-        many: int,
-        items: list[msgspec.Raw],
-        unreadable: dict[int, Unreadable],
-    ) -> None:
+    def _read(self, records: list[bytes], form: _Text, many: int, read: _Read) -> None:
         for start in range(0, len(records), many):
             some = records[start : start + many]
             try:
-                items += self._made(self._cells(some, form), bare=form is _Text.BARE)
+                read.items += self._made(self._cells(some, form), bare=form is _Text.BARE)
             except (UnicodeDecodeError, csv.Error, Faulty):
                 if len(some) > _FEW:
-                    self._read(some, form, _FEW, items, unreadable)
+                    self._read(some, form, _FEW, read)
                 else:
-                    self._read_one_by_one(some, items, unreadable)
+                    self._read_one_by_one(some, read)
 
-    def _read_one_by_one(
-        self, records: list[bytes], items: list[msgspec.Raw], unreadable: dict[int, Unreadable]
-    ) -> None:
+    def _read_one_by_one(self, records: list[bytes], read: _Read) -> None:
         for record in records:
-            row = self._checked(record)
-            if isinstance(row, Unreadable):
-                unreadable[len(items)] = row
-                items.append(NULL)
-            else:
-                items += self._made([(cell,) for cell in row], bare=False)
+            found = self.row(record)
+            if isinstance(found, list):
+                read.items += self._made([(cell,) for cell in found], bare=False)
+                continue
+            if isinstance(found, PatchedItem):
+                read.patched[len(read.items)] = found.text
+            item = item_of_line(guarded(found.text)) if isinstance(found, PatchedItem) else found
+            if isinstance(item, Unreadable):
+                read.unreadable[len(read.items)] = item
+            read.items.append(NULL if isinstance(item, Unreadable) else item)
 
     def _cells(self, records: list[bytes], form: _Text) -> Sequence[Sequence[str]]:
         """Return the cells of each column.
@@ -191,21 +209,21 @@ class _Rows:
             if set(map(bytes.count, records, repeat(delimiter))) != {width - 1}:
                 raise Faulty
             every = delimiter.join(records).decode().split(self._format.delimiter)
-            return self._unless_padded([every[place::width] for place in range(width)])
+            return self._unless_resent([every[place::width] for place in range(width)])
         if form is _Text.WITH_NUL and any(record.startswith(b"\0") for record in records):
             raise Faulty
         rows = list(self._reader(map(bytes.decode, records)))
         if len(rows) != len(records) or set(map(len, rows)) != {width}:
             raise Faulty
-        return self._unless_padded(list(zip(*rows, strict=True)))
+        return self._unless_resent(list(zip(*rows, strict=True)))
 
-    def _unless_padded(self, cells: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    def _unless_resent(self, cells: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
         """Return the cells of each column.
 
         Raises:
-            Faulty: a row may be one of an error file that had another width, and is looked at by itself.
+            Faulty: a row may be one of an error file that stands for another, and is looked at by itself.
         """
-        if self._message_place is not None and may_be_padded(cells[self._message_place]):
+        if self._resent is not None and self._resent.may_stand_for_others(cells):
             raise Faulty
         return cells
 
@@ -247,28 +265,44 @@ class _Rows:
         name = named(column.path[-1])
         return OPTIONAL, [name + next(values) if cell else "" for cell in cells]
 
-    def _checked(self, record: bytes) -> list[str] | Unreadable:
-        """Return the cells of a record, or the reason why it is no item."""
+    def row(self, record: bytes) -> list[str] | PatchedItem | Unreadable:
+        """Return as `cells`, once each cell is known to be of its column's type."""
+        row = self.cells(record)
+        faults = self._wrong_cells(row) if isinstance(row, list) else []
+        return self._unreadable(row, faults) if isinstance(row, list) and faults else row
+
+    def cells(self, record: bytes) -> list[str] | PatchedItem | Unreadable:
+        """Return the cells of a record, the item that it stands for, or the reason why it is none."""
         if (too_large := lengths(record)) is not None:
             return Unreadable(ItemTooLarge.code, f"{ITEM_TOO_LARGE.format(*too_large)}; {_OPEN_QUOTE}")
-        record = as_sent(record)
+        found = self._resent and self._resent.sent(as_sent(record))
+        if isinstance(found, PatchedItem | Unreadable):
+            return found
+        return self._cells_of(*(found or SentRow(as_sent(record), self._places)))
+
+    def _cells_of(self, record: bytes, places: Sequence[int]) -> list[str] | Unreadable:
+        """Return the cells of a record by the columns of the header, or the reason why it is no item.
+
+        Args:
+            record: as it was sent.
+            places: those of its own columns in the header.
+        """
         try:
-            [row] = self._reader([record.decode()])
+            [cells] = self._reader([record.decode()])
         except UnicodeDecodeError as error:
-            return Unreadable("VALIDATION_FAILED", f"The row is not valid UTF-8 (byte {error.start})")
+            return Unreadable("VALIDATION_FAILED", f"{NO_CSV}UTF-8 (byte {error.start})")
         except (csv.Error, ValueError) as error:
-            return Unreadable("VALIDATION_FAILED", f"The row is not valid CSV: {why_no_csv(error)}")
-        faults = (
-            wrong_width(len(row), self._columns)
-            or padded(row, self._columns, self._format.delimiter)
-            or self._wrong_cells(row)
-        )
-        if not faults:
-            return row
+            return Unreadable("VALIDATION_FAILED", f"{NO_CSV}CSV: {why_no_csv(error)}")
+        faults = wrong_width(len(cells), [self._columns[place] for place in places])
+        by_place = dict(zip(places, cells, strict=False))
+        row = [by_place.get(place, "") for place in self._places]
+        return self._unreadable(row, faults) if faults else row
+
+    def _unreadable(self, row: Sequence[str], faults: Sequence[Fault]) -> Unreadable:
         message = message_of([text for _, text in faults])
         return Unreadable("VALIDATION_FAILED", message, self._id_of(row), faults[0][0].path)
 
-    def _wrong_cells(self, row: Sequence[str]) -> list[tuple[Column, str]]:
+    def _wrong_cells(self, row: Sequence[str]) -> list[Fault]:
         return [
             (column, f'Column "{column.title}" must be {MUST_BE[column.type]}{"" if cell else EMPTY_TEXT}')
             for column, cell in zip(self._columns, row, strict=True)

@@ -1,16 +1,14 @@
-"""Tell rows of CSV of another width than their header, those of an error file too, which gives them the header's."""
+"""Tell rows of CSV of another width than their header, and read again what was told of one."""
 
-import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from ingest.intake.csv_header import MESSAGE_COLUMN, NOTE, Column
-
-# The begin of the message: a row of an error file that has it was given cells, or lost some, when the file was made.
-_MESSAGE = re.compile(r"The row has (\d{1,9}) cells where the header has (\d{1,9}): ")
+from ingest.intake.csv_header import Column
 
 # A column, and what is wrong with a row there.
 Fault = tuple[Column, str]
+
+_SAID = re.compile(rb"The row has (\d{1,9}) cells where the header has (\d{1,9}): ")
 
 
 def wrong_width(cells: int, columns: Sequence[Column]) -> list[Fault]:
@@ -23,39 +21,7 @@ def wrong_width(cells: int, columns: Sequence[Column]) -> list[Fault]:
     return [(column, f"The row has {cells} cells where the header has {len(columns)}: {where}")]
 
 
-def message_place(columns: Sequence[Column]) -> int | None:
-    """Return the place of the column of messages, which an error file has."""
-    titles = [column.title for column in columns]
-    return titles.index(MESSAGE_COLUMN) if MESSAGE_COLUMN in titles else None
-
-
-def may_be_padded(messages: Iterable[str]) -> bool:
-    """True if a row with one of these messages may have had another width."""
-    return any(map(_MESSAGE.match, messages))
-
-
-def padded(row: Sequence[str], columns: Sequence[Column], delimiter: str) -> list[Fault]:
-    """Return what was wrong with the width of a row of an error file, if the row is still as that file has it.
-
-    Args:
-        row: as wide as the header.
-        columns: all of them.
-        delimiter: one character.
-    """
-    place = message_place(columns)
-    said = None if place is None else _MESSAGE.match(row[place])
-    own = [(column, cell) for column, cell in zip(columns, row, strict=True) if column.path[0] != NOTE]
-    if said is None or int(said[2]) != len(own):
-        return []
-    cells = int(said[1])
-    texts = [cell for _, cell in own]
-    untouched = not any(texts[cells:]) if cells < len(own) else _width(texts[-1], delimiter) == cells - len(own) + 1
-    return wrong_width(cells, [column for column, _ in own]) if untouched else []
-
-
-def _width(cell: str, delimiter: str) -> int | None:
-    try:
-        [cells] = csv.reader([cell], delimiter=delimiter, strict=True)
-    except (csv.Error, ValueError):
-        return None
-    return len(cells)
+def said_width(message: bytes) -> tuple[int, int] | None:
+    """Return how many cells a row had, and its header, if the message of an error says so."""
+    said = _SAID.match(message)
+    return (int(said[1]), int(said[2])) if said else None

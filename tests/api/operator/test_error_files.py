@@ -193,9 +193,15 @@ def test_a_row_that_begins_with_nul_is_its_item_among_lines(api: Api, run: Run) 
     assert [line.get("externalId") for line in lines] == ["\0p1", "\0" + "5 6"]
 
 
-def test_a_last_row_in_an_open_quote_stays_as_it_is(api: Api, run: Run) -> None:
+def test_a_row_in_an_open_quote_is_the_first_cell_and_takes_no_row_behind_it(api: Api, run: Run) -> None:
     job = run(f'{HEADER}\np1,player,"open'.encode(), CSV)
-    assert file_of(api, job, "csv").splitlines()[1].startswith(b'p1,player,"open,0,2,VALIDATION_FAILED,,')
+    header, row = file_of(api, job, "csv").splitlines()
+    assert row.startswith(b'"p1,player,""open",,,,,0,2,VALIDATION_FAILED,,"The row is not valid CSV: ')
+    again = run(b"\n".join([header, row, b"p2,player,a,1,,,,,,"]), CSV)
+    assert (told(again), again["effects"]["created"]) == (told(job), 1)
+    corrected = row.replace(b'"p1,player,""open"', b'"p1,player,""open"",1,"')
+    assert run(header + b"\n" + corrected, CSV)["effects"]["created"] == 1
+    assert data(api.get("/entities/p1"))["data"] == {"email": "open", "vip_level": 1}
 
 
 def test_errors_csv_is_for_jobs_that_came_as_csv(api: Api, run: Run, new_api: Callable[..., Api]) -> None:
