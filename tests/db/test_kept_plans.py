@@ -585,6 +585,9 @@ INSERT INTO event_entities (entity_id, occurred_at, event_id)
 SELECT e.id, v.occurred_at, v.id
 FROM (SELECT id, row_number() OVER () AS n FROM entities) e
 JOIN (SELECT id, occurred_at, row_number() OVER () AS n FROM events) v USING (n) ON CONFLICT DO NOTHING;
+INSERT INTO event_entities (entity_id, occurred_at, event_id)
+SELECT e.id, v.occurred_at, v.id FROM entities e CROSS JOIN events v WHERE e.external_id = 'e000001'
+ON CONFLICT DO NOTHING;
 INSERT INTO idempotency_keys (tenant_id, endpoint, key_hash, fingerprint)
 SELECT {tenant}, 'writeStates', sha256(('x' || n)::bytea), sha256('') FROM generate_series(1, {rows}) n;
 INSERT INTO tenants (public_id, name, workspace_id, workspace_name)

@@ -247,18 +247,20 @@ class EventRow:
 # processes that hand them on.
 _MOST_BYTES = 8 * 1024 * 1024
 
-# The links come first: their primary key holds an entity's events in just this order. The text of a small row is not
-# measured, since that would cost as much as to read it.
+# The links come first: their primary key holds an entity's events in just this order, and LATERAL … LIMIT has each
+# event looked up by itself, until the page is full. A join may read all events of the entity, and sort them.
+# The text of a small row is not measured, since that would cost as much as to read it.
 _OF_ENTITY = f"""
 WITH page AS (
     SELECT v.*
     FROM entities e CROSS JOIN LATERAL (
-        SELECT v.id, v.public_id, v.type, v.properties, v.occurred_at, v.created_at,
+        SELECT v.*,
                CASE WHEN pg_column_compression(v.properties) IS NULL AND pg_column_size(v.properties) < 2000
                     THEN pg_column_size(v.properties) ELSE octet_length(v.properties::text) END AS size
-        FROM event_entities l JOIN events v ON v.id = ANY (ARRAY[l.event_id])
+        FROM event_entities l CROSS JOIN LATERAL (
+            SELECT id, public_id, type, properties, occurred_at, created_at FROM events
+            WHERE id = l.event_id AND (%(type)s::text IS NULL OR type = %(type)s) LIMIT 1) v
         WHERE l.entity_id = e.id
-          AND (%(type)s::text IS NULL OR v.type = %(type)s)
           AND (%(occurred_at)s::timestamptz IS NULL OR (l.occurred_at, l.event_id) < (%(occurred_at)s, %(id)s::bigint))
         ORDER BY l.occurred_at DESC, l.event_id DESC
         LIMIT %(limit)s + 1) v
