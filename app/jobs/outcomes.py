@@ -64,7 +64,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
 
     @bp.get("/batch/jobs/<text:job_id>/results")
     @describe(
-        "What became of each item that a job has taken, in the order of their indexes",
+        "The outcome of each item that a job has taken, in the order of their indexes",
         operation=f"list{noun}Results",
         answers={200: "ItemResults"},
         faults=(ResultsNotKept,),

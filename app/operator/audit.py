@@ -29,7 +29,7 @@ _Place = Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
 
 @bp.get("/audit")
 @describe(
-    "Who changed what of the tenant's, the newest first",
+    "The changes of what is the tenant's, the newest first",
     operation="listAuditLog",
     scope=ADMIN,
     answers={200: "AuditEntries"},

@@ -43,7 +43,7 @@ _CALLS = {"entities": batch.entities, "events": batch.events, "states": batch.st
 
 @bp.get("/capabilities")
 @describe(
-    "What this installation takes: limits, formats, codings, parameters and modes",
+    "The limits, formats, codings, parameters and modes of this installation",
     operation="getCapabilities",
     scope=ANY,
     answers={200: "Capabilities"},

@@ -30,7 +30,7 @@ _ID = query.Text(name="id", form="uuid", required=True, text="of the key")
 
 @bp.post("")
 @describe(
-    "Make a key; it is shown this once. What the body does not name is as of the key that makes it",
+    "Make a key; it is shown this once. Members that the body lacks are as in the key that makes it",
     operation="createKey",
     scope=ADMIN,
     body="NewKeyForm",

@@ -173,7 +173,9 @@ def _bind(upload: Upload) -> None:
 
 
 @bp.get("/batch/uploads/<text:upload_id>")
-@describe("What of an upload has arrived", operation="getUpload", answers={200: "Upload"}, faults=(NotFound, Gone))
+@describe(
+    "The parts of an upload that have arrived", operation="getUpload", answers={200: "Upload"}, faults=(NotFound, Gone)
+)
 def get(upload_id: str) -> Response:
     """Answer with an upload and its parts."""
     with transaction(services().pool) as conn:

@@ -159,7 +159,7 @@ def test(webhook_id: str) -> Response:
 
 @bp.get("/webhooks/<text:webhook_id>/deliveries")
 @describe(
-    "What a webhook was sent, the newest first, and what came of each try",
+    "The messages to a webhook, the newest first, and what came of each try",
     operation="listDeliveries",
     scope=ADMIN,
     answers={200: "Deliveries"},

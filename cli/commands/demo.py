@@ -176,7 +176,7 @@ class _Play:
 
     def _read_back(self) -> None:
         plane = self._week.busiest
-        self._console.print(f"\n[bold]What is stored of {plane}, the busiest plane of the week[/bold]")
+        self._console.print(f"\n[bold]Stored of {plane}, the busiest plane of the week[/bold]")
         for path in (f"/entities/{plane}", f"/entities/{plane}/state"):
             self._console.print(f"GET {BASE_PATH}{path}")
             self._console.print(JSONHighlighter()(self._client.read(path)))

@@ -68,7 +68,7 @@ def _text(value: Any) -> object:
 @data_dir_option
 @json_option
 def cancel(job: str, data_dir: Path, *, as_json: bool) -> None:
-    """End JOB now. What it has done stands and is counted; the rest of its items stay unprocessed.
+    """End JOB now. Items that it has written stay and are counted; its other items stay unprocessed.
 
     JOB is its id as the API and the log spell it, or its UUID as the database does.
 

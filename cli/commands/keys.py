@@ -55,7 +55,7 @@ def keys() -> None:
     "scopes",
     type=click.Choice(SCOPES),
     multiple=True,
-    help="What it may do; several may be given. admin: keys, templates, settings, webhooks and personal data. "
+    help="A thing that it may do; several may be given. admin: keys, templates, settings, webhooks and personal data. "
     "Default: all.",
 )
 @_expires_option

@@ -34,7 +34,10 @@ def tenants() -> None:
 
 @tenants.command()
 @click.argument("name", callback=_checked_name)
-@click.option("--template", help="What it may send, as in tpl_igaming. Without it, PUT /settings must choose first.")
+@click.option(
+    "--template",
+    help="The template of what it may send, such as tpl_igaming. Without it, PUT /settings must choose first.",
+)
 @data_dir_option
 @json_option
 def create(name: str, template: str | None, data_dir: Path, *, as_json: bool) -> None:

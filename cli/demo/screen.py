@@ -67,7 +67,7 @@ class Bars:
 
 def outcomes_table(outcomes: Sequence[Outcome]) -> Table:
     """Print a line for each batch: its effects, which sum to its total, and how fast it went."""
-    table = _table("What became of every batch")
+    table = _table("The outcome of every batch")
     table.show_footer = True
     table.add_column("batch", footer="all", no_wrap=True)
     jobs = [outcome.job for outcome in outcomes]

@@ -209,7 +209,9 @@ def transactions(oldest: facts.Transaction | None) -> Line:
     by = f"{oldest.application or 'a client without a name'} (pid {oldest.pid})"
     found = f"the oldest one has been open for {oldest.seconds:,.0f} s, by {by}"
     if oldest.seconds > _LONG_TRANSACTION_SECONDS:
-        advice = f"What it may see cannot be vacuumed. If nobody needs it: SELECT pg_terminate_backend({oldest.pid})"
+        advice = (
+            f"Rows that it may see cannot be vacuumed. If nobody needs it: SELECT pg_terminate_backend({oldest.pid})"
+        )
         return warn("transactions", found, advice)
     return ok("transactions", found)
 

@@ -101,7 +101,7 @@ CODES = (
     ),
     Code(
         name="WRONG_STATE",
-        meaning="What the call is about is in a state in which this cannot be done.",
+        meaning="The job, upload or webhook is in a state in which this cannot be done.",
         cause="It has moved on since the client looked: an upload was completed and takes no more parts, a webhook is "
         "disabled, a job has ended, or did not come as CSV, or another job is sending the items of a retry again.",
         remedy="Read its state anew and go on from there; the message names the state, or that job.",
@@ -121,8 +121,8 @@ CODES = (
         cause="A job is deleted with its errors and results some days after its end (`SLUICE_JOB_RETENTION_DAYS`, 30 "
         "by default), and so is its upload. An upload is deleted if no part came for 24 hours. Such an id is known "
         "for 90 days more; after that it is `NOT_FOUND`.",
-        remedy="Do not ask again. What the job has written stays. Begin another upload in place of one that is gone; "
-        "leave `after` out if it names a job that is gone, since that has ended.",
+        remedy="Do not ask again. The rows that the job has written stay. Begin another upload in place of one that is "
+        "gone; leave `after` out if it names a job that is gone, since that has ended.",
         message="The job 'job_01985f0cf2d27b5c8d6a1f0e2b3c4d5e' ended so long ago that it was deleted, with its "
         "errors and results",
     ),

@@ -1,4 +1,4 @@
-"""Codes of jobs that failed: each stands in the `error` of its job. What the job had done before stays."""
+"""Codes of jobs that failed: each stands in the `error` of its job. The rows that the job had written before stay."""
 
 from app.openapi.codes.code import Code
 
