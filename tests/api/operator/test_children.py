@@ -130,6 +130,13 @@ def test_a_patched_row_is_shown_and_patched_again_as_json(api: Api, run: Run, re
     assert (last["effects"], data(api.get("/entities/p1"))["data"]["email"]) == (effects(created=2), "c")
 
 
+def test_a_patched_row_of_an_aborted_child_is_sent_again_as_patched(api: Api, run: Run, retry: Run) -> None:
+    job = run(b"externalId,entityType,email\np1,ghost,a\np2,ghost,b\n", "entities?atomic=true", CSV)
+    child = retry(job, patch={"0": {"entityType": "player"}})
+    assert child["effects"] == effects(failed=1, unprocessed=1)
+    assert retry(child, "unprocessed")["effects"] == effects(created=1)
+
+
 def test_a_row_that_looks_like_an_object_is_sent_again_as_a_row(api: Api, run: Run, retry: Run) -> None:
     job = run(b'externalId\n{"externalId":"p1"}\n{"a"}\n', "entities?entityType=ghost", CSV)
     assert told(retry(job)) == told(job)
