@@ -130,7 +130,7 @@ def test_a_patched_row_is_shown_and_patched_again_as_json(api: Api, run: Run, re
     assert (last["effects"], data(api.get("/entities/p1"))["data"]["email"]) == (effects(created=2), "c")
 
 
-def test_a_patched_row_of_an_aborted_child_is_sent_again_as_patched(api: Api, run: Run, retry: Run) -> None:
+def test_a_patched_row_of_an_aborted_child_is_sent_again_as_patched(run: Run, retry: Run) -> None:
     job = run(b"externalId,entityType,email\np1,ghost,a\np2,ghost,b\n", "entities?atomic=true", CSV)
     child = retry(job, patch={"0": {"entityType": "player"}})
     assert child["effects"] == effects(failed=1, unprocessed=1)
