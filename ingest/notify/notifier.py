@@ -4,9 +4,7 @@ A notification is a hint, and Postgres holds the truth: the sweeper notifies aga
 lost.
 """
 
-import os
 import queue
-import threading
 import time
 from uuid import UUID
 
@@ -17,6 +15,7 @@ from ingest import faultpoints
 from ingest.ids import JOB, spell
 from ingest.notify.broker import JOBS, RUN_JOB
 from ingest.notify.listener import channel_name
+from ingest.notify.process_thread import ProcessThread
 from ingest.notify.redis_client import redis_client
 
 # Notifications that wait for the publisher: some seconds' worth. If more wait, the broker hangs; those beyond are
@@ -47,8 +46,7 @@ class Notifier:
     def __init__(self, app: Celery, redis_url: str) -> None:
         self._app = app
         self._redis = redis_client(redis_url)
-        self._pid = 0
-        self._lock = threading.Lock()
+        self._thread = ProcessThread("notifier", self._publish, self._renew)
         self._waiting: queue.SimpleQueue[tuple[UUID, bool] | None] = queue.SimpleQueue()
         self._unsent: set[UUID] = set()
         self._ending = False
@@ -61,7 +59,7 @@ class Notifier:
             force_message: send a message even if a worker is listening. The listener may be a worker that hangs, or a
                 stranger's client; and a worker that drains the queue leaves jobs alone that others had begun.
         """
-        self._start_after_fork()
+        self._thread.start()
         if self._waiting.qsize() < _MOST_WAITING:
             self._waiting.put((job_id, force_message))
         else:
@@ -69,7 +67,7 @@ class Notifier:
 
     def close(self) -> None:
         """End the thread, once it has sent what waits, and close its connections."""
-        if self._pid == os.getpid():
+        if self._thread.is_started:
             self._ending = True
             self._waiting.put(None)
 
@@ -83,14 +81,8 @@ class Notifier:
         if len(self._unsent) < _MOST_WAITING:
             self._unsent |= job_ids
 
-    def _start_after_fork(self) -> None:
-        if self._pid == os.getpid():
-            return
-        with self._lock:
-            if self._pid != os.getpid():
-                self._waiting = queue.SimpleQueue()
-                threading.Thread(target=self._publish, name="notifier", daemon=True).start()
-                self._pid = os.getpid()
+    def _renew(self) -> None:
+        self._waiting = queue.SimpleQueue()
 
     def _publish(self) -> None:
         while True:

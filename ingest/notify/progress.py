@@ -5,9 +5,7 @@ process that runs jobs reads these ids now and then, and publishes the id of a j
 nobody watches costs next to nothing.
 """
 
-import os
 import queue
-import threading
 import time
 from collections.abc import Collection
 from typing import Any
@@ -16,6 +14,7 @@ from uuid import UUID
 import redis
 import structlog
 
+from ingest.notify.process_thread import ProcessThread
 from ingest.notify.redis_client import redis_client
 
 # The ids of watched jobs are read at most so often, and only while jobs move; a job that is watched from now on is told
@@ -49,8 +48,7 @@ class Progress:
 
     def __init__(self, redis_url: str) -> None:
         self._redis = redis_client(redis_url)
-        self._pid = 0
-        self._lock = threading.Lock()
+        self._thread = ProcessThread("progress", self._publish, self._renew)
         self._waiting: queue.SimpleQueue[Collection[UUID]] = queue.SimpleQueue()
         self._watched: frozenset[UUID] = frozenset()
         self._read_at = 0.0
@@ -65,18 +63,12 @@ class Progress:
         if now < self._read_at and self._watched.isdisjoint(job_ids):
             return
         self._read_at = max(self._read_at, now + _READ_EVERY_SECONDS)
-        self._start_after_fork()
+        self._thread.start()
         if self._waiting.qsize() < _MOST_WAITING:
             self._waiting.put(job_ids)
 
-    def _start_after_fork(self) -> None:
-        if self._pid == os.getpid():
-            return
-        with self._lock:
-            if self._pid != os.getpid():
-                self._waiting = queue.SimpleQueue()
-                threading.Thread(target=self._publish, name="progress", daemon=True).start()
-                self._pid = os.getpid()
+    def _renew(self) -> None:
+        self._waiting = queue.SimpleQueue()
 
     def _publish(self) -> None:
         read_next = 0.0
