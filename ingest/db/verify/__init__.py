@@ -1,8 +1,8 @@
 """Invariants of the stored data. Each is a query that finds the rows that break it.
 
     check              the type of a check
-    jobs rows stuck    checks of a job's sums, of rows that belong together, and of jobs that do not move
-    families           checks of retries
+    jobs rows stuck    checks of a job's counts and times, of rows that belong together, and of jobs that do not move
+    blocks families    checks of a job's blocks, and of retries
     uploads            checks of uploads and their parts
     gone               check of the ids of jobs that retention has deleted
     text               check of JSON that cannot be read back
@@ -18,7 +18,7 @@ from uuid import UUID
 
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
-from ingest.db.verify import families, gone, jobs, rows, stuck, text, uploads, webhooks
+from ingest.db.verify import blocks, families, gone, jobs, rows, stuck, text, uploads, webhooks
 from ingest.db.verify.check import Check
 from ingest.errors import TryAgain
 from ingest.ids import spell
@@ -27,7 +27,7 @@ __all__ = ["CHECKS", "MOST_FOUND", "OPERATIONAL", "Check", "Example", "Result", 
 
 # First what does not move: those checks ask pg_stat_activity, which shows the moment and not the snapshot's.
 CHECKS = (
-    *(*stuck.CHECKS, *jobs.CHECKS, *families.CHECKS, *uploads.CHECKS, *gone.CHECKS),
+    *(*stuck.CHECKS, *jobs.CHECKS, *blocks.CHECKS, *families.CHECKS, *uploads.CHECKS, *gone.CHECKS),
     *(*webhooks.CHECKS, *rows.CHECKS, *text.CHECKS),
 )
 

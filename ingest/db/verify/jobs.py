@@ -1,94 +1,27 @@
-"""Invariants of jobs, their blocks, item errors and keys: promises 2 and 4, as they stand in the tables."""
+"""Invariants of jobs, their item errors and keys: promises 2 and 4, as they stand in the tables."""
 
 from ingest.db.tenants.idempotency import LIFE
 from ingest.db.verify.check import Check
 from ingest.ids import JOB
 from ingest.jobs import MOST_TRIAL_ERRORS_KEPT, MOST_WARNINGS_KEPT, TRIAL
 
-_RECOUNT = (
-    "What was written stands in entities, events and states, but do not trust this job's counts. Have its client "
+RECOUNT = (
+    "The rows that were written stand in entities, events and states, but do not trust this job's counts. Have its client "
     "send the batch again: entities and states then end as sent; for events, compare them with what is stored first"
 )
 REPORT = "keep a copy of the job's rows (jobs, job_blocks, job_errors, job_warnings) and report it"
-
-# The blocks of an upload are numbered into its job, and counted, when it is completed; `uploads` looks at them before.
-_NOT_UPLOADED = "NOT EXISTS (SELECT FROM uploads u WHERE u.job_id = {} AND u.status = 'open')"
 
 EFFECTS_SUM = Check(
     name="job_effects_sum",
     invariant="Every item of a job has exactly one effect: none is below zero, and they sum to its total",
     wrong="jobs whose effects do not sum to their total",
-    advice=_RECOUNT,
+    advice=RECOUNT,
     prefix=JOB,
     query="""
 SELECT id, concat('effects ', created + updated + unchanged + duplicate + failed + unprocessed, ', total ', total)
 FROM jobs
 WHERE total <> created + updated + unchanged + duplicate + failed + unprocessed
    OR least(created, updated, unchanged, duplicate, failed, unprocessed) < 0
-""",
-)
-
-BLOCKS_SUM = Check(
-    name="job_blocks_sum",
-    invariant="The items of a job's blocks sum to its total, but where it checks stored rows and counts them",
-    wrong="jobs whose blocks do not hold as many items as their total",
-    advice="Part of the stored batch is gone or stands twice. Cancel the job if it has not ended "
-    "(`sluice jobs cancel`), and have its client send the batch again",
-    prefix=JOB,
-    query=f"""
-SELECT j.id, concat('items ', coalesce(b.items, 0), ', total ', j.total)
-FROM jobs j
-LEFT JOIN (SELECT job_id, sum(items) AS items FROM job_blocks GROUP BY job_id) b ON b.job_id = j.id
-WHERE coalesce(b.items, 0) <> j.total AND j.kind <> '{TRIAL}' AND {_NOT_UPLOADED.format("j.id")}
-""",
-)
-
-BLOCKS_FOLLOW = Check(
-    name="job_blocks_follow",
-    invariant="A job's blocks follow one another from item 0 on, with no gap and no overlap",
-    wrong="jobs whose blocks leave a gap or overlap",
-    advice="The indexes of this job's item errors cannot be trusted: " + REPORT,
-    prefix=JOB,
-    query=f"""
-SELECT job_id, concat('block ', min(no))
-FROM (SELECT job_id, no, first_index,
-             row_number() OVER earlier - 1 AS expected_no,
-             coalesce(sum(items) OVER (earlier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS expected_index
-      FROM job_blocks WINDOW earlier AS (PARTITION BY job_id ORDER BY no)) b
-WHERE (no <> expected_no OR first_index <> expected_index
-         AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = b.job_id AND j.options ? 'picked'))
-  AND {_NOT_UPLOADED.format("b.job_id")}
-GROUP BY job_id
-""",
-)
-
-BLOCKS_OPEN = Check(
-    name="job_blocks_open",
-    invariant="A job's blocks_open is the number of its open blocks",
-    wrong="jobs that count another number of open blocks than they have",
-    advice="The job ends too early or never. Cancel it if it has not ended (`sluice jobs cancel`), and have its client "
-    "send the batch again",
-    prefix=JOB,
-    query=f"""
-SELECT j.id, concat('blocks_open ', j.blocks_open, ', open blocks ', coalesce(b.open, 0))
-FROM jobs j
-LEFT JOIN (SELECT job_id, count(*) AS open FROM job_blocks WHERE open GROUP BY job_id) b ON b.job_id = j.id
-WHERE coalesce(b.open, 0) <> j.blocks_open AND {_NOT_UPLOADED.format("j.id")}
-""",
-)
-
-CLOSED_PROCESSED = Check(
-    name="job_closed_processed",
-    invariant="The items of a job's closed blocks are those that it counts as processed, but in atomic and trial ones",
-    wrong="jobs that count another number of processed items than their closed blocks hold",
-    advice=_RECOUNT,
-    prefix=JOB,
-    query=f"""
-SELECT j.id, concat('processed ', j.total - j.unprocessed, ', items of closed blocks ', coalesce(b.items, 0))
-FROM jobs j
-LEFT JOIN (SELECT job_id, sum(items) AS items FROM job_blocks WHERE NOT open GROUP BY job_id) b ON b.job_id = j.id
-WHERE coalesce(b.items, 0) <> j.total - j.unprocessed AND j.error_code IS DISTINCT FROM 'ATOMIC_ABORTED'
-  AND j.kind <> '{TRIAL}'
 """,
 )
 
@@ -201,30 +134,6 @@ WHERE j.ended_at IS NULL
 """,
 )
 
-PAYLOAD_LOST = Check(
-    name="job_payload_lost",
-    invariant="An open block has its payload",
-    wrong="jobs with an open block whose payload is gone",
-    advice="These items were accepted and are lost. Cancel the job if it has not ended (`sluice jobs cancel`), and "
-    "have its client send the batch again",
-    prefix=JOB,
-    query="""
-SELECT job_id, concat('block ', min(no)) FROM job_blocks WHERE open AND payload = '' GROUP BY job_id
-""",
-)
-
-PAYLOAD_KEPT = Check(
-    name="job_payload_kept",
-    invariant="A closed block has no payload any more, unless its job only validated it",
-    wrong="jobs with a closed block that still has its payload",
-    advice="What the client sent is kept longer than it should be, until the job is purged: " + REPORT,
-    prefix=JOB,
-    query="""
-SELECT b.job_id, concat('block ', min(b.no)) FROM job_blocks b JOIN jobs j ON j.id = b.job_id
-WHERE NOT b.open AND b.payload <> '' AND (j.options ? 'validate_only') IS NOT TRUE GROUP BY b.job_id
-""",
-)
-
 # A second of tolerance: times come from the starts of transactions and from the clock, which may be set back a little.
 PROGRESS = Check(
     name="job_progress",
@@ -304,10 +213,6 @@ WHERE t.first < j.created_at - interval '1 second'
 
 CHECKS = (
     EFFECTS_SUM,
-    BLOCKS_SUM,
-    BLOCKS_FOLLOW,
-    BLOCKS_OPEN,
-    CLOSED_PROCESSED,
     ERRORS_FAILED,
     HAD_ERRORS,
     ERRORS_WITHIN,
@@ -316,8 +221,6 @@ CHECKS = (
     UNFINISHED,
     ENDED_AT,
     ANNOUNCED_EARLY,
-    PAYLOAD_LOST,
-    PAYLOAD_KEPT,
     PROGRESS,
     ON_HOLD,
     TIMELINE,
