@@ -6,7 +6,7 @@ from ingest.ids import JOB
 from ingest.jobs import MOST_TRIAL_ERRORS_KEPT, MOST_WARNINGS_KEPT, TRIAL
 
 RECOUNT = (
-    "The rows that were written stand in entities, events and states, but do not trust this job's counts. Have its client "
+    "The written rows are in entities, events and states, but do not trust this job's counts. Have its client "
     "send the batch again: entities and states then end as sent; for events, compare them with what is stored first"
 )
 REPORT = "keep a copy of the job's rows (jobs, job_blocks, job_errors, job_warnings) and report it"
