@@ -20,7 +20,7 @@ from ingest.crypto import MasterKeys
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
 from ingest.db.webhooks import sending
-from ingest.db.webhooks.sending import Claim, Mark
+from ingest.db.webhooks.sending import Claim, Mark, Room
 from ingest.engine import webhooks as engine
 from ingest.errors import DatabaseError, SecretUnreadable
 from ingest.settings import Settings
@@ -31,7 +31,15 @@ from ingest.webhooks.sending import Answer, Sender
 _ROUND_SECONDS = 0.5
 
 # Tries at the same time. A thread that waits for a receiver costs hardly anything.
-_MOST_TRIES = 64
+MOST_TRIES = 512
+
+# Lanes that are known to be slow have places of their own, so that receivers which hang, however many they are, hold up
+# one another and nobody else. A lane is slow once a try has lasted so long, until one is over sooner. A process keeps
+# slow lanes in mind, so many at most, and learns them anew after its start.
+MOST_SLOW = 128
+_MOST_SWIFT = MOST_TRIES - MOST_SLOW
+_SLOW_SECONDS = 5.0
+_MOST_KNOWN = 10_000
 
 # A receiver that wants no further message: RFC 9110 section 15.5.11, and Standard Webhooks.
 _GONE = 410
@@ -47,18 +55,22 @@ class Webhooks:
     Args:
         settings: the master keys.
         sender: makes the tries.
+        slow_seconds: a try that lasts so long makes its lane a slow one.
 
     Attributes:
         moved: set whenever a try has ended, so that its outcome can be marked.
+        slow: lanes whose last try was slow, in the order in which they became so.
     """
 
-    def __init__(self, settings: Settings, sender: Sender) -> None:
+    def __init__(self, settings: Settings, sender: Sender, *, slow_seconds: float = _SLOW_SECONDS) -> None:
         self._keys = MasterKeys.parse(settings.master_keys)
         self._sender = sender
-        self._threads = ThreadPoolExecutor(_MOST_TRIES, thread_name_prefix="try")
+        self._threads = ThreadPoolExecutor(MOST_TRIES, thread_name_prefix="try")
         self._ended: queue.SimpleQueue[Mark] = queue.SimpleQueue()
         self._unmarked: list[Mark] = []
         self._under_way: dict[tuple[UUID, int], Claim] = {}
+        self._slow_milliseconds = slow_seconds * 1000
+        self.slow: dict[UUID, None] = {}
         self.moved = threading.Event()
 
     @property
@@ -86,15 +98,30 @@ class Webhooks:
             conn.commit()
             _log(outcome, disabled=disabled)
             self._under_way.pop((outcome.claim.id, outcome.claim.number), None)
+            self.learn(outcome)
             del self._unmarked[0]
             count += 1
         return count
 
+    def learn(self, outcome: Mark) -> None:
+        """Keep in mind that a lane is slow, or is so no more."""
+        if outcome.milliseconds is None:
+            return
+        lane = outcome.claim.lane
+        self.slow.pop(lane, None)
+        if outcome.milliseconds >= self._slow_milliseconds:
+            self.slow[lane] = None
+            if len(self.slow) > _MOST_KNOWN:
+                del self.slow[next(iter(self.slow))]
+
     def _begin(self, conn: Connection) -> int:
-        room = _MOST_TRIES - self.under_way
-        if room <= 0:
+        under_way = list(self._under_way.values())
+        slow = sum(claim.lane in self.slow for claim in under_way)
+        free = MOST_TRIES - len(under_way)  # less than both have, while tries of a lane that has changed are under way
+        room = Room(min(free, _MOST_SWIFT - (len(under_way) - slow)), min(free, MOST_SLOW - slow))
+        if room.swift <= 0 and room.slow <= 0:
             return 0
-        claims = sending.claim(conn, under_way=list(self._under_way.values()), room=room)
+        claims = sending.claim(conn, under_way=under_way, room=room, slow=list(self.slow))
         bodies = engine.compose(conn, [claim for claim in claims if not claim.closed])
         sending.keep_bodies(conn, bodies)
         conn.commit()

@@ -131,8 +131,7 @@ _BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], object], Callable[[Conn
     "deliveries": (_deliveries_of_deleted, lambda conn: purging.purge_deliveries(conn, limit=_LIMIT)),
     "tests of webhooks": (_old_deliveries, lambda conn: purging.purge_tests(conn, days=1, limit=_LIMIT)),
     "webhooks": (_deleted_webhooks, lambda conn: purging.purge_webhooks(conn, limit=_LIMIT)),
-    # A tenant alone gets half of the room.
-    "messages": (_old_deliveries, lambda conn: len(sending.claim(conn, under_way=[], room=2 * _LIMIT - 1))),
+    "messages": (_old_deliveries, lambda conn: len(sending.claim(conn, under_way=[], room=sending.Room(32 * _LIMIT)))),
     "jobs": (_ended_jobs, lambda conn: retention.purge_jobs(conn, days=1, limit=_LIMIT)),
     "gone ids": (_gone_jobs, lambda conn: gone.forget(conn, limit=_LIMIT)),
     "template versions": (_replaced_versions, lambda conn: retention.purge_template_versions(conn, limit=_LIMIT)),

@@ -109,7 +109,7 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
         assert retention.purge_jobs(conn, days=30, limit=1) == 1
         store_part(conn, new_upload(conn, owner), 1, json.dumps(entity(1)).encode() + b"\n")
         idempotency.remember(conn, key, sha256(b"").digest(), Answer(public_id=uuid7(), action="created"))
-        assert sending.claim(conn, under_way=[], room=2)
+        assert sending.claim(conn, under_way=[], room=sending.Room(2))
 
 
 @pytest.fixture

@@ -78,8 +78,11 @@ def receiving(wrap: Callable[[ThreadingHTTPServer], str] | None = None, *, port:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 1_000  # connections that come at once: the kernel drops what finds no room, for seconds
+
+    server = Server(("127.0.0.1", port), Handler)
     server.handle_error = lambda *_: None  # type: ignore[method-assign] # a sender that has hung up is no news
     url = wrap(server) if wrap else f"http://127.0.0.1:{server.server_address[1]}/hook"
     receiver = Receiver(url)

@@ -22,6 +22,25 @@ LEASE_SECONDS = 60
 MOST_OF_LANE = 8
 MOST_OF_TENANT = 16
 
+# A tenant gets one place, and one more for each so many that are left: many tenants leave places to those after them.
+_LEFT_A_PLACE = 32
+
+# A claim takes so many at most, since it composes them one by one in its transaction; the next one follows at once.
+_MOST_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The number of messages that a process could send beside those that are under way.
+
+    Attributes:
+        swift: to lanes that are not known to be slow.
+        slow: to slow lanes.
+    """
+
+    swift: int
+    slow: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -54,10 +73,10 @@ class Claim:
 
 
 # Lanes are few, so the index is read from lane to lane, each time by one look-up. A lane gets the room that it has
-# left, and so does a tenant; tenants with little under way come first. A tenant takes no more than is left for others
-# after it, so four tenants whose receivers all hang leave at least 8 of 64 threads to the others. Messages are locked
-# once they are chosen, so that a claim writes to no row that it leaves; a message that another process has claimed
-# meanwhile is due no more.
+# left, and so does a tenant; tenants with little under way come first, and the more is under way, the less a tenant
+# takes. Slow lanes have places of their own, and count apart: what is slow takes no place of what is not, be it of the
+# same tenant. Messages are locked once they are chosen, so that a claim writes to no row that it leaves; a message that
+# another process has claimed meanwhile is due no more.
 _CLAIM = f"""
 WITH RECURSIVE lane AS (
     (SELECT lane FROM webhook_deliveries WHERE next_at IS NOT NULL ORDER BY lane LIMIT 1)
@@ -66,24 +85,26 @@ WITH RECURSIVE lane AS (
             ORDER BY d.lane LIMIT 1)
     FROM lane WHERE lane.lane IS NOT NULL
 ), under_way AS MATERIALIZED (
-    SELECT * FROM unnest(%(lanes)s::uuid[], %(tenant_ids)s::integer[]) AS u (lane, tenant_id)
+    SELECT lane, tenant_id, lane = ANY (%(slow)s::uuid[]) AS slow
+    FROM unnest(%(lanes)s::uuid[], %(tenant_ids)s::integer[]) AS u (lane, tenant_id)
 ), due AS MATERIALIZED (
-    SELECT d.id, d.seq, d.tenant_id, d.next_at
+    SELECT d.id, d.seq, d.tenant_id, d.next_at, lane.lane = ANY (%(slow)s::uuid[]) AS slow
     FROM lane CROSS JOIN LATERAL (
         SELECT d.id, d.seq, d.tenant_id, d.next_at FROM webhook_deliveries d
         WHERE d.lane = lane.lane AND d.next_at <= now()
         ORDER BY d.next_at, d.seq
         LIMIT greatest(0, {MOST_OF_LANE} - (SELECT count(*) FROM under_way u WHERE u.lane = lane.lane))) d
 ), ranked AS (
-    SELECT id, next_at,
-           row_number() OVER (PARTITION BY tenant_id ORDER BY next_at, seq)
-               + (SELECT count(*) FROM under_way u WHERE u.tenant_id = due.tenant_id) AS place
+    SELECT id, next_at, slow, CASE WHEN slow THEN %(slow_room)s ELSE %(room)s END AS room,
+           row_number() OVER (PARTITION BY tenant_id, slow ORDER BY next_at, seq)
+               + (SELECT count(*) FROM under_way u WHERE u.tenant_id = due.tenant_id AND u.slow = due.slow) AS place
     FROM due
 ), shared AS (
-    SELECT id, place, row_number() OVER (ORDER BY place, next_at, id) AS taken FROM ranked
-    WHERE place <= {MOST_OF_TENANT}
+    SELECT id, slow, place, room - row_number() OVER (PARTITION BY slow ORDER BY place, next_at, id) AS left_over
+    FROM ranked WHERE place <= {MOST_OF_TENANT}
 ), chosen AS MATERIALIZED (
-    SELECT id FROM shared WHERE place <= %(room)s - taken + 1 ORDER BY taken LIMIT %(room)s
+    SELECT id FROM shared WHERE left_over >= 0 AND place <= 1 + left_over / {_LEFT_A_PLACE}
+    ORDER BY slow, left_over DESC LIMIT {_MOST_AT_ONCE}
 ), locked AS MATERIALIZED (
     SELECT d.id FROM webhook_deliveries d WHERE d.id = ANY (ARRAY(SELECT id FROM chosen)) AND d.next_at <= now()
     FOR UPDATE SKIP LOCKED
@@ -105,18 +126,21 @@ FROM claimed c JOIN webhooks w ON w.id = c.webhook_id ORDER BY c.seq
 """
 
 
-def claim(conn: Connection, *, under_way: Sequence[Claim], room: int) -> list[Claim]:
+def claim(conn: Connection, *, under_way: Sequence[Claim], room: Room, slow: Sequence[UUID] = ()) -> list[Claim]:
     """Claim messages that are due, for LEASE_SECONDS each.
 
     Args:
         conn: an open transaction; the caller sends once it is committed.
         under_way: what this process sends already.
         room: how many more it could send, of which a tenant gets what its share is.
+        slow: lanes that are known to be slow.
     """
     values = {
         "lanes": [claim.lane for claim in under_way],
         "tenant_ids": [claim.tenant_id for claim in under_way],
-        "room": room,
+        "room": room.swift,
+        "slow_room": room.slow,
+        "slow": list(slow),
     }
     with conn.cursor(row_factory=class_row(Claim)) as cursor:
         return cursor.execute(_CLAIM, values).fetchall()

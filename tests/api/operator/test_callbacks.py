@@ -9,7 +9,7 @@ import pytest
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.webhooks import sending
-from ingest.db.webhooks.sending import Claim
+from ingest.db.webhooks.sending import Claim, Room
 from ingest.engine import webhooks as engine
 from tests.api.conftest import Api, data, refused
 from tests.support.factories import MASTER_KEYS, entity
@@ -21,7 +21,7 @@ _LINES = msgspec.json.encode(entity()) + b"\n"
 
 def claimed(pool: Pool) -> list[Claim]:
     with transaction(pool) as conn:
-        return sending.claim(conn, under_way=[], room=100)
+        return sending.claim(conn, under_way=[], room=Room(100))
 
 
 def secrets(claim: Claim) -> list[str]:

@@ -12,7 +12,7 @@ from app import create_app
 from app.http.services import Services
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.webhooks import sending
-from ingest.db.webhooks.sending import Mark
+from ingest.db.webhooks.sending import Mark, Room
 from ingest.settings import Settings
 from ingest.webhooks.message import EVENTS
 from tests.api.conftest import TIME, Api, data, refused, walk
@@ -38,7 +38,7 @@ def made(api: Api, **form: Any) -> dict[str, Any]:
 def try_all(pool: Pool, **outcome: Any) -> int:
     """Claim what is due and mark each as delivered, or as told. Return how many."""
     with transaction(pool) as conn:
-        claims = sending.claim(conn, under_way=[], room=100)
+        claims = sending.claim(conn, under_way=[], room=Room(100))
         for claim in claims:
             told = {"status": 204, "milliseconds": 5, "error": None, "pause": None, "failed": False, **outcome}
             sending.mark(conn, Mark(claim, **told))
