@@ -24,6 +24,12 @@ from ingest.webhooks.urls import Target
 # All of a try: the look-up of the name, connecting, TLS, sending, and the head of the answer.
 TIMEOUT_SECONDS = 15.0
 
+# Of an answer so much is read: a flood of answers `100 Continue`, which have no end, would keep a processor busy.
+_MOST_READ_BYTES = 256 * 1024
+
+# The network waits as often as the receiver makes room, each time anew. In pieces, each wait ends with the try.
+_PIECE_BYTES = 4_096
+
 # A name may have many addresses, of which the first ones are tried.
 _MOST_ADDRESSES = 4
 
@@ -220,17 +226,23 @@ class _Pinned(httpcore2.NetworkBackend):
 
 
 class _Bounded(httpcore2.NetworkStream):
-    """A stream of which each wait ends with the try: a receiver that trickles bytes gains no time by it."""
+    """A stream of which each wait ends with the try: to trickle bytes, or to read few, gains a receiver no time."""
 
     def __init__(self, stream: httpcore2.NetworkStream, deadline: float) -> None:
         self._stream = stream
         self._deadline = deadline
+        self._read_bytes = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 # the deadline stands for it
-        return self._stream.read(max_bytes, _left(self._deadline))
+        found = self._stream.read(max_bytes, _left(self._deadline))
+        self._read_bytes += len(found)
+        if self._read_bytes > _MOST_READ_BYTES:
+            raise httpcore2.RemoteProtocolError("its head has no end")
+        return found
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 # likewise
-        self._stream.write(buffer, _left(self._deadline))
+        for begin in range(0, len(buffer), _PIECE_BYTES):
+            self._stream.write(buffer[begin : begin + _PIECE_BYTES], _left(self._deadline))
 
     def close(self) -> None:
         self._stream.close()

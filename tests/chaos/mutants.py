@@ -78,8 +78,8 @@ MUTANTS = (
         (
             (
                 "ingest/webhooks/sending.py",
-                "return self._stream.read(max_bytes, _left(self._deadline))",
-                "return self._stream.read(max_bytes, 5)",
+                "found = self._stream.read(max_bytes, _left(self._deadline))",
+                "found = self._stream.read(max_bytes, 5)",
             ),
         ),
         (f"{_SENDING}::test_a_receiver_that_trickles_gains_no_time",),

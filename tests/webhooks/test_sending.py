@@ -150,6 +150,56 @@ def test_a_receiver_that_trickles_gains_no_time(begin: bytes, endless: bytes) ->
         receiver.close()
 
 
+def test_a_flood_of_informational_answers_ends_the_try() -> None:
+    hung_up = threading.Event()
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with closing(connection):
+                try:
+                    while True:
+                        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000)
+                except OSError:
+                    hung_up.set()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        answer = send(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout_seconds=60.0)
+        thread.join()
+    assert answer.error == "its answer is no HTTP: its head has no end"
+    assert hung_up.is_set()
+
+
+class Reluctant(httpcore2.NetworkStream):
+    """Takes a message and says nothing; notes how much it was to take at a time."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        assert timeout is not None
+        self.taken.append(len(buffer))
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 # as of the base
+        return b""
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_large_message_is_written_in_pieces_that_each_have_the_deadline() -> None:
+    stream = Reluctant()
+
+    class Network(httpcore2.NetworkBackend):
+        def connect_tcp(self, *_: Any, **__: Any) -> httpcore2.NetworkStream:
+            return stream
+
+    sender(network=Network()).send("http://127.0.0.1:9/", {}, b"x" * 100_000)
+    assert max(stream.taken) <= 4_096
+    assert sum(stream.taken) > 100_000
+
+
 def test_the_body_of_an_answer_is_not_read(receiver: Receiver) -> None:
     hung_up = threading.Event()
 
