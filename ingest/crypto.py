@@ -78,11 +78,11 @@ class MasterKeys:
         kid, _, text = stored.partition(":")
         if kid not in self.keys:
             raise SecretUnreadable(f'SLUICE_MASTER_KEYS has no key "{kid}", which the secret was encrypted under')
-        sealed = base64.b64decode(text)
         cipher = AESGCM(_derived(self.keys[kid], tenant_id, purpose))
         try:
+            sealed = base64.b64decode(text)
             return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _context(kid, tenant_id, purpose))
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             message = f'The secret cannot be decrypted: it was changed, or the master key "{kid}" is another than then'
             raise SecretUnreadable(message) from None
 

@@ -151,7 +151,7 @@ class Webhooks:
             log.warning(
                 "webhook_secret_unreadable", webhook=ids.spell(ids.WEBHOOK, claim.webhook_id), error=error.message
             )
-            return _fault(claim, "its secret cannot be decrypted")
+            return _fault(claim, "its secret cannot be decrypted: have its master key put back, or rotate it")
         headers = message.headers(ids.spell(ids.MESSAGE, claim.id), datetime.now(UTC), body, secrets)
         answer = self._sender.send(claim.url, headers, body)
         faultpoints.passing("webhook.sent")

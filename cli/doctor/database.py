@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from cli.doctor.line import Line, amount, clocks, fail, ok, warn
+from ingest.crypto import MasterKeys
 from ingest.db import doctor as facts
 from ingest.db.connection.errors import translated
 from ingest.db.connection.migrate import pending
 from ingest.db.connection.pool import WORKER, Connection, connect
 from ingest.db.connection.session import unfit
 from ingest.db.connection.unreachable import advice_for
+from ingest.engine.webhooks import is_readable
 from ingest.errors import DatabaseError, Unavailable
-from ingest.ids import JOB, spell
+from ingest.ids import JOB, WEBHOOK, spell
 from ingest.settings import Settings
 
 _OLDEST_VERSION = 150000
@@ -36,6 +38,7 @@ _LONG_TRANSACTION_SECONDS = 600
 _LATE_SECONDS = 60
 
 _LARGEST = 3
+_SHOWN_SECRETS = 3
 
 
 def examine(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
@@ -80,6 +83,11 @@ def _examined(conn: Connection, settings: Settings) -> Iterator[Line]:
             "webhooks",
             lambda conn: (facts.sessions(conn), facts.message_lag(conn)),
             lambda found: webhooks(*found, lent=conn.lent),
+        ),
+        (
+            "webhook secrets",
+            facts.webhook_secrets,
+            lambda found: webhook_secrets(found, MasterKeys.parse(settings.master_keys)),
         ),
         ("waiting", facts.waiting, waiting),
         ("jobs", facts.jobs_by_state, jobs),
@@ -257,6 +265,22 @@ def webhooks(sessions: facts.Sessions, lag: float | None, *, lent: bool) -> Line
         advice = "Read the log of `webhooks`; if it is busy, start another one"
         return warn("webhooks", found, advice)
     return ok("webhooks", f"{sessions.webhooks} connected, and no message waits to be sent")
+
+
+def webhook_secrets(stored: list[facts.StoredSecret], keys: MasterKeys) -> Line:
+    """Check that the master keys can decrypt what signs messages to webhooks."""
+    lost = [found for found in stored if not is_readable(keys, found.tenant_id, found.secret)]
+    if lost:
+        named = ", ".join(spell(WEBHOOK, found.webhook_id) for found in lost[:_SHOWN_SECRETS])
+        more = ", …" if len(lost) > _SHOWN_SECRETS else ""
+        advice = (
+            "Their messages wait, and are given up after three days. Put the former key back into SLUICE_MASTER_KEYS, "
+            "for `webhooks` too, or rotate these webhooks and tell their receivers the new secrets"
+        )
+        return fail(
+            "webhook secrets", f"no master key decrypts {len(lost):,} of {len(stored):,}: {named}{more}", advice
+        )
+    return ok("webhook secrets", f"the master keys decrypt all {len(stored):,}")
 
 
 def waiting(oldest: facts.Waiting | None) -> Line:

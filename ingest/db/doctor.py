@@ -228,6 +228,28 @@ def check_lag(conn: Connection) -> float | None:
     return conn.execute(_CHECK_LAG, (heads,)).fetchall()[0][0]  # type: ignore[return-value] # a float8
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """The encrypted secret of a webhook."""
+
+    webhook_id: UUID
+    tenant_id: int
+    secret: str
+
+
+# Callbacks are as many as jobs; of them, `webhooks` says in its log what it cannot sign.
+_SECRETS = """
+SELECT id AS webhook_id, tenant_id, secret FROM webhooks
+WHERE job_id IS NULL AND deleted_at IS NULL AND disabled_at IS NULL ORDER BY tenant_id LIMIT 10000
+"""
+
+
+def webhook_secrets(conn: Connection) -> list[StoredSecret]:
+    """Return the secrets of webhooks that messages are sent to, 10,000 at most, without those of callbacks."""
+    with conn.cursor(row_factory=class_row(StoredSecret)) as cursor:
+        return cursor.execute(_SECRETS).fetchall()
+
+
 def jobs_by_state(conn: Connection) -> dict[str, int]:
     """Return how many jobs are in each state that any is in."""
     return dict(conn.execute("SELECT status, count(*) FROM jobs GROUP BY status"))  # type: ignore[arg-type] # (text, bigint)

@@ -1,6 +1,7 @@
 """Webhooks: make them with their secrets, and compose the messages that they are sent."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from ingest.db.webhooks import registry
 from ingest.db.webhooks.registry import Webhook
 from ingest.db.webhooks.sending import Claim
 from ingest.engine.job_shape import INLINE_WARNINGS, job_without_errors
+from ingest.errors import SecretUnreadable
 from ingest.ids import uuid7
 from ingest.jobs import Callback, JobState
 from ingest.webhooks import message, urls
@@ -112,11 +114,29 @@ def _new_secret(keys: MasterKeys, tenant_id: int) -> tuple[str, str]:
 def signing_secrets(keys: MasterKeys, claim: Claim) -> list[str]:
     """Return the secrets that sign a message, the newest first.
 
+    A former secret that cannot be decrypted is left out: rotating is the way out where a master key was lost.
+
     Raises:
-        SecretUnreadable: one cannot be decrypted.
+        SecretUnreadable: the newest one cannot be decrypted.
     """
-    stored = [claim.secret, *([claim.former_secret] if claim.former_secret else [])]
-    return [keys.decrypt(text, tenant_id=claim.tenant_id, purpose=_PURPOSE).decode() for text in stored]
+    found = [_plain(keys, claim.tenant_id, claim.secret)]
+    if claim.former_secret:
+        with suppress(SecretUnreadable):
+            found.append(_plain(keys, claim.tenant_id, claim.former_secret))
+    return found
+
+
+def is_readable(keys: MasterKeys, tenant_id: int, stored: str) -> bool:
+    """True if the master keys can decrypt a secret of a tenant's webhook."""
+    try:
+        _plain(keys, tenant_id, stored)
+    except SecretUnreadable:
+        return False
+    return True
+
+
+def _plain(keys: MasterKeys, tenant_id: int, stored: str) -> str:
+    return keys.decrypt(stored, tenant_id=tenant_id, purpose=_PURPOSE).decode()
 
 
 def compose(conn: Connection, claims: Sequence[Claim]) -> dict[UUID, bytes]:

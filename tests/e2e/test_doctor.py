@@ -14,11 +14,13 @@ from cli import main
 from cli.doctor import broker, database, machine
 from cli.doctor.line import Level, clocks
 from cli.stack.running import running_servers
+from ingest.crypto import MasterKeys, generate
 from ingest.db import doctor as facts
 from ingest.db.connection.migrate import migrate
 from ingest.db.connection.pool import WORKER, connect, transaction
 from ingest.db.webhooks import deliveries, registry
-from ingest.ids import spell, uuid7
+from ingest.engine import webhooks as engine
+from ingest.ids import WEBHOOK, spell, uuid7
 from ingest.machine.disk import Room
 from ingest.notify.broker import celery_app
 from ingest.notify.notifier import Notifier
@@ -102,7 +104,7 @@ def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
             "database clock",
             "guards",
         ),
-        *("size", "vacuum", "transactions", "sweep", "workers", "webhooks", "waiting", "jobs"),
+        *("size", "vacuum", "transactions", "sweep", "workers", "webhooks", "webhook secrets", "waiting", "jobs"),
         *("broker", "broker memory", "broker clock", "queue"),
     }
     assert (seen.exit_code, seen.document["ok"], seen.document["fails"], seen.document["warnings"]) == (0, True, 0, 0)
@@ -317,6 +319,27 @@ def test_messages_that_nobody_sends_are_a_fail_and_late_ones_a_warning(doctor, p
     assert (level, "120 s" in found) == ("fail", True)
     with closing(connect(database_url, "sluice-webhooks")):
         assert doctor().level("webhooks") == "warn"
+
+
+def test_webhooks_whose_secret_no_master_key_decrypts_are_named(doctor, pool):
+    kept, lost = generate(), generate()
+    names = []
+    with transaction(pool) as conn:
+        tenant = make_tenant(conn)[0]
+        for keys in (kept, lost):
+            webhook, _ = engine.create(
+                conn,
+                MasterKeys.parse(keys),
+                tenant.id,
+                url="https://x.example",
+                events=EVENTS,
+                description=None,
+                allow_private=False,
+            )
+            names.append(spell(WEBHOOK, webhook.id))
+    assert doctor(SLUICE_MASTER_KEYS=f"{kept},{lost}")["webhook secrets"] == ("ok", "the master keys decrypt all 2")
+    level, found = doctor(SLUICE_MASTER_KEYS=kept)["webhook secrets"]
+    assert (level, found) == ("fail", f"no master key decrypts 1 of 2: {names[1]}")
 
 
 def test_jobs_that_wait_with_no_worker_connected_are_a_warning_and_then_a_fail(doctor, execute, database_url, job_id):

@@ -48,6 +48,12 @@ def test_a_secret_that_was_changed_can_not_be_decrypted() -> None:
         MasterKeys.parse(_OLD).decrypt(changed, tenant_id=1, purpose="webhook")
 
 
+@pytest.mark.parametrize("text", ["", "old:", "old:x", "old:eHh4"])
+def test_a_secret_that_is_none_can_not_be_decrypted(text: str) -> None:
+    with pytest.raises(SecretUnreadable):
+        MasterKeys.parse(_OLD).decrypt(text, tenant_id=1, purpose="webhook")
+
+
 def test_a_secret_under_another_id_of_the_same_key_can_not_be_decrypted() -> None:
     renamed = _OLD.replace("old", "renamed")
     with pytest.raises(SecretUnreadable):

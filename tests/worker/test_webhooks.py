@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from ingest import ids
-from ingest.crypto import MasterKeys
+from ingest.crypto import MasterKeys, generate
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.jobs import control
 from ingest.db.tenants.tenants import Tenant
@@ -37,6 +37,8 @@ from tests.support.receiver import Receiver, receiving, status
 from worker.webhooks import MOST_SLOW, MOST_TRIES, Webhooks
 
 Hook = Callable[..., tuple[Webhook, str]]
+
+_UNREADABLE = "its secret cannot be decrypted: have its master key put back, or rotate it"
 
 
 @pytest.fixture
@@ -538,11 +540,26 @@ def test_without_its_master_key_a_message_waits_and_counts_no_failure(
     ).fetchall()
     assert (failures, is_late) == (0, True)
     assert receiver.messages == []
-    assert errors_of(process, webhook) == ["its secret cannot be decrypted"]
+    assert errors_of(process, webhook) == [_UNREADABLE]
     make_due(observer)
     assert process.run() == 1
     receiver.messages[0].verify(secret)
     assert errors_of(process, webhook) == [None]
+
+
+def test_a_rotation_replaces_a_secret_whose_master_key_is_lost(
+    process: Process, receiver: Receiver, hook: Hook, end: Callable[[], UUID], settings: Settings, pool: Pool
+) -> None:
+    webhook, _ = hook(receiver.url)
+    other = dataclasses.replace(settings, master_keys=generate())
+    with transaction(pool) as conn:
+        _, secret = engine.rotate(conn, MasterKeys.parse(other.master_keys), webhook.tenant_id, webhook.id)
+    end()
+    with closing(Process(other, process.conn)) as without:
+        assert without.run() == 1
+    [message] = receiver.messages
+    message.verify(secret)
+    assert len(message.headers["webhook-signature"].split(" ")) == 1
 
 
 def errors_of(process: Process, webhook: Webhook) -> list[str | None]:
@@ -571,7 +588,7 @@ def test_faults_of_ours_end_use_up_no_tries_and_disable_nothing(
     assert bare.run() == 0
     bare.webhooks.close()
     assert [delivery.status for delivery in process.deliveries(webhook)] == ["failed"]
-    assert errors_of(process, webhook) == ["it answered 500", "its secret cannot be decrypted"]
+    assert errors_of(process, webhook) == ["it answered 500", _UNREADABLE]
     assert observer.execute("SELECT tries, failures, faults FROM webhook_deliveries").fetchall() == [
         (1, 1, schedule.FAULTS)
     ]
@@ -613,7 +630,7 @@ def test_a_test_that_meets_a_fault_of_ours_is_given_up_at_once(
     bare.webhooks.close()
     [delivery] = process.deliveries(webhook)
     assert (delivery.status, delivery.next_at) == ("failed", None)
-    assert errors_of(process, webhook) == ["its secret cannot be decrypted"]
+    assert errors_of(process, webhook) == [_UNREADABLE]
 
 
 def test_a_test_is_tried_once_and_disables_nothing(
