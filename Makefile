@@ -16,7 +16,7 @@ ROUNDS ?= 5
 BACKEND := setuptools>=77
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo up test chaos chaos-mutants bench error-pages requirements
+.PHONY: help setup venv demo up test chaos chaos-mutants fuzz bench error-pages requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
@@ -42,6 +42,9 @@ chaos: .venv/tested ## Break everything for long: SECONDS=120 of random faults; 
 
 chaos-mutants: .venv/tested ## Take out what keeps the promises, one at a time: the tests must notice each
 	@$(BIN)/python -m tests.chaos.mutants
+
+fuzz: .venv/tested ## Call each API at random for SECONDS=120, and read bodies of any bytes; SEED= repeats a run
+	@FUZZ_SECONDS=$(SECONDS) $(if $(SEED),FUZZ_SEED=$(SEED)) $(BIN)/pytest -s tests/fuzz $(ARGS)
 
 bench: .venv/benched ## Measure, beside raw COPY and what you would use otherwise; ROUNDS=5, ONLY=worker-entities,...
 	@$(BIN)/python -m benchmarks --rounds $(ROUNDS) --only '$(ONLY)'
