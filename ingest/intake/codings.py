@@ -24,6 +24,7 @@ _GZIP_READ_BYTES = 32 * 1024  # encoded: they count as read once ISA-L has them,
 # Encoded: zstandard cannot bound what it makes of them, which is 128 kB for each 4 bytes at most.
 _ZSTD_STEP_BYTES = 512
 _ZSTD_WINDOW_BYTES = 8 * 1024 * 1024  # the most that a sender may assume (RFC 9659)
+_ZSTD_HEAD_BYTES = 18  # the longest head of a frame (RFC 8878, section 3.1.1)
 
 _GZIP = 16 + zlib.MAX_WBITS
 _FLAGS_AT = 3
@@ -118,8 +119,12 @@ class _Zstd:
 
     def __init__(self) -> None:
         self._decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
-        self._frame = self._decompressor.decompressobj()
         self._fed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._frame = self._decompressor.decompressobj()
+        self._head, self._made = b"", 0
 
     def feed(self, encoded: bytes) -> Iterator[tuple[int, bytes]]:
         """As of _Decoder."""
@@ -127,15 +132,26 @@ class _Zstd:
             step = encoded[start : start + _ZSTD_STEP_BYTES]
             while step:
                 if self._frame.eof:
-                    self._frame = self._decompressor.decompressobj()
+                    self._begin()
                 self._fed = True
                 before = len(step)
+                self._head += step[: _ZSTD_HEAD_BYTES - len(self._head)]
                 try:
                     decoded = self._frame.decompress(step)
                 except zstandard.ZstdError as error:
                     raise ValueError(str(error)) from None
                 step = self._frame.unused_data
+                self._made += len(decoded)
+                self._check_length()
                 yield before - len(step), decoded
+
+    def _check_length(self) -> None:
+        """Raise if the frame has ended and is not as long as its head says.
+
+        The library itself does not look where the last block is empty, unless the whole frame came at once.
+        """
+        if self._frame.eof and zstandard.frame_content_size(self._head) not in {-1, self._made}:
+            raise ValueError("it is not as long as its head says")
 
     def end(self) -> bool:
         """As of _Decoder."""

@@ -66,6 +66,18 @@ def test_a_damaged_body_is_refused(coding: str) -> None:
         undone(b"plain text, and no coding", coding)
 
 
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_a_zstd_frame_of_another_length_than_its_head_says_is_refused(size: int) -> None:
+    # A head that says 201 bytes, and a last block without any.
+    with pytest.raises(InvalidInput, match="is not zstd"):
+        undone(bytes.fromhex("28b52ffd20c9010000"), "zstd", size=size)
+
+
+def test_zstd_frames_that_say_no_length_or_are_skipped_are_read() -> None:
+    skipped, unsaid = bytes.fromhex("502a4d1803000000616263"), zstandard.ZstdCompressor(write_content_size=False)
+    assert undone(skipped + unsaid.compress(b"{}") + skipped, "zstd", size=3) == b"{}"
+
+
 @pytest.mark.parametrize("coding", CODED)
 def test_a_body_that_expands_too_much_is_refused_before_it_takes_memory(coding: str) -> None:
     zeros = b"\0" * (32 * MEGABYTE)
