@@ -41,10 +41,20 @@ def test_a_trusted_proxy_says_where_a_key_is_used_from(settings: Settings, api: 
     services.close()
 
 
-def cache(api: Api, key: str) -> None:
+def cache(api: Api, key: str, **headers: str) -> None:
     services: Services = api.app.extensions["sluice"]
     while services.key_cache.get(key) is None:
-        assert api.post("/batch/entities", [entity()], key=key).status_code == 202
+        assert api.post("/batch/entities", [entity()], key=key, **headers).status_code == 202
+
+
+def test_a_cached_key_stores_nothing_from_elsewhere(settings: Settings, api: Api, pool: Pool) -> None:
+    made = create_app(replace(settings, trusted_proxies="127.0.0.1"))
+    behind = Api(made, api.tenant, key_of(pool, api, addresses=[REMOTE]))
+    cache(behind, behind.key, X_Forwarded_For="203.0.113.7")
+    refused(behind.post("/batch/entities", [entity()], X_Forwarded_For="198.51.100.1"), 401, "UNAUTHORIZED", "Unknown")
+    assert behind.post("/batch/entities", [entity()], X_Forwarded_For="203.0.113.8").status_code == 202
+    services: Services = made.extensions["sluice"]
+    services.close()
 
 
 def test_a_cached_key_is_held_to_the_addresses_that_it_has_now(api: Api, pool: Pool) -> None:
