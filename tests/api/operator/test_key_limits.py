@@ -91,6 +91,15 @@ def test_a_key_with_a_limit_of_its_own_is_counted_by_itself(api: Api, pool: Pool
     assert api.get("/settings").headers["RateLimit-Policy"].startswith('"read"')
 
 
+def test_a_key_over_its_own_limit_takes_nothing_of_its_tenants(settings: Settings, api: Api, pool: Pool) -> None:
+    made = create_app(replace(settings, rate_read="10/minute"))
+    narrow = Api(made, api.tenant, key_of(pool, api, requests_per_minute=1))
+    assert [narrow.get("/capabilities").status_code for _ in range(4)] == [200, 429, 429, 429]
+    assert narrow.get("/capabilities", key=api.key).headers["RateLimit"].startswith('"read";r=8;')
+    services: Services = made.extensions["sluice"]
+    services.close()
+
+
 def test_the_limit_of_the_tenant_holds_for_a_key_with_a_larger_one(
     settings: Settings, new_api: Callable[..., Api], pool: Pool
 ) -> None:

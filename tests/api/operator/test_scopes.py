@@ -74,6 +74,14 @@ def test_a_cached_key_that_loses_its_scope_stores_nothing(api: Api, pool: Pool) 
     assert api.post("/batch/entities", [entity()], key=key).status_code == 202
 
 
+def test_a_key_that_may_read_alone_stores_nothing_though_it_is_cached(api: Api, pool: Pool) -> None:
+    reader = key_of(pool, api, "read")
+    services: Services = api.app.extensions["sluice"]
+    while services.key_cache.get(reader) is None:
+        assert api.get("/batch/jobs", key=reader).status_code == 200
+    refused(api.post("/batch/entities", [entity()], key=reader), 403, "FORBIDDEN", "the scope write")
+
+
 def test_a_key_expires_at_its_time(api: Api, pool: Pool) -> None:
     past = key_of(pool, api, expires_at=datetime.now(UTC) - timedelta(seconds=1))
     refused(api.get("/settings", key=past), 401, "UNAUTHORIZED", "expired")

@@ -10,10 +10,12 @@ import pytest
 from app import create_app
 from app.http import rate_counter
 from app.http.services import Services
-from ingest.db.connection.pool import Pool
+from ingest.db.connection.pool import Pool, transaction
+from ingest.db.tenants import key_changes, keys
 from ingest.settings import Settings
 from tests.api.conftest import Api, refused
 from tests.api.operator.test_scopes import key_of
+from tests.support.factories import entity
 
 UNKNOWN = "oh_live_" + "0" * 64
 _NOWHERE = "redis://127.0.0.1:1/0"
@@ -46,6 +48,24 @@ def test_too_many_wrong_keys_of_an_address_wait_and_good_ones_do_not(
             assert slow.get("/settings", key=good, **here).status_code == 200
         refused(slow.get("/settings", key=None, **here), 401, "UNAUTHORIZED")
         refused(slow.get("/settings", key=UNKNOWN, X_Forwarded_For="198.51.100.8"), 401, "UNAUTHORIZED")
+
+
+def test_a_cached_key_that_was_revoked_is_slowed_and_sees_no_limit_of_its_tenant(
+    settings: Settings, api: Api, pool: Pool
+) -> None:
+    with slowing(settings, api) as slow:
+        services: Services = slow.app.extensions["sluice"]
+        while services.key_cache.get(api.key) is None:
+            assert slow.post("/batch/entities", [entity()]).status_code == 202
+        with transaction(pool) as conn:
+            [key] = keys.of_tenant(conn, api.tenant.id)
+            keys.create(conn, api.tenant.id, "oh_live", "x")
+            assert key_changes.revoke(conn, api.tenant.id, key.id)
+        for _ in range(2):
+            slow.get("/settings", key=UNKNOWN)
+        answer = slow.post("/batch/entities", [entity()])
+        refused(answer, 429, "RATE_LIMITED", "Too many wrong keys")
+        assert not any(name.startswith("RateLimit") for name, _ in answer.headers)
 
 
 def test_all_addresses_of_one_client_of_ipv6_count_together(settings: Settings, api: Api) -> None:
