@@ -23,7 +23,7 @@ def test_doubles_are_found_in_linear_time() -> None:
     names: list[str] = [Counted(f"name {number}") for number in [*range(10_000), 7]]
     Counted.compared = 0
     with pytest.raises(ValidationError) as refused:
-        forms._distinct(names)
+        forms.distinct(names)
     assert refused.value.messages == ["Named twice: name 7."]
     assert Counted.compared < 2 * len(names)
 
