@@ -23,12 +23,12 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.http.services import Services
+from app.http.services import Services, attach
 from app.openapi import docs
 from ingest.db.connection.pool import Pool, transaction
 from ingest.db.tenants.tenants import Tenant
 from ingest.settings import Settings
-from tests.support.factories import make_tenant, run_pending
+from tests.support.factories import make_settings, make_tenant, run_pending
 from tests.support.postgres import TestServers
 
 ROOT = Path(__file__).parents[2]
@@ -61,12 +61,21 @@ DELETE FROM states;
 """
 
 
+_documents: dict[str, dict[str, Any]] = {}
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """Return the OpenAPI document. All apps have the same routes, so the document of the first one serves them all."""
+    app.extensions.setdefault("openapi", _documents)
+    return docs.document(app)
+
+
 class Api:
     """A client of the operator API that calls as one tenant."""
 
     def __init__(self, app: Flask, tenant: Tenant, key: str) -> None:
         self.app, self.tenant, self.key = app, tenant, key
-        self.document = docs.document(app)
+        self.document = document(app)
 
     def call(
         self,
@@ -170,11 +179,21 @@ def database_url(shared_database_url: str) -> Iterator[str]:
         conn.execute(_CLEAR)
 
 
-@pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
-    made = create_app(settings)
-    yield made
+@pytest.fixture(scope="session")
+def _app(shared_database_url: str, servers: TestServers) -> Flask:
+    """An app whose services are closed; its routes and its document cost more than a usual test."""
+    made = create_app(make_settings(shared_database_url, servers.redis_url))
     services: Services = made.extensions["sluice"]
+    services.close()
+    return made
+
+
+@pytest.fixture
+def app(_app: Flask, settings: Settings) -> Iterator[Flask]:
+    """The app with services of the test's own: they are all the state that it has."""
+    attach(_app, settings)
+    yield _app
+    services: Services = _app.extensions["sluice"]
     services.close()
 
 

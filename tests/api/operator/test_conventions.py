@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from app import create_app
 from ingest import errors as tree
@@ -86,16 +85,18 @@ def test_every_answer_has_a_request_id_and_is_kept_by_no_cache(api: Api, path: s
     ],
 )
 def test_section_1_a_fault_of_ours_is_told_in_the_envelope_and_quotes_nothing(
-    app: Flask, capsys: pytest.CaptureFixture[str], error: Exception, status: int, code: str
+    settings: Settings, capsys: pytest.CaptureFixture[str], error: Exception, status: int, code: str
 ) -> None:
     def fail() -> None:
         raise error
 
+    app = create_app(settings)
     app.add_url_rule("/fails", view_func=fail)
     answer = app.test_client().get("/fails")
     message = refused(answer, status, code)
     assert "secret" not in message + capsys.readouterr().out
     assert ("Retry-After" in answer.headers) == (status == 503)
+    app.extensions["sluice"].close()
 
 
 def test_section_1_a_database_that_is_away_is_503(settings: Settings) -> None:

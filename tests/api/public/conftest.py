@@ -25,11 +25,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from app import create_app, public
-from app.openapi import docs
 from ingest.db.connection.pool import WORKER, Pool, open_pool, transaction
 from ingest.db.tenants import keys
 from ingest.db.tenants.tenants import Tenant
 from ingest.settings import Settings
+from tests.api.conftest import document
 from tests.support.factories import make_settings, make_tenant
 from tests.support.postgres import TestServers, admin_of, url_of
 
@@ -52,7 +52,7 @@ class PublicApi:
 
     def __init__(self, app: Flask, dataset: Dataset) -> None:
         self.app, self.dataset = app, dataset
-        self.document = docs.document(app)
+        self.document = document(app)
 
     def call(
         self, method: str, path: str, value: Any = None, *, body: bytes | None = None, base: str = BASE, **headers: str
