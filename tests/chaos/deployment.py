@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ from tests.support.factories import accept, make_executor, make_tenant
 from tests.support.processes import Process, Start, free_port
 
 _ANSWER_SECONDS = 30  # of the SDK of the public API, too
+
+# No call here is encrypted. By itself httpx2 reads all certificates of the machine for each: 26 ms of processor time.
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 _Client = TypeVar("_Client", bound=Client)
@@ -137,7 +141,9 @@ class Deployment:
         if content is not None:
             request["content"] = content
         try:
-            answer = httpx2.post(**{**request, "url": self.api + request["url"]}, timeout=_ANSWER_SECONDS)
+            answer = httpx2.post(
+                **{**request, "url": self.api + request["url"]}, timeout=_ANSWER_SECONDS, verify=NO_CERTIFICATES
+            )
         except httpx2.TransportError:
             return
         if answer.status_code == 202:
@@ -150,10 +156,9 @@ class Deployment:
         """Pause, resume or cancel a batch's job by the API; return the status, or None where there is no answer."""
         assert batch.job_id is not None
         url = f"{self.api}/operator-data-api/batch/jobs/{spell(JOB, batch.job_id)}/{verb}"
+        headers = {"Authorization": f"Bearer {client.key}"}
         try:
-            return httpx2.post(
-                url, headers={"Authorization": f"Bearer {client.key}"}, timeout=_ANSWER_SECONDS
-            ).status_code
+            return httpx2.post(url, headers=headers, timeout=_ANSWER_SECONDS, verify=NO_CERTIFICATES).status_code
         except httpx2.TransportError:
             return None
 
