@@ -17,25 +17,24 @@ def send_first_batches(deployment: Deployment, clients: int) -> list[Batch]:
     return batches
 
 
-@pytest.mark.parametrize(
-    ("point", "jobs_of_the_lost_one"),
-    [("accept.begun", 0), ("accept.committed", 1), ("accept.notified", 1)],
-)
-def test_kill_9_before_the_202_stores_the_batch_once_or_not_at_all(
-    deployment: Deployment, point: str, jobs_of_the_lost_one: int
-) -> None:
-    worker = deployment.worker(until_ready=False)
-    web = deployment.web(SLUICE_FAULT=f"{point}:2")
+_JOBS_OF_THE_LOST_BATCH = {"accept.begun": 0, "accept.committed": 1, "accept.notified": 1}
+
+
+def test_kill_9_before_the_202_stores_the_batch_once_or_not_at_all(deployment: Deployment) -> None:
+    deployment.worker()
     deployment.sweep()
-    worker.until_line("ready.")
+    sent: dict[str, list[Batch]] = {}
+    for point in _JOBS_OF_THE_LOST_BATCH:
+        web = deployment.web(SLUICE_FAULT=f"{point}:2")
+        sent[point] = send_first_batches(deployment, 2)
+        web.until_line("Booting worker")
+        sent[point] += send_first_batches(deployment, 1)
+        assert [batch.answered for batch in sent[point]] == [202, None, 202], point
+        web.kill()
 
-    batches = send_first_batches(deployment, 2)
-    web.until_line("Booting worker")
-    batches += send_first_batches(deployment, 1)
-
-    assert [batch.answered for batch in batches] == [202, None, 202]
     check_invariants(deployment)
-    assert [int(batch.job_id is not None) for batch in batches] == [1, jobs_of_the_lost_one, 1]
+    for point, jobs in _JOBS_OF_THE_LOST_BATCH.items():
+        assert [int(batch.job_id is not None) for batch in sent[point]] == [1, jobs, 1], point
 
 
 @pytest.mark.parametrize("point", ["receive.begun", "receive.appended"])
@@ -61,18 +60,18 @@ def test_kill_9_while_a_body_arrives_leaves_nothing(deployment: Deployment, poin
     assert [first.answered, lost.answered] == [202, None]
 
 
-@pytest.mark.parametrize("point", ["notify.begun", "notify.published"])
-def test_kill_9_while_the_api_notifies_costs_no_job(deployment: Deployment, point: str) -> None:
-    worker = deployment.worker(until_ready=False)
-    web = deployment.web(SLUICE_FAULT=f"{point}:1")
+def test_kill_9_while_the_api_notifies_costs_no_job(deployment: Deployment) -> None:
+    deployment.worker()
     deployment.sweep()
-    worker.until_line("ready.")
-
-    (batch,) = send_first_batches(deployment, 1)
-    web.until_line("Booting worker")
+    batches = []
+    for point in ("notify.begun", "notify.published"):
+        web = deployment.web(SLUICE_FAULT=f"{point}:1")
+        batches += send_first_batches(deployment, 1)
+        web.until_line("Booting worker")
+        web.kill()
 
     check_invariants(deployment)
-    assert batch.job_id is not None, "stored before any notification, its 202 in time or not"
+    assert None not in [batch.job_id for batch in batches], "stored before any notification, its 202 in time or not"
 
 
 # At the first one nothing is stored yet.

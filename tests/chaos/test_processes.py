@@ -23,35 +23,31 @@ _STOPS_WITHIN_SECONDS = 30
 _PROCESSING = "SELECT count(*) FROM jobs WHERE status = 'processing'"
 
 
+_LOSSES = (Processes.lose_a_pool_child, Processes.lose_the_worker, Processes.lose_the_api_master, Processes.lose_all)
+_MORE_LOSSES = (Processes.lose_sweep, Processes.lose_the_api, Processes.lose_the_worker_master)
+
+
 @pytest.mark.parametrize(
-    "lose",
-    [
-        Processes.lose_a_pool_child,
-        Processes.lose_the_worker,
-        pytest.param(Processes.lose_sweep, marks=only_long),
-        pytest.param(Processes.lose_the_api, marks=only_long),
-        Processes.lose_the_api_master,
-        pytest.param(Processes.lose_the_worker_master, marks=only_long),
-        Processes.lose_all,
-    ],
-    ids=lambda lose: lose.__name__,
+    "losses", [_LOSSES, pytest.param(_MORE_LOSSES, marks=only_long)], ids=["most", "those_that_others_contain"]
 )
 def test_kill_9_under_traffic_loses_and_doubles_nothing(
-    deployment: Deployment, lose: Callable[[Processes], None]
+    deployment: Deployment, losses: tuple[Callable[[Processes], None], ...]
 ) -> None:
     processes, witness = Processes(deployment), deployment.witness()
 
-    def ended(jobs: int) -> Callable[[], bool]:
-        return lambda: witness.one("SELECT count(*) FROM jobs WHERE ended_at IS NOT NULL") >= jobs
+    def until_ten_more_ended() -> None:
+        ended = "SELECT count(*) FROM jobs WHERE ended_at IS NOT NULL"
+        enough = witness.one(ended) + 10
+        witness.until(lambda: witness.one(ended) >= enough, "traffic to flow")
 
     with Traffic(deployment):
-        witness.until(ended(10), "traffic to flow")
-        for round_no in range(2, 4):
+        until_ten_more_ended()
+        for lose in [loss for loss in losses for _ in range(2)]:
             killed = recoveries.now(witness)
             lose(processes)
             for measure, fault in _MEASURED.get(lose.__name__, ()):
                 measure(f"{fault} killed and started again", witness, since=killed)
-            witness.until(ended(round_no * 10), "traffic to flow again")
+            until_ten_more_ended()
     check_invariants(deployment)
 
 

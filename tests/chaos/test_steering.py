@@ -4,13 +4,12 @@ import os
 import signal
 from uuid import UUID
 
-import pytest
-
 from ingest.db.connection.pool import connect
 from ingest.db.jobs import control
 from tests.chaos.deliveries import assert_killed, assert_stopped, deliver
 from tests.chaos.deployment import Deployment
 from tests.chaos.invariants import check_invariants
+from tests.chaos.workload import Client
 
 BLOCKS = 3
 
@@ -30,80 +29,89 @@ def end_well(deployment: Deployment) -> None:
     check_invariants(deployment)
 
 
-@pytest.mark.parametrize("point", ["job.begun:1", "block.written:2", "block.closed:2", "block.committed:2"])
-def test_kill_9_in_a_job_that_is_paused_loses_and_doubles_nothing(deployment: Deployment, point: str) -> None:
-    job_id = deployment.store_blocks(deployment.ready_client(), BLOCKS)
-    delivery = deliver(deployment, job_id, f"{point}:STOP")
-    assert_stopped(delivery)
-    closing = point.startswith("block.closed")
-    if not closing:  # whose transaction holds the job
-        assert steer(deployment, "pause", job_id)
-    delivery.kill()
-    delivery.wait()
-    if closing:
-        assert steer(deployment, "pause", job_id)
-    done = deployment.witness().blocks_done(job_id)
-    assert done == {"job.begun:1": 0, "block.written:2": 1, "block.closed:2": 1, "block.committed:2": 2}[point]
-    assert steer(deployment, "resume", job_id)
-    end_well(deployment)
-
-
-@pytest.mark.parametrize("verb", ["pause", "cancel"])
-def test_kill_9_in_a_job_that_is_steered_in_a_block_keeps_the_answer(deployment: Deployment, verb: str) -> None:
-    client = deployment.ready_client()
-    job_id = deployment.store_blocks(client, BLOCKS)
-    delivery = deliver(deployment, job_id, "block.written:2:STOP")
-    assert_stopped(delivery)
-    assert steer(deployment, verb, job_id)
-    os.kill(delivery.pid, signal.SIGCONT)
-    delivery.wait()
-    witness = deployment.witness()
-    # A pause lets the block under way commit, and a cancellation does not.
-    assert witness.blocks_done(job_id) == (2 if verb == "pause" else 1)
-    status = witness.one("SELECT status FROM jobs WHERE id = %s", job_id)
-    assert status == {"pause": "paused", "cancel": "cancelled"}[verb]
-    if verb == "pause":
+def test_kill_9_in_a_job_that_is_paused_loses_and_doubles_nothing(deployment: Deployment) -> None:
+    blocks_done = {"job.begun:1": 0, "block.written:2": 1, "block.closed:2": 1, "block.committed:2": 2}
+    jobs = []
+    for point, done in blocks_done.items():
+        jobs.append(deployment.store_blocks(deployment.ready_client(), BLOCKS))
+        delivery = deliver(deployment, jobs[-1], f"{point}:STOP")
+        assert_stopped(delivery)
+        closing = point.startswith("block.closed")
+        if not closing:  # whose transaction holds the job
+            assert steer(deployment, "pause", jobs[-1]), point
+        delivery.kill()
+        delivery.wait()
+        if closing:
+            assert steer(deployment, "pause", jobs[-1])
+        assert deployment.witness().blocks_done(jobs[-1]) == done, point
+    for job_id in jobs:
         assert steer(deployment, "resume", job_id)
-    else:
-        client.batches[-1].cancelled = True
     end_well(deployment)
 
 
-@pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
-def test_kill_9_of_the_api_while_it_steers_a_job_leaves_it_as_it_was(deployment: Deployment, verb: str) -> None:
-    client = deployment.ready_client()
-    job_id = deployment.store_blocks(client, BLOCKS)
-    batch, witness = client.batches[-1], deployment.witness()
-    if verb == "resume":
-        assert steer(deployment, "pause", job_id)
-    before = witness.one("SELECT status FROM jobs WHERE id = %s", job_id)
+def test_kill_9_in_a_job_that_is_steered_in_a_block_keeps_the_answer(deployment: Deployment) -> None:
+    jobs, witness = {}, deployment.witness()
+    for verb in ("pause", "cancel"):
+        client = deployment.ready_client()
+        jobs[verb] = deployment.store_blocks(client, BLOCKS)
+        delivery = deliver(deployment, jobs[verb], "block.written:2:STOP")
+        assert_stopped(delivery)
+        assert steer(deployment, verb, jobs[verb])
+        os.kill(delivery.pid, signal.SIGCONT)
+        delivery.wait()
+        # A pause lets the block under way commit, and a cancellation does not.
+        assert witness.blocks_done(jobs[verb]) == (2 if verb == "pause" else 1)
+        assert status_of(deployment, jobs[verb]) == {"pause": "paused", "cancel": "cancelled"}[verb]
+        client.batches[-1].cancelled = verb == "cancel"
+    assert steer(deployment, "resume", jobs["pause"])
+    end_well(deployment)
+
+
+def test_kill_9_of_the_api_while_it_steers_a_job_leaves_it_as_it_was(deployment: Deployment) -> None:
+    # The process that comes in the place of a killed one has the fault, too.
     web = deployment.web(SLUICE_FAULT="job.changed:1")
-    assert deployment.steer(client, batch, verb) is None, "there was no answer"
-    assert witness.one("SELECT status FROM jobs WHERE id = %s", job_id) == before
-    web.until_line("Booting worker")
-    # The next process of this API would be killed at the same point, so the next try goes past it.
-    assert steer(deployment, verb, job_id)
-    if verb == "pause":
-        assert steer(deployment, "resume", job_id)
-    batch.cancelled = verb == "cancel"
+    for verb in ("pause", "resume", "cancel"):
+        client, job_id = to_steer(deployment, verb)
+        before = status_of(deployment, job_id)
+        assert deployment.steer(client, client.batches[-1], verb) is None, "there was no answer"
+        assert status_of(deployment, job_id) == before, verb
+        web.until_line("Booting worker")
+        # The next process of this API would be killed at the same point, so the next try goes past it.
+        assert steer(deployment, verb, job_id)
+        go_on(deployment, client, job_id, verb)
     end_well(deployment)
 
 
-@pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
-def test_kill_9_of_the_api_right_after_it_has_steered_a_job_undoes_nothing(deployment: Deployment, verb: str) -> None:
+def test_kill_9_of_the_api_right_after_it_has_steered_a_job_undoes_nothing(deployment: Deployment) -> None:
+    web = deployment.web(SLUICE_FAULT="job.steered:1")
+    for verb in ("pause", "resume", "cancel"):
+        client, job_id = to_steer(deployment, verb)
+        assert deployment.steer(client, client.batches[-1], verb) is None, "there was no answer"
+        assert status_of(deployment, job_id) == {"pause": "paused", "resume": "pending", "cancel": "cancelled"}[verb]
+        web.until_line("Booting worker")
+        go_on(deployment, client, job_id, verb)
+    end_well(deployment)
+
+
+def to_steer(deployment: Deployment, verb: str) -> tuple[Client, UUID]:
+    """Return a client with a job, which is paused if it is to be resumed."""
     client = deployment.ready_client()
     job_id = deployment.store_blocks(client, BLOCKS)
-    batch = client.batches[-1]
     if verb == "resume":
         assert steer(deployment, "pause", job_id)
-    deployment.web(SLUICE_FAULT="job.steered:1")
-    assert deployment.steer(client, batch, verb) is None, "there was no answer"
-    status = deployment.witness().one("SELECT status FROM jobs WHERE id = %s", job_id)
-    assert status == {"pause": "paused", "resume": "pending", "cancel": "cancelled"}[verb]
+    return client, job_id
+
+
+def go_on(deployment: Deployment, client: Client, job_id: UUID, verb: str) -> None:
+    """Let a job end that was steered so."""
     if verb == "pause":
         assert steer(deployment, "resume", job_id)
-    batch.cancelled = verb == "cancel"
-    end_well(deployment)
+    client.batches[-1].cancelled = verb == "cancel"
+
+
+def status_of(deployment: Deployment, job_id: UUID) -> str:
+    status: str = deployment.witness().one("SELECT status FROM jobs WHERE id = %s", job_id)
+    return status
 
 
 def test_kill_9_in_a_group_of_which_one_is_paused_loses_and_doubles_nothing(deployment: Deployment) -> None:

@@ -36,16 +36,21 @@ def sent(deployment: Deployment, kinds: tuple[str, ...], *, parts: int = 3) -> l
 
 
 @pytest.mark.parametrize(
-    "point", ["part.begun", "part.appended", "part.arrived", "part.committed", "upload.numbered", "upload.completed"]
+    "points",
+    [("part.begun", "part.appended", "part.arrived", "part.committed"), ("upload.numbered", "upload.completed")],
+    ids=["part", "end"],
 )
-def test_kill_9_at_each_step_of_an_upload_loses_and_doubles_nothing(deployment: Deployment, point: str) -> None:
-    worker = deployment.worker(until_ready=False)
+def test_kill_9_at_each_step_of_an_upload_loses_and_doubles_nothing(
+    deployment: Deployment, points: tuple[str, ...]
+) -> None:
+    deployment.worker()
     deployment.sweep()
-    # The process that comes in the place of a killed one has the fault, too, and passes the point once.
-    deployment.web(SLUICE_FAULT=f"{point}:2")
-    worker.until_line("ready.")
-    uploaders = sent(deployment, ("events", "states", "events"))
-    assert sum(uploader.sent_again for uploader in uploaders) > 0, "the fault point was never passed twice"
+    for point in points:
+        # The process that comes in the place of a killed one has the fault, too, and passes the point once.
+        web = deployment.web(SLUICE_FAULT=f"{point}:2")
+        uploaders = sent(deployment, ("events", "states", "events"))
+        assert sum(uploader.sent_again for uploader in uploaders) > 0, f"{point} was never passed twice"
+        web.kill()
     check_invariants(deployment)
     assert deployment.witness().one(_LEFT) == 0
 
