@@ -3,6 +3,7 @@
 from ingest.db.connection.pool import connect
 from ingest.db.jobs import outbox
 from ingest.db.verify import verify
+from ingest.db.verify.stuck import SWEEP_RUNS
 from ingest.settings import Settings
 from tests.api.public.conftest import PublicApi
 
@@ -18,4 +19,6 @@ def test_nothing_that_the_api_stores_is_called_wrong(api: PublicApi, public_sett
             pass
     with connect(public_settings.database_url, "sluice-cli") as conn:
         results = list(verify(conn, deadline_seconds=3600, stuck_after_seconds=3600, check_seconds=30))
-    assert [(result.check.name, result.examples) for result in results if result.found != 0] == []
+    wrong = [result for result in results if result.found != 0]
+    # No sweep runs here, and other tests of this database may have left jobs over a minute ago.
+    assert [(result.check.name, result.examples) for result in wrong if result.check is not SWEEP_RUNS] == []
