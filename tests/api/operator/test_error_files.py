@@ -12,37 +12,8 @@ from hypothesis import strategies as st
 
 from app.http.services import Services
 from tests.api.conftest import Api, data, refused
+from tests.api.operator.bad_batches import CSV, HEADER, Run, file_of, told
 from tests.support.factories import TOO_LARGE, entity, event, state
-
-LINES, CSV = "application/x-ndjson", "text/csv"
-Run = Callable[..., dict[str, Any]]
-
-HEADER = "externalId,entityType,email,vip_level:number,tags:json"
-
-
-@pytest.fixture
-def run(api: Api, run_jobs: Callable[[], int]) -> Run:
-    """Send a body, run its job, and return that."""
-
-    def send(body: bytes, media: str = LINES, *, call: str = "entities", **headers: str) -> dict[str, Any]:
-        accepted = api.post(f"/batch/{call}", body=body, Content_Type=media, **headers)
-        assert accepted.status_code == 202, accepted.get_json()
-        run_jobs()
-        return api.job(accepted)
-
-    return send
-
-
-def file_of(api: Api, job: dict[str, Any], suffix: str) -> bytes:
-    with api.get(f"/batch/jobs/{job['id']}/errors.{suffix}") as answer:
-        assert answer.status_code == 200
-        return answer.get_data()
-
-
-def told(job: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Errors but for their indexes and lines."""
-    errors = job["output"]["errors"]
-    return [(error["code"], error["field"], error["message"], error["externalId"]) for error in errors]
 
 
 def test_a_corrected_file_gives_no_error_and_no_warning(api: Api, run: Run) -> None:
