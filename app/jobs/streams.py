@@ -70,7 +70,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:  # noqa: ARG001 #
         shared, seen = services(), _last_seen()
         with transaction(shared.pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
-        if found.status.ended and _tells(seen, found):
+        if found.status.ended and seen >= _number(found):
             return as_nothing(204)
         release = _take_places(shared)
         events = _Events(shared, found, links_of(found), seen, request.environ.get("gunicorn.socket"))
@@ -110,18 +110,13 @@ def _take_places(shared: Services) -> Callable[[], None]:
 def _number(job: Job, above: int = 0) -> int:
     """Return the number of a job as it stands, above that of the event before.
 
-    It is the moment of the last change in microseconds since 1970, times 16, plus the place of the status among all: a
-    pause has no moment that stays, and a client that was away is told of it as its number names another status.
+    It is the moment of the last change in microseconds since 1970, times 16, plus the place of the status among all. A
+    pause alone changes no moment; a client that was away is told of it because its status comes behind those before.
     """
     moments = (job.created_at, job.started_at, job.progressed_at, job.ended_at)
     since = max(moment for moment in moments if moment is not None) - _EPOCH
     moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     return max(moment, above // _STATUSES + 1) * _STATUSES + _STATUS_NUMBERS[job.status]
-
-
-def _tells(number: int, job: Job) -> bool:
-    """True if an event of this number told of the job as it stands."""
-    return number >= _number(job) and number % _STATUSES == _STATUS_NUMBERS[job.status]
 
 
 class _Events:
@@ -139,7 +134,7 @@ class _Events:
         self, shared: Services, job: Job, link: Callable[[str], str], seen: int, client: socket.socket | None
     ) -> None:
         self._shared, self._job, self._link, self._client = shared, job, link, client
-        self._sent, self._status = seen, job.status if _tells(seen, job) else None
+        self._sent, self._status = seen, job.status if seen >= _number(job) else None
 
     def stream(self) -> Iterator[bytes]:
         """Yield events until the job has ended, the client has left or the process ends."""
