@@ -365,7 +365,6 @@ _READS: dict[str, Call] = {
     "listing.page errors": lambda conn, stored: _list(conn, stored, has_errors=True),
     "listing.page parent": lambda conn, stored: _list(conn, stored, parent=stored.ended),
     "listing.page times": lambda conn, stored: _list(conn, stored, created_before=datetime(2020, 1, 1, tzinfo=UTC)),
-    "lookup.read_in_order": lambda conn, _stored: lookup.read_in_order(conn),
     "lookup.show": lambda conn, stored: lookup.show(conn, stored.ended),
     "lookup.get": lambda conn, stored: lookup.get(conn, stored.ended),
     "results.record_lines": lambda conn, stored: results.record_lines(conn, stored.waiting, 0, [1]),

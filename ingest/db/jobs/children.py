@@ -34,7 +34,7 @@ def append(conn: Connection, child_id: UUID, no: int, block: Block) -> None:
 # The commit forgets the payload that it copies.
 _MOVE = f"""
 WITH found AS MATERIALIZED (
-    SELECT no, first_index, items, payload, first_line FROM job_blocks
+    SELECT job_id, no, first_index, items, payload, first_line FROM job_blocks
     WHERE job_id = %(job_id)s AND no > %(after)s AND payload <> '' ORDER BY no LIMIT {_BLOCKS_AT_ONCE}
 ), copied AS (
     INSERT INTO job_blocks (job_id, no, first_index, items, payload, first_line)
@@ -42,7 +42,7 @@ WITH found AS MATERIALIZED (
     FROM found
 ), forgotten AS (
     UPDATE job_blocks b SET payload = '' FROM found
-    WHERE b.job_id = %(job_id)s AND b.no = ANY (ARRAY[found.no])
+    WHERE b.job_id = ANY (ARRAY[found.job_id]) AND b.no = found.no
 )
 SELECT count(*), sum(items), max(no) FROM found
 """

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
+from ingest.db.connection.plans import read_in_order
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs.lookup import SHOWN, job_of, read_in_order
+from ingest.db.jobs.lookup import SHOWN, job_of
 from ingest.jobs import Job, JobState
 
 # A page looks at so many jobs, however few of them pass its filters; the next page goes on behind them.

@@ -67,17 +67,3 @@ def job_of(row: dict[str, Any]) -> Job:
     stored = row["options"]
     row["options"] = NO_OPTIONS if stored is None else msgspec.convert(stored, JobOptions)
     return Job(**row)
-
-
-_READ_IN_ORDER = "SET LOCAL enable_bitmapscan = off"
-
-
-def read_in_order(conn: Connection) -> None:
-    """Have the rest of a transaction read the first rows of an index, where a plan might read and sort all of them.
-
-    Postgres does that where it takes a table for small: before it has analyzed one that has grown.
-
-    Args:
-        conn: an open transaction.
-    """
-    conn.execute(_READ_IN_ORDER)

@@ -10,8 +10,8 @@ from itertools import accumulate
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
+from ingest.db.connection.plans import read_in_order
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs.lookup import read_in_order
 from ingest.jobs import WAITS_FOR, Job, JobState
 
 # A look counts the items of so many earlier jobs of the tenant, and of so many jobs each of so many other tenants: if

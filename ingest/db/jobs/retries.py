@@ -134,7 +134,7 @@ class Taken:
 _TAKE = """
 UPDATE job_errors e SET retried_in = %(child_id)s
 FROM unnest(%(job_ids)s::uuid[], %(indexes)s::integer[]) AS w (job_id, index)
-WHERE e.job_id = ANY (ARRAY[w.job_id]) AND e.index = ANY (ARRAY[w.index])
+WHERE e.job_id = ANY (ARRAY[w.job_id]) AND e.index = w.index
   AND e.retried_in IS NULL AND e.item IS NOT NULL
 RETURNING e.index, e.line, e.item, e.patched
 """
@@ -220,7 +220,7 @@ def payload_of(conn: Connection, job_id: UUID, no: int) -> bytes:
 _MARK: LiteralString = """
 UPDATE job_blocks b SET retried_in = %(child_id)s
 FROM unnest(%(job_ids)s::uuid[], %(nos)s::integer[], %(places)s::integer[]) AS w (job_id, no, place)
-WHERE b.job_id = ANY (ARRAY[w.job_id]) AND b.no = ANY (ARRAY[w.no])
+WHERE b.job_id = ANY (ARRAY[w.job_id]) AND b.no = w.no
   AND b.open AND b.retried_in IS NULL AND b.payload <> ''
 RETURNING {columns}
 """

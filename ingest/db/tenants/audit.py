@@ -12,6 +12,7 @@ from typing import Any
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from ingest.db.connection.plans import read_in_order
 from ingest.db.connection.pool import Connection
 
 
@@ -172,15 +173,17 @@ def page(conn: Connection, tenant_id: int | None, wanted: Filter, *, limit: int,
     """Return a page of entries; it may be short, or empty, though there is a next one.
 
     Args:
-        conn: a connection, in a transaction or not.
+        conn: an open transaction.
         tenant_id: whose; None: all.
         wanted: which.
         limit: the most to return.
         before: where the page before has ended.
     """
     values = {"tenant_id": tenant_id, "before": _NEWEST if before is None else before, "looks": LOOKS}
+    read_in_order(conn)
     with conn.cursor(row_factory=class_row(Entry)) as cursor:
-        looked = cursor.execute(_OF_ALL if tenant_id is None else _OF_TENANT, values).fetchall()
+        # The log is seldom read, so that its plan can be made anew: one that is kept would not know of the line above.
+        looked = cursor.execute(_OF_ALL if tenant_id is None else _OF_TENANT, values, prepare=False).fetchall()
     taken = [entry for entry in looked if wanted.takes(entry)]
     if len(taken) > limit:
         return Page(taken[:limit], taken[limit - 1].id)
