@@ -17,7 +17,7 @@ from typing import Any
 from flask import Flask
 
 from app import front, health, operator, public
-from app.http import errors, paths, request_log, services
+from app.http import errors, headers, paths, request_log, services
 from app.openapi import docs
 from ingest.settings import Settings
 
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     services.attach(app, settings or Settings.from_env())
     paths.prepare(app)
     request_log.follow(app)
+    headers.follow(app)
     errors.handle(app, ENVELOPES)
     operator.mount(app)
     public.mount(app)

@@ -44,6 +44,5 @@ def show() -> Response:
     """Answer with the page, in the form that the client likes best."""
     html = request.accept_mimetypes.best_match(["text/plain", "text/html"]) == "text/html"
     response = Response(_HTML if html else _TEXT, content_type=f"text/{'html' if html else 'plain'}; charset=utf-8")
-    response.headers["Content-Security-Policy"] = "default-src 'none'"
     response.headers["Vary"] = "Accept"
     return response

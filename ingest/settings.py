@@ -11,6 +11,7 @@ from marshmallow import ValidationError, validate
 from ingest.crypto import wrong_master_keys
 from ingest.environment import drop_strays
 from ingest.errors import SettingsError
+from ingest.origins import Origins
 from ingest.proxies import TrustedProxies
 from ingest.urls import wrong_database_url, wrong_redis_url
 
@@ -35,6 +36,7 @@ class Settings:
         web_threads: request threads in each of them.
         keepalive_seconds: how long a silent connection to the API stays open.
         trusted_proxies: those whose `X-Forwarded-For` is believed, as `ingest.proxies.TrustedProxies` parses them.
+        cors_origins: whose pages may call the API from browsers, as `ingest.origins.Origins` parses them.
         behind_proxy: a proxy stands in front of the API, so that nobody is warned where it listens for other machines.
         worker_processes: children of one Celery worker.
         job_deadline_seconds: how long a job may be tried without any progress before it is ended as failed.
@@ -60,6 +62,7 @@ class Settings:
     web_workers: int
     web_threads: int
     keepalive_seconds: int
+    cors_origins: str
     behind_proxy: bool
     trusted_proxies: str
     worker_processes: int
@@ -106,6 +109,7 @@ class Settings:
             "web_workers": env.int("SLUICE_WEB_WORKERS", 2, validate=_between(1, 256)),
             "web_threads": env.int("SLUICE_WEB_THREADS", 16, validate=_between(1, 256)),
             "keepalive_seconds": env.int("SLUICE_KEEPALIVE_SECONDS", 75, validate=_between(1, 3600)),
+            "cors_origins": env.str("SLUICE_CORS_ORIGINS", "", validate=_origins),
             "behind_proxy": env.bool("SLUICE_BEHIND_PROXY", False),
             "trusted_proxies": env.str("SLUICE_TRUSTED_PROXIES", "", validate=_trusted_proxies),
             "worker_processes": env.int("SLUICE_WORKER_PROCESSES", 2, validate=_between(1, 256)),
@@ -186,6 +190,13 @@ def _trusted_proxies(text: str) -> None:
         TrustedProxies.parse(text)
     except ValueError as error:
         raise ValidationError(f"must be networks as in 10.0.0.0/8, or unix, with commas between: {error}") from None
+
+
+def _origins(text: str) -> None:
+    try:
+        Origins.parse(text)
+    except ValueError as error:
+        raise ValidationError(f"must be origins with commas between, or *: {error}") from None
 
 
 def _directory(path: str) -> None:

@@ -10,9 +10,6 @@ from ingest.ids import uuid7
 
 # Ids that a client may send: enough for UUIDs and trace ids, and nothing that could forge a log line.
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
-# Browsers are to take an answer for what it says it is, and for nothing that it may look like.
-NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
-
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.http.request_log")
@@ -41,8 +38,6 @@ def _name() -> None:
 
 def _log(response: Response) -> Response:
     """Log the URL rule, never the path or the query: those hold the clients' ids."""
-    response.headers.add("X-Request-Id", g.request_id)
-    response.headers.add(*NO_SNIFFING)
     write = log.debug if request.method in _READS else log.info
     write(
         "request",

@@ -18,6 +18,7 @@ from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.notify.progress import Progress
 from ingest.notify.watched import WatchedJobs
+from ingest.origins import Origins
 from ingest.proxies import TrustedProxies
 from ingest.settings import Settings
 
@@ -52,6 +53,7 @@ class Services:
         self.template_cache = TemplateCache()
         self.key_cache = KeyCache()
         self.trusted_proxies = TrustedProxies.parse(settings.trusted_proxies)
+        self.origins = Origins.parse(settings.cors_origins)
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
         self.waiting_places = threading.Semaphore(settings.web_threads - free)
         self.stream_places = threading.Semaphore(settings.web_threads // _THREADS_A_STREAM)

@@ -186,7 +186,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         except (StopIteration, http.NoMoreData, OSError) as error:
             self.log.debug("Connection ended: %s", type(error).__name__)
         except Exception as error:  # noqa: BLE001 # whatever it is, the client is answered
-            conn.send(parsing.answer(head or bytes(conn.received), error))
+            self._refuse(conn, head or bytes(conn.received), error)
         return False
 
     def finish_request(self, conn: _Connection, handled: "Future[object]") -> None:
@@ -217,11 +217,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         for conn in [conn for conn in self.pending_conns if conn.timeout < now]:
             self.pending_conns.remove(conn)
             self.poller.unregister(conn.sock)
-            conn.send(parsing.answer(bytes(conn.received), TimeoutError()))
+            self._refuse(conn, bytes(conn.received), TimeoutError())
             self._linger(conn)
         for left in (self.lingering, self.sending):
             while left and left[0].timeout < now:
                 self._end(left[0], left)
+
+    def _refuse(self, conn: _Connection, head: bytes, error: Exception) -> None:
+        conn.send(parsing.answer(head, error, self.wsgi.extensions["sluice"].origins))
 
     def _await_request(self, conn: _Connection) -> None:
         conn.set_timeout()

@@ -13,10 +13,10 @@ from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped] #
 from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped] # it has no types
 
 from app import ENVELOPES
-from app.http import errors
+from app.http import errors, headers
 from app.http.errors import Fault
-from app.http.request_log import NO_SNIFFING
 from ingest.ids import uuid7
+from ingest.origins import Origins
 
 # A body may come as slowly as that, after its first seconds: a thread waits for it.
 _BODY_SECONDS = 20.0
@@ -29,6 +29,8 @@ _PROMPT_SECONDS = 1.0
 _SKIP_SECONDS = 0.05
 _SKIPPED_BYTES = 64 * 1024
 
+# As it stands in a head that may be malformed in other places.
+_ORIGIN = re.compile(rb"\r\norigin:[ \t]*([!-~]+)[ \t]*\r", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.server.parsing")
@@ -181,12 +183,13 @@ _REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
-def answer(head: bytes, error: Exception) -> bytes:
+def answer(head: bytes, error: Exception, origins: Origins) -> bytes:
     """Return the answer to what is no request, in the envelope of the API whose address it names, as bytes to send.
 
     Args:
         head: the beginning of what was sent; the log is told nothing of it.
         error: what the parser raised, or anything that came past the app.
+        origins: whose pages may read the answer in a browser.
     """
     fault = _fault(error)
     method, _, target = head.partition(b"\r\n")[0].partition(b" ")
@@ -194,8 +197,10 @@ def answer(head: bytes, error: Exception) -> bytes:
     response = ENVELOPES.at("/" + path.partition(b"?")[0].decode("latin-1").lstrip("/"))(fault)
     request_id = uuid7().hex
     log.info("request_refused", request_id=request_id, error=type(error).__name__, status=fault.status)
-    headers = dict([*response.headers, NO_SNIFFING, ("X-Request-Id", request_id), ("Connection", "close")])
-    lines = [f"HTTP/1.1 {response.status}", *(f"{name}: {value}" for name, value in headers.items())]
+    origin = _ORIGIN.search(head)
+    headers.complete(response.headers, request_id, origins, origin[1].decode() if origin else None)
+    response.headers["Connection"] = "close"
+    lines = [f"HTTP/1.1 {response.status}", *(f"{name}: {value}" for name, value in response.headers)]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if method == b"HEAD" else response.get_data())
 
 

@@ -28,12 +28,16 @@ from app.openapi import docs
 from ingest.db.connection.pool import Pool, transaction
 from ingest.db.tenants.tenants import Tenant
 from ingest.settings import Settings
+from tests.support.answers import hold_headers
 from tests.support.factories import make_settings, make_tenant, run_pending
 from tests.support.postgres import TestServers
 
 ROOT = Path(__file__).parents[2]
 BASE = "/operator-data-api"
 TIMEOUT_SECONDS = 30
+
+# Its pages may read what the real servers answer.
+ORIGIN = "https://app.example"
 
 # A time as it goes out: milliseconds, UTC.
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
@@ -96,6 +100,7 @@ class Api:
         if data is not None:
             sent.setdefault("Content-Type", "application/json")
         response = self.app.test_client().open(base + path, method=method, data=data, headers=sent)
+        hold_headers(response.headers)
         self._stands_in_the_document(response)
         return response
 
@@ -274,6 +279,7 @@ def running(database_url: str, servers: TestServers, socket_path: str, **setting
         "SLUICE_WEB_WORKERS": "1",
         "SLUICE_WEB_THREADS": "4",
         "SLUICE_MAX_BODY_BYTES": "100000",
+        "SLUICE_CORS_ORIGINS": ORIGIN,
         **settings,
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.py", "app:create_app()"]

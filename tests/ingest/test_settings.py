@@ -37,6 +37,7 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         web_workers=2,
         web_threads=16,
         keepalive_seconds=75,
+        cors_origins="",
         behind_proxy=False,
         trusted_proxies="",
         worker_processes=2,

@@ -190,6 +190,43 @@ def test_nginx_lets_lines_through_to_each_call_that_takes_them():
     assert not re.search(pattern, "/v1/event")
 
 
+@pytest.mark.parametrize(
+    ("origins", "allowed"),
+    [
+        ("", False),
+        ("*", True),
+        ("https://app.example", True),
+        ("http://localhost:3000, https://app.example,http://[::1]", True),
+        ("https://app.example.org,http://app.example", False),
+        ("https://xapp.example", False),
+    ],
+)
+def test_nginx_lets_pages_read_its_answers_as_web_does(origins, allowed):
+    nginx = (ROOT / "deploy" / "nginx.conf.template").read_text()
+    star, named = re.findall(r'^    "~(.+)" (?:\*|\$http_origin);$', nginx, re.MULTILINE)
+    told = f"https://app.example {origins}"
+    assert bool(re.search(star, told) or re.search(named, told)) is allowed
+    for name in ("nginx", "web"):
+        assert COMPOSE[name]["environment"]["SLUICE_CORS_ORIGINS"] == "${SLUICE_CORS_ORIGINS:-}"
+
+
+def test_nginx_s_own_answers_have_the_headers_of_all_others():
+    nginx = (ROOT / "deploy" / "nginx.conf.template").read_text()
+    for location in ("too_large", "unavailable"):
+        [block] = re.findall(rf"location @{location} \{{(.+?)\n    \}}", nginx, re.DOTALL)
+        headers = dict(re.findall(r"add_header (\S+) (\S+) always;", block))
+        assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "no-store")
+        assert headers["Access-Control-Allow-Origin"] == "$sluice_origin"
+        assert headers["Strict-Transport-Security"] == "$sluice_hsts"
+
+
+def test_nginx_has_browsers_come_by_tls_again_where_tls_ends_at_it():
+    nginx = (ROOT / "deploy" / "nginx.conf.template").read_text()
+    assert re.search(r'map \$scheme \$sluice_hsts \{\s+default "";\s+https max-age=31536000;\s+\}', nginx)
+    server = nginx.partition("server {")[2].partition("location")[0]
+    assert "add_header Strict-Transport-Security $sluice_hsts always;" in server
+
+
 def test_the_dockerfile_passes_hadolint():
     result = subprocess.run(
         [PROGRAMS / "hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -59,6 +59,7 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "body_seconds": 3600,
         "web_workers": 1,
         "keepalive_seconds": 75,
+        "cors_origins": "",
         "behind_proxy": False,
         "trusted_proxies": "",
         "web_threads": 8,

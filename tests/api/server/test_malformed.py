@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import BASE
+from tests.api.conftest import BASE, ORIGIN
+from tests.support.answers import hold_headers
 
 _KEY = b"oh_live_0123"  # the log may not hold it: the fixture looks
 _HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + _KEY
@@ -100,11 +101,19 @@ def test_what_is_no_request_is_answered_in_the_envelope(gunicorn: str) -> None:
         assert (name, status) == (name, expected)
         assert headers["content-type"] == "application/json", name
         assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
-        assert headers["x-content-type-options"] == "nosniff"
+        hold_headers(headers.items())
         answer: dict[str, Any] = json.loads(content)
         assert set(answer) == {"success", "error"}, name
         assert set(answer["error"]) == {"code", "message"}
         assert _KEY.decode() not in answer["error"]["message"]
+
+
+def test_a_page_can_read_what_gunicorn_s_worker_answers(gunicorn: str) -> None:
+    malformed = "GET /healthz HTTP/1.1\r\nX Y: 1\r\nORIGIN:{}\r\nHost: x\r\n\r\n"
+    sent = [malformed.format(origin).encode() for origin in (ORIGIN, f" {ORIGIN} ", f"{ORIGIN}.thief.example")]
+    allowed = [headers.get("access-control-allow-origin") for _, headers, _ in answers_of(gunicorn, *sent)]
+    assert allowed == [ORIGIN, ORIGIN, None]
+    assert all(headers["vary"] == "Origin" for _, headers, _ in answers_of(gunicorn, *sent))
 
 
 @pytest.mark.parametrize("target", ["/v1/event", "/api/public/v1/health?x=1", "http://sluice/v1/event"])
