@@ -129,6 +129,32 @@ def rotate(tenant: UUID, webhook: UUID, data_dir: Path, *, as_json: bool) -> Non
 @_webhook_argument
 @data_dir_option
 @json_option
+def enable(tenant: UUID, webhook: UUID, data_dir: Path, *, as_json: bool) -> None:
+    """Enable WEBHOOK again: it is sent the messages of jobs that end from now on.
+
+    Example: sluice webhooks enable --tenant ID whk_0198c2a45f1e7cc398c4dc0c0c07398f
+    """
+    _switch(tenant, webhook, data_dir, enabled=True, as_json=as_json)
+
+
+@webhooks.command()
+@_tenant_option
+@_webhook_argument
+@data_dir_option
+@json_option
+def disable(tenant: UUID, webhook: UUID, data_dir: Path, *, as_json: bool) -> None:
+    """Disable WEBHOOK: messages that wait are given up, and jobs leave no more.
+
+    Example: sluice webhooks disable --tenant ID whk_0198c2a45f1e7cc398c4dc0c0c07398f
+    """
+    _switch(tenant, webhook, data_dir, enabled=False, as_json=as_json)
+
+
+@webhooks.command()
+@_tenant_option
+@_webhook_argument
+@data_dir_option
+@json_option
 def delete(tenant: UUID, webhook: UUID, data_dir: Path, *, as_json: bool) -> None:
     """Delete WEBHOOK with its deliveries: nothing is sent to it from now on.
 
@@ -196,6 +222,14 @@ def replay(tenant: UUID, webhook: UUID, delivery: UUID, data_dir: Path, *, as_js
         db.replay(conn, webhook, delivery)
         _record(conn, Action.WEBHOOK_REPLAYED, tenant, webhook, {"delivery": ids.spell(ids.MESSAGE, delivery)})
     _tell({"id": ids.spell(ids.MESSAGE, delivery)}, "{id} is on its way", as_json=as_json)
+
+
+def _switch(tenant: UUID, webhook: UUID, data_dir: Path, *, enabled: bool, as_json: bool) -> None:
+    with database(data_dir) as conn:
+        registry.change(conn, _tenant(conn, tenant), webhook, {"enabled": enabled})
+        _record(conn, Action.WEBHOOK_CHANGED, tenant, webhook, {"changed": ["enabled"]})
+    line = "{id} is enabled" if enabled else "{id} is disabled"
+    _tell({"id": ids.spell(ids.WEBHOOK, webhook)}, line, as_json=as_json)
 
 
 def _record(

@@ -53,6 +53,9 @@ def test_a_webhook_is_made_changed_and_deleted_by_commands(run, tenant):
     assert run("webhooks", "show", *of_tenant, made["id"]) == listed
     rotated = run("webhooks", "rotate", *of_tenant, made["id"])
     assert (rotated["id"], rotated["secret"] == made["secret"]) == (made["id"], False)
+    for word, reason in (("disable", "CLIENT"), ("enable", None)):
+        assert run("webhooks", word, *of_tenant, made["id"]) == {"id": made["id"]}
+        assert run("webhooks", "show", *of_tenant, made["id"])["disabled"] == reason
     assert run("webhooks", "delete", *of_tenant, made["id"]) == {"id": made["id"]}
     assert run("webhooks", "list", *of_tenant) == []
     assert run("webhooks", "show", *of_tenant, made["id"])[0] == 1
