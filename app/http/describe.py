@@ -33,6 +33,7 @@ class Description:
         body: the name of the shape that the call takes; None where it takes no body.
         lines: the items of the body may come as lines instead, and compressed; without a `body`, they must.
         csv: likewise as rows of CSV.
+        path: the schemas of arguments of the path that are no ids of any kind.
         query: query parameters that the call takes.
         headers: request headers that the call looks at, each with what it may be.
         brings_data: it needs room on the database's disk, if it writes at all.
@@ -51,6 +52,7 @@ class Description:
     body: str | None = None
     lines: bool = False
     csv: bool = False
+    path: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     query: Sequence[Parameter] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     brings_data: bool = True

@@ -27,6 +27,11 @@ def record(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def form(optional: tuple[str, ...] = (), /, **properties: Shape) -> Shape:
+    """Return an object of which a call takes these members and no others; the arguments are those of `record`."""
+    return {**record(optional, **properties), "additionalProperties": False}
+
+
 def to_pages(*codes: str) -> Shape:
     """Return a description that links error codes to their pages, or to the list of all where none is named."""
     links = ", ".join(f"[`{code}`]({ERROR_PAGES}/{code})" for code in codes)

@@ -12,14 +12,14 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Flask, Response, current_app
 from flask_swagger_ui import get_swaggerui_blueprint  # type: ignore[import-untyped] # it has no types
-from werkzeug.routing import Rule
 
-from app.http.describe import Description, describe, description_of
+from app.http.describe import describe, description_of
 from app.http.responses import as_json
 from app.http.shapes import ERROR_PAGES
 from app.openapi import error_pages, items
 from app.openapi.apis import APIS, OPERATOR, PUBLIC, Api, api_of
 from app.openapi.faces import face
+from app.openapi.links import Call, add_links
 from app.openapi.operations import operations
 from app.operator import forms, key_forms, webhook_forms, webhook_shapes
 from app.operator import shapes as operator_shapes
@@ -144,7 +144,7 @@ def _paths(app: Flask, api: Api) -> dict[str, Any]:
     return {path: whole[path] for path in paths}
 
 
-def _described(app: Flask) -> list[tuple[Rule, Description, Api | None]]:
+def _described(app: Flask) -> list[Call]:
     """Return each route that the document shows, with its description and its API; the first address of each call."""
     found = []
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
@@ -186,6 +186,9 @@ def _made(app: Flask) -> dict[str, Any]:
         spec.components.schema(name, shape)
     for form in _FORMS:
         spec.components.schema(form.__name__, schema=form)
-    for rule, description, api in _described(app):
-        spec.path(_path(rule.rule), operations=operations(rule, description, api))
+    calls = _described(app)
+    for rule, description, api in calls:
+        made = operations(rule, description, api)
+        add_links(made, description, api, calls)
+        spec.path(_path(rule.rule), operations=made)
     return spec.to_dict()

@@ -19,6 +19,8 @@ _KEY = (
     f"key has the answer of the first, with the header {idempotency.REPLAYED}"
 )
 
+_ID = {"type": "string", "minLength": 1, "maxLength": 500}
+
 # Of calls that belong to no API.
 _SERVICE_TAG = "service"
 
@@ -73,7 +75,7 @@ def _parameters(rule: Rule, description: Description, api: Api | None) -> Iterab
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 500},
+            "schema": dict(description.path.get(name, _ID)),
         }
     for parameter in description.query:
         told = {"description": parameter.text} if parameter.text else {}

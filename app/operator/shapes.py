@@ -1,6 +1,6 @@
 """The shapes of the operator API as JSON Schema, for the OpenAPI document. docs/contracts/operator.md is the law."""
 
-from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, or_null, record, ref, to_pages
+from app.http.shapes import COUNT, DOCUMENT, ID, TEXT, TIME, Shape, array, choice, form, or_null, record, ref, to_pages
 from app.jobs.groups import MOST_RANGES
 from app.jobs.lists import MOST_LISTED
 from app.operator import uploads
@@ -18,6 +18,7 @@ _TIME_OR_NULL: Shape = {"type": ["string", "null"], "format": "date-time"}
 _NUMBER_OR_NULL: Shape = {"type": ["number", "null"]}
 _NAME: Shape = {"type": "string", "minLength": 1, "maxLength": 200}
 _ANYTHING: Shape = {}
+_INDEX: Shape = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
 
 _SEEN_JOB = {
     "jobId": TEXT,
@@ -105,14 +106,18 @@ SHAPES: dict[str, Shape] = {
     "Readiness": record(status=choice("ok", "unready"), checks={"type": "object", "additionalProperties": TEXT}),
     "Document": DOCUMENT,
     # Request bodies.
-    "RetryForm": record(
+    "RetryForm": form(
         ("select", "patch"),
         select={
-            "oneOf": [choice("failed", "retryable", "unprocessed"), array(COUNT, minItems=1, maxItems=MOST_INDEXES)],
+            "oneOf": [choice("failed", "retryable", "unprocessed"), array(_INDEX, minItems=1, maxItems=MOST_INDEXES)],
             "description": "which items, or the indexes of failed ones, of which all are taken or none; a retry takes "
             f"{MOST_ITEMS:,} failed items at most, and the same again takes the next ones",
         },
-        patch={**DOCUMENT, "description": "by index, a merge patch (RFC 7396) of the item"},
+        patch={
+            **DOCUMENT,
+            "propertyNames": {"pattern": "^(0|[1-9][0-9]{0,8})$"},
+            "description": "by index, a merge patch (RFC 7396) of the item",
+        },
     ),
     # Jobs.
     "JobState": choice(*(state.value for state in JobState if state is not JobState.RECEIVING)),
@@ -182,7 +187,7 @@ SHAPES: dict[str, Shape] = {
         callbackSecret=_CALLBACK_SECRET,
     ),
     # Uploads in parts.
-    "NewUpload": record(
+    "NewUpload": form(
         ("contentEncoding", *uploads.PARAMETERS),
         kind=choice(*uploads.KIND_NAMES),
         contentType=choice(*uploads.CONTENT_TYPES),
@@ -214,7 +219,7 @@ SHAPES: dict[str, Shape] = {
         errors_truncated={"type": "boolean"},
         warnings=ref("Warnings"),
     ),
-    "JobLabel": record(label={"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_LABEL}),
+    "JobLabel": form(label={"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_LABEL}),
     "Timeline": array(
         record(
             at=TIME,

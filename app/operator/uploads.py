@@ -141,6 +141,7 @@ def _options(members: dict[str, Any], content_type: str) -> BatchOptions:
 @describe(
     "Send a part, or send it again",
     operation="putUploadPart",
+    path={"part": {"type": "integer", "minimum": 1, "maximum": MOST_PARTS}},
     lines=True,
     csv=True,
     answers={200: "UploadedPart"},

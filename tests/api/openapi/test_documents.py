@@ -103,3 +103,23 @@ def test_the_pages_offer_the_document_of_each_api(app: Flask) -> None:
     page = app.test_client().get("/docs/").text
     for address in DOCUMENTS.values():
         assert f'"{address}"' in page
+
+
+def test_an_answer_that_makes_something_leads_to_the_calls_about_it(document: dict[str, Any]) -> None:
+    operations = {call["operationId"]: call for item in document["paths"].values() for call in item.values()}
+    linked = {
+        name: links
+        for name, call in operations.items()
+        for answer in call["responses"].values()
+        if (links := answer.get("links"))
+    }
+    for name, links in linked.items():
+        for link in links.values():
+            taken = {place["name"] for place in operations[link["operationId"]]["parameters"] if place["in"] == "path"}
+            assert set(link["parameters"]) <= taken, name
+    if "writeEntities" in operations:
+        assert {"getJob", "cancelJob", "streamJob", "downloadJobErrors", "getJobItem"} <= set(linked["writeEntities"])
+        assert {"putUploadPart", "completeUpload", "deleteUpload"} <= set(linked["createUpload"])
+        assert linked["createUpload"]["getUpload"]["parameters"] == {"upload_id": "$response.body#/data/uploadId"}
+    if "getPublicJob" in operations:
+        assert "getPublicJob" in linked["recordEvents"]
