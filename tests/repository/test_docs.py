@@ -122,15 +122,25 @@ def rows(page: str, after: str = "") -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line[:2] == "| "]
 
 
-FAULTS = [row for row in rows("faults", "\n") if row[0] != "fault"]
+# Pages whose tables end in the tests that show each row.
+SHOWN = {page: [row for row in rows(page, "\n") if row[-1] not in {"test", "tests"}] for page in ("faults", "security")}
+_RISKS = "\n## OWASP API Security Top 10 (2023)\n"
 
 
-def test_every_fault_has_a_row() -> None:
-    assert len(FAULTS) > 20
+def test_every_fault_and_every_attack_has_a_row() -> None:
+    assert len(SHOWN["faults"]) > 50
+    assert len(SHOWN["security"]) > 30
 
 
-@pytest.mark.parametrize("row", FAULTS, ids=lambda row: row[0])
-def test_a_fault_is_linked_to_its_test(row: list[str]) -> None:
+def test_each_of_the_ten_risks_has_a_row() -> None:
+    assert [row[0].split()[0] for row in rows("security", _RISKS)[1:]] == [f"API{number}" for number in range(1, 11)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=f"{page}: {row[0]}") for page, shown in SHOWN.items() for row in shown],
+)
+def test_a_row_is_linked_to_the_tests_that_show_it(row: list[str]) -> None:
     links = re.findall(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)", row[-1])
     assert links, "a row names its test"
     for name, file in links:
