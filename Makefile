@@ -16,7 +16,7 @@ ROUNDS ?= 5
 BACKEND := setuptools>=77
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo up test chaos chaos-mutants fuzz bench error-pages requirements
+.PHONY: help setup venv demo up test chaos chaos-mutants fuzz bench error-pages client requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
@@ -53,6 +53,9 @@ error-pages: .venv/installed ## Write docs/errors.md anew, from app/openapi/code
 	@$(BIN)/python -c 'from pathlib import Path; from app.openapi.error_pages import markdown; \
 		Path("docs/errors.md").write_text(markdown(), encoding="utf-8")'
 
+client: .venv/tested ## Make the synchronous client of clients/python anew, from the asynchronous one
+	@$(BIN)/python clients/python/make_sync.py
+
 requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes the newest of each
 	$(COMPILE) pyproject.toml -o requirements.txt
 	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded -c requirements.txt -o requirements-embedded.txt
@@ -75,9 +78,10 @@ venv:
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/tested: .venv/installed requirements-dev.txt
+.venv/tested: .venv/installed requirements-dev.txt clients/python/pyproject.toml
 	@echo "Installing what the tests need into .venv ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable clients/python
 	@touch $@
 
 .venv/benched: .venv/tested requirements-peers.txt

@@ -10,10 +10,10 @@ from ingest.jobs import JobState
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ROOT / "docs" / "contracts"
-_FOLDERS_OF_PAGES = ("benchmarks", "docs", "examples")
+_FOLDERS_OF_PAGES = ("benchmarks", "clients", "docs", "examples")
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in _FOLDERS_OF_PAGES for page in (ROOT / folder).rglob("*.md"))])
 _PRODUCT = ("app", "cli", "ingest", "worker")
-_SEARCHED = (*_PRODUCT, "benchmarks", "deploy", "docs", "tests")
+_SEARCHED = (*_PRODUCT, "benchmarks", "clients", "deploy", "docs", "tests")
 _TEXTS = {".md", ".py", ".sql", ".template"}
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _NAMED_PAGE = re.compile(r"(?<![\w./…-])[\w./-]+\.md\b|(?<![\w./…-])docs/[\w./-]*\w")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-_FOLDERS = ("app", "benchmarks", "cli", "ingest", "tests", "worker")
-_PRODUCT = ("app", "cli", "ingest", "worker")
+_FOLDERS = ("app", "benchmarks", "cli", "clients", "ingest", "tests", "worker")
+_PRODUCT = ("app", "cli", "clients/python/src", "ingest", "worker")
 _PROPERTIES = {"property", "cached_property"}
 _NOUN = re.compile(r"(The|A|An|All|Those|This|That|These|One|Two|How|Every|Each|So|When|Where|Why|Its|Which|Whom)\b")
 _SECTION = re.compile(r"^ *[A-Z][a-z]+:\n +(.+)", re.MULTILINE)
@@ -60,7 +60,9 @@ def headless(source: str) -> list[str]:
 
 def verbless(source: str) -> list[str]:
     """Return the docstrings of functions that open with no verb, each as `line: its first line`; not of properties."""
-    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    functions = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     told = [
         (function.body[0].lineno, (ast.get_docstring(function) or " ").splitlines()[0])
         for function in functions

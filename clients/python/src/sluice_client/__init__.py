@@ -1,0 +1,79 @@
+"""The Python client of Sluice.
+
+_async     AsyncClient and AsyncPublicClient: calls, jobs, loads
+_sync      their twins Client and PublicClient, made of `_async` by `make client`
+_aio, _io  what differs between the two beyond `await`
+models     the server's answers
+reports    what a load tells
+errors     one tree, each error with what to do
+values     Python values as exact JSON
+retry      when a call is made again
+files      where files are cut, and the journal of a load that may break off
+operations every operation of the server
+testing    a server in memory, for tests
+"""
+
+from sluice_client._async.client import AsyncClient, AsyncPublicClient
+from sluice_client._async.jobs import AsyncJob
+from sluice_client._sync.client import Client, PublicClient
+from sluice_client._sync.jobs import Job
+from sluice_client.errors import (
+    ApiError,
+    Conflict,
+    Forbidden,
+    ForkedClient,
+    Invalid,
+    ItemsFailed,
+    JobFailed,
+    NotFound,
+    RateLimited,
+    SluiceError,
+    TooLarge,
+    TransportError,
+    Unauthorized,
+    Unavailable,
+    UnsupportedValue,
+    WaitTimeout,
+)
+from sluice_client.files import OtherLoad, UnknownFormat
+from sluice_client.models import ItemError, JobInfo
+from sluice_client.options import BatchOptions
+from sluice_client.reports import Accepted, ItemFailed, JobEnded, Progress, Report
+from sluice_client.version import VERSION
+
+__all__ = [
+    "Accepted",
+    "ApiError",
+    "AsyncClient",
+    "AsyncJob",
+    "AsyncPublicClient",
+    "BatchOptions",
+    "Client",
+    "Conflict",
+    "Forbidden",
+    "ForkedClient",
+    "Invalid",
+    "ItemError",
+    "ItemFailed",
+    "ItemsFailed",
+    "Job",
+    "JobEnded",
+    "JobFailed",
+    "JobInfo",
+    "NotFound",
+    "OtherLoad",
+    "Progress",
+    "PublicClient",
+    "RateLimited",
+    "Report",
+    "SluiceError",
+    "TooLarge",
+    "TransportError",
+    "Unauthorized",
+    "Unavailable",
+    "UnknownFormat",
+    "UnsupportedValue",
+    "WaitTimeout",
+]
+
+__version__ = VERSION

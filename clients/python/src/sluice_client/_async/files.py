@@ -1,0 +1,111 @@
+"""Load a file as one upload in parts, and as one job; a load that broke off goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sluice_client import _aio
+from sluice_client._async.jobs import AsyncJob
+from sluice_client._async.load import failures
+from sluice_client._async.transport import AsyncTransport
+from sluice_client._async.uploads import AsyncUploads
+from sluice_client.errors import NotFound
+from sluice_client.files import PART_BYTES, Begun, Journal, UnknownFormat, content_type_of, cut, decompressed, digest_of
+from sluice_client.models import Upload
+from sluice_client.reports import Accepted, JobEnded, LoadEvent
+
+_COMPLETED = "completed"
+
+
+class AsyncFileLoad:
+    """A load of files.
+
+    Args:
+        transport: to the server.
+        kind: of the items.
+        options: of the batch.
+        resume: False begins anew whatever an earlier load has sent.
+        part_bytes: of a part; the same file cut otherwise is sent again as a whole.
+    """
+
+    def __init__(
+        self,
+        transport: AsyncTransport,
+        kind: str,
+        options: Mapping[str, Any],
+        *,
+        resume: bool = True,
+        part_bytes: int = PART_BYTES,
+    ) -> None:
+        self._transport, self._uploads = transport, AsyncUploads(transport)
+        self._kind, self._options = kind, options
+        self._resume, self._part_bytes = resume, part_bytes
+
+    async def events(self, source: Any) -> AsyncIterator[LoadEvent]:
+        """Yield what becomes of a file: Accepted, ItemFailed with the record as it was sent, JobEnded."""
+        path = Path(source)
+        job = await self.upload(path)
+        yield Accepted(job.id, 0, (await job.refresh()).total)
+        info = await job.wait(check=False)
+        async for failed in failures(job, info):
+            yield failed
+        yield JobEnded(info)
+        Journal(path).forget()
+
+    async def upload(self, path: Path) -> AsyncJob:
+        """Send what the server lacks of a file, and return the job of all of it.
+
+        The journal beside the file stays until the job has ended: begun again before, the load finds the same job.
+
+        Raises:
+            UnknownFormat: it is no file of lines or CSV, or is empty.
+            OtherLoad: an earlier load of it, which broke off, had other options.
+        """
+        content_type, implied = content_type_of(path)
+        options = {**implied, **self._options}
+        plan = {"kind": self._kind, "contentType": content_type, "partBytes": self._part_bytes, "options": options}
+        journal = Journal(path)
+        begun = journal.begin(plan, resume=self._resume)
+        upload = await self._found(begun)
+        if upload is None:
+            if begun.upload_id:  # the server has deleted it
+                begun = journal.begin(plan, resume=False)
+            created = await self._uploads.create(self._kind, content_type, key=begun.key, **options)  # type: ignore[arg-type] # of the caller
+            journal.know(begun, created.upload_id)
+            upload = await self._uploads.get(created.upload_id)
+        if upload.status == _COMPLETED and upload.job_id:
+            return AsyncJob(self._transport, upload.job_id)
+        count = await self._send_parts(path, content_type, upload)
+        if not count:
+            await self._begin_anew(journal, upload)
+            raise UnknownFormat(f"{path} is empty")
+        if count < max((part.part for part in upload.parts), default=0):  # the file was longer before
+            await self._begin_anew(journal, upload)
+            return await self.upload(path)
+        return await self._uploads.complete(upload.upload_id, count)
+
+    async def _found(self, begun: Begun) -> Upload | None:
+        if begun.upload_id is None:
+            return None
+        try:
+            return await self._uploads.get(begun.upload_id)
+        except NotFound:
+            return None
+
+    async def _send_parts(self, path: Path, content_type: str, upload: Upload) -> int:
+        """Send the parts whose digest has not arrived, and return how many parts the file has."""
+        arrived = {part.part: part.digest for part in upload.parts}
+        count = 0
+        with decompressed(path) as file:
+            parts = cut(file, content_type, self._part_bytes)
+            while (part := await _aio.off_loop(lambda: next(parts, b""))) != b"":
+                count += 1
+                if arrived.get(count) != digest_of(part):
+                    await self._uploads.put(upload.upload_id, count, part, content_type)
+        return count
+
+    async def _begin_anew(self, journal: Journal, upload: Upload) -> None:
+        await self._uploads.delete(upload.upload_id)
+        journal.forget()

@@ -1,0 +1,80 @@
+"""Uploads in parts: for files of gigabytes over networks that fail (docs/contracts/jobs.md section 1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from sluice_client._async.jobs import AsyncJob, job_of
+from sluice_client._async.transport import AsyncTransport
+from sluice_client.files import digest_of
+from sluice_client.models import CreatedUpload, SeenJob, Upload, UploadedPart
+from sluice_client.options import BatchOptions, prefer, wire
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class AsyncUploads:
+    """The uploads of the tenant."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        kind: Literal["entities", "events", "states"],
+        content_type: str,
+        *,
+        content_encoding: str = "identity",
+        key: str | None = None,
+        **options: Unpack[BatchOptions],
+    ) -> CreatedUpload:
+        """Begin an upload.
+
+        Args:
+            kind: of its items.
+            content_type: of all parts: `text/csv`, or `application/x-ndjson`.
+            content_encoding: of each part by itself: `identity`, `gzip` or `zstd`.
+            key: an idempotency key of the caller's own, so that another process begins the same upload.
+            options: of the batch.
+        """
+        form = {"kind": kind, "contentType": content_type, "contentEncoding": content_encoding, **wire(options)}
+        return await self._transport.call(
+            "createUpload", CreatedUpload, body=msgspec.json.encode(form), headers=prefer(options), key=key
+        )
+
+    async def put(
+        self, upload_id: str, part: int, body: bytes, content_type: str, *, content_encoding: str = "identity"
+    ) -> UploadedPart:
+        """Send a part, or send it again; parts may come in any order.
+
+        Args:
+            upload_id: of the upload.
+            part: from 1.
+            body: whole records; the header row of CSV stands in part 1 alone. The server checks its digest.
+            content_type: as the upload says.
+            content_encoding: likewise.
+        """
+        headers = {"Content-Type": content_type, "Content-Digest": digest_of(body)}
+        if content_encoding != "identity":
+            headers["Content-Encoding"] = content_encoding
+        return await self._transport.call("putUploadPart", UploadedPart, upload_id, part, body=body, headers=headers)
+
+    async def get(self, upload_id: str) -> Upload:
+        """Return an upload, and the parts that have arrived."""
+        return await self._transport.call("getUpload", Upload, upload_id)
+
+    async def delete(self, upload_id: str) -> None:
+        """Delete an upload with all of its parts."""
+        await self._transport.send("deleteUpload", upload_id)
+
+    async def complete(self, upload_id: str, parts: int, *, wait: int | None = None) -> AsyncJob:
+        """Make a job of parts 1 to `parts`; a second time answers with the same job."""
+        body = msgspec.json.encode({"parts": parts})
+        seen = await self._transport.call("completeUpload", SeenJob, upload_id, body=body, headers=prefer({}, wait))
+        job = job_of(self._transport, seen)
+        if wait is not None:
+            await job.refresh()
+        return job

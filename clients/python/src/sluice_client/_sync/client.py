@@ -1,0 +1,173 @@
+"""Made by make_sync.py of _async/client.py: change that file, then `make client`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sluice_client._sync.batches import Entities, Events, States
+from sluice_client._sync.jobs import Job, Jobs, job_of
+from sluice_client._sync.tenant import Audit, Keys, Templates, TenantSettings, Webhooks
+from sluice_client._sync.transport import Transport
+from sluice_client._sync.uploads import Uploads
+from sluice_client.errors import SluiceError
+from sluice_client.models import (
+    Capabilities,
+    KeyHealth,
+    RecordedEvent,
+    RecordedEvents,
+    SeenJob,
+    StoredObject,
+    UpsertedObject,
+    UpsertedObjects,
+)
+from sluice_client.operations import OPERATOR, PUBLIC, Operation
+from sluice_client.options import prefer
+from sluice_client.retry import Retrying
+from sluice_client.values import NullPolicy, Numbers, encoder
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_Shape = TypeVar("_Shape")
+_BASES = ("/operator-data-api", "/api/public/v1", "/v1")
+
+
+class _Connected:
+    """A client's connection, and the ways to open and close it."""
+
+    def __init__(
+        self,
+        url: str | None,
+        key: str | None,
+        operations: Mapping[str, Operation],
+        *,
+        timeout: float,
+        numbers: Numbers,
+        options: Mapping[str, Any],
+    ) -> None:
+        address, secret = url or os.environ.get("SLUICE_URL"), key or os.environ.get("SLUICE_KEY")
+        for name, value in {"url": address, "key": secret}.items():
+            if not value:
+                raise SluiceError(f"Say which {name}: {name}=… or SLUICE_{name.upper()} in the environment")
+        root = str(address).rstrip("/")
+        for base in _BASES:
+            root = root.removesuffix(base)
+        self._transport = Transport(
+            root, str(secret), operations, retrying=Retrying(timeout), numbers=numbers, options=options
+        )
+        self.jobs = Jobs(self._transport)
+
+    def close(self) -> None:
+        """Close all connections; jobs that were accepted go on."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Client(_Connected):
+    """A client of the operator API.
+
+    Args:
+        url: of the server, with or without `/operator-data-api`; None takes SLUICE_URL.
+        key: `oh_live_…`; None takes SLUICE_KEY.
+        timeout: seconds that a call may take with all its tries.
+        numbers: `decimal` keeps the digits of numbers that are read; `float` rounds them.
+        null_policy: of NaN, NaT and NA in items: `error`, `null`, or `omit`.
+        options: of httpx2's client, such as `verify`, `proxy`, `event_hooks` or `transport`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        timeout: float = 600.0,
+        numbers: Numbers = "decimal",
+        null_policy: NullPolicy = "error",
+        **options: Any,
+    ) -> None:
+        super().__init__(url, key, OPERATOR, timeout=timeout, numbers=numbers, options=options)
+        self.entities = Entities(self._transport, "entities", null_policy)
+        self.events = Events(self._transport, "events", null_policy)
+        self.states = States(self._transport, "states", null_policy)
+        self.uploads = Uploads(self._transport)
+        self.templates = Templates(self._transport)
+        self.settings = TenantSettings(self._transport)
+        self.keys = Keys(self._transport)
+        self.webhooks = Webhooks(self._transport)
+        self.audit = Audit(self._transport)
+
+    def capabilities(self) -> Capabilities:
+        """Return every limit, format, coding, parameter and mode of the installation."""
+        return self._transport.call("getCapabilities", Capabilities)
+
+
+class PublicClient(_Connected):
+    """A client of the public API: events that link objects, and objects.
+
+    Args:
+        url: of the server; None takes SLUICE_URL.
+        key: `fm_live_…`; None takes SLUICE_KEY.
+        timeout: as of Client; likewise `numbers`, `null_policy` and `options`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        timeout: float = 600.0,
+        numbers: Numbers = "decimal",
+        null_policy: NullPolicy = "error",
+        **options: Any,
+    ) -> None:
+        super().__init__(url, key, PUBLIC, timeout=timeout, numbers=numbers, options=options)
+        self._encode = encoder(null_policy)
+
+    def record_event(self, event: Mapping[str, Any], *, strict: bool = False) -> RecordedEvent:
+        """Record an event, and create the objects that it names. Only one with an `event_id` is safe to send twice."""
+        return self._write("recordEvent", RecordedEvent, event, strict=strict)
+
+    def record_events(self, events: Iterable[Any], *, strict: bool = False) -> RecordedEvents:
+        """Record up to 100 events, and return the outcome of each."""
+        return self._write("recordEvents", RecordedEvents, {"events": [*events]}, strict=strict)
+
+    def upsert_object(self, item: Mapping[str, Any], *, strict: bool = False) -> UpsertedObject:
+        """Create an object, or merge its properties."""
+        return self._write("upsertObject", UpsertedObject, item, strict=strict)
+
+    def upsert_objects(self, objects: Iterable[Any], *, strict: bool = False) -> UpsertedObjects:
+        """Upsert up to 100 objects, and return the outcome of each."""
+        return self._write("upsertObjects", UpsertedObjects, {"objects": [*objects]}, strict=strict)
+
+    def send_events(self, events: Iterable[Any], *, strict: bool = False) -> Job:
+        """Send any number of events as one job."""
+        return self._job("recordEvents", events, strict=strict)
+
+    def send_objects(self, objects: Iterable[Any], *, strict: bool = False) -> Job:
+        """Send any number of objects as one job."""
+        return self._job("upsertObjects", objects, strict=strict)
+
+    def get_object(self, object_type: str, external_id: str) -> StoredObject:
+        """Return one object."""
+        return self._transport.call("getObject", StoredObject, object_type, external_id, bare=True)
+
+    def health(self) -> KeyHealth:
+        """Return the workspace and the dataset that the key opens."""
+        return self._transport.call("getKeyHealth", KeyHealth, bare=True)
+
+    def _write(self, operation: str, kind: type[_Shape], item: Any, *, strict: bool) -> _Shape:
+        headers = prefer({"strict": strict})
+        return self._transport.call(operation, kind, body=self._encode(item), headers=headers, bare=True)
+
+    def _job(self, operation: str, items: Iterable[Any], *, strict: bool) -> Job:
+        body = b"\n".join(map(self._encode, items))
+        headers = {"Content-Type": "application/x-ndjson", **prefer({"strict": strict})}
+        seen = self._transport.call(operation, SeenJob, body=body, headers=headers)
+        return job_of(self._transport, seen)

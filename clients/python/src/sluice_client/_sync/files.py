@@ -1,0 +1,111 @@
+"""Made by make_sync.py of _async/files.py: change that file, then `make client`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sluice_client import _io
+from sluice_client._sync.jobs import Job
+from sluice_client._sync.load import failures
+from sluice_client._sync.transport import Transport
+from sluice_client._sync.uploads import Uploads
+from sluice_client.errors import NotFound
+from sluice_client.files import PART_BYTES, Begun, Journal, UnknownFormat, content_type_of, cut, decompressed, digest_of
+from sluice_client.models import Upload
+from sluice_client.reports import Accepted, JobEnded, LoadEvent
+
+_COMPLETED = "completed"
+
+
+class FileLoad:
+    """A load of files.
+
+    Args:
+        transport: to the server.
+        kind: of the items.
+        options: of the batch.
+        resume: False begins anew whatever an earlier load has sent.
+        part_bytes: of a part; the same file cut otherwise is sent again as a whole.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        kind: str,
+        options: Mapping[str, Any],
+        *,
+        resume: bool = True,
+        part_bytes: int = PART_BYTES,
+    ) -> None:
+        self._transport, self._uploads = transport, Uploads(transport)
+        self._kind, self._options = kind, options
+        self._resume, self._part_bytes = resume, part_bytes
+
+    def events(self, source: Any) -> Iterator[LoadEvent]:
+        """Yield what becomes of a file: Accepted, ItemFailed with the record as it was sent, JobEnded."""
+        path = Path(source)
+        job = self.upload(path)
+        yield Accepted(job.id, 0, (job.refresh()).total)
+        info = job.wait(check=False)
+        for failed in failures(job, info):
+            yield failed
+        yield JobEnded(info)
+        Journal(path).forget()
+
+    def upload(self, path: Path) -> Job:
+        """Send what the server lacks of a file, and return the job of all of it.
+
+        The journal beside the file stays until the job has ended: begun again before, the load finds the same job.
+
+        Raises:
+            UnknownFormat: it is no file of lines or CSV, or is empty.
+            OtherLoad: an earlier load of it, which broke off, had other options.
+        """
+        content_type, implied = content_type_of(path)
+        options = {**implied, **self._options}
+        plan = {"kind": self._kind, "contentType": content_type, "partBytes": self._part_bytes, "options": options}
+        journal = Journal(path)
+        begun = journal.begin(plan, resume=self._resume)
+        upload = self._found(begun)
+        if upload is None:
+            if begun.upload_id:  # the server has deleted it
+                begun = journal.begin(plan, resume=False)
+            created = self._uploads.create(self._kind, content_type, key=begun.key, **options)  # type: ignore[arg-type] # of the caller
+            journal.know(begun, created.upload_id)
+            upload = self._uploads.get(created.upload_id)
+        if upload.status == _COMPLETED and upload.job_id:
+            return Job(self._transport, upload.job_id)
+        count = self._send_parts(path, content_type, upload)
+        if not count:
+            self._begin_anew(journal, upload)
+            raise UnknownFormat(f"{path} is empty")
+        if count < max((part.part for part in upload.parts), default=0):  # the file was longer before
+            self._begin_anew(journal, upload)
+            return self.upload(path)
+        return self._uploads.complete(upload.upload_id, count)
+
+    def _found(self, begun: Begun) -> Upload | None:
+        if begun.upload_id is None:
+            return None
+        try:
+            return self._uploads.get(begun.upload_id)
+        except NotFound:
+            return None
+
+    def _send_parts(self, path: Path, content_type: str, upload: Upload) -> int:
+        """Send the parts whose digest has not arrived, and return how many parts the file has."""
+        arrived = {part.part: part.digest for part in upload.parts}
+        count = 0
+        with decompressed(path) as file:
+            parts = cut(file, content_type, self._part_bytes)
+            while (part := _io.off_loop(lambda: next(parts, b""))) != b"":
+                count += 1
+                if arrived.get(count) != digest_of(part):
+                    self._uploads.put(upload.upload_id, count, part, content_type)
+        return count
+
+    def _begin_anew(self, journal: Journal, upload: Upload) -> None:
+        self._uploads.delete(upload.upload_id)
+        journal.forget()

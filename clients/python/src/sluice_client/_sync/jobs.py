@@ -1,0 +1,263 @@
+"""Made by make_sync.py of _async/jobs.py: change that file, then `make client`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from sluice_client import _io
+from sluice_client._sync.transport import Transport
+from sluice_client.errors import JobFailed, WaitTimeout
+from sluice_client.models import (
+    ErrorGroup,
+    ItemError,
+    ItemResult,
+    ItemWarning,
+    JobInfo,
+    JobItem,
+    SeenJob,
+    TimelineEntry,
+)
+from sluice_client.values import exact_json
+
+Select = Literal["failed", "retryable", "unprocessed"] | Sequence[int]
+
+_HELD_SECONDS = 30  # a poll may be held back by the server for so long: docs/contracts/jobs.md section 3
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _GROWTH = 0.05, 1.0, 1.6
+
+
+class Job:
+    """A job of the server's.
+
+    Attributes:
+        id: the job's, as in `job_…`.
+        info: the job as it was last seen; None until the first look.
+        callback_secret: of the callback that its batch asked for.
+    """
+
+    def __init__(self, transport: Transport, job_id: str, info: JobInfo | None = None) -> None:
+        self._transport = transport
+        self.id, self.info = job_id, info
+        self.callback_secret: str | None = None
+
+    def __repr__(self) -> str:
+        seen = f" {self.info.status} {self.info.progress}%" if self.info else ""
+        return f"<{type(self).__name__} {self.id}{seen}>"
+
+    def refresh(self) -> JobInfo:
+        """Look at the job, and return what it shows."""
+        self.info = self._transport.call("getJob", JobInfo, self.id)
+        return self.info
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[JobInfo], object] | None = None,
+        check: bool = True,
+    ) -> JobInfo:
+        """Wait for the end of the job, and return what it shows then.
+
+        Args:
+            timeout: seconds; None waits for as long as it takes.
+            on_progress: called with the job whenever it has moved.
+            check: raise if it could not be carried out; items that failed raise nothing.
+
+        Raises:
+            WaitTimeout: the time is up, and the job goes on.
+            JobFailed: it ended as failed or cancelled.
+        """
+        began, pause, tag = time.monotonic(), _FIRST_PAUSE_SECONDS, ""
+        while True:
+            left = _HELD_SECONDS if timeout is None else timeout - (time.monotonic() - began)
+            info, tag = self._moved(tag, max(0, min(_HELD_SECONDS, int(left))))
+            if info and on_progress:
+                on_progress(info)
+            if self.info and self.info.ended:
+                break
+            if left <= 0 and self.info and timeout is not None:
+                raise WaitTimeout(self.info, timeout)
+            _io.sleep(max(0.0, min(pause, left)))
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE_SECONDS)
+        if check and self.info.status != "completed":
+            raise JobFailed(self.info)
+        return self.info
+
+    def _moved(self, tag: str, seconds: int) -> tuple[JobInfo | None, str]:
+        """Return the job once it is not as its tag says, or None when the seconds are over; and its tag."""
+        headers = {"If-None-Match": tag, "Prefer": f"wait={seconds}"} if tag else {}
+        response = self._transport.send("getJob", self.id, headers=headers)
+        if not response.content:  # 304
+            return None, tag
+        self.info = self._transport.decoded(response, JobInfo)
+        return self.info, response.headers.get("ETag", "")
+
+    def errors(
+        self, *, code: str | None = None, first: int | None = None, items: bool = False, page: int = 1_000
+    ) -> Iterator[ItemError]:
+        """Yield the errors of the job's items, in the order of their indexes.
+
+        Args:
+            code: only those of this code.
+            first: only those of items from this index on.
+            items: each with its item, as it was sent.
+            page: how many to read at a time.
+        """
+        query = {"code": code, "from": first, "items": items or None, "limit": page}
+        for error in self._transport.pages("listJobErrors", ItemError, self.id, query=query):
+            error.job_id = self.id
+            yield error
+
+    def error_groups(self) -> Iterator[ErrorGroup]:
+        """Yield errors that are alike as one, in groups of at most 20,000 errors a page."""
+        for group in self._transport.pages("listJobErrors", ErrorGroup, self.id, query={"group": True}):
+            yield group
+
+    def warnings(self) -> Iterator[ItemWarning]:
+        """Yield the warnings about the job's items."""
+        for warning in self._transport.pages("listJobWarnings", ItemWarning, self.id, query={"limit": 1_000}):
+            yield warning
+
+    def results(self, *, effect: str | None = None) -> Iterator[ItemResult]:
+        """Yield the outcome of each item that was taken, of a job with `keep_results`."""
+        query = {"effect": effect, "limit": 1_000}
+        for result in self._transport.pages("listJobResults", ItemResult, self.id, query=query):
+            yield result
+
+    def timeline(self) -> Iterator[TimelineEntry]:
+        """Yield what happened to the job."""
+        query = {"limit": 1_000}
+        for entry in self._transport.pages("listJobTimeline", TimelineEntry, self.id, query=query):
+            yield entry
+
+    def item(self, index: int) -> JobItem:
+        """Return what became of one item."""
+        return self._transport.call("getJobItem", JobItem, self.id, index)
+
+    def error_file(self, form: Literal["ndjson", "csv"] = "ndjson") -> Iterator[bytes]:
+        """Yield the file of the job's bad items, each with what is wrong; corrected, it loads as it is."""
+        operation = "downloadJobErrorsAsCsv" if form == "csv" else "downloadJobErrors"
+        with self._transport.streamed(operation, self.id, headers={}) as response:
+            for part in response.iter_bytes():
+                yield part
+
+    def stream(self) -> Iterator[JobInfo]:
+        """Yield the job, without its errors, as it moves, until it has ended. A broken stream is taken up again."""
+        decode = msgspec.json.Decoder(JobInfo).decode
+        last = ""
+        while not (self.info and self.info.ended):
+            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
+            with self._transport.streamed("streamJob", self.id, headers=headers) as response:
+                if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                    self.refresh()  # 204: the end was seen
+                for line in response.iter_lines():
+                    name, _, text = line.partition(": ")
+                    if name == "id":
+                        last = text
+                    elif name == "data":
+                        self.info = decode(text.encode())
+                        yield self.info
+
+    def cancel(self) -> JobInfo:
+        """End the job; what it has done stands."""
+        return self._steered("cancelJob")
+
+    def pause(self) -> JobInfo:
+        """Have no further block of the job begun until it is resumed."""
+        return self._steered("pauseJob")
+
+    def resume(self) -> JobInfo:
+        """Let a paused job go on, in its former place."""
+        return self._steered("resumeJob")
+
+    def relabel(self, label: str | None) -> JobInfo:
+        """Give the job another label, or none."""
+        return self._steered("relabelJob", exact_json({"label": label}))
+
+    def retry(self, select: Select = "failed", *, patch: Mapping[int, Any] | None = None) -> Job:
+        """Send items of the job again, and return their job.
+
+        Args:
+            select: `failed`, `retryable`, `unprocessed`, or indexes of items that failed.
+            patch: by index, a merge patch (RFC 7396) of the item, as in `{17: {"data": {"email": "a@example.com"}}}`.
+        """
+        chosen = select if isinstance(select, str) else [*select]
+        body = {"select": chosen, "patch": {str(index): change for index, change in (patch or {}).items()}}
+        return self._child("retryJob", exact_json(body))
+
+    def commit(self) -> Job:
+        """Write what a job of `validate_only` has checked, and return the job that does."""
+        return self._child("commitJob", None)
+
+    def _steered(self, operation: str, body: bytes | None = None) -> JobInfo:
+        self.info = self._transport.call(operation, JobInfo, self.id, body=body)
+        return self.info
+
+    def _child(self, operation: str, body: bytes | None) -> Job:
+        info = self._transport.call(operation, JobInfo, self.id, body=body)
+        return Job(self._transport, info.id, info)
+
+
+class Jobs:
+    """The tenant's jobs."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def get(self, job_id: str) -> Job:
+        """Return a job as it stands.
+
+        Raises:
+            NotFound: there is no such job, or it is gone.
+        """
+        job = Job(self._transport, job_id)
+        job.refresh()
+        return job
+
+    def list(
+        self,
+        *,
+        status: str | Sequence[str] | None = None,
+        type: str | None = None,  # noqa: A002 # the server's name for it
+        label: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        has_errors: bool | None = None,
+        parent: str | None = None,
+        limit: int = 200,
+    ) -> Iterator[Job]:
+        """Yield jobs, the newest first, without their errors.
+
+        Args:
+            status: one or several.
+            type: such as `batch_ingest_entities`.
+            label: exactly this one.
+            created_after: accepted at this moment or later.
+            created_before: accepted before this moment.
+            has_errors: True for jobs of which an item has failed.
+            parent: the id of a job, for those that send items of it again.
+            limit: how many to read at a time, not how many there are.
+        """
+        query = {
+            "status": status,
+            "type": type,
+            "label": label,
+            "created_after": created_after,
+            "created_before": created_before,
+            "has_errors": has_errors,
+            "parent": parent,
+            "limit": limit,
+        }
+        for info in self._transport.pages("listJobs", JobInfo, query=query):
+            yield Job(self._transport, info.id, info)
+
+
+def job_of(transport: Transport, seen: SeenJob) -> Job:
+    """Return the job that a batch call answered with."""
+    job = Job(transport, seen.job_id)
+    job.callback_secret = seen.callback_secret
+    return job

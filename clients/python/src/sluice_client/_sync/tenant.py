@@ -1,0 +1,172 @@
+"""Made by make_sync.py of _async/tenant.py: change that file, then `make client`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from sluice_client._sync.jobs import Job, job_of
+from sluice_client._sync.transport import Transport
+from sluice_client.models import AuditEntry, Delivery, Key, NewKey, NewWebhook, SeenJob, Settings, Template, Webhook
+from sluice_client.options import camel, prefer
+from sluice_client.values import exact_json
+
+Kind = Literal["entities", "events", "states"]
+
+
+def _form(members: Mapping[str, Any]) -> bytes:
+    """Return the JSON of the members that a caller has named."""
+    return exact_json({camel(name): value for name, value in members.items()})
+
+
+class Templates:
+    """The templates that the tenant can choose."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> Iterator[Template]:
+        """Yield the newest version of each."""
+        for template in self._transport.call("listTemplates", list[Template]):
+            yield template
+
+    def store(self, template_id: str, name: str, schema: Mapping[str, Any], *, version: str = "1.0") -> Template:
+        """Store a new version of a template of the tenant's own; `template_id` is `tpl_` and a name."""
+        body = exact_json({"name": name, "version": version, "schema": schema})
+        return self._transport.call("storeTemplate", Template, template_id, body=body)
+
+    def check(self, template_id: str, schema: Mapping[str, Any] | None = None, *, wait: int | None = None) -> Job:
+        """Try a schema on all rows that are stored, and change nothing: the job's errors are rows that would fail."""
+        body = exact_json({} if schema is None else {"schema": schema})
+        headers = prefer({}, wait)
+        seen = self._transport.call("checkTemplate", SeenJob, template_id, body=body, headers=headers)
+        return job_of(self._transport, seen)
+
+    def json_schema(self, template_id: str, kind: Kind = "entities") -> dict[str, Any]:
+        """Return the JSON Schema of an item."""
+        query = {"kind": kind}
+        return self._transport.call("getTemplateJsonSchema", dict[str, Any], template_id, query=query, bare=True)
+
+    def example(self, template_id: str, kind: Kind = "entities", form: Literal["csv", "ndjson"] = "ndjson") -> str:
+        """Return a file to start from."""
+        operation = "getTemplateExampleCsv" if form == "csv" else "getTemplateExampleLines"
+        response = self._transport.send(operation, template_id, query={"kind": kind})
+        return response.content.decode()
+
+
+class TenantSettings:
+    """The settings of the tenant."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def get(self) -> Settings:
+        """Return all settings."""
+        return self._transport.call("getSettings", Settings)
+
+    def change(self, **changes: Any) -> Settings:
+        """Change settings, all that are named or none.
+
+        Args:
+            changes: of `template_id`, `data_retention_days`, `retention_policy` and `batch_wait_seconds`.
+        """
+        return self._transport.call("changeSettings", Settings, body=_form(changes))
+
+
+class Keys:
+    """The API keys of the tenant."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, label: str, **rights: Any) -> NewKey:
+        """Make a key, whose text is shown this once.
+
+        Args:
+            label: its name for people.
+            rights: `scopes`, `expires_at`, `addresses`, `requests_per_minute`, `operator_id`; those that are left out
+                are as of the calling key.
+        """
+        return self._transport.call("createKey", NewKey, body=_form({"label": label, **rights}))
+
+    def list(self) -> Iterator[Key]:
+        """Yield all keys, revoked ones included."""
+        for key in self._transport.call("listKeys", list[Key]):
+            yield key
+
+    def change(self, key_id: str, **changes: Any) -> Key:
+        """Change a key's `label`, or rights as `create` takes them."""
+        return self._transport.call("changeKey", Key, body=_form({"id": key_id, **changes}))
+
+    def revoke(self, key_id: str) -> Key:
+        """Revoke a key; the last active one cannot be."""
+        return self._transport.call("revokeKey", Key, query={"id": key_id})
+
+
+class Webhooks:
+    """The webhooks of the tenant, which are told of the ends of its jobs."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, url: str, *, events: Sequence[str] | None = None, description: str | None = None) -> NewWebhook:
+        """Make a webhook, whose secret is shown this once."""
+        told = {"url": url, "events": events, "description": description}
+        body = _form({name: value for name, value in told.items() if value is not None})
+        return self._transport.call("createWebhook", NewWebhook, body=body)
+
+    def list(self) -> Iterator[Webhook]:
+        """Yield all webhooks, without the callbacks of single jobs."""
+        for webhook in self._transport.call("listWebhooks", list[Webhook]):
+            yield webhook
+
+    def get(self, webhook_id: str) -> Webhook:
+        """Return a webhook, or the callback of a job."""
+        return self._transport.call("getWebhook", Webhook, webhook_id)
+
+    def change(self, webhook_id: str, **changes: Any) -> Webhook:
+        """Change `url`, `events`, `description` or `enabled`."""
+        return self._transport.call("changeWebhook", Webhook, webhook_id, body=_form(changes))
+
+    def delete(self, webhook_id: str) -> None:
+        """Delete a webhook with its deliveries."""
+        self._transport.send("deleteWebhook", webhook_id)
+
+    def rotate(self, webhook_id: str) -> NewWebhook:
+        """Give a webhook another secret, which is shown this once; the former one signs too for 24 hours."""
+        return self._transport.call("rotateWebhook", NewWebhook, webhook_id)
+
+    def test(self, webhook_id: str) -> Delivery:
+        """Send a message that is about no job, once."""
+        return self._transport.call("testWebhook", Delivery, webhook_id)
+
+    def deliveries(self, webhook_id: str) -> Iterator[Delivery]:
+        """Yield the messages to a webhook, the newest first."""
+        for delivery in self._transport.pages("listDeliveries", Delivery, webhook_id, query={"limit": 200}):
+            yield delivery
+
+    def replay(self, webhook_id: str, delivery_id: str) -> Delivery:
+        """Send a message again, under the same `webhook-id`."""
+        return self._transport.call("replayDelivery", Delivery, webhook_id, delivery_id)
+
+
+class Audit:
+    """The log of changes of what is the tenant's."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        *,
+        action: str | None = None,
+        object: str | None = None,  # noqa: A002 # the server's name for it
+        object_id: str | None = None,
+        since: datetime | None = None,
+        limit: int = 200,
+    ) -> Iterator[AuditEntry]:
+        """Yield changes, the newest first; `limit` is how many to read at a time."""
+        query = {"action": action, "object": object, "object_id": object_id, "since": since, "limit": limit}
+        for entry in self._transport.pages("listAuditLog", AuditEntry, query=query):
+            yield entry

@@ -1,0 +1,129 @@
+"""Python values as exact JSON, and back.
+
+msgspec writes a row in less than a microsecond, but writes NaN as null and a naive datetime without an offset. So a row
+whose JSON holds a null or what may be a naive time is looked at value by value; all others are not.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from sluice_client.errors import UnsupportedValue
+
+NullPolicy = Literal["error", "null", "omit"]
+Numbers = Literal["decimal", "float"]
+
+_SUSPECT = re.compile(rb'null|NaN|Infinity|"(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d(?:\.\d+)?"')
+_MISSING = {"NAType", "NaTType"}  # of pandas, which is not imported to ask
+_LEFT_OUT = object()
+_BUILT = (datetime, date, time, Decimal)
+
+
+def _foreign(value: Any) -> Any:
+    """Return a value of a type that msgspec does not know as one that it does."""
+    kind = type(value)
+    if kind.__name__ in _MISSING:
+        return math.nan
+    if hasattr(value, "model_dump"):  # pydantic
+        return value.model_dump()
+    if isinstance(value, datetime):  # pandas.Timestamp, to the nanosecond
+        _require_zone(value, "a value")
+        return value.isoformat()
+    for known in (float, int, str, Decimal):
+        if isinstance(value, known):
+            return known(value)
+    for unwrap in ("tolist", "as_py"):  # scalars and arrays of numpy, scalars of pyarrow
+        if hasattr(value, unwrap):
+            return getattr(value, unwrap)()
+    raise UnsupportedValue(f"JSON has no {kind.__module__}.{kind.__qualname__}; turn it into text or numbers first")
+
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=_foreign)
+
+# Writes what the client itself makes, with numbers exact.
+exact_json = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def encoder(policy: NullPolicy) -> Callable[[Any], bytes]:
+    """Return a function that writes an item as one line of JSON, without its end.
+
+    Args:
+        policy: of values that are missing (NaN, NaT, NA): `error` refuses the item, `null` sends a null, `omit` leaves
+            the member out. A plain None is always a null.
+
+    Raises:
+        ValueError: there is no such policy.
+    """
+    if policy not in {"error", "null", "omit"}:
+        raise ValueError(f'null_policy must be "error", "null" or "omit", not {policy!r}')
+
+    def encode(item: Any) -> bytes:
+        try:
+            line = _ENCODER.encode(item)
+            if _SUSPECT.search(line):
+                return _ENCODER.encode(_checked(item, policy, ""))
+        except (TypeError, OverflowError, RecursionError, UnicodeEncodeError) as error:
+            raise UnsupportedValue(f"the item cannot be written as JSON: {error}") from error
+        return line
+
+    return encode
+
+
+def _checked(value: Any, policy: NullPolicy, path: str) -> Any:  # noqa: PLR0911 # a return for each sort of value
+    """Return a value without those that JSON has not.
+
+    Raises:
+        UnsupportedValue: it holds a naive time, or a number that is none where the policy is `error`.
+    """
+    if type(value).__name__ in _MISSING:
+        return _missing(value, policy, path)
+    if isinstance(value, (datetime, time)):
+        _require_zone(value, path)
+        return value
+    if value is None or isinstance(value, (str, int, bytes, date)):
+        return value
+    if isinstance(value, (float, Decimal)):
+        return value if math.isfinite(value) else _missing(value, policy, path)
+    if isinstance(value, dict):
+        members = {name: _checked(inner, policy, f"{path}/{name}") for name, inner in value.items()}
+        return {name: inner for name, inner in members.items() if inner is not _LEFT_OUT}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [_checked(inner, policy, f"{path}/{place}") for place, inner in enumerate(value)]
+        return [None if item is _LEFT_OUT else item for item in items]  # the places of the others stay
+    if isinstance(value, msgspec.Struct) or hasattr(value, "__dataclass_fields__"):
+        return _checked(msgspec.to_builtins(value, enc_hook=_foreign, builtin_types=_BUILT), policy, path)
+    return _checked(_foreign(value), policy, path)
+
+
+def _require_zone(value: datetime | time, path: str) -> None:
+    if value.tzinfo is None:
+        raise UnsupportedValue(
+            f"{path or 'the item'} is a {type(value).__name__} without a time zone: give it one, as in "
+            "value.replace(tzinfo=timezone.utc)"
+        )
+
+
+def _missing(value: Any, policy: NullPolicy, path: str) -> Any:
+    if policy == "error" or str(value).endswith("Infinity") or str(value).endswith("inf"):
+        raise UnsupportedValue(
+            f"{path or 'the item'} is {value}, which JSON has not: send a number, or say what becomes of missing ones "
+            'by null_policy="null" or null_policy="omit"'
+        )
+    return None if policy == "null" else _LEFT_OUT
+
+
+def decoder(kind: Any, numbers: Numbers) -> msgspec.json.Decoder[Any]:
+    """Return a decoder of answers.
+
+    Args:
+        kind: the type of the answer.
+        numbers: `decimal` keeps the digits of numbers in free JSON; `float` rounds those with a fraction.
+    """
+    return msgspec.json.Decoder(kind, float_hook=Decimal if numbers == "decimal" else None)

@@ -1,0 +1,95 @@
+"""Files are cut at the same places for the same bytes, and a journal knows where a load stands."""
+
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from sluice_client.files import (
+    CSV,
+    LINES,
+    Journal,
+    OtherLoad,
+    UnknownFormat,
+    content_type_of,
+    cut,
+    decompressed,
+    digest_of,
+)
+
+PLAN = {"kind": "events", "options": {"label": "a"}}
+
+
+@pytest.mark.parametrize("part_bytes", [1, 2, 7, 16, 1000])
+@pytest.mark.parametrize(
+    ("content_type", "text"),
+    [
+        (LINES, b'{"a":1}\n{"b":"\\""}\n\n{"c":3}'),
+        (CSV, b'a,b\n1,"two\nlines"\n3,"a ""quote""\n\n"\n4,5\n'),
+        (CSV, b'a\n"never closed\nrow\nrow\n'),
+    ],
+)
+def test_parts_are_whole_records_and_together_the_file(content_type, text, part_bytes):
+    parts = list(cut(io.BytesIO(text), content_type, part_bytes))
+    assert b"".join(parts) == text
+    for part in parts[:-1]:
+        assert part.endswith(b"\n")
+        assert content_type == LINES or part.count(b'"') % 2 == 0
+    assert parts == list(cut(io.BytesIO(text), content_type, part_bytes))
+
+
+def test_a_change_in_the_middle_moves_no_cut_of_equal_size():
+    lines = [f'{{"n":"{number:06}"}}\n'.encode() for number in range(1000)]
+    before = list(cut(io.BytesIO(b"".join(lines)), LINES, 1000))
+    lines[500] = lines[500].replace(b"000500", b"xxxxxx")
+    after = list(cut(io.BytesIO(b"".join(lines)), LINES, 1000))
+    assert len(before) > 10
+    assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+def test_a_file_is_decompressed_by_its_first_bytes(tmp_path, compress):
+    path = tmp_path / "rows.ndjson"
+    path.write_bytes(compress(b'{"a":1}\n'))
+    with decompressed(path) as file:
+        assert file.read() == b'{"a":1}\n'
+
+
+def test_the_name_of_a_file_says_what_it_holds():
+    assert content_type_of(Path("a.b/rows.ndjson.gz")) == (LINES, {})
+    assert content_type_of(Path("ROWS.CSV")) == (CSV, {})
+    assert content_type_of(Path("rows.tsv.zst")) == (CSV, {"delimiter": "tab"})
+    with pytest.raises(UnknownFormat, match=r"should end in \.ndjson"):
+        content_type_of(Path("rows.parquet"))
+
+
+def test_a_digest_is_spelled_as_in_rfc_9530():
+    assert digest_of(b"") == "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"
+
+
+def test_a_journal_goes_on_with_the_same_key_and_upload(tmp_path):
+    journal = Journal(tmp_path / "rows.csv")
+    begun = journal.begin(PLAN, resume=True)
+    assert journal.begin(PLAN, resume=True) == begun
+    journal.know(begun, "upl_1")
+    again = journal.begin(PLAN, resume=True)
+    assert (again.key, again.upload_id) == (begun.key, "upl_1")
+    assert journal.begin(PLAN, resume=False).key != begun.key
+
+
+def test_a_journal_of_other_options_is_not_gone_on_with(tmp_path):
+    journal = Journal(tmp_path / "rows.csv")
+    journal.begin(PLAN, resume=True)
+    with pytest.raises(OtherLoad, match=r"another options.*resume=False"):
+        journal.begin({**PLAN, "options": {"label": "b"}}, resume=True)
+
+
+def test_a_journal_that_was_cut_off_knows_nothing(tmp_path):
+    journal = Journal(tmp_path / "rows.csv")
+    journal.begin(PLAN, resume=True)
+    journal.path.write_bytes(journal.path.read_bytes()[:-5])
+    assert journal.begin(PLAN, resume=True).upload_id is None
+    journal.forget()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,146 @@
+"""Calls that are made again, and those that are not."""
+
+import logging
+
+import httpx2
+import pytest
+
+from sluice_client import ApiError, Client, Conflict, PublicClient, RateLimited, TransportError, Unavailable
+from sluice_client.errors import class_of
+from sluice_client.retry import Retrying
+from sluice_client.testing import fake
+
+PLAYER = {"entityType": "player", "externalId": "p1", "data": {"email": "a@example.com"}}
+
+
+class Script:
+    """A server that answers request by request as it is told to: a status, an error, or the fake server."""
+
+    def __init__(self, *answers):
+        self.answers, self.keys, self.server = list(answers), [], fake()
+        self.transport = httpx2.MockTransport(self.answer)
+
+    def answer(self, request):
+        self.keys.append(request.headers.get("Idempotency-Key"))
+        answer = self.answers.pop(0) if self.answers else "pass"
+        if isinstance(answer, int):
+            return httpx2.Response(answer, headers={"Retry-After": "0"}, json={"detail": "later"})
+        response = self.server.transport.handler(request)
+        if isinstance(answer, type):  # the request is carried out, and its answer lost
+            raise answer("lost")
+        return response
+
+
+def refused(status, *, code="", after=None):
+    return class_of(status)(status, code, "no", retry_after=after)
+
+
+@pytest.mark.parametrize(
+    "answer", [429, 502, 503, 504, httpx2.ReadError, httpx2.ReadTimeout, httpx2.RemoteProtocolError]
+)
+def test_a_batch_is_sent_again_under_the_same_key_and_has_one_effect(answer):
+    script = Script(answer, answer)
+    with Client("http://fake", key="k", transport=script.transport) as client:
+        job = client.entities.send([PLAYER])
+        assert job.refresh().effects.created == 1
+    assert len(script.keys) == 4
+    assert len({*script.keys[:3]}) == 1
+    assert script.keys[0]
+
+
+def test_a_batch_that_was_refused_is_not_sent_again():
+    script = Script(400)
+    with Client("http://fake", key="k", transport=script.transport) as client, pytest.raises(ApiError, match="later"):
+        client.entities.send([PLAYER])
+    assert len(script.keys) == 1
+
+
+@pytest.mark.parametrize("answer", [502, 504, httpx2.ReadError])
+def test_an_event_of_the_public_api_is_not_sent_again_once_its_answer_is_lost(answer):
+    script = Script(answer)
+    script.server.transport.handler = lambda _: httpx2.Response(200)
+    client = PublicClient("http://fake", key="k", transport=script.transport)
+    with client, pytest.raises((Unavailable, TransportError)):
+        client.record_event({"event": "Paid", "objects": []})
+    assert len(script.keys) == 1
+
+
+def test_a_request_in_flight_is_asked_for_again():
+    server = fake()
+    server.refuse(409, "IDEMPOTENCY_IN_PROGRESS", retry_after=0)
+    server.refuse(409, "WRONG_STATE", retry_after=0)
+    with server.client() as client, pytest.raises(Conflict, match="WRONG_STATE"):
+        client.entities.send([PLAYER])
+    assert len(server.requests) == 2
+
+
+def test_a_server_that_asks_for_a_longer_pause_than_two_minutes_is_believed():
+    server = fake()
+    server.refuse(429, "RATE_LIMITED", retry_after=121)
+    with server.client() as client, pytest.raises(RateLimited) as caught:
+        client.entities.send([PLAYER])
+    assert caught.value.retry_after == 121
+
+
+def test_a_call_has_one_time_limit_over_all_its_tries():
+    server = fake()
+    server.refuse(503, "UNAVAILABLE", times=10, retry_after=2)
+    with server.client(timeout=1) as client, pytest.raises(Unavailable):
+        client.entities.send([PLAYER])
+    assert len(server.requests) == 1
+
+
+def test_the_pause_is_the_servers_or_else_grows_with_jitter():
+    rules = Retrying()
+    assert rules.pause(refused(503, after=3), tries=9, left=600, repeatable=False) == 3
+    assert rules.pause(refused(503, after=120), tries=1, left=600, repeatable=True) == 120
+    for tries, longest in [(1, 0.25), (2, 0.5), (6, 8), (100, 8)]:
+        pauses = [rules.pause(refused(503), tries=tries, left=600, repeatable=True) for _ in range(200)]
+        assert 0 <= min(pauses) < longest / 4
+        assert longest * 3 / 4 < max(pauses) <= longest
+
+
+def test_a_request_that_was_never_sent_may_always_be_sent_again():
+    rules = Retrying()
+    for never_sent in (True, False):
+        error = TransportError("away", never_sent=never_sent)
+        assert (rules.pause(error, tries=1, left=60, repeatable=False) is not None) is never_sent
+
+
+def test_the_log_tells_of_retries_and_never_of_keys_or_items(caplog):
+    caplog.set_level(logging.DEBUG)
+    script = Script(503, httpx2.ReadError)
+    with Client("http://fake", key="oh_live_secret", transport=script.transport) as client:
+        client.entities.load([PLAYER])
+    told = [record.getMessage() for record in caplog.records if record.name == "sluice_client"]
+    assert [message.partition(" is tried again")[0] for message in told] == ["writeEntities", "writeEntities"]
+    assert not any(secret in caplog.text for secret in ("oh_live_secret", "a@example.com", script.keys[0]))
+
+
+def test_a_batch_that_is_too_large_for_a_proxy_goes_in_halves():
+    sizes = []
+    server = fake()
+
+    def answer(request):
+        if request.method == "POST":
+            sizes.append(request.content.count(b"\n") + 1)
+            if sizes[-1] > 3:
+                return httpx2.Response(413, text="<html>nginx</html>")
+        return server.transport.handler(request)
+
+    rows = [{**PLAYER, "externalId": f"p{number}"} for number in range(10)]
+    rows[7]["data"] = {}
+    with Client("http://fake", key="k", transport=httpx2.MockTransport(answer)) as client:
+        report = client.entities.load(iter(rows), batch_items=6, on_error="collect")
+    assert (report.created, [error.index for error in report.errors]) == (9, [7])
+    assert sizes[:3] == [6, 3, 3]
+    assert max(sizes[3:]) <= 3
+
+
+def test_a_program_sees_the_faults_that_its_test_asks_for():
+    server = fake()
+    server.refuse(503, "UNAVAILABLE", times=2, retry_after=0)
+    with server.client() as client:
+        assert client.entities.load([PLAYER]).created == 1
+    assert server.entities["p1"].data == {"email": "a@example.com"}
+    assert ("POST", "/batch/entities") in server.requests
