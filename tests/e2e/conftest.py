@@ -1,8 +1,10 @@
 """Stacks: one that many tests look at, and those that a test starts and ends itself."""
 
+import json
+
 import pytest
 
-from tests.e2e.running import Up
+from tests.e2e.running import Up, sluice
 from tests.support.factories import STRAYS
 
 
@@ -36,3 +38,11 @@ def stack(tmp_path_factory):
         yield running.ready()
     finally:
         running.close()
+
+
+@pytest.fixture(scope="session")
+def client_key(stack):
+    """A key of the tenant that the tests of the Python client share."""
+    at = {"SLUICE_DATA_DIR": str(stack.data_dir)}
+    tenant = json.loads(sluice("tenants", "create", "Client", "--template", "tpl_igaming", "--json", **at).stdout)["id"]
+    return sluice("keys", "create", "--tenant", tenant, "--prefix", "oh_live", **at).stdout.strip()

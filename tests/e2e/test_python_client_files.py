@@ -1,0 +1,234 @@
+"""Files loaded by the Python client: one upload in parts, one job, whatever ends the loader on its way."""
+
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import pytest
+import zstandard
+from sluice_client import Client, ItemsFailed, OtherLoad
+from sluice_client._sync import files
+from sluice_client.files import Journal, UnknownFormat
+
+from tests.e2e.running import environment
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "clients" / "python" / "README.md"
+
+
+@pytest.fixture
+def client(stack, client_key):
+    with Client(stack.api, key=client_key) as opened:
+        yield opened
+
+
+@pytest.fixture
+def label():
+    return uuid4().hex
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Parts of some ten rows."""
+    monkeypatch.setattr(files.FileLoad.__init__, "__kwdefaults__", {"resume": True, "part_bytes": 500})
+
+
+def csv(label, count, *, first=0):
+    rows = [f"{label}-{number},p{number}@example.com\n" for number in range(first, count)]
+    return ("externalId,email\n" + "".join(rows)).encode()
+
+
+def puts_of(client):
+    """Count the parts that a client sends from now on."""
+    sent = []
+    client._transport._http.event_hooks["request"].append(lambda request: sent.append(request.method))
+    return lambda: sent.count("PUT")
+
+
+def parts_of(path):
+    """The number of parts that a file has."""
+    with path.open("rb") as file:
+        return len(list(files.cut(file, "text/csv", 500)))
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [("", bytes), (".gz", gzip.compress), (".zst", zstandard.compress)])
+def test_a_file_is_one_job_and_leaves_nothing_behind(client, tmp_path, label, suffix, compress):
+    path = tmp_path / f"players.csv{suffix}"
+    path.write_bytes(compress(csv(label, 50)))
+    report = client.entities.load(path, label=label, entity_type="player")
+    assert (report.total, report.created, len(report.jobs)) == (50, 50, 1)
+    assert [job.id for job in client.jobs.list(label=label)] == report.jobs
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_errors_of_a_file_have_the_record_its_line_and_its_index(client, tmp_path, label):
+    path = tmp_path / "players.ndjson"
+    rows = [{"entityType": "player", "externalId": f"{label}-{number}", "data": {"email": "a"}} for number in range(40)]
+    rows[33]["data"] = {}
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    with pytest.raises(ItemsFailed) as caught:
+        client.entities.load(str(path))
+    [error] = caught.value.report.errors
+    assert (error.index, error.line, error.item, error.code) == (33, 34, rows[33], "VALIDATION_FAILED")
+
+
+@pytest.mark.parametrize("hook", ["request", "response"])
+@pytest.mark.usefixtures("small_parts")
+def test_a_loader_killed_at_any_request_is_gone_on_with_and_makes_one_job(
+    stack, client_key, client, tmp_path, label, hook
+):
+    killed = 0
+    for place in range(100):
+        path = tmp_path / f"{place}.csv"
+        path.write_bytes(csv(f"{label}-{place}", 25))
+        options = {"label": f"{label}-{place}", "entity_type": "player"}
+        child = os.fork()
+        if child == 0:
+            _load_and_die(stack.api, client_key, path, options, {hook: place})
+        status = os.waitpid(child, 0)[1]
+        report = client.entities.load(path, **options)
+        assert (report.total, report.created + report.unchanged) == (25, 25)
+        assert len(list(client.jobs.list(label=options["label"]))) == (1 if os.WIFSIGNALED(status) else 2)
+        if not os.WIFSIGNALED(status):
+            break
+        killed += 1
+    assert killed >= 8
+
+
+def _load_and_die(url, client_key, path, options, places):
+    """Load a file in a process that kills itself at a request or a response of that number."""
+    left = dict(places)
+
+    def count(hook):
+        def look(_message):
+            left[hook] -= 1
+            if left[hook] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return look
+
+    hooks = {hook: [count(hook)] for hook in places}
+    try:
+        Client(url, key=client_key, event_hooks=hooks).entities.load(path, **options)
+    finally:
+        os._exit(0)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_load_that_is_begun_again_sends_only_what_the_server_lacks(client, tmp_path, label):
+    path = tmp_path / "players.csv"
+    path.write_bytes(csv(label, 100))
+    lost = Client("http://away", key="k", timeout=1, transport=_Breaking(client, after=4))
+    with pytest.raises(Exception, match="cut"):
+        lost.entities.load(path, entity_type="player")
+    sent = puts_of(client)
+    assert client.entities.load(path, entity_type="player").created == 100
+    assert sent() == parts_of(path) - 4
+
+
+class _Breaking(httpx2.BaseTransport):
+    """Passes requests on until so many parts were sent, and then breaks as a power cut does."""
+
+    def __init__(self, client, *, after):
+        self.http, self.left = client._transport._http, after
+
+    def handle_request(self, request):
+        if request.method == "PUT":
+            self.left -= 1
+            if self.left < 0:
+                raise RuntimeError("cut")
+        url = self.http.base_url.join(request.url.raw_path.decode())
+        headers = {name: value for name, value in request.headers.items() if name not in {"host", "authorization"}}
+        answer = self.http.request(request.method, url, content=request.read(), headers=headers)
+        return httpx2.Response(answer.status_code, content=answer.content)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_file_that_changed_in_the_middle_sends_only_the_change(client, tmp_path, label):
+    path = tmp_path / "players.csv"
+    path.write_bytes(csv(label, 100))
+    lost = Client("http://away", key="k", timeout=1, transport=_Breaking(client, after=1000))
+    last = f"/parts/{parts_of(path)}"
+    lost._transport._http.event_hooks["response"].append(lambda response: _break_after(last, response))
+    with pytest.raises(Exception, match="cut"):
+        lost.entities.load(path, entity_type="player")
+    path.write_bytes(path.read_bytes().replace(b"p50@", b"q50@"))
+    sent = puts_of(client)
+    assert client.entities.load(path, entity_type="player").created == 100
+    assert sent() == 1
+    assert client.entities.get(f"{label}-50").data["email"] == "q50@example.com"
+
+
+def _break_after(last, response):
+    if response.request.url.path.endswith(last):
+        raise RuntimeError("cut")
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_file_that_became_shorter_begins_anew(client, tmp_path, label):
+    path = tmp_path / "players.csv"
+    path.write_bytes(csv(label, 100))
+    lost = Client("http://away", key="k", timeout=1, transport=_Breaking(client, after=8))
+    with pytest.raises(Exception, match="cut"):
+        lost.entities.load(path, entity_type="player")
+    path.write_bytes(csv(label, 10))
+    assert client.entities.load(path, entity_type="player").total == 10
+
+
+def test_an_upload_that_the_server_has_deleted_is_begun_anew(client, tmp_path, label):
+    path = tmp_path / "players.csv"
+    path.write_bytes(csv(label, 5))
+    journal = Journal(path)
+    plan = {
+        "kind": "entities",
+        "contentType": "text/csv",
+        "partBytes": 8 * 1024**2,
+        "options": {"entity_type": "player"},
+    }
+    journal.know(journal.begin(plan, resume=True), "upl_" + "0" * 32)
+    assert client.entities.load(path, entity_type="player").created == 5
+
+
+def test_another_load_of_a_file_is_not_mixed_with_one_that_broke_off(client, tmp_path, label):
+    path = tmp_path / "players.csv"
+    path.write_bytes(csv(label, 5))
+    Journal(path).begin({"kind": "events"}, resume=True)
+    with pytest.raises(OtherLoad, match="kind"):
+        client.entities.load(path, entity_type="player")
+    assert client.entities.load(path, resume=False, entity_type="player").created == 5
+
+
+def test_an_empty_file_and_one_of_another_form_are_told(client, tmp_path):
+    path = tmp_path / "players.csv"
+    path.write_bytes(b"")
+    with pytest.raises(UnknownFormat, match="is empty"):
+        client.entities.load(path)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    with pytest.raises(UnknownFormat, match="should end in"):
+        client.entities.load(tmp_path / "players.xlsx")
+
+
+def test_the_readme_of_the_client_works_as_it_stands(stack, client_key, tmp_path):
+    program = "".join(re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL))
+    env = environment(SLUICE_URL=stack.api, SLUICE_KEY=client_key, PYTHONPATH=str(README.parent / "src"))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    for line in ("25000 created in 3 jobs", '1 bob VALIDATION_FAILED Missing required field: "email"', "1 event",
+                 "100 %", "1 created by the retry", "25000 unchanged"):  # fmt: skip
+        assert line in done.stdout.splitlines()
