@@ -18,6 +18,7 @@ from ingest.db.connection.pool import connect
 
 _TIMEOUT_SECONDS = 60.0
 _INTERVAL_SECONDS = 0.05
+_TEMPLATE = "chaos_template"
 
 
 # Clients only: a checkpointer is nobody's to end.
@@ -37,6 +38,7 @@ class Cluster:
         self._sockets.__enter__()
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
+        self._make_template()
 
     def start(self) -> None:
         """Start it and wait until it takes connections."""
@@ -83,13 +85,20 @@ class Cluster:
         """The URL of a migrated database that nobody else uses."""
         name = f"chaos_{secrets.token_hex(4)}"
         with self.admin() as admin:
-            admin.execute(f"CREATE DATABASE {name}".encode())
-        url = self._data.database_url.replace("/sluice?", f"/{name}?")
-        with connect(url, "sluice-cli") as conn:
-            migrate(conn)
-        yield url
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}".encode())
+        yield self._url(name)
         with self.admin() as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    def _make_template(self) -> None:
+        """Migrate once: a clone costs a twentieth of the migrations."""
+        with self.admin() as admin:
+            admin.execute(f"CREATE DATABASE {_TEMPLATE}".encode())
+        with connect(self._url(_TEMPLATE), "sluice-cli") as conn:
+            migrate(conn)
+
+    def _url(self, name: str) -> str:
+        return self._data.database_url.replace("/sluice?", f"/{name}?")
 
 
 @contextmanager
