@@ -6,6 +6,7 @@
     options.py                options and output that commands share
     stack/                    everything on one machine, as context managers
     errors.py, terminal.py    exit codes; output without control characters
+    lazy.py                   imports a command when it runs
     actor.py                  the user, for the audit log
 
 Upper imports lower.
@@ -15,25 +16,45 @@ from typing import Any
 
 import click
 
-from cli.commands import job_children, job_errors  # noqa: F401 # they add their commands to those of jobs
-from cli.commands.audit import audit
-from cli.commands.crypto import crypto
-from cli.commands.demo import demo
-from cli.commands.doctor import doctor
-from cli.commands.jobs import jobs
-from cli.commands.jobs_list import jobs_list
-from cli.commands.keys import keys
-from cli.commands.migrate import migrate
-from cli.commands.tenants import tenants
-from cli.commands.up import up
-from cli.commands.verify import verify
-from cli.commands.webhooks import webhooks
 from cli.errors import exit_code
+from cli.lazy import Lazy, LazyGroup
 from cli.terminal import careful_output, complain
 from ingest.errors import DatabaseError, SluiceError, Unavailable
 
+_COMMANDS = {
+    "audit": Lazy(
+        "cli.commands.audit:audit",
+        "List changes of tenants, keys, templates, settings and webhooks, the newest first, with who made them.",
+    ),
+    "crypto": Lazy(
+        "cli.commands.crypto:crypto", "Make the keys that encrypt secrets at rest, such as those of webhooks."
+    ),
+    "demo": Lazy("cli.commands.demo:demo", "Take real flights through the real system, and show what became of each."),
+    "doctor": Lazy(
+        "cli.commands.doctor:doctor",
+        "Look at what Sluice stands on: settings, database, broker, processes, clocks, disk, waiting jobs.",
+    ),
+    "jobs": Lazy(
+        "cli.commands.jobs:jobs",
+        "List and show jobs and their errors; cancel, pause and resume them; "
+        "send items again, or write what was checked.",
+    ),
+    "keys": Lazy("cli.commands.keys:keys", "Create, list, rotate and revoke API keys."),
+    "migrate": Lazy("cli.commands.migrate:migrate", "Apply the migrations that the database has not had."),
+    "tenants": Lazy("cli.commands.tenants:tenants", "Create, list, set, suspend and resume tenants."),
+    "up": Lazy(
+        "cli.commands.up:up",
+        "Run everything in the foreground: Postgres, Valkey, web, worker, sweep, webhooks and flower.",
+    ),
+    "verify": Lazy(
+        "cli.commands.verify:verify",
+        "Check what is stored against what Sluice promises: sums, orphans, separation of tenants, stuck jobs.",
+    ),
+    "webhooks": Lazy("cli.commands.webhooks:webhooks", "Make, change and watch webhooks."),
+}
 
-class _Commands(click.Group):
+
+class _Commands(LazyGroup):
     """Turns an error of ours into a message and its exit code, for every command at once."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -51,15 +72,10 @@ class _Commands(click.Group):
             ctx.exit(exit_code(error))
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sluice")
 def main() -> None:
     """Sluice takes batches of entities, events and states, and tells what became of every item.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 69 a port is taken, 75 the data directory is in use, 78 wrong settings.
     """
-
-
-jobs.add_command(jobs_list)
-for _command in (up, demo, migrate, tenants, keys, jobs, webhooks, audit, crypto, verify, doctor):
-    main.add_command(_command)

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import click
 
-from cli.commands.jobs import jobs
 from cli.job import job_of
 from cli.options import data_dir_option, database, json_option, print_json, settings_here
 from ingest import json_text
@@ -27,7 +26,7 @@ _WORDS = (FAILED, RETRYABLE, UNPROCESSED)
 _LARGEST_INDEX = 2**31 - 1
 
 
-@jobs.command(
+@click.command(
     "retry",
     help=f"""Send items of JOB again, as a job of their own, under the template of today. Print its id.
 
@@ -63,7 +62,7 @@ def retry_job(job: str, select: str, patch: Path | None, data_dir: Path, *, as_j
     _print(child_id, as_json=as_json)
 
 
-@jobs.command("commit")
+@click.command("commit")
 @click.argument("job")
 @data_dir_option
 @json_option

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from cli.commands.jobs import jobs
 from cli.job import job_of
 from cli.options import data_dir_option, database, print_table, settings_here
 from ingest.db.connection.pool import Connection
@@ -22,7 +21,7 @@ _FORMATS = ("table", "ndjson", "csv")
 _ROWS = 1_000
 
 
-@jobs.command()
+@click.command()
 @click.argument("job")
 @click.option(
     "--format",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli.job import job_of
+from cli.lazy import Lazy, LazyGroup
 from cli.options import data_dir_option, database, json_option, print_json, print_table
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import blocks, control, queue, timeline
@@ -20,7 +21,21 @@ from ingest.timestamps import timestamp
 _MOST_ENTRIES = 1_000
 
 
-@click.group()
+_COMMANDS = {
+    "commit": Lazy(
+        "cli.commands.job_children:commit_job",
+        "Write what JOB, of ?validateOnly=true, has checked, as a job of its own.",
+    ),
+    "errors": Lazy("cli.commands.job_errors:errors", "Print the bad items of JOB, and what is wrong with each."),
+    "list": Lazy("cli.commands.jobs_list:jobs_list", "List jobs, the newest first."),
+    "retry": Lazy(
+        "cli.commands.job_children:retry_job",
+        "Send items of JOB again, as a job of their own, under the template of today.",
+    ),
+}
+
+
+@click.group(cls=LazyGroup, lazy=_COMMANDS)
 def jobs() -> None:
     """List and show jobs and their errors; cancel, pause and resume them; send items again, or write what was checked.
 

@@ -6,6 +6,7 @@ import pwd
 import re
 import subprocess
 
+import click
 import httpx2
 import pytest
 from click.testing import CliRunner
@@ -286,9 +287,10 @@ def test_wrong_settings_are_all_named_and_exit_78(stack):
 
 
 def _commands(command, path=()):
-    if hasattr(command, "commands"):
-        for name, subcommand in command.commands.items():
-            yield from _commands(subcommand, (*path, name))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from _commands(command.get_command(context, name), (*path, name))
     yield path
 
 
