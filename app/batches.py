@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import structlog
 from flask import g
 
 from app.http import idempotency
@@ -24,6 +23,7 @@ from ingest.engine.kinds import keeps_results
 from ingest.errors import DatabaseError, TemplateNotConfigured
 from ingest.ids import uuid7
 from ingest.jobs import NO_OPTIONS, ItemError, ItemWarning, Job, JobOptions
+from ingest.logs import Logger, bind_contextvars, get_logger
 
 # A request that runs its own batch begins no further block after this long; a block may take 9 s, and twice.
 _SLICE_SECONDS = 5
@@ -36,7 +36,7 @@ _LONGEST_TURN_SECONDS = 10
 # A signal can be lost, as when Redis restarts, so a request that waits for its job reads the job this often.
 _READ_EVERY_SECONDS = 3
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.batches")
+log: Logger = get_logger("app.batches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def store(
         raise CallerChanged
     faultpoints.passing("accept.committed")
     # The request's own line names the job, too.
-    structlog.contextvars.bind_contextvars(job_id=ids.spell(ids.JOB, job_id))
+    bind_contextvars(job_id=ids.spell(ids.JOB, job_id))
     return job_id
 
 

@@ -10,10 +10,9 @@ import resource
 import sys
 from typing import Any
 
-import structlog
-
 from ingest import logs
 from ingest.environment import drop_strays
+from ingest.logs import get_logger
 from ingest.machine.listening import open_addresses
 from ingest.settings import Settings
 
@@ -76,4 +75,4 @@ def on_starting(server: Any) -> None:  # noqa: ARG001 # gunicorn passes it
     logging.getLogger("gunicorn.error").propagate = True
     logging.getLogger("gunicorn.error").addFilter(_without_what_was_sent)
     if not _settings.behind_proxy and (addresses := open_addresses(os.environ)):
-        structlog.get_logger("app.gunicorn").warning("open_without_proxy", addresses=addresses)
+        get_logger("app.gunicorn").warning("open_without_proxy", addresses=addresses)

@@ -8,12 +8,11 @@ from itertools import chain
 from typing import NoReturn
 from uuid import UUID
 
-import structlog
-
 from ingest import faultpoints
 from ingest.db.connection.pool import Pool, transaction
 from ingest.db.jobs import claims, rescue
 from ingest.engine.composition import make_executor
+from ingest.logs import Logger, get_logger
 from ingest.machine.parent import die_with_parent
 from ingest.notify.broker import celery_app
 from ingest.notify.notifier import Notifier
@@ -25,7 +24,7 @@ _MOST_CHILDREN = 2
 _RUN_SECONDS = 5.0
 _ALARM_SECONDS = 60
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.rescue")
+log: Logger = get_logger("worker.rescue")
 
 
 class RescueWorkers:

@@ -10,8 +10,6 @@ import time
 from types import FrameType
 from uuid import UUID
 
-import structlog
-
 from ingest import faultpoints, logs
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
@@ -23,6 +21,7 @@ from ingest.db.tenants import audit
 from ingest.db.webhooks import purging
 from ingest.engine.announcer import Announcer
 from ingest.errors import DatabaseError, Unavailable
+from ingest.logs import Logger, get_logger
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
@@ -49,7 +48,7 @@ _MOST_WEBHOOKS_PURGED = 100
 # A purge of template versions reads all jobs.
 _VERSIONS_REST_SECONDS = 3600.0
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.sweep")
+log: Logger = get_logger("worker.sweep")
 
 
 class Sweep:

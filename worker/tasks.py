@@ -5,13 +5,13 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import structlog
 from celery import signals
 
 from ingest.engine.composition import make_executor
 from ingest.engine.executor import Executor
 from ingest.errors import NotFound
 from ingest.ids import JOB, parse_any
+from ingest.logs import Logger, get_logger
 from ingest.notify.broker import RUN_JOB
 from ingest.notify.listener import Listener
 from ingest.notify.notifier import Notifier
@@ -25,7 +25,7 @@ _SLICE_SECONDS = 3.0
 # A message may be garbage; its log line shall not be.
 _LONGEST_ID = 64
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.tasks")
+log: Logger = get_logger("worker.tasks")
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,6 @@ from types import FrameType
 from uuid import UUID
 
 import httpcore2
-import structlog
 
 from ingest import faultpoints, ids, logs
 from ingest.crypto import MasterKeys
@@ -23,6 +22,7 @@ from ingest.db.webhooks import sending
 from ingest.db.webhooks.sending import Claim, Mark, Room
 from ingest.engine import webhooks as engine
 from ingest.errors import DatabaseError, SecretUnreadable
+from ingest.logs import Logger, get_logger
 from ingest.settings import Settings
 from ingest.webhooks import message, schedule
 from ingest.webhooks.sending import Answer, Sender
@@ -46,7 +46,7 @@ _GONE = 410
 
 _CLOSED = "the webhook is disabled or deleted"
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("worker.webhooks")
+log: Logger = get_logger("worker.webhooks")
 
 
 class Webhooks:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import structlog
 from flask import current_app, g, request
 
 from app.http.client_address import client_address, client_network
@@ -18,6 +17,7 @@ from ingest.db.connection.pool import autocommit
 from ingest.db.tenants import keys
 from ingest.db.tenants.keys import Caller
 from ingest.errors import Forbidden, RateLimited, Unauthorized, Unavailable
+from ingest.logs import Logger, bind_contextvars, get_logger
 from ingest.rights import ANY, allows
 
 _OPERATOR_KEY = re.compile(r"oh_live_[0-9a-f]{64}", re.ASCII)
@@ -25,7 +25,7 @@ _PUBLIC_PREFIX = "fm_live_"
 _PUBLIC_KEY = re.compile(r"fm_live_[0-9A-Za-z_-]{32}", re.ASCII)
 
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.http.auth")
+log: Logger = get_logger("app.http.auth")
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _ON_INSERT: set[Callable[..., Any]] = set()
@@ -209,7 +209,7 @@ def _view() -> Callable[..., Any]:
 
 def _is(caller: Caller) -> None:
     g.caller = caller
-    structlog.contextvars.bind_contextvars(tenant=str(caller.tenant_public_id))
+    bind_contextvars(tenant=str(caller.tenant_public_id))
 
 
 def _find(key: str) -> Caller | None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
@@ -49,6 +48,7 @@ from ingest.errors import (
     WrongUrl,
 )
 from ingest.intake import codings
+from ingest.logs import Logger, get_logger
 
 STATUS: Mapping[type[SluiceError], int] = {
     InvalidInput: 400,
@@ -111,7 +111,7 @@ _INTERNAL = 500
 _READS = {"GET", "HEAD"}
 _UNREADABLE = "Something that is stored cannot be read; the server's log has it under the request id"
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.http.errors")
+log: Logger = get_logger("app.http.errors")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import redis
-import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute, parse
 from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from ingest.logs import Logger, get_logger
 from ingest.settings import Settings
 
 # A Redis that hangs costs one request this long; the requests of the next seconds do not ask it.
@@ -36,7 +36,7 @@ KEY = "key"
 
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.http.rate_counter")
+log: Logger = get_logger("app.http.rate_counter")
 
 
 @dataclass(frozen=True, slots=True)

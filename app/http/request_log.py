@@ -3,16 +3,16 @@
 import re
 import time
 
-import structlog
 from flask import Flask, Response, g, request
 
 from ingest.ids import uuid7
+from ingest.logs import Logger, bind_contextvars, clear_contextvars, get_logger
 
 # Ids that a client may send: enough for UUIDs and trace ids, and nothing that could forge a log line.
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.http.request_log")
+log: Logger = get_logger("app.http.request_log")
 
 
 def follow(app: Flask) -> None:
@@ -32,8 +32,8 @@ def _name() -> None:
     sent = request.headers.get("X-Request-Id", "")
     g.request_id = sent if _SANE_ID.fullmatch(sent) else uuid7().hex
     g.began = time.perf_counter()
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    clear_contextvars()
+    bind_contextvars(request_id=g.request_id)
 
 
 def _log(response: Response) -> Response:
@@ -50,4 +50,4 @@ def _log(response: Response) -> Response:
 
 
 def _forget(_error: BaseException | None) -> None:
-    structlog.contextvars.clear_contextvars()
+    clear_contextvars()

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-import structlog
 from flask import Blueprint, Response
 
 from app.http import body, idempotency
@@ -34,6 +33,7 @@ from ingest.errors import InvalidInput, LimitReached, TemplateNotConfigured, Wro
 from ingest.ids import uuid7
 from ingest.items.schema import DEEPEST
 from ingest.jobs import Effect, Job
+from ingest.logs import bind_contextvars
 
 _WORDS = (FAILED, RETRYABLE, UNPROCESSED)
 
@@ -107,7 +107,7 @@ def _made(text: str, make: Callable[[Connection, Job, NewJob], UUID], *, picked:
         child_id = make(conn, parent, child)
         idempotency.remember(conn, job_id=child_id)
     faultpoints.passing("accept.committed")
-    structlog.contextvars.bind_contextvars(job_id=ids.spell(ids.JOB, child_id))
+    bind_contextvars(job_id=ids.spell(ids.JOB, child_id))
     services().notifier.notify(child_id)
     return child_id
 

@@ -4,7 +4,6 @@ import base64
 from typing import Any
 from uuid import UUID
 
-import structlog
 from flask import Blueprint, Response
 from werkzeug.http import parse_options_header
 
@@ -38,6 +37,7 @@ from ingest.errors import (
     WrongState,
 )
 from ingest.ids import uuid7
+from ingest.logs import bind_contextvars
 from ingest.nearest import did_you_mean
 
 bp = Blueprint("uploads", __name__)
@@ -170,7 +170,7 @@ def _part(text: str) -> int:
 def _bind(upload: Upload) -> None:
     """Let the lines that this request logs name the job."""
     if upload.job_id is not None:
-        structlog.contextvars.bind_contextvars(job_id=ids.spell(ids.JOB, upload.job_id))
+        bind_contextvars(job_id=ids.spell(ids.JOB, upload.job_id))
 
 
 @bp.get("/batch/uploads/<text:upload_id>")
@@ -252,7 +252,7 @@ def _complete(upload_id: UUID, parts_sent: int) -> UUID:
         idempotency.remember(conn, job_id=job_id)
         faultpoints.passing("upload.numbered")
     faultpoints.passing("upload.completed")
-    structlog.contextvars.bind_contextvars(job_id=ids.spell(ids.JOB, job_id))
+    bind_contextvars(job_id=ids.spell(ids.JOB, job_id))
     if newly:
         services().notifier.notify(job_id)
     return job_id

@@ -5,7 +5,6 @@ import select
 import time
 from http import HTTPStatus
 
-import structlog
 from gunicorn.http import errors as http  # type: ignore[import-untyped] # it has no types
 from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped] # it has no types
 from gunicorn.http.message import Request  # type: ignore[import-untyped] # it has no types
@@ -16,6 +15,7 @@ from app import ENVELOPES
 from app.http import errors, headers
 from app.http.errors import Fault
 from ingest.ids import uuid7
+from ingest.logs import Logger, get_logger
 from ingest.origins import Origins
 
 # A body may come as slowly as that, after its first seconds: a thread waits for it.
@@ -33,7 +33,7 @@ _SKIPPED_BYTES = 64 * 1024
 _ORIGIN = re.compile(rb"\r\norigin:[ \t]*([!-~]+)[ \t]*\r", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("app.server.parsing")
+log: Logger = get_logger("app.server.parsing")
 
 
 class Refused(http.ParseException):  # type: ignore[misc] # gunicorn has no types

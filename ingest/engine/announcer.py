@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import structlog
-
 from ingest import faultpoints
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import claims, holds, outbox
@@ -17,11 +15,12 @@ from ingest.db.jobs.outbox import Ended
 from ingest.db.webhooks import recording
 from ingest.ids import JOB, spell
 from ingest.jobs import JobState
+from ingest.logs import Logger, get_logger
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.notify.progress import Progress
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.engine.announcer")
+log: Logger = get_logger("ingest.engine.announcer")
 
 
 @dataclass(frozen=True, slots=True)

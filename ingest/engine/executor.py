@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
-import structlog
-
 from ingest.db.connection.pool import Connection, autocommit
 from ingest.db.jobs import claims, lookup
 from ingest.db.jobs.claims import Claim
@@ -18,6 +16,7 @@ from ingest.engine.turns import Weights
 from ingest.errors import TryAgain, Unavailable
 from ingest.ids import JOB, spell
 from ingest.jobs import WAITS_FOR, JobState
+from ingest.logs import Logger, bound_contextvars, get_logger
 from ingest.notify.listener import Listener
 
 # Stop after this many failed claims in a row: other workers are taking the jobs first.
@@ -30,7 +29,7 @@ _PAUSE_SECONDS = 0.005
 # then they wait for that one.
 _AWAITED_BY_OTHER_KINDS = {earlier for kind, kinds in WAITS_FOR.items() for earlier in kinds if earlier != kind}
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.engine.executor")
+log: Logger = get_logger("ingest.engine.executor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Executor(JobRunner):
         """
         until = time.monotonic() + seconds
         claim = partial(claims.claim, job_id=job_id)
-        with structlog.contextvars.bound_contextvars(job_id=spell(JOB, job_id)):
+        with bound_contextvars(job_id=spell(JOB, job_id)):
             delivery = self._deliver(claim, until)
             while delivery is Delivery.YIELDED and time.monotonic() < until:
                 delivery = self._deliver(claim, until)

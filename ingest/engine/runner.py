@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import partial
 
-import structlog
-
 from ingest import faultpoints
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, Pool, autocommit
@@ -34,6 +32,7 @@ from ingest.intake.blocks import items_of
 from ingest.items.schema import ItemSchema
 from ingest.items.templates import Template
 from ingest.jobs import TRIAL, Job, JobState
+from ingest.logs import Logger, bound_contextvars, get_logger
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.notify.progress import Progress
@@ -48,7 +47,7 @@ TRIES = 3
 # Grace after the block's transaction timeout. A process still in the block by then is hung and is killed.
 _GRACE_SECONDS = 5
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.engine.runner")
+log: Logger = get_logger("ingest.engine.runner")
 
 # A statement that claims jobs, in the transaction of a connection that commits by itself.
 Claiming = Callable[[Connection], JobGroup]
@@ -135,7 +134,7 @@ class JobRunner:
         job = claimed.job
         block: OpenBlock | None = claimed.block
         tries = 0
-        with structlog.contextvars.bound_contextvars(job_id=spell(JOB, job.id), request_id=job.request_id):
+        with bound_contextvars(job_id=spell(JOB, job.id), request_id=job.request_id):
             while tries < self.tries:
                 try:
                     with autocommit(self.pool) as conn:

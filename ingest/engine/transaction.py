@@ -17,8 +17,6 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import structlog
-
 from ingest import faultpoints
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import blocks, completion
@@ -38,8 +36,9 @@ from ingest.items.fastpath import FastPath, derive
 from ingest.items.pointers import pointer
 from ingest.items.schema import ItemSchema
 from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
+from ingest.logs import Logger, get_logger
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.engine.transaction")
+log: Logger = get_logger("ingest.engine.transaction")
 
 # One job with an open block, or several jobs that are alike, each with its only block.
 JobGroup = Sequence[Claim]

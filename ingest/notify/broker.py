@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import structlog
 from celery import Celery
 from kombu import Queue
 from kombu.transport import redis
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.notify.broker")
+from ingest.logs import Logger, get_logger
+
+log: Logger = get_logger("ingest.notify.broker")
 
 RUN_JOB = "sluice.run_job"
 JOBS = "sluice.jobs"

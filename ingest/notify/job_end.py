@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import redis
-import structlog
 
 from ingest.ids import JOB, spell
+from ingest.logs import Logger, get_logger
 from ingest.notify.redis_client import SLACK_SECONDS, redis_client
 
 # Redis forgets a signal that no request fetched after this long: the request that waited is gone.
 _KEPT_SECONDS = 60
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.notify.job_end")
+log: Logger = get_logger("ingest.notify.job_end")
 
 
 class JobEndSignal:

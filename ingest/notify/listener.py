@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import redis
-import structlog
 
+from ingest.logs import Logger, get_logger
 from ingest.notify.redis_client import SLACK_SECONDS, redis_client
 
 # A worker that listens costs nothing but its place, and a message that wakes one costs 3 ms. Of jobs that arrive one by
 # one, most arrive within this time.
 _LISTENING_SECONDS = 0.05
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.notify.listener")
+log: Logger = get_logger("ingest.notify.listener")
 
 
 def channel_name(client: redis.Redis) -> str:

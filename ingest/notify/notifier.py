@@ -8,11 +8,11 @@ import queue
 import time
 from uuid import UUID
 
-import structlog
 from celery import Celery
 
 from ingest import faultpoints
 from ingest.ids import JOB, spell
+from ingest.logs import Logger, get_logger
 from ingest.notify.broker import JOBS, RUN_JOB
 from ingest.notify.listener import channel_name
 from ingest.notify.process_thread import ProcessThread
@@ -29,7 +29,7 @@ _ENOUGH_MESSAGES = 50
 # look waits for more of them. Do not wait after a single one: its client may be about to send the next batch.
 _BETWEEN_LOOKS_SECONDS = 0.01
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.notify.notifier")
+log: Logger = get_logger("ingest.notify.notifier")
 
 
 class Notifier:

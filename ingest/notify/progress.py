@@ -12,8 +12,8 @@ from typing import Any
 from uuid import UUID
 
 import redis
-import structlog
 
+from ingest.logs import Logger, get_logger
 from ingest.notify.process_thread import ProcessThread
 from ingest.notify.redis_client import redis_client
 
@@ -31,7 +31,7 @@ WATCHED = "sluice:watched"
 # More jobs than all requests of an installation can watch.
 _MOST_WATCHED = 10_000
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.notify.progress")
+log: Logger = get_logger("ingest.notify.progress")
 
 
 def progress_channel(client: redis.Redis) -> str:

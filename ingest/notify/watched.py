@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import redis
-import structlog
 
+from ingest.logs import Logger, get_logger
 from ingest.notify.progress import WATCHED, progress_channel
 from ingest.notify.redis_client import redis_client
 
@@ -25,7 +25,7 @@ _LISTENING_SECONDS = 0.2
 # A thread that Redis does not answer tries again so much later.
 _AWAY_SECONDS = 1.0
 
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger("ingest.notify.watched")
+log: Logger = get_logger("ingest.notify.watched")
 
 
 class WatchedJobs:

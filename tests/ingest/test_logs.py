@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -118,3 +119,8 @@ def test_lines_go_to_standard_error_alone(configured: Callable[[], Lines]) -> No
     structlog.get_logger("x").info("event")
     assert len(lines()) == 1
     assert [handler.stream for handler in logging.getLogger().handlers] == [sys.stderr]  # type: ignore[attr-defined]
+
+
+def test_a_process_that_logs_imports_no_rich_and_may_import_it_later() -> None:
+    program = "import sys, ingest.logs; assert not {'rich', 'pygments'} & set(sys.modules); import rich.console"
+    subprocess.run([sys.executable, "-c", program], check=True)
