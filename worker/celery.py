@@ -1,4 +1,4 @@
-"""The Celery app of the workers: `celery --app worker.celery worker`."""
+"""The Celery app of the workers, which `python -m worker` runs."""
 
 from typing import Any
 
