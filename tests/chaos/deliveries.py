@@ -1,37 +1,32 @@
 """One delivery of a job's message to a process of its own, which may have a fault."""
 
-import os
 import signal
-import subprocess
-import sys
 import tempfile
+from pathlib import Path
 from uuid import UUID
 
 from tests.chaos.deployment import Deployment
-from tests.support.processes import ROOT
-
-# The program of a worker's child that gets a message.
-_DELIVERY = "import sys; from worker.tasks import run_job; run_job(sys.argv[1])"
+from tests.chaos.forked import Forked, deliver_message
 
 _TIMEOUT_SECONDS = 60.0
 
 
-def deliver(deployment: Deployment, job_id: UUID, fault: str) -> "subprocess.Popen[bytes]":
+def deliver(deployment: Deployment, job_id: UUID, fault: str) -> Forked:
     """Deliver to a process with SLUICE_FAULT. It runs this job, and then all other queued jobs."""
     urls = {"DATABASE_URL": deployment.settings.database_url, "REDIS_URL": deployment.settings.redis_url}
-    env = {**os.environ, **urls, "SLUICE_FAULT": fault}
-    argv = [sys.executable, "-c", _DELIVERY, str(job_id)]
-    deployment.spoken.append(tempfile.TemporaryFile("w+"))  # noqa: SIM115 # the deployment closes it
+    output = tempfile.NamedTemporaryFile("w+")  # noqa: SIM115 # the deployment closes it
+    deployment.spoken.append(output)
     deployment.deliveries.append(
-        subprocess.Popen(argv, cwd=ROOT, env=env, stdout=deployment.spoken[-1], stderr=subprocess.STDOUT)
+        Forked(deliver_message, str(job_id), env={**urls, "SLUICE_FAULT": fault}, output=Path(output.name))
     )
     return deployment.deliveries[-1]
 
 
-def assert_killed(delivery: "subprocess.Popen[bytes]") -> None:
+def assert_killed(delivery: Forked) -> None:
     assert delivery.wait(_TIMEOUT_SECONDS) == -signal.SIGKILL, "the fault point was never passed"
 
 
-def assert_stopped(delivery: "subprocess.Popen[bytes]") -> None:
-    _, status = os.waitpid(delivery.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status), "the fault point was never passed"
+def assert_stopped(delivery: Forked) -> None:
+    """The test's own time limit bounds it."""
+    while not delivery.is_stopped():
+        assert delivery.wait(0.01) is None, "the fault point was never passed"

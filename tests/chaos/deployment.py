@@ -3,7 +3,6 @@
 import itertools
 import os
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ingest.notify.broker import RUN_JOB, celery_app
 from ingest.notify.notifier import Notifier
 from ingest.settings import Settings
 from tests.chaos import history
+from tests.chaos.forked import Forked
 from tests.chaos.history import Witness
 from tests.chaos.model import Batch
 from tests.chaos.workload import Client, Customer, PublicClient
@@ -74,7 +74,7 @@ class Deployment:
         self._lock = threading.Lock()
         self._witnesses: list[Witness] = []
         self.spoken: list[IO[str]] = []
-        self.deliveries: list[subprocess.Popen[bytes]] = []
+        self.deliveries: list[Forked] = []
         self._port = free_port()
         self.api = f"http://127.0.0.1:{self._port}"
         self.notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
