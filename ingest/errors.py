@@ -19,7 +19,7 @@ SluiceError                     a code and a message that a client may read
 │   ├── PartsMissing            an upload cannot be completed yet
 │   ├── LastKey                 the last active key of a tenant, or the last with the scope admin, stays
 │   ├── LimitReached            a tenant has as many of these as it may have
-│   ├── MasterKeyMissing        this installation has no key to encrypt a secret with
+│   ├── MasterKeyMissing        this installation has no key to encrypt secrets and personal data with
 │   ├── ResultsNotKept          a job whose client did not ask to keep the result of each item
 │   ├── PayloadTooLarge         more bytes than the server reads
 │   ├── ItemTooLarge            an item of more bytes than one may have, or of numbers that read back as too many
@@ -31,7 +31,7 @@ SluiceError                     a code and a message that a client may read
 │   └── RateLimited             too many requests in the window
 ├── WrongDatabase               boot: the database cannot hold what clients send
 ├── JobUnrunnable               a job cannot run, now or ever: it ends as failed
-├── SecretUnreadable            a stored secret cannot be decrypted: its master key is not configured any more
+├── SecretUnreadable            something stored cannot be decrypted: its master key is not configured any more
 └── DatabaseError               what Postgres said, with no row data in it
     ├── WriteRefused            the data cannot be stored: the same again would be refused again
     │   ├── TooLarge            a merge would let an entity grow over its limit
@@ -196,7 +196,7 @@ class LimitReached(RequestError):
 
 
 class MasterKeyMissing(RequestError):
-    """This installation has no master key, so it can store no secret."""
+    """This installation has no master key, so it can store neither secrets nor personal data."""
 
     code = "MASTER_KEY_MISSING"
 
@@ -307,7 +307,7 @@ class JobUnrunnable(SluiceError):
 
 
 class SecretUnreadable(SluiceError):
-    """A stored secret cannot be decrypted; the message names its master key by the id."""
+    """Something stored, such as personal data, cannot be decrypted; the message names its master key by the id."""
 
     code = "SECRET_UNREADABLE"
 

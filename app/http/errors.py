@@ -32,6 +32,7 @@ from ingest.errors import (
     PayloadTooLarge,
     RateLimited,
     ResultsNotKept,
+    SecretUnreadable,
     SluiceError,
     TemplateNotConfigured,
     TooLarge,
@@ -79,6 +80,7 @@ STATUS: Mapping[type[SluiceError], int] = {
     FaultyBody: 422,
     KeyReused: 422,
     RateLimited: 429,
+    SecretUnreadable: 500,
     Busy: 503,
     TryAgain: 503,
     DiskFull: 503,
@@ -188,6 +190,8 @@ def of(error: Exception) -> Fault:
         # A row that is stored cannot be read, about which its client can do nothing. `sluice verify` finds such rows.
         _log_unexpected(error)
         return Fault(_INTERNAL, "INTERNAL_ERROR", _UNREADABLE)
+    if isinstance(error, SecretUnreadable):
+        log.error("secret_unreadable", reason=error.message)
     if isinstance(error, SluiceError) and (status := STATUS.get(type(error))):
         message = _message(error)
         return Fault(status, error.code, message, _headers(error), places=_places(error, message))

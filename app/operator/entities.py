@@ -21,7 +21,9 @@ from ingest.engine.kinds import KINDS
 from ingest.engine.single_write import Written
 from ingest.errors import (
     ItemTooLarge,
+    MasterKeyMissing,
     NotFound,
+    SecretUnreadable,
     TemplateNotConfigured,
     TooLarge,
     UnknownField,
@@ -65,7 +67,15 @@ def _written(written: Written, public_id: UUID | None, external_id: str, entity_
     answers={201: "WrittenEntity"},
     query=(MODE,),
     headers={"Prefer": prefer.HANDLING},
-    faults=(TemplateNotConfigured, ValidationFailed, UnknownField, ItemTooLarge, TooLarge, WriteRefused),
+    faults=(
+        TemplateNotConfigured,
+        MasterKeyMissing,
+        ValidationFailed,
+        UnknownField,
+        ItemTooLarge,
+        TooLarge,
+        WriteRefused,
+    ),
     repeat=_written_again,
 )
 def post() -> Response:
@@ -82,7 +92,11 @@ def post() -> Response:
 
 @bp.get("/entities/<text:external_id>")
 @describe(
-    "Read an entity", operation="getEntity", answers={200: "StoredEntity"}, faults=(NotFound,), query=(_WITH_PII,)
+    "Read an entity",
+    operation="getEntity",
+    answers={200: "StoredEntity"},
+    faults=(NotFound, SecretUnreadable),
+    query=(_WITH_PII,),
 )
 def get(external_id: str) -> Response:
     """Answer with one entity, its numbers as they were sent."""
@@ -90,11 +104,7 @@ def get(external_id: str) -> Response:
     with transaction(services().pool) as conn:
         stored = _read(conn, external_id)
         personal = personal_data.fields_of(conn, stored.type)
-    properties = stored.properties
-    if with_pii:
-        personal_data.require_admin(properties, personal)
-    else:
-        properties = personal_data.without(properties, personal)
+    properties = (personal_data.with_all if with_pii else personal_data.without)(stored, personal)
     data = {
         "id": ids.spell(ids.ENTITY, stored.public_id),
         "entityType": stored.type,

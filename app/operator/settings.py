@@ -12,7 +12,8 @@ from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import Connection, transaction
 from ingest.db.tenants import tenants
 from ingest.db.tenants.audit import Action
-from ingest.errors import NotFound
+from ingest.errors import MasterKeyMissing, NotFound
+from ingest.items import personal
 from ingest.rights import ADMIN
 
 bp = Blueprint("settings", __name__)
@@ -34,7 +35,7 @@ def get() -> Response:
     scope=ADMIN,
     body="SettingsForm",
     answers={200: "Settings"},
-    faults=(NotFound,),
+    faults=(NotFound, MasterKeyMissing),
 )
 def put() -> Response:
     """Change the settings that the body names, all of them or none."""
@@ -44,6 +45,8 @@ def put() -> Response:
     with confirmed_transaction(services().pool) as conn:
         if template is not None and not tenants.choose_template(conn, caller().tenant_id, template):
             raise NotFound(f"There is no template {template!r}")
+        if template is not None and (chosen := tenants.template_of(conn, caller().tenant_id)) is not None:
+            personal.require_key(services().template_cache.get(conn, chosen), services().master_keys)
         tenants.configure(conn, caller().tenant_id, changes)
         audit.record(conn, Action.SETTINGS_CHANGED, caller().tenant_public_id, sent)
         shape = _shape(conn)

@@ -19,6 +19,7 @@ from ingest.engine.kinds import Kind, schema_of
 from ingest.engine.single_write import Written, write_one
 from ingest.engine.writers import Target
 from ingest.errors import InvalidInput, NotFound
+from ingest.items.personal import Protection
 from ingest.jobs import Effect, ItemWarning
 
 
@@ -32,14 +33,18 @@ def write(conn: Connection, kind: Kind, item: msgspec.Raw, *, merge: bool = Fals
         merge: entities: merge top-level fields instead of replacing all of `data`.
 
     Raises:
-        TemplateNotConfigured: the tenant has chosen no template; and all that `ItemSchema.require` and `write_one`
-            raise.
+        TemplateNotConfigured: the tenant has chosen no template.
+        MasterKeyMissing: the item has personal data, and there is no key to encrypt them with; and all that
+            `ItemSchema.require` and `write_one` raise.
     """
     template = services().template_cache.get(conn, require_template(caller()))
     item_bytes = services().settings.max_item_bytes
     warnings: list[ItemWarning] = []
     checked = schema_of(kind, template, item_bytes).require(item, warnings, strict=prefer.stated().strict)
-    return write_one(conn, kind, Target(caller().tenant_id, merge, item_bytes), checked, warnings)
+    protection = Protection.under(template, services().master_keys, caller().tenant_id)
+    return write_one(
+        conn, kind, Target(caller().tenant_id, merge, item_bytes, protection=protection), checked, warnings
+    )
 
 
 def written_before(kind: Kind, item: msgspec.Raw, answer: Answer) -> Written:

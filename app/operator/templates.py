@@ -27,7 +27,8 @@ from ingest.db.tenants.audit import Action
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
 from ingest.engine.trial import BEGINNING
-from ingest.errors import InvalidInput, LimitReached, NotFound
+from ingest.errors import InvalidInput, LimitReached, MasterKeyMissing, NotFound
+from ingest.items import personal
 from ingest.items.examples import example_items
 from ingest.items.json_schema import json_schema
 from ingest.items.templates import Template, exact_json
@@ -58,7 +59,7 @@ def get() -> Response:
     scope=ADMIN,
     body="TemplateForm",
     answers={200: "Template"},
-    faults=(LimitReached,),
+    faults=(LimitReached, MasterKeyMissing),
 )
 def put(slug: str) -> Response:
     """Store a new version, which checks new writes if the tenant has chosen this template."""
@@ -69,6 +70,7 @@ def put(slug: str) -> Response:
         if templates.is_built_in(conn, slug):
             raise InvalidInput(f"{slug} is built in and cannot be changed; choose another id")
         stored = templates.store(conn, caller().tenant_id, slug, **form)
+        personal.require_key(stored, services().master_keys)
         audit.record(conn, Action.TEMPLATE_STORED, slug, {"name": form["name"], "version": form["version"]})
     return success(_shape(stored))
 

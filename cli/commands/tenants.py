@@ -8,12 +8,15 @@ from uuid import UUID
 import click
 
 from cli.actor import actor
-from cli.options import data_dir_option, database, json_option, print_json, print_table, storable
+from cli.options import data_dir_option, database, json_option, print_json, print_table, settings_here, storable
+from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection
 from ingest.db.tenants import audit
 from ingest.db.tenants import tenants as db
 from ingest.db.tenants.audit import Action
+from ingest.db.tenants.templates import TemplateCache
 from ingest.errors import NotFound
+from ingest.items import personal
 
 _LONGEST_NAME = 200  # the column's CHECK
 
@@ -45,10 +48,13 @@ def create(name: str, template: str | None, data_dir: Path, *, as_json: bool) ->
 
     Example: sluice tenants create "Acme Games" --template tpl_igaming
     """
+    keys = MasterKeys.parse(settings_here(data_dir).master_keys)
     with database(data_dir) as conn:
         tenant = db.create(conn, name)
         if template is not None and not db.choose_template(conn, tenant.id, template):
             raise NotFound(f"There is no built-in template {template}")
+        if (chosen := db.template_of(conn, tenant.id)) is not None:
+            personal.require_key(TemplateCache().get(conn, chosen), keys)
         _record(conn, Action.TENANT_CREATED, tenant.public_id, {"name": name, "template": template})
     if as_json:
         print_json({"id": tenant.public_id})

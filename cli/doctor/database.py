@@ -89,6 +89,11 @@ def _examined(conn: Connection, settings: Settings) -> Iterator[Line]:
             facts.webhook_secrets,
             lambda found: webhook_secrets(found, MasterKeys.parse(settings.master_keys)),
         ),
+        (
+            "personal data",
+            facts.personal_data,
+            lambda found: personal_data(found, MasterKeys.parse(settings.master_keys)),
+        ),
         ("waiting", facts.waiting, waiting),
         ("jobs", facts.jobs_by_state, jobs),
     )
@@ -281,6 +286,34 @@ def webhook_secrets(stored: list[facts.StoredSecret], keys: MasterKeys) -> Line:
             "webhook secrets", f"no master key decrypts {len(lost):,} of {len(stored):,}: {named}{more}", advice
         )
     return ok("webhook secrets", f"the master keys decrypt all {len(stored):,}")
+
+
+def personal_data(found: facts.PersonalData, keys: MasterKeys) -> Line:
+    """Check that personal data can be encrypted and decrypted, and that none stands in the clear.
+
+    Args:
+        found: a sample.
+        keys: of these settings.
+    """
+    lost = [kid for kid in found.values if kid not in {"", *keys.keys}]
+    if lost:
+        advice = (
+            "Reads of these entities answer SECRET_UNREADABLE: put the keys back into SLUICE_MASTER_KEYS, for all "
+            "processes. `sluice crypto status` counts all of it"
+        )
+        return fail("personal data", f"encrypted under keys that are not configured: {', '.join(lost)}", advice)
+    if found.tenants and not keys.keys:
+        advice = (
+            "Entities with personal data are refused, and jobs with such wait: run `sluice crypto generate`, and set "
+            "SLUICE_MASTER_KEYS to what it prints, for all processes"
+        )
+        return fail("personal data", f"{found.tenants:,} tenants send some, and there is no master key", advice)
+    if found.values.get(""):
+        told = "some stand in the clear, from before their template called them so"
+        return warn("personal data", told, "Run `sluice crypto rotate`, which encrypts them beside traffic")
+    if not found.tenants:
+        return ok("personal data", "no tenant's template calls any field so")
+    return ok("personal data", f"{found.tenants:,} tenants send some, and the master keys decrypt a sample")
 
 
 def waiting(oldest: facts.Waiting | None) -> Line:

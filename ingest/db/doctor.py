@@ -1,5 +1,6 @@
 """Queries of `sluice doctor`: each is one bounded statement that returns facts; `cli.doctor` judges them."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,6 +9,7 @@ from psycopg.rows import class_row
 
 from ingest.db.connection.pool import WORKER, Connection
 from ingest.db.connection.session import settings_of
+from ingest.db.data import resealing, retention
 from ingest.db.jobs import claims
 from ingest.db.jobs.claims import BLOCKED, FREE_SINCE, HELD_BACK
 
@@ -248,6 +250,33 @@ def webhook_secrets(conn: Connection) -> list[StoredSecret]:
     """Return the secrets of webhooks that messages are sent to, 10,000 at most, without those of callbacks."""
     with conn.cursor(row_factory=class_row(StoredSecret)) as cursor:
         return cursor.execute(_SECRETS).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalData:
+    """The personal data of entities.
+
+    Attributes:
+        tenants: how many have a template that calls fields so.
+        values: how many there are under each master key, by its id, of a sample; in the clear under an empty one.
+    """
+
+    tenants: int
+    values: dict[str, int]
+
+
+# The oldest rows and the newest ones, as far as their places tell.
+_SAMPLED_PAGES = 512
+
+
+def personal_data(conn: Connection) -> PersonalData:
+    """Return what there is of personal data, from some pages of the table."""
+    called = resealing.called_personal(conn)
+    pages = retention.pages_of(conn, resealing.TABLE)
+    values = Counter[str]()
+    for first in {0, max(_SAMPLED_PAGES, pages - _SAMPLED_PAGES)}:
+        values.update(resealing.count(conn, called, first=first, pages=_SAMPLED_PAGES))
+    return PersonalData(len(called), dict(values))
 
 
 def jobs_by_state(conn: Connection) -> dict[str, int]:

@@ -7,6 +7,7 @@ a job of which nothing has happened, and the next delivery does all of it again.
 from collections.abc import Collection, Iterator, Sequence
 
 from ingest import faultpoints
+from ingest.crypto import NO_KEYS, MasterKeys
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import blocks, completion, lookup
 from ingest.db.jobs.blocks import OpenBlock
@@ -34,7 +35,13 @@ class Aborted(Exception):
 
 
 def run_whole(
-    conn: Connection, claimed: Claim, schema: ItemSchema, poison: Collection[int] = (), *, halving: bool
+    conn: Connection,
+    claimed: Claim,
+    schema: ItemSchema,
+    poison: Collection[int] = (),
+    *,
+    keys: MasterKeys = NO_KEYS,
+    halving: bool,
 ) -> Done | None:
     """Lock the first block, check and write one block after the other, and close all, in the caller's transaction.
 
@@ -42,7 +49,8 @@ def run_whole(
         conn: in a transaction of this alone.
         claimed: the job and its first open block; the lock on that one is the lease on all.
         schema: that of its items.
-        poison: as of `ingest.engine.transaction.run_in_transaction`, like `halving`; of all blocks.
+        poison: as of `ingest.engine.transaction.run_in_transaction`, like those below; of all blocks.
+        keys: likewise.
         halving: likewise.
 
     Returns:
@@ -62,7 +70,7 @@ def run_whole(
     warnings: list[ItemWarning] = []
     warned = 0
     with undone_if_dry(conn, job):
-        for share in _run_blocks(conn, job, first, schema, poison, halving=halving):
+        for share in _run_blocks(conn, job, first, schema, poison, keys=keys, halving=halving):
             outcomes.append(share.outcome)
             errors += share.errors
             warnings += share.warnings[: MOST_WARNINGS_KEPT - len(warnings)]
@@ -84,12 +92,19 @@ def run_whole(
 
 
 def _run_blocks(
-    conn: Connection, job: Job, first: OpenBlock, schema: ItemSchema, poison: Collection[int], *, halving: bool
+    conn: Connection,
+    job: Job,
+    first: OpenBlock,
+    schema: ItemSchema,
+    poison: Collection[int],
+    *,
+    keys: MasterKeys,
+    halving: bool,
 ) -> Iterator[Share]:
     """Check and write the blocks, each of which finds what those before it have written; one is in memory at a time."""
     block: OpenBlock | None = first
     while block is not None:
-        yield from check_and_write(conn, [Claim(job, block)], schema, poison, halving=halving)
+        yield from check_and_write(conn, [Claim(job, block)], schema, poison, keys=keys, halving=halving)
         # The rest may take a minute, so look for an end that came from elsewhere: it would roll all of this back.
         now = lookup.get(conn, job.id)
         if now is None or now.status.ended:

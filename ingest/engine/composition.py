@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import WORKER, open_pool
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine.executor import Executor
@@ -27,7 +28,7 @@ def make_executor(
     """Make an executor with database connections of its own: after the fork, never before.
 
     Args:
-        settings: where the servers are, and the largest item.
+        settings: where the servers are, the largest item, and the master keys.
         notifier: of this process.
         progress: of this process; None: one of its own.
         template_cache: of this process; None: one of its own.
@@ -45,4 +46,5 @@ def make_executor(
         tries=tries,
         watchdog=watchdog,
         max_item_bytes=settings.max_item_bytes,
+        keys=MasterKeys.parse(settings.master_keys),
     )

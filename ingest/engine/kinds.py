@@ -48,6 +48,7 @@ class Kind:
         likely_duplicates: places of items that merge nothing, if they turn out to be duplicates.
         keeps_results: whether the id of each item that was taken can be read from its job, unless that says otherwise.
         occurred_at: when an item happened, as its sender says; None for kinds that happen when they are written.
+        protected: its items may hold personal data, which are sealed before they are written.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Kind:
     likely_duplicates: Callable[[Connection, Target, Sequence[Any]], Collection[int]] = lambda *_: ()
     keeps_results: bool = False
     occurred_at: Callable[[Any], datetime | None] | None = None
+    protected: bool = False
 
 
 KINDS: dict[str, Kind] = {
@@ -75,6 +77,7 @@ KINDS: dict[str, Kind] = {
             key=attrgetter("external_id"),
             write=write_entities,
             merges=lambda item: (item,),
+            protected=True,
         ),
         Kind(
             name="events",

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from functools import partial
 
 from ingest import faultpoints
+from ingest.crypto import NO_KEYS, MasterKeys
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, Pool, autocommit
 from ingest.db.jobs import blocks, claims, control, timeline
@@ -86,6 +87,7 @@ class JobRunner:
         turn: the tenant's whose jobs this process runs.
         watchdog: given seconds, ends this process if it is not left in time; for processes that may end.
         max_item_bytes: the setting of that name.
+        keys: the master keys of this process.
     """
 
     pool: Pool
@@ -97,6 +99,7 @@ class JobRunner:
     watchdog: Callable[[int], AbstractContextManager[object]] = nullcontext
     turn: Turn = field(default_factory=Turn)
     max_item_bytes: int = MOST_ITEM_BYTES
+    keys: MasterKeys = NO_KEYS
 
     def claim(self, claiming: Claiming) -> JobGroup | None:
         """Claim, over another connection if the first is broken. None if the database is in trouble."""
@@ -238,7 +241,8 @@ class JobRunner:
             done = self._transact_whole(conn, group[0], schema)
         else:
             poison = _poison(schema, job, block)
-            run = partial(run_in_transaction, conn, group, schema, poison, until=until, fair=fair and self.turn.is_over)
+            fair = fair and self.turn.is_over
+            run = partial(run_in_transaction, conn, group, schema, poison, keys=self.keys, until=until, fair=fair)
             done = self._attempt(conn, run, blocks.lease_seconds(block.deliveries))
         if done is not None:
             faultpoints.passing("block.committed")
@@ -249,7 +253,7 @@ class JobRunner:
         lease = blocks.lease_seconds(claimed.block.deliveries, blocks.count_open(conn, claimed.job.id))
         poison = _poison_of_all(conn, schema, claimed)
         try:
-            return self._attempt(conn, partial(atomic.run_whole, conn, claimed, schema, poison), lease)
+            return self._attempt(conn, partial(atomic.run_whole, conn, claimed, schema, poison, keys=self.keys), lease)
         except Aborted as aborted:
             faultpoints.passing("atomic.rolled_back")
             with self.watchdog(lease + _GRACE_SECONDS), translated(), conn.transaction():
@@ -260,9 +264,13 @@ class JobRunner:
         if template is None:
             raise JobUnrunnable("The check has no schema")
         deliveries = claimed.block.deliveries
-        poison = trial.poisonous(conn, claimed, template) if deliveries >= _SUSPICIOUS_DELIVERIES else set[bytes]()
+        poison = (
+            trial.poisonous(conn, claimed, template, self.keys)
+            if deliveries >= _SUSPICIOUS_DELIVERIES
+            else set[bytes]()
+        )
         with self.watchdog(blocks.lease_seconds(deliveries) + _GRACE_SECONDS), translated(), conn.transaction():
-            done = trial.run_step(conn, claimed, template, poison)
+            done = trial.run_step(conn, claimed, template, poison, keys=self.keys)
         if done is not None:
             faultpoints.passing("block.committed")
         return done

@@ -41,6 +41,7 @@ def write_one(conn: Connection, kind: Kind, target: Target, item: Any, warnings:
 
     Raises:
         NotFound: its entity does not exist.
+        MasterKeyMissing: it has personal data, and there is no key to encrypt them with.
         WriteRefused: the database cannot store it.
     """
     outcomes = write(conn, kind, target, [item], halving=False)

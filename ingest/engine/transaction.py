@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from ingest import faultpoints
+from ingest.crypto import NO_KEYS, MasterKeys
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import blocks, completion
 from ingest.db.jobs.blocks import OpenBlock
@@ -33,6 +34,7 @@ from ingest.engine.writing import write
 from ingest.intake.blocks import items_of, kept_text
 from ingest.intake.items import Items
 from ingest.items.fastpath import FastPath, derive
+from ingest.items.personal import Protection
 from ingest.items.pointers import pointer
 from ingest.items.schema import ItemSchema
 from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
@@ -66,6 +68,7 @@ def run_in_transaction(
     schema: ItemSchema,
     poison: Collection[int] = (),
     *,
+    keys: MasterKeys = NO_KEYS,
     until: float = math.inf,
     fair: bool = False,
     halving: bool = True,
@@ -77,6 +80,7 @@ def run_in_transaction(
         group: one job, or several of the same tenant, kind, mode and template.
         schema: that of their items.
         poison: indexes in the batch of a single job that must not be checked: each is an error.
+        keys: the master keys of this process.
         until: on the monotonic clock; a job with blocks left then is put down.
         fair: a job with blocks left is put down as soon as another tenant waits.
         halving: narrow down what the database refuses.
@@ -87,6 +91,7 @@ def run_in_transaction(
     Raises:
         JobEnded: one of them was ended meanwhile, so the transaction must be rolled back.
         JobUnrunnable: the payload of one cannot be read; likewise.
+        MasterKeyMissing: an item has personal data, and there is no key to encrypt them with; likewise.
         WriteRefused: the database cannot store one of the items, and nothing was to be halved; likewise.
     """
     job, block = group[0].job, group[0].block
@@ -97,7 +102,7 @@ def run_in_transaction(
     faultpoints.passing("block.locked")
     blocks.extend_lease(conn, block.deliveries)
     with undone_if_dry(conn, job):
-        shares = check_and_write(conn, group, schema, poison, halving=halving)
+        shares = check_and_write(conn, group, schema, poison, keys=keys, halving=halving)
     blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
     yields = _yields(group, until, fair=fair)
     advanced = completion.close_blocks(
@@ -121,7 +126,7 @@ def undone_if_dry(conn: Connection, job: Job) -> AbstractContextManager[object]:
 
 
 def check_and_write(
-    conn: Connection, group: JobGroup, schema: ItemSchema, poison: Collection[int], *, halving: bool
+    conn: Connection, group: JobGroup, schema: ItemSchema, poison: Collection[int], *, keys: MasterKeys, halving: bool
 ) -> list["Share"]:
     """Check the items of locked blocks, and write the good ones.
 
@@ -130,6 +135,7 @@ def check_and_write(
         group: as of `run_in_transaction`.
         schema: likewise.
         poison: likewise.
+        keys: likewise.
         halving: likewise.
 
     Returns:
@@ -139,7 +145,8 @@ def check_and_write(
     checked = _check(schema, group, poison)
     faultpoints.passing("block.checked")
     with_ids = not job.options.validate_only and any(keeps_results(claim.job) for claim in group)
-    kind, target = KINDS[job.kind], Target(job.tenant_id, job.merge, schema.most_bytes, with_ids)
+    kind, protection = KINDS[job.kind], Protection.under(schema.judging, keys, job.tenant_id)
+    target = Target(job.tenant_id, job.merge, schema.most_bytes, with_ids, protection)
     good = list(chain.from_iterable(part.good for part in checked))
     outcomes = write(conn, kind, target, good, halving=halving)
     faultpoints.passing("block.written")

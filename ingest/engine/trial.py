@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Collection
 from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 
-from ingest import faultpoints
+from ingest import faultpoints, json_text
+from ingest.crypto import NO_KEYS, MasterKeys
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
 from ingest.db.data import stored
@@ -16,8 +18,9 @@ from ingest.db.jobs.claims import Claim
 from ingest.engine import quarantine
 from ingest.engine.kinds import KINDS, schema_of
 from ingest.engine.transaction import Done, JobEnded, fast_path, poisoned
-from ingest.errors import JobUnrunnable
+from ingest.errors import JobUnrunnable, SecretUnreadable
 from ingest.ids import EVENT, spell
+from ingest.items import personal
 from ingest.items.schema import ItemSchema
 from ingest.items.templates import Template
 from ingest.jobs import MOST_TRIAL_ERRORS_KEPT, ItemError, ItemWarning, JobState
@@ -43,7 +46,14 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
 BEGINNING = msgspec.json.encode(Progress())
 
 
-def run_step(conn: Connection, claimed: Claim, template: Template, poison: Collection[bytes] = ()) -> Done | None:
+def run_step(
+    conn: Connection,
+    claimed: Claim,
+    template: Template,
+    poison: Collection[bytes] = (),
+    *,
+    keys: MasterKeys = NO_KEYS,
+) -> Done | None:
     """Lock the trial, judge a page of rows, record what would not pass, and move on, in the caller's transaction.
 
     Args:
@@ -51,6 +61,7 @@ def run_step(conn: Connection, claimed: Claim, template: Template, poison: Colle
         claimed: the trial and its block.
         template: to judge by.
         poison: texts of rows that must not be checked: each is an error.
+        keys: the master keys of this process, which decrypt personal data.
 
     Returns:
         None if another worker holds the trial or has ended it.
@@ -66,8 +77,8 @@ def run_step(conn: Connection, claimed: Claim, template: Template, poison: Colle
     faultpoints.passing("block.locked")
     blocks.extend_lease(conn, claimed.block.deliveries)
     progress, page = _next_page(conn, job.tenant_id, _read(payload))
-    kind, rows = progress.place.kind, page.rows
-    errors, warnings = _judge(_schema(template, kind), kind, rows, progress.judged, poison)
+    kind, rows = progress.place.kind, _opened(page.rows, keys, job.tenant_id)
+    errors, warnings = _judge(_schema(_covering(template, rows), kind), kind, rows, progress.judged, poison)
     faultpoints.passing("block.checked")
     kept = errors[: MOST_TRIAL_ERRORS_KEPT - progress.kept]
     blocks.record_errors(conn, [(job.id, error) for error in kept])
@@ -85,19 +96,57 @@ def run_step(conn: Connection, claimed: Claim, template: Template, poison: Colle
     return Done({job.id: state}, yielded=state is JobState.PROCESSING)
 
 
-def poisonous(conn: Connection, claimed: Claim, template: Template) -> set[bytes]:
+def poisonous(conn: Connection, claimed: Claim, template: Template, keys: MasterKeys = NO_KEYS) -> set[bytes]:
     """Return the texts of rows of the next page whose check ends the process that does it.
 
     Args:
         conn: in no transaction.
-        claimed: as of `run_step`; likewise `template`.
+        claimed: as of `run_step`; likewise `template` and `keys`.
         template: likewise.
+        keys: likewise.
     """
     with translated(), conn.transaction():
         progress, page = _next_page(conn, claimed.job.tenant_id, _read(claimed.block.payload))
-    texts = _texts(progress.place.kind, page.rows)
+    texts = _texts(progress.place.kind, _opened(page.rows, keys, claimed.job.tenant_id))
     check = _schema(template, progress.place.kind).check
     return {bytes(texts[place]) for place in quarantine.poisonous(check, list(enumerate(texts)))}
+
+
+class _Row(NamedTuple):
+    """A row to judge.
+
+    Attributes:
+        row: its document holds personal data too.
+        hidden: the fields of its document that no message may quote.
+        unreadable: why its personal data cannot be decrypted.
+    """
+
+    row: StoredRow
+    hidden: Collection[str] = ()
+    unreadable: str | None = None
+
+
+def _opened(rows: Collection[StoredRow], keys: MasterKeys, tenant_id: int) -> list[_Row]:
+    return [_Row(row) if row.pii is None else _opened_row(row, row.pii, keys, tenant_id) for row in rows]
+
+
+def _opened_row(row: StoredRow, pii: str, keys: MasterKeys, tenant_id: int) -> _Row:
+    try:
+        hidden = personal.opened(keys, tenant_id, row.external_id, pii)
+    except SecretUnreadable as error:
+        return _Row(row, unreadable=error.message)
+    document = _ENCODE(hidden | json_text.split_object(row.document.encode()))
+    return _Row(row._replace(document=document.decode()), tuple(hidden))
+
+
+def _covering(template: Template, rows: Collection[_Row]) -> Template:
+    """Return a template that calls personal data what is stored as such: errors keep their messages in the clear."""
+    fields = {name: dict.fromkeys(of_type) for name, of_type in template.pii_fields.items()}
+    for found, hidden, _ in rows:
+        if hidden:
+            fields.setdefault(found.name, {}).update(dict.fromkeys(hidden))
+    called = {name: tuple(of_type) for name, of_type in fields.items()}
+    return template if called == template.pii_fields else replace(template, pii_fields=called)
 
 
 def _read(payload: bytes) -> Progress:
@@ -121,14 +170,14 @@ def _schema(template: Template, kind: str) -> ItemSchema:
     return schema_of(KINDS[kind], template, sys.maxsize)
 
 
-def _texts(kind: str, rows: Collection[StoredRow]) -> list[msgspec.Raw]:
+def _texts(kind: str, rows: Collection[_Row]) -> list[msgspec.Raw]:
     """Return rows as the items that a client would send to have them."""
     name, document = _MEMBERS[kind]
     return [
         msgspec.Raw(
             _ENCODE({"externalId": row.external_id, name: row.name, document: msgspec.Raw(row.document.encode())})
         )
-        for row in rows
+        for row, *_ in rows
     ]
 
 
@@ -136,7 +185,7 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 def _judge(
-    schema: ItemSchema, kind: str, rows: list[StoredRow], first: int, poison: Collection[bytes]
+    schema: ItemSchema, kind: str, rows: list[_Row], first: int, poison: Collection[bytes]
 ) -> tuple[list[ItemError], list[ItemWarning]]:
     """Return an error for each row that would not pass, and warnings of the others; both say which row it is."""
     texts = _texts(kind, rows)
@@ -144,9 +193,14 @@ def _judge(
     items = [None] * len(texts) if fast is None or poison else fast.check(texts)
     errors: list[ItemError] = []
     warnings: list[ItemWarning] = []
-    for place in [place for place, item in enumerate(items) if item is None]:
-        row, index, found = rows[place], first + place, list[ItemWarning]()
-        judged = poisoned(index) if bytes(texts[place]) in poison else schema.check(index, texts[place], found)
+    for place in [place for place, item in enumerate(items) if item is None or rows[place].unreadable is not None]:
+        (row, _, unreadable), index, found = rows[place], first + place, list[ItemWarning]()
+        if unreadable is not None:
+            judged = ItemError(index, None, SecretUnreadable.code, unreadable)
+        elif bytes(texts[place]) in poison:
+            judged = poisoned(index)
+        else:
+            judged = schema.check(index, texts[place], found)
         told = f"{_called(kind, row)}: "
         if isinstance(judged, ItemError):
             errors.append(replace(judged, external_id=row.external_id, message=told + judged.message))

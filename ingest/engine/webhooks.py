@@ -135,6 +135,15 @@ def is_readable(keys: MasterKeys, tenant_id: int, stored: str) -> bool:
     return True
 
 
+def resealed(keys: MasterKeys, tenant_id: int, stored: str) -> str:
+    """Return a secret of a tenant's webhook under the first master key.
+
+    Raises:
+        SecretUnreadable: it cannot be decrypted.
+    """
+    return keys.encrypt(_plain(keys, tenant_id, stored).encode(), tenant_id=tenant_id, purpose=_PURPOSE)
+
+
 def _plain(keys: MasterKeys, tenant_id: int, stored: str) -> str:
     return keys.decrypt(stored, tenant_id=tenant_id, purpose=_PURPOSE).decode()
 

@@ -19,6 +19,7 @@ from ingest.errors import NotFound
 from ingest.items.entities import Entity
 from ingest.items.events import Event
 from ingest.items.object_events import ObjectEvent
+from ingest.items.personal import Protection
 from ingest.items.states import State
 from ingest.jobs import Effect
 from ingest.settings import MOST_ITEM_BYTES
@@ -33,12 +34,14 @@ class Target:
         merge: entities are merged, not replaced.
         item_bytes: the most of an item; merges may let an entity grow to 4 times as many.
         with_ids: the public ids of entities are wanted, too; objects and events return theirs in any case.
+        protection: seals the personal data of items; None where their template has none.
     """
 
     tenant_id: int
     merge: bool
     item_bytes: int = MOST_ITEM_BYTES
     with_ids: bool = False
+    protection: Protection | None = None
 
     @property
     def most_bytes(self) -> int:

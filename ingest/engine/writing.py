@@ -27,10 +27,13 @@ def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any], *,
             blocks need.
 
     Raises:
+        MasterKeyMissing: one has personal data, and there is no key to encrypt them with.
         WriteRefused: the database cannot store one of them, and nothing was to be halved.
     """
     if not items:
         return Outcomes([])
+    if kind.protected and target.protection is not None:
+        items = target.protection.seal(items, merge=target.merge)
     return (_write_or_halve if halving else _write_at_once)(conn, kind, target, items)
 
 

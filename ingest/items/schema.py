@@ -67,6 +67,9 @@ class ItemSchema(marshmallow.Schema):
     Args:
         template: by which types, fields and keys are judged; None for kinds that have none.
         most_bytes: of an item.
+
+    Attributes:
+        judging: the template; None for kinds that have none.
     """
 
     class Meta:
@@ -80,7 +83,7 @@ class ItemSchema(marshmallow.Schema):
 
     def __init__(self, template: Template | None = None, most_bytes: int = MOST_ITEM_BYTES) -> None:
         super().__init__()
-        self._template = template
+        self.judging = template
         self._known = tuple(field.data_key or name for name, field in self.fields.items())
         self.most_bytes = most_bytes
         self._raw = frozenset(
@@ -94,9 +97,9 @@ class ItemSchema(marshmallow.Schema):
         Raises:
             JobUnrunnable: it has none, so somebody else has changed its job.
         """
-        if self._template is None:
+        if self.judging is None:
             raise JobUnrunnable("The job has no template to check its items by")
-        return self._template
+        return self.judging
 
     def check(
         self, index: int, text: msgspec.Raw, warnings: list[ItemWarning] | None = None, *, strict: bool = False

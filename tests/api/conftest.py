@@ -29,7 +29,7 @@ from ingest.db.connection.pool import Pool, transaction
 from ingest.db.tenants.tenants import Tenant
 from ingest.settings import Settings
 from tests.support.answers import hold_headers
-from tests.support.factories import make_settings, make_tenant, run_pending
+from tests.support.factories import MASTER_KEYS, make_settings, make_tenant, run_pending
 from tests.support.postgres import TestServers
 
 ROOT = Path(__file__).parents[2]
@@ -275,6 +275,7 @@ def running(database_url: str, servers: TestServers, socket_path: str, **setting
         "PATH": os.defpath,
         "DATABASE_URL": database_url,
         "REDIS_URL": servers.redis_url,
+        "SLUICE_MASTER_KEYS": MASTER_KEYS,
         "SLUICE_BIND": f"unix:{socket_path}",
         "SLUICE_WEB_WORKERS": "1",
         "SLUICE_WEB_THREADS": "4",

@@ -13,11 +13,16 @@ _TIMEOUT_SECONDS = 60.0
 
 def deliver(deployment: Deployment, job_id: UUID, fault: str) -> Forked:
     """Deliver to a process with SLUICE_FAULT. It runs this job, and then all other queued jobs."""
-    urls = {"DATABASE_URL": deployment.settings.database_url, "REDIS_URL": deployment.settings.redis_url}
+    settings = deployment.settings
+    own = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "SLUICE_MASTER_KEYS": settings.master_keys,
+    }
     output = tempfile.NamedTemporaryFile("w+")  # noqa: SIM115 # the deployment closes it
     deployment.spoken.append(output)
     deployment.deliveries.append(
-        Forked(deliver_message, str(job_id), env={**urls, "SLUICE_FAULT": fault}, output=Path(output.name))
+        Forked(deliver_message, str(job_id), env={**own, "SLUICE_FAULT": fault}, output=Path(output.name))
     )
     return deployment.deliveries[-1]
 

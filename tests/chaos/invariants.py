@@ -1,19 +1,23 @@
 """Invariants that must hold in the end, after any faults: the promises, checked against the model of the clients."""
 
 import copy
+import json
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
+from ingest.crypto import MasterKeys
 from ingest.db import verify
 from ingest.db.connection.pool import connect
+from ingest.items import personal
 from tests.chaos.deployment import Deployment
 from tests.chaos.history import TIMEOUT_SECONDS, Witness
 from tests.chaos.model import GOOD, NEEDLE, Batch, Event, Model
 from tests.chaos.secrecy import nothing_is_told_outside
 from tests.chaos.workload import Client
+from tests.support.factories import MASTER_KEYS
 
 # Promise 4 in figures: the sweeper checks a job again within half a minute; the lease time comes on top.
 ENDED_WITHIN_SECONDS = min(60.0, TIMEOUT_SECONDS)
@@ -59,7 +63,8 @@ def _each_answer_is_kept(witness: Witness, deployment: Deployment) -> None:
 
 
 _ENTITIES = """
-SELECT id, scope, external_id, properties, public_id::text FROM entities WHERE tenant_id = %s AND external_id LIKE %s
+SELECT id, scope, external_id, properties, public_id::text, pii::text FROM entities
+WHERE tenant_id = %s AND external_id LIKE %s
 """
 _STATES = "SELECT entity_id, key, value FROM states WHERE entity_id = ANY(%s)"
 _EVENTS = """
@@ -75,7 +80,11 @@ def _the_client_matches_its_model(witness: Witness, client: Client) -> None:
         if batch.job_id is not None:
             told |= _the_job_did_its_batch(witness, batch, model)
     entities = witness.rows(_ENTITIES, client.tenant.id, f"{NEEDLE}-{client.name}-%")
-    assert {(scope, name): properties for _, scope, name, properties, _ in entities} == model.entities
+    stored = {
+        (scope, name): properties | _opened(client.tenant.id, name, pii)
+        for _, scope, name, properties, _, pii in entities
+    }
+    assert stored == model.entities
     keys = {row[0]: (row[1], row[2]) for row in entities}
     states = witness.rows(_STATES, list(keys))
     assert {(keys[entity_id][1], key): value for entity_id, key, value in states} == model.states
@@ -87,8 +96,14 @@ def _the_client_matches_its_model(witness: Witness, client: Client) -> None:
     if not all(batch.ordered for batch in client.batches):
         found.sort(key=attrgetter("amount"))
     assert found == model.events, "every event once, in order, and with its links"
-    stored = {row[4]: keys[row[0]] for row in entities} | {public_id: amount for amount, public_id, _, _ in events}
-    assert {public_id: stored.get(public_id) for public_id in told} == told, "what was told of an id is so"
+    named = {row[4]: keys[row[0]] for row in entities} | {public_id: amount for amount, public_id, _, _ in events}
+    assert {public_id: named.get(public_id) for public_id in told} == told, "what was told of an id is so"
+
+
+def _opened(tenant_id: int, name: str, pii: str | None) -> dict[str, Any]:
+    """Return an entity's personal data, decrypted."""
+    found = {} if pii is None else personal.opened(MasterKeys.parse(MASTER_KEYS), tenant_id, name, pii)
+    return {field: json.loads(bytes(value)) for field, value in found.items()}
 
 
 def _the_job_did_its_batch(witness: Witness, batch: Batch, model: Model) -> dict[str, Any]:

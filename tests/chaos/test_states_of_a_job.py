@@ -170,7 +170,7 @@ class Jobs(RuleBasedStateMachine):
         if job is None or block is None or self.jobs[job_id].stands:
             return False
         schema = schema_of(KINDS[job.kind], self.executor.template_cache.get(conn, job.template_id))
-        return run_in_transaction(conn, [Claim(job, block)], schema) is not None
+        return run_in_transaction(conn, [Claim(job, block)], schema, keys=self.executor.keys) is not None
 
     def _expect_block(self, job_id: UUID) -> None:
         modelled = self.jobs[job_id]

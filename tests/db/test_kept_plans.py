@@ -16,8 +16,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from ingest.crypto import MasterKeys, generate
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.data import entities, events, growth, retention, states
+from ingest.db.data import entities, events, growth, resealing, retention, states
 from ingest.db.data import stored as stored_rows
 from ingest.db.data.entities import SCOPE
 from ingest.db.data.events import Links
@@ -56,16 +57,18 @@ from ingest.db.tenants.audit import Action, Actor, Filter
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
 from ingest.db.webhooks import deliveries, purging, recording, registry, sending
+from ingest.db.webhooks import resealing as secrets_resealing
 from ingest.db.webhooks.registry import Webhook
 from ingest.errors import PartsMissing
 from ingest.ids import uuid7
 from ingest.intake.blocks import Block
 from ingest.items.entities import Entity
 from ingest.items.events import Event
+from ingest.items.personal import Protection
 from ingest.items.states import State
 from ingest.jobs import TRIAL, Effect, ItemError, ItemWarning, JobState
 from ingest.webhooks.message import EVENTS
-from tests.support.factories import accept, begin_part, make_tenant, new_job, new_upload, store_part
+from tests.support.factories import MASTER_KEYS, accept, begin_part, make_tenant, new_job, new_upload, store_part
 from tests.support.factories import entity as sent_entity
 
 _ENOUGH = 12  # executions, after which psycopg has prepared a statement and Postgres has settled on a plan
@@ -76,6 +79,8 @@ _MOST_READ = 1_000
 _WANTED: dict[str, Any] = {"url": "https://x.example", "events": EVENTS, "description": None, "secret": "x"}
 
 _ACTOR = Actor("command", "root", "sluice keys revoke")
+
+_TWO_KEYS = f"{generate()},{MASTER_KEYS}"
 
 _numbers = count(1)
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -118,6 +123,13 @@ def _states(stored: Stored, key: str = "k") -> list[State]:
 
 def _upsert(conn: Connection, stored: Stored, items: list[Entity], *, merge: bool) -> object:
     return entities.upsert(conn, stored.tenant.id, items, merge=merge)
+
+
+def _upsert_protected(conn: Connection, stored: Stored, *, merge: bool, keys: str = MASTER_KEYS, **made: Any) -> object:
+    """Upsert entities whose field `n` is personal data."""
+    protection = Protection(MasterKeys.parse(keys), stored.tenant.id, {"player": ("n",)})
+    sealed = protection.seal(_entities(stored, **made), merge=merge)
+    return entities.upsert(conn, stored.tenant.id, sealed, merge=merge)
 
 
 def _set(conn: Connection, stored: Stored, items: list[State], *, versions: int = 1) -> object:
@@ -495,6 +507,14 @@ _WRITES: dict[str, Call] = {
     "entities.upsert new nulls": lambda conn, stored: _upsert(
         conn, stored, _entities(stored, first=_ROWS + _ITEMS * next(_numbers), nulls=True), merge=True
     ),
+    "entities.upsert protected": lambda conn, stored: _upsert_protected(conn, stored, merge=False),
+    "entities.upsert protected merges": lambda conn, stored: _upsert_protected(conn, stored, merge=True),
+    "entities.upsert protected nulls": lambda conn, stored: _upsert_protected(conn, stored, merge=True, nulls=True),
+    "entities.upsert protected in turn": lambda conn, stored: _upsert_protected(conn, stored, merge=True, versions=2),
+    "entities.upsert protected keys": lambda conn, stored: _upsert_protected(conn, stored, merge=True, keys=_TWO_KEYS),
+    "entities.upsert protected new": lambda conn, stored: _upsert_protected(
+        conn, stored, merge=False, first=_ROWS + _ITEMS * next(_numbers)
+    ),
     "events.append": _append,
     "events.append known ids": lambda conn, stored: _append(conn, stored, _names(stored)),
     "events.append new ids": lambda conn, stored: _append(
@@ -545,13 +565,14 @@ _PLANNED_ANEW = {
     *("uploads.expire", "uploads.forget"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "set_weight", "suspend")),
     "audit.purge",
+    *(f"resealing.{name}" for name in ("called_personal", "count", "find", "lock", "write")),
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
     *(f"sending.{name}" for name in ("claim", "keep_bodies", "mark")),
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
-    *(entities, events, growth, retention, states, stored_rows),
+    *(entities, events, growth, resealing, retention, secrets_resealing, states, stored_rows),
     *(audit, idempotency, key_changes, keys, templates, tenants),
     *(deliveries, purging, recording, registry, sending),
 )

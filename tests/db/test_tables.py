@@ -88,7 +88,7 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
         for version in ("1", "2"):
             schema = {"entity_types": {}, "event_types": {}, "state_keys": [], "pii_fields": {}}
             templates.store(conn, owner.id, "tpl_own", name="Own", version=version, schema=schema)
-    refused, with_warning = entity(2, entityType=_MARK), entity(1, data={"email": _MARK}, **{_MARK: 1})
+    refused, with_warning = entity(2, entityType=_MARK), entity(1, data={"email": _MARK, "n": _MARK}, **{_MARK: 1})
     session = event(1, eventType="session", data={"text": _MARK})
     keys = MasterKeys.parse(MASTER_KEYS)
     with transaction(pool) as conn:

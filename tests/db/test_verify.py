@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from uuid import UUID
 
 import psycopg
@@ -18,10 +19,6 @@ from ingest.db.verify import CHECKS, Result
 from ingest.engine.executor import Executor
 from ingest.ids import spell, uuid7
 from ingest.jobs import JobOptions
-from ingest.notify.broker import celery_app
-from ingest.notify.job_end import JobEndSignal
-from ingest.notify.notifier import Notifier
-from ingest.notify.progress import Progress
 from tests.support.factories import (
     accept,
     begin_part,
@@ -138,8 +135,7 @@ def test_a_job_whose_block_is_under_way_is_well(database_url: str, pool: Pool, o
     template_cache = once(lambda: seen.append(found(database_url)))
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", [entity(number) for number in range(4)], block_items=2)
-    notifier = Notifier(celery_app(redis_url), redis_url)
-    Executor(pool, notifier, JobEndSignal(redis_url), Progress(redis_url), template_cache).run(job_id, seconds=60)
+    replace(make_executor(pool, redis_url), template_cache=template_cache).run(job_id, seconds=60)
     assert seen == [{}]
 
 
@@ -265,7 +261,15 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     ),
     "link_separate": ("UPDATE events SET tenant_id = %(other)s WHERE id = (SELECT min(id) FROM events)",),
     "state_entity": ("UPDATE states SET entity_id = 77 WHERE entity_id = (SELECT min(entity_id) FROM states)",),
-    "state_erased": ("UPDATE entities SET deleted_at = now() WHERE id = (SELECT min(entity_id) FROM states)",),
+    "state_erased": (
+        """UPDATE entities SET deleted_at = now(), properties = '{}', pii = NULL, pii_digests = NULL
+           WHERE id = (SELECT min(entity_id) FROM states)""",
+    ),
+    "entity_erased": (
+        "UPDATE entities SET deleted_at = now(), properties = '{\"a\": 1}' WHERE external_id = 'player_000001'",
+        "DELETE FROM states WHERE entity_id = (SELECT id FROM entities WHERE external_id = 'player_000001')",
+    ),
+    "entity_personal": ("UPDATE entities SET pii_digests = NULL WHERE external_id = 'player_000001'",),
     "entity_tenant": (
         """INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties)
            VALUES (gen_random_uuid(), 77, '', 'p', 'player', '{}')""",
@@ -583,3 +587,21 @@ def test_a_job_that_has_just_become_its_tenants_next_is_not_late_for_its_check(
 def test_every_check_has_a_test_that_breaks_its_invariant() -> None:
     elsewhere = {"job_stuck", "job_overdue", "sweep_keeps_up"}
     assert set(_BREAKS) | elsewhere == {check.name for check in CHECKS}
+
+
+@pytest.mark.usefixtures("done")
+@pytest.mark.parametrize(
+    "change",
+    [
+        "pii = NULL",
+        "pii = '{}', pii_digests = '{}'",
+        'pii = \'{"phone": "9QN"}\'',
+        'pii = \'{"email": "hunter2"}\'',
+        'properties = properties || \'{"email": "hunter2"}\'',
+    ],
+)
+def test_personal_data_that_are_torn_or_in_the_clear_are_found(
+    database_url: str, observer: Connection, change: str
+) -> None:
+    observer.execute(f"UPDATE entities SET {change} WHERE external_id = 'player_000001'".encode())
+    assert found(database_url) == {"entity_personal": 1}

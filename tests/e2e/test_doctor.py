@@ -25,7 +25,7 @@ from ingest.machine.disk import Room
 from ingest.notify.broker import celery_app
 from ingest.notify.notifier import Notifier
 from ingest.webhooks.message import EVENTS
-from tests.support.factories import accept, entity, event, make_tenant, run_pending
+from tests.support.factories import MASTER_KEYS, accept, entity, event, make_tenant, run_pending
 
 _NOWHERE = {"DATABASE_URL": "postgresql:///sluice?host=/nowhere", "REDIS_URL": "unix:///nowhere/redis"}
 
@@ -50,8 +50,10 @@ class Checkup:
 
 @pytest.fixture
 def doctor(settings):
+    own = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url, "SLUICE_MASTER_KEYS": MASTER_KEYS}
+
     def run(**environment):
-        return Checkup(**{"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url} | environment)
+        return Checkup(**own | environment)
 
     return run
 
@@ -104,7 +106,18 @@ def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
             "database clock",
             "guards",
         ),
-        *("size", "vacuum", "transactions", "sweep", "workers", "webhooks", "webhook secrets", "waiting", "jobs"),
+        *(
+            "size",
+            "vacuum",
+            "transactions",
+            "sweep",
+            "workers",
+            "webhooks",
+            "webhook secrets",
+            "personal data",
+            "waiting",
+            "jobs",
+        ),
         *("broker", "broker memory", "broker clock", "queue"),
     }
     assert (seen.exit_code, seen.document["ok"], seen.document["fails"], seen.document["warnings"]) == (0, True, 0, 0)
@@ -340,6 +353,21 @@ def test_webhooks_whose_secret_no_master_key_decrypts_are_named(doctor, pool):
     assert doctor(SLUICE_MASTER_KEYS=f"{kept},{lost}")["webhook secrets"] == ("ok", "the master keys decrypt all 2")
     level, found = doctor(SLUICE_MASTER_KEYS=kept)["webhook secrets"]
     assert (level, found) == ("fail", f"no master key decrypts 1 of 2: {names[1]}")
+
+
+def test_personal_data_need_their_keys_and_stand_in_the_clear_nowhere(doctor, pool, redis_url, execute):
+    assert doctor(SLUICE_MASTER_KEYS="").level("personal data") == "ok"
+    with transaction(pool) as conn:
+        accept(conn, make_tenant(conn)[0], "entities", [entity()])
+    run_pending(pool, redis_url)
+    found = "1 tenants send some, and the master keys decrypt a sample"
+    assert doctor()["personal data"] == ("ok", found)
+    other = doctor(SLUICE_MASTER_KEYS=generate())
+    assert other["personal data"] == ("fail", "encrypted under keys that are not configured: test")
+    execute("""UPDATE entities SET properties = '{"email": "a"}', pii = NULL, pii_digests = NULL""")
+    assert doctor().level("personal data") == "warn"
+    level, found = doctor(SLUICE_MASTER_KEYS="")["personal data"]
+    assert (level, "there is no master key" in found) == ("fail", True)
 
 
 def test_jobs_that_wait_with_no_worker_connected_are_a_warning_and_then_a_fail(doctor, execute, database_url, job_id):

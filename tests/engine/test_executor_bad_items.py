@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -113,9 +114,7 @@ def test_an_item_that_kills_whoever_checks_it_is_an_error_and_its_neighbours_are
     sent[3] = event(3, eventType="bonus")
     job_id = submit("events", sent)
     observer.execute("UPDATE job_blocks SET deliveries = 2 WHERE job_id = %s", (job_id,))
-    Executor(executor.pool, executor.notifier, executor.job_end, executor.progress, Watched(die_of_a_bonus)).run(
-        job_id, seconds=60
-    )
+    replace(executor, template_cache=Watched(die_of_a_bonus)).run(job_id, seconds=60)
     assert numbers(observer) == [0, 1, 2, 4, 5]
     [error] = blocks.errors_of(observer, job_id, limit=10)
     assert (error.index, error.code, error.message) == (

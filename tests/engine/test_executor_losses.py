@@ -1,6 +1,7 @@
 """A block stands as a whole or not at all, whatever is lost on the way."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_worker_whose_session_ends_in_a_block_leaves_nothing_and_looks_again(
         assert numbers(observer) == []
 
     finish(
-        Executor(executor.pool, executor.notifier, executor.job_end, executor.progress, once(end_session)),
+        replace(executor, template_cache=once(end_session)),
         observer,
         job_id,
     )
@@ -96,9 +97,7 @@ def test_a_commit_whose_answer_is_lost_applies_nothing_twice_and_loses_nothing(
 ) -> None:
     job_id = submit("events", deposits(10), block_items=5)
     with lossy_pool(executor.pool, *[PASSES] * commits_before, fate) as pool:
-        finish(
-            Executor(pool, executor.notifier, executor.job_end, executor.progress, TemplateCache()), observer, job_id
-        )
+        finish(replace(executor, pool=pool, template_cache=TemplateCache()), observer, job_id)
     assert numbers(observer) == list(range(10))
     assert effect_counts(observer, job_id) == {Effect.CREATED: 10}
 
@@ -109,7 +108,7 @@ def test_a_delivery_goes_on_after_a_commit_whose_answer_was_lost(
 ) -> None:
     job_id = submit("events", deposits(10), block_items=5)
     with lossy_pool(executor.pool, LANDS) as pool:
-        Executor(pool, executor.notifier, executor.job_end, executor.progress, TemplateCache()).run(job_id, seconds=60)
+        replace(executor, pool=pool, template_cache=TemplateCache()).run(job_id, seconds=60)
     assert job_of(observer, job_id).status is JobState.COMPLETED
     assert numbers(observer) == list(range(10))
 
@@ -120,7 +119,7 @@ def test_a_database_that_stays_lost_ends_the_delivery_and_the_next_one_goes_on(
 ) -> None:
     job_id = submit("events", deposits(10), block_items=5)
     with lossy_pool(executor.pool, *[IS_LOST] * 50) as pool:
-        Executor(pool, executor.notifier, executor.job_end, executor.progress, TemplateCache()).run(job_id, seconds=60)
+        replace(executor, pool=pool, template_cache=TemplateCache()).run(job_id, seconds=60)
     assert effect_counts(observer, job_id) == {Effect.UNPROCESSED: 10}
     finish(executor, observer, job_id)
     assert numbers(observer) == list(range(10))

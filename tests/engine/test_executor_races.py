@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -40,7 +41,7 @@ def test_a_second_delivery_in_the_middle_of_a_block_leaves_at_once(
         executor.run(job_id, seconds=60)
         assert numbers(observer) == []
 
-    first = Executor(executor.pool, executor.notifier, executor.job_end, executor.progress, once(deliver_again))
+    first = replace(executor, template_cache=once(deliver_again))
     first.run(job_id, seconds=60)
     assert numbers(observer) == list(range(10))
     assert (job_of(observer, job_id).attempts, effect_counts(observer, job_id)) == (1, {Effect.CREATED: 10})
@@ -60,7 +61,7 @@ def test_a_worker_that_is_overtaken_before_its_lock_does_not_do_the_block_again(
                 executor.run(job_id, seconds=0)
             return super().get(conn, template_id)
 
-    Executor(executor.pool, executor.notifier, executor.job_end, executor.progress, Overtaken()).run(job_id, seconds=60)
+    replace(executor, template_cache=Overtaken()).run(job_id, seconds=60)
     assert numbers(observer) == list(range(5))
     finish(executor, observer, job_id)
     assert numbers(observer) == list(range(10))
@@ -118,7 +119,7 @@ def test_a_job_cancelled_while_a_block_is_under_way_keeps_nothing_of_that_block(
         with transaction(pool) as conn:
             assert control.cancel(conn, job_id)
 
-    Executor(pool, executor.notifier, executor.job_end, executor.progress, once(cancel)).run(job_id, seconds=60)
+    replace(executor, pool=pool, template_cache=once(cancel)).run(job_id, seconds=60)
     assert job_of(observer, job_id).status is JobState.CANCELLED
     assert effect_counts(observer, job_id) == {Effect.CREATED: 5, Effect.UNPROCESSED: 5}
     assert observer.execute("SELECT FROM entities").rowcount == 5

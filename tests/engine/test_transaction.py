@@ -180,11 +180,11 @@ def test_each_bad_item_is_an_error_of_its_own_job_at_its_own_index(
 def test_equal_keys_in_two_jobs_end_in_the_order_sent(
     submit: Submit, serve: Callable[..., list[dict[str, Any]]], observer: Connection
 ) -> None:
-    made = [submit("entities", [entity(1, data={"email": email})]) for email in ("a", "a", "b")]
+    made = [submit("entities", [entity(1, data={"email": text, "n": text})]) for text in ("a", "a", "b")]
     serve()
     effects = [Effect.CREATED, Effect.UNCHANGED, Effect.UPDATED]
     assert [effect_counts(observer, job_id) for job_id in made] == [{effect: 1} for effect in effects]
-    assert observer.execute("SELECT properties::text FROM entities").fetchall() == [('{"email": "b"}',)]
+    assert observer.execute("SELECT properties::text FROM entities").fetchall() == [('{"n": "b"}',)]
 
 
 def test_each_job_keeps_the_results_of_its_own_items(

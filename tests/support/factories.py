@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.jobs import acceptance, parts, uploads
 from ingest.db.jobs.acceptance import NewJob
@@ -189,7 +190,8 @@ def told(item: Any) -> Any:
 
 def make_executor(pool: Pool, redis_url: str) -> Executor:
     notifier = Notifier(celery_app(redis_url), redis_url)
-    return Executor(pool, notifier, JobEndSignal(redis_url), Progress(redis_url), TemplateCache())
+    keys = MasterKeys.parse(MASTER_KEYS)
+    return Executor(pool, notifier, JobEndSignal(redis_url), Progress(redis_url), TemplateCache(), keys=keys)
 
 
 def run_pending(pool: Pool, redis_url: str) -> int:

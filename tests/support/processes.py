@@ -166,7 +166,11 @@ class Start:
         return f"http://127.0.0.1:{port}"
 
     def _start(self, name: str, argv: list[str], **env: str) -> Process:
-        urls = {"DATABASE_URL": self._settings.database_url, "REDIS_URL": self._settings.redis_url}
-        process = Process(name, argv, {**os.environ, **urls, "PYTHONUNBUFFERED": "1", **env})
+        own = {
+            "DATABASE_URL": self._settings.database_url,
+            "REDIS_URL": self._settings.redis_url,
+            "SLUICE_MASTER_KEYS": self._settings.master_keys,
+        }
+        process = Process(name, argv, {**os.environ, **own, "PYTHONUNBUFFERED": "1", **env})
         self.processes.append(process)
         return process

@@ -74,13 +74,21 @@ CODES = (
     ),
     Code(
         name="MASTER_KEY_MISSING",
-        meaning="This installation has no master key, so it can store no secret.",
-        cause="A webhook, or a batch with `?callback=`, has a secret that signs its messages, and secrets are stored "
-        "encrypted alone.",
+        meaning="This installation has no master key, so it can store neither secrets nor personal data.",
+        cause="A webhook, or a batch with `?callback=`, has a secret that signs its messages; a template lists fields "
+        "under `pii_fields`. Both are stored encrypted alone.",
         remedy="The people who run Sluice run `sluice crypto generate` and set `SLUICE_MASTER_KEYS` to what it prints. "
-        "Until then poll jobs, or wait for them by `Prefer: wait=N`.",
-        message="This installation has no master key to encrypt the secret with. Its operator runs "
-        "`sluice crypto generate` and sets SLUICE_MASTER_KEYS to what that prints, for web and webhooks alike",
+        "Until then poll jobs, or wait for them by `Prefer: wait=N`, and choose a template without personal data.",
+        message="This installation has no master key to encrypt with. Its operator runs `sluice crypto generate` and "
+        "sets SLUICE_MASTER_KEYS to what that prints, for all processes alike",
+    ),
+    Code(
+        name="SECRET_UNREADABLE",
+        meaning="Something that is stored encrypted, such as personal data, cannot be decrypted.",
+        cause="Its master key was taken out of `SLUICE_MASTER_KEYS`, or another one stands there under its id.",
+        remedy="The people who run Sluice put the key back; `sluice crypto status` names the one that is missing. An "
+        "entity can be read by `?pii=false` meanwhile, and sent again: that replaces what cannot be read.",
+        message='SLUICE_MASTER_KEYS has no key "5d2c0e91", which the value was encrypted under',
     ),
     Code(
         name="RESULTS_NOT_KEPT",

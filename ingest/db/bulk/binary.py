@@ -26,6 +26,7 @@ _DOCUMENT = struct.Struct(">ib").pack
 _COUNT = struct.Struct(">h").pack
 _ARRAY = struct.Struct(">iiIii").pack
 _NULL = _LENGTH(-1)
+_EMPTY_DOCUMENT = b"{}"
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 
@@ -47,9 +48,14 @@ def names(values: Sequence[str]) -> Iterator[Field]:
     return map(dict(zip(distinct, texts(distinct), strict=True)).__getitem__, values)
 
 
-def documents(values: Iterable[msgspec.Raw]) -> Iterator[Field]:
+def documents(values: Iterable[msgspec.Raw | bytes]) -> Iterator[Field]:
     """Fields of jsonb: a version byte, then the sender's own text."""
     return (_DOCUMENT(len(text) + 1, 1) + text for text in values)
+
+
+def documents_or_nulls(values: Iterable[msgspec.Raw]) -> Iterator[Field]:
+    """Fields of jsonb; null for an empty object."""
+    return (_NULL if text == _EMPTY_DOCUMENT else _DOCUMENT(len(text) + 1, 1) + text for text in map(bytes, values))
 
 
 def bigints(values: Iterable[int]) -> Iterator[Field]:

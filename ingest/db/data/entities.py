@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 from operator import attrgetter
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -19,8 +19,9 @@ from ingest.db.bulk.binary import Field, JsonbArray, TextArray, UuidArray
 from ingest.db.bulk.copy_insert import copy_if_all_new
 from ingest.db.bulk.upsert import differs, run_upsert, with_counts
 from ingest.db.connection.pool import Connection
-from ingest.db.data import erasure, growth
+from ingest.db.data import erasure, growth, pii
 from ingest.db.data.entity_repeats import overlaid, upsert_in_turn
+from ingest.db.data.pii import Personal
 from ingest.errors import Unaddressable
 from ingest.ids import uuid7s
 from ingest.items.addresses import UNADDRESSABLE, UNADDRESSABLE_REASON
@@ -59,39 +60,86 @@ def _looking_up(conn: Connection, query: LiteralString) -> LiteralString:
     return query.format(rows=_AT_ONCE if conn.info.server_version >= _AT_ONCE_SINCE else _ONE_BY_ONE)
 
 
-_COPY = "COPY entities (public_id, tenant_id, scope, external_id, type, properties) FROM STDIN (FORMAT BINARY)"
+_COPY: LiteralString = (
+    "COPY entities (public_id, tenant_id, scope, external_id, type, properties{more}) FROM STDIN (FORMAT BINARY)"
+)
+_COPY_PLAIN, _COPY_PROTECTED = _COPY.format(more=""), _COPY.format(more=", pii, pii_digests")
 
 # Rows that say the same already are not written, and not returned. A deleted one comes back as if new.
 _UPSERT: LiteralString = """
-INSERT INTO entities AS e (public_id, tenant_id, scope, external_id, type, properties)
-SELECT i.public_id, %(tenant_id)s, i.scope, i.external_id, i.type, i.properties
+INSERT INTO entities AS e (public_id, tenant_id, scope, external_id, type, properties{more})
+SELECT i.public_id, %(tenant_id)s, i.scope, i.external_id, i.type, i.properties{more}
 FROM unnest(%(public_ids)b::uuid[], %(scopes)b::text[], %(external_ids)b::text[], %(types)b::text[],
-            %(properties)b::jsonb[]) AS i (public_id, scope, external_id, type, properties)
+            %(properties)b::jsonb[]{arrays}) AS i (public_id, scope, external_id, type, properties{more})
 ON CONFLICT ON CONSTRAINT entities_external_id_key DO UPDATE
-SET type = excluded.type, properties = {new}, updated_at = now(), deleted_at = NULL,
+SET type = excluded.type, properties = {new}, pii = {pii}, pii_digests = {pii_digests},
+    updated_at = now(), deleted_at = NULL,
     revision = CASE WHEN e.deleted_at IS NULL THEN e.revision + 1 ELSE 0 END,
     created_at = CASE WHEN e.deleted_at IS NULL THEN e.created_at ELSE now() END
-WHERE (e.deleted_at IS NOT NULL OR e.type <> excluded.type OR {differs}){guard}
+WHERE (e.deleted_at IS NOT NULL OR e.type <> excluded.type OR {differs} OR {pii_differs}){guard}
 RETURNING e.scope AS first, e.external_id AS second, e.revision = 0 AS created
 """
 
 
-def _upserting(new: LiteralString, guard: LiteralString = "") -> LiteralString:
+def _upserting(new: LiteralString, personal: Personal, guard: LiteralString = "") -> LiteralString:
     """Return the statement that gives a row that is there these properties."""
-    return with_counts(_UPSERT.format(new=new, differs=differs("e.properties", new), guard=guard))
+    return with_counts(
+        _UPSERT.format(
+            new=new,
+            differs=differs("e.properties", new),
+            pii=personal.pii,
+            pii_digests=personal.digests,
+            pii_differs=personal.differs,
+            more=personal.columns,
+            arrays=personal.arrays,
+            guard=guard,
+        )
+    )
 
 
-def _merging(new: LiteralString) -> LiteralString:
-    return _upserting(new, f" AND {growth.guard('e.properties', 'excluded.properties', new)}")
+def _merging(new: LiteralString, personal: Personal) -> LiteralString:
+    guard: LiteralString = f" AND {growth.guard('e.properties', 'excluded.properties', new)}"
+    return _upserting(new, personal, guard + personal.guard)
 
 
-_REPLACE = _upserting("excluded.properties")
-_MERGE = _merging("(e.properties || excluded.properties)")
 # Top level only: a null inside of a value is data. Taken only where a block has nulls, since it costs 29 %.
-_MERGE_REMOVING = _merging(
-    "((e.properties || excluded.properties)"
-    " - ARRAY(SELECT key FROM jsonb_each(excluded.properties) WHERE value = 'null'))"
+_WITHOUT_SENT_NULLS: LiteralString = (
+    "({new} - ARRAY(SELECT key FROM jsonb_each(excluded.properties) WHERE value = 'null'))"
 )
+
+
+class _Statements(NamedTuple):
+    """The upserts that replace, that merge, and that merge data with nulls."""
+
+    replacing: LiteralString
+    merging: LiteralString
+    merging_nulls: LiteralString
+
+    def of(self, *, merge: bool, nulls: bool) -> LiteralString:
+        if not merge:
+            return self.replacing
+        return self.merging_nulls if nulls else self.merging
+
+
+def _statements(kept: LiteralString, replaced: Personal, merged: Personal) -> _Statements:
+    """Return the statements for rows of one sort.
+
+    Args:
+        kept: the properties that a merge goes on with.
+        replaced: the personal data of a row that is replaced.
+        merged: those of one that is merged.
+    """
+    new: LiteralString = f"({kept} || excluded.properties)"
+    return _Statements(
+        _upserting("excluded.properties", replaced),
+        _merging(new, merged),
+        _merging(_WITHOUT_SENT_NULLS.format(new=new), merged),
+    )
+
+
+_PLAIN = _statements("e.properties", pii.CLEARED, pii.UNCOVERED)
+_PROTECTED = _statements(pii.COVERED_PROPERTIES, pii.REPLACED, pii.MERGED)
+
 # A merge that created its entity had nothing to remove the nulls from.
 _WITHOUT_NULLS = """
 UPDATE entities SET properties = properties - ARRAY(SELECT key FROM jsonb_each(properties) WHERE value = 'null')
@@ -108,6 +156,7 @@ def upsert(
         conn: an open transaction.
         tenant_id: whose.
         entities: in the order sent; they are locked in the order of their keys, so that two writers cannot deadlock.
+            All are protected, or none is.
         merge: merge top-level fields and remove those that are null, instead of replacing all of `data`.
         most_bytes: of an entity, to which merges may let it grow.
 
@@ -134,6 +183,7 @@ def _upsert(
     """Write entities of which no two share a key."""
     rows = sorted(sorted(entities, key=_external_id), key=_scope)
     scopes = list(map(_scope, rows))
+    protected = pii.protected(rows)
 
     # Fields are made as they are sent, ids too: the server stores the first rows meanwhile.
     def external_ids() -> Iterator[Field]:
@@ -147,12 +197,14 @@ def _upsert(
 
     def columns() -> tuple[Iterable[Field], ...]:
         tenant, of_scopes = binary.same_integer(tenant_id), binary.names(scopes)
-        return binary.uuids(uuid7s(len(rows))), tenant, of_scopes, external_ids(), types(), properties()
+        personal = pii.fields(protected) if protected else ()
+        return binary.uuids(uuid7s(len(rows))), tenant, of_scopes, external_ids(), types(), properties(), *personal
 
     with_nulls = _with_nulls(rows) if merge else []
     if len(rows) > 1 and not with_nulls:
         known, keys = _looking_up(conn, _KNOWN), partial(_keys, tenant_id, rows)
-        if copy_if_all_new(conn, tenant_id, known=known, keys=keys, copy=_COPY, count=len(rows), columns=columns):
+        copy = _COPY_PROTECTED if protected else _COPY_PLAIN
+        if copy_if_all_new(conn, tenant_id, known=known, keys=keys, copy=copy, count=len(rows), columns=columns):
             return [Effect.CREATED] * len(rows)
     values = {
         "tenant_id": tenant_id,
@@ -163,15 +215,20 @@ def _upsert(
         "properties": binary.array(JsonbArray, properties()),
         **growth.bounds(most_bytes),
     }
-    statement = (_MERGE_REMOVING if with_nulls else _MERGE) if merge else _REPLACE
-    found = run_upsert(conn, statement, values, map(_key, entities))
+    if protected:
+        values |= {**pii.columns(protected), **pii.names(protected, merge=merge)}
+    statements = _PROTECTED if protected else _PLAIN
+    found = run_upsert(conn, statements.of(merge=merge, nulls=bool(with_nulls)), values, map(_key, entities))
     if with_nulls:
         created = {_key(entity) for entity, effect in zip(entities, found, strict=True) if effect is Effect.CREATED}
-        for row in with_nulls:
-            if _key(row) in created:
-                named = {"tenant_id": tenant_id, "scope": row.scope, "external_id": row.external_id}
-                conn.execute(_WITHOUT_NULLS, named)
+        _remove_nulls(conn, tenant_id, [row for row in with_nulls if _key(row) in created])
     return found
+
+
+def _remove_nulls(conn: Connection, tenant_id: int, created: Sequence[Entity]) -> None:
+    for row in created:
+        named = {"tenant_id": tenant_id, "scope": row.scope, "external_id": row.external_id}
+        conn.execute(_WITHOUT_NULLS, named)
 
 
 def _keys(tenant_id: int, rows: Sequence[Entity]) -> dict[str, object]:
@@ -281,19 +338,25 @@ def _says_something(entity: Entity) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class EntityRow:
-    """An entity as it is read back; `properties` is its JSON text, numbers as they were sent."""
+    """An entity as it is read back.
+
+    Attributes:
+        properties: JSON text, numbers as they were sent, without personal data.
+        pii: as of `ingest.items.personal.ProtectedEntity`; None where there is none.
+    """
 
     id: int
     public_id: UUID
     external_id: str
     type: str
     properties: str
+    pii: str | None
     created_at: datetime
     updated_at: datetime
 
 
 _READ = """
-SELECT id, public_id, external_id, type, properties::text, created_at, updated_at FROM entities
+SELECT id, public_id, external_id, type, properties::text, pii::text, created_at, updated_at FROM entities
 WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(external_id)s AND deleted_at IS NULL
 """
 
@@ -308,7 +371,7 @@ def read(conn: Connection, tenant_id: int, external_id: str, *, scope: str = SCO
 # All properties go, whichever of them a template calls PII today, and the states too: only events outlive an entity.
 _DELETE = """
 WITH gone AS (
-    UPDATE entities SET deleted_at = now(), properties = '{}'
+    UPDATE entities SET deleted_at = now(), properties = '{}', pii = NULL, pii_digests = NULL
     WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(external_id)s AND deleted_at IS NULL
     RETURNING id
 ), without_states AS (

@@ -11,7 +11,9 @@ from ingest.db.bulk import binary
 from ingest.db.bulk.binary import IntegerArray, JsonbArray, TextArray, UuidArray
 from ingest.db.bulk.repeats import changing, in_turn
 from ingest.db.connection.pool import Connection
+from ingest.db.data import pii
 from ingest.ids import uuid7s
+from ingest.items import personal
 from ingest.items.entities import Entity
 from ingest.jobs import Effect
 
@@ -19,10 +21,11 @@ _key = attrgetter("scope", "external_id")
 
 # Rows that are there are locked and not written: the lock comes before the condition (PostgreSQL docs, INSERT).
 _INSERT: LiteralString = """
-INSERT INTO entities AS e (public_id, tenant_id, scope, external_id, type, properties)
-SELECT i.public_id, %(tenant_id)s, i.scope, i.external_id, i.type, {properties}
+INSERT INTO entities AS e (public_id, tenant_id, scope, external_id, type, properties, pii, pii_digests)
+SELECT i.public_id, %(tenant_id)s, i.scope, i.external_id, i.type, {properties}, i.pii, i.pii_digests
 FROM unnest(%(public_ids)b::uuid[], %(scopes)b::text[], %(external_ids)b::text[], %(types)b::text[],
-            %(properties)b::jsonb[]) AS i (public_id, scope, external_id, type, properties)
+            %(properties)b::jsonb[], %(pii)b::jsonb[], %(pii_digests)b::jsonb[])
+     AS i (public_id, scope, external_id, type, properties, pii, pii_digests)
 ON CONFLICT ON CONSTRAINT entities_external_id_key DO UPDATE SET revision = e.revision WHERE false
 RETURNING e.scope, e.external_id
 """
@@ -31,15 +34,17 @@ _INSERT_WITHOUT_NULLS = _INSERT.format(
     properties="i.properties - ARRAY(SELECT key FROM jsonb_each(i.properties) WHERE value = 'null')"
 )
 
-_VERSIONS: LiteralString = """
+# Digests stand for personal data: an entity's field is a value of its own in either.
+_VERSIONS: LiteralString = f"""
 sent AS MATERIALIZED (
-    SELECT * FROM unnest(%(nos)b::integer[], %(types)b::text[], %(properties)b::jsonb[])
-                  WITH ORDINALITY AS s (no, type, properties, place)
+    SELECT s.no, s.type, s.properties || coalesce(s.pii_digests, '{{}}') AS properties, s.place
+    FROM unnest(%(nos)b::integer[], %(types)b::text[], %(properties)b::jsonb[], %(pii_digests)b::jsonb[])
+         WITH ORDINALITY AS s (no, type, properties, pii_digests, place)
 ), stored AS MATERIALIZED (
-    SELECT k.no, e.type, e.properties, 0 AS place
+    SELECT k.no, e.type, e.properties || {pii.KNOWN_DIGESTS} AS properties, 0 AS place
     FROM unnest(%(scopes)b::text[], %(external_ids)b::text[]) WITH ORDINALITY AS k (scope, external_id, no)
     CROSS JOIN LATERAL (
-        SELECT type, properties FROM entities
+        SELECT type, properties, pii_digests FROM entities
         WHERE tenant_id = %(tenant_id)s AND scope = k.scope AND external_id = k.external_id AND deleted_at IS NULL
         LIMIT 1) e
 )"""
@@ -122,13 +127,18 @@ def _named(tenant_id: int, entities: Sequence[Entity]) -> dict[str, object]:
 
 
 def _said(entities: Sequence[Entity]) -> dict[str, object]:
+    protected = pii.protected(entities)
     return {
         "types": binary.array(TextArray, binary.texts(entity.type for entity in entities)),
         "properties": binary.array(JsonbArray, binary.documents(entity.data for entity in entities)),
+        **pii.columns(protected),
+        **pii.names(protected, merge=False),
     }
 
 
 def _merged(entities: Sequence[Entity]) -> Entity:
+    if protected := pii.protected(entities):
+        return personal.overlaid(protected)
     return msgspec.structs.replace(entities[-1], data=overlaid(entity.data for entity in entities))
 
 

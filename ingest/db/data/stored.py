@@ -47,14 +47,16 @@ class StoredRow(NamedTuple):
     Attributes:
         external_id: of the entity, or of the one that it belongs to.
         name: the type of an entity or of an event, or the key of a state.
-        document: its data or its value, as JSON text.
+        document: its data or its value, as JSON text; without personal data.
         public_id: of an event.
+        pii: of an entity, as of `ingest.items.personal.ProtectedEntity`; None where there is none.
     """
 
     external_id: str
     name: str
     document: str
     public_id: UUID | None = None
+    pii: str | None = None
 
 
 class Page(NamedTuple):
@@ -90,13 +92,13 @@ def page(conn: Connection, tenant_id: int, place: Place, *, limit: int = MOST_RO
 _OF_TENANT: LiteralString = f"tenant_id = %(tenant_id)s AND scope = '{SCOPE}'"
 
 _ENTITIES: LiteralString = f"""
-SELECT external_id, type, properties::text, gone FROM (
-    SELECT external_id, type, properties, deleted_at IS NOT NULL AS gone,
-           sum(pg_column_size(properties)) OVER (ORDER BY external_id ROWS UNBOUNDED PRECEDING)
-               - pg_column_size(properties) AS before
+SELECT external_id, type, properties::text, NULL, pii::text, gone FROM (
+    SELECT external_id, type, properties, pii, deleted_at IS NOT NULL AS gone,
+           sum(size) OVER (ORDER BY external_id ROWS UNBOUNDED PRECEDING) - size AS before
     FROM (
-        SELECT external_id, type, properties, deleted_at FROM entities
-        WHERE {_OF_TENANT} AND external_id > %(external_id)s
+        SELECT external_id, type, properties, pii, deleted_at,
+               pg_column_size(properties) + coalesce(pg_column_size(pii), 0) AS size
+        FROM entities WHERE {_OF_TENANT} AND external_id > %(external_id)s
         ORDER BY external_id LIMIT %(limit)s) e) e
 WHERE before < {_MOST_BYTES} ORDER BY external_id
 """

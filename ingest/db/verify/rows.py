@@ -101,6 +101,38 @@ WHERE e.deleted_at IS NOT NULL
 """,
 )
 
+ENTITIES_ERASED = Check(
+    name="entity_erased",
+    invariant="A deleted entity has no data",
+    wrong="data of deleted entities, which should have been erased",
+    advice="They are personal data that somebody had erased. Set properties to '{}' and pii and pii_digests to NULL in "
+    "these rows, and report it",
+    prefix=ENTITY,
+    query="""
+SELECT e.public_id, concat('entities.id ', e.id)
+FROM entities e WHERE e.deleted_at IS NOT NULL AND (e.properties <> '{}' OR e.pii IS NOT NULL)
+""",
+)
+
+# The values of `pii` are in base64 and begin with the byte f5, as `ingest.crypto` seals them.
+ENTITIES_PERSONAL = Check(
+    name="entity_personal",
+    invariant="Personal data are encrypted, each with its digest, and stand in the clear nowhere else in their entity",
+    wrong="entities whose personal data are torn, or in two places",
+    advice="A process of a version before personal data were encrypted may have written to them: stop all such, and "
+    "send these entities again. Otherwise rows were changed by hand: restore them from a backup",
+    prefix=ENTITY,
+    query="""
+SELECT e.public_id, concat('entities.id ', e.id)
+FROM entities e
+WHERE (e.pii IS NOT NULL OR e.pii_digests IS NOT NULL) AND (
+    e.pii IS NULL OR e.pii_digests IS NULL OR e.pii = '{}'
+    OR ARRAY(SELECT jsonb_object_keys(e.pii)) <> ARRAY(SELECT jsonb_object_keys(e.pii_digests))
+    OR e.properties ?| ARRAY(SELECT jsonb_object_keys(e.pii))
+    OR EXISTS (SELECT FROM jsonb_each_text(e.pii) p WHERE p.value !~ '^9[QR]'))
+""",
+)
+
 ENTITIES_TENANT = Check(
     name="entity_tenant",
     invariant="Every entity has its tenant",
@@ -175,6 +207,8 @@ CHECKS = (
     LINKS_TIME,
     STATES_ENTITY,
     STATES_ERASED,
+    ENTITIES_ERASED,
+    ENTITIES_PERSONAL,
     ENTITIES_TENANT,
     EVENTS_TENANT,
     LINKS_SEPARATE,

@@ -25,7 +25,7 @@ _PRODUCT = ("app", "ingest", "worker")
 _A_CODE = re.compile(r"[A-Z]{3,}(?:_[A-Z]+)*")
 
 # Errors that end a process, a job or a delivery: no request is answered with them.
-_NO_ANSWERS = {errors.SettingsError, errors.WrongDatabase, errors.JobUnrunnable, errors.SecretUnreadable}
+_NO_ANSWERS = {errors.SettingsError, errors.WrongDatabase, errors.JobUnrunnable}
 
 _ADVICE = "add it to answers.py, items.py or jobs.py in app/openapi/codes/, and run `make error-pages`"
 
@@ -180,5 +180,7 @@ def test_every_refusal_of_a_repeat_a_body_or_a_job_is_added_by_itself(app: Flask
     job = paths["/operator-data-api/batch/jobs/{job_id}"]["get"]["responses"]
     assert {"400", "404", "410"} <= set(job)
     upsert = paths["/operator-data-api/entities"]["post"]["responses"]
-    assert {"IDEMPOTENCY_IN_PROGRESS"} == set(upsert["409"]["content"]["application/json"]["examples"])
+    assert {"IDEMPOTENCY_IN_PROGRESS", "MASTER_KEY_MISSING"} == set(
+        upsert["409"]["content"]["application/json"]["examples"]
+    )
     assert {"408", "413", "415"} <= set(upsert)

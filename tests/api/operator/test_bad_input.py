@@ -157,7 +157,7 @@ def test_numbers_of_a_batch_read_back_with_the_same_value(
     run_jobs()
     text = api.get("/entities/n").get_data()
     expected = b"1000000000000000000000000000000" if number == b"1e30" else number
-    assert b'"n": ' + expected in text
+    assert b'"n":' + expected in text
 
 
 @pytest.mark.parametrize(

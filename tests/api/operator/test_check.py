@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.jobs import items
+from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.jobs import claims
 from ingest.db.tenants.templates import TemplateCache
@@ -14,7 +15,7 @@ from ingest.engine import trial
 from ingest.engine.trial import run_step
 from ingest.ids import JOB, parse
 from tests.api.conftest import Api, data, refused
-from tests.support.factories import entity, event, state
+from tests.support.factories import MASTER_KEYS, entity, event, state
 
 CHECK = "/templates/tpl_igaming/check"
 
@@ -99,7 +100,8 @@ def test_a_row_has_the_effect_that_is_known_once_it_is_judged(
     with transaction(pool) as conn:
         [claimed] = claims.claim(conn, parse(JOB, job["id"]))
         assert claimed.job.template_id is not None
-        assert run_step(conn, claimed, TemplateCache().get(conn, claimed.job.template_id))
+        template = TemplateCache().get(conn, claimed.job.template_id)
+        assert run_step(conn, claimed, template, keys=MasterKeys.parse(MASTER_KEYS))
     assert effects(api, job, 3) == ["failed", "unchanged", "unprocessed"]
     run_jobs()
     assert effects(api, job, 4) == ["failed", "unchanged", "failed", "unchanged"]

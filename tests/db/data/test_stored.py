@@ -44,7 +44,7 @@ def rows(submit: Submit, executor: Executor, pool: Pool, owner: Tenant) -> list[
     events += [event(number, data={"type": "t", "amount": 1, "currency": "EUR"}) for number in (3, 4)]
     states = [state(1), state(1, stateKey="kyc_status"), state(1, stateKey="risk_score"), state(3), state(4)]
     batches: dict[str, list[Any]] = {
-        "entities": [entity(number, data={"email": "x"}) for number in range(1, 6)],
+        "entities": [entity(number, data={"email": "x", "n": 1}) for number in range(1, 6)],
         "events": events,
         "states": states,
     }
@@ -54,7 +54,7 @@ def rows(submit: Submit, executor: Executor, pool: Pool, owner: Tenant) -> list[
         assert entities.delete(conn, owner.id, "player_000004")
     kept = [state for state in states if state["externalId"] != "player_000004"]
     return [
-        *(("entities", f"player_{number:06}", "player", '{"email": "x"}') for number in (1, 2, 3, 5)),
+        *(("entities", f"player_{number:06}", "player", '{"n": 1}') for number in (1, 2, 3, 5)),
         *(("states", state["externalId"], state["stateKey"], str(state["value"])) for state in kept),
         *(("events", event["externalId"], "transaction", _document(event["data"])) for event in events),
     ]

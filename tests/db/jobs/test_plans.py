@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, autocommit, transaction
 from ingest.db.jobs import blocks, claims, completion, control, outbox, rescue
 from ingest.db.tenants.templates import TemplateCache
@@ -12,7 +13,7 @@ from ingest.db.tenants.tenants import Tenant
 from ingest.engine.kinds import KINDS, schema_of
 from ingest.engine.transaction import run_in_transaction
 from ingest.ids import uuid7
-from tests.support.factories import accept, entity, event, state
+from tests.support.factories import MASTER_KEYS, accept, entity, event, state
 
 _ENOUGH = 12  # executions, after which psycopg has prepared a statement and Postgres has settled on a plan
 _BACKLOG = 2_000
@@ -32,10 +33,8 @@ def _run_next(conn: Connection) -> int:
     begun = claims.claim_next(conn)
     job = begun[0].job
     assert job.template_id is not None
-    assert (
-        run_in_transaction(conn, begun, schema_of(KINDS[job.kind], TemplateCache().get(conn, job.template_id)))
-        is not None
-    )
+    schema = schema_of(KINDS[job.kind], TemplateCache().get(conn, job.template_id))
+    assert run_in_transaction(conn, begun, schema, keys=MasterKeys.parse(MASTER_KEYS)) is not None
     return len(begun)
 
 

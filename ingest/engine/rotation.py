@@ -1,0 +1,195 @@
+"""Encrypt what is stored under the first master key, in bounded steps beside traffic, and count what is under which.
+
+KINDS has a line for each kind of thing that is stored encrypted. Each step is a transaction of its own: whoever stops
+in between, by whatever means, goes on with what is left.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from ingest import json_text
+from ingest.crypto import MasterKeys
+from ingest.db.connection.errors import translated
+from ingest.db.connection.pool import Connection
+from ingest.db.data import resealing as of_entities
+from ingest.db.data.resealing import Called, Held, Resealed
+from ingest.db.data.retention import pages_of
+from ingest.db.webhooks import resealing as of_secrets
+from ingest.engine import webhooks
+from ingest.errors import SecretUnreadable, TryAgain
+from ingest.items import personal
+
+# Pages of a table, of 8 kB each, that a step reads.
+_PAGES_COUNTED = 1_024
+_PAGES_ROTATED = 64
+
+# A step that met a deadlock or a lock that was not to be had is tried so often; the next pass comes to its rows again.
+_TRIES = 3
+
+# The id under which values count that are in the clear, though a template calls them personal data.
+IN_THE_CLEAR = ""
+
+
+class Step(NamedTuple):
+    """The result of a step: how many things it has encrypted anew, and how many it could not decrypt."""
+
+    changed: int = 0
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of things that are stored encrypted.
+
+    Attributes:
+        name: as it is shown.
+        table: that holds them.
+        count: how many there are under each master key, of a range of pages: the first one, and how many.
+        rotate: encrypts those of a range of pages under the first master key, in transactions of its own.
+    """
+
+    name: str
+    table: str
+    count: Callable[[Connection, Called, int, int], Mapping[str, int]]
+    rotate: Callable[[Connection, Called, MasterKeys, int, int], Step]
+
+
+class Progress(NamedTuple):
+    """The place that a rotation has come to.
+
+    Attributes:
+        kind: of what it works on.
+        done: of its pages.
+        pages: of its table.
+        step: what has happened to that kind so far.
+    """
+
+    kind: str
+    done: int
+    pages: int
+    step: Step
+
+
+def count(conn: Connection) -> dict[str, Counter[str]]:
+    """Return how many things of each kind are under which master key, by the names of kinds and the ids of keys.
+
+    Args:
+        conn: with no transaction open.
+    """
+    with translated(), conn.transaction():
+        called = of_entities.called_personal(conn)
+    found: dict[str, Counter[str]] = {}
+    for kind in KINDS:
+        counts = found.setdefault(kind.name, Counter())
+        with translated(), conn.transaction():
+            pages = pages_of(conn, kind.table)
+        for first in range(0, pages, _PAGES_COUNTED):
+            with translated(), conn.transaction():
+                counts.update(kind.count(conn, called, first, _PAGES_COUNTED))
+    return found
+
+
+def rotate(conn: Connection, keys: MasterKeys) -> Iterator[Progress]:
+    """Encrypt everything under the first master key; yield after each step.
+
+    A kind is gone through again until nothing of it is left, since others write meanwhile.
+
+    Args:
+        conn: with no transaction open.
+        keys: of this installation; the former ones decrypt.
+
+    Raises:
+        MasterKeyMissing: there is no key.
+    """
+    keys.require()
+    with translated(), conn.transaction():
+        called = of_entities.called_personal(conn)
+    for kind in KINDS:
+        changed, passed = 0, None
+        while passed is None or passed.changed:
+            passed = Step()
+            with translated(), conn.transaction():
+                pages = pages_of(conn, kind.table)
+            for first in range(0, pages, _PAGES_ROTATED):
+                step = _patiently(lambda: kind.rotate(conn, called, keys, first, _PAGES_ROTATED))  # noqa: B023 # at once
+                passed = Step(passed.changed + step.changed, passed.unreadable + step.unreadable)
+                so_far = Step(changed + passed.changed, passed.unreadable)
+                yield Progress(kind.name, min(first + _PAGES_ROTATED, pages), pages, so_far)
+            changed += passed.changed
+
+
+def _patiently(step: Callable[[], Step]) -> Step:
+    for tries in range(1, _TRIES + 1):
+        try:
+            with translated():
+                return step()
+        except TryAgain:
+            if tries == _TRIES:
+                raise
+    return Step()
+
+
+def _rotate_entities(conn: Connection, called: Called, keys: MasterKeys, first: int, pages: int) -> Step:
+    kid = next(iter(keys.keys))
+    with conn.transaction():
+        parts = of_entities.find(conn, called, kid, first=first, pages=pages)
+    changed = unreadable = 0
+    for part in parts:
+        resealed: list[Resealed] = []
+        with conn.transaction():
+            for held in of_entities.lock(conn, part):
+                try:
+                    resealed.append(_resealed(held, called, keys))
+                except SecretUnreadable:
+                    unreadable += 1
+            of_entities.write(conn, resealed)
+        changed += len(resealed)
+    return Step(changed, unreadable)
+
+
+def _resealed(held: Held, called: Called, keys: MasterKeys) -> Resealed:
+    fields = called.get(held.tenant_id, {}).get(held.type, ())
+    members = json_text.split_object(held.properties.encode())
+    opened = {} if held.pii is None else personal.opened(keys, held.tenant_id, held.external_id, held.pii)
+    # A process of before that wrote meanwhile has left a newer value in the clear.
+    opened |= {field: members.pop(field) for field in fields if field in members}
+    pii, digests = personal.sealed(keys, held.tenant_id, held.external_id, opened)
+    return Resealed(held.id, msgspec.json.encode(members), pii, digests)
+
+
+def _secrets_of(name: str, table: str) -> Kind:
+    """Return the kind of the secrets in a table."""
+
+    def count_secrets(conn: Connection, _called: Called, first: int, pages: int) -> Mapping[str, int]:
+        return of_secrets.count(conn, table, first=first, pages=pages)
+
+    def rotate_secrets(conn: Connection, _called: Called, keys: MasterKeys, first: int, pages: int) -> Step:
+        kid = next(iter(keys.keys))
+        changed = unreadable = 0
+        with conn.transaction():
+            for secret in of_secrets.find(conn, table, kid, first=first, pages=pages):
+                try:
+                    new = webhooks.resealed(keys, secret.tenant_id, secret.secret)
+                except SecretUnreadable:
+                    unreadable += 1
+                else:
+                    changed += of_secrets.write(conn, secret, new)
+        return Step(changed, unreadable)
+
+    return Kind(name, table, count_secrets, rotate_secrets)
+
+
+KINDS = (
+    Kind(
+        "personal data of entities",
+        of_entities.TABLE,
+        lambda conn, called, first, pages: of_entities.count(conn, called, first=first, pages=pages),
+        _rotate_entities,
+    ),
+    _secrets_of("secrets of webhooks", "webhooks"),
+    _secrets_of("secrets of callbacks of open jobs", "jobs"),
+)

@@ -1,0 +1,206 @@
+"""Rotation: all that is stored comes under the first master key, beside traffic, and however often it is stopped."""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from ingest.crypto import MasterKeys
+from ingest.db.connection.pool import Connection, Pool, connect, transaction
+from ingest.db.data import entities, resealing
+from ingest.db.tenants import templates
+from ingest.db.tenants.tenants import Tenant
+from ingest.engine import rotation, webhooks
+from ingest.engine.executor import Executor
+from ingest.engine.rotation import IN_THE_CLEAR, Step
+from ingest.errors import MasterKeyMissing
+from ingest.items import personal
+from ingest.jobs import JobOptions
+from ingest.webhooks.message import EVENTS
+from tests.support.factories import MASTER_KEYS, entity
+
+_NEW = f"new:{base64.b64encode(bytes([7] * 32)).decode()}"
+_BOTH = MasterKeys.parse(f"{_NEW},{MASTER_KEYS}")
+_ENTITIES, _SECRETS, _CALLBACKS = (kind.name for kind in rotation.KINDS[:3])
+
+_KIDS = """
+SELECT array_agg(DISTINCT split_part(value, ':', 1)) FROM entities, jsonb_each_text(pii_digests) WHERE id = %s
+"""
+
+Submit = Callable[..., UUID]
+
+
+@pytest.fixture
+def command(database_url: str) -> Iterator[Connection]:
+    with closing(connect(database_url, "sluice-cli")) as connection:
+        yield connection
+
+
+def rotated(command: Connection, keys: MasterKeys = _BOTH) -> dict[str, Step]:
+    return {progress.kind: progress.step for progress in rotation.rotate(command, keys)}
+
+
+def read(conn: Connection, tenant: Tenant, name: str, keys: MasterKeys = _BOTH) -> Any:
+    """An entity's data, and the ids of the keys that its personal data are under."""
+    found = entities.read(conn, tenant.id, name)
+    assert found is not None
+    opened = {} if found.pii is None else personal.opened(keys, tenant.id, name, found.pii)
+    [(kids,)] = conn.execute(_KIDS, (found.id,)).fetchall()
+    return {**json.loads(found.properties), **{name: json.loads(bytes(value)) for name, value in opened.items()}}, kids
+
+
+@pytest.mark.usefixtures("players")
+def test_what_is_under_a_former_key_comes_under_the_first_one(
+    command: Connection, observer: Connection, owner: Tenant
+) -> None:
+    before = observer.execute("SELECT external_id, updated_at, revision FROM entities ORDER BY id").fetchall()
+    assert rotation.count(command)[_ENTITIES] == {"test": 10}
+    assert rotated(command)[_ENTITIES] == Step(changed=10)
+    assert rotation.count(command)[_ENTITIES] == {"new": 10}
+    only_new = MasterKeys.parse(_NEW)
+    assert read(observer, owner, "player_000003", only_new) == (entity(3)["data"], ["new"])
+    assert observer.execute("SELECT external_id, updated_at, revision FROM entities ORDER BY id").fetchall() == before
+    assert rotated(command)[_ENTITIES] == Step()
+
+
+@pytest.mark.usefixtures("players")
+def test_an_equal_value_is_still_unchanged_after_a_rotation(
+    command: Connection, executor: Executor, submit: Submit, observer: Connection
+) -> None:
+    rotated(command)
+    job_id = submit("entities", [entity(number) for number in range(10)])
+    replace(executor, keys=MasterKeys.parse(_NEW)).run(job_id, seconds=60)
+    assert observer.execute("SELECT unchanged FROM jobs WHERE id = %s", (job_id,)).fetchone() == (10,)
+
+
+def test_values_in_the_clear_that_are_personal_now_are_encrypted(
+    command: Connection, observer: Connection, owner: Tenant, pool: Pool
+) -> None:
+    for name, data, kind in (("a", '{"email": "x", "n": 1}', "player"), ("b", '{"email": "x"}', "game")):
+        observer.execute(
+            "INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties)"
+            " VALUES (gen_random_uuid(), %s, '', %s, %s, %s)",
+            (owner.id, name, kind, data),
+        )
+    assert rotation.count(command)[_ENTITIES] == {IN_THE_CLEAR: 1}
+    assert rotated(command)[_ENTITIES] == Step(changed=1)
+    assert read(observer, owner, "a") == ({"email": "x", "n": 1}, ["new"])
+    assert read(observer, owner, "b") == ({"email": "x"}, None)
+    with transaction(pool) as conn:
+        schema: dict[str, Any] = {"entity_types": {}, "event_types": {}, "state_keys": [], "pii_fields": {}}
+        templates.store(conn, owner.id, "tpl_own", name="Own", version="1", schema=schema)
+        conn.execute("UPDATE tenants SET template_id = (SELECT max(id) FROM templates)")
+    # The reverse decrypts nothing: a field that is personal no more stays as it is until it is sent.
+    assert rotated(command)[_ENTITIES] == Step()
+    assert read(observer, owner, "a") == ({"email": "x", "n": 1}, ["new"])
+
+
+@pytest.mark.usefixtures("players")
+def test_values_under_a_lost_key_are_counted_and_left(command: Connection, observer: Connection) -> None:
+    before = observer.execute("SELECT pii, pii_digests FROM entities ORDER BY id").fetchall()
+    assert rotated(command, MasterKeys.parse(_NEW))[_ENTITIES] == Step(unreadable=10)
+    assert observer.execute("SELECT pii, pii_digests FROM entities ORDER BY id").fetchall() == before
+
+
+def test_secrets_of_webhooks_and_of_callbacks_come_under_the_first_key(
+    command: Connection, observer: Connection, owner: Tenant, pool: Pool, submit: Submit
+) -> None:
+    old, url = MasterKeys.parse(MASTER_KEYS), "https://x.example"
+    with transaction(pool) as conn:
+        wanted: dict[str, Any] = {"url": url, "events": EVENTS, "description": None, "allow_private": False}
+        made, _ = webhooks.create(conn, old, owner.id, **wanted)
+        webhooks.rotate(conn, old, owner.id, made.id)
+    callback, secret = webhooks.callback(old, owner.id, url, allow_private=False)
+    job_id = submit("entities", [entity()], options=JobOptions(callback=callback))
+    assert (rotation.count(command)[_SECRETS], rotation.count(command)[_CALLBACKS]) == ({"test": 2}, {"test": 1})
+    done = rotated(command)
+    assert (done[_SECRETS], done[_CALLBACKS]) == (Step(changed=2), Step(changed=1))
+    assert (rotation.count(command)[_SECRETS], rotation.count(command)[_CALLBACKS]) == ({"new": 2}, {"new": 1})
+    [(stored,)] = observer.execute(
+        "SELECT options #>> '{callback,secret}' FROM jobs WHERE id = %s", (job_id,)
+    ).fetchall()
+    only_new = MasterKeys.parse(_NEW)
+    assert only_new.decrypt(str(stored), tenant_id=owner.id, purpose="webhook").decode() == secret
+
+
+def test_without_a_key_there_is_nothing_to_rotate_to(command: Connection) -> None:
+    with pytest.raises(MasterKeyMissing):
+        rotated(command, MasterKeys({}))
+
+
+@pytest.mark.usefixtures("players")
+def test_a_rotation_that_is_stopped_goes_on_with_what_is_left(
+    command: Connection, observer: Connection, owner: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resealing, "MOST_ROWS", 3)
+    written = []
+
+    def stop(conn: Connection, some: list[Any]) -> None:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(len(some))
+        write(conn, some)
+
+    write = resealing.write
+    with monkeypatch.context() as stopping:
+        stopping.setattr(resealing, "write", stop)
+        with pytest.raises(KeyboardInterrupt):
+            rotated(command)
+    assert rotation.count(command)[_ENTITIES] == {"new": 6, "test": 4}
+    assert [read(observer, owner, f"player_{number:06}")[0] for number in range(10)] == [
+        entity(number)["data"] for number in range(10)
+    ]
+    assert rotated(command)[_ENTITIES] == Step(changed=4)
+
+
+@pytest.mark.usefixtures("players")
+def test_what_is_written_meanwhile_is_not_lost_and_comes_under_the_first_key(
+    command: Connection, owner: Tenant, executor: Executor, submit: Submit, observer: Connection
+) -> None:
+    """Merges move rows over the pages while the rotation reads them; each changes one of two personal fields."""
+    over, sent = Event(), Counter[int]()
+    writer = replace(executor, keys=_BOTH)
+
+    def write_on() -> None:
+        while not over.is_set() or not sent:
+            sent[0] += 1
+            items = [entity(number, data={"email": f"p{number}@example.com", "phone": sent[0]}) for number in range(10)]
+            writer.run(submit("entities", items, merge=True), seconds=60)
+
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write_on)
+        for _ in range(5):
+            rotated(command)
+        over.set()
+        writing.result()
+    rotated(command)
+    assert rotation.count(command)[_ENTITIES] == {"new": 20}
+    for number in range(10):
+        assert read(observer, owner, f"player_{number:06}") == ({**entity(number)["data"], "phone": sent[0]}, ["new"])
+
+
+@pytest.mark.usefixtures("players")
+def test_a_row_that_a_writer_holds_is_waited_for_and_read_as_it_was_left(
+    command: Connection, owner: Tenant, other: Connection, until_blocked: Callable[[Connection], None]
+) -> None:
+    old = MasterKeys.parse(MASTER_KEYS)
+    pii, digests = personal.sealed(old, owner.id, "player_000003", {"email": msgspec.Raw(b'"late"')})
+    other.execute(
+        "UPDATE entities SET pii = %s, pii_digests = %s WHERE external_id = 'player_000003'",
+        (pii.decode(), digests.decode()),
+    )
+    with ThreadPoolExecutor(1) as threads:
+        rotating = threads.submit(rotated, command)
+        until_blocked(command)
+        other.commit()
+        assert rotating.result()[_ENTITIES] == Step(changed=10)
+    assert read(other, owner, "player_000003")[0]["email"] == "late"
