@@ -11,8 +11,8 @@ from psycopg import sql
 
 from benchmarks.machine import durable
 from ingest.db.connection.migrate import migrate
-from ingest.db.connection.pool import WORKER, Pool, connect, open_pool, transaction
-from ingest.db.tenants import tenants
+from ingest.db.connection.pool import WORKER, Connection, Pool, connect, open_pool, transaction
+from ingest.db.tenants import templates, tenants
 from ingest.db.tenants.tenants import Tenant
 from tests.support.factories import make_tenant
 
@@ -28,7 +28,7 @@ class Database:
         url: of it.
         admin: an autocommitting connection.
         pool: of one worker connection, guarded as a worker's.
-        tenant: with the template `tpl_igaming`.
+        tenant: with the template `tpl_plain`.
         key: of the tenant, for the operator API.
     """
 
@@ -70,6 +70,14 @@ def create(server_url: str, name: str) -> str:
     return named(server_url, name)
 
 
+def choose_plain_template(conn: Connection, tenant_id: int) -> None:
+    """The types of `tpl_igaming`, with no personal data: what it costs to encrypt those has a row of its own."""
+    built_in = next(template for template in templates.visible(conn, tenant_id) if template.slug == "tpl_igaming")
+    schema = {**built_in.schema(), "pii_fields": {}}
+    templates.store(conn, tenant_id, "tpl_plain", name="Plain", version="1.0", schema=schema)
+    assert tenants.choose_template(conn, tenant_id, "tpl_plain")
+
+
 @contextmanager
 def created(server_url: str, name: str) -> Iterator[Database]:
     """A database of the product's own, with a tenant; dropped at the end, since some are large."""
@@ -79,7 +87,8 @@ def created(server_url: str, name: str) -> Iterator[Database]:
     with psycopg.connect(url, autocommit=True) as admin, open_pool(url, WORKER, size=1) as pool:
         with transaction(pool) as conn:
             durable(conn)
-            _, key = make_tenant(conn)
+            tenant, key = make_tenant(conn)
+            choose_plain_template(conn, tenant.id)
         with transaction(pool) as conn:
             [tenant] = tenants.everyone(conn)
         yield Database(url, admin, pool, tenant, key)

@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch  # of the environment, for the processes that start here
 
 from benchmarks.clients import post
-from benchmarks.database import Database
+from benchmarks.database import Database, choose_plain_template
 from cli.stack.running import Stack, running_stack
 from ingest.db.connection.pool import connect
 from ingest.db.tenants import keys, tenants
@@ -38,7 +38,7 @@ class Deployment:
         """The key of a new tenant, which sends what the first one may."""
         with connect(self.database.url, "sluice-cli") as conn, conn.transaction():
             made = tenants.create(conn, tenant)
-            tenants.choose_template(conn, made.id, "tpl_igaming")
+            choose_plain_template(conn, made.id)
             return keys.create(conn, made.id, "oh_live", "bench")[1]
 
     def until_done(self, jobs: int) -> None:

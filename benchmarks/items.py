@@ -48,11 +48,16 @@ TYPES: dict[str, Any] = {
 }
 
 
-def template_schema(*, typed: bool) -> dict[str, Any]:
+# Fields of these, of four types, that may be personal data.
+PERSONAL = ("email", "name", "age", "tags", "address")
+
+
+def template_schema(*, typed: bool = False, personal: bool = False) -> dict[str, Any]:
     """The schema of a template whose customers have the fields of `TYPES`."""
     fields = {"fields": TYPES} if typed else {}
     customer = {"required": ["email"], "optional": [name for name in TYPES if name != "email"], **fields}
-    return {"entity_types": {"customer": customer}, "event_types": {}, "state_keys": [], "pii_fields": {}}
+    pii_fields = {"customer": list(PERSONAL)} if personal else {}
+    return {"entity_types": {"customer": customer}, "event_types": {}, "state_keys": [], "pii_fields": pii_fields}
 
 
 def customers(count: int) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from benchmarks.rows import (
 ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-entities": worker.new_entities,
     "worker-typed": worker.typed_entities,
+    "worker-pii": worker.personal_entities,
     "worker-existing": worker.existing_entities,
     "worker-events": worker.linked_events,
     "worker-states": worker.states,

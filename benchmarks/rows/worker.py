@@ -41,18 +41,39 @@ def typed_entities(place: Place) -> Iterator[Row]:
         "worker, new typed entities",
         "entities",
         tuple(
-            Side(name, worked(place, _with_template(place, name), "entities", jobs, {"entities": ROWS}))
-            for name in ("typed", "untyped")
+            Side(name, worked(place, _with_template(place, name, schema), "entities", jobs, {"entities": ROWS}))
+            for name, schema in (
+                ("typed", items.template_schema(typed=True)),
+                ("untyped", items.template_schema()),
+            )
         ),
         (Ratio("typed", "untyped", 0.90),),
         ("10 fields, each of them typed: formats, bounds, a pattern, an array and an object.",),
     )
 
 
-def _with_template(place: Place, name: str) -> Database:
-    """The worker's database, in which the tenant's new jobs have the template of that name."""
+@contextmanager
+def personal_entities(place: Place) -> Iterator[Row]:
+    """The same entities of 10 fields, under a template that calls five of them personal data and under one without."""
+    jobs = jobs_of("entities", items.customers(ROWS), items.ENTITIES)
+    yield Row(
+        "worker, new entities with personal data",
+        "entities",
+        tuple(
+            Side(name, worked(place, _with_template(place, name, schema), "entities", jobs, {"entities": ROWS}))
+            for name, schema in (
+                ("encrypted", items.template_schema(personal=True)),
+                ("clear", items.template_schema()),
+            )
+        ),
+        (Ratio("encrypted", "clear", 0.60),),
+        ("5 of 10 fields are personal data: a value and a digest each.",),
+    )
+
+
+def _with_template(place: Place, name: str, schema: dict[str, Any]) -> Database:
+    """The worker's database, in which the tenant's new jobs have a template of that name."""
     database = place.database("worker")
-    schema = items.template_schema(typed=name == "typed")
     with transaction(database.pool) as conn:
         stored = templates.store(conn, database.tenant.id, f"tpl_{name}", name=name, version="1.0", schema=schema)
     return replace(database, tenant=replace(database.tenant, template_id=stored.id))
