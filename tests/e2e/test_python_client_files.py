@@ -186,21 +186,20 @@ def test_a_file_that_became_shorter_begins_anew(client, tmp_path, label):
 def test_an_upload_that_the_server_has_deleted_is_begun_anew(client, tmp_path, label):
     path = tmp_path / "players.csv"
     path.write_bytes(csv(label, 5))
-    journal = Journal(path)
     plan = {
         "kind": "entities",
         "contentType": "text/csv",
         "partBytes": 8 * 1024**2,
         "options": {"entity_type": "player"},
     }
-    journal.know(journal.begin(plan, resume=True), "upl_" + "0" * 32)
+    Journal(path).keep(plan, "upl_" + "0" * 32)
     assert client.entities.load(path, entity_type="player").created == 5
 
 
 def test_another_load_of_a_file_is_not_mixed_with_one_that_broke_off(client, tmp_path, label):
     path = tmp_path / "players.csv"
     path.write_bytes(csv(label, 5))
-    Journal(path).begin({"kind": "events"}, resume=True)
+    Journal(path).keep({"kind": "events"}, "upl_" + "0" * 32)
     with pytest.raises(OtherLoad, match="kind"):
         client.entities.load(path, entity_type="player")
     assert client.entities.load(path, resume=False, entity_type="player").created == 5

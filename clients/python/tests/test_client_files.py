@@ -69,27 +69,25 @@ def test_a_digest_is_spelled_as_in_rfc_9530():
     assert digest_of(b"") == "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"
 
 
-def test_a_journal_goes_on_with_the_same_key_and_upload(tmp_path):
+def test_a_journal_goes_on_with_the_same_upload_until_it_is_forgotten(tmp_path):
     journal = Journal(tmp_path / "rows.csv")
-    begun = journal.begin(PLAN, resume=True)
-    assert journal.begin(PLAN, resume=True) == begun
-    journal.know(begun, "upl_1")
-    again = journal.begin(PLAN, resume=True)
-    assert (again.key, again.upload_id) == (begun.key, "upl_1")
-    assert journal.begin(PLAN, resume=False).key != begun.key
+    assert journal.find(PLAN) is None
+    journal.keep(PLAN, "upl_1")
+    assert journal.find(PLAN) == "upl_1"
+    journal.forget()
+    assert list(tmp_path.iterdir()) == []
+    journal.forget()
 
 
 def test_a_journal_of_other_options_is_not_gone_on_with(tmp_path):
     journal = Journal(tmp_path / "rows.csv")
-    journal.begin(PLAN, resume=True)
+    journal.keep(PLAN, "upl_1")
     with pytest.raises(OtherLoad, match=r"another options.*resume=False"):
-        journal.begin({**PLAN, "options": {"label": "b"}}, resume=True)
+        journal.find({**PLAN, "options": {"label": "b"}})
 
 
 def test_a_journal_that_was_cut_off_knows_nothing(tmp_path):
     journal = Journal(tmp_path / "rows.csv")
-    journal.begin(PLAN, resume=True)
+    journal.keep(PLAN, "upl_1")
     journal.path.write_bytes(journal.path.read_bytes()[:-5])
-    assert journal.begin(PLAN, resume=True).upload_id is None
-    journal.forget()
-    assert list(tmp_path.iterdir()) == []
+    assert journal.find(PLAN) is None

@@ -12,10 +12,8 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
-from uuid import uuid4
 
 import msgspec
 
@@ -109,23 +107,15 @@ def _border(data: bytes, *, quoted: bool) -> int:
     return end + 1
 
 
-@dataclass(frozen=True)
-class Begun:
-    """The load of a file that an earlier process has begun.
-
-    Attributes:
-        plan: what it loads, and how.
-        key: the idempotency key under which its upload was begun.
-        upload_id: None if that process did not live to know it.
-    """
+class _Entry(msgspec.Struct):
+    """The content of a journal."""
 
     plan: dict[str, Any]
-    key: str
-    upload_id: str | None = None
+    upload_id: str
 
 
 class Journal:
-    """The file beside a loaded one that says which upload it goes to; it holds no data.
+    """The file beside a loaded one that says which upload it goes to; the server knows all else.
 
     Args:
         path: of the loaded file.
@@ -134,47 +124,37 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(f"{path.name}.sluice-journal")
 
-    def begin(self, plan: Mapping[str, Any], *, resume: bool) -> Begun:
-        """Return the load that is to go on, or else a new one, which is written down first.
+    def find(self, plan: Mapping[str, Any]) -> str | None:
+        """Return the id of the upload that an earlier load has begun; None if there was none.
 
         Args:
             plan: what is loaded, and how.
-            resume: False forgets an earlier load.
 
         Raises:
-            OtherLoad: an earlier load had another plan.
+            OtherLoad: the earlier load had another plan.
         """
+        try:
+            entry = msgspec.json.decode(self.path.read_bytes(), type=_Entry)
+        except (FileNotFoundError, msgspec.MsgspecError):  # one that was cut off knows nothing
+            return None
         wanted = msgspec.json.decode(msgspec.json.encode(plan))
-        begun = self._read() if resume else None
-        if begun is None:
-            begun = Begun(wanted, str(uuid4()))
-            self._write(begun)
-        elif begun.plan != wanted:
-            differ = sorted(name for name in {*begun.plan, *wanted} if begun.plan.get(name) != wanted.get(name))
+        if entry.plan != wanted:
+            differ = sorted(name for name in {*entry.plan, *wanted} if entry.plan.get(name) != wanted.get(name))
             raise OtherLoad(
                 f"{self.path} is of a load that was begun with another {', '.join(differ)}: say the same again to go "
                 "on with it, or resume=False to begin anew"
             )
-        return begun
+        return entry.upload_id
 
-    def know(self, begun: Begun, upload_id: str) -> None:
-        """Write down which upload a load goes to."""
-        self._write(Begun(begun.plan, begun.key, upload_id))
+    def keep(self, plan: Mapping[str, Any], upload_id: str) -> None:
+        """Write down which upload a load goes to, before any part of it is sent."""
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.encode({"plan": plan, "upload_id": upload_id}))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
 
     def forget(self) -> None:
         """Remove the journal: the load has ended, or cannot go on."""
         self.path.unlink(missing_ok=True)
-
-    def _read(self) -> Begun | None:
-        try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Begun)
-        except (FileNotFoundError, msgspec.MsgspecError):  # one that was cut off knows nothing
-            return None
-
-    def _write(self, begun: Begun) -> None:
-        fresh = self.path.with_name(f"{self.path.name}.new")
-        with fresh.open("wb") as file:
-            file.write(msgspec.json.encode(begun))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)

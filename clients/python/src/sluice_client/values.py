@@ -20,7 +20,8 @@ from sluice_client.errors import UnsupportedValue
 NullPolicy = Literal["error", "null", "omit"]
 Numbers = Literal["decimal", "float"]
 
-_SUSPECT = re.compile(rb'null|NaN|Infinity|"(?:\d{4}-\d\d-\d\dT)?\d\d:\d\d:\d\d(?:\.\d+)?"')
+_ODD_WORDS = (b"null", b"NaN", b"Infinity")
+_NAIVE_TIME = re.compile(rb':\d\d(?:\.\d+)?"')
 _MISSING = {"NAType", "NaTType"}  # of pandas, which is not imported to ask
 _LEFT_OUT = object()
 _BUILT = (datetime, date, time, Decimal)
@@ -67,13 +68,19 @@ def encoder(policy: NullPolicy) -> Callable[[Any], bytes]:
     def encode(item: Any) -> bytes:
         try:
             line = _ENCODER.encode(item)
-            if _SUSPECT.search(line):
+            if _is_suspect(line):
                 return _ENCODER.encode(_checked(item, policy, ""))
         except (TypeError, OverflowError, RecursionError, UnicodeEncodeError) as error:
             raise UnsupportedValue(f"the item cannot be written as JSON: {error}") from error
         return line
 
     return encode
+
+
+def _is_suspect(line: bytes) -> bool:
+    """True if a line may hold what the item had not: four searches of bytes cost half of one with four alternatives."""
+    null, nan, infinity = _ODD_WORDS
+    return null in line or nan in line or infinity in line or _NAIVE_TIME.search(line) is not None
 
 
 def _checked(value: Any, policy: NullPolicy, path: str) -> Any:  # noqa: PLR0911 # a return for each sort of value

@@ -12,7 +12,7 @@ from sluice_client._async.load import failures
 from sluice_client._async.transport import AsyncTransport
 from sluice_client._async.uploads import AsyncUploads
 from sluice_client.errors import NotFound
-from sluice_client.files import PART_BYTES, Begun, Journal, UnknownFormat, content_type_of, cut, decompressed, digest_of
+from sluice_client.files import PART_BYTES, Journal, UnknownFormat, content_type_of, cut, decompressed, digest_of
 from sluice_client.models import Upload
 from sluice_client.reports import Accepted, JobEnded, LoadEvent
 
@@ -67,13 +67,10 @@ class AsyncFileLoad:
         options = {**implied, **self._options}
         plan = {"kind": self._kind, "contentType": content_type, "partBytes": self._part_bytes, "options": options}
         journal = Journal(path)
-        begun = journal.begin(plan, resume=self._resume)
-        upload = await self._found(begun)
+        upload = await self._begun(journal.find(plan) if self._resume else None)
         if upload is None:
-            if begun.upload_id:  # the server has deleted it
-                begun = journal.begin(plan, resume=False)
-            created = await self._uploads.create(self._kind, content_type, key=begun.key, **options)  # type: ignore[arg-type] # of the caller
-            journal.know(begun, created.upload_id)
+            created = await self._uploads.create(self._kind, content_type, **options)  # type: ignore[arg-type] # of the caller
+            journal.keep(plan, created.upload_id)
             upload = await self._uploads.get(created.upload_id)
         if upload.status == _COMPLETED and upload.job_id:
             return AsyncJob(self._transport, upload.job_id)
@@ -86,11 +83,12 @@ class AsyncFileLoad:
             return await self.upload(path)
         return await self._uploads.complete(upload.upload_id, count)
 
-    async def _found(self, begun: Begun) -> Upload | None:
-        if begun.upload_id is None:
+    async def _begun(self, upload_id: str | None) -> Upload | None:
+        """Return the upload of an earlier load; None if there is none, or none any more."""
+        if upload_id is None:
             return None
         try:
-            return await self._uploads.get(begun.upload_id)
+            return await self._uploads.get(upload_id)
         except NotFound:
             return None
 
