@@ -144,3 +144,15 @@ def test_a_program_sees_the_faults_that_its_test_asks_for():
         assert client.entities.load([PLAYER]).created == 1
     assert server.entities["p1"].data == {"email": "a@example.com"}
     assert ("POST", "/batch/entities") in server.requests
+
+
+def test_progress_is_told_at_the_end_and_a_warning_of_many_errors_once(caplog):
+    told = []
+    rows = [PLAYER, {**PLAYER, "data": {}}] * 50
+    with fake().client() as client:
+        client.entities.load(rows, batch_items=10, on_error="collect", on_progress=told.append)
+    assert (told[-1].sent, told[-1].processed, told[-1].failed) == (100, 100, 50)
+    assert told[-1].rate > 0
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "5 of 10 items failed so far: {'VALIDATION_FAILED': 5}"
+    ]

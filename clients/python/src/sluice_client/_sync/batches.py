@@ -86,6 +86,7 @@ class _Batches:
         batch_items: int = 10_000,
         batch_bytes: int = 2 * 1024**2,
         in_flight: int = 4,
+        flush_seconds: float | None = None,
         null_policy: NullPolicy | None = None,
         resume: bool = True,
         **options: Unpack[BatchOptions],
@@ -98,6 +99,8 @@ class _Batches:
             batch_items: a batch has at most so many items, and is one job.
             batch_bytes: it is cut before it has more bytes.
             in_flight: so many batches are held until their jobs have ended: memory is bounded by them.
+            flush_seconds: of a source that never ends: a batch is sent once its first item is so old, and while no item
+                comes the outcome of all batches is told. A thread then reads the source.
             null_policy: of this load, as that of the client.
             resume: of a file: go on where an earlier load of it was broken off.
             options: of each batch; `max_errors` is of the load: once more items have failed, it sends nothing more and
@@ -119,6 +122,7 @@ class _Batches:
             batch_bytes=batch_bytes,
             in_flight=in_flight,
             max_errors=max_errors,
+            flush_seconds=flush_seconds,
         )
         for event in batches.events(source):
             yield event

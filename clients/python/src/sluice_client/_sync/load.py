@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sluice_client import _io
@@ -15,6 +16,8 @@ from sluice_client.models import JobInfo, SeenJob
 from sluice_client.options import prefer, wire
 from sluice_client.reports import Accepted, ItemFailed, JobEnded, LoadEvent
 
+_TICKS = 4  # looks at the age of a batch, in the time that it may have
+
 LINES = {"Content-Type": "application/x-ndjson"}
 
 
@@ -23,8 +26,20 @@ class _Batch:
     """Items that go as one job: the caller's own objects, and each as a line."""
 
     first: int
-    rows: list[Any]
-    lines: list[bytes]
+    rows: list[Any] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+    size: int = 0
+    began: float = 0.0
+
+    def add(self, row: Any, line: bytes) -> None:
+        if not self.rows:
+            self.began = time.monotonic()
+        self.rows.append(row)
+        self.lines.append(line)
+        self.size += len(line) + 1
+
+    def following(self) -> _Batch:
+        return _Batch(self.first + len(self.rows))
 
     def halves(self) -> tuple[_Batch, _Batch]:
         middle = len(self.rows) // 2
@@ -56,6 +71,7 @@ class Load:
         batch_bytes: it is cut before it has more bytes, unless one item alone does.
         in_flight: so many batches may be accepted and not ended.
         max_errors: more failed items than this end the load.
+        flush_seconds: a batch is sent once its first item is so old; None waits until it is full.
     """
 
     def __init__(
@@ -69,11 +85,13 @@ class Load:
         batch_bytes: int,
         in_flight: int,
         max_errors: int | None,
+        flush_seconds: float | None,
     ) -> None:
         self._transport, self._operation = transport, operation
         self._query, self._headers = wire(options), {**LINES, **prefer(options, wait=0)}
         self._encode, self._batch_items, self._batch_bytes = encode, batch_items, batch_bytes
         self._in_flight, self._max_errors = in_flight, max_errors
+        self._flush_seconds = flush_seconds
         self._failed = 0
         self._under_way: deque[_Sent] = deque()
 
@@ -89,6 +107,10 @@ class Load:
             UnsupportedValue: an item cannot be sent; the batches before are accepted, and go on.
         """
         for batch in self._batches(source):
+            if batch is None:  # the source is idle
+                for event in self._all_ended():
+                    yield event
+                continue
             for sent in self._accept(batch):
                 self._under_way.append(sent)
                 yield Accepted(sent.job.id, sent.first, len(sent.rows))
@@ -99,28 +121,34 @@ class Load:
                 for sent in self._under_way:
                     self._cancel(sent.job)
                 break
-        while self._under_way:
-            for event in self._ended():
-                yield event
+        for event in self._all_ended():
+            yield event
 
-    def _batches(self, source: Any) -> Iterator[_Batch]:
-        encode, most = self._encode, self._batch_items
-        first, size = 0, 0
-        rows: list[Any] = []
-        lines: list[bytes] = []
-        for row in _io.rows(source):
+    def _batches(self, source: Any) -> Iterator[_Batch | None]:
+        """Yield the items of a source in batches; None while it has no item and none waits."""
+        flush = self._flush_seconds
+        batch = _Batch(0)
+        for row in _io.rows(source, None if flush is None else flush / _TICKS):
+            if flush is not None and batch.rows and time.monotonic() - batch.began >= flush:
+                yield batch
+                batch = batch.following()
+            if row is _io.IDLE:
+                if not batch.rows:
+                    yield None
+                continue
             try:
-                line = encode(row)
+                line = self._encode(row)
             except UnsupportedValue as error:
-                raise UnsupportedValue(f"Item {first + len(rows)}: {error}") from error.__cause__
-            if rows and (len(rows) == most or size + len(line) >= self._batch_bytes):
-                yield _Batch(first, rows, lines)
-                first, size, rows, lines = first + len(rows), 0, [], []
-            rows.append(row)
-            lines.append(line)
-            size += len(line) + 1
-        if rows:
-            yield _Batch(first, rows, lines)
+                raise UnsupportedValue(f"Item {batch.first + len(batch.rows)}: {error}") from error.__cause__
+            if batch.rows and self._is_full(batch, line):
+                yield batch
+                batch = batch.following()
+            batch.add(row, line)
+        if batch.rows:
+            yield batch
+
+    def _is_full(self, batch: _Batch, line: bytes) -> bool:
+        return len(batch.rows) == self._batch_items or batch.size + len(line) >= self._batch_bytes
 
     def _accept(self, batch: _Batch) -> list[_Sent]:
         """Send a batch; in halves, and smaller ones from then on, where something on the way finds it too large."""
@@ -133,6 +161,11 @@ class Load:
             self._batch_bytes = max(len(body) // 2, 1)
             return [sent for half in batch.halves() for sent in self._accept(half)]
         return [_Sent(Job(self._transport, seen.job_id), batch.first, batch.rows)]
+
+    def _all_ended(self) -> Iterator[LoadEvent]:
+        while self._under_way:
+            for event in self._ended():
+                yield event
 
     def _ended(self) -> Iterator[LoadEvent]:
         """Wait for the oldest job, and yield what became of its items."""
