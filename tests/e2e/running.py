@@ -15,6 +15,9 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx2
+from click.testing import CliRunner
+
+from cli import main
 
 SLUICE = Path(sys.executable).with_name("sluice")
 
@@ -29,6 +32,13 @@ def sluice(*arguments, **settings):
     return subprocess.run(
         [SLUICE, *arguments], env=environment(**settings), capture_output=True, text=True, check=False, timeout=60
     )
+
+
+def command_result(*arguments, **settings):
+    """Run one command to its end in this process: the JSON that it prints, or its exit code and message."""
+    others = {name: None for name in os.environ if name.startswith(("SLUICE_", "FLOWER_"))}
+    done = CliRunner().invoke(main, [*arguments, "--json"], env=others | settings, prog_name="sluice")
+    return json.loads(done.stdout) if done.exit_code == 0 else (done.exit_code, done.stderr)
 
 
 def free_port():

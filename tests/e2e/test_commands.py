@@ -1,10 +1,10 @@
 """`sluice migrate`, `tenants` and `keys`: what they print, change and exit with."""
 
-import json
 import os
 import pwd
 import re
 import subprocess
+from functools import partial
 
 import click
 import httpx2
@@ -13,18 +13,13 @@ from click.testing import CliRunner
 
 from cli import main
 from ingest.ids import JOB, parse
-from tests.e2e.running import SLUICE, environment, sluice
+from tests.e2e.running import SLUICE, command_result, environment, sluice
 
 
 @pytest.fixture
 def run(stack):
-    """Runs a command on the stack; its JSON, or its exit code and message."""
-
-    def call(*arguments):
-        done = sluice(*arguments, "--json", SLUICE_DATA_DIR=str(stack.data_dir))
-        return json.loads(done.stdout) if done.returncode == 0 else (done.returncode, done.stderr)
-
-    return call
+    """Runs a command on the stack, in this process; its JSON, or its exit code and message."""
+    return partial(command_result, SLUICE_DATA_DIR=str(stack.data_dir))
 
 
 @pytest.fixture

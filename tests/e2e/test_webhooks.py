@@ -1,14 +1,14 @@
 """`sluice webhooks` and `sluice crypto`: what the API does, by command; `sluice up` makes a master key by itself."""
 
-import json
 import queue
 import re
+from functools import partial
 
 import httpx2
 import pytest
 
 from ingest.crypto import wrong_master_keys
-from tests.e2e.running import sluice
+from tests.e2e.running import command_result, sluice
 from tests.support.factories import entity
 from tests.support.receiver import receiving
 
@@ -17,13 +17,8 @@ _ALLOW = {"SLUICE_WEBHOOK_ALLOW_PRIVATE": "True"}
 
 @pytest.fixture
 def run(stack):
-    """Runs a command on the stack; its JSON, or its exit code and message."""
-
-    def call(*arguments, **settings):
-        done = sluice(*arguments, "--json", SLUICE_DATA_DIR=str(stack.data_dir), **settings)
-        return json.loads(done.stdout) if done.returncode == 0 else (done.returncode, done.stderr)
-
-    return call
+    """Runs a command on the stack, in this process; its JSON, or its exit code and message."""
+    return partial(command_result, SLUICE_DATA_DIR=str(stack.data_dir))
 
 
 @pytest.fixture
