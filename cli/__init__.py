@@ -27,7 +27,8 @@ _COMMANDS = {
         "List changes of tenants, keys, templates, settings and webhooks, the newest first, with who made them.",
     ),
     "crypto": Lazy(
-        "cli.commands.crypto:crypto", "Make the keys that encrypt secrets at rest, such as those of webhooks."
+        "cli.commands.crypto:crypto",
+        "Make, count and replace the keys that encrypt personal data and secrets at rest.",
     ),
     "demo": Lazy("cli.commands.demo:demo", "Take real flights through the real system, and show what became of each."),
     "doctor": Lazy(
