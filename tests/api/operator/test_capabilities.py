@@ -23,6 +23,7 @@ _NOT_SHOWN = {
     "web_workers": "how many processes, which answer alike",
     "web_threads": "how many threads, which answer alike",
     "keepalive_seconds": "of a connection, which a client opens again",
+    "cors_origins": "what browsers ask for themselves",
     "behind_proxy": "a warning of the server's",
     "trusted_proxies": "where the server is",
     "worker_processes": "how many processes, which run jobs alike",
