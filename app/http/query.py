@@ -53,16 +53,19 @@ class Text(Parameter):
     Attributes:
         form: its `format` in OpenAPI's words, for people and generators.
         most: the most characters, of 1 or more; None where the view has its own rule.
+        pattern: of what the view takes, for the document.
     """
 
     form: str | None = None
     most: int | None = None
+    pattern: str | None = None
 
     @property
     def schema(self) -> Mapping[str, Any]:
         """Its values."""
         lengths = {"minLength": 1, "maxLength": self.most} if self.most else {}
-        return {"type": "string", **({"format": self.form} if self.form else {}), **lengths}
+        told = {"format": self.form, "pattern": self.pattern}
+        return {"type": "string", **{name: value for name, value in told.items() if value}, **lengths}
 
     def parse(self, text: str | None) -> str | None:
         """As of Parameter: any text of so many characters, without NUL, which Postgres stores nowhere."""

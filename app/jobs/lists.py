@@ -32,7 +32,9 @@ _LABEL = query.Text(name="label", most=LONGEST_LABEL, text="only jobs with exact
 _AFTER = query.Moment(name="created_after", text="only jobs that were accepted at this moment or later")
 _BEFORE = query.Moment(name="created_before", text="only jobs that were accepted before this moment")
 _HAS_ERRORS = query.Flag(name="has_errors", default=False, text="only jobs of which an item has failed")
-_PARENT = query.Text(name="parent", text="only jobs that send items of this job again, by its id")
+_PARENT = query.Text(
+    name="parent", pattern="^job_[0-9a-f]{32}$", text="only jobs that send items of this job again, by its id"
+)
 _LIMIT = query.Whole(name="limit", most=MOST_LISTED, default=50)
 
 

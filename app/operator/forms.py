@@ -43,6 +43,10 @@ def _no_nul(text: str) -> None:
         raise ValidationError("A NUL character cannot be stored.")
 
 
+# For the document, of a list that may name nothing twice.
+UNIQUE = {"uniqueItems": True}
+
+
 def distinct(names: list[str]) -> None:
     """Refuse a list that names something twice."""
     if twice := sorted(name for name, times in Counter(names).items() if times > 1):
@@ -91,7 +95,7 @@ class BoundedDict(_Bounded, fields.Dict):
 
 
 def _names(name: type[Name] = Name) -> BoundedList:
-    return BoundedList(name(), most=_MOST_FIELDS, load_default=list, validate=distinct)
+    return BoundedList(name(), most=_MOST_FIELDS, load_default=list, validate=distinct, metadata=UNIQUE)
 
 
 class Form(Schema):

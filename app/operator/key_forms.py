@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from app.operator.forms import BoundedList, Form, Name, Uuid, distinct
+from app.operator.forms import UNIQUE, BoundedList, Form, Name, Uuid, distinct
 from ingest.rights import MOST_ADDRESSES, MOST_REQUESTS_PER_MINUTE, SCOPES, Network
 
 # A century: more would leave the range of dates on the way back.
@@ -37,6 +37,7 @@ class _RightsForm(Form):
         fields.String(validate=validate.OneOf(SCOPES, error="Must be one of: {choices}.")),
         most=len(SCOPES),
         validate=[validate.Length(1), distinct],
+        metadata=UNIQUE,
     )
     expires_at = fields.AwareDateTime(format="iso", allow_none=True, data_key="expiresAt", validate=_future)
     addresses = BoundedList(_Network(), most=MOST_ADDRESSES, allow_none=True, validate=[validate.Length(1)])

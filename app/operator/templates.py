@@ -39,6 +39,7 @@ bp = Blueprint("templates", __name__)
 bp.before_request(rate_limit.scope("settings"))
 
 _SLUG = re.compile(r"tpl_[a-z0-9_-]{1,100}", re.ASCII)
+_PATH = {"slug": {"type": "string", "pattern": f"^{_SLUG.pattern}$"}}
 
 
 @bp.get("/templates")
@@ -58,6 +59,7 @@ def get() -> Response:
     operation="storeTemplate",
     scope=ADMIN,
     body="TemplateForm",
+    path=_PATH,
     answers={200: "Template"},
     faults=(LimitReached, MasterKeyMissing),
 )

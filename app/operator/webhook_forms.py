@@ -2,14 +2,14 @@
 
 from marshmallow import ValidationError, fields, validate
 
-from app.operator.forms import BoundedList, Form, Name
+from app.operator.forms import UNIQUE, BoundedList, Form, Name
 from ingest.webhooks import urls
 from ingest.webhooks.message import EVENTS
 
 
 def _events() -> BoundedList:
     event = fields.String(validate=validate.OneOf(EVENTS, error="Must be one of: {choices}."))
-    return BoundedList(event, most=len(EVENTS), validate=[validate.Length(1), _distinct])
+    return BoundedList(event, most=len(EVENTS), validate=[validate.Length(1), _distinct], metadata=UNIQUE)
 
 
 def _distinct(events: list[str]) -> None:

@@ -99,7 +99,7 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "created_after": [{"type": "string", "format": "date-time"}],
         "created_before": [{"type": "string", "format": "date-time"}],
         "has_errors": [{"type": "boolean", "default": False}],
-        "parent": [{"type": "string"}],
+        "parent": [{"type": "string", "pattern": "^job_[0-9a-f]{32}$"}],
         "limit": [
             {**limit, "maximum": 200, "default": 50},
             {**limit, "maximum": 1_000, "default": 100},
