@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -17,7 +18,11 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from ingest.db.connection.pool import Pool
 from ingest.notify.listener import Listener
+from tests.fuzz import batches, mending
 from tests.support.factories import make_executor
+
+# Importing them has schemathesis call them.
+__all__ = ["batches", "call", "jobs_running", "mending"]
 
 _CONFIG = Path(__file__).with_name("schemathesis.toml")
 
@@ -27,10 +32,17 @@ schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 
 @dataclass
 class Found:
-    """The faults that checks found, and how many calls had an answer of each status."""
+    """The outcome of many calls.
+
+    Attributes:
+        faults: that checks found.
+        statuses: how many calls had an answer of each.
+        served: the operations that were answered with success.
+    """
 
     faults: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    served: set[str] = field(default_factory=set)
 
 
 @contextmanager
@@ -100,8 +112,12 @@ def _take(event: events.EngineEvent, found: Found) -> None:
     if isinstance(event, events.NonFatalError):
         found.faults.append(f"{event.label}: {event.value}")
     if isinstance(event, events.ScenarioFinished):
-        answers = (made.response for made in event.recorder.interactions.values())
-        found.statuses.update(answer.status_code for answer in answers if answer)
+        for case_id, made in event.recorder.interactions.items():
+            if made.response:
+                found.statuses[made.response.status_code] += 1
+                if made.response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+                    operation = event.recorder.cases[case_id].value.operation
+                    found.served.add(operation.definition.raw["operationId"])
         found.faults += [
             f"{check.failure_info.failure.operation}: {check.name}: {check.failure_info.failure.message}\n"
             f"{check.failure_info.code_sample}"
