@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flask import request
 from werkzeug.http import parse_options_header
 
-from app.http import body, content_digest
+from app.http import body, content_digest, personal_data
 from app.http.arrival import place, sent
 from app.http.auth import caller
 from app.http.services import services
@@ -105,6 +105,7 @@ def receive(upload: Upload, part: int) -> Arrived:
     Raises:
         UnsupportedMediaType: it has another type or coding than the upload says.
         PayloadTooLarge: it has too many bytes.
+        MasterKeyMissing: its items must be encrypted, and there is no key.
         InvalidInput: it has too many items or blocks, or cannot be decoded; and all that `app.http.arrival.sent` and
             `app.http.content_digest.checked` raise.
         WrongState: the upload was completed meanwhile; Gone and NotFound likewise.
@@ -195,6 +196,7 @@ def _cut(upload: Upload, part: int, chunks: Iterator[bytes]) -> _Cut:
 def _append_all(upload: Upload, attempt: Attempt, cut: Iterator[Block]) -> tuple[int, int]:
     """Store the blocks of a part. Return how many blocks and items it has."""
     settings = services().settings
+    sealer = personal_data.sealer(upload.tenant_id, upload.template_id)
     blocks = items = 0
     for block in cut:
         items += block.items
@@ -202,7 +204,7 @@ def _append_all(upload: Upload, attempt: Attempt, cut: Iterator[Block]) -> tuple
             raise InvalidInput(f"The part has over {settings.max_job_items} items; the most in one job")
         if blocks == parts.MOST_BLOCKS:
             raise InvalidInput("The part has too many lines; send it in several parts")
-        _append(upload, attempt, blocks, block)
+        _append(upload, attempt, blocks, sealer.block(block))
         blocks += 1
         faultpoints.passing("part.appended")
     return blocks, items

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import structs
 
-from app.http import body, idempotency
+from app.http import body, idempotency, personal_data
 from app.http.arrival import place
 from app.http.services import services
 from ingest import faultpoints
@@ -18,6 +18,7 @@ from ingest.db.connection.pool import Connection, autocommit
 from ingest.db.jobs import acceptance, receiving
 from ingest.db.jobs.acceptance import NewJob
 from ingest.engine.kinds import KINDS
+from ingest.engine.sealing import Sealer
 from ingest.errors import DatabaseError, InvalidInput, TryAgain
 from ingest.intake.blocks import Block, blocks_of_lines, blocks_of_rows, decoded_bytes, json_bytes
 from ingest.intake.csv_header import judge, read_header, row_bytes
@@ -41,7 +42,9 @@ def at_once(blocks: Sequence[Block]) -> Store:
         if job.options.atomic:
             check_atomic(sum(block.items for block in blocks), sum(decoded_bytes(block.payload) for block in blocks))
         known = _fingerprinted(job)
-        return retry_until_known(services().pool, lambda conn: acceptance.accept(conn, known, blocks))
+        sealer = personal_data.sealer(job.tenant_id, job.template_id)
+        sealed = list(map(sealer.block, blocks)) if sealer.seals else blocks
+        return retry_until_known(services().pool, lambda conn: acceptance.accept(conn, known, sealed))
 
     return store
 
@@ -121,11 +124,12 @@ def _opened(job: NewJob) -> _Body:
 
 def _received(job: NewJob, blocks: Iterable[Block]) -> bool:
     pool = services().pool
+    sealer = personal_data.sealer(job.tenant_id, job.template_id)
     if not retry_until_known(pool, lambda conn: receiving.begin(conn, job)):
         return False
     faultpoints.passing("receive.begun")
     try:
-        count = _append_all(job, blocks)
+        count = _append_all(job, blocks, sealer)
         _accept(_fingerprinted(job), count)
     except BaseException:
         # The sweeper removes the job if the database is away too, or this process dies.
@@ -140,7 +144,7 @@ def _accept(job: NewJob, blocks: int) -> None:
         raise TryAgain(None, reason=_REMOVED)
 
 
-def _append_all(job: NewJob, blocks: Iterable[Block]) -> int:
+def _append_all(job: NewJob, blocks: Iterable[Block], sealer: Sealer) -> int:
     """Append the blocks of the body while it arrives. Return their number."""
     most = services().settings.max_job_items
     items = no = size = 0
@@ -151,7 +155,7 @@ def _append_all(job: NewJob, blocks: Iterable[Block]) -> int:
         if job.options.atomic:
             size += json_bytes(block.payload, block.items, job.options.csv)
             check_atomic(items, size)
-        _append(job.id, no, block)
+        _append(job.id, no, sealer.block(block))
         faultpoints.passing("receive.appended")
     if not items:
         if job.options.csv is not None:

@@ -35,6 +35,10 @@ _COMMANDS = {
         "cli.commands.doctor:doctor",
         "Look at what Sluice stands on: settings, database, broker, processes, clocks, disk, waiting jobs.",
     ),
+    "entities": Lazy(
+        "cli.commands.entities:entities",
+        "Export or erase all that is stored of one entity: a person's request.",
+    ),
     "jobs": Lazy(
         "cli.commands.jobs:jobs",
         "List and show jobs and their errors; cancel, pause and resume them; "

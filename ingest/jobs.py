@@ -126,6 +126,7 @@ class ItemError:
         item: its text as it was sent, be it JSON or not; None where that is not asked for, or was too large to be kept.
         patched: a retry has patched the item, so that its text is JSON, though its job may have come as CSV; None where
             that is not known, as of errors of before this was kept.
+        sealed: the text is encrypted (`ingest.engine.sealing`).
     """
 
     index: int
@@ -137,6 +138,7 @@ class ItemError:
     field: str | None = None
     item: bytes | None = None
     patched: bool | None = None
+    sealed: bool = False
 
     @property
     def retryable(self) -> bool:

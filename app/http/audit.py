@@ -10,7 +10,14 @@ from ingest.db.tenants import audit
 from ingest.db.tenants.audit import Action, Actor
 
 
-def record(conn: Connection, action: Action, object_id: object, details: Mapping[str, Any] | None = None) -> None:
+def record(
+    conn: Connection,
+    action: Action,
+    object_id: object,
+    details: Mapping[str, Any] | None = None,
+    *,
+    of_read: bool = False,
+) -> None:
     """Write an entry about a change that this request makes.
 
     Args:
@@ -18,6 +25,7 @@ def record(conn: Connection, action: Action, object_id: object, details: Mapping
         action: what it is.
         object_id: what it is done to, as clients call it.
         details: further facts, as JSON: no secret, and no personal data.
+        of_read: the request reads, and changes nothing.
     """
     actor = Actor("key", str(caller().key_id), caller().key_label, request_id())
-    audit.record(conn, actor, action, object_id, tenant_id=caller().tenant_id, details=details)
+    audit.record(conn, actor, action, object_id, tenant_id=caller().tenant_id, details=details, of_read=of_read)

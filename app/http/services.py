@@ -96,6 +96,7 @@ class Services:
             self.notifier,
             progress=self.progress,
             template_cache=self.template_cache,
+            keys=self.master_keys,
             wakes_requests=False,
             connections=self.settings.web_threads,
             tries=_TRIES_IN_REQUEST,

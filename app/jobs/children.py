@@ -28,8 +28,16 @@ from ingest.engine.children import child_of, commit
 from ingest.engine.csv_types import row_types_of_job
 from ingest.engine.kinds import KINDS
 from ingest.engine.retries import retry
+from ingest.engine.sealing import sealer_of
 from ingest.engine.selection import FAILED, MOST_INDEXES, RETRYABLE, UNPROCESSED, Wish
-from ingest.errors import InvalidInput, LimitReached, TemplateNotConfigured, WrongState
+from ingest.errors import (
+    InvalidInput,
+    LimitReached,
+    MasterKeyMissing,
+    SecretUnreadable,
+    TemplateNotConfigured,
+    WrongState,
+)
 from ingest.ids import uuid7
 from ingest.items.schema import DEEPEST
 from ingest.jobs import Effect, Job
@@ -66,7 +74,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         operation=f"retry{noun}",
         body="RetryForm",
         answers={202: "Job"},
-        faults=(WrongState, LimitReached, TemplateNotConfigured),
+        faults=(WrongState, LimitReached, TemplateNotConfigured, MasterKeyMissing, SecretUnreadable),
         repeat=again,
     )
     def retry_job(job_id: str) -> Response:
@@ -74,9 +82,10 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
 
         def make(conn: Connection, parent: Job, child: NewJob) -> UUID:
             cache, most_bytes = services().template_cache, services().settings.max_item_bytes
-            return retry(
-                conn, parent, child, wish, row_types_of_job(conn, parent, child.template_id, cache, most_bytes)
-            )
+            types = row_types_of_job(conn, parent, child.template_id, cache, most_bytes)
+            template = None if child.template_id is None else cache.get(conn, child.template_id)
+            sealer = sealer_of(services().master_keys, child.tenant_id, template)
+            return retry(conn, parent, child, wish, types, sealer=sealer)
 
         unprocessed = wish.select == UNPROCESSED
         return answered(_made(job_id, make, picked=Effect.UNPROCESSED if unprocessed else Effect.FAILED))

@@ -18,7 +18,7 @@ from ingest import ids
 from ingest.db.connection.pool import autocommit, transaction
 from ingest.engine import error_files
 from ingest.engine.error_files import Lend
-from ingest.errors import Busy, WrongState
+from ingest.errors import Busy, SecretUnreadable, WrongState
 from ingest.jobs import Job
 
 
@@ -35,19 +35,21 @@ def mount(bp: Blueprint, _respond: Respond, noun: str) -> None:
         "A job's bad items as lines, each with what is wrong with it, to be corrected and sent again",
         operation=f"download{noun}Errors",
         answers={200: "ErrorLines"},
+        faults=(SecretUnreadable,),
         media=LINES[0],
     )
     def errors_ndjson(job_id: str) -> Response:
         job = _job(job_id)
         cache, most_bytes = services().template_cache, services().settings.max_item_bytes
-        return _streamed(job, error_files.lines(_lend(), job, cache, most_bytes), LINES[0], "ndjson")
+        lines = error_files.lines(_lend(), job, cache, most_bytes, personal_data.opener(job.tenant_id))
+        return _streamed(job, lines, LINES[0], "ndjson")
 
     @bp.get("/batch/jobs/<text:job_id>/errors.csv")
     @describe(
         "A CSV job's bad rows, each with what is wrong with it, to be corrected and sent again",
         operation=f"download{noun}ErrorsAsCsv",
         answers={200: "ErrorRows"},
-        faults=(WrongState,),
+        faults=(WrongState, SecretUnreadable),
         media=CSV,
     )
     def errors_csv(job_id: str) -> Response:
@@ -55,7 +57,8 @@ def mount(bp: Blueprint, _respond: Respond, noun: str) -> None:
         if job.options.csv is None:
             raise WrongState("This job did not come as CSV; read its errors.ndjson")
         cache, most_bytes = services().template_cache, services().settings.max_item_bytes
-        return _streamed(job, error_files.rows(_lend(), job, cache, most_bytes), f"{CSV}; charset=utf-8", "csv")
+        rows = error_files.rows(_lend(), job, cache, most_bytes, personal_data.opener(job.tenant_id))
+        return _streamed(job, rows, f"{CSV}; charset=utf-8", "csv")
 
 
 def _job(job_id: str) -> Job:

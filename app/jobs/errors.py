@@ -17,7 +17,7 @@ from app.jobs.own import own_job
 from app.jobs.shape import error_list
 from ingest.db.connection.pool import transaction
 from ingest.db.jobs import errors as stored_errors
-from ingest.errors import InvalidParameter
+from ingest.errors import InvalidParameter, SecretUnreadable
 from ingest.intake.error_files import is_patched, shown
 from ingest.jobs import ITEM_ERROR_CODES, ItemError, Job
 
@@ -50,6 +50,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         "What was wrong with a job's bad items, in the order of their indexes, or how many of them are alike",
         operation=f"list{noun}Errors",
         answers={200: "ItemErrorsOrGroups"},
+        faults=(SecretUnreadable,),
         query=(_CODE, _FROM, _ITEMS, _GROUP, LIMIT, pagination.CURSOR),
     )
     def errors(job_id: str) -> Response:
@@ -71,8 +72,9 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         return respond(shape, 200, more)
 
 
-def _with_items(job: Job, errors: Sequence[ItemError]) -> list[dict[str, Any]]:
+def _with_items(job: Job, stored: Sequence[ItemError]) -> list[dict[str, Any]]:
     is_csv = job.options.csv is not None
+    errors = list(map(personal_data.opener(job.tenant_id).opened, stored))
     return [
         {**shape, "item": shown(error.item, as_text=is_csv and not is_patched(error.item, patched=error.patched))}
         for shape, error in zip(error_list(errors), errors, strict=True)

@@ -1,9 +1,11 @@
 """`GET /batch/jobs/{id}/items/{index}`: what became of one item of a job, as far as that is kept."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response
 
+from app.http import personal_data
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import Respond
@@ -14,7 +16,7 @@ from app.jobs.shape import error_list, warning_list
 from ingest.db.connection.pool import Connection, transaction
 from ingest.db.jobs import blocks, errors, items
 from ingest.db.jobs.items import StoredItem
-from ingest.errors import NotFound
+from ingest.errors import NotFound, SecretUnreadable
 from ingest.intake.blocks import has_item
 from ingest.jobs import MOST_TRIAL_ERRORS_KEPT, TRIAL, Effect, Job
 
@@ -37,6 +39,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         "What became of one item of a job; what is not known is null",
         operation=f"get{noun}Item",
         answers={200: "JobItem"},
+        faults=(SecretUnreadable,),
     )
     def item(job_id: str, index: str) -> Response:
         with transaction(services().pool) as conn:
@@ -57,7 +60,7 @@ def _shape(conn: Connection, job: Job, index: int, text: str) -> dict[str, Any]:
     found = blocks.warnings_of(conn, job.id, limit=_MOST_WARNINGS, after=(index, -1)) if job.warnings else []
     warnings = [warning for _, warning in found if warning.index == index]
     stored = items.find(conn, job.id, index, with_block=job.options.picked is not None)
-    if job.options.picked and not error and not _is_there(stored, index):
+    if job.options.picked and not error and not _is_there(job, stored, index):
         raise NotFound(f"The job has no item {text!r}")
     lines = [error.line] if error else [warning.line for warning in warnings] or [stored.line if stored else None]
     return {
@@ -70,11 +73,12 @@ def _shape(conn: Connection, job: Job, index: int, text: str) -> dict[str, Any]:
     }
 
 
-def _is_there(stored: StoredItem | None, index: int) -> bool:
+def _is_there(job: Job, stored: StoredItem | None, index: int) -> bool:
     """True if an item without an error is one of a job whose items were picked from another, which keeps results."""
     if stored is None or stored.block is None:
         return stored is not None and stored.effect is not None
-    return has_item(stored.block, index)
+    payload = personal_data.opener(job.tenant_id).payload(stored.block.payload)
+    return has_item(replace(stored.block, payload=payload), index)
 
 
 def _effect(job: Job, stored: StoredItem | None, index: int) -> Effect | None:

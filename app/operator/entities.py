@@ -4,7 +4,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response
 
-from app.http import body, idempotency, personal_data, prefer, query, rate_limit
+from app.http import audit, body, idempotency, personal_data, prefer, query, rate_limit
 from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import document, timestamp
@@ -16,7 +16,9 @@ from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import Connection, transaction
 from ingest.db.data import entities
 from ingest.db.data.entities import EntityRow
+from ingest.db.tenants.audit import Action
 from ingest.db.tenants.idempotency import Answer
+from ingest.engine import people
 from ingest.engine.kinds import KINDS
 from ingest.engine.single_write import Written
 from ingest.errors import (
@@ -104,7 +106,9 @@ def get(external_id: str) -> Response:
     with transaction(services().pool) as conn:
         stored = _read(conn, external_id)
         personal = personal_data.fields_of(conn, stored.type)
-    properties = (personal_data.with_all if with_pii else personal_data.without)(stored, personal)
+        properties = (personal_data.with_all if with_pii else personal_data.without)(stored, personal)
+        if with_pii and (shown := personal_data.held(stored, personal)):
+            audit.record(conn, Action.PERSON_READ, external_id, {"fields": shown}, of_read=True)
     data = {
         "id": ids.spell(ids.ENTITY, stored.public_id),
         "entityType": stored.type,
@@ -136,8 +140,11 @@ def delete(external_id: str) -> Response:
     """Delete softly; a later POST revives it."""
     with confirmed_transaction(services().pool) as conn:
         idempotency.lock(conn)
-        if not entities.delete(conn, caller().tenant_id, external_id):
+        erased = people.erase(conn, caller().tenant_id, external_id)
+        if erased.entity_type is None:
             raise NotFound(f'Entity "{external_id}" does not exist')
+        if personal_data.fields_of(conn, erased.entity_type):
+            audit.record(conn, Action.PERSON_ERASED, external_id, erased.details)
         idempotency.remember(conn)
     return _deleted(external_id)
 

@@ -145,7 +145,7 @@ def _options(members: dict[str, Any], content_type: str) -> BatchOptions:
     lines=True,
     csv=True,
     answers={200: "UploadedPart"},
-    faults=(NotFound, Gone, WrongState, DigestMismatch),
+    faults=(NotFound, Gone, WrongState, DigestMismatch, MasterKeyMissing),
     headers={
         "Content-Encoding": "the one that the upload says",
         "Content-Digest": "sha-256=:…: or sha-512=:…:, of the part as it is sent: as in RFC 9530",

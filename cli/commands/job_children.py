@@ -9,6 +9,7 @@ import click
 from cli.job import job_of
 from cli.options import data_dir_option, database, json_option, print_json, settings_here
 from ingest import json_text
+from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.tenants import tenants
@@ -17,6 +18,7 @@ from ingest.engine.children import child_of, commit
 from ingest.engine.csv_types import row_types_of_job
 from ingest.engine.kinds import KINDS
 from ingest.engine.retries import retry
+from ingest.engine.sealing import sealer_of
 from ingest.engine.selection import FAILED, MOST_INDEXES, MOST_ITEMS, RETRYABLE, UNPROCESSED, Wish
 from ingest.errors import TemplateNotConfigured, ValidationFailed, WrongState
 from ingest.ids import JOB, spell, uuid7
@@ -57,8 +59,11 @@ def retry_job(job: str, select: str, patch: Path | None, data_dir: Path, *, as_j
     with database(data_dir) as conn:
         parent = _batch(conn, job)
         child = _child(conn, parent, Effect.UNPROCESSED if select == UNPROCESSED else Effect.FAILED)
-        types = row_types_of_job(conn, parent, child.template_id, TemplateCache(), settings.max_item_bytes)
-        child_id = retry(conn, parent, child, wish, types)
+        cache = TemplateCache()
+        types = row_types_of_job(conn, parent, child.template_id, cache, settings.max_item_bytes)
+        template = None if child.template_id is None else cache.get(conn, child.template_id)
+        sealer = sealer_of(MasterKeys.parse(settings.master_keys), child.tenant_id, template)
+        child_id = retry(conn, parent, child, wish, types, sealer=sealer)
     _print(child_id, as_json=as_json)
 
 

@@ -9,10 +9,12 @@ import click
 
 from cli.job import job_of
 from cli.options import data_dir_option, database, print_table, settings_here
+from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import errors as stored_errors
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine import error_files
+from ingest.engine.sealing import sealer_of
 from ingest.errors import ValidationFailed
 from ingest.ids import JOB, spell
 from ingest.jobs import Job
@@ -47,7 +49,9 @@ def errors(job: str, form: str, data_dir: Path) -> None:
         if form == "csv" and found.options.csv is None:
             raise ValidationFailed(f"{spell(JOB, found.id)} did not come as CSV; use --format ndjson")
         write = error_files.lines if form == "ndjson" else error_files.rows
-        for part in write(partial(_lend, conn), found, TemplateCache(), settings_here(data_dir).max_item_bytes):
+        settings = settings_here(data_dir)
+        sealer = sealer_of(MasterKeys.parse(settings.master_keys), found.tenant_id, None)
+        for part in write(partial(_lend, conn), found, TemplateCache(), settings.max_item_bytes, sealer):
             click.echo(part, nl=False)
 
 

@@ -94,6 +94,7 @@ def _examined(conn: Connection, settings: Settings) -> Iterator[Line]:
             facts.personal_data,
             lambda found: personal_data(found, MasterKeys.parse(settings.master_keys)),
         ),
+        ("items", facts.sealed_jobs, lambda found: items(found, MasterKeys.parse(settings.master_keys))),
         ("waiting", facts.waiting, waiting),
         ("jobs", facts.jobs_by_state, jobs),
     )
@@ -314,6 +315,22 @@ def personal_data(found: facts.PersonalData, keys: MasterKeys) -> Line:
     if not found.tenants:
         return ok("personal data", "no tenant's template calls any field so")
     return ok("personal data", f"{found.tenants:,} tenants send some, and the master keys decrypt a sample")
+
+
+def items(stored: list[facts.SealedJob], keys: MasterKeys) -> Line:
+    """Check that the master keys can decrypt the items of jobs that wait or run."""
+    lost = [job for job in stored if job.kid not in keys.keys]
+    if lost:
+        named = ", ".join(spell(JOB, job.job_id) for job in lost[:_SHOWN_SECRETS])
+        more = ", …" if len(lost) > _SHOWN_SECRETS else ""
+        kids = ", ".join(sorted({job.kid for job in lost}))
+        advice = (
+            f"Put the former key back into SLUICE_MASTER_KEYS ({kids}), for `worker`, `sweep` and `web` alike. These "
+            "jobs wait for it, with those of their tenants behind them, and go on by themselves"
+        )
+        found = f"no master key decrypts the items of {len(lost):,} jobs that wait: {named}{more}"
+        return fail("items", found, advice)
+    return ok("items", f"the master keys decrypt those of all {len(stored):,} jobs whose items are encrypted")
 
 
 def waiting(oldest: facts.Waiting | None) -> Line:

@@ -279,6 +279,33 @@ def personal_data(conn: Connection) -> PersonalData:
     return PersonalData(len(called), dict(values))
 
 
+@dataclass(frozen=True, slots=True)
+class SealedJob:
+    """A job that has not ended, and the id of the master key under which its next block is encrypted."""
+
+    job_id: UUID
+    kid: str
+
+
+# An encrypted value begins with a byte that marks it, the length of its key's id, and that id (`ingest.crypto`).
+_SEALED_JOBS = """
+SELECT j.id AS job_id, convert_from(substring(b.head FROM 3 FOR get_byte(b.head, 1)), 'UTF8') AS kid
+FROM (
+    SELECT id FROM jobs WHERE status IN ('pending', 'processing') AND on_hold_since IS NULL
+    ORDER BY tenant_id, status, kind, seq LIMIT 1000) j
+CROSS JOIN LATERAL (
+    SELECT substring(payload FROM 1 FOR 22) AS head FROM job_blocks
+    WHERE job_id = j.id AND open ORDER BY no LIMIT 1) b
+WHERE get_byte(b.head || '\\x00', 0) = 245
+"""
+
+
+def sealed_jobs(conn: Connection) -> list[SealedJob]:
+    """Return those of 1,000 jobs that wait or run whose items are encrypted."""
+    with conn.cursor(row_factory=class_row(SealedJob)) as cursor:
+        return cursor.execute(_SEALED_JOBS).fetchall()
+
+
 def jobs_by_state(conn: Connection) -> dict[str, int]:
     """Return how many jobs are in each state that any is in."""
     return dict(conn.execute("SELECT status, count(*) FROM jobs GROUP BY status"))  # type: ignore[arg-type] # (text, bigint)

@@ -26,7 +26,7 @@ class Aborted(Exception):
     """An atomic job has bad items: nothing of it may stand, so its transaction must be rolled back.
 
     Args:
-        errors: one for each bad item, in the order of their indexes.
+        errors: one for each bad item, in the order of their indexes, as they are stored.
     """
 
     def __init__(self, errors: Sequence[ItemError]) -> None:
@@ -130,7 +130,7 @@ def record(conn: Connection, claimed: Claim, errors: Sequence[ItemError]) -> Don
     if not _lock(conn, claimed):
         return None
     for some in _parts(errors):
-        blocks.record_errors(conn, [(job.id, error) for error in some])
+        blocks.record_errors(conn, [(job.id, error) for error in some], sealed_for=job.tenant_id)
     message = f"{len(errors)} of {job.total} items are bad, so none was written (?atomic=true)"
     if not completion.abort(conn, job.id, failed=len(errors), message=message):
         raise JobEnded

@@ -20,6 +20,7 @@ def make_executor(
     *,
     progress: Progress | None = None,
     template_cache: TemplateCache | None = None,
+    keys: MasterKeys | None = None,
     wakes_requests: bool = True,
     connections: int = 1,
     tries: int = TRIES,
@@ -32,6 +33,7 @@ def make_executor(
         notifier: of this process.
         progress: of this process; None: one of its own.
         template_cache: of this process; None: one of its own.
+        keys: the master keys of this process; None: they are read from the settings.
         wakes_requests: False in a request that runs its own job, for which no other request waits.
         connections: as many jobs may run at once.
         tries: as of JobRunner.
@@ -46,5 +48,5 @@ def make_executor(
         tries=tries,
         watchdog=watchdog,
         max_item_bytes=settings.max_item_bytes,
-        keys=MasterKeys.parse(settings.master_keys),
+        keys=keys or MasterKeys.parse(settings.master_keys),
     )

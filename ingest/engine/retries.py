@@ -1,10 +1,12 @@
 """Make a child of failed or unprocessed items of a job, by one transaction (docs/contracts/jobs.md section 5)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from ingest import faultpoints
+from ingest.crypto import is_sealed
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import children, families, gone, receiving, retries
 from ingest.db.jobs.acceptance import NewJob
@@ -12,6 +14,7 @@ from ingest.db.jobs.families import Member
 from ingest.db.jobs.retries import Taken
 from ingest.engine import selection
 from ingest.engine.patches import patched
+from ingest.engine.sealing import Sealer
 from ingest.engine.selection import RETRYABLE, RETRYABLE_CODE, UNPROCESSED, BlockPlace, Place, Retried, Wish
 from ingest.errors import Gone, InvalidInput, LimitReached, WrongState
 from ingest.ids import JOB, spell
@@ -30,7 +33,7 @@ _BLOCKS_AT_ONCE = 20
 _ANY = 2**31  # bytes: an item that is over its limit has failed
 
 
-def retry(conn: Connection, parent: Job, child: NewJob, wish: Wish, types: RowTypes | None) -> UUID:
+def retry(conn: Connection, parent: Job, child: NewJob, wish: Wish, types: RowTypes | None, *, sealer: Sealer) -> UUID:
     """Make a child of a job's items, or find the one that has them.
 
     Args:
@@ -39,6 +42,7 @@ def retry(conn: Connection, parent: Job, child: NewJob, wish: Wish, types: RowTy
         child: as of `ingest.engine.children.child_of`.
         wish: which items.
         types: of cells of rows of CSV, under the template of today.
+        sealer: of the tenant's items, under that template.
 
     Returns:
         The id of the child; or of an earlier one that has not ended, where that has all of these items.
@@ -49,6 +53,8 @@ def retry(conn: Connection, parent: Job, child: NewJob, wish: Wish, types: RowTy
         InvalidInput: an index did not fail, or is not among those that are sent again, or its item cannot be patched or
             is not kept.
         LimitReached: the family has as many jobs as it may have.
+        SecretUnreadable: the items cannot be decrypted.
+        MasterKeyMissing: they must be encrypted, and there is no key.
         Gone: retention has deleted the job meanwhile.
     """
     name = spell(JOB, parent.id)
@@ -61,25 +67,25 @@ def retry(conn: Connection, parent: Job, child: NewJob, wish: Wish, types: RowTy
         raise Gone(gone.MESSAGE.format(name))
     family = families.members(conn, root)
     retried = Retried(parent, family, families.line_of(family, parent.id))
-    places, blocks = _found(conn, retried, wish)
+    places, blocks = _found(conn, retried, wish, sealer)
     if not places and not blocks:
         return _under_way(retried, wish)
     if len(family) >= families.MOST_JOBS:
         raise LimitReached(f"{name} and its children are {families.MOST_JOBS} jobs, which is the most")
     receiving.begin(conn, child, durable=True)
     if blocks:
-        made, items = _send_unprocessed(conn, child, retried.line, blocks, types)
+        made, items = _send_unprocessed(conn, child, retried.line, blocks, types, sealer=sealer)
     else:
-        made, items = _send_failed(conn, child, places, wish.patch, types)
+        made, items = _send_failed(conn, child, places, wish.patch, types, sealer=sealer)
     children.finish(conn, child.id, parent.id, blocks=made, items=items)
     faultpoints.passing("child.made")
     return child.id
 
 
-def _found(conn: Connection, retried: Retried, wish: Wish) -> tuple[list[Place], list[BlockPlace]]:
+def _found(conn: Connection, retried: Retried, wish: Wish, sealer: Sealer) -> tuple[list[Place], list[BlockPlace]]:
     """Return the failed items that are wished, or the blocks of unprocessed ones."""
     if wish.select == UNPROCESSED:
-        return [], selection.unprocessed(conn, retried)
+        return [], selection.unprocessed(conn, retried, sealer)
     if isinstance(wish.select, str):
         places = selection.failed(conn, retried, RETRYABLE_CODE if wish.select == RETRYABLE else None)
     else:
@@ -109,19 +115,28 @@ def _under_way(retried: Retried, wish: Wish) -> UUID:
 
 
 def _send_failed(
-    conn: Connection, child: NewJob, places: Sequence[Place], patch: Mapping[int, Any], types: RowTypes | None
+    conn: Connection,
+    child: NewJob,
+    places: Sequence[Place],
+    patch: Mapping[int, Any],
+    types: RowTypes | None,
+    *,
+    sealer: Sealer,
 ) -> tuple[int, int]:
     """Give a child these failed items. Return the number of blocks and of items."""
     no = 0
     for no, page in enumerate(_pages(places), 1):
         taken = retries.take(conn, [(place.job_id, place.index) for place in page], child.id)
-        items = [patched(_picked(item), patch, child.options.csv, types) for item in taken]
-        children.append(conn, child.id, no - 1, pack_picked(items))
+        items = [patched(_picked(item, sealer), patch, child.options.csv, types) for item in taken]
+        # Personal data stay so, though the template of today may not call them that.
+        seals = sealer.seals or any(item.sealed for item in taken)
+        children.append(conn, child.id, no - 1, replace(sealer, seals=seals).block(pack_picked(items)))
     return no, len(places)
 
 
-def _picked(taken: Taken) -> Picked:
-    return Picked(taken.index, taken.line, taken.item, is_patched(taken.item, patched=taken.patched))
+def _picked(taken: Taken, sealer: Sealer) -> Picked:
+    text = sealer.text(taken.item, sealed=taken.sealed)
+    return Picked(taken.index, taken.line, text, is_patched(text, patched=taken.patched))
 
 
 def _pages(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
@@ -136,11 +151,17 @@ def _pages(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
 
 
 def _send_unprocessed(
-    conn: Connection, child: NewJob, line: Sequence[Member], places: Sequence[BlockPlace], types: RowTypes | None
+    conn: Connection,
+    child: NewJob,
+    line: Sequence[Member],
+    places: Sequence[BlockPlace],
+    types: RowTypes | None,
+    *,
+    sealer: Sealer,
 ) -> tuple[int, int]:
     """Give a child the items of these blocks. Return the number of blocks and of items."""
     if child.options.atomic:
-        return _send_aborted(conn, child, line, places, types)
+        return _send_aborted(conn, child, line, places, types, sealer=sealer)
     for start in range(0, len(places), _BLOCKS_AT_ONCE):
         wanted = [(place.job_id, place.no) for place in places[start : start + _BLOCKS_AT_ONCE]]
         retries.copy_blocks(conn, wanted, child.id, first_no=start)
@@ -148,14 +169,24 @@ def _send_unprocessed(
 
 
 def _send_aborted(
-    conn: Connection, child: NewJob, line: Sequence[Member], places: Sequence[BlockPlace], types: RowTypes | None
+    conn: Connection,
+    child: NewJob,
+    line: Sequence[Member],
+    places: Sequence[BlockPlace],
+    types: RowTypes | None,
+    *,
+    sealer: Sealer,
 ) -> tuple[int, int]:
     """Give a child the items of open blocks that did not fail: an atomic job that was aborted has both in them."""
     aborted = {member.id for member in line if member.effects[Effect.FAILED]}
     no = items = 0
     for place in places:
         taken = retries.take_block(conn, place.job_id, place.no, child.id)
-        block = _without_failed(conn, child, place.job_id, taken, types) if place.job_id in aborted else taken
+        block = (
+            _without_failed(conn, child, place.job_id, taken, types, sealer=sealer)
+            if place.job_id in aborted
+            else taken
+        )
         if block is not None:
             children.append(conn, child.id, no, block)
             no, items = no + 1, items + block.items
@@ -163,9 +194,9 @@ def _send_aborted(
 
 
 def _without_failed(
-    conn: Connection, child: NewJob, job_id: UUID, block: Block, types: RowTypes | None
+    conn: Connection, child: NewJob, job_id: UUID, block: Block, types: RowTypes | None, *, sealer: Sealer
 ) -> Block | None:
-    items = items_of(block.payload, block.first_line, child.options.csv, types)
+    items = items_of(sealer.payload(block.payload), block.first_line, child.options.csv, types)
     indexes = items.indexes or range(block.first_index, block.first_index + block.items)
     failed = retries.failed_within(conn, job_id, indexes[0], indexes[-1])
     kept = [
@@ -178,4 +209,5 @@ def _without_failed(
         for place, index in enumerate(indexes)
         if index not in failed
     ]
-    return pack_picked(kept) if kept else None
+    sealer = replace(sealer, seals=sealer.seals or is_sealed(block.payload))
+    return sealer.block(pack_picked(kept)) if kept else None

@@ -18,8 +18,10 @@ from ingest.db.connection.pool import Connection
 from ingest.db.data import resealing as of_entities
 from ingest.db.data.resealing import Called, Held, Resealed
 from ingest.db.data.retention import pages_of
+from ingest.db.jobs import resealing as of_items
 from ingest.db.webhooks import resealing as of_secrets
 from ingest.engine import webhooks
+from ingest.engine.sealing import CONTEXTS, PURPOSE
 from ingest.errors import SecretUnreadable, TryAgain
 from ingest.items import personal
 
@@ -183,6 +185,35 @@ def _secrets_of(name: str, table: str) -> Kind:
     return Kind(name, table, count_secrets, rotate_secrets)
 
 
+def _items_of(name: str, table: str) -> Kind:
+    """Return the kind of what is encrypted of items, in a table: payloads of blocks, or texts of items that failed."""
+    context = CONTEXTS[table]
+
+    def count_items(conn: Connection, _called: Called, first: int, pages: int) -> Mapping[str, int]:
+        return of_items.count(conn, table, first=first, pages=pages)
+
+    def rotate_items(conn: Connection, _called: Called, keys: MasterKeys, first: int, pages: int) -> Step:
+        kid = next(iter(keys.keys))
+        with conn.transaction():
+            places = of_items.find(conn, table, kid, first=first, pages=pages)
+        changed = unreadable = 0
+        most = of_items.A_TRANSACTION[table]
+        for start in range(0, len(places), most):
+            with conn.transaction():
+                for item in of_items.lock(conn, table, places[start : start + most]):
+                    cipher = keys.cipher(item.tenant_id, PURPOSE)
+                    try:
+                        new = cipher.seal(cipher.open(item.sealed, context), context)
+                    except SecretUnreadable:
+                        unreadable += 1
+                    else:
+                        of_items.write(conn, table, item, new)
+                        changed += 1
+        return Step(changed, unreadable)
+
+    return Kind(name, table, count_items, rotate_items)
+
+
 KINDS = (
     Kind(
         "personal data of entities",
@@ -192,4 +223,6 @@ KINDS = (
     ),
     _secrets_of("secrets of webhooks", "webhooks"),
     _secrets_of("secrets of callbacks of open jobs", "jobs"),
+    _items_of("payloads of batches", of_items.BLOCKS),
+    _items_of("items that failed", of_items.ERRORS),
 )

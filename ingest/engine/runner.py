@@ -25,9 +25,10 @@ from ingest.engine.atomic import Aborted
 from ingest.engine.csv_types import row_types
 from ingest.engine.groups import GATHERING_SECONDS, first_part, next_may_gather
 from ingest.engine.kinds import KINDS, schema_of
+from ingest.engine.sealing import Sealer
 from ingest.engine.transaction import Done, JobEnded, JobGroup, run_in_transaction
 from ingest.engine.turns import Turn
-from ingest.errors import JobUnrunnable, TryAgain, Unavailable, WriteRefused
+from ingest.errors import JobUnrunnable, MasterKeyMissing, SecretUnreadable, TryAgain, Unavailable, WriteRefused
 from ingest.ids import JOB, spell
 from ingest.intake.blocks import items_of
 from ingest.items.schema import ItemSchema
@@ -63,6 +64,7 @@ class Delivery(Enum):
         YIELDED: the job was put down, and any worker may go on with it.
         NOTHING: there was no job to claim.
         TROUBLE: the database was lost, or made it wait, too often. The sweeper notifies again.
+        UNREADABLE: this process has not the master key of its items. The sweeper notifies again, until one has.
     """
 
     DONE = auto()
@@ -70,6 +72,7 @@ class Delivery(Enum):
     YIELDED = auto()
     NOTHING = auto()
     TROUBLE = auto()
+    UNREADABLE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,11 @@ class JobRunner:
         except JobUnrunnable as error:
             control.fail(conn, job.id, error.code, error.message)
             done = Done({}, yielded=False)
+        except (SecretUnreadable, MasterKeyMissing) as error:
+            # The job waits for the key, in its place and for as long as that takes: no delivery counts against it.
+            log.error("items_unreadable", error=error.message)  # noqa: TRY400 # the traceback says nothing more
+            blocks.take_back_delivery(conn, job.id, claimed.block.no)
+            return Delivery.UNREADABLE
         if done is None:
             return Delivery.HELD
         if done.states.get(job.id) is JobState.PROCESSING:
@@ -176,7 +184,9 @@ class JobRunner:
 
     def _run_group(self, group: JobGroup, until: float, *, fair: bool) -> Delivery:
         """Run several jobs, as many in one transaction as its bytes allow; from the first failure on, one by one."""
-        left = group
+        left = self._readable(group)
+        if left is None:
+            return self._run_one_by_one(group, until, fair=fair)
         while left:
             part = first_part(left)
             if not self._run_part(part):
@@ -185,6 +195,16 @@ class JobRunner:
         if next_may_gather(group):
             time.sleep(GATHERING_SECONDS)
         return Delivery.DONE
+
+    def _readable(self, group: JobGroup) -> JobGroup | None:
+        """Return several jobs with their payloads decrypted; None if one of them cannot be."""
+        sealer = Sealer(self.keys, group[0].job.tenant_id, seals=False)
+        try:
+            return [
+                Claim(claim.job, replace(claim.block, payload=sealer.payload(claim.block.payload))) for claim in group
+            ]
+        except SecretUnreadable:
+            return None
 
     def _run_part(self, group: JobGroup) -> bool:
         """Run several jobs in one transaction. False if that fails for any of them."""
@@ -240,7 +260,7 @@ class JobRunner:
         if job.options.atomic:
             done = self._transact_whole(conn, group[0], schema)
         else:
-            poison = _poison(schema, job, block)
+            poison = _poison(schema, job, block, self.keys)
             fair = fair and self.turn.is_over
             run = partial(run_in_transaction, conn, group, schema, poison, keys=self.keys, until=until, fair=fair)
             done = self._attempt(conn, run, blocks.lease_seconds(block.deliveries))
@@ -251,7 +271,7 @@ class JobRunner:
     def _transact_whole(self, conn: Connection, claimed: Claim, schema: ItemSchema) -> Done | None:
         """Run an atomic job, all of its blocks; or record what was wrong with it, once that is rolled back."""
         lease = blocks.lease_seconds(claimed.block.deliveries, blocks.count_open(conn, claimed.job.id))
-        poison = _poison_of_all(conn, schema, claimed)
+        poison = _poison_of_all(conn, schema, claimed, self.keys)
         try:
             return self._attempt(conn, partial(atomic.run_whole, conn, claimed, schema, poison, keys=self.keys), lease)
         except Aborted as aborted:
@@ -305,20 +325,21 @@ def _read_again(conn: Connection, claimed: Claim) -> OpenBlock | None:
     return blocks.next_to_run(conn, job.id) if job.in_order else blocks.still_open(conn, job.id, block.no)
 
 
-def _poison_of_all(conn: Connection, schema: ItemSchema, claimed: Claim) -> set[int]:
+def _poison_of_all(conn: Connection, schema: ItemSchema, claimed: Claim, keys: MasterKeys) -> set[int]:
     """Return the poisonous items of all blocks of an atomic job, whose deliveries are counted on the first one."""
     poison: set[int] = set()
     block: OpenBlock | None = claimed.block
     while block is not None and claimed.block.deliveries >= _SUSPICIOUS_DELIVERIES:
-        poison |= _poison(schema, claimed.job, replace(block, deliveries=claimed.block.deliveries))
+        poison |= _poison(schema, claimed.job, replace(block, deliveries=claimed.block.deliveries), keys)
         block = blocks.next_open(conn, claimed.job.id, after=block.no)
     return poison
 
 
-def _poison(schema: ItemSchema, job: Job, block: OpenBlock) -> set[int]:
+def _poison(schema: ItemSchema, job: Job, block: OpenBlock, keys: MasterKeys) -> set[int]:
     if block.deliveries < _SUSPICIOUS_DELIVERIES:
         return set()
     log.warning("block_in_quarantine", block=block.no, deliveries=block.deliveries)
-    items = items_of(block.payload, block.first_line, job.options.csv, row_types(schema, job.options.csv))
+    payload = Sealer(keys, job.tenant_id, seals=False).payload(block.payload)
+    items = items_of(payload, block.first_line, job.options.csv, row_types(schema, job.options.csv))
     indexes = items.indexes or range(block.first_index, block.first_index + len(items.texts))
     return quarantine.poisonous(schema.check, list(zip(indexes, items.texts, strict=True)))

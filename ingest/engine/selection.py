@@ -11,6 +11,7 @@ from ingest.db.connection.pool import Connection
 from ingest.db.jobs import retries
 from ingest.db.jobs.families import Member
 from ingest.db.jobs.retries import LastPlace
+from ingest.engine.sealing import Sealer
 from ingest.errors import InvalidInput, WrongState
 from ingest.ids import JOB, spell
 from ingest.intake.blocks import last_index
@@ -138,8 +139,8 @@ def failed(conn: Connection, retried: Retried, code: str | None) -> list[Place]:
     found = list(_bounded(places, retried.job, most_items=MOST_ITEMS))
     if unkept and not found and not retried.takers & retried.under_way:
         raise WrongState(
-            f"{retried.name} has {unkept} such items whose text was too large to be kept, and no others; send them in "
-            "a new batch"
+            f"{retried.name} has {unkept} such items whose text is not kept, and no others: it was too large, or was "
+            "erased with its entity; send them in a new batch"
         )
     return found
 
@@ -182,8 +183,8 @@ def named(conn: Connection, retried: Retried, indexes: Sequence[int]) -> list[Pl
             raise WrongState(_sent_already(retried, place))
         elif place.bytes is None:
             raise InvalidInput(
-                f"select: The text of the item {place.index} was too large to be kept; leave the index out, and send "
-                "the item in a new batch"
+                f"select: The text of the item {place.index} is not kept: it was too large, or was erased with its "
+                "entity; leave the index out, and send the item in a new batch"
             )
         else:
             free.append(Place(place.index, place.job_id, place.bytes))
@@ -213,15 +214,17 @@ def held(retried: Retried, takers: Collection[UUID]) -> str:
     )
 
 
-def unprocessed(conn: Connection, retried: Retried) -> list[BlockPlace]:
+def unprocessed(conn: Connection, retried: Retried, sealer: Sealer) -> list[BlockPlace]:
     """Return the open blocks that a retry takes, in the order of their items; where there are none, find all takers.
 
     Args:
         conn: the transaction that holds the family.
         retried: the job.
+        sealer: of its tenant's items.
 
     Raises:
         WrongState: a block is not kept any more.
+        SecretUnreadable: a block cannot be decrypted.
     """
     jobs = [member.id for member in retried.line if member.has_ended and member.effects[Effect.UNPROCESSED]]
 
@@ -239,11 +242,11 @@ def unprocessed(conn: Connection, retried: Retried) -> list[BlockPlace]:
 
     places: Iterator[BlockPlace] = merge(*map(of_job, jobs), key=attrgetter("first_index"))
     if len(jobs) > 1:
-        places = _apart(conn, places)
+        places = _apart(conn, places, sealer)
     return list(_bounded(places, retried.job))
 
 
-def _apart(conn: Connection, places: Iterable[BlockPlace]) -> Iterator[BlockPlace]:
+def _apart(conn: Connection, places: Iterable[BlockPlace], sealer: Sealer) -> Iterator[BlockPlace]:
     """Yield blocks that follow one another; leave those to a later retry whose items would be among another's.
 
     A child's blocks follow one another, because its items are run and looked up in their order.
@@ -251,5 +254,6 @@ def _apart(conn: Connection, places: Iterable[BlockPlace]) -> Iterator[BlockPlac
     last = -1
     for place in places:
         if place.first_index > last:
-            last = last_index(retries.payload_of(conn, place.job_id, place.no), place.first_index, place.items)
+            payload = sealer.payload(retries.payload_of(conn, place.job_id, place.no))
+            last = last_index(payload, place.first_index, place.items)
             yield place

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from ingest import faultpoints
-from ingest.crypto import NO_KEYS, MasterKeys
+from ingest.crypto import NO_KEYS, MasterKeys, is_sealed
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import blocks, completion
 from ingest.db.jobs.blocks import OpenBlock
@@ -29,6 +29,7 @@ from ingest.engine.csv_types import row_types
 from ingest.engine.kinds import KINDS, keeps_results
 from ingest.engine.late import past_retention
 from ingest.engine.outcomes import Outcomes
+from ingest.engine.sealing import Sealer, has_personal_data
 from ingest.engine.writers import Target
 from ingest.engine.writing import write
 from ingest.intake.blocks import items_of, kept_text
@@ -92,6 +93,7 @@ def run_in_transaction(
         JobEnded: one of them was ended meanwhile, so the transaction must be rolled back.
         JobUnrunnable: the payload of one cannot be read; likewise.
         MasterKeyMissing: an item has personal data, and there is no key to encrypt them with; likewise.
+        SecretUnreadable: the payload of one cannot be decrypted; likewise.
         WriteRefused: the database cannot store one of the items, and nothing was to be halved; likewise.
     """
     job, block = group[0].job, group[0].block
@@ -103,7 +105,8 @@ def run_in_transaction(
     blocks.extend_lease(conn, block.deliveries)
     with undone_if_dry(conn, job):
         shares = check_and_write(conn, group, schema, poison, keys=keys, halving=halving)
-    blocks.record_errors(conn, [(share.outcome.job_id, error) for share in shares for error in share.errors])
+    errors = [(share.outcome.job_id, error) for share in shares for error in share.errors]
+    blocks.record_errors(conn, errors, sealed_for=job.tenant_id)
     yields = _yields(group, until, fair=fair)
     advanced = completion.close_blocks(
         conn,
@@ -139,10 +142,13 @@ def check_and_write(
         halving: likewise.
 
     Returns:
-        The results of each job's items.
+        The results of each job's items; errors are as they are stored.
     """
     job = group[0].job
-    checked = _check(schema, group, poison)
+    # A child may have copies of blocks that were accepted under another template.
+    seals = has_personal_data(schema.judging) or any(is_sealed(claim.block.payload) for claim in group)
+    sealer = Sealer(keys, job.tenant_id, seals)
+    checked = _check(schema, group, poison, sealer)
     faultpoints.passing("block.checked")
     with_ids = not job.options.validate_only and any(keeps_results(claim.job) for claim in group)
     kind, protection = KINDS[job.kind], Protection.under(schema.judging, keys, job.tenant_id)
@@ -151,7 +157,8 @@ def check_and_write(
     outcomes = write(conn, kind, target, good, halving=halving)
     faultpoints.passing("block.written")
     late = past_retention(conn, kind, target, good, outcomes.effects)
-    return _shares(group, checked, outcomes, late, most_bytes=schema.most_bytes)
+    shares = _shares(group, checked, outcomes, late, most_bytes=schema.most_bytes)
+    return [share._replace(errors=sealer.errors(share.errors)) for share in shares]
 
 
 def _yields(group: JobGroup, until: float, *, fair: bool) -> Yields:
@@ -178,16 +185,17 @@ class _Checked(NamedTuple):
     sent: Items
 
 
-def _check(schema: ItemSchema, group: JobGroup, poison: Collection[int]) -> list[_Checked]:
+def _check(schema: ItemSchema, group: JobGroup, poison: Collection[int], sealer: Sealer) -> list[_Checked]:
     """Check the items of each job, good ones by the fast path, which takes those of all jobs together.
 
     Args:
         schema: theirs.
         group: the jobs, each with the block that holds them.
         poison: indexes of items that must not be checked, of a job that is alone.
+        sealer: of their tenant's items.
     """
     sent = [
-        items_of(claim.block.payload, claim.block.first_line, way, row_types(schema, way))
+        items_of(sealer.payload(claim.block.payload), claim.block.first_line, way, row_types(schema, way))
         for claim, way in ((claim, claim.job.options.csv) for claim in group)
     ]
     together = list(chain.from_iterable(of_job.texts for of_job in sent))

@@ -14,7 +14,7 @@ from ingest.db.jobs import lookup
 from ingest.engine.executor import Executor
 from ingest.ids import JOB, parse, spell
 from ingest.jobs import Effect, JobOptions
-from tests.support.factories import entity
+from tests.support.factories import MASTER_KEYS, entity
 
 Run = Callable[..., Result]
 
@@ -24,7 +24,7 @@ def run(database_url: str, redis_url: str) -> Run:
     """Run the command on the database of the test."""
 
     def call(job: UUID, *arguments: str, command: str = "retry") -> Result:
-        env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+        env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SLUICE_MASTER_KEYS": MASTER_KEYS}
         return CliRunner().invoke(main, ["jobs", command, spell(JOB, job), *arguments], env=env)
 
     return call

@@ -15,7 +15,7 @@ from ingest.engine.executor import Executor
 from ingest.ids import JOB, spell, uuid7
 from ingest.intake.blocks import blocks_of_rows
 from ingest.jobs import CsvFormat, JobOptions
-from tests.support.factories import entity, new_job
+from tests.support.factories import MASTER_KEYS, entity, new_job
 
 Run = Callable[..., Result]
 
@@ -25,7 +25,7 @@ def run(database_url: str, redis_url: str) -> Run:
     """Run the command on the database of the test."""
 
     def call(job: UUID, *arguments: str) -> Result:
-        env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+        env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SLUICE_MASTER_KEYS": MASTER_KEYS}
         return CliRunner().invoke(main, ["jobs", "errors", spell(JOB, job), *arguments], env=env)
 
     return call

@@ -31,10 +31,12 @@ from ingest.db.jobs import (
     completion,
     control,
     errors,
+    failed_items,
     families,
     gone,
     holds,
     items,
+    kept,
     listing,
     lookup,
     outbox,
@@ -48,6 +50,7 @@ from ingest.db.jobs import (
     trials,
     uploads,
 )
+from ingest.db.jobs import resealing as items_resealing
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.completion import BlockOutcome, Yields
 from ingest.db.jobs.listing import JobFilter
@@ -244,6 +247,12 @@ def _complete_too_early(conn: Connection, stored: Stored) -> None:
         )
 
 
+def _erase_failed(conn: Connection, stored: Stored) -> None:
+    failed = ItemError(0, "p1", "VALIDATION_FAILED", "wrong", item=b"{}", sealed=True)
+    blocks.record_errors(conn, [(_accepted(conn, stored), failed)], sealed_for=stored.tenant.id)
+    assert failed_items.erase(conn, stored.tenant.id, "p1") == 1
+
+
 def _record_errors(conn: Connection, stored: Stored) -> None:
     noted = ItemError(0, "e", "VALIDATION_FAILED", "wrong")
     blocks.record_errors(conn, [(job_id, noted) for job_id in _begun(conn, stored)])
@@ -377,6 +386,7 @@ _READS: dict[str, Call] = {
     "listing.page errors": lambda conn, stored: _list(conn, stored, has_errors=True),
     "listing.page parent": lambda conn, stored: _list(conn, stored, parent=stored.ended),
     "listing.page times": lambda conn, stored: _list(conn, stored, created_before=datetime(2020, 1, 1, tzinfo=UTC)),
+    "failed_items.page": lambda conn, stored: failed_items.page(conn, stored.tenant.id, "p1"),
     "lookup.show": lambda conn, stored: lookup.show(conn, stored.ended),
     "lookup.get": lambda conn, stored: lookup.get(conn, stored.ended),
     "results.record_lines": lambda conn, stored: results.record_lines(conn, stored.waiting, 0, [1]),
@@ -486,6 +496,8 @@ _WRITES: dict[str, Call] = {
     "blocks.lock any": lambda conn, stored: _lock(conn, stored, in_order=False),
     "blocks.lock in order": lambda conn, stored: _lock(conn, stored, in_order=True),
     "blocks.record_errors": _record_errors,
+    "blocks.take_back_delivery": lambda conn, stored: blocks.take_back_delivery(conn, _accepted(conn, stored), 0),
+    "failed_items.erase": _erase_failed,
     "blocks.record_warnings": _record_warnings,
     "completion.close_blocks": lambda conn, stored: _close(conn, stored, Yields.NEVER),
     "completion.close_blocks now": lambda conn, stored: _close(conn, stored, Yields.NOW),
@@ -528,6 +540,9 @@ _WRITES: dict[str, Call] = {
         conn, _new_key(stored), bytes(32), idempotency.Answer()
     ),
     "keys.create": lambda conn, stored: keys.create(conn, stored.tenant.id, "fm_live", "x"),
+    "audit.record of read": lambda conn, stored: audit.record(
+        conn, _ACTOR, Action.PERSON_READ, "x", tenant_id=stored.tenant.id, of_read=True
+    ),
     "audit.record": lambda conn, stored: audit.record(
         conn, _ACTOR, Action.KEY_REVOKED, "x", tenant_id=stored.tenant.id
     ),
@@ -565,12 +580,14 @@ _PLANNED_ANEW = {
     *("uploads.expire", "uploads.forget"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "set_weight", "suspend")),
     "audit.purge",
+    *(f"kept.{name}" for name in ("jobs", "next_block", "replace")),
     *(f"resealing.{name}" for name in ("called_personal", "count", "find", "lock", "write")),
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
     *(f"sending.{name}" for name in ("claim", "keep_bodies", "mark")),
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
+    *(failed_items, items_resealing, kept),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, resealing, retention, secrets_resealing, states, stored_rows),
     *(audit, idempotency, key_changes, keys, templates, tenants),

@@ -20,7 +20,7 @@ from ingest.db.connection.migrate import migrate
 from ingest.db.connection.pool import WORKER, connect, transaction
 from ingest.db.webhooks import deliveries, registry
 from ingest.engine import webhooks as engine
-from ingest.ids import WEBHOOK, spell, uuid7
+from ingest.ids import JOB, WEBHOOK, spell, uuid7
 from ingest.machine.disk import Room
 from ingest.notify.broker import celery_app
 from ingest.notify.notifier import Notifier
@@ -115,6 +115,7 @@ def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
             "webhooks",
             "webhook secrets",
             "personal data",
+            "items",
             "waiting",
             "jobs",
         ),
@@ -368,6 +369,17 @@ def test_personal_data_need_their_keys_and_stand_in_the_clear_nowhere(doctor, po
     assert doctor().level("personal data") == "warn"
     level, found = doctor(SLUICE_MASTER_KEYS="")["personal data"]
     assert (level, "there is no master key" in found) == ("fail", True)
+
+
+def test_jobs_whose_items_no_master_key_decrypts_are_named(doctor, pool):
+    kept, lost = MASTER_KEYS, generate()
+    with transaction(pool) as conn:
+        job_id = accept(conn, make_tenant(conn)[0], "entities", [entity(1)], sealed=True)
+        accept(conn, make_tenant(conn)[0], "entities", [entity(1)])
+    level, found = doctor(SLUICE_MASTER_KEYS=kept)["items"]
+    assert (level, found) == ("ok", "the master keys decrypt those of all 1 jobs whose items are encrypted")
+    level, found = doctor(SLUICE_MASTER_KEYS=lost)["items"]
+    assert (level, found) == ("fail", f"no master key decrypts the items of 1 jobs that wait: {spell(JOB, job_id)}")
 
 
 def test_jobs_that_wait_with_no_worker_connected_are_a_warning_and_then_a_fail(doctor, execute, database_url, job_id):

@@ -18,7 +18,7 @@ from ingest.errors import Gone, InvalidInput, LimitReached, WrongState
 from ingest.ids import JOB, spell, uuid7
 from ingest.jobs import Effect, Job, JobOptions
 from ingest.settings import Settings
-from tests.support.factories import entity
+from tests.support.factories import entity, make_sealer
 
 BAD: dict[str, Any] = {}
 Submit = Callable[..., UUID]
@@ -39,7 +39,7 @@ def again(pool: Pool) -> Again:
             assert parent is not None
             picked = UNPROCESSED if select == UNPROCESSED else FAILED
             child = child_of(parent, uuid7(), template_id=parent.template_id, request_id="test", picked=picked)
-            return retry(conn, parent, child, Wish(select, patch or {}), None)
+            return retry(conn, parent, child, Wish(select, patch or {}), None, sealer=make_sealer(parent.tenant_id))
 
     return send
 
@@ -254,8 +254,8 @@ def test_a_retry_takes_the_first_items_and_the_next_one_those_behind(
 def test_a_retry_takes_no_more_bytes_than_it_may(
     bad: UUID, stopped: UUID, again: Again, observer: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "MOST_BYTES", 5)  # two items of `{}`
-    with pytest.raises(InvalidInput, match="over 5 bytes together"):
+    monkeypatch.setattr(selection, "MOST_BYTES", 75)  # two items of `{}`, which have 36 each once they are encrypted
+    with pytest.raises(InvalidInput, match="over 75 bytes together"):
         again(bad, [0, 1, 2])
     assert [shown(observer, again(bad)).total for _ in range(2)] == [2, 2]
     assert [shown(observer, again(stopped, UNPROCESSED)).total for _ in range(3)] == [1, 1, 1]
@@ -276,13 +276,13 @@ def test_an_item_whose_text_is_not_kept_is_told_and_never_left_out_silently(
     bad: UUID, again: Again, observer: Connection
 ) -> None:
     observer.execute("UPDATE job_errors SET item = NULL WHERE index IN (1, 2)")
-    with pytest.raises(InvalidInput, match="item 1 was too large to be kept"):
+    with pytest.raises(InvalidInput, match="item 1 is not kept"):
         again(bad, [0, 1])
     child = again(bad)
     assert shown(observer, child).total == 2
     assert again(bad) == child
     observer.execute("UPDATE jobs SET status = 'cancelled', ended_at = now() WHERE id = %s", (child,))
-    with pytest.raises(WrongState, match="has 2 such items whose text was too large"):
+    with pytest.raises(WrongState, match="has 2 such items whose text is not kept"):
         again(bad)
 
 
@@ -301,7 +301,7 @@ def test_a_job_that_retention_deletes_in_between_is_gone(bad: UUID, pool: Pool, 
     child = child_of(parent, uuid7(), template_id=parent.template_id, request_id="test", picked=FAILED)
     observer.execute("DELETE FROM jobs WHERE id = %s", (bad,))
     with pytest.raises(Gone), transaction(pool) as conn:
-        retry(conn, parent, child, Wish(FAILED, {}), None)
+        retry(conn, parent, child, Wish(FAILED, {}), None, sealer=make_sealer(parent.tenant_id))
 
 
 def test_a_retry_reads_each_error_a_bounded_number_of_times(bad: UUID, pool: Pool, observer: Connection) -> None:
@@ -319,7 +319,7 @@ def test_a_retry_reads_each_error_a_bounded_number_of_times(bad: UUID, pool: Poo
         parent = shown(conn, bad)
         child = child_of(parent, uuid7(), template_id=parent.template_id, request_id="test", picked=FAILED)
         [(before,)] = conn.execute(read).fetchall()
-        retry(conn, parent, child, Wish(FAILED, {}), None)
+        retry(conn, parent, child, Wish(FAILED, {}), None, sealer=make_sealer(parent.tenant_id))
         [(after,)] = conn.execute(read).fetchall()
     assert shown(observer, child.id).total == more + 4
     assert int(str(after)) - int(str(before)) <= 2 * (more + 4)

@@ -17,11 +17,13 @@ import pytest
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, resealing
+from ingest.db.jobs import failed_items
 from ingest.db.tenants import templates
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine import rotation, webhooks
 from ingest.engine.executor import Executor
 from ingest.engine.rotation import IN_THE_CLEAR, Step
+from ingest.engine.sealing import Sealer
 from ingest.errors import MasterKeyMissing
 from ingest.items import personal
 from ingest.jobs import JobOptions
@@ -30,7 +32,7 @@ from tests.support.factories import MASTER_KEYS, entity
 
 _NEW = f"new:{base64.b64encode(bytes([7] * 32)).decode()}"
 _BOTH = MasterKeys.parse(f"{_NEW},{MASTER_KEYS}")
-_ENTITIES, _SECRETS, _CALLBACKS = (kind.name for kind in rotation.KINDS[:3])
+_ENTITIES, _SECRETS, _CALLBACKS, _PAYLOADS, _FAILED = (kind.name for kind in rotation.KINDS)
 
 _KIDS = """
 SELECT array_agg(DISTINCT split_part(value, ':', 1)) FROM entities, jsonb_each_text(pii_digests) WHERE id = %s
@@ -204,3 +206,45 @@ def test_a_row_that_a_writer_holds_is_waited_for_and_read_as_it_was_left(
         other.commit()
         assert rotating.result()[_ENTITIES] == Step(changed=10)
     assert read(other, owner, "player_000003")[0]["email"] == "late"
+
+
+def test_payloads_and_failed_items_come_under_the_first_key_and_stay_readable(
+    command: Connection, executor: Executor, submit: Submit, owner: Tenant, observer: Connection
+) -> None:
+    executor.run(submit("entities", [entity(1), entity(2, data={})], sealed=True), seconds=60)
+    waiting = submit("entities", [entity(number) for number in range(5)], block_items=1, sealed=True)
+    in_the_clear = submit("entities", [entity(9)])
+    counts = rotation.count(command)
+    assert (counts[_PAYLOADS], counts[_FAILED]) == ({"test": 5}, {"test": 1})
+    steps = rotated(command)
+    assert (steps[_PAYLOADS], steps[_FAILED]) == (Step(changed=5), Step(changed=1))
+    counts = rotation.count(command)
+    assert (counts[_PAYLOADS], counts[_FAILED]) == ({"new": 5}, {"new": 1})
+    assert rotated(command)[_PAYLOADS] == Step()
+    only_new = replace(executor, keys=MasterKeys.parse(_NEW))
+    for job_id in (waiting, in_the_clear):
+        only_new.run(job_id, seconds=60)
+    assert observer.execute("SELECT FROM jobs WHERE status = 'completed'").rowcount == 3
+    [found] = failed_items.page(observer, owner.id, "player_000002")
+    assert b"player_000002" in Sealer(only_new.keys, owner.id, seals=False).text(found.item, sealed=True)
+
+
+def test_items_under_a_lost_key_are_counted_and_left_as_they_are(
+    command: Connection, executor: Executor, submit: Submit, observer: Connection
+) -> None:
+    executor.run(submit("entities", [entity(2, data={})]), seconds=60)
+    submit("entities", [entity(1)], sealed=True)
+    stored = "SELECT item FROM job_errors UNION ALL SELECT payload FROM job_blocks"
+    before = observer.execute(stored).fetchall()
+    steps = rotated(command, MasterKeys.parse(_NEW))
+    assert (steps[_PAYLOADS], steps[_FAILED]) == (Step(unreadable=1), Step(unreadable=1))
+    assert observer.execute(stored).fetchall() == before
+
+
+def test_payloads_that_are_purged_leave_their_key_removable(
+    command: Connection, executor: Executor, submit: Submit
+) -> None:
+    job_id = submit("entities", [entity(1)], sealed=True)
+    assert rotation.count(command)[_PAYLOADS] == {"test": 1}
+    executor.run(job_id, seconds=60)
+    assert rotation.count(command)[_PAYLOADS] == {}

@@ -17,6 +17,7 @@ from ingest.db.tenants.templates import TemplateCache
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
 from ingest.engine.kinds import KINDS
+from ingest.engine.sealing import Sealer
 from ingest.ids import uuid7
 from ingest.intake.blocks import blocks_of_lines, cut
 from ingest.notify.broker import celery_app
@@ -140,13 +141,15 @@ def accept(
     items: list[Any] | bytes,
     *,
     block_items: int | None = None,
+    sealed: bool = False,
     **overrides: Any,
 ) -> UUID:
-    """Store a batch as the API does; `items` may be the body itself."""
+    """Store a batch as the API does, `sealed` for a tenant with personal data; `items` may be the body itself."""
     body = items if isinstance(items, bytes) else msgspec.json.encode(items)
     cut_as = {"limit": KINDS[kind].limit, "block_items": block_items or KINDS[kind].block_items}
     job = new_job(tenant, kind, **overrides)
-    acceptance.accept(conn, job, cut(body, **cut_as))
+    blocks = cut(body, **cut_as)
+    acceptance.accept(conn, job, list(map(make_sealer(tenant.id).block, blocks)) if sealed else blocks)
     return job.id
 
 
@@ -192,6 +195,10 @@ def make_executor(pool: Pool, redis_url: str) -> Executor:
     notifier = Notifier(celery_app(redis_url), redis_url)
     keys = MasterKeys.parse(MASTER_KEYS)
     return Executor(pool, notifier, JobEndSignal(redis_url), Progress(redis_url), TemplateCache(), keys=keys)
+
+
+def make_sealer(tenant_id: int) -> Sealer:
+    return Sealer(MasterKeys.parse(MASTER_KEYS), tenant_id, seals=True)
 
 
 def run_pending(pool: Pool, redis_url: str) -> int:

@@ -373,15 +373,15 @@ _DELETE = """
 WITH gone AS (
     UPDATE entities SET deleted_at = now(), properties = '{}', pii = NULL, pii_digests = NULL
     WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(external_id)s AND deleted_at IS NULL
-    RETURNING id
+    RETURNING id, type
 ), without_states AS (
     DELETE FROM states WHERE entity_id = (SELECT id FROM gone)
 )
-SELECT id FROM gone
+SELECT type FROM gone
 """
 
 
-def delete(conn: Connection, tenant_id: int, external_id: str) -> bool:
+def delete(conn: Connection, tenant_id: int, external_id: str) -> str | None:
     """Delete an entity softly: its properties and states are erased, its events kept.
 
     Args:
@@ -390,8 +390,9 @@ def delete(conn: Connection, tenant_id: int, external_id: str) -> bool:
         external_id: its id, as the tenant knows it.
 
     Returns:
-        True if the entity was there.
+        The type of the entity; None where there was none.
     """
     erasure.begin(conn, tenant_id)
     values = {"tenant_id": tenant_id, "scope": SCOPE, "external_id": external_id}
-    return conn.execute(_DELETE, values).rowcount == 1
+    row = conn.execute(_DELETE, values).fetchone()
+    return None if row is None else row[0]  # type: ignore[return-value] # a text

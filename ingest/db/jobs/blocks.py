@@ -118,6 +118,16 @@ def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]], *, in_order: bool
     return conn.execute(_LOCK_IN_ORDER if in_order else _LOCK_ANY, values).rowcount == len(wanted)
 
 
+_TAKE_BACK = """
+UPDATE job_blocks SET deliveries = deliveries - 1 WHERE job_id = %s AND no = %s AND open AND deliveries > 0
+"""
+
+
+def take_back_delivery(conn: Connection, job_id: UUID, no: int) -> None:
+    """Count a delivery of a block no more, because nothing about the block kept it from being run."""
+    conn.execute(_TAKE_BACK, (job_id, no))
+
+
 # Each delivery without progress doubles the lease time, up to 320 s: a block that is merely slow gets its time, and one
 # that hangs does not keep a session for long. A transaction of several blocks has the lease time of each.
 _LEASE_SECONDS = 10
@@ -159,17 +169,24 @@ def extend_lease(conn: Connection, deliveries: int, of_blocks: int = 1) -> None:
 
 
 _RECORD = """
-INSERT INTO job_errors (job_id, index, external_id, code, message, line, field, item, patched)
-SELECT e.job_id, e.index, e.external_id, e.code, e.message, e.line, e.field, e.item, e.patched
+INSERT INTO job_errors (job_id, index, external_id, code, message, line, field, item, patched, sealed_for)
+SELECT e.job_id, e.index, e.external_id, e.code, e.message, e.line, e.field, e.item, e.patched,
+       CASE WHEN e.sealed THEN %(sealed_for)s::integer END
 FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[],
             %(lines)b::bigint[], %(fields)b::text[], %(items)b::bytea[],
-            %(patched)b::boolean[])
-     AS e (job_id, index, external_id, code, message, line, field, item, patched)
+            %(patched)b::boolean[], %(sealed)b::boolean[])
+     AS e (job_id, index, external_id, code, message, line, field, item, patched, sealed)
 """
 
 
-def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]]) -> None:
-    """Keep what was wrong with bad items, each beside its job, and their texts."""
+def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]], *, sealed_for: int | None = None) -> None:
+    """Keep what was wrong with bad items, each beside its job, and their texts.
+
+    Args:
+        conn: an open transaction.
+        errors: of jobs of one tenant.
+        sealed_for: that tenant, where a text is encrypted.
+    """
     if not errors:
         return
     columns = {
@@ -182,6 +199,8 @@ def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]]) ->
         "fields": [None if error.field is None else _storable(error.field) for _, error in errors],
         "items": [error.item for _, error in errors],
         "patched": [error.patched for _, error in errors],
+        "sealed": [error.sealed for _, error in errors],
+        "sealed_for": sealed_for,
     }
     conn.execute(_RECORD, columns)
 

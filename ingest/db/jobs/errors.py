@@ -43,7 +43,7 @@ ORDER BY index LIMIT %(limit)s
 """
 # Postgres knows the length of a text without reading it.
 _PAGE_WITH_ITEMS = f"""
-SELECT index, external_id, code, message, line, field, item, patched FROM (
+SELECT index, external_id, code, message, line, field, item, patched, sealed_for IS NOT NULL AS sealed FROM (
     SELECT found.*, sum(size) OVER (ORDER BY index) - size AS before FROM (
         SELECT *, coalesce(octet_length(item), 0) AS size FROM job_errors
         WHERE job_id = %(job_id)s AND index > %(after)s AND index <= %(horizon)s

@@ -123,12 +123,17 @@ def last_places(conn: Connection, job_id: UUID, indexes: Sequence[int]) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A failed item that a child has taken, its text as its job kept it; `patched` is as of `ingest.jobs.ItemError`."""
+    """A failed item that a child has taken, its text as its job kept it.
+
+    Attributes:
+        patched: as of `ingest.jobs.ItemError`; likewise `sealed`.
+    """
 
     index: int
     line: int | None
     item: bytes
     patched: bool | None
+    sealed: bool
 
 
 _TAKE = """
@@ -136,7 +141,7 @@ UPDATE job_errors e SET retried_in = %(child_id)s
 FROM unnest(%(job_ids)s::uuid[], %(indexes)s::integer[]) AS w (job_id, index)
 WHERE e.job_id = ANY (ARRAY[w.job_id]) AND e.index = w.index
   AND e.retried_in IS NULL AND e.item IS NOT NULL
-RETURNING e.index, e.line, e.item, e.patched
+RETURNING e.index, e.line, e.item, e.patched, e.sealed_for IS NOT NULL AS sealed
 """
 
 

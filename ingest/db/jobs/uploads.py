@@ -40,7 +40,7 @@ class Upload:
     """An upload.
 
     Attributes:
-        job_id: None once it is gone; likewise `kind`.
+        job_id: None once it is gone; likewise `kind` and `template_id`.
         status: OPEN, COMPLETED or GONE.
         content_type: that each part must have.
         coding: likewise: `identity`, `gzip` or `zstd`.
@@ -57,6 +57,7 @@ class Upload:
     coding: str
     options: JobOptions
     expires_at: datetime
+    template_id: int | None
 
 
 class Sizes(NamedTuple):
@@ -109,7 +110,7 @@ def create(conn: Connection, upload_id: UUID, job: NewJob, *, content_type: str,
 
 _FIND = f"""
 SELECT u.id, u.tenant_id, u.job_id, j.kind, u.status, u.content_type, u.coding, u.heard_at + {LIFE} AS expires_at,
-       j.options
+       j.options, j.template_id
 FROM uploads u LEFT JOIN jobs j ON j.id = ANY (ARRAY[u.job_id]) WHERE u.id = %s AND u.tenant_id = %s
 """
 _LOCK = "SELECT FROM uploads WHERE id = %s AND tenant_id = %s FOR UPDATE"

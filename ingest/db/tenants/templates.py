@@ -24,6 +24,10 @@ class TemplateCache:
     def __init__(self) -> None:
         self._kept: dict[int, Template] = {}
 
+    def kept(self, template_id: int) -> Template | None:
+        """Return the template version of that internal id; None where it is not in the cache."""
+        return self._kept.get(template_id)
+
     def get(self, conn: Connection, template_id: int) -> Template:
         """Return the template version of that internal id, which is known to exist."""
         if template_id not in self._kept:

@@ -1,0 +1,106 @@
+"""`sluice entities`: all that is stored of one entity, for a person who asks for it, or asks to be forgotten."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+import click
+
+from cli.actor import actor
+from cli.options import data_dir_option, database, json_option, print_json, settings_here, storable
+from ingest.crypto import MasterKeys
+from ingest.db.connection.pool import Connection
+from ingest.db.tenants import audit
+from ingest.db.tenants import tenants as stored_tenants
+from ingest.db.tenants.audit import Action
+from ingest.engine import kept_payloads, people
+from ingest.engine.sealing import sealer_of
+from ingest.errors import NotFound
+
+tenant_option = click.option("--tenant", type=click.UUID, required=True, metavar="ID", help="Whose entity it is.")
+external_id_option = click.option(
+    "--external-id", required=True, callback=storable, metavar="TEXT", help="The entity's id, as the tenant knows it."
+)
+
+
+@click.group()
+def entities() -> None:
+    """Export or erase all that is stored of one entity: a person's request. Each leaves an entry in the audit log.
+
+    Example: sluice entities export --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1
+    """
+
+
+@entities.command()
+@tenant_option
+@external_id_option
+@data_dir_option
+def export(tenant: UUID, external_id: str, data_dir: Path) -> None:
+    """Print an entity, its states, its events and its items that failed, as JSON, personal data in the clear.
+
+    Example: sluice entities export --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1 > player_1.json
+    """
+    keys = MasterKeys.parse(settings_here(data_dir).master_keys)
+    with database(data_dir) as conn:
+        tenant_id = _tenant(conn, tenant)
+        parts = people.export(conn, tenant_id, external_id, sealer_of(keys, tenant_id, None))
+        first = next(parts)  # what cannot be decrypted is an error before anything is printed
+        if not people.is_known(conn, tenant_id, external_id):
+            raise _unknown(external_id)
+        audit.record(conn, actor(), Action.PERSON_EXPORTED, external_id, tenant_id=tenant_id)
+        conn.commit()  # what was printed was recorded
+        for part in (first, *parts):
+            click.echo(part, nl=False)
+
+
+@entities.command()
+@tenant_option
+@external_id_option
+@data_dir_option
+@json_option
+def erase(tenant: UUID, external_id: str, data_dir: Path, *, as_json: bool) -> None:
+    """Erase an entity, its states, its items that failed, and those that ended jobs keep unprocessed; events stay.
+
+    The entity, its states and its failed items go in one transaction, as by DELETE. Then all payloads are searched that
+    jobs of the tenant keep though they have ended, block by block: run it again if it was stopped. Items of jobs that
+    have not ended will be written yet.
+
+    Example: sluice entities erase --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1
+    """
+    keys = MasterKeys.parse(settings_here(data_dir).master_keys)
+    with database(data_dir) as conn:
+        tenant_id = _tenant(conn, tenant)
+        erased = people.erase(conn, tenant_id, external_id)
+        audit.record(conn, actor(), Action.PERSON_ERASED, external_id, tenant_id=tenant_id, details=erased.details)
+        conn.commit()
+        unprocessed = kept_payloads.erase(partial(_lend, conn), tenant_id, external_id, keys)
+    if not erased.entity_type and not erased.failed_items and not unprocessed:
+        raise _unknown(external_id)
+    found = {**erased.details, "unprocessedItems": unprocessed}
+    if as_json:
+        print_json({"externalId": external_id, **found})
+    else:
+        entity = f"the {erased.entity_type}" if erased.entity_type else "no entity"
+        click.echo(
+            f"erased {entity}, {erased.failed_items:,} failed items and {unprocessed:,} items of jobs that have ended"
+        )
+
+
+def _tenant(conn: Connection, public_id: UUID) -> int:
+    found = stored_tenants.get(conn, public_id)
+    if found is None:
+        raise NotFound(f"There is no tenant {public_id}")
+    return found.id
+
+
+def _unknown(external_id: str) -> NotFound:
+    return NotFound(f'Nothing is stored of an entity "{external_id}"')
+
+
+@contextmanager
+def _lend(conn: Connection) -> Iterator[Connection]:
+    """Lend the connection for a transaction."""
+    yield conn
+    conn.commit()

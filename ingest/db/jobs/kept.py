@@ -1,0 +1,74 @@
+"""Payloads of jobs that have ended: of blocks that were never run, and of those that were only validated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from ingest.db.connection.pool import Connection
+
+_LOOKED_AT = 500
+
+NO_JOB = UUID(int=0)
+
+# The tenant's jobs in the order of their ids, as their list has them (0039_indexes_of_lists.sql).
+_JOBS: LiteralString = f"""
+SELECT id, ended_at IS NOT NULL AND (unprocessed > 0 OR (options ? 'validate_only')) IS TRUE AS may_keep FROM jobs
+WHERE tenant_id::bigint = ANY (ARRAY[%s::bigint]) AND id > %s
+ORDER BY tenant_id::bigint, id LIMIT {_LOOKED_AT}
+"""
+
+
+def jobs(conn: Connection, tenant_id: int, *, after: UUID = NO_JOB) -> tuple[Sequence[UUID], UUID | None]:
+    """Return those of a tenant's next jobs that have ended and may have payloads.
+
+    Args:
+        conn: an open transaction.
+        tenant_id: whose.
+        after: where the page before has ended.
+
+    Returns:
+        Their ids, and where this page has ended; None: there are no more.
+    """
+    looked = conn.execute(_JOBS, (tenant_id, after)).fetchall()
+    last = looked[-1][0] if len(looked) == _LOOKED_AT else None
+    return [row[0] for row in looked if row[1]], last  # type: ignore[misc, return-value] # as selected
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBlock:
+    """A block with a payload; its fields are those of `ingest.intake.blocks.Block`, but for the number."""
+
+    no: int
+    first_index: int
+    items: int
+    payload: bytes
+    first_line: int | None
+
+
+_NEXT = """
+SELECT no, first_index, items, payload, first_line FROM job_blocks
+WHERE job_id = %s AND no > %s AND payload <> '' ORDER BY no LIMIT 1 FOR UPDATE
+"""
+
+
+def next_block(conn: Connection, job_id: UUID, *, after: int = -1) -> KeptBlock | None:
+    """Lock and return the next block of an ended job that has a payload; None where there is none.
+
+    Args:
+        conn: an open transaction.
+        job_id: whose.
+        after: the number of the block before.
+    """
+    with conn.cursor(row_factory=class_row(KeptBlock)) as cursor:
+        return cursor.execute(_NEXT, (job_id, after)).fetchone()
+
+
+_REPLACE = "UPDATE job_blocks SET payload = %s WHERE job_id = %s AND no = %s"
+
+
+def replace(conn: Connection, job_id: UUID, no: int, payload: bytes) -> None:
+    """Give a block that this transaction has locked another payload, of as many items."""
+    conn.execute(_REPLACE, (payload, job_id, no))

@@ -1,0 +1,79 @@
+"""`sluice entities export` and `erase`: a person's request, and its entry in the audit log."""
+
+import json
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli import main
+from ingest.db.connection.pool import Connection, Pool, transaction
+from ingest.db.jobs import control
+from ingest.db.tenants.tenants import Tenant
+from ingest.engine.executor import Executor
+from tests.support.factories import MASTER_KEYS, entity
+
+Run = Callable[..., Result]
+
+MARK = "marked-4711"
+_ACTIONS = "SELECT action, object_id, actor_label, details FROM audit_log ORDER BY id"
+
+
+@pytest.fixture
+def run(database_url: str, redis_url: str, owner: Tenant) -> Run:
+    """Run a command about an entity of the owner's on the database of the test."""
+
+    def call(command: str, external_id: str = "player_000001", *arguments: str) -> Result:
+        env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SLUICE_MASTER_KEYS": MASTER_KEYS}
+        named = ["--tenant", str(owner.public_id), "--external-id", external_id]
+        return CliRunner().invoke(main, ["entities", command, *named, *arguments], env=env)
+
+    return call
+
+
+@pytest.fixture
+def _stored(submit: Callable[..., UUID], executor: Executor, pool: Pool) -> None:
+    """Two players, a failed item of each, and one that was never run."""
+    people = [entity(number, data={"email": f"{MARK} {number}"}) for number in (1, 2)]
+    executor.run(
+        submit("entities", people + [{**item, "entityType": "plaier"} for item in people], sealed=True), seconds=60
+    )
+    cancelled = submit("entities", people, sealed=True)
+    with transaction(pool) as conn:
+        assert control.cancel(conn, cancelled)
+
+
+@pytest.mark.usefixtures("_stored")
+def test_an_export_prints_what_is_stored_and_leaves_an_entry(run: Run, observer: Connection) -> None:
+    result = run("export")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["entity"]["data"] == {"email": f"{MARK} 1"}
+    assert [failed["item"]["data"]["email"] for failed in found["failedItems"]] == [f"{MARK} 1"]
+    entries = observer.execute(_ACTIONS).fetchall()
+    assert entries == [("person.exported", "player_000001", "sluice entities export", {})]
+
+
+@pytest.mark.usefixtures("_stored")
+def test_an_erasure_leaves_nothing_of_a_person_and_all_of_the_other(run: Run, observer: Connection) -> None:
+    result = run("erase", "player_000001", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {
+        "externalId": "player_000001",
+        "entityType": "player",
+        "failedItems": 1,
+        "unprocessedItems": 1,
+    }
+    found = {"entityType": "player", "failedItems": 1}
+    assert observer.execute(_ACTIONS).fetchall() == [("person.erased", "player_000001", "sluice entities erase", found)]
+    again = run("erase")
+    assert (again.exit_code, "Nothing is stored" in again.output) == (1, True)
+    other = json.loads(run("export", "player_000002").stdout)
+    assert (other["entity"]["data"], len(other["failedItems"])) == ({"email": f"{MARK} 2"}, 1)
+
+
+def test_of_an_unknown_person_nothing_is_told(run: Run) -> None:
+    for command in ("export", "erase"):
+        result = run(command, "nobody")
+        assert (result.exit_code, "Nothing is stored" in result.output) == (1, True)
