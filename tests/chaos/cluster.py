@@ -29,10 +29,16 @@ WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'
 
 
 class Cluster:
-    """Made and started once; `stop` and `start` as often as a test likes."""
+    """Made and started once; `stop` and `start` as often as a test likes.
+
+    Attributes:
+        data: the folder of its data, the log of its writes included.
+        log: the lines that it has printed.
+    """
 
     def __init__(self, data: DataDir, guard: Guard) -> None:
         self._data, self._guard = data, guard
+        self.data, self.log = data.postgres, data.path / "postgres.log"
         self._run_as = servers.run_as_for(data)
         self._sockets = data.socket_dir(self._run_as)
         self._sockets.__enter__()
@@ -43,7 +49,8 @@ class Cluster:
     def start(self) -> None:
         """Start it and wait until it takes connections."""
         program = servers.prepare_postgres(self._data, self._run_as, self._guard, ours_alone=False)
-        self._process = spawn(program, self._guard, subprocess.DEVNULL)
+        with self.log.open("ab") as log:
+            self._process = spawn(program, self._guard, log)
         waiting = threading.Event()
         for _ in range(int(_TIMEOUT_SECONDS / _INTERVAL_SECONDS)):
             if servers.postgres_answers(self._data):
