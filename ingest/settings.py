@@ -34,6 +34,7 @@ class Settings:
         body_seconds: how long one request may send its body.
         web_workers: gunicorn processes.
         web_threads: request threads in each of them.
+        web_streams: streams of a job's progress that each of them serves at once.
         keepalive_seconds: how long a silent connection to the API stays open.
         trusted_proxies: those whose `X-Forwarded-For` is believed, as `ingest.proxies.TrustedProxies` parses them.
         cors_origins: whose pages may call the API from browsers, as `ingest.origins.Origins` parses them.
@@ -61,6 +62,7 @@ class Settings:
     body_seconds: int
     web_workers: int
     web_threads: int
+    web_streams: int
     keepalive_seconds: int
     cors_origins: str
     behind_proxy: bool
@@ -108,6 +110,7 @@ class Settings:
             "body_seconds": env.int("SLUICE_BODY_SECONDS", 3600, validate=_between(1, 86400)),
             "web_workers": env.int("SLUICE_WEB_WORKERS", 2, validate=_between(1, 256)),
             "web_threads": env.int("SLUICE_WEB_THREADS", 16, validate=_between(1, 256)),
+            "web_streams": env.int("SLUICE_WEB_STREAMS", 100, validate=_between(1, 500)),
             "keepalive_seconds": env.int("SLUICE_KEEPALIVE_SECONDS", 75, validate=_between(1, 3600)),
             "cors_origins": env.str("SLUICE_CORS_ORIGINS", "", validate=_origins),
             "behind_proxy": env.bool("SLUICE_BEHIND_PROXY", False),

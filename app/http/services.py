@@ -28,9 +28,6 @@ _TRIES_IN_REQUEST = 2
 # One of every four threads never waits for a job, so that waiting requests cannot keep all others out.
 _THREADS_A_FREE_ONE = 4
 
-# A stream holds its thread for minutes; it counts as a request that waits for a job, too.
-_THREADS_A_STREAM = 4
-
 # A body of gigabytes, or one that comes slowly, holds its thread for minutes: half of the threads are left to others.
 _THREADS_A_LARGE_BODY = 2
 
@@ -56,7 +53,7 @@ class Services:
         self.origins = Origins.parse(settings.cors_origins)
         free = max(1, settings.web_threads // _THREADS_A_FREE_ONE)
         self.waiting_places = threading.Semaphore(settings.web_threads - free)
-        self.stream_places = threading.Semaphore(settings.web_threads // _THREADS_A_STREAM)
+        self.stream_places = threading.Semaphore(settings.web_streams)
         self.ending = False
         self.body_places = threading.Semaphore(max(1, settings.web_threads // _THREADS_A_LARGE_BODY))
         self._lock = threading.Lock()
@@ -75,13 +72,13 @@ class Services:
 
     @property
     def pool(self) -> Pool:
-        """The process's database connections: one a thread at most, opened when first asked for."""
+        """The process's database connections: one a thread at most and one for streams, opened when first asked."""
         with self._lock:
             return self._pool
 
     @cached_property
     def _pool(self) -> Pool:
-        return open_pool(self.settings.database_url, "sluice-web", size=self.settings.web_threads)
+        return open_pool(self.settings.database_url, "sluice-web", size=self.settings.web_threads + 1)
 
     @property
     def executor(self) -> Executor:
@@ -107,8 +104,12 @@ class Services:
         for pool in (self.pool, self.executor.pool):
             pool.check()
 
-    def end_streams(self) -> None:
-        """Have the streams of this process end, each with what it has sent: their clients connect to another one."""
+    def end_watches(self) -> None:
+        """Have the requests that watch a job answer with the job as it stands, because the process is to end.
+
+        The lock of an event is taken for this, so that no signal handler may call it: a second signal would wait for
+        the first one's.
+        """
         self.ending = True
         self.watched_jobs.wake_all()
 
@@ -116,7 +117,7 @@ class Services:
         """Give the connections back, and end the thread that notifies."""
         self.notifier.close()
         self.job_end.close()
-        self.end_streams()
+        self.end_watches()
         self.watched_jobs.close()
         if "_pool" in self.__dict__:
             self._pool.close()

@@ -2,6 +2,8 @@
 
     lists.py      a tenant's jobs
     resource.py   where a job stands
+    streams.py    its progress, as it moves
+    stream_events.py  what streams tell of it
     steering.py   cancel, pause, resume and relabel it
     timeline.py   what happened to it, and who asked for it
     errors.py     what was wrong with its items, one by one and in groups

@@ -1,6 +1,7 @@
 """`GET /batch/jobs/{id}`: where a job stands, by a tag that says whether that has changed."""
 
 import hashlib
+import threading
 import time
 
 import msgspec
@@ -92,8 +93,8 @@ def _look_again(job_id: str) -> tuple[Job, dict[str, str]]:
 def _moved(known: Job, job_id: str, seconds: int) -> Job:
     """Return a job once it has moved, or as it is when the time is up."""
     until = time.monotonic() + seconds
-    found = known
-    with services().watched_jobs.watching(known.id) as moved:
+    found, moved = known, threading.Event()
+    with services().watched_jobs.watching(known.id, moved.set):
         while (left := until - time.monotonic()) > 0 and not has_moved(known, found) and not services().ending:
             moved.wait(min(left, LOOK_EVERY_SECONDS))
             moved.clear()

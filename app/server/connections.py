@@ -1,6 +1,7 @@
 """The worker of gunicorn that serves the API: gthread, but for what gthread leaves to a proxy in front of it.
 
-gunicorn runs `Worker` in each web process. This file and `parsing.py` alone know gunicorn's insides (version 27).
+gunicorn runs `Worker` in each web process. This file, `connection.py` and `parsing.py` alone know gunicorn's insides
+(version 27).
 
 A thread is given to a connection when there is something to read, and not before: it takes the head of a request as far
 as it is there, and gives the connection back to the poller where the head is not whole. Only a body is waited for in a
@@ -9,40 +10,31 @@ followed by a while in which the poller throws away what still comes: a connecti
 reset, and its client never reads the answer.
 """
 
-import re
 import selectors
 import signal
 import socket
-import struct
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from gunicorn.http import errors as http  # type: ignore[import-untyped] # it has no types
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker  # type: ignore[import-untyped]
 
+from app.jobs.stream_events import HandedOver, JobStream
 from app.server import parsing
-from app.server.sockets import PatientSocket
+from app.server.connection import UNSENT_SECONDS, Connection
+from app.server.streams import Hub
 from ingest.machine.parent import die_with_parent
 
 # Beyond the time for requests under way, for a process that nobody is left to kill.
 _SLACK_SECONDS = 5
 
-# The longest that the head of a request may take from its first byte, and its most bytes.
+# The longest that the head of a request may take from its first byte.
 _HEAD_SECONDS = 10.0
-_HEAD_BYTES = 64 * 1024
-# A line feed alone ends nothing, and the parser says so.
-_WHOLE_HEAD = re.compile(rb"\r\n\r\n|(?<!\r)\n")
-
-# A thread waits so long for the next bytes of a body, and for a client that takes nothing of an answer; for the kernel
-# as struct timeval.
-_RECEIVE_TIMEOUT = struct.pack("ll", 10, 0)
-_UNSENT_SECONDS = 30
-_SEND_TIMEOUT = struct.pack("ll", _UNSENT_SECONDS, 0)
 
 # A process keeps so many bytes of answers that clients do not take; beyond it, it drops the client that has taken none
 # for longest.
@@ -55,65 +47,7 @@ _LINGER_BYTES = 64 * 1024 * 1024
 _DISCARDED_AT_ONCE = 256 * 1024
 
 _NOT_WHOLE = object()  # what `handle` returns of a head of which more must come
-
-
-class _Connection(TConn):  # type: ignore[misc] # gunicorn has no types
-    """A connection.
-
-    Attributes:
-        received: what has come of the next request, as long as its head is not whole.
-        head_until: when its head must be whole; None while nothing has come.
-        keep: the connection is for further requests.
-        discarded: bytes that came after the last answer.
-    """
-
-    def __init__(self, cfg: object, sock: socket.socket, client: object, server: object) -> None:
-        sock = PatientSocket(sock)
-        super().__init__(cfg, sock, client, server)
-        self.parser = parsing.Parser(cfg, sock, client)
-        self.received = bytearray()
-        self.head_until: float | None = None
-        self.keep = False
-        self.discarded = 0
-        sock.setblocking(True)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
-
-    def take_head(self) -> bytes | None:
-        """Take what has come of a request, without waiting. Return it if its head is whole.
-
-        Raises:
-            NoMoreData: the client has left.
-            LimitRequestLine, LimitRequestHeaders: the head is too long.
-        """
-        if not _WHOLE_HEAD.search(self.received):  # else it came together with the request before
-            seen = max(0, len(self.received) - 3)
-            data = self.receive(_HEAD_BYTES)
-            if data == b"":
-                raise http.NoMoreData
-            self.received += data or b""
-            if not _WHOLE_HEAD.search(self.received, seen):
-                if len(self.received) > _HEAD_BYTES:
-                    raise http.LimitRequestHeaders("") if b"\r\n" in self.received else http.LimitRequestLine(0)
-                return None
-        head = bytes(self.received)
-        self.received.clear()
-        self.head_until = None
-        return head
-
-    def receive(self, most: int) -> bytes | None:
-        """Return what has come, without waiting: None if nothing has, empty if the client has left."""
-        try:
-            return bytes(self.sock.recv(most, socket.MSG_DONTWAIT))
-        except BlockingIOError:
-            return None
-        except OSError:
-            return b""
-
-    def send(self, answer: bytes) -> None:
-        """Send a last answer, without waiting: a client that has not taken those before gets none."""
-        with suppress(OSError):
-            self.sock.send(answer, socket.MSG_DONTWAIT)
+_TAKEN_OVER = object()  # likewise of a connection that has a stream
 
 
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
@@ -122,8 +56,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         # In the order in which their time ends.
-        self.lingering: deque[_Connection] = deque()
-        self.sending: deque[_Connection] = deque()
+        self.lingering: deque[Connection] = deque()
+        self.sending: deque[Connection] = deque()
+        self.streams = Hub()
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -140,9 +75,6 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Answer what was asked, and end; by the kernel's hand where a request does not let it."""
         super().handle_exit(sig, frame)
-        # The app is there once the process serves requests.
-        if (app := getattr(self, "wsgi", None)) is not None:
-            app.extensions["sluice"].end_streams()
         signal.alarm(self.cfg.graceful_timeout + _SLACK_SECONDS)
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 # as of gunicorn
@@ -152,6 +84,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         """
         super().set_accept_enabled(enabled)
         if not self.alive:
+            self.streams.end()
+            if (services := self.wsgi.extensions.get("sluice")) is not None:  # benchmarks serve another app
+                services.end_watches()
             for listener in self.sockets:
                 while self.accept(listener):
                     pass
@@ -166,21 +101,26 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self.nr_conns += 1
         if self.nr_conns >= self.worker_connections:
             self._drop_the_longest_silent()
-        self._await_request(_Connection(self.cfg, sock, client, listener.getsockname()))
+        self._await_request(Connection(self.cfg, sock, client, listener.getsockname()))
         return True
 
-    def handle(self, conn: _Connection) -> object:
+    def handle(self, conn: Connection) -> object:
         """Handle a request, in a thread, if its head is whole.
 
         Returns:
-            True to keep the connection for the next request, False to close it, `_NOT_WHOLE`.
+            True to keep the connection for the next request, False to close it, `_NOT_WHOLE`, `_TAKEN_OVER`.
         """
         head: bytes | None = None
         try:
             if (head := conn.take_head()) is None:
                 return _NOT_WHOLE
             conn.parser.unreader.unread(head)
-            keep = self.handle_request(next(conn.parser), conn)
+            http_request = next(conn.parser)
+            try:
+                keep = self.handle_request(http_request, conn)
+            except HandedOver as handed_over:
+                self._stream(handed_over.stream, http_request, conn)
+                return _TAKEN_OVER
             conn.sock.end_answer()
             return keep  # noqa: TRY300 # what it may raise is no fault of `keep`
         except (StopIteration, http.NoMoreData, OSError) as error:
@@ -189,19 +129,39 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             self._refuse(conn, head or bytes(conn.received), error)
         return False
 
-    def finish_request(self, conn: _Connection, handled: "Future[object]") -> None:
+    def finish_request(self, conn: Connection, handled: "Future[object]") -> None:
         """Do, in the main thread, with a connection what `handle` said."""
         result = handled.exception() is None and handled.result()
         if result is _NOT_WHOLE:
             self._await_head(conn)
-            return
-        conn.keep = bool(result)
+        elif result is not _TAKEN_OVER:
+            self._finish(conn, keep=bool(result))
+
+    def _stream(self, stream: JobStream, http_request: Any, conn: Connection) -> None:
+        """Give a connection to the hub, which returns it to the main thread."""
+        keep = not http_request.should_close()
+        self.streams.serve(
+            stream,
+            conn.sock,
+            is_chunked=http_request.version > (1, 0),
+            on_end=partial(self.method_queue.defer, self._finish_stream, conn, keep),
+        )
+
+    def _finish_stream(self, conn: Connection, keep: bool, is_complete: bool) -> None:  # noqa: FBT001 # of a queue
+        if is_complete:
+            self._finish(conn, keep=keep and self.alive)
+        else:
+            self._forget(conn)
+
+    def _finish(self, conn: Connection, *, keep: bool) -> None:
+        """Do with a connection what comes after an answer."""
+        conn.keep = keep
         if conn.sock.unsent and conn.sock.fileno() >= 0:
             self._await_room(conn)
         else:
             self._answered(conn)
 
-    def _answered(self, conn: _Connection) -> None:
+    def _answered(self, conn: Connection) -> None:
         if conn.keep:
             conn.received += conn.parser.unreader.take_buffered()
             if conn.received:
@@ -223,23 +183,23 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             while left and left[0].timeout < now:
                 self._end(left[0], left)
 
-    def _refuse(self, conn: _Connection, head: bytes, error: Exception) -> None:
+    def _refuse(self, conn: Connection, head: bytes, error: Exception) -> None:
         conn.send(parsing.answer(head, error, self.wsgi.extensions["sluice"].origins))
 
-    def _await_request(self, conn: _Connection) -> None:
+    def _await_request(self, conn: Connection) -> None:
         conn.set_timeout()
         if not self.alive:
             conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
         self.keepalived_conns.append(conn)
         self._watch(conn, selectors.EVENT_READ, self.on_client_socket_readable)
 
-    def _await_head(self, conn: _Connection) -> None:
+    def _await_head(self, conn: Connection) -> None:
         """Wait for the rest of a head. Its time runs from its first bytes on; further bytes do not extend it."""
         conn.head_until = conn.timeout = conn.head_until or time.monotonic() + _HEAD_SECONDS
         self.pending_conns.append(conn)
         self._watch(conn, selectors.EVENT_READ, self.on_pending_socket_readable)
 
-    def _linger(self, conn: _Connection) -> None:
+    def _linger(self, conn: Connection) -> None:
         """Say that nothing more will be said, and throw away what comes until the client leaves."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
@@ -250,21 +210,21 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self.lingering.append(conn)
         self._watch(conn, selectors.EVENT_READ, self._discard)
 
-    def _discard(self, conn: _Connection, _sock: object) -> None:
+    def _discard(self, conn: Connection, _sock: object) -> None:
         data = conn.receive(_DISCARDED_AT_ONCE)
         conn.discarded += len(data or b"")
         if data == b"" or conn.discarded > _LINGER_BYTES:
             self._end(conn, self.lingering)
 
-    def _await_room(self, conn: _Connection) -> None:
+    def _await_room(self, conn: Connection) -> None:
         """Send the rest of an answer as its client takes it."""
-        conn.timeout = time.monotonic() + _UNSENT_SECONDS
+        conn.timeout = time.monotonic() + UNSENT_SECONDS
         self.sending.append(conn)
         self._watch(conn, selectors.EVENT_WRITE, self._send_on)
         while sum(sending.sock.unsent_bytes for sending in self.sending) > _MOST_UNSENT and len(self.sending) > 1:
             self._end(self.sending[0], self.sending)
 
-    def _send_on(self, conn: _Connection, _sock: object) -> None:
+    def _send_on(self, conn: Connection, _sock: object) -> None:
         self.sending.remove(conn)
         self.poller.unregister(conn.sock)
         try:
@@ -277,7 +237,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         else:
             self._answered(conn)
 
-    def _watch(self, conn: _Connection, event: int, ready: Callable[[_Connection, socket.socket], None]) -> None:
+    def _watch(self, conn: Connection, event: int, ready: Callable[[Connection, socket.socket], None]) -> None:
         """Have the poller call `ready` at each such event, until it is told to stop.
 
         One look of the poller finds several events: the handler of an earlier one may have closed this connection.
@@ -289,12 +249,12 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
         self.poller.register(conn.sock, event, unless_closed)
 
-    def _end(self, conn: _Connection, queue: "deque[_Connection]") -> None:
+    def _end(self, conn: Connection, queue: "deque[Connection]") -> None:
         queue.remove(conn)
         self.poller.unregister(conn.sock)
         self._forget(conn)
 
-    def _forget(self, conn: _Connection) -> None:
+    def _forget(self, conn: Connection) -> None:
         self.nr_conns -= 1
         conn.close()
 

@@ -158,7 +158,8 @@ def durability(settings: dict[str, str]) -> Line:
 
 
 def _wanted(settings: Settings) -> int:
-    return settings.web_workers * settings.web_threads + settings.worker_processes + _OTHERS
+    of_web = settings.web_workers * (settings.web_threads + 1)  # the thread that serves streams has one, too
+    return of_web + settings.worker_processes + _OTHERS
 
 
 def guards(unheeded: dict[str, str], *, lent: bool) -> Line:

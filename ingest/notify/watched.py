@@ -5,7 +5,7 @@ Redis may be away or forget, so a request that watches a job looks at it once a 
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -38,38 +38,39 @@ class WatchedJobs:
     def __init__(self, redis_url: str) -> None:
         self._redis = redis_client(redis_url)
         self._lock = threading.Lock()
-        self._watching: dict[UUID, list[threading.Event]] = {}
+        self._watching: dict[UUID, list[Callable[[], None]]] = {}
         self._unsaid: set[UUID] = set()
         self._listens = False
         self._closed = False
 
     @contextmanager
-    def watching(self, job_id: UUID) -> Iterator[threading.Event]:
-        """Watch a job until the `with` block is left. The event is set each time the job may have moved.
+    def watching(self, job_id: UUID, wake: Callable[[], None]) -> Iterator[None]:
+        """Watch a job until the `with` block is left.
 
         Args:
             job_id: any job's.
+            wake: is called in another thread each time the job may have moved, and returns at once.
         """
-        moved = threading.Event()
         with self._lock:
-            self._watching.setdefault(job_id, []).append(moved)
+            self._watching.setdefault(job_id, []).append(wake)
             self._unsaid.add(job_id)
             if not self._listens:
                 self._listens = True
                 threading.Thread(target=self._listen, name="watched", daemon=True).start()
         try:
-            yield moved
+            yield
         finally:
             with self._lock:
-                self._watching[job_id].remove(moved)
+                self._watching[job_id].remove(wake)
                 if not self._watching[job_id]:
                     del self._watching[job_id]
 
     def wake_all(self) -> None:
-        """Wake all requests that watch a job, because the process is to end."""
-        for events in list(self._watching.values()):
-            for moved in list(events):
-                moved.set()
+        """Wake all that watch a job, because the process is to end."""
+        with self._lock:
+            for wakes in self._watching.values():
+                for wake in wakes:
+                    wake()
 
     def close(self) -> None:
         """Listen no longer, and close the connections."""
@@ -119,5 +120,5 @@ class WatchedJobs:
 
     def _wake(self, data: bytes) -> None:
         with self._lock:
-            for moved in self._watching.get(UUID(data.decode()), ()):
-                moved.set()
+            for wake in self._watching.get(UUID(data.decode()), ()):
+                wake()

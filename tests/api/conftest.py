@@ -35,6 +35,7 @@ from tests.support.postgres import TestServers
 ROOT = Path(__file__).parents[2]
 BASE = "/operator-data-api"
 TIMEOUT_SECONDS = 30
+STREAMS = 8  # that a server of `running` serves at once, with 4 threads
 
 # Its pages may read what the real servers answer.
 ORIGIN = "https://app.example"
@@ -279,6 +280,7 @@ def running(database_url: str, servers: TestServers, socket_path: str, **setting
         "SLUICE_BIND": f"unix:{socket_path}",
         "SLUICE_WEB_WORKERS": "1",
         "SLUICE_WEB_THREADS": "4",
+        "SLUICE_WEB_STREAMS": str(STREAMS),
         "SLUICE_MAX_BODY_BYTES": "100000",
         "SLUICE_CORS_ORIGINS": ORIGIN,
         **settings,

@@ -388,6 +388,9 @@ _READS: dict[str, Call] = {
     "listing.page times": lambda conn, stored: _list(conn, stored, created_before=datetime(2020, 1, 1, tzinfo=UTC)),
     "failed_items.page": lambda conn, stored: failed_items.page(conn, stored.tenant.id, "p1"),
     "lookup.show": lambda conn, stored: lookup.show(conn, stored.ended),
+    "lookup.show_many": lambda conn, stored: lookup.show_many(
+        conn, [stored.ended, stored.waiting, *(uuid7() for _ in range(stored.items))]
+    ),
     "lookup.get": lambda conn, stored: lookup.get(conn, stored.ended),
     "results.record_lines": lambda conn, stored: results.record_lines(conn, stored.waiting, 0, [1]),
     "rescue.mark_swept": lambda conn, stored: rescue.mark_swept(conn, stored.ended),

@@ -36,6 +36,7 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         body_seconds=3600,
         web_workers=2,
         web_threads=16,
+        web_streams=100,
         keepalive_seconds=75,
         cors_origins="",
         behind_proxy=False,

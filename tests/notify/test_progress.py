@@ -1,5 +1,6 @@
 """A request that watches a job is woken by the process that runs it; a job that nobody watches is not told of."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,8 +39,8 @@ def _until_said(broker: redis.Redis, count: int) -> None:
 def test_a_watching_request_is_woken_once_its_job_has_moved(
     redis_url: str, broker: redis.Redis, watched_jobs: WatchedJobs
 ) -> None:
-    mine, others = uuid7(), uuid7()
-    with watched_jobs.watching(mine) as moved, watched_jobs.watching(others) as others_moved:
+    mine, others, moved, others_moved = uuid7(), uuid7(), threading.Event(), threading.Event()
+    with watched_jobs.watching(mine, moved.set), watched_jobs.watching(others, others_moved.set):
         _until_said(broker, 2)
         Progress(redis_url).moved([uuid7(), mine])
         assert moved.wait(_TIMEOUT_SECONDS)
@@ -50,10 +51,11 @@ def test_all_requests_that_watch_a_job_are_woken(
     redis_url: str, broker: redis.Redis, watched_jobs: WatchedJobs
 ) -> None:
     job_id, elsewhere = uuid7(), WatchedJobs(redis_url)
+    first, second, third = threading.Event(), threading.Event(), threading.Event()
     with (
-        watched_jobs.watching(job_id) as first,
-        watched_jobs.watching(job_id) as second,
-        elsewhere.watching(job_id) as third,
+        watched_jobs.watching(job_id, first.set),
+        watched_jobs.watching(job_id, second.set),
+        elsewhere.watching(job_id, third.set),
     ):
         _until_said(broker, 1)
         while broker.pubsub_numsub(progress.progress_channel(broker))[0][1] < 2:
@@ -69,7 +71,7 @@ def test_a_process_that_watches_nothing_any_more_listens_no_longer(
 ) -> None:
     channel = progress.progress_channel(broker)
     for _ in range(2):
-        with watched_jobs.watching(uuid7()):
+        with watched_jobs.watching(uuid7(), threading.Event().set):
             while broker.pubsub_numsub(channel)[0][1] != 1:
                 pass
         while broker.pubsub_numsub(channel)[0][1] != 0:
@@ -113,9 +115,9 @@ def test_redis_that_hangs_or_is_away_never_holds_up_the_process_that_runs_jobs(o
 
 
 def test_a_watch_begun_while_redis_was_away_is_told_of_once_it_is_back(own_broker: Broker) -> None:
-    watched, job_id = WatchedJobs(own_broker.url), uuid7()
+    watched, job_id, moved = WatchedJobs(own_broker.url), uuid7(), threading.Event()
     own_broker.kill()
-    with watched.watching(job_id) as moved:
+    with watched.watching(job_id, moved.set):
         back = own_broker.again()
         with redis.Redis.from_url(back.url) as client:
             _until_said(client, 1)

@@ -65,6 +65,7 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "behind_proxy": False,
         "trusted_proxies": "",
         "web_threads": 8,
+        "web_streams": 8,
         "worker_processes": 2,
         "job_deadline_seconds": 3600,
         "job_retention_days": 30,

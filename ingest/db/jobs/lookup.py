@@ -1,5 +1,6 @@
 """Read a job by its id."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, LiteralString
 from uuid import UUID
@@ -47,6 +48,25 @@ def show(conn: Connection, job_id: UUID) -> Job | None:
         return job
     family = families.members(conn, job_id)
     return replace(job, family=families.net_effects(family)) if len(family) > 1 else job
+
+
+# Joins are spelled so that a kept plan looks up: docs/architecture.md, "Plans that are kept".
+_SHOW_MANY = f"""
+SELECT {SHOWN}
+FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = wanted.id LIMIT 1) j
+"""
+
+
+def show_many(conn: Connection, job_ids: Collection[UUID]) -> dict[UUID, Job]:
+    """Return the jobs of these ids that are there, by their ids, with all that they show but for `family`.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job_ids: some hundreds at most, whosever they are.
+    """
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_SHOW_MANY, (list(job_ids),)).fetchall()
+    return {job.id: job for job in map(job_of, rows)}
 
 
 def _found(conn: Connection, statement: LiteralString, job_id: UUID) -> Job | None:

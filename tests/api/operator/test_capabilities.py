@@ -22,6 +22,7 @@ _NOT_SHOWN = {
     "redis_url": "where the server is",
     "web_workers": "how many processes, which answer alike",
     "web_threads": "how many threads, which answer alike",
+    "web_streams": "of each process; beyond it a client is told 503, and polls",
     "keepalive_seconds": "of a connection, which a client opens again",
     "cors_origins": "what browsers ask for themselves",
     "behind_proxy": "a warning of the server's",

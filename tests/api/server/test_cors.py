@@ -4,10 +4,10 @@ import http.client
 import json
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from ingest.db.connection.pool import Pool
-from tests.api.conftest import BASE, ORIGIN
+from tests.api.conftest import BASE, ORIGIN, STREAMS
 from tests.support.answers import hold_headers
 from tests.support.factories import run_pending
 
@@ -72,8 +72,9 @@ def test_a_page_reads_that_the_server_is_busy(connect: Connect, key: str) -> Non
     let_in = {"Authorization": f"Bearer {key}", "Content_Type": "application/json"}
     with asked(connect, "POST", f"{BASE}/batch/entities", b"[{}]", **let_in) as answer:
         stream = f"{BASE}/batch/jobs/{json.load(answer)['data']['jobId']}/stream"
-    # One of four threads may stream; a stream of the test before may have it still.
-    with asked(connect, "GET", stream, **let_in) as first, asked(connect, "GET", stream, **let_in) as second:
-        busy = [answer for answer in (first, second) if answer.status == 503]
+    with ExitStack() as stack:
+        # A stream of the test before may have its place still.
+        answers = [stack.enter_context(asked(connect, "GET", stream, **let_in)) for _ in range(STREAMS + 1)]
+        busy = [answer for answer in answers if answer.status == 503]
         assert busy
         assert "Retry-After" in busy[0].headers["Access-Control-Expose-Headers"]

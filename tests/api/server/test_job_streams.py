@@ -1,11 +1,12 @@
-"""docs/contracts/jobs.md section 3: the stream of a job, at a real server with 4 threads, of which one may stream."""
+"""docs/contracts/jobs.md section 3: the stream of a job, at a real server of 4 threads that serves 8 streams."""
 
 import json
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import pytest
@@ -15,7 +16,7 @@ from ingest.db.jobs import claims, control
 from ingest.db.tenants.tenants import Tenant
 from ingest.ids import JOB, spell
 from ingest.notify.progress import Progress
-from tests.api.conftest import BASE, TIMEOUT_SECONDS, running
+from tests.api.conftest import BASE, STREAMS, TIMEOUT_SECONDS, running
 from tests.support.factories import accept, entity, make_tenant
 from tests.support.postgres import TestServers
 
@@ -26,10 +27,10 @@ Event = tuple[str, int, dict[str, Any]]
 class _Stream:
     """A client of a stream."""
 
-    def __init__(self, connect: Connect, key: str, job_id: UUID, **headers: str) -> None:
+    def __init__(self, connect: Connect, key: str, job_id: UUID, version: str = "1.0", **headers: str) -> None:
         self.connection = connect()
         path = f"{BASE}/batch/jobs/{spell(JOB, job_id)}/stream"
-        sent = [f"GET {path} HTTP/1.0", f"Authorization: Bearer {key}"]
+        sent = [f"GET {path} HTTP/{version}", "Host: x", f"Authorization: Bearer {key}"]
         sent += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.connection.sendall("\r\n".join(sent).encode() + b"\r\n\r\n")
         self._file = self.connection.makefile("rb")
@@ -51,6 +52,11 @@ class _Stream:
             if lines[0].startswith("event: "):
                 kind, number, job = (line.partition(": ")[2] for line in lines)
                 yield kind, int(number), json.loads(job)
+
+    def rest(self) -> bytes:
+        """All that comes until the server closes the connection; then close it, too."""
+        with closing(self):
+            return self._file.read()
 
     def close(self) -> None:
         self._file.close()
@@ -80,7 +86,7 @@ def job_id(pool: Pool, owner: Tenant) -> UUID:
 
 
 def _opened(connect: Connect, key: str, job_id: UUID, **headers: str) -> _Stream:
-    """A stream, once the server has a thread for it; the test's own time limit bounds that."""
+    """A stream, once the server has a place for it; the test's own time limit bounds that."""
     while True:
         stream = _Stream(connect, key, job_id, **headers)
         if stream.status != 503:
@@ -172,21 +178,61 @@ def test_a_client_that_comes_back_is_told_of_a_pause_and_of_a_resume_while_it_wa
     assert numbers == sorted(set(numbers))
 
 
-def test_a_stream_beyond_a_quarter_of_the_threads_is_503_and_others_are_served(
+def test_streams_take_no_threads_and_one_beyond_their_places_is_503(
     connect: Connect, key: str, job_id: UUID, send: Callable[..., Any]
 ) -> None:
-    with closing(_opened(connect, key, job_id)) as first, closing(_Stream(connect, key, job_id)) as second:
-        assert (first.status, second.status) == (200, 503)
-        assert second.headers["Retry-After"]
+    with ExitStack() as stack:
+        served = [stack.enter_context(closing(_opened(connect, key, job_id))) for _ in range(STREAMS)]
+        assert [next(stream.events())[0] for stream in served] == ["state"] * STREAMS
+        refused = stack.enter_context(closing(_Stream(connect, key, job_id)))
+        assert refused.status == 503
+        assert refused.headers["Retry-After"]
         assert send(f"GET {BASE}/batch/jobs")[0] == 200
 
 
-def test_the_thread_of_a_client_that_left_is_free_before_there_is_anything_to_send(
+def test_the_place_of_a_client_that_left_is_free_before_there_is_anything_to_send(
     connect: Connect, key: str, job_id: UUID
 ) -> None:
-    for _ in range(3):
+    for _ in range(STREAMS + 1):
         with closing(_opened(connect, key, job_id)) as stream:
             assert next(stream.events())
+
+
+def test_a_head_request_takes_no_place(connect: Connect, key: str, job_id: UUID) -> None:
+    path = f"{BASE}/batch/jobs/{spell(JOB, job_id)}/stream"
+    head = f"HEAD {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+    with connect() as client, client.makefile("rb") as answer:
+        for _ in range(STREAMS + 1):
+            client.sendall(head)
+            lines = list(iter(answer.readline, b"\r\n"))
+            assert lines[0].startswith(b"HTTP/1.1 200 ")
+            assert b"Content-Type: text/event-stream\r\n" in lines
+
+
+def test_a_connection_serves_the_next_request_after_its_stream(
+    connect: Connect, key: str, job_id: UUID, pool: Pool
+) -> None:
+    head = f"HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n"
+    with connect() as client, client.makefile("rb") as answer:
+        for number in range(2):
+            client.sendall(f"GET {BASE}/batch/jobs/{spell(JOB, job_id)}/stream {head}".encode())
+            lines = list(iter(answer.readline, b"\r\n"))
+            assert lines[0].startswith(b"HTTP/1.1 200 ")
+            assert b"Transfer-Encoding: chunked\r\n" in lines
+            assert b"Connection: keep-alive\r\n" in lines
+            if not number:
+                _cancel(pool, job_id)
+            chunks = list(_chunks(answer))
+            assert chunks[0] == b"retry: 1000\n\n"
+            assert chunks[-1].startswith(b"event: end\n")
+
+
+def _chunks(answer: BinaryIO) -> Iterator[bytes]:
+    """The chunks of a body, to its end."""
+    while size := int(answer.readline(), 16):
+        yield answer.read(size)
+        assert answer.read(2) == b"\r\n"
+    assert answer.read(2) == b"\r\n"
 
 
 def test_a_stream_of_another_tenants_job_or_of_none_is_404(
@@ -217,9 +263,10 @@ def test_a_process_that_ends_ends_its_streams_and_their_clients_come_back(
         client.connect(str(tmp_path / "s"))
         return client
 
-    with ExitStack() as stack:
+    with ThreadPoolExecutor(2) as threads:
         with running(database_url, servers, str(tmp_path / "s")):
-            stream = stack.enter_context(closing(_Stream(connect, key, job_id)))
-            events = stream.events()
-            assert next(events)[0] == "state"
-        assert list(events) == [], "no end, since the job has not ended"
+            plain, chunked = (_Stream(connect, key, job_id, version) for version in ("1.0", "1.1"))
+            assert next(plain.events())[0] == "state"
+            rests = [threads.submit(stream.rest) for stream in (plain, chunked)]
+        assert rests[0].result() == b"", "no end, since the job has not ended"
+        assert rests[1].result().endswith(b"\r\n0\r\n\r\n"), "the answer is whole"

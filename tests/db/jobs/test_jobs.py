@@ -58,6 +58,11 @@ def test_an_accepted_job_is_pending_with_all_its_items_unprocessed(conn: Connect
     assert (job.started_at, job.ended_at, job.error_code) == (None, None, None)
 
 
+def test_many_jobs_are_shown_as_each_of_them_is(conn: Connection, tenant: Tenant) -> None:
+    job_ids = [accept(conn, tenant, "entities", _THREE) for _ in range(2)]
+    assert lookup.show_many(conn, [*job_ids, uuid7()]) == {job_id: lookup.show(conn, job_id) for job_id in job_ids}
+
+
 def test_the_payload_is_stored_as_it_was_sent_in_blocks(conn: Connection, tenant: Tenant) -> None:
     body = b'[{"a": 145.50}, {"b":  9999999999999999999999999999999999999999} ,"\\ud800"]'
     job_id = accept(conn, tenant, "entities", body, block_items=2)
