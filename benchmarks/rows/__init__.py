@@ -19,6 +19,7 @@ from benchmarks.rows import (
     small_jobs,
     splitting,
     steps,
+    streams,
     table_size,
     worker,
 )
@@ -51,6 +52,7 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "celery": peers.celery,
     "accept": accept.accept,
     "accept-with-keys": accept.accept_with_keys,
+    "accept-beside-streams": streams.accept_beside_streams,
     "small-jobs": small_jobs.small_jobs,
     "listing": listing.polls_and_lists,
     "steps": steps.steps,

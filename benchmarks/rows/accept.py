@@ -13,9 +13,9 @@ from benchmarks.place import Place
 from benchmarks.rows.beside_copy import laid_out
 from benchmarks.rows.end_to_end import WORKERS, players
 
-_EVENTS = 100
-_PLAYERS = 1_000
-_CONNECTIONS = 8
+EVENTS = 100
+PLAYERS = 1_000
+CONNECTIONS = 8
 _OPENINGS = 8  # of all of them, a sample
 _SECONDS = 1.5
 _ALONE_REDIS, _BARE_REDIS = 9, 10  # databases of Valkey that no worker listens to
@@ -24,27 +24,27 @@ _ALONE_REDIS, _BARE_REDIS = 9, 10  # databases of Valkey that no worker listens 
 @contextmanager
 def accept(place: Place) -> Iterator[Row]:
     deployed = place.deployment(WORKERS)
-    known = players(deployed, _PLAYERS)
+    known = players(deployed, PLAYERS)
     alone = place.database("alone")
-    events = items.events(_EVENTS, _PLAYERS)
+    events = items.events(EVENTS, PLAYERS)
     env = {"DATABASE_URL": alone.url, **RATES}
     log = place.folder / "accept.log"
 
     def in_production() -> Mapping[str, float]:
         laid_out(deployed.database, (known,))
         deployed.database.settle()
-        answers = _drive(deployed.stack.api, repeat(deployed.batch("events", events)))
+        answers = accepted(deployed.stack.api, repeat(deployed.batch("events", events)))
         deployed.until_done(len(answers.seconds))
-        deployed.database.expect("events", len(answers.seconds) * _EVENTS)
-        return _figures(answers)
+        deployed.database.expect("events", len(answers.seconds) * EVENTS)
+        return figures(answers)
 
     def alone_at_it(api: str) -> Callable[[], Mapping[str, float]]:
         def sample() -> Mapping[str, float]:
             alone.empty()
             alone.settle()
-            answers = _drive(api, repeat(batch(api, alone.key, "events", events)))
+            answers = accepted(api, repeat(batch(api, alone.key, "events", events)))
             alone.expect("job_blocks", len(answers.seconds))
-            return _figures(answers)
+            return figures(answers)
 
         return sample
 
@@ -55,12 +55,12 @@ def accept(place: Place) -> Iterator[Row]:
         ) as bare,
     ):
         yield Row(
-            f"accept, {_EVENTS} events a request, {_CONNECTIONS} connections",
+            f"accept, {EVENTS} events a request, {CONNECTIONS} connections",
             "requests",
             (
                 Side("Sluice", alone_at_it(ours)),
                 Side("Sluice, and 2 workers", in_production),
-                Side("bare Flask", lambda: _figures(_drive(bare, repeat(post(bare, "/events", events, {}))))),
+                Side("bare Flask", lambda: figures(accepted(bare, repeat(post(bare, "/events", events, {}))))),
             ),
             (Ratio("Sluice", "bare Flask", 0.30), Limit("Sluice", "p99_ms", 20.0)),
             (
@@ -73,22 +73,22 @@ def accept(place: Place) -> Iterator[Row]:
 @contextmanager
 def accept_with_keys(place: Place) -> Iterator[Row]:
     database = place.database("alone")
-    events = items.events(_EVENTS, _PLAYERS)
+    events = items.events(EVENTS, PLAYERS)
     env = {"DATABASE_URL": database.url, "REDIS_URL": place.redis_url(_ALONE_REDIS), **RATES}
 
     def sending(requests: Callable[[bytes], Iterable[bytes]]) -> Callable[[], Mapping[str, float]]:
         def sample() -> Mapping[str, float]:
             database.empty()
             database.settle()
-            answers = _drive(api, requests(batch(api, database.key, "events", events)))
+            answers = accepted(api, requests(batch(api, database.key, "events", events)))
             database.expect("job_blocks", len(answers.seconds))
-            return _figures(answers)
+            return figures(answers)
 
         return sample
 
     with processes.web("app:create_app()", env, place.folder / "accept-with-keys.log") as api:
         yield Row(
-            f"accept with an Idempotency-Key, {_EVENTS} events a request, {_CONNECTIONS} connections",
+            f"accept with an Idempotency-Key, {EVENTS} events a request, {CONNECTIONS} connections",
             "requests",
             (Side("a key each", sending(_with_keys)), Side("no keys", sending(repeat))),
             (Ratio("a key each", "no keys", 0.80),),
@@ -101,15 +101,15 @@ def _with_keys(request: bytes) -> Iterator[bytes]:
         yield b"%b\r\nIdempotency-Key: %032x%b%b" % (head, number, end, body)
 
 
-def _drive(api: str, requests: Iterable[bytes]) -> Answers:
+def accepted(api: str, requests: Iterable[bytes]) -> Answers:
     # Chance decides which of the server's processes takes a connection: all of them may fall to one.
     answers, waiting = Answers(), iter(requests)
     for _ in range(_OPENINGS):
-        part = drive(api, waiting, connections=_CONNECTIONS, status=202, seconds=_SECONDS / _OPENINGS)
+        part = drive(api, waiting, connections=CONNECTIONS, status=202, seconds=_SECONDS / _OPENINGS)
         answers.seconds += part.seconds
         answers.elapsed += part.elapsed
     return answers
 
 
-def _figures(answers: Answers) -> Mapping[str, float]:
+def figures(answers: Answers) -> Mapping[str, float]:
     return {RATE: answers.rate, "p50_ms": answers.percentile_ms(50), "p99_ms": answers.percentile_ms(99)}
