@@ -95,6 +95,7 @@ def _examined(conn: Connection, settings: Settings) -> Iterator[Line]:
             lambda found: personal_data(found, MasterKeys.parse(settings.master_keys)),
         ),
         ("items", facts.sealed_jobs, lambda found: items(found, MasterKeys.parse(settings.master_keys))),
+        ("server log", facts.is_quiet, server_log),
         ("waiting", facts.waiting, waiting),
         ("jobs", facts.jobs_by_state, jobs),
     )
@@ -332,6 +333,15 @@ def items(stored: list[facts.SealedJob], keys: MasterKeys) -> Line:
         found = f"no master key decrypts the items of {len(lost):,} jobs that wait: {named}{more}"
         return fail("items", found, advice)
     return ok("items", f"the master keys decrypt those of all {len(stored):,} jobs whose items are encrypted")
+
+
+def server_log(quiet: bool) -> Line:  # noqa: FBT001 # a fact beside others
+    """Check that no error puts the key of a row, such as an external id, into the server's log."""
+    if quiet:
+        return ok("server log", "errors of Sluice's statements name no keys of rows in it")
+    found = "where two writers insert the same entity, an error names its external id in it"
+    advice = "As a superuser: GRANT SET ON PARAMETER log_error_verbosity TO the role that DATABASE_URL names"
+    return warn("server log", found, advice)
 
 
 def waiting(oldest: facts.Waiting | None) -> Line:

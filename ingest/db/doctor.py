@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from ingest.db.connection.pool import WORKER, Connection
-from ingest.db.connection.session import settings_of
+from ingest.db.connection.session import QUIET, settings_of
 from ingest.db.data import resealing, retention
 from ingest.db.jobs import claims
 from ingest.db.jobs.claims import BLOCKED, FREE_SINCE, HELD_BACK
@@ -36,6 +36,14 @@ def unheeded(conn: Connection, process: str) -> dict[str, str]:
     right["transaction_isolation"] = right.pop("default_transaction_isolation")
     found: dict[str, str] = dict(conn.execute(_SHOWN, (list(right),)).fetchall())  # type: ignore[arg-type] # (text, text)
     return {name: value for name, value in found.items() if value != right[name]}
+
+
+_IS_QUIET = "SELECT bool_and(current_setting(name) = value) FROM unnest(%s::text[], %s::text[]) AS s (name, value)"
+
+
+def is_quiet(conn: Connection) -> bool:
+    """True if errors of this connection's statements put no keys of rows into the server's log."""
+    return conn.execute(_IS_QUIET, (list(QUIET), list(QUIET.values()))).fetchone() == (True,)
 
 
 _DURABILITY = """

@@ -116,6 +116,7 @@ def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
             "webhook secrets",
             "personal data",
             "items",
+            "server log",
             "waiting",
             "jobs",
         ),

@@ -86,11 +86,16 @@ _GUARDS = {
     },
 }
 
+# An error that breaks a unique key has the key in its DETAIL, such as external ids: not for the server's log.
+# Only superusers may set it, and roles to which one has granted it.
+QUIET = {"log_error_verbosity": "terse"}
+
 # The session is lent where the process that serves it is not the one that answered the connection. Then nothing must
 # stay behind in it, so the settings end with this statement.
 _SET_UP = """
-SELECT pg_backend_pid() <> %(pid)s, set_config(name, value, pg_backend_pid() <> %(pid)s)
+SELECT pg_backend_pid() <> %(pid)s, name, set_config(name, value, pg_backend_pid() <> %(pid)s)
 FROM unnest(%(names)s::text[], %(values)s::text[]) AS s (name, value)
+WHERE name <> ALL (%(optional)s::text[]) OR has_parameter_privilege(name, 'SET')
 """
 
 
@@ -191,13 +196,19 @@ def set_up(connection: Connection, process: str) -> None:
         psycopg.Error: the server refuses one of them.
     """
     settings = settings_of(process, connection.info.server_version)
-    of_session = {**settings, **_KEEPALIVES}
+    of_session = {**settings, **_KEEPALIVES, **QUIET}
     connection.autocommit = True
-    values = {"pid": connection.info.backend_pid, "names": list(of_session), "values": list(of_session.values())}
-    lent = connection.execute(_SET_UP, values).fetchall()[0][0]
+    values = {
+        "pid": connection.info.backend_pid,
+        "names": list(of_session),
+        "values": list(of_session.values()),
+        "optional": list(QUIET),
+    }
+    made = connection.execute(_SET_UP, values).fetchall()
     connection.autocommit = False
-    if lent:
-        connection.opening = _opening(settings)
+    if made[0][0]:
+        allowed = {name for _, name, _ in made}
+        connection.opening = _opening({**settings, **{name: value for name, value in QUIET.items() if name in allowed}})
         connection.cursor_factory = _Cursor
         if not _carries_prepared_statements(connection):
             connection.prepare_threshold = None

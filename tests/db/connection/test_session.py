@@ -1,6 +1,7 @@
 """Every connection overrides the settings of role, database and environment with its own."""
 
 import json
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from ingest.db.connection.migrate import migrate
 from ingest.db.connection.pool import WORKER, Connection, connect, open_pool, transaction
 from ingest.db.connection.session import settings_of
+from ingest.db.doctor import is_quiet
 from ingest.errors import WrongDatabase
 
 _RIGHT = {
@@ -127,3 +129,25 @@ def test_a_database_that_cannot_hold_every_text_is_not_migrated(latin_url: str) 
         with pytest.raises(WrongDatabase, match=r"LATIN1.*ENCODING 'UTF8'"):
             migrate(conn)
         assert conn.execute("SELECT FROM pg_tables WHERE schemaname = 'public'").rowcount == 0
+
+
+def test_the_servers_log_is_kept_free_of_keys_where_the_role_may(database_url: str, observer: Connection) -> None:
+    role = f"sluice_test_{secrets.token_hex(4)}"
+    name = sql.Identifier(role)
+    observer.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+    url = make_conninfo(database_url, user=role)
+    try:
+        with closing(connect(url, WORKER)) as conn:
+            assert (_verbosity(conn), is_quiet(conn)) == ("default", False)
+        observer.execute(sql.SQL("GRANT SET ON PARAMETER log_error_verbosity TO {}").format(name))
+        with closing(connect(url, WORKER)) as conn:
+            assert (_verbosity(conn), is_quiet(conn)) == ("terse", True)
+    finally:
+        observer.execute(sql.SQL("REVOKE SET ON PARAMETER log_error_verbosity FROM {}").format(name))
+        observer.execute(sql.SQL("DROP ROLE {}").format(name))
+    with closing(connect(database_url, WORKER)) as conn:
+        assert _verbosity(conn) == "terse"
+
+
+def _verbosity(conn: Connection) -> object:
+    return conn.execute("SHOW log_error_verbosity").fetchall()[0][0]
