@@ -89,7 +89,7 @@ class Up:
 
     def ready(self):
         """Wait until it says so, and read what it says then."""
-        self.line("ready")
+        self.line("ready", seconds=300.0)  # `up` itself ends sooner with a reason, but on a machine that is very busy
         self.api = self.line(r"  API     (\S+)")[1]
         self.key = self.line(r"  key     (\S+) .*")[1]
         self.flower, *self.flower_login = self.line(r"  flower  (\S+)   \(login (\S+), password (\S+)\)").groups()
