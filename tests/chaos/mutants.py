@@ -113,7 +113,7 @@ MUTANTS = (
     ),
     Mutant(
         "the turns of tenants",
-        (("ingest/engine/runner.py", "fair=fair and self.turn.is_over", "fair=False"),),
+        (("ingest/engine/runner.py", "fair and self.turn.is_over", "False"),),
         ("tests/engine/test_turns.py::test_a_small_job_is_next_after_the_blocks_that_are_under_way",),
     ),
     Mutant(

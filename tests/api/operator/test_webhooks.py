@@ -16,6 +16,7 @@ from ingest.db.webhooks.sending import Mark, Room
 from ingest.settings import Settings
 from ingest.webhooks.message import EVENTS
 from tests.api.conftest import TIME, Api, data, refused, walk
+from tests.api.operator.test_sealed_items import without_personal_data
 from tests.support.factories import entity
 
 _URL = "https://hooks.example.com/sluice"
@@ -228,6 +229,7 @@ def test_without_a_master_key_making_one_is_409_and_says_what_to_do(settings: Se
     app: Flask = create_app(dataclasses.replace(settings, master_keys=""))
     bare = Api(app, api.tenant, api.key)
     webhook = made(api)
+    without_personal_data(bare)
     for answer in (
         bare.post("/webhooks", {"url": _URL}),
         bare.post(f"/webhooks/{webhook['id']}/rotate"),

@@ -58,7 +58,7 @@ class Model:
             self.events[number] += 1
             return Effect.CREATED
         stored: dict[int, Any] = self.entities if batch.kind == "entities" else self.states
-        sent: Any = _data(position, number) if batch.kind == "entities" else position
+        sent: Any = _data(position) if batch.kind == "entities" else position
         before = stored.get(number)
         stored[number] = {**before, **sent} if batch.merge and before else sent
         if before is None:
@@ -66,14 +66,14 @@ class Model:
         return Effect.UNCHANGED if before == stored[number] else Effect.UPDATED
 
 
-def _data(position: int, number: int) -> dict[str, Any]:
-    """A merge keeps what an earlier batch alone has sent."""
-    return {"email": f"{number}@example.com", "sent": position, f"by_{position % 3}": True}
+def _data(position: int) -> dict[str, Any]:
+    """The data that is stored in the clear. A merge keeps what an earlier batch alone has sent."""
+    return {"sent": position, f"by_{position % 3}": True}
 
 
 def items_of(position: int, batch: Batch) -> list[dict[str, Any]]:
     make: dict[str, Callable[[int], dict[str, Any]]] = {
-        "entities": lambda number: entity(number, data=_data(position, number)),
+        "entities": lambda number: entity(number, data={"email": f"{number}@example.com", **_data(position)}),
         "states": lambda number: state(number, value=position),
         "events": event,
     }
