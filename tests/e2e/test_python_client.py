@@ -24,6 +24,7 @@ from sluice_client import (
 )
 from sluice_client.testing import fake
 
+from cli.options import database
 from tests.e2e.running import sluice
 
 DIGITS = 1234567890123456789012345678901234567890
@@ -232,16 +233,18 @@ def test_an_upload_in_parts_is_one_job(real, ids):
     assert [(result.effect, result.line) for result in job.results()] == [("created", 2), ("created", 3)]
 
 
-def test_a_wait_that_is_over_says_that_the_job_goes_on(real, ids):
-    paused = real.entities.send([player(ids(number)) for number in range(20_000)])
-    try:
-        paused.pause()
+def test_a_wait_that_is_over_says_that_the_job_goes_on(stack, real, ids):
+    with database(stack.data_dir) as conn:
+        conn.execute("LOCK TABLE entities IN EXCLUSIVE MODE")  # no worker can write the job meanwhile
+        held = real.entities.send([player(ids(0))])
         with pytest.raises(WaitTimeout, match="The job goes on"):
-            paused.wait(timeout=0.1)
-    except Conflict:
-        pytest.skip("the worker was faster than the pause")
-    assert paused.resume().status != "paused"
-    assert paused.wait().progress == 100
+            held.wait(timeout=0.1)
+        behind = real.entities.send([player(ids(1))], after=held.id)
+        assert behind.pause().status == "paused"
+        conn.rollback()
+    assert held.wait().progress == 100
+    assert behind.resume().status != "paused"
+    assert behind.wait().progress == 100
 
 
 def test_a_refusal_says_what_is_wrong(stack, real):
