@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -25,6 +28,9 @@ _NAIVE_TIME = re.compile(rb':\d\d(?:\.\d+)?"')
 _MISSING = {"NAType", "NaTType"}  # of pandas, which is not imported to ask
 _LEFT_OUT = object()
 _BUILT = (datetime, date, time, Decimal)
+# msgspec writes these by itself, and never as a null or a naive time.
+_PLAIN = (str, int, date, timedelta, UUID, bytes, bytearray, memoryview, msgspec.Raw)
+_OF_FIELDS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__")
 
 
 def _foreign(value: Any) -> Any:
@@ -32,18 +38,47 @@ def _foreign(value: Any) -> Any:
     kind = type(value)
     if kind.__name__ in _MISSING:
         return math.nan
+    if kind.__module__ == "numpy" and value.dtype.kind in "Mm":
+        return _of_numpy(value)
     if hasattr(value, "model_dump"):  # pydantic
         return value.model_dump()
-    if isinstance(value, datetime):  # pandas.Timestamp, to the nanosecond
-        _require_zone(value, "a value")
-        return value.isoformat()
-    for known in (float, int, str, Decimal):
-        if isinstance(value, known):
-            return known(value)
+    kin = _kin(value)
+    if kin is not None:
+        return kin
     for unwrap in ("tolist", "as_py"):  # scalars and arrays of numpy, scalars of pyarrow
         if hasattr(value, unwrap):
             return getattr(value, unwrap)()
     raise UnsupportedValue(f"JSON has no {kind.__module__}.{kind.__qualname__}; turn it into text or numbers first")
+
+
+def _kin(value: Any) -> Any:
+    """Return a value as one of the class that its own is derived from, and a path as text; None if it is neither."""
+    if isinstance(value, datetime):  # pandas.Timestamp, to the nanosecond
+        _require_zone(value, "a value")
+        return value.isoformat()
+    if isinstance(value, timedelta) and not getattr(value, "nanoseconds", 0):  # pandas.Timedelta
+        return timedelta(value.days, value.seconds, value.microseconds)
+    if isinstance(value, PurePath):
+        return str(value)
+    for known in (float, int, str, Decimal):
+        if isinstance(value, known):
+            return known(value)
+    return None
+
+
+def _of_numpy(value: Any) -> Any:
+    """Return NaN for a NaT of numpy, and refuse all its other times, which have no zone, and its spans.
+
+    Its own `tolist` would make numbers of those that count nanoseconds.
+    """
+    if str(value) == "NaT":
+        return math.nan
+    if value.dtype.kind == "M":
+        raise UnsupportedValue(
+            f"a value is a numpy.{type(value).__name__} of {value.dtype}, which has no time zone: give it one, as in "
+            'pandas.Timestamp(value, tz="UTC")'
+        )
+    raise UnsupportedValue(f"JSON has no {value.dtype} of numpy; turn it into datetime.timedelta or a number first")
 
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=_foreign)
@@ -69,8 +104,11 @@ def encoder(policy: NullPolicy) -> Callable[[Any], bytes]:
         try:
             line = _ENCODER.encode(item)
             if _is_suspect(line):
-                return _ENCODER.encode(_checked(item, policy, ""))
-        except (TypeError, OverflowError, RecursionError, UnicodeEncodeError) as error:
+                checked = _checked(item, policy, "")
+                return _ENCODER.encode(None if checked is _LEFT_OUT else checked)
+        except UnsupportedValue:
+            raise
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise UnsupportedValue(f"the item cannot be written as JSON: {error}") from error
         return line
 
@@ -84,7 +122,7 @@ def _is_suspect(line: bytes) -> bool:
 
 
 def _checked(value: Any, policy: NullPolicy, path: str) -> Any:  # noqa: PLR0911 # a return for each sort of value
-    """Return a value without those that JSON has not.
+    """Return a value without those that JSON has not; all others go as they would if none of these stood beside them.
 
     Raises:
         UnsupportedValue: it holds a naive time, or a number that is none where the policy is `error`.
@@ -94,19 +132,32 @@ def _checked(value: Any, policy: NullPolicy, path: str) -> Any:  # noqa: PLR0911
     if isinstance(value, (datetime, time)):
         _require_zone(value, path)
         return value
-    if value is None or isinstance(value, (str, int, bytes, date)):
+    if value is None or isinstance(value, _PLAIN):
         return value
-    if isinstance(value, (float, Decimal)):
+    if isinstance(value, float):
         return value if math.isfinite(value) else _missing(value, policy, path)
+    if isinstance(value, Decimal):  # no float is as large as some of them
+        return value if value.is_finite() else _missing(value, policy, path)
+    if isinstance(value, Enum):
+        return _checked(value.value, policy, path)
     if isinstance(value, dict):
-        members = {name: _checked(inner, policy, f"{path}/{name}") for name, inner in value.items()}
+        members = {_key(name, path): _checked(inner, policy, f"{path}/{name}") for name, inner in value.items()}
         return {name: inner for name, inner in members.items() if inner is not _LEFT_OUT}
     if isinstance(value, (list, tuple, set, frozenset)):
         items = [_checked(inner, policy, f"{path}/{place}") for place, inner in enumerate(value)]
         return [None if item is _LEFT_OUT else item for item in items]  # the places of the others stay
-    if isinstance(value, msgspec.Struct) or hasattr(value, "__dataclass_fields__"):
+    if any(hasattr(value, mark) for mark in _OF_FIELDS):
         return _checked(msgspec.to_builtins(value, enc_hook=_foreign, builtin_types=_BUILT), policy, path)
     return _checked(_foreign(value), policy, path)
+
+
+def _key(name: Any, path: str) -> Any:
+    """Return the name of a member, if JSON has it."""
+    if isinstance(name, (datetime, time)):
+        _require_zone(name, f"{path}/{name}")
+    if isinstance(name, Decimal) and not name.is_finite():
+        raise UnsupportedValue(f"{path or 'the item'} has a member named {name}, which JSON has not")
+    return name
 
 
 def _require_zone(value: datetime | time, path: str) -> None:
@@ -118,7 +169,7 @@ def _require_zone(value: datetime | time, path: str) -> None:
 
 
 def _missing(value: Any, policy: NullPolicy, path: str) -> Any:
-    if policy == "error" or str(value).endswith("Infinity") or str(value).endswith("inf"):
+    if policy == "error" or str(value).endswith(("Infinity", "inf")):
         raise UnsupportedValue(
             f"{path or 'the item'} is {value}, which JSON has not: send a number, or say what becomes of missing ones "
             'by null_policy="null" or null_policy="omit"'
