@@ -2,6 +2,7 @@
 
 import time
 
+from ingest.db.bulk.pages import pages_of
 from ingest.db.connection.pool import Connection
 from ingest.db.data import retention
 
@@ -26,7 +27,7 @@ class RetentionScan:
         table = retention.TABLES[self._table]
         purged = retention.purge_pages(conn, table, first=self._page, pages=_PAGES_A_ROUND)
         self._page += _PAGES_A_ROUND
-        if self._page >= retention.pages_of(conn, table):
+        if self._page >= pages_of(conn, table):
             self._page, self._table = 0, self._table + 1
         if self._table == len(retention.TABLES):
             self._table = 0

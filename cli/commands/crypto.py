@@ -41,7 +41,9 @@ def generate() -> None:
 def status(data_dir: Path, *, as_json: bool) -> None:
     """Count what is encrypted under which master key; say which key is lost, and which one may be removed.
 
-    Reads all of the tables that hold such things, some pages a statement.
+    Counts what should be encrypted and is in the clear, too: fields of entities that their tenant's template calls
+    personal data today, and the batches and failed items of such tenants. Reads all of the tables that hold such
+    things, some pages a statement.
 
     Example: sluice crypto status --json
     """
@@ -85,7 +87,7 @@ def _show(keys: MasterKeys, counts: Mapping[str, Counter[str]]) -> None:
         click.echo(f"{kid} may be removed from SLUICE_MASTER_KEYS: nothing uses it any more.")
     first = next(iter(keys.keys), None)
     if any(kid != first for found in counts.values() for kid in found):
-        click.echo("`sluice crypto rotate` encrypts all of it under the first key of SLUICE_MASTER_KEYS.")
+        click.echo("`sluice crypto rotate` encrypts all of these under the first key of SLUICE_MASTER_KEYS.")
 
 
 def _named(kid: str) -> str:
@@ -107,7 +109,9 @@ def _removable(keys: MasterKeys, counts: Mapping[str, Counter[str]]) -> list[str
 @json_option
 @click.pass_context
 def rotate(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
-    """Encrypt everything that is stored under the first master key, and personal data that are still in the clear.
+    """Encrypt under the first master key what is under another one, or should be encrypted and is in the clear.
+
+    That is what `sluice crypto status` counts. All else stays in the clear: external ids, states, events and so on.
 
     Runs beside traffic, some rows a transaction, and shows how far it is. It can be stopped at any time: run again, it
     goes on with what is left. Exits 1 if something could not be decrypted, because its key is not configured.

@@ -7,11 +7,13 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ingest.db.bulk.pages import pages_of
 from ingest.db.connection.pool import WORKER, Connection
 from ingest.db.connection.session import QUIET, settings_of
-from ingest.db.data import resealing, retention
+from ingest.db.data import resealing
 from ingest.db.jobs import claims
 from ingest.db.jobs.claims import BLOCKED, FREE_SINCE, HELD_BACK
+from ingest.db.jobs.resealing import HEAD_OF_PAYLOAD, IS_SEALED, KID_OF_HEAD
 
 _BOUND = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
 
@@ -280,7 +282,7 @@ _SAMPLED_PAGES = 512
 def personal_data(conn: Connection) -> PersonalData:
     """Return what there is of personal data, from some pages of the table."""
     called = resealing.called_personal(conn)
-    pages = retention.pages_of(conn, resealing.TABLE)
+    pages = pages_of(conn, resealing.TABLE)
     values = Counter[str]()
     for first in {0, max(_SAMPLED_PAGES, pages - _SAMPLED_PAGES)}:
         values.update(resealing.count(conn, called, first=first, pages=_SAMPLED_PAGES))
@@ -295,16 +297,15 @@ class SealedJob:
     kid: str
 
 
-# An encrypted value begins with a byte that marks it, the length of its key's id, and that id (`ingest.crypto`).
-_SEALED_JOBS = """
-SELECT j.id AS job_id, convert_from(substring(b.head FROM 3 FOR get_byte(b.head, 1)), 'UTF8') AS kid
+_SEALED_JOBS = f"""
+SELECT j.id AS job_id, {KID_OF_HEAD} AS kid
 FROM (
     SELECT id FROM jobs WHERE status IN ('pending', 'processing') AND on_hold_since IS NULL
     ORDER BY tenant_id, status, kind, seq LIMIT 1000) j
 CROSS JOIN LATERAL (
-    SELECT substring(payload FROM 1 FOR 22) AS head FROM job_blocks
+    SELECT {HEAD_OF_PAYLOAD} AS head FROM job_blocks
     WHERE job_id = j.id AND open ORDER BY no LIMIT 1) b
-WHERE get_byte(b.head || '\\x00', 0) = 245
+WHERE {IS_SEALED}
 """
 
 

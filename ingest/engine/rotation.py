@@ -6,6 +6,7 @@ in between, by whatever means, goes on with what is left.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,11 +14,11 @@ import msgspec
 
 from ingest import json_text
 from ingest.crypto import MasterKeys
+from ingest.db.bulk.pages import pages_of
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
 from ingest.db.data import resealing as of_entities
 from ingest.db.data.resealing import Called, Held, Resealed
-from ingest.db.data.retention import pages_of
 from ingest.db.jobs import resealing as of_items
 from ingest.db.webhooks import resealing as of_secrets
 from ingest.engine import webhooks
@@ -29,7 +30,7 @@ from ingest.items import personal
 _PAGES_COUNTED = 1_024
 _PAGES_ROTATED = 64
 
-# A step that met a deadlock or a lock that was not to be had is tried so often; the next pass comes to its rows again.
+# A step that meets a deadlock, or waits too long for a lock, is tried so often; then the rotation ends with that error.
 _TRIES = 3
 
 # The id under which values count that are in the clear, though a template calls them personal data.
@@ -125,14 +126,11 @@ def rotate(conn: Connection, keys: MasterKeys) -> Iterator[Progress]:
 
 
 def _patiently(step: Callable[[], Step]) -> Step:
-    for tries in range(1, _TRIES + 1):
-        try:
-            with translated():
-                return step()
-        except TryAgain:
-            if tries == _TRIES:
-                raise
-    return Step()
+    for _ in range(_TRIES - 1):
+        with suppress(TryAgain), translated():
+            return step()
+    with translated():
+        return step()
 
 
 def _rotate_entities(conn: Connection, called: Called, keys: MasterKeys, first: int, pages: int) -> Step:
@@ -145,20 +143,26 @@ def _rotate_entities(conn: Connection, called: Called, keys: MasterKeys, first: 
         with conn.transaction():
             for held in of_entities.lock(conn, part):
                 try:
-                    resealed.append(_resealed(held, called, keys))
+                    new = _resealed(held, called, keys)
                 except SecretUnreadable:
                     unreadable += 1
+                    continue
+                if new is not None:
+                    resealed.append(new)
             of_entities.write(conn, resealed)
         changed += len(resealed)
     return Step(changed, unreadable)
 
 
-def _resealed(held: Held, called: Called, keys: MasterKeys) -> Resealed:
+def _resealed(held: Held, called: Called, keys: MasterKeys) -> Resealed | None:
+    """Return an entity as it is to be written; None where a writer has taken its personal data away meanwhile."""
     fields = called.get(held.tenant_id, {}).get(held.type, ())
     members = json_text.split_object(held.properties.encode())
     opened = {} if held.pii is None else personal.opened(keys, held.tenant_id, held.external_id, held.pii)
     # A process of before that wrote meanwhile has left a newer value in the clear.
     opened |= {field: members.pop(field) for field in fields if field in members}
+    if not opened:
+        return None
     pii, digests = personal.sealed(keys, held.tenant_id, held.external_id, opened)
     return Resealed(held.id, msgspec.json.encode(members), pii, digests)
 
@@ -186,16 +190,16 @@ def _secrets_of(name: str, table: str) -> Kind:
 
 
 def _items_of(name: str, table: str) -> Kind:
-    """Return the kind of what is encrypted of items, in a table: payloads of blocks, or texts of items that failed."""
+    """Return the kind of what tenants with personal data send: payloads of blocks, or texts of items that failed."""
     context = CONTEXTS[table]
 
-    def count_items(conn: Connection, _called: Called, first: int, pages: int) -> Mapping[str, int]:
-        return of_items.count(conn, table, first=first, pages=pages)
+    def count_items(conn: Connection, called: Called, first: int, pages: int) -> Mapping[str, int]:
+        return of_items.count(conn, table, called, first=first, pages=pages)
 
-    def rotate_items(conn: Connection, _called: Called, keys: MasterKeys, first: int, pages: int) -> Step:
+    def rotate_items(conn: Connection, called: Called, keys: MasterKeys, first: int, pages: int) -> Step:
         kid = next(iter(keys.keys))
         with conn.transaction():
-            places = of_items.find(conn, table, kid, first=first, pages=pages)
+            places = of_items.find(conn, table, called, kid, first=first, pages=pages)
         changed = unreadable = 0
         most = of_items.A_TRANSACTION[table]
         for start in range(0, len(places), most):
@@ -203,11 +207,11 @@ def _items_of(name: str, table: str) -> Kind:
                 for item in of_items.lock(conn, table, places[start : start + most]):
                     cipher = keys.cipher(item.tenant_id, PURPOSE)
                     try:
-                        new = cipher.seal(cipher.open(item.sealed, context), context)
+                        plain = item.value if item.in_the_clear else cipher.open(item.value, context)
                     except SecretUnreadable:
                         unreadable += 1
                     else:
-                        of_items.write(conn, table, item, new)
+                        of_items.write(conn, table, item, cipher.seal(plain, context))
                         changed += 1
         return Step(changed, unreadable)
 

@@ -154,21 +154,6 @@ def opened(keys: MasterKeys, tenant_id: int, external_id: str, pii: str) -> json
     }
 
 
-def resealed(keys: MasterKeys, tenant_id: int, external_id: str, pii: str) -> tuple[bytes, bytes]:
-    """Return the personal data of an entity under the first master key, and the digests.
-
-    Args:
-        keys: the master keys of this process.
-        tenant_id: whose.
-        external_id: the entity's.
-        pii: as `ProtectedEntity` has it.
-
-    Raises:
-        SecretUnreadable: as of `opened`.
-    """
-    return sealed(keys, tenant_id, external_id, opened(keys, tenant_id, external_id, pii))
-
-
 def sealed(
     keys: MasterKeys, tenant_id: int, external_id: str, values: Mapping[str, msgspec.Raw]
 ) -> tuple[bytes, bytes]:

@@ -46,7 +46,7 @@ def test_a_key_is_removable_once_a_rotation_has_left_nothing_under_it(run: Run) 
     before = _keys(run("status", "--json", keys=both))
     assert (before["test"]["values"], before["test"]["removable"]) == ({_ENTITIES: 10}, False)
     assert (before["new"]["encrypts"], before["new"]["removable"]) == (True, False)
-    assert "`sluice crypto rotate` encrypts all of it" in run("status", keys=both).stdout
+    assert "`sluice crypto rotate` encrypts all of these" in run("status", keys=both).stdout
     shown = run("rotate", keys=both)
     assert shown.exit_code == 0
     assert f"{_ENTITIES}: 100 % of 1 pages read, 10 encrypted anew" in shown.stdout

@@ -575,7 +575,7 @@ _WRITES: dict[str, Call] = {
 }
 # The sweeper, `webhooks` and the command line prepare nothing: their statements are planned anew each time.
 _PLANNED_ANEW = {
-    *(f"retention.{name}" for name in ("pages_of", "purge_jobs", "purge_pages", "wanted")),
+    *(f"retention.{name}" for name in ("purge_jobs", "purge_pages", "wanted")),
     *(f"retention.{name}" for name in ("purge_idempotency_keys", "purge_template_versions")),
     *(f"rescue.{name}" for name in ("check_due_jobs", "end_overdue_sessions", "fail_after_failed")),
     *(f"rescue.{name}" for name in ("fail_late", "fail_stuck", "fail_without_blocks")),

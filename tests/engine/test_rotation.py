@@ -17,18 +17,20 @@ import pytest
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, resealing
-from ingest.db.jobs import failed_items
+from ingest.db.jobs import failed_items, trials
 from ingest.db.tenants import templates
 from ingest.db.tenants.tenants import Tenant
+from ingest.db.verify.rows import ENTITIES_PERSONAL
 from ingest.engine import rotation, webhooks
 from ingest.engine.executor import Executor
 from ingest.engine.rotation import IN_THE_CLEAR, Step
 from ingest.engine.sealing import Sealer
 from ingest.errors import MasterKeyMissing
 from ingest.items import personal
-from ingest.jobs import JobOptions
+from ingest.items.entities import Entity
+from ingest.jobs import TRIAL, Effect, JobOptions
 from ingest.webhooks.message import EVENTS
-from tests.support.factories import MASTER_KEYS, entity
+from tests.support.factories import MASTER_KEYS, accept, entity, make_tenant, new_job
 
 _NEW = f"new:{base64.b64encode(bytes([7] * 32)).decode()}"
 _BOTH = MasterKeys.parse(f"{_NEW},{MASTER_KEYS}")
@@ -176,7 +178,7 @@ def test_what_is_written_meanwhile_is_not_lost_and_comes_under_the_first_key(
         while not over.is_set() or not sent:
             sent[0] += 1
             items = [entity(number, data={"email": f"p{number}@example.com", "phone": sent[0]}) for number in range(10)]
-            writer.run(submit("entities", items, merge=True), seconds=60)
+            writer.run(submit("entities", items, merge=True, sealed=True, keys=_NEW), seconds=60)
 
     with ThreadPoolExecutor(1) as threads:
         writing = threads.submit(write_on)
@@ -208,12 +210,27 @@ def test_a_row_that_a_writer_holds_is_waited_for_and_read_as_it_was_left(
     assert read(other, owner, "player_000003")[0]["email"] == "late"
 
 
+@pytest.mark.usefixtures("players")
+def test_a_row_whose_personal_data_a_writer_takes_away_meanwhile_gets_none(
+    command: Connection, owner: Tenant, other: Connection, until_blocked: Callable[[Connection], None]
+) -> None:
+    bare = Entity("player_000003", "player", msgspec.Raw(b'{"vip_level":1}'))
+    assert entities.upsert(other, owner.id, [bare], merge=False) == [Effect.UPDATED]
+    with ThreadPoolExecutor(1) as threads:
+        rotating = threads.submit(rotated, command)
+        until_blocked(command)
+        other.commit()
+        assert rotating.result()[_ENTITIES] == Step(changed=9)
+    found = other.execute("SELECT pii, pii_digests FROM entities WHERE external_id = 'player_000003'").fetchall()
+    assert found == [(None, None)]
+    assert other.execute(ENTITIES_PERSONAL.query).fetchall() == []
+
+
 def test_payloads_and_failed_items_come_under_the_first_key_and_stay_readable(
     command: Connection, executor: Executor, submit: Submit, owner: Tenant, observer: Connection
 ) -> None:
     executor.run(submit("entities", [entity(1), entity(2, data={})], sealed=True), seconds=60)
     waiting = submit("entities", [entity(number) for number in range(5)], block_items=1, sealed=True)
-    in_the_clear = submit("entities", [entity(9)])
     counts = rotation.count(command)
     assert (counts[_PAYLOADS], counts[_FAILED]) == ({"test": 5}, {"test": 1})
     steps = rotated(command)
@@ -222,11 +239,47 @@ def test_payloads_and_failed_items_come_under_the_first_key_and_stay_readable(
     assert (counts[_PAYLOADS], counts[_FAILED]) == ({"new": 5}, {"new": 1})
     assert rotated(command)[_PAYLOADS] == Step()
     only_new = replace(executor, keys=MasterKeys.parse(_NEW))
-    for job_id in (waiting, in_the_clear):
-        only_new.run(job_id, seconds=60)
-    assert observer.execute("SELECT FROM jobs WHERE status = 'completed'").rowcount == 3
+    only_new.run(waiting, seconds=60)
+    assert observer.execute("SELECT FROM jobs WHERE status = 'completed'").rowcount == 2
     [found] = failed_items.page(observer, owner.id, "player_000002")
     assert b"player_000002" in Sealer(only_new.keys, owner.id, seals=False).text(found.item, sealed=True)
+
+
+def test_items_in_the_clear_that_may_be_personal_now_are_encrypted(
+    command: Connection, executor: Executor, submit: Submit, owner: Tenant, observer: Connection, pool: Pool
+) -> None:
+    """They came under a template without personal data, which the tenant has replaced since."""
+    types = {"player": {"required": ["email"], "optional": ["vip_level"]}}
+    schema: dict[str, Any] = {"entity_types": types, "event_types": {}, "state_keys": [], "pii_fields": {}}
+    with transaction(pool) as conn:
+        plain = templates.store(conn, owner.id, "tpl_plain", name="Plain", version="1", schema=schema).id
+    executor.run(submit("entities", [entity(1), entity(2, data={})], template_id=plain), seconds=60)
+    waiting = submit("entities", [entity(number) for number in range(5)], block_items=1, template_id=plain)
+    assert (rotation.count(command)[_PAYLOADS], rotation.count(command)[_FAILED]) == (
+        {IN_THE_CLEAR: 5},
+        {IN_THE_CLEAR: 1},
+    )
+    steps = rotated(command)
+    assert (steps[_PAYLOADS], steps[_FAILED]) == (Step(changed=5), Step(changed=1))
+    assert (rotation.count(command)[_PAYLOADS], rotation.count(command)[_FAILED]) == ({"new": 5}, {"new": 1})
+    replace(executor, keys=_BOTH).run(waiting, seconds=60)
+    assert observer.execute("SELECT FROM entities WHERE external_id LIKE 'player%'").rowcount == 5
+    assert failed_items.erase(observer, owner.id, "player_000002") == 1
+
+
+def test_items_that_no_template_calls_personal_stay_in_the_clear(
+    command: Connection, submit: Submit, owner: Tenant, observer: Connection, pool: Pool
+) -> None:
+    submit("objects", [{"object_id": "1", "object_type": "thing"}], template_id=None)
+    with transaction(pool) as conn:
+        other, _ = make_tenant(conn, name="Other", template=None)
+        accept(conn, other, "entities", [entity(1)], template_id=owner.template_id)
+        trials.accept(conn, new_job(owner, TRIAL), place=b"{}", rows=1)
+    stored = "SELECT payload FROM job_blocks ORDER BY job_id"
+    before = observer.execute(stored).fetchall()
+    assert rotation.count(command)[_PAYLOADS] == {}
+    assert rotated(command)[_PAYLOADS] == Step()
+    assert observer.execute(stored).fetchall() == before
 
 
 def test_items_under_a_lost_key_are_counted_and_left_as_they_are(

@@ -143,6 +143,7 @@ def accept(
     *,
     block_items: int | None = None,
     sealed: bool = False,
+    keys: str = MASTER_KEYS,
     **overrides: Any,
 ) -> UUID:
     """Store a batch as the API does, `sealed` for a tenant with personal data; `items` may be the body itself."""
@@ -150,7 +151,7 @@ def accept(
     cut_as = {"limit": KINDS[kind].limit, "block_items": block_items or KINDS[kind].block_items}
     job = new_job(tenant, kind, **overrides)
     blocks = cut(body, **cut_as)
-    acceptance.accept(conn, job, list(map(make_sealer(tenant.id).block, blocks)) if sealed else blocks)
+    acceptance.accept(conn, job, list(map(make_sealer(tenant.id, keys).block, blocks)) if sealed else blocks)
     return job.id
 
 
@@ -198,8 +199,8 @@ def make_executor(pool: Pool, redis_url: str) -> Executor:
     return Executor(pool, notifier, JobEndSignal(redis_url), Progress(redis_url), TemplateCache(), keys=keys)
 
 
-def make_sealer(tenant_id: int) -> Sealer:
-    return Sealer(MasterKeys.parse(MASTER_KEYS), tenant_id, seals=True)
+def make_sealer(tenant_id: int, keys: str = MASTER_KEYS) -> Sealer:
+    return Sealer(MasterKeys.parse(keys), tenant_id, seals=True)
 
 
 def run_pending(pool: Pool, redis_url: str) -> int:

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from ingest.db.bulk import binary
 from ingest.db.bulk.binary import BigintArray, JsonbArray
+from ingest.db.bulk.pages import IN_PAGES, in_pages
 from ingest.db.connection.pool import Connection
 from ingest.db.data.entities import SCOPE
 
@@ -39,9 +40,7 @@ def called_personal(conn: Connection) -> Called:
     return found
 
 
-_IN_PAGES: LiteralString = f"""
-x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND x.scope = '{SCOPE}' AND x.deleted_at IS NULL
-"""
+_LIVE_IN_PAGES: LiteralString = f"{IN_PAGES} AND x.scope = '{SCOPE}' AND x.deleted_at IS NULL"
 _FIELDS: LiteralString = "jsonb_array_elements_text(%(called)s::jsonb -> x.tenant_id::text -> x.type)"
 
 _COUNT = f"""
@@ -49,7 +48,7 @@ SELECT kid, count(*) FROM entities x CROSS JOIN LATERAL (
     SELECT split_part(d.value, ':', 1) AS kid FROM jsonb_each_text(x.pii_digests) d
     UNION ALL
     SELECT '' FROM {_FIELDS} AS f (name) WHERE x.properties ? f.name) v
-WHERE {_IN_PAGES} GROUP BY kid
+WHERE {_LIVE_IN_PAGES} GROUP BY kid
 """
 
 
@@ -62,13 +61,13 @@ def count(conn: Connection, called: Called, *, first: int, pages: int) -> dict[s
         first: the first page, of 8 kB.
         pages: how many.
     """
-    found: Any = conn.execute(_COUNT, {"called": _jsonb(called), **_range(first, pages)})
+    found: Any = conn.execute(_COUNT, {"called": _jsonb(called), **in_pages(first, pages)})
     return dict(found.fetchall())
 
 
 _FIND = f"""
 SELECT x.id, pg_column_size(x.properties) + coalesce(pg_column_size(x.pii), 0) FROM entities x
-WHERE {_IN_PAGES} AND (
+WHERE {_LIVE_IN_PAGES} AND (
     EXISTS (SELECT FROM jsonb_each_text(x.pii_digests) d WHERE split_part(d.value, ':', 1) <> %(kid)s)
     OR x.properties ?| ARRAY(SELECT {_FIELDS}))
 ORDER BY x.tenant_id, x.external_id
@@ -85,7 +84,7 @@ def find(conn: Connection, called: Called, kid: str, *, first: int, pages: int) 
         first: as of `count`; likewise `pages`.
         pages: likewise.
     """
-    rows: Any = conn.execute(_FIND, {"called": _jsonb(called), "kid": kid, **_range(first, pages)})
+    rows: Any = conn.execute(_FIND, {"called": _jsonb(called), "kid": kid, **in_pages(first, pages)})
     parts: list[list[int]] = []
     room = 0
     for entity_id, size in rows:
@@ -153,7 +152,3 @@ def write(conn: Connection, entities: Sequence[Resealed]) -> None:
 
 def _jsonb(called: Called) -> Jsonb:
     return Jsonb({str(tenant_id): fields for tenant_id, fields in called.items()})
-
-
-def _range(first: int, pages: int) -> dict[str, str]:
-    return {"first": f"({first},0)", "last": f"({first + pages},0)"}

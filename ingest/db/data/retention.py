@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from ingest.db.bulk.pages import IN_PAGES, in_pages
 from ingest.db.connection.pool import Connection
 from ingest.db.tenants import idempotency
 
@@ -108,17 +109,17 @@ def events_kept(conn: Connection, tenant_id: int) -> tuple[int, datetime] | None
 _PURGE_PAGES = {
     "event_entities": f"""
 DELETE FROM event_entities x USING entities e, tenants t
-WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND e.id = x.entity_id AND t.id = e.tenant_id
+WHERE {IN_PAGES} AND e.id = x.entity_id AND t.id = e.tenant_id
   AND x.occurred_at < now() - make_interval(days => {EVENT_DAYS})
 """,
     "events": f"""
 DELETE FROM events x USING tenants t
-WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND t.id = x.tenant_id
+WHERE {IN_PAGES} AND t.id = x.tenant_id
   AND x.occurred_at < now() - make_interval(days => {EVENT_DAYS})
 """,
     "states": f"""
 DELETE FROM states x USING entities e, tenants t
-WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND e.id = x.entity_id AND t.id = e.tenant_id
+WHERE {IN_PAGES} AND e.id = x.entity_id AND t.id = e.tenant_id
   AND x.updated_at < now() - make_interval(days => {STATE_DAYS})
 """,
 }
@@ -140,12 +141,4 @@ def purge_pages(conn: Connection, table: str, *, first: int, pages: int) -> int:
     Returns:
         The number of rows that it deleted.
     """
-    return conn.execute(_PURGE_PAGES[table], {"first": f"({first},0)", "last": f"({first + pages},0)"}).rowcount
-
-
-_PAGES = "SELECT pg_relation_size(%s::text::regclass) / current_setting('block_size')::bigint"
-
-
-def pages_of(conn: Connection, table: str) -> int:
-    """Return how many pages a table has."""
-    return conn.execute(_PAGES, (table,)).fetchall()[0][0]  # type: ignore[return-value] # a bigint
+    return conn.execute(_PURGE_PAGES[table], in_pages(first, pages)).rowcount

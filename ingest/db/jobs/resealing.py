@@ -1,111 +1,137 @@
-"""The encrypted payloads of blocks, and texts of failed items: to count them by their master keys, and encrypt anew.
+"""Payloads of blocks, and texts of failed items: to count them by their master keys, and to encrypt them anew.
+
+Those of tenants whose template lists personal data today are wanted too where they are in the clear, since a job was
+accepted before the template did. A job without a template, of the public API, has none that could; nor has a trial,
+whose payload is a place.
 
 A range of pages a statement needs no index. An encrypted value is as `ingest.crypto` says: a byte that marks it, the
 length of its key's id, and that id. So none is read as a whole until it is encrypted anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ingest.db.bulk.pages import IN_PAGES, in_pages
 from ingest.db.connection.pool import Connection
+from ingest.jobs import TRIAL
 
 BLOCKS, ERRORS = "job_blocks", "job_errors"
 
 # Of 4 MB, and of 1 MiB at most.
 A_TRANSACTION = {BLOCKS: 2, ERRORS: 50}
 
-# The id of the key of an encrypted value.
-_KID: LiteralString = "convert_from(substring({value} FROM 3 FOR get_byte({value}, 1)), 'UTF8')"
+# As many bytes of a value as hold the id of its key.
+_HEAD: LiteralString = "substring({value} FROM 1 FOR 22)"
+_KID: LiteralString = "convert_from(substring({head} FROM 3 FOR get_byte({head}, 1)), 'UTF8')"
 
-_IN_PAGES: LiteralString = "x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid"
-# OFFSET keeps the conditions of a query around it from values that are not encrypted, where they would fail.
-_SEALED: dict[str, LiteralString] = {
+# The first bytes of a payload, as `head`; whether it is encrypted; and if so, the id of its key.
+HEAD_OF_PAYLOAD = _HEAD.format(value="payload")
+IS_SEALED: LiteralString = "get_byte(head || '\\x00', 0) = 245"
+KID_OF_HEAD = _KID.format(head="head")
+
+# One job is looked up a value: a join would have the planner read all jobs.
+_CALLED: LiteralString = f"""(
+SELECT tenant_id FROM jobs j WHERE j.id = x.job_id AND j.template_id IS NOT NULL AND j.kind <> '{TRIAL}'
+) = ANY (%(tenant_ids)s::integer[])"""
+
+# The empty id is that of the clear. CASE keeps the id of a key from values that have none, where it would fail.
+_FOUND: dict[str, LiteralString] = {
     BLOCKS: f"""
-SELECT x.job_id, x.no AS place, {_KID.format(value="x.head")} AS kid
-FROM (SELECT ctid, job_id, no, substring(payload FROM 1 FOR 22) AS head FROM job_blocks) x
-WHERE {_IN_PAGES} AND get_byte(x.head || '\\x00', 0) = 245 OFFSET 0
+SELECT x.job_id, x.no AS place, CASE WHEN {IS_SEALED} THEN {KID_OF_HEAD} ELSE '' END AS kid
+FROM (SELECT ctid, job_id, no, {HEAD_OF_PAYLOAD} AS head FROM job_blocks) x
+WHERE {IN_PAGES} AND x.head <> '' AND ({IS_SEALED} OR {_CALLED})
 """,
     ERRORS: f"""
-SELECT x.job_id, x.index AS place, {_KID.format(value="substring(x.item FROM 1 FOR 22)")} AS kid FROM job_errors x
-WHERE {_IN_PAGES} AND x.sealed_for IS NOT NULL AND x.item IS NOT NULL OFFSET 0
+SELECT x.job_id, x.index AS place,
+       CASE WHEN x.sealed_for IS NULL THEN '' ELSE {_KID.format(head=_HEAD.format(value="x.item"))} END AS kid
+FROM job_errors x
+WHERE {IN_PAGES} AND x.item IS NOT NULL AND (x.sealed_for IS NOT NULL OR {_CALLED})
 """,
 }
 
 
-class Sealed(NamedTuple):
-    """An encrypted value.
+class Stored(NamedTuple):
+    """A value as it is stored.
 
     Attributes:
         tenant_id: whose.
         job_id: of its row.
         place: the number of the block, or the index of the item.
-        sealed: as it is stored.
+        value: encrypted, or in the clear.
+        in_the_clear: which of them.
     """
 
     tenant_id: int
     job_id: UUID
     place: int
-    sealed: bytes
+    value: bytes
+    in_the_clear: bool
 
 
-def count(conn: Connection, table: str, *, first: int, pages: int) -> dict[str, int]:
-    """Return how many encrypted values there are under each master key, by its id.
+def count(conn: Connection, table: str, tenant_ids: Collection[int], *, first: int, pages: int) -> dict[str, int]:
+    """Return how many values there are under each master key, by its id; those in the clear under an empty one.
 
     Args:
         conn: an open transaction.
         table: BLOCKS or ERRORS.
+        tenant_ids: those whose template lists personal data today.
         first: the first page, of 8 kB.
         pages: how many.
     """
-    found: Any = conn.execute(f"SELECT kid, count(*) FROM ({_SEALED[table]}) s GROUP BY kid", _range(first, pages))
+    query = f"SELECT kid, count(*) FROM ({_FOUND[table]}) s GROUP BY kid"
+    found: Any = conn.execute(query, {"tenant_ids": list(tenant_ids), **in_pages(first, pages)})
     return dict(found.fetchall())
 
 
-def find(conn: Connection, table: str, kid: str, *, first: int, pages: int) -> list[tuple[UUID, int]]:
-    """Return the places of values that are under another master key than this one; the rest is as of `count`."""
-    query = f"SELECT job_id, place FROM ({_SEALED[table]}) s WHERE kid <> %(kid)s ORDER BY job_id, place"
-    return conn.execute(query, {"kid": kid, **_range(first, pages)}).fetchall()  # type: ignore[return-value] # as selected
+def find(
+    conn: Connection, table: str, tenant_ids: Collection[int], kid: str, *, first: int, pages: int
+) -> list[tuple[UUID, int]]:
+    """Return the places of values that are not under this master key; the rest is as of `count`."""
+    query = f"SELECT job_id, place FROM ({_FOUND[table]}) s WHERE kid <> %(kid)s ORDER BY job_id, place"
+    values = {"tenant_ids": list(tenant_ids), "kid": kid, **in_pages(first, pages)}
+    return conn.execute(query, values).fetchall()  # type: ignore[return-value] # as selected
 
 
 # A worker reads a block before it locks it, and may read this one before or after: both say the same.
 _LOCK: dict[str, LiteralString] = {
-    BLOCKS: """
-SELECT j.tenant_id, x.job_id, x.no AS place, x.payload AS sealed
+    BLOCKS: f"""
+SELECT j.tenant_id, x.job_id, x.no AS place, x.payload AS value, NOT {IS_SEALED} AS in_the_clear
 FROM unnest(%(job_ids)s::uuid[], %(places)s::integer[]) AS w (job_id, place)
-CROSS JOIN LATERAL (SELECT * FROM job_blocks b WHERE b.job_id = w.job_id AND b.no = w.place LIMIT 1 FOR UPDATE) x
+CROSS JOIN LATERAL (
+    SELECT *, {HEAD_OF_PAYLOAD} AS head FROM job_blocks b
+    WHERE b.job_id = w.job_id AND b.no = w.place LIMIT 1 FOR UPDATE) x
 CROSS JOIN LATERAL (SELECT tenant_id FROM jobs WHERE id = x.job_id LIMIT 1) j
 WHERE x.payload <> ''
 """,
     ERRORS: """
-SELECT x.sealed_for AS tenant_id, x.job_id, x.index AS place, x.item AS sealed
+SELECT j.tenant_id, x.job_id, x.index AS place, x.item AS value, x.sealed_for IS NULL AS in_the_clear
 FROM unnest(%(job_ids)s::uuid[], %(places)s::integer[]) AS w (job_id, place)
 CROSS JOIN LATERAL (
     SELECT * FROM job_errors e WHERE e.job_id = w.job_id AND e.index = w.place LIMIT 1 FOR UPDATE) x
-WHERE x.sealed_for IS NOT NULL AND x.item IS NOT NULL
+CROSS JOIN LATERAL (SELECT tenant_id FROM jobs WHERE id = x.job_id LIMIT 1) j
+WHERE x.item IS NOT NULL
 """,
 }
 
 
-def lock(conn: Connection, table: str, places: Sequence[tuple[UUID, int]]) -> list[Sealed]:
+def lock(conn: Connection, table: str, places: Sequence[tuple[UUID, int]]) -> list[Stored]:
     """Lock values until the transaction ends, and return those that are there; few at once, since each is large."""
     values = {"job_ids": [job_id for job_id, _ in places], "places": [place for _, place in places]}
-    with conn.cursor(row_factory=class_row(Sealed)) as cursor:
+    with conn.cursor(row_factory=class_row(Stored)) as cursor:
         return cursor.execute(_LOCK[table], values).fetchall()
 
 
 _WRITE: dict[str, LiteralString] = {
-    BLOCKS: "UPDATE job_blocks SET payload = %s WHERE job_id = %s AND no = %s",
-    ERRORS: "UPDATE job_errors SET item = %s WHERE job_id = %s AND index = %s",
+    BLOCKS: "UPDATE job_blocks SET payload = %(new)s WHERE job_id = %(job_id)s AND no = %(place)s",
+    ERRORS: """
+UPDATE job_errors SET item = %(new)s, sealed_for = %(tenant_id)s WHERE job_id = %(job_id)s AND index = %(place)s
+""",
 }
 
 
-def write(conn: Connection, table: str, value: Sealed, new: bytes) -> None:
-    """Store a locked value anew."""
-    conn.execute(_WRITE[table], (new, value.job_id, value.place))
-
-
-def _range(first: int, pages: int) -> dict[str, str]:
-    return {"first": f"({first},0)", "last": f"({first + pages},0)"}
+def write(conn: Connection, table: str, value: Stored, new: bytes) -> None:
+    """Store a locked value encrypted anew."""
+    conn.execute(_WRITE[table], {**value._asdict(), "new": new})

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
+from ingest.db.bulk.pages import IN_PAGES, in_pages
 from ingest.db.connection.pool import Connection
 
 # A secret that signs nothing any more is none that needs its key.
@@ -21,11 +22,11 @@ _OPEN: LiteralString = "(x.ended_at IS NULL OR EXISTS (SELECT FROM job_ends e WH
 _IN: dict[str, LiteralString] = {
     "webhooks": f"""
 SELECT x.id, x.tenant_id, s.name, s.secret FROM webhooks x CROSS JOIN LATERAL {_SECRETS} AS s (name, secret)
-WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND x.deleted_at IS NULL AND s.secret IS NOT NULL
+WHERE {IN_PAGES} AND x.deleted_at IS NULL AND s.secret IS NOT NULL
 """,
     "jobs": f"""
 SELECT x.id, x.tenant_id, 'callback' AS name, x.options #>> '{{callback,secret}}' AS secret FROM jobs x
-WHERE x.ctid >= %(first)s::text::tid AND x.ctid < %(last)s::text::tid AND x.options ? 'callback' AND {_OPEN}
+WHERE {IN_PAGES} AND x.options ? 'callback' AND {_OPEN}
 """,
 }
 TABLES = tuple(_IN)
@@ -57,7 +58,7 @@ def count(conn: Connection, table: str, *, first: int, pages: int) -> dict[str, 
         pages: how many.
     """
     query = f"SELECT split_part(secret, ':', 1), count(*) FROM ({_IN[table]}) s GROUP BY 1"
-    found: Any = conn.execute(query, _range(first, pages))
+    found: Any = conn.execute(query, in_pages(first, pages))
     return dict(found.fetchall())
 
 
@@ -65,7 +66,7 @@ def find(conn: Connection, table: str, kid: str, *, first: int, pages: int) -> l
     """Return the secrets that are under another master key than this one; the rest is as of `count`."""
     query = f"SELECT * FROM ({_IN[table]}) s WHERE split_part(secret, ':', 1) <> %(kid)s"
     with conn.cursor(row_factory=class_row(Secret)) as cursor:
-        return cursor.execute(query, {"kid": kid, **_range(first, pages)}).fetchall()
+        return cursor.execute(query, {"kid": kid, **in_pages(first, pages)}).fetchall()
 
 
 _WRITE = {
@@ -81,7 +82,3 @@ WHERE id = %(id)s AND options #>> '{callback,secret}' = %(old)s
 def write(conn: Connection, secret: Secret, new: str) -> bool:
     """Store a secret anew, unless it was changed meanwhile. Return True if it was stored."""
     return conn.execute(_WRITE[secret.name], {"id": secret.id, "old": secret.secret, "new": new}).rowcount == 1
-
-
-def _range(first: int, pages: int) -> dict[str, str]:
-    return {"first": f"({first},0)", "last": f"({first + pages},0)"}

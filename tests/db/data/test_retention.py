@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from ingest.db.bulk.pages import pages_of
 from ingest.db.connection.pool import Connection
 from ingest.db.data import entities, events, retention, states
 from ingest.db.data.entities import SCOPE
@@ -215,7 +216,7 @@ def test_a_scan_goes_through_every_page_of_every_table_and_then_rests(other: Con
     tenant = fill(other, make_tenant(other)[0])
     other.execute(_MANY_OLD_EVENTS, (tenant.id,))
     tenants.configure(other, tenant.id, {"data_retention_days": 30})
-    pages = {table: retention.pages_of(other, table) for table in retention.TABLES}
+    pages = {table: pages_of(other, table) for table in retention.TABLES}
     assert 256 < pages["events"] <= 512, "two rounds for this table, and one for each of the others"
     scan = RetentionScan()
     purged = [scan.step(other) for _ in range(4)]
