@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from flask import Flask
 from sluice_client import errors, models, operations, options
+from sluice_client.testing import parameters
 
 from app.openapi import docs
 from app.openapi.apis import OPERATOR, PUBLIC
@@ -154,6 +155,15 @@ def test_every_query_parameter_is_an_argument(face: dict[str, Any]) -> None:
         not in methods[name]
     ]
     assert missing == []
+
+
+def test_the_fake_server_knows_the_parameters_of_its_calls(app: Flask) -> None:
+    told = {
+        name: {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"}
+        for name, _, _, operation in operations_of(docs.document(app, OPERATOR))
+        if name in parameters.HEEDED
+    }
+    assert told == {name: heeded | parameters.ELSEWHERE.get(name, set()) for name, heeded in parameters.HEEDED.items()}
 
 
 def test_uploads_take_every_option_of_a_batch(face: dict[str, Any]) -> None:
