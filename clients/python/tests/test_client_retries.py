@@ -14,7 +14,7 @@ PLAYER = {"entityType": "player", "externalId": "p1", "data": {"email": "a@examp
 
 
 class Script:
-    """A server that answers request by request as it is told to: a status, an error, or the fake server."""
+    """A server that answers write by write as it is told to: with a status, an error, or as the fake server does."""
 
     def __init__(self, *answers):
         self.answers, self.keys, self.server = list(answers), [], fake()
@@ -22,7 +22,7 @@ class Script:
 
     def answer(self, request):
         self.keys.append(request.headers.get("Idempotency-Key"))
-        answer = self.answers.pop(0) if self.answers else "pass"
+        answer = self.answers.pop(0) if self.answers and request.method == "POST" else "pass"
         if isinstance(answer, int):
             return httpx2.Response(answer, headers={"Retry-After": "0"}, json={"detail": "later"})
         response = self.server.transport.handler(request)
@@ -114,7 +114,7 @@ def test_the_log_tells_of_retries_and_never_of_keys_or_items(caplog):
         client.entities.load([PLAYER])
     told = [record.getMessage() for record in caplog.records if record.name == "sluice_client"]
     assert [message.partition(" is tried again")[0] for message in told] == ["writeEntities", "writeEntities"]
-    assert not any(secret in caplog.text for secret in ("oh_live_secret", "a@example.com", script.keys[0]))
+    assert not any(secret in caplog.text for secret in ("oh_live_secret", "a@example.com", script.keys[1]))
 
 
 def test_a_batch_that_is_too_large_for_a_proxy_goes_in_halves():

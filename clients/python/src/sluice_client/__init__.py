@@ -5,6 +5,9 @@ _sync      their twins Client and PublicClient, made of `_async` by `make client
 _aio, _io  what differs between the two beyond `await`
 models     the server's answers
 reports    what a load tells
+telling    its progress, and a warning of many errors
+reading    a source that is read in a thread
+limits     the limits of batches
 errors     one tree, each error with what to do
 values     Python values as exact JSON
 retry      when a call is made again
@@ -25,6 +28,7 @@ from sluice_client.errors import (
     Invalid,
     ItemsFailed,
     JobFailed,
+    LoadTooLarge,
     NotFound,
     RateLimited,
     SluiceError,
@@ -60,6 +64,7 @@ __all__ = [
     "JobEnded",
     "JobFailed",
     "JobInfo",
+    "LoadTooLarge",
     "NotFound",
     "OtherLoad",
     "Progress",

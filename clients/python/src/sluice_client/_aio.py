@@ -3,33 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import Any, TypeVar, Union
 
-_Item = TypeVar("_Item")
+from sluice_client.reading import Entry, Reader
+
 _Result = TypeVar("_Result")
 
 # Items for a load, or the path of a file.
 Source = Union[Iterable[Any], AsyncIterable[Any], str, "os.PathLike[str]"]
 
-# Stands for the absence of an item; no source has it.
-IDLE: Any = object()
-
 sleep = asyncio.sleep
+# Closes a generator at the end of a block, when no garbage collector looks.
+closing: Any = contextlib.aclosing
 
 
-async def rows(source: Iterable[_Item] | AsyncIterable[_Item], tick: float | None = None) -> AsyncIterator[_Item]:
+async def entries(
+    source: Iterable[Any] | AsyncIterable[Any],
+    encode: Callable[[Any], Entry],
+    *,
+    tick: float | None,
+    ahead_bytes: int,
+) -> AsyncIterator[Entry | None]:
     """Yield the items of a source of either kind, once.
 
     Args:
-        source: of items.
-        tick: yield IDLE after so many seconds without an item of an asynchronous source; another one blocks the loop.
+        source: of items; one that is not asynchronous blocks the loop while it makes an item, unless there is a tick.
+        encode: makes an entry of an item.
+        tick: yield None after so many seconds without an item; a thread then reads a source that is not asynchronous.
+        ahead_bytes: the thread reads so far ahead.
     """
-    if not isinstance(source, AsyncIterable):
-        for item in source:
-            yield item
+    if isinstance(source, AsyncIterable):
+        async for row in _heeded(source, tick):
+            yield None if row is _IDLE else encode(row)
         return
+    if tick is None:
+        for row in source:
+            yield encode(row)
+        return
+    reader = Reader(source, encode, ahead_bytes)
+    try:
+        while (taken := await asyncio.to_thread(reader.take, tick)) is not None:
+            if not taken:
+                yield None
+            for entry in taken:
+                yield entry
+    finally:
+        reader.give_up()
+
+
+# Stands for the absence of an item; no source has it.
+_IDLE: Any = object()
+
+
+async def _heeded(source: AsyncIterable[Any], tick: float | None) -> AsyncIterator[Any]:
+    """Yield the items of a source, and _IDLE after each tick without one."""
     if tick is None:
         async for item in source:
             yield item
@@ -40,7 +70,7 @@ async def rows(source: Iterable[_Item] | AsyncIterable[_Item], tick: float | Non
         while True:
             done, _ = await asyncio.wait({following}, timeout=tick)
             if not done:
-                yield IDLE
+                yield _IDLE
                 continue
             try:
                 item = following.result()

@@ -15,6 +15,7 @@ SluiceError                  everything that this package raises on purpose
     WaitTimeout              the job goes on; only the wait is over
     JobFailed                a job ended as failed or cancelled
     ItemsFailed              a load ended, and some of its items were refused
+    LoadTooLarge             an atomic load has more than one job may have
     ForkedClient             the client was opened in another process
 """
 
@@ -146,7 +147,7 @@ class JobFailed(SluiceError):
 
 
 class ItemsFailed(SluiceError):
-    """Some items of a load were refused; all others are stored.
+    """Items of a load were refused. The report counts what became of all others: an aborted atomic load stores none.
 
     Args:
         report: of the whole load; `report.errors` names each item.
@@ -155,9 +156,25 @@ class ItemsFailed(SluiceError):
     def __init__(self, report: Report) -> None:
         self.report = report
         first = f"; the first: {report.errors[0]}" if report.errors else ""
+        unprocessed = f" {report.unprocessed} are unprocessed, and not stored." if report.unprocessed else ""
         super().__init__(
-            f"{report.failed} of {report.total} items failed{first}. Read report.errors, or load with "
+            f"{report.failed} of {report.total} items failed{first}.{unprocessed} Read report.errors, or load with "
             'on_error="collect" to look at them yourself'
+        )
+
+
+class LoadTooLarge(SluiceError):
+    """An atomic load is one job, and its source has more than a job may have; nothing of it was sent.
+
+    Args:
+        items: the most of an atomic job.
+        size: likewise, in bytes.
+    """
+
+    def __init__(self, items: int, size: int) -> None:
+        super().__init__(
+            f"An atomic load is one job of at most {items} items and {size} bytes, and this source has more; nothing "
+            "was sent. Load it in parts, each atomic by itself, or without atomic=True"
         )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, TypedDict
 
+HELD_SECONDS = 30  # the longest that the server holds an answer back: docs/contracts/jobs.md section 3
+
 
 class BatchOptions(TypedDict, total=False):
     """The options of a batch; for single jobs and for loads alike.

@@ -12,11 +12,22 @@ _KEPT = 10_000
 
 
 class Accepted(NamedTuple):
-    """A batch is stored by the server, as a job; `first` is the index of its first item in the load."""
+    """A batch is stored by the server, as a job.
+
+    Attributes:
+        job_id: of the job.
+        first: the index of its first item in the load.
+        items: how many it has.
+        callback_secret: `whsec_…`, which signs the messages to its `callback`; None without one. It is shown this once.
+    """
 
     job_id: str
     first: int
     items: int
+    callback_secret: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Accepted(job_id={self.job_id!r}, first={self.first}, items={self.items})"
 
 
 class ItemFailed(NamedTuple):
@@ -60,13 +71,18 @@ class Report:
     """The outcome of a load; the six counts sum to `total`.
 
     Attributes:
+        accepted: items that the server has stored, as jobs: so many from the first of the source on.
+        total: of these, items whose job has ended.
         errors: the first 10,000 items that were refused; `failed` counts all.
         codes: the count of all refused items by their code.
         jobs: ids of the load's jobs, in the order of their items.
         unfinished: of these, jobs that failed or were cancelled.
-        stopped: `max_errors` ended the load before its source did.
+        stopped: more items failed than `max_errors` allows, so that the load sent nothing more.
+        callback_secrets: of jobs with a `callback`, by their ids.
+        seconds: from the beginning of the load to its end.
     """
 
+    accepted: int = 0
     total: int = 0
     created: int = 0
     updated: int = 0
@@ -79,6 +95,7 @@ class Report:
     jobs: list[str] = field(default_factory=list)
     unfinished: list[JobInfo] = field(default_factory=list)
     stopped: bool = False
+    callback_secrets: dict[str, str] = field(default_factory=dict, repr=False)
     seconds: float = 0.0
 
     @property
@@ -89,7 +106,10 @@ class Report:
     def add(self, event: LoadEvent) -> None:
         """Count an event of a load."""
         if isinstance(event, Accepted):
+            self.accepted += event.items
             self.jobs.append(event.job_id)
+            if event.callback_secret is not None:
+                self.callback_secrets[event.job_id] = event.callback_secret
         elif isinstance(event, ItemFailed):
             self.codes[event.error.code] += 1
             if len(self.errors) < _KEPT:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluice_client import _aio
 from sluice_client._async.files import AsyncFileLoad
+from sluice_client._async.installation import AsyncInstallation
 from sluice_client._async.jobs import AsyncJob, job_of
-from sluice_client._async.load import LINES, AsyncLoad
+from sluice_client._async.load import AsyncLoad, Sizes
 from sluice_client._async.transport import AsyncTransport
-from sluice_client.errors import ItemsFailed, JobFailed, SluiceError
-from sluice_client.files import is_file
+from sluice_client.errors import ItemsFailed, JobFailed
+from sluice_client.files import LINES, is_file
 from sluice_client.models import (
     SeenJob,
     StoredEntity,
@@ -22,17 +21,13 @@ from sluice_client.models import (
     WrittenEntity,
     WrittenEvent,
 )
-from sluice_client.options import BatchOptions, prefer, wire
-from sluice_client.reports import Accepted, LoadEvent, Progress, Report
+from sluice_client.options import HELD_SECONDS, BatchOptions, prefer, wire
+from sluice_client.reports import LoadEvent, Progress, Report
+from sluice_client.telling import Teller
 from sluice_client.values import NullPolicy, encoder
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-_LOG = logging.getLogger("sluice_client")
-_HELD_SECONDS = 30
-_PROGRESS_SECONDS = 0.2
-_WARN_PERCENT = 1
 
 
 class _AsyncBatches:
@@ -42,10 +37,13 @@ class _AsyncBatches:
         transport: to the server.
         kind: as in the path of the call.
         null_policy: as `values.encoder` takes it.
+        installation: whose limits batches keep.
     """
 
-    def __init__(self, transport: AsyncTransport, kind: str, null_policy: NullPolicy) -> None:
-        self._transport, self._kind, self._null_policy = transport, kind, null_policy
+    def __init__(
+        self, transport: AsyncTransport, kind: str, null_policy: NullPolicy, installation: AsyncInstallation
+    ) -> None:
+        self._transport, self._installation, self._kind, self._null_policy = transport, installation, kind, null_policy
         self._operation = {"entities": "writeEntities", "events": "writeEvents", "states": "writeStates"}[kind]
 
     async def send(
@@ -71,8 +69,8 @@ class _AsyncBatches:
             UnsupportedValue: an item holds what JSON has not.
         """
         body = items if isinstance(items, bytes) else b"\n".join(map(encoder(self._null_policy), items))
-        held = None if wait is None else min(wait, _HELD_SECONDS)
-        headers = {**LINES, **({"Content-Type": content_type} if content_type else {}), **prefer(options, held)}
+        held = None if wait is None else min(wait, HELD_SECONDS)
+        headers = {"Content-Type": content_type or LINES, **prefer(options, held)}
         seen = await self._transport.call(
             self._operation, SeenJob, query=wire(options), body=body, headers=headers, key=key
         )
@@ -85,8 +83,8 @@ class _AsyncBatches:
         self,
         source: _aio.Source,
         *,
-        batch_items: int = 10_000,
-        batch_bytes: int = 2 * 1024**2,
+        batch_items: int | None = None,
+        batch_bytes: int | None = None,
         in_flight: int = 4,
         flush_seconds: float | None = None,
         null_policy: NullPolicy | None = None,
@@ -98,36 +96,45 @@ class _AsyncBatches:
         Args:
             source: an iterable of items as `send` takes them, which is read once; or the path of a file of lines or
                 CSV, which may be compressed with gzip or zstd, and becomes one job.
-            batch_items: a batch has at most so many items, and is one job.
-            batch_bytes: it is cut before it has more bytes.
+            batch_items: a batch has at most so many items, and is one job; None takes 10,000, or as many as the server
+                takes.
+            batch_bytes: it is cut before it has more bytes; None takes 2 MiB. A batch that is too large for something
+                on the way goes in halves, and this client's later ones are as small.
             in_flight: so many batches are held until their jobs have ended: memory is bounded by them.
             flush_seconds: of a source that never ends: a batch is sent once its first item is so old, and while no item
-                comes the outcome of all batches is told. A thread then reads the source.
+                comes it is told which jobs have ended. A thread reads a source that is not asynchronous.
             null_policy: of this load, as that of the client.
             resume: of a file: go on where an earlier load of it was broken off.
-            options: of each batch; `max_errors` is of the load: once more items have failed, it sends nothing more and
-                cancels the batches under way.
+            options: of each batch. `max_errors` is of the load: once more items have failed, it sends nothing more and
+                cancels the batches under way. `atomic` makes one job of all items, which no other size may be said of.
+
+        Raises:
+            ApiError: the server refused a batch; those before are stored.
+            TransportError: no answer came for as long as the client's `timeout`.
+            UnsupportedValue: an item holds what JSON has not; the message has its index.
+            LoadTooLarge: an atomic load has more items or bytes than one job may have.
+            ValueError: an atomic load is to be cut.
         """
         if is_file(source):
             load = AsyncFileLoad(self._transport, self._kind, options, resume=resume)
             async for event in load.events(source):
                 yield event
             return
-        encode = encoder(null_policy or self._null_policy)
+        if options.get("atomic") and (batch_items, batch_bytes, flush_seconds) != (None, None, None):
+            raise ValueError("An atomic load is one job: leave batch_items, batch_bytes and flush_seconds out")
         max_errors = options.pop("max_errors", None)
         batches = AsyncLoad(
             self._transport,
             self._operation,
             options,
-            encode=encode,
-            batch_items=batch_items,
-            batch_bytes=batch_bytes,
-            in_flight=in_flight,
+            encode=encoder(null_policy or self._null_policy),
+            sizes=Sizes(batch_items, batch_bytes, flush_seconds, in_flight),
+            limits=await self._installation.limits(),
             max_errors=max_errors,
-            flush_seconds=flush_seconds,
         )
-        async for event in batches.events(source):
-            yield event
+        async with _aio.closing(batches.events(source)) as events:
+            async for event in events:
+                yield event
 
     async def load(
         self,
@@ -146,56 +153,29 @@ class _AsyncBatches:
             **how: as `stream` takes it: the sizes of batches, and their options.
 
         Raises:
-            ItemsFailed: items were refused; all others are stored.
+            ItemsFailed: items were refused; the error's `report` counts what became of all.
             JobFailed: a job could not be carried out.
-            SluiceError: the load broke off; its `report` tells what was accepted before.
+            Exception: as `stream` raises it, or the source's own; its `report` tells what was accepted before.
         """
         if on_error not in {"raise", "collect"}:
             raise ValueError(f'on_error must be "raise" or "collect", not {on_error!r}')
-        report, teller = Report(), _Teller(on_progress)
+        report, teller = Report(), Teller(on_progress)
+        most = how.get("max_errors")
         try:
-            async for event in self.stream(source, **how):
-                report.add(event)
-                teller.tell(report, event)
-        except SluiceError as error:
-            error.report = report
+            async with _aio.closing(self.stream(source, **how)) as events:
+                async for event in events:
+                    teller.tell(report, event)
+                    report.stopped = most is not None and report.failed > most
+        except BaseException as error:
+            teller.break_off(report, error)
             raise
         finally:
-            most = how.get("max_errors")
-            report.stopped = most is not None and report.failed > most
             teller.finish(report)
         if on_error == "raise" and not report.ok:
             failed = ItemsFailed(report) if report.failed else JobFailed(report.unfinished[0])
             failed.report = report
             raise failed
         return report
-
-
-class _Teller:
-    """Tells of the progress of a load, a few times a second, and warns once of many errors."""
-
-    def __init__(self, on_progress: Callable[[Progress], object] | None) -> None:
-        self._on_progress = on_progress
-        self._began = self._told = time.monotonic()
-        self._sent, self._warned = 0, False
-
-    def tell(self, report: Report, event: LoadEvent) -> None:
-        if isinstance(event, Accepted):
-            self._sent += event.items
-        if report.total and not self._warned and report.failed * 100 >= report.total * _WARN_PERCENT:
-            self._warned = True
-            _LOG.warning("%d of %d items failed so far: %s", report.failed, report.total, dict(report.codes))
-        if self._on_progress and time.monotonic() - self._told >= _PROGRESS_SECONDS:
-            self._told = time.monotonic()
-            self._on_progress(self._progress(report))
-
-    def finish(self, report: Report) -> None:
-        report.seconds = time.monotonic() - self._began
-        if self._on_progress:
-            self._on_progress(self._progress(report))
-
-    def _progress(self, report: Report) -> Progress:
-        return Progress(self._sent, report.total, report.failed, time.monotonic() - self._began)
 
 
 class AsyncEntities(_AsyncBatches):

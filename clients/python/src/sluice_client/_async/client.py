@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sluice_client._async.batches import AsyncEntities, AsyncEvents, AsyncStates
+from sluice_client._async.installation import AsyncInstallation
 from sluice_client._async.jobs import AsyncJob, AsyncJobs, job_of
 from sluice_client._async.tenant import AsyncAudit, AsyncKeys, AsyncTemplates, AsyncTenantSettings, AsyncWebhooks
 from sluice_client._async.transport import AsyncTransport
 from sluice_client._async.uploads import AsyncUploads
 from sluice_client.errors import SluiceError
+from sluice_client.files import LINES
 from sluice_client.models import (
     Capabilities,
     KeyHealth,
@@ -93,9 +95,10 @@ class AsyncClient(_AsyncConnected):
         **options: Any,
     ) -> None:
         super().__init__(url, key, OPERATOR, timeout=timeout, numbers=numbers, options=options)
-        self.entities = AsyncEntities(self._transport, "entities", null_policy)
-        self.events = AsyncEvents(self._transport, "events", null_policy)
-        self.states = AsyncStates(self._transport, "states", null_policy)
+        installation = AsyncInstallation(self._transport)
+        self.entities = AsyncEntities(self._transport, "entities", null_policy, installation)
+        self.events = AsyncEvents(self._transport, "events", null_policy, installation)
+        self.states = AsyncStates(self._transport, "states", null_policy, installation)
         self.uploads = AsyncUploads(self._transport)
         self.templates = AsyncTemplates(self._transport)
         self.settings = AsyncTenantSettings(self._transport)
@@ -168,6 +171,6 @@ class AsyncPublicClient(_AsyncConnected):
 
     async def _job(self, operation: str, items: Iterable[Any], *, strict: bool) -> AsyncJob:
         body = b"\n".join(map(self._encode, items))
-        headers = {"Content-Type": "application/x-ndjson", **prefer({"strict": strict})}
+        headers = {"Content-Type": LINES, **prefer({"strict": strict})}
         seen = await self._transport.call(operation, SeenJob, body=body, headers=headers)
         return job_of(self._transport, seen)

@@ -2,7 +2,8 @@
 
 One batch is sent at a time, because jobs of a tenant take effect in the order in which they are accepted: so items
 take effect in the order of their source. The server works meanwhile at those before. At most `in_flight` batches are
-held at once, so that a slow server slows the source, and memory stays the same however long the source is.
+held at once, so that a slow server slows the source, and memory stays the same however long the source is: that of
+`in_flight` batches, each as lines or as the caller's objects, and of a quarter of one that a thread may read ahead.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from sluice_client import _aio
-from sluice_client._async.jobs import AsyncJob
+from sluice_client._async.jobs import AsyncJob, job_of
 from sluice_client._async.transport import AsyncTransport
-from sluice_client.errors import TooLarge, UnsupportedValue
+from sluice_client.errors import Conflict, LoadTooLarge, TooLarge, UnsupportedValue
+from sluice_client.files import LINES
+from sluice_client.limits import Limits
 from sluice_client.models import JobInfo, SeenJob
 from sluice_client.options import prefer, wire
+from sluice_client.reading import Entry
 from sluice_client.reports import Accepted, ItemFailed, JobEnded, LoadEvent
 
 _TICKS = 4  # looks at the age of a batch, in the time that it may have
-
-LINES = {"Content-Type": "application/x-ndjson"}
+_LONGEST_TICK_SECONDS = 1.0
+_AHEAD = 4  # the part of a batch that is read ahead
+_LOOK_SECONDS = 0.2  # between looks at jobs, while a source is idle
 
 
 @dataclass
@@ -64,6 +70,23 @@ class _Sent:
     rows: list[Any]
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of a load's batches.
+
+    Attributes:
+        items: a batch has at most so many; None takes the client's own number.
+        size: it is cut before it has more bytes, unless one item alone does; None likewise.
+        flush_seconds: it is sent once its first item is so old; None waits until it is full.
+        in_flight: so many batches may be accepted and not ended.
+    """
+
+    items: int | None
+    size: int | None
+    flush_seconds: float | None
+    in_flight: int
+
+
 class AsyncLoad:
     """A load under way.
 
@@ -72,11 +95,9 @@ class AsyncLoad:
         operation: the name of the batch call.
         options: of each batch, as `options.BatchOptions`.
         encode: writes an item as a line.
-        batch_items: a batch has at most so many items.
-        batch_bytes: it is cut before it has more bytes, unless one item alone does.
-        in_flight: so many batches may be accepted and not ended.
+        sizes: of the batches.
+        limits: of the way to the server; the load remembers there which size did not pass.
         max_errors: more failed items than this end the load.
-        flush_seconds: a batch is sent once its first item is so old; None waits until it is full.
     """
 
     def __init__(
@@ -86,18 +107,15 @@ class AsyncLoad:
         options: Mapping[str, Any],
         *,
         encode: Callable[[Any], bytes],
-        batch_items: int,
-        batch_bytes: int,
-        in_flight: int,
+        sizes: Sizes,
+        limits: Limits,
         max_errors: int | None,
-        flush_seconds: float | None,
     ) -> None:
         self._transport, self._operation = transport, operation
-        self._query, self._headers = wire(options), {**LINES, **prefer(options, wait=0)}
-        self._encode, self._batch_items, self._batch_bytes = encode, batch_items, batch_bytes
-        self._in_flight, self._max_errors = in_flight, max_errors
-        self._flush_seconds = flush_seconds
-        self._failed = 0
+        self._query, self._headers = wire(options), {"Content-Type": LINES, **prefer(options, wait=0)}
+        self._encode, self._sizes, self._limits = encode, sizes, limits
+        self._is_atomic, self._max_errors = bool(options.get("atomic")), max_errors
+        self._failed, self._is_cancelled, self._looked = 0, False, 0.0
         self._under_way: deque[_Sent] = deque()
 
     @property
@@ -110,52 +128,68 @@ class AsyncLoad:
 
         Raises:
             UnsupportedValue: an item cannot be sent; the batches before are accepted, and go on.
+            LoadTooLarge: the load is atomic, and the source has more than one job may have.
         """
-        async for batch in self._batches(source):
-            if batch is None:  # the source is idle
-                async for event in self._all_ended():
+        async with _aio.closing(self._batches(source)) as batches:
+            async for batch in batches:
+                async for event in self._ended_by_now() if batch is None else self._sent(batch):
                     yield event
-                continue
-            for sent in await self._accept(batch):
-                self._under_way.append(sent)
-                yield Accepted(sent.job.id, sent.first, len(sent.rows))
-            while len(self._under_way) >= self._in_flight and not self.stopped:
-                async for event in self._ended():
-                    yield event
-            if self.stopped:
-                for sent in self._under_way:
-                    await self._cancel(sent.job)
-                break
-        async for event in self._all_ended():
-            yield event
+                if self.stopped:
+                    break
+        while self._under_way:
+            async for event in self._ended():
+                yield event
+
+    async def _sent(self, batch: _Batch) -> AsyncIterator[LoadEvent]:
+        """Send a batch, and wait until fewer than `in_flight` are under way."""
+        async for sent in self._accept(batch):
+            self._under_way.append(sent)
+            yield Accepted(sent.job.id, sent.first, len(sent.rows), sent.job.callback_secret)
+        while len(self._under_way) >= self._sizes.in_flight and not self.stopped:
+            async for event in self._ended():
+                yield event
 
     async def _batches(self, source: Any) -> AsyncIterator[_Batch | None]:
-        """Yield the items of a source in batches; None while it has no item and none waits."""
-        flush = self._flush_seconds
-        batch = _Batch(0)
-        async for row in _aio.rows(source, None if flush is None else flush / _TICKS):
-            if flush is not None and batch.rows and time.monotonic() - batch.began >= flush:
-                yield batch
-                batch = batch.following()
-            if row is _aio.IDLE:
-                if not batch.rows:
+        """Yield the items of a source in batches; None while it has no item."""
+        flush, batch = self._sizes.flush_seconds, _Batch(0)
+        tick, ahead = None if flush is None else min(flush / _TICKS, _LONGEST_TICK_SECONDS), self._most()[1] // _AHEAD
+        async with _aio.closing(_aio.entries(source, self._entry, tick=tick, ahead_bytes=ahead)) as entries:
+            async for entry in entries:
+                if flush is not None and batch.rows and time.monotonic() - batch.began >= flush:
+                    yield batch
+                    batch = batch.following()
+                if entry is None:
                     yield None
-                continue
-            try:
-                line = self._encode(row)
-            except UnsupportedValue as error:
-                raise UnsupportedValue(f"Item {batch.first + len(batch.rows)}: {error}") from error.__cause__
-            if batch.rows and self._is_full(batch, line):
-                yield batch
-                batch = batch.following()
-            batch.add(row, line)
+                    continue
+                if isinstance(entry.line, Exception):
+                    raise UnsupportedValue(f"Item {batch.first + len(batch.rows)}: {entry.line}") from entry.line
+                if batch.rows and self._is_full(batch, entry.line):
+                    yield batch
+                    batch = batch.following()
+                batch.add(entry.row, entry.line)
         if batch.rows:
             yield batch
 
-    def _is_full(self, batch: _Batch, line: bytes) -> bool:
-        return len(batch.rows) == self._batch_items or batch.size + len(line) >= self._batch_bytes
+    def _entry(self, row: Any) -> Entry:
+        try:
+            return Entry(row, self._encode(row))
+        except UnsupportedValue as error:
+            return Entry(row, error)
 
-    async def _accept(self, batch: _Batch) -> list[_Sent]:
+    def _most(self) -> tuple[int, int]:
+        """Return the most items and bytes of a batch."""
+        if self._is_atomic:
+            return self._limits.atomic_items, self._limits.atomic_bytes
+        return self._limits.batch(self._sizes.items, self._sizes.size)
+
+    def _is_full(self, batch: _Batch, line: bytes) -> bool:
+        items, size = self._most()
+        is_full = len(batch.rows) >= items or batch.size + len(line) > size
+        if is_full and self._is_atomic:
+            raise LoadTooLarge(items, size)
+        return is_full
+
+    async def _accept(self, batch: _Batch) -> AsyncIterator[_Sent]:
         """Send a batch; in halves, and smaller ones from then on, where something on the way finds it too large."""
         body = b"\n".join(batch.lines)
         try:
@@ -163,14 +197,22 @@ class AsyncLoad:
                 self._operation, SeenJob, query=self._query, body=body, headers=self._headers
             )
         except TooLarge:
-            if len(batch.rows) == 1:
+            if len(batch.rows) == 1 or self._is_atomic:
                 raise
-            self._batch_bytes = max(len(body) // 2, 1)
-            return [sent for half in batch.halves() for sent in await self._accept(half)]
-        return [_Sent(AsyncJob(self._transport, seen.job_id), batch.first, batch.rows)]
+        else:
+            yield _Sent(job_of(self._transport, seen), batch.first, batch.rows)
+            return
+        self._limits.passing_bytes = max(len(body) // 2, 1)
+        for half in batch.halves():
+            async for sent in self._accept(half):
+                yield sent
 
-    async def _all_ended(self) -> AsyncIterator[LoadEvent]:
-        while self._under_way:
+    async def _ended_by_now(self) -> AsyncIterator[LoadEvent]:
+        """Yield what became of the oldest jobs if they have ended, and wait for none: the source may have an item."""
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        while self._under_way and (await self._under_way[0].job.refresh()).ended:
             async for event in self._ended():
                 yield event
 
@@ -179,14 +221,19 @@ class AsyncLoad:
         sent = self._under_way.popleft()
         info = await sent.job.wait(check=False)
         self._failed += info.effects.failed
+        if self.stopped:
+            await self._cancel_all()
         async for failed in failures(sent.job, info, first=sent.first, rows=sent.rows):
             yield failed
         yield JobEnded(info)
 
-    async def _cancel(self, job: AsyncJob) -> None:
-        info = await job.refresh()
-        if not info.ended:
-            await job.cancel()
+    async def _cancel_all(self) -> None:
+        """Cancel the jobs under way, once."""
+        if not self._is_cancelled:
+            self._is_cancelled = True
+            for sent in self._under_way:
+                with suppress(Conflict):  # it has ended in the meantime
+                    await sent.job.cancel()
 
 
 async def failures(

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sluice_client._sync.batches import Entities, Events, States
+from sluice_client._sync.installation import Installation
 from sluice_client._sync.jobs import Job, Jobs, job_of
 from sluice_client._sync.tenant import Audit, Keys, Templates, TenantSettings, Webhooks
 from sluice_client._sync.transport import Transport
 from sluice_client._sync.uploads import Uploads
 from sluice_client.errors import SluiceError
+from sluice_client.files import LINES
 from sluice_client.models import (
     Capabilities,
     KeyHealth,
@@ -93,9 +95,10 @@ class Client(_Connected):
         **options: Any,
     ) -> None:
         super().__init__(url, key, OPERATOR, timeout=timeout, numbers=numbers, options=options)
-        self.entities = Entities(self._transport, "entities", null_policy)
-        self.events = Events(self._transport, "events", null_policy)
-        self.states = States(self._transport, "states", null_policy)
+        installation = Installation(self._transport)
+        self.entities = Entities(self._transport, "entities", null_policy, installation)
+        self.events = Events(self._transport, "events", null_policy, installation)
+        self.states = States(self._transport, "states", null_policy, installation)
         self.uploads = Uploads(self._transport)
         self.templates = Templates(self._transport)
         self.settings = TenantSettings(self._transport)
@@ -168,6 +171,6 @@ class PublicClient(_Connected):
 
     def _job(self, operation: str, items: Iterable[Any], *, strict: bool) -> Job:
         body = b"\n".join(map(self._encode, items))
-        headers = {"Content-Type": "application/x-ndjson", **prefer({"strict": strict})}
+        headers = {"Content-Type": LINES, **prefer({"strict": strict})}
         seen = self._transport.call(operation, SeenJob, body=body, headers=headers)
         return job_of(self._transport, seen)

@@ -22,11 +22,11 @@ from sluice_client.models import (
     SeenJob,
     TimelineEntry,
 )
+from sluice_client.options import HELD_SECONDS
 from sluice_client.values import exact_json
 
 Select = Literal["failed", "retryable", "unprocessed"] | Sequence[int]
 
-_HELD_SECONDS = 30  # a poll may be held back by the server for so long: docs/contracts/jobs.md section 3
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _GROWTH = 0.05, 1.0, 1.6
 
 
@@ -73,8 +73,8 @@ class Job:
         """
         began, pause, tag = time.monotonic(), _FIRST_PAUSE_SECONDS, ""
         while True:
-            left = _HELD_SECONDS if timeout is None else timeout - (time.monotonic() - began)
-            info, tag = self._moved(tag, max(0, min(_HELD_SECONDS, int(left))))
+            left = HELD_SECONDS if timeout is None else timeout - (time.monotonic() - began)
+            info, tag = self._moved(tag, max(0, min(HELD_SECONDS, int(left))))
             if info and on_progress:
                 on_progress(info)
             if self.info and self.info.ended:
