@@ -1,5 +1,6 @@
 """`sluice entities`: all that is stored of one entity, for a person who asks for it, or asks to be forgotten."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -37,22 +38,31 @@ def entities() -> None:
 @tenant_option
 @external_id_option
 @data_dir_option
-def export(tenant: UUID, external_id: str, data_dir: Path) -> None:
+@click.pass_context
+def export(context: click.Context, tenant: UUID, external_id: str, data_dir: Path) -> None:
     """Print an entity, its states, its events and its items that failed, as JSON, personal data in the clear.
+
+    Of an entity that was deleted these are its events. Exits 1 if something could not be decrypted: in its place is the
+    reason, under "unreadable".
 
     Example: sluice entities export --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1 > player_1.json
     """
     keys = MasterKeys.parse(settings_here(data_dir).master_keys)
     with database(data_dir) as conn:
         tenant_id = _tenant(conn, tenant)
-        parts = people.export(conn, tenant_id, external_id, sealer_of(keys, tenant_id, None))
-        first = next(parts)  # what cannot be decrypted is an error before anything is printed
-        if not people.is_known(conn, tenant_id, external_id):
-            raise _unknown(external_id)
-        audit.record(conn, actor(), Action.PERSON_EXPORTED, external_id, tenant_id=tenant_id)
-        conn.commit()  # what was printed was recorded
-        for part in (first, *parts):
+        counts, printed = Counter[str](), Counter[str]()
+        parts = partial(people.export, conn, tenant_id, external_id, sealer_of(keys, tenant_id, None))
+        for _ in parts(counts=counts):
+            pass
+        if not counts.total():
+            raise NotFound(f'Nothing is stored of an entity "{external_id}": no event, and no failed item')
+        audit.record(conn, actor(), Action.PERSON_EXPORTED, external_id, tenant_id=tenant_id, details=+counts)
+        conn.commit()  # what is printed was recorded, so all of it is read twice
+        for part in parts(counts=printed):
             click.echo(part, nl=False)
+    if printed[people.UNREADABLE]:
+        click.echo(f'{printed[people.UNREADABLE]:,} values could not be decrypted: see "unreadable"', err=True)
+        context.exit(1)
 
 
 @entities.command()
@@ -65,19 +75,23 @@ def erase(tenant: UUID, external_id: str, data_dir: Path, *, as_json: bool) -> N
 
     The entity, its states and its failed items go in one transaction, as by DELETE. Then all payloads are searched that
     jobs of the tenant keep though they have ended, block by block: run it again if it was stopped. Items of jobs that
-    have not ended will be written yet.
+    have not ended will be written yet. The audit log tells of both, each once it has erased something.
 
     Example: sluice entities erase --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1
     """
     keys = MasterKeys.parse(settings_here(data_dir).master_keys)
     with database(data_dir) as conn:
         tenant_id = _tenant(conn, tenant)
+        record = partial(audit.record, conn, actor(), Action.PERSON_ERASED, external_id, tenant_id=tenant_id)
         erased = people.erase(conn, tenant_id, external_id)
-        audit.record(conn, actor(), Action.PERSON_ERASED, external_id, tenant_id=tenant_id, details=erased.details)
+        if erased.entity_type or erased.failed_items:
+            record(details=erased.details)
         conn.commit()
         unprocessed = kept_payloads.erase(partial(_lend, conn), tenant_id, external_id, keys)
+        if unprocessed:
+            record(details={"unprocessedItems": unprocessed})
     if not erased.entity_type and not erased.failed_items and not unprocessed:
-        raise _unknown(external_id)
+        raise NotFound(f'There is nothing to erase of an entity "{external_id}"')
     found = {**erased.details, "unprocessedItems": unprocessed}
     if as_json:
         print_json({"externalId": external_id, **found})
@@ -93,10 +107,6 @@ def _tenant(conn: Connection, public_id: UUID) -> int:
     if found is None:
         raise NotFound(f"There is no tenant {public_id}")
     return found.id
-
-
-def _unknown(external_id: str) -> NotFound:
-    return NotFound(f'Nothing is stored of an entity "{external_id}"')
 
 
 @contextmanager

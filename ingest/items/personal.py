@@ -147,11 +147,19 @@ def opened(keys: MasterKeys, tenant_id: int, external_id: str, pii: str) -> json
     Raises:
         SecretUnreadable: a master key is not configured any more, or somebody has changed the row.
     """
-    sealed = msgspec.json.decode(pii, type=dict[str, bytes])
     return {
-        field: msgspec.Raw(cipher_of(keys, tenant_id, field).open(value, external_id.encode()))
-        for field, value in sealed.items()
+        field: opened_value(keys, tenant_id, external_id, field, value) for field, value in sealed_values(pii).items()
     }
+
+
+def sealed_values(pii: str) -> dict[str, bytes]:
+    """Return the sealed values of `ProtectedEntity.pii`, by their fields."""
+    return msgspec.json.decode(pii, type=dict[str, bytes])
+
+
+def opened_value(keys: MasterKeys, tenant_id: int, external_id: str, field: str, value: bytes) -> msgspec.Raw:
+    """Return one of `sealed_values` as it was sent; the rest is as of `opened`."""
+    return msgspec.Raw(cipher_of(keys, tenant_id, field).open(value, external_id.encode()))
 
 
 def sealed(

@@ -1,5 +1,6 @@
 """`sluice entities export` and `erase`: a person's request, and its entry in the audit log."""
 
+import base64
 import json
 from collections.abc import Callable
 from uuid import UUID
@@ -12,11 +13,12 @@ from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.jobs import control
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
-from tests.support.factories import MASTER_KEYS, entity
+from tests.support.factories import MASTER_KEYS, entity, event
 
 Run = Callable[..., Result]
 
 MARK = "marked-4711"
+_OTHER_KEY = f"other:{base64.b64encode(bytes([7] * 32)).decode()}"
 _ACTIONS = "SELECT action, object_id, actor_label, details FROM audit_log ORDER BY id"
 
 
@@ -24,8 +26,8 @@ _ACTIONS = "SELECT action, object_id, actor_label, details FROM audit_log ORDER 
 def run(database_url: str, redis_url: str, owner: Tenant) -> Run:
     """Run a command about an entity of the owner's on the database of the test."""
 
-    def call(command: str, external_id: str = "player_000001", *arguments: str) -> Result:
-        env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SLUICE_MASTER_KEYS": MASTER_KEYS}
+    def call(command: str, external_id: str = "player_000001", *arguments: str, keys: str = MASTER_KEYS) -> Result:
+        env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SLUICE_MASTER_KEYS": keys}
         named = ["--tenant", str(owner.public_id), "--external-id", external_id]
         return CliRunner().invoke(main, ["entities", command, *named, *arguments], env=env)
 
@@ -52,7 +54,34 @@ def test_an_export_prints_what_is_stored_and_leaves_an_entry(run: Run, observer:
     assert found["entity"]["data"] == {"email": f"{MARK} 1"}
     assert [failed["item"]["data"]["email"] for failed in found["failedItems"]] == [f"{MARK} 1"]
     entries = observer.execute(_ACTIONS).fetchall()
-    assert entries == [("person.exported", "player_000001", "sluice entities export", {})]
+    counts = {"entity": 1, "failedItems": 1}
+    assert entries == [("person.exported", "player_000001", "sluice entities export", counts)]
+
+
+@pytest.mark.usefixtures("_stored")
+def test_an_export_names_what_it_cannot_decrypt_and_prints_the_rest(run: Run, observer: Connection) -> None:
+    result = run("export", keys=_OTHER_KEY)
+    assert (result.exit_code, "2 values could not be decrypted" in result.stderr) == (1, True)
+    found = json.loads(result.stdout)
+    assert (found["entity"]["entityType"], found["entity"]["data"]) == ("player", {})
+    assert list(found["entity"]["unreadable"]) == ["email"]
+    [failed] = found["failedItems"]
+    assert (failed["item"], 'no key "test"' in failed["unreadable"]) == (None, True)
+    [(_, _, _, counts)] = observer.execute(_ACTIONS).fetchall()
+    assert counts == {"entity": 1, "failedItems": 1, "unreadable": 2}
+
+
+@pytest.mark.usefixtures("_stored")
+def test_events_of_a_person_who_was_erased_can_still_be_exported(
+    run: Run, submit: Callable[..., UUID], executor: Executor
+) -> None:
+    executor.run(submit("events", [event(1)]), seconds=60)
+    assert run("erase").exit_code == 0
+    result = run("export")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["entity"], found["states"], found["failedItems"]) == (None, [], [])
+    assert [row["data"] for row in found["events"]] == [event(1)["data"]]
 
 
 @pytest.mark.usefixtures("_stored")
@@ -65,15 +94,18 @@ def test_an_erasure_leaves_nothing_of_a_person_and_all_of_the_other(run: Run, ob
         "failedItems": 1,
         "unprocessedItems": 1,
     }
-    found = {"entityType": "player", "failedItems": 1}
-    assert observer.execute(_ACTIONS).fetchall() == [("person.erased", "player_000001", "sluice entities erase", found)]
+    entry = ("person.erased", "player_000001", "sluice entities erase")
+    entries = [(*entry, {"entityType": "player", "failedItems": 1}), (*entry, {"unprocessedItems": 1})]
+    assert observer.execute(_ACTIONS).fetchall() == entries
     again = run("erase")
-    assert (again.exit_code, "Nothing is stored" in again.output) == (1, True)
+    assert (again.exit_code, "nothing to erase" in again.output) == (1, True)
+    assert observer.execute(_ACTIONS).fetchall() == entries
     other = json.loads(run("export", "player_000002").stdout)
     assert (other["entity"]["data"], len(other["failedItems"])) == ({"email": f"{MARK} 2"}, 1)
 
 
-def test_of_an_unknown_person_nothing_is_told(run: Run) -> None:
-    for command in ("export", "erase"):
+def test_of_an_unknown_person_nothing_is_told_and_nothing_is_recorded(run: Run, observer: Connection) -> None:
+    for command, said in (("export", "Nothing is stored"), ("erase", "nothing to erase")):
         result = run(command, "nobody")
-        assert (result.exit_code, "Nothing is stored" in result.output) == (1, True)
+        assert (result.exit_code, said in result.output) == (1, True)
+    assert observer.execute(_ACTIONS).fetchall() == []

@@ -1,6 +1,7 @@
 """All that is stored of a person is exported, and erased, what ended jobs keep unprocessed included."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -47,7 +48,8 @@ def _erase(lend: Callable[[], AbstractContextManager[Connection]], tenant_id: in
 
 def export(pool: Pool, tenant: Tenant, external_id: str) -> Any:
     with transaction(pool) as conn:
-        return json.loads(b"".join(people.export(conn, tenant.id, external_id, make_sealer(tenant.id))))
+        parts = people.export(conn, tenant.id, external_id, make_sealer(tenant.id), counts=Counter())
+        return json.loads(b"".join(parts))
 
 
 def texts(observer: Connection, tenant: Tenant, csv: CsvFormat | None = None) -> list[str]:

@@ -265,7 +265,7 @@ WITH page AS (
         ORDER BY l.occurred_at DESC, l.event_id DESC
         LIMIT %(limit)s + 1) v
     WHERE e.tenant_id = %(tenant_id)s AND e.scope = %(scope)s AND e.external_id = %(external_id)s
-      AND e.deleted_at IS NULL
+      AND (e.deleted_at IS NULL OR %(of_deleted)s)
 ), measured AS (
     SELECT page.*, row_number() OVER newest AS place, sum(size) OVER newest - size AS before,
            lead(id) OVER newest IS NOT NULL AS more
@@ -286,6 +286,7 @@ def of_entity(
     limit: int,
     event_type: str | None = None,
     before: tuple[datetime, int] | None = None,
+    of_deleted: bool = False,
 ) -> list[EventRow]:
     """Return a page of an entity's events, newest first, and of those of one time the last sent first.
 
@@ -296,6 +297,7 @@ def of_entity(
         limit: the most to return; fewer where they are large.
         event_type: only those of this type.
         before: `(occurred_at, id)` of the last event of the page before.
+        of_deleted: also of an entity that was deleted.
     """
     occurred_at, last_id = before or (None, None)
     values = {
@@ -306,6 +308,7 @@ def of_entity(
         "occurred_at": occurred_at,
         "id": last_id,
         "limit": limit,
+        "of_deleted": of_deleted,
     }
     with conn.cursor(row_factory=class_row(EventRow)) as cursor:
         return cursor.execute(_OF_ENTITY, values).fetchall()
