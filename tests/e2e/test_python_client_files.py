@@ -13,9 +13,10 @@ from uuid import uuid4
 import httpx2
 import pytest
 import zstandard
-from sluice_client import Client, ItemsFailed, OtherLoad
+from sluice_client import Accepted, Client, ItemsFailed, JobEnded, OtherLoad, UnreadableFile
 from sluice_client._sync import files
-from sluice_client.files import Journal, UnknownFormat
+from sluice_client.files import CSV, Journal, UnknownFormat
+from sluice_client.files import parts_of as parts_of_file
 
 from tests.e2e.running import environment
 
@@ -54,8 +55,7 @@ def puts_of(client):
 
 def parts_of(path):
     """The number of parts that a file has."""
-    with path.open("rb") as file:
-        return len(list(files.cut(file, "text/csv", 500)))
+    return len(list(parts_of_file(path, CSV, 500)))
 
 
 @pytest.mark.parametrize(("suffix", "compress"), [("", bytes), (".gz", gzip.compress), (".zst", zstandard.compress)])
@@ -149,6 +149,67 @@ class _Breaking(httpx2.BaseTransport):
         headers = {name: value for name, value in request.headers.items() if name not in {"host", "authorization"}}
         answer = self.http.request(request.method, url, content=request.read(), headers=headers)
         return httpx2.Response(answer.status_code, content=answer.content)
+
+
+def broken_off_once_accepted(client, path):
+    """Load a file up to the point at which its upload is complete, and leave the journal."""
+    events = client.entities.stream(path, entity_type="player")
+    accepted = next(events)
+    assert isinstance(accepted, Accepted)
+    events.close()
+    assert Journal(path).path.exists()
+    return accepted.job_id
+
+
+@pytest.mark.parametrize("change", ["other", "longer", "shorter"])
+@pytest.mark.usefixtures("small_parts")
+def test_a_file_that_changed_after_its_upload_was_complete_is_a_new_load(client, tmp_path, label, change):
+    path = tmp_path / "players.csv"
+    path.write_bytes(csv(label, 50))
+    former = broken_off_once_accepted(client, path)
+    rows = {"other": csv(f"{label}-x", 50), "longer": csv(label, 80), "shorter": csv(label, 20)}[change]
+    path.write_bytes(rows)
+    report = client.entities.load(path, entity_type="player")
+    assert report.total == rows.count(b"\n") - 1
+    assert report.jobs != [former]
+    assert client.entities.get(rows.splitlines()[-1].split(b",")[0].decode())
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_file_whose_upload_was_complete_finds_its_job_and_sends_nothing(client, tmp_path, label):
+    path = tmp_path / "players.csv"
+    path.write_bytes(csv(label, 50))
+    former, sent = broken_off_once_accepted(client, path), puts_of(client)
+    assert client.entities.load(path, entity_type="player").jobs == [former]
+    assert sent() == 0
+
+
+def test_a_caller_who_reads_no_further_than_the_end_leaves_no_journal(client, tmp_path, label):
+    path = tmp_path / "players.csv"
+    path.write_bytes(csv(label, 5))
+    events = client.entities.stream(path, entity_type="player")
+    assert any(isinstance(event, JobEnded) for event in events)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_quote_in_the_middle_of_a_field_takes_no_rows_into_it(client, tmp_path, label):
+    path = tmp_path / "players.csv"
+    rows = [f'{label}-{number},a@example.com,{number}" disk\n' for number in range(100)]
+    path.write_text("externalId,email,size\n" + "".join(rows))
+    assert parts_of(path) > 5
+    assert client.entities.load(path, entity_type="player").created == 100
+    assert client.entities.get(f"{label}-7").data["size"] == '7" disk'
+
+
+def test_a_compressed_file_that_was_cut_off_loads_nothing_and_goes_on_once_whole(client, tmp_path, label):
+    path = tmp_path / "players.csv.zst"
+    whole = zstandard.compress(csv(label, 50))
+    path.write_bytes(whole[:-5])
+    with pytest.raises(UnreadableFile, match="cut off"):
+        client.entities.load(path, entity_type="player")
+    path.write_bytes(whole)
+    assert client.entities.load(path, entity_type="player").created == 50
 
 
 @pytest.mark.usefixtures("small_parts")

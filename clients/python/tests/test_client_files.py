@@ -13,10 +13,12 @@ from sluice_client.files import (
     Journal,
     OtherLoad,
     UnknownFormat,
+    UnreadableFile,
     content_type_of,
     cut,
     decompressed,
     digest_of,
+    parts_of,
 )
 
 PLAN = {"kind": "events", "options": {"label": "a"}}
@@ -91,3 +93,47 @@ def test_a_journal_that_was_cut_off_knows_nothing(tmp_path):
     journal.keep(PLAN, "upl_1")
     journal.path.write_bytes(journal.path.read_bytes()[:-5])
     assert journal.find(PLAN) is None
+
+
+@pytest.mark.parametrize(("content_type", "begin"), [(CSV, b'a\n1\n"never'), (LINES, b'1\n2\n{"long":')])
+def test_a_record_that_no_part_can_hold_is_named_by_its_line(tmp_path, content_type, begin):
+    path = tmp_path / "rows"
+    path.write_bytes(begin + b"x" * (32 * 1024**2) + b"\n4\n")
+    with pytest.raises(UnreadableFile, match=r"rows: the record that begins at line 3 has more than 32 MiB"):
+        list(parts_of(path, content_type, 1000))
+
+
+def test_a_record_of_many_parts_is_held_back_until_its_end():
+    text = b'a\n"' + b'x""\n' * 1000 + b'"\n2\n'
+    parts = list(cut(io.BytesIO(text), CSV, 10))
+    assert b"".join(parts) == text
+    assert max(map(len, parts)) >= 4000
+
+
+def twice(compress):
+    """Two frames or members, one behind the other, as parallel compressors write them."""
+    return lambda text: compress(text[:5]) + compress(text[5:])
+
+
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, zstandard.compress, twice(gzip.compress), twice(zstandard.compress)]
+)
+def test_a_compressed_file_that_was_cut_off_is_no_whole_one(tmp_path, compress):
+    path = tmp_path / "rows.ndjson"
+    whole = compress(b'{"a":1}\n' * 100)
+    path.write_bytes(whole)
+    assert list(parts_of(path, LINES)) == [b'{"a":1}\n' * 100]
+    for length in (len(whole) - 1, len(whole) - 6, len(whole) * 3 // 4, 5):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UnreadableFile, match=r"rows\.ndjson"):
+            list(parts_of(path, LINES))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_a_damaged_compressed_file_is_an_error_of_the_tree(tmp_path, compress):
+    path = tmp_path / "rows.ndjson"
+    whole = compress(b'{"a":1}\n' * 100)
+    for damaged in (whole + b"more", whole[:12] + bytes(8) + whole[20:]):
+        path.write_bytes(damaged)
+        with pytest.raises(UnreadableFile, match=r"rows\.ndjson"):
+            list(parts_of(path, LINES))

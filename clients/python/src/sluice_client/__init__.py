@@ -39,7 +39,7 @@ from sluice_client.errors import (
     UnsupportedValue,
     WaitTimeout,
 )
-from sluice_client.files import OtherLoad, UnknownFormat
+from sluice_client.files import OtherLoad, UnknownFormat, UnreadableFile
 from sluice_client.models import ItemError, JobInfo
 from sluice_client.options import BatchOptions
 from sluice_client.reports import Accepted, ItemFailed, JobEnded, Progress, Report
@@ -77,6 +77,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "UnknownFormat",
+    "UnreadableFile",
     "UnsupportedValue",
     "WaitTimeout",
 ]

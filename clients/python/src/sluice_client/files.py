@@ -7,10 +7,13 @@ the file once more, compares the digest of each part with that of the part that 
 from __future__ import annotations
 
 import base64
+import codecs
 import gzip
 import hashlib
 import io
 import os
+import re
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
@@ -21,14 +24,20 @@ from sluice_client.errors import SluiceError
 
 LINES, CSV = "application/x-ndjson", "text/csv"
 PART_BYTES = 8 * 1024**2
+_MOST_PART_BYTES = 32 * 1024**2  # that the server takes: docs/contracts/jobs.md section 1
 
 _FORMATS = {".ndjson": LINES, ".jsonl": LINES, ".ldjson": LINES, ".csv": CSV, ".tsv": CSV}
 _CODINGS = {".gz", ".zst"}
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_ZSTD_STEP_BYTES = 1024  # a few bytes can stand for 128 kB
 
 
 class UnknownFormat(SluiceError, ValueError):
     """A file is of no form that can be loaded."""
+
+
+class UnreadableFile(SluiceError, ValueError):
+    """A file ends in the middle of its compression, is damaged, or has a record that no part can hold."""
 
 
 class OtherLoad(SluiceError):
@@ -60,6 +69,29 @@ def content_type_of(path: Path) -> tuple[str, dict[str, str]]:
     return _FORMATS[suffix], {"delimiter": "tab"} if suffix == ".tsv" else {}
 
 
+def parts_of(
+    path: Path, content_type: str, part_bytes: int = PART_BYTES, *, delimiter: str | None = None
+) -> Iterator[bytes]:
+    """Yield the parts of a file, decompressed.
+
+    Args:
+        path: of the file.
+        content_type: as `cut` takes it.
+        part_bytes: likewise.
+        delimiter: likewise.
+
+    Raises:
+        UnreadableFile: the file is cut off or damaged, or has a record that no part can hold.
+    """
+    with decompressed(path) as file:
+        try:
+            yield from cut(file, content_type, part_bytes, delimiter=delimiter)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UnreadableFile(f"{path} is cut off or damaged, and nothing of it was loaded: {error}") from error
+        except UnreadableFile as error:
+            raise UnreadableFile(f"{path}: {error}") from None
+
+
 def decompressed(path: Path) -> IO[bytes]:
     """Open a file, and decompress it if its first bytes say that it is compressed."""
     with path.open("rb") as head:
@@ -72,39 +104,125 @@ def decompressed(path: Path) -> IO[bytes]:
         import zstandard  # noqa: PLC0415 # an extra
     except ModuleNotFoundError:
         raise UnknownFormat(f"{path} is compressed with zstd: pip install 'sluice-client[zstd]'") from None
-    reader = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
-    return cast("IO[bytes]", io.BufferedReader(cast(io.RawIOBase, reader)))
+    return cast("IO[bytes]", io.BufferedReader(_Frames(path.open("rb"), zstandard)))
 
 
-def cut(file: IO[bytes], content_type: str, part_bytes: int = PART_BYTES) -> Iterator[bytes]:
+class _Frames(io.RawIOBase):
+    """The content of a file of zstd. The library's own reader takes one that was cut off for a whole one.
+
+    Args:
+        file: of one frame or more.
+        zstandard: the library.
+    """
+
+    def __init__(self, file: IO[bytes], zstandard: Any) -> None:
+        self._file, self._library = file, zstandard
+        self._frame: Any = None
+        self._encoded, self._decoded = b"", memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._decoded:
+            encoded = self._encoded or self._file.read(_ZSTD_STEP_BYTES)
+            if not encoded:
+                if not self._frame.eof:
+                    raise EOFError("it ends in the middle of its zstd")
+                return 0
+            if self._frame is None or self._frame.eof:
+                self._frame = self._library.ZstdDecompressor().decompressobj()
+            try:
+                self._decoded = memoryview(self._frame.decompress(encoded))
+            except self._library.ZstdError as error:
+                raise UnreadableFile(f"its zstd cannot be read: {error}") from None
+            self._encoded = self._frame.unused_data
+        count = min(len(buffer), len(self._decoded))
+        buffer[:count], self._decoded = self._decoded[:count], self._decoded[count:]
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def cut(
+    file: IO[bytes], content_type: str, part_bytes: int = PART_BYTES, *, delimiter: str | None = None
+) -> Iterator[bytes]:
     """Yield the parts of a file, each of whole records.
 
     Args:
         file: from its beginning.
         content_type: a line feed in the quotes of CSV ends no record.
-        part_bytes: a part has at most so many, unless one record alone has more.
+        part_bytes: a part has at most so many, unless a record of it has more.
+        delimiter: of CSV, as `BatchOptions` has it.
+
+    Raises:
+        UnreadableFile: a record is larger than the server takes a part.
     """
-    rest = b""
-    while block := file.read(max(part_bytes - len(rest), part_bytes // 2, 1)):
+    quotes = _Quotes(delimiter or ",") if content_type == CSV else None
+    rest, room, line = b"", part_bytes, 1
+    while block := file.read(room - len(rest)):
         rest += block
-        end = _border(rest, quoted=content_type == CSV)
+        if len(rest) < room:
+            continue
+        end = _border(rest, quotes)
         if end:
             yield rest[:end]
+            line += rest.count(b"\n", 0, end)
             rest = rest[end:]
+        room = min(max(part_bytes, 2 * len(rest)), _MOST_PART_BYTES)
+        if len(rest) == room:
+            hint = "; is a quote in it never closed?" if quotes else ""
+            raise UnreadableFile(f"the record that begins at line {line} has more than 32 MiB{hint}")
     if rest:
         yield rest
 
 
-def _border(data: bytes, *, quoted: bool) -> int:
-    """Return the end of the last whole record in data that begins with one; 0 if it has none."""
-    end = data.rfind(b"\n")
-    if quoted:
-        odd = data.count(b'"', 0, end + 1) % 2
-        while odd and end >= 0:
-            before = data.rfind(b"\n", 0, end)
-            odd = (odd + data.count(b'"', before + 1, end)) % 2
-            end = before
-    return end + 1
+class _Quotes:
+    """The quotes of CSV. One opens a field at its start alone, as the server reads CSV: `5" disk` opens none.
+
+    Args:
+        delimiter: as `BatchOptions` has it.
+
+    Attributes:
+        opening: matches a quote that opens a field.
+        cells: matches whole cells, many at once, from the start of one on; its group is the last line feed behind one.
+    """
+
+    def __init__(self, delimiter: str) -> None:
+        between = re.escape(b"\t" if delimiter == "tab" else delimiter.encode())
+        before = (rb"\n", between, rb"\A", rb"\A" + codecs.BOM_UTF8)
+        self.opening = re.compile(rb'"(?:%b)' % b"|".join(rb'(?<=%b")' % one for one in before))
+        cell = rb'(?:"[^"]*(?:""[^"]*){0,100}"|[^"\n%b]*)' % between
+        self.cells = re.compile(rb"(?:%b(?:%b|\r?(\n))){1,1000}" % (cell, between))
+
+
+def _border(data: bytes, quotes: _Quotes | None) -> int:
+    """Return the end of the last whole record in data that begins with one; 0 if it has none.
+
+    Args:
+        data: each byte is looked at a few times.
+        quotes: of CSV; None if no line feed stands in quotes.
+    """
+    if quotes is None:
+        return data.rfind(b"\n") + 1
+    border = place = 0  # outside of quotes
+    while opened := quotes.opening.search(data, place):
+        border = max(border, data.rfind(b"\n", place, opened.start()) + 1)
+        if cells := quotes.cells.match(data, opened.start()):
+            border, place = max(border, cells.end(1)), cells.end()
+            continue
+        place = opened.end()
+        while True:
+            closed = data.find(b'"', place)
+            if closed < 0:
+                return border
+            place = closed + 1
+            if not data.startswith(b'"', place):
+                break
+            place += 1  # a quote that is doubled
+    return max(border, data.rfind(b"\n", place) + 1)
 
 
 class _Entry(msgspec.Struct):

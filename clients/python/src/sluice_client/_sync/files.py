@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from sluice_client._sync.load import failures
 from sluice_client._sync.transport import Transport
 from sluice_client._sync.uploads import Uploads
 from sluice_client.errors import NotFound
-from sluice_client.files import PART_BYTES, Journal, UnknownFormat, content_type_of, cut, decompressed, digest_of
+from sluice_client.files import PART_BYTES, Journal, UnknownFormat, content_type_of, digest_of, parts_of
 from sluice_client.models import Upload
 from sluice_client.reports import Accepted, JobEnded, LoadEvent
 
@@ -51,8 +52,8 @@ class FileLoad:
         info = job.wait(check=False)
         for failed in failures(job, info):
             yield failed
+        Journal(path).forget()  # before the last event, behind which a caller need not read on
         yield JobEnded(info)
-        Journal(path).forget()
 
     def upload(self, path: Path) -> Job:
         """Send what the server lacks of a file, and return the job of all of it.
@@ -61,20 +62,24 @@ class FileLoad:
 
         Raises:
             UnknownFormat: it is no file of lines or CSV, or is empty.
+            UnreadableFile: it is cut off or damaged, or has a record that no part can hold.
             OtherLoad: an earlier load of it, which broke off, had other options.
         """
         content_type, implied = content_type_of(path)
         options = {**implied, **self._options}
+        parts = partial(parts_of, path, content_type, self._part_bytes, delimiter=options.get("delimiter"))
         plan = {"kind": self._kind, "contentType": content_type, "partBytes": self._part_bytes, "options": options}
         journal = Journal(path)
         upload = self._begun(journal.find(plan) if self._resume else None)
+        if upload and upload.status == _COMPLETED:
+            if upload.job_id and self._has_all(upload, parts):
+                return Job(self._transport, upload.job_id)
+            upload = None  # the file has become another since
         if upload is None:
             created = self._uploads.create(self._kind, content_type, **options)  # type: ignore[arg-type] # of the caller
             journal.keep(plan, created.upload_id)
             upload = self._uploads.get(created.upload_id)
-        if upload.status == _COMPLETED and upload.job_id:
-            return Job(self._transport, upload.job_id)
-        count = self._send_parts(path, content_type, upload)
+        count = self._send_parts(upload, parts)
         if not count:
             self._begin_anew(journal, upload)
             raise UnknownFormat(f"{path} is empty")
@@ -92,16 +97,20 @@ class FileLoad:
         except NotFound:
             return None
 
-    def _send_parts(self, path: Path, content_type: str, upload: Upload) -> int:
+    def _has_all(self, upload: Upload, parts: Callable[[], Iterator[bytes]]) -> bool:
+        """True if the parts of a completed upload are those of the file, byte by byte."""
+        arrived = {part.part: part.digest for part in upload.parts}
+        digests = _io.off_loop(lambda: dict(enumerate(map(digest_of, parts()), start=1)))
+        return digests == arrived
+
+    def _send_parts(self, upload: Upload, parts: Callable[[], Iterator[bytes]]) -> int:
         """Send the parts whose digest has not arrived, and return how many parts the file has."""
         arrived = {part.part: part.digest for part in upload.parts}
-        count = 0
-        with decompressed(path) as file:
-            parts = cut(file, content_type, self._part_bytes)
-            while (part := _io.off_loop(lambda: next(parts, b""))) != b"":
-                count += 1
-                if arrived.get(count) != digest_of(part):
-                    self._uploads.put(upload.upload_id, count, part, content_type)
+        count, following = 0, parts()
+        while (part := _io.off_loop(lambda: next(following, b""))) != b"":
+            count += 1
+            if arrived.get(count) != digest_of(part):
+                self._uploads.put(upload.upload_id, count, part, upload.content_type)
         return count
 
     def _begin_anew(self, journal: Journal, upload: Upload) -> None:
