@@ -1,7 +1,8 @@
 """Group commit: how many of the jobs that were claimed together share a transaction, and whether to wait for more."""
 
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
+from ingest.engine.sealing import Sealer
 from ingest.engine.transaction import JobGroup
 from ingest.intake.blocks import json_bytes
 
@@ -16,10 +17,20 @@ _MANY_JOBS = 20
 _MANY_ITEMS = 500
 
 
-def first_part(group: JobGroup) -> JobGroup:
-    """Return the first jobs of a group whose items have at most `_MOST_BYTES` together; one job at least."""
-    sizes = accumulate(json_bytes(claim.block.payload, claim.block.items, claim.job.options.csv) for claim in group)
-    return group[: max(1, sum(size <= _MOST_BYTES for size in sizes))]
+def first_part(group: JobGroup, sealer: Sealer) -> JobGroup:
+    """Return the first jobs of a group whose items have at most `_MOST_BYTES` together; one job at least.
+
+    Args:
+        group: its payloads as they are stored; they stay so, because the transaction asks whether they are encrypted.
+        sealer: of their tenant's items.
+
+    Raises:
+        SecretUnreadable: the payload of one of these cannot be decrypted.
+    """
+    sizes = accumulate(
+        json_bytes(sealer.payload(claim.block.payload), claim.block.items, claim.job.options.csv) for claim in group
+    )
+    return group[: max(1, len(list(takewhile(lambda size: size <= _MOST_BYTES, sizes))))]
 
 
 def next_may_gather(group: JobGroup) -> bool:

@@ -15,7 +15,7 @@ from ingest import faultpoints
 from ingest.crypto import NO_KEYS, MasterKeys
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, Pool, autocommit
-from ingest.db.jobs import blocks, claims, control, timeline
+from ingest.db.jobs import blocks, claims, control, timeline, unreadable
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.tenants.templates import TemplateCache
@@ -172,7 +172,7 @@ class JobRunner:
         except (SecretUnreadable, MasterKeyMissing) as error:
             # The job waits for the key, in its place and for as long as that takes: no delivery counts against it.
             log.error("items_unreadable", error=error.message)  # noqa: TRY400 # the traceback says nothing more
-            blocks.take_back_delivery(conn, job.id, claimed.block.no)
+            unreadable.put_off(conn, [(job.id, claimed.block.no)])
             return Delivery.UNREADABLE
         if done is None:
             return Delivery.HELD
@@ -184,30 +184,31 @@ class JobRunner:
 
     def _run_group(self, group: JobGroup, until: float, *, fair: bool) -> Delivery:
         """Run several jobs, as many in one transaction as its bytes allow; from the first failure on, one by one."""
-        left = self._readable(group)
-        if left is None:
-            return self._run_one_by_one(group, until, fair=fair)
-        while left:
-            part = first_part(left)
-            if not self._run_part(part):
-                return self._run_one_by_one(left, until, fair=fair)
-            left = left[len(part) :]
+        sealer, left = Sealer(self.keys, group[0].job.tenant_id, seals=False), group
+        try:
+            while left:
+                part = first_part(left, sealer)
+                if not self._run_part(part):
+                    return self._run_one_by_one(left, until, fair=fair)
+                left = left[len(part) :]
+        except (SecretUnreadable, MasterKeyMissing):
+            return self._run_one_by_one(left, until, fair=fair) if self._put_off(left) else Delivery.TROUBLE
         if next_may_gather(group):
             time.sleep(GATHERING_SECONDS)
         return Delivery.DONE
 
-    def _readable(self, group: JobGroup) -> JobGroup | None:
-        """Return several jobs with their payloads decrypted; None if one of them cannot be."""
-        sealer = Sealer(self.keys, group[0].job.tenant_id, seals=False)
+    def _put_off(self, group: JobGroup) -> bool:
+        """Take back the deliveries of jobs that want a master key. False if the database is in trouble."""
         try:
-            return [
-                Claim(claim.job, replace(claim.block, payload=sealer.payload(claim.block.payload))) for claim in group
-            ]
-        except SecretUnreadable:
-            return None
+            with autocommit(self.pool) as conn:
+                unreadable.put_off(conn, [(claim.job.id, claim.block.no) for claim in group])
+        except (TryAgain, Unavailable) as error:
+            self._note_trouble(error, 1, jobs=len(group))
+            return False
+        return True
 
     def _run_part(self, group: JobGroup) -> bool:
-        """Run several jobs in one transaction. False if that fails for any of them."""
+        """Run several jobs in one transaction. False if that fails for any of them, but for want of a master key."""
         try:
             with autocommit(self.pool) as conn:
                 if self._transact(conn, group, math.inf) is None:
@@ -216,6 +217,8 @@ class JobRunner:
         except (TryAgain, Unavailable) as error:
             self._note_trouble(error, 1, jobs=len(group))
             return False
+        except (SecretUnreadable, MasterKeyMissing):
+            raise
         except Exception as error:  # noqa: BLE001 # one of them brings it, whatever it is, and no other shall suffer
             log.info("group_failed", jobs=len(group), error=type(error).__name__)
             return False

@@ -48,6 +48,7 @@ from ingest.db.jobs import (
     retries,
     timeline,
     trials,
+    unreadable,
     uploads,
 )
 from ingest.db.jobs import resealing as items_resealing
@@ -499,7 +500,7 @@ _WRITES: dict[str, Call] = {
     "blocks.lock any": lambda conn, stored: _lock(conn, stored, in_order=False),
     "blocks.lock in order": lambda conn, stored: _lock(conn, stored, in_order=True),
     "blocks.record_errors": _record_errors,
-    "blocks.take_back_delivery": lambda conn, stored: blocks.take_back_delivery(conn, _accepted(conn, stored), 0),
+    "unreadable.put_off": lambda conn, stored: unreadable.put_off(conn, [(_accepted(conn, stored), 0)]),
     "failed_items.erase": _erase_failed,
     "blocks.record_warnings": _record_warnings,
     "completion.close_blocks": lambda conn, stored: _close(conn, stored, Yields.NEVER),
@@ -590,7 +591,7 @@ _PLANNED_ANEW = {
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
-    *(failed_items, items_resealing, kept),
+    *(failed_items, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, resealing, retention, secrets_resealing, states, stored_rows),
     *(audit, idempotency, key_changes, keys, templates, tenants),

@@ -27,6 +27,10 @@ def keyless(executor: Executor) -> Executor:
     return replace(executor, keys=MasterKeys.parse(generate()))
 
 
+def deliveries(observer: Connection) -> list[int]:
+    return [int(str(row[0])) for row in observer.execute("SELECT deliveries FROM job_blocks")]
+
+
 @pytest.mark.parametrize("options", [JobOptions(), JobOptions(atomic=True)])
 def test_a_job_waits_for_its_key_however_often_it_is_tried(
     options: JobOptions, submit: Submit, pool: Pool, executor: Executor, keyless: Executor, observer: Connection
@@ -44,6 +48,34 @@ def test_a_job_waits_for_its_key_however_often_it_is_tried(
     assert job_of(observer, job_id).status is JobState.PROCESSING
     assert executor.run(job_id, seconds=60) is Delivery.DONE
     assert effect_counts(observer, job_id) == {Effect.CREATED: 2}
+
+
+def test_an_unordered_job_waits_for_the_sweeper_and_for_its_key(
+    submit: Submit, pool: Pool, executor: Executor, keyless: Executor, observer: Connection, redis_url: str
+) -> None:
+    items = [entity(number) for number in range(4)]
+    job_id = submit("entities", items, block_items=1, ordered=False, sealed=True)
+    with capture_logs() as lines:
+        keyless.serve(None, Listener(redis_url), seconds=2)
+        keyless.serve(job_id, Listener(redis_url), seconds=2)
+    assert [line["event"] for line in lines].count("items_unreadable") == 2
+    assert deliveries(observer) == [0] * 4
+    observer.execute("UPDATE jobs SET check_at = now(), progressed_at = now() - interval '1 hour'")
+    with transaction(pool) as conn:
+        assert [due.id for due in rescue.check_due_jobs(conn, heads=[], limit=9)] == [job_id]
+    executor.serve(job_id, Listener(redis_url), seconds=60)
+    assert effect_counts(observer, job_id) == {Effect.CREATED: 4}
+
+
+@pytest.mark.parametrize("keys", [MasterKeys.parse(generate()), NO_KEYS])
+def test_no_delivery_counts_against_jobs_that_would_run_together(
+    keys: MasterKeys, submit: Submit, executor: Executor, observer: Connection, redis_url: str
+) -> None:
+    for ordered in (True, False):
+        for number in range(2):
+            submit("entities", [entity(number, data={})], ordered=ordered, sealed=keys is not NO_KEYS)
+    replace(executor, keys=keys).serve(None, Listener(redis_url), seconds=2)
+    assert deliveries(observer) == [0] * 4
 
 
 def test_jobs_that_would_run_together_wait_for_their_key_in_their_order(

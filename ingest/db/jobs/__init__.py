@@ -10,6 +10,7 @@
     items         a request looks one item up
     completion    a worker closes a block, and with the last one its job
     control       a worker fails a job, or an operator cancels it
+    unreadable    a worker puts a job off whose items it cannot decrypt
     rescue        the sweeper finds jobs without progress
     outbox        every end of a job leaves a row, until it is announced
     lookup        any process reads jobs

@@ -118,16 +118,6 @@ def lock(conn: Connection, wanted: Sequence[tuple[UUID, int]], *, in_order: bool
     return conn.execute(_LOCK_IN_ORDER if in_order else _LOCK_ANY, values).rowcount == len(wanted)
 
 
-_TAKE_BACK = """
-UPDATE job_blocks SET deliveries = deliveries - 1 WHERE job_id = %s AND no = %s AND open AND deliveries > 0
-"""
-
-
-def take_back_delivery(conn: Connection, job_id: UUID, no: int) -> None:
-    """Count a delivery of a block no more, because nothing about the block kept it from being run."""
-    conn.execute(_TAKE_BACK, (job_id, no))
-
-
 # Each delivery without progress doubles the lease time, up to 320 s: a block that is merely slow gets its time, and one
 # that hangs does not keep a session for long. A transaction of several blocks has the lease time of each.
 _LEASE_SECONDS = 10

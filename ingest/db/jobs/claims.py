@@ -84,11 +84,14 @@ _HAS_OPEN_BLOCK: LiteralString = "(SELECT b.open FROM job_blocks b WHERE b.job_i
 # The blocks of the job `j` are run one after the other. All of an atomic one are, in one transaction.
 IN_ORDER: LiteralString = "(j.ordered OR j.options ? 'atomic' IS TRUE)"
 
-# A worker put the job down after a block, or the sweeper found it abandoned behind another one; or it is unordered, and
-# has blocks that no worker was given yet. A processing job whose block is unlocked was abandoned otherwise (crash or
-# database error). Only the sweeper requeues it, or it would always be claimed first.
+# The `queued_at` of an unordered job whose items a worker could not decrypt (`ingest.db.jobs.unreadable`).
+NOT_BEFORE_NOTIFIED: LiteralString = "'infinity'"
+
+# A worker put the job down after a block, or the sweeper found it abandoned behind another one; or it is unordered, was
+# not put off, and has blocks that no worker was given yet. A processing job whose block is unlocked was abandoned
+# otherwise (crash or database error). Only the sweeper requeues it, or it would always be claimed first.
 _TO_GO_ON: LiteralString = f"""(j.ordered AND j.queued_at > j.progressed_at AND j.blocks_open > 0
-        OR NOT {IN_ORDER} AND EXISTS (
+        OR NOT {IN_ORDER} AND j.queued_at < {NOT_BEFORE_NOTIFIED} AND EXISTS (
             SELECT FROM (SELECT FROM job_blocks b WHERE b.job_id = j.id AND b.open AND b.deliveries = 0 LIMIT 1) b))"""
 
 # The job `j` has no option of few jobs that changes how its block is run, so it may share a transaction.

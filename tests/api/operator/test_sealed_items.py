@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,13 +13,16 @@ from flask import Flask
 
 from app.http.services import Services, attach
 from ingest.crypto import generate, is_sealed
+from ingest.db.connection.pool import Pool
+from ingest.db.jobs import claims
+from ingest.engine.runner import Delivery
 from ingest.engine.sealing import PAYLOAD, PURPOSE
 from ingest.errors import SecretUnreadable
 from ingest.settings import Settings
 from tests.api.conftest import Api, data, refused
 from tests.api.operator.bad_batches import CSV, HEADER, LINES, Run, file_of
 from tests.api.operator.uploads import begin, complete, put
-from tests.support.factories import entity, event, make_sealer
+from tests.support.factories import entity, event, make_executor, make_sealer
 
 Observer = psycopg.Connection[tuple[Any, ...]]
 Send = Callable[[Api, list[dict[str, Any]]], Any]
@@ -174,6 +178,23 @@ def test_personal_data_stay_encrypted_once_the_template_calls_nothing_so(
     assert all(map(is_sealed, payloads(observer)))
     run_jobs()
     assert [sealed_for for _, _, sealed_for in texts(observer)] == [api.tenant.id] * 2
+
+
+def test_children_that_run_together_under_a_plain_template_stay_encrypted(
+    api: Api, observer: Observer, run_jobs: Callable[[], int], pool: Pool, redis_url: str
+) -> None:
+    sent = [[marked(number, entityType="plaier")] for number in range(2)]
+    parents = [data(api.post("/batch/entities?validateOnly=true", items))["jobId"] for items in sent]
+    run_jobs()
+    without_personal_data(api)
+    for parent in parents:
+        assert api.post(f"/batch/jobs/{parent}/commit").status_code == 202
+    executor = make_executor(pool, redis_url)
+    group = executor.claim(claims.claim_next) or []
+    assert len(group) == 2
+    assert executor.run_claimed(group, math.inf, fair=False) is Delivery.DONE
+    assert [sealed_for for _, _, sealed_for in texts(observer)] == [api.tenant.id] * 4
+    assert not any(MARK.encode() in (stored or b"") for _, stored, _ in texts(observer))
 
 
 def test_a_payload_of_another_tenant_is_unreadable(
