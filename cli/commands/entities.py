@@ -70,12 +70,14 @@ def export(context: click.Context, tenant: UUID, external_id: str, data_dir: Pat
 @external_id_option
 @data_dir_option
 @json_option
-def erase(tenant: UUID, external_id: str, data_dir: Path, *, as_json: bool) -> None:
+@click.pass_context
+def erase(context: click.Context, tenant: UUID, external_id: str, data_dir: Path, *, as_json: bool) -> None:
     """Erase an entity, its states, its items that failed, and those that ended jobs keep unprocessed; events stay.
 
     The entity, its states and its failed items go in one transaction, as by DELETE. Then all payloads are searched that
     jobs of the tenant keep though they have ended, block by block: run it again if it was stopped. Items of jobs that
-    have not ended will be written yet. The audit log tells of both, each once it has erased something.
+    have not ended will be written yet. The audit log tells of both, each once it has erased something. Exits 1 if a
+    payload could not be read, because its key is not configured.
 
     Example: sluice entities erase --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1
     """
@@ -87,19 +89,25 @@ def erase(tenant: UUID, external_id: str, data_dir: Path, *, as_json: bool) -> N
         if erased.entity_type or erased.failed_items:
             record(details=erased.details)
         conn.commit()
-        unprocessed = kept_payloads.erase(partial(_lend, conn), tenant_id, external_id, keys)
-        if unprocessed:
-            record(details={"unprocessedItems": unprocessed})
-    if not erased.entity_type and not erased.failed_items and not unprocessed:
+        kept = kept_payloads.erase(partial(_lend, conn), tenant_id, external_id, keys)
+        if kept.erased:
+            record(details={"unprocessedItems": kept.erased})
+    if not (erased.entity_type or erased.failed_items or kept.erased or kept.unread):
         raise NotFound(f'There is nothing to erase of an entity "{external_id}"')
-    found = {**erased.details, "unprocessedItems": unprocessed}
+    found = {**erased.details, "unprocessedItems": kept.erased, "unreadBlocks": kept.unread}
     if as_json:
         print_json({"externalId": external_id, **found})
     else:
         entity = f"the {erased.entity_type}" if erased.entity_type else "no entity"
         click.echo(
-            f"erased {entity}, {erased.failed_items:,} failed items and {unprocessed:,} items of jobs that have ended"
+            f"erased {entity}, {erased.failed_items:,} failed items and {kept.erased:,} items of jobs that have ended"
         )
+        if kept.unread:
+            click.echo(
+                f"{kept.unread:,} blocks of items could not be read, and may hold more: put the key that "
+                "`sluice crypto status` names back into SLUICE_MASTER_KEYS, and run this again."
+            )
+    context.exit(1 if kept.unread else 0)
 
 
 def _tenant(conn: Connection, public_id: UUID) -> int:

@@ -6,9 +6,9 @@ Payloads of jobs that have not ended are left alone: these items will be written
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 from uuid import UUID
 
-from ingest import json_text
 from ingest.crypto import MasterKeys, is_sealed
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import kept, lookup
@@ -16,9 +16,11 @@ from ingest.db.jobs.kept import KeptBlock
 from ingest.engine.error_files import Lend
 from ingest.engine.kinds import KINDS
 from ingest.engine.sealing import Sealer
+from ingest.errors import JobUnrunnable, SecretUnreadable
 from ingest.intake.blocks import Block, items_of, kept_text, pack_picked
 from ingest.intake.items import Items
 from ingest.intake.picked import Picked
+from ingest.items.schema import member_of
 from ingest.jobs import Job
 
 # Stands for an erased item, which fails where it is sent again: it names no entity.
@@ -27,22 +29,28 @@ _ERASED = b"{}"
 _ANY = 2**31  # bytes: an item that is over its limit fails when it is checked
 
 
-def erase(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys) -> int:
-    """Erase an entity's items from all payloads of a tenant's ended jobs.
+class Search(NamedTuple):
+    """The result of a search of kept payloads.
+
+    Attributes:
+        erased: how many items it erased.
+        unread: how many blocks it left as they are, since a master key is not configured any more, or they are damaged.
+    """
+
+    erased: int
+    unread: int
+
+
+def erase(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys) -> Search:
+    """Erase an entity's items from all payloads of a tenant's ended jobs that can be read.
 
     Args:
         lend: lends a connection for one transaction, which commits at the end.
         tenant_id: whose.
         external_id: the entity's.
         keys: the master keys of this process.
-
-    Returns:
-        The number of items that it erased.
-
-    Raises:
-        SecretUnreadable: a payload cannot be decrypted; those before it are done.
     """
-    erased = 0
+    erased = unread = 0
     place: UUID | None = kept.NO_JOB
     while place is not None:
         with lend() as conn:
@@ -52,34 +60,33 @@ def erase(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys) -> int
             while after is not None:
                 with lend() as conn:
                     after, found = _erase_next(conn, job_id, after, external_id, keys)
-                erased += found
-    return erased
+                erased, unread = erased + found.erased, unread + found.unread
+    return Search(erased, unread)
 
 
 def _erase_next(
     conn: Connection, job_id: UUID, after: int, external_id: str, keys: MasterKeys
-) -> tuple[int | None, int]:
-    """Erase from a job's next block. Return its number, None where there is none, and how many items are erased."""
+) -> tuple[int | None, Search]:
+    """Erase from a job's next block. Return its number, None where there is none, and the result."""
     job, block = lookup.get(conn, job_id), kept.next_block(conn, job_id, after=after)
     if job is None or block is None or job.kind not in KINDS:
-        return None, 0
+        return None, Search(0, 0)
     sealer = Sealer(keys, job.tenant_id, seals=is_sealed(block.payload))
-    items = items_of(sealer.payload(block.payload), block.first_line, job.options.csv)
+    try:
+        items = items_of(sealer.payload(block.payload), block.first_line, job.options.csv)
+    except (SecretUnreadable, JobUnrunnable):
+        return block.no, Search(0, 1)
     places = [place for place in range(len(items.texts)) if _name(items, place) == external_id]
     if places:
         kept.replace(conn, job_id, block.no, sealer.block(_without(job, block, items, set(places))).payload)
-    return block.no, len(places)
+    return block.no, Search(len(places), 0)
 
 
 def _name(items: Items, place: int) -> str | None:
     """Return the external id of an item; None where it has none that could be read."""
     if place in items.unreadable:
         return items.unreadable[place].external_id
-    try:
-        name = json_text.decode(json_text.split_object(items.texts[place])["externalId"])
-    except (ValueError, KeyError):
-        return None
-    return name if isinstance(name, str) else None
+    return member_of(items.texts[place], "externalId")
 
 
 def _without(job: Job, block: KeptBlock, items: Items, erased: set[int]) -> Block:

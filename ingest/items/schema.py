@@ -296,6 +296,17 @@ def _decoded(text: msgspec.Raw) -> Any:
     return json_text.decode(text)
 
 
+def member_of(text: msgspec.Raw, name: str) -> str | None:
+    """Return a member of an item as it was sent; None where it has none that is a text, or that could be read."""
+    try:
+        value = json_text.decode(json_text.split_object(text)[name])
+    except (json_text.NotAnObject, KeyError):
+        return None
+    except ValueError:
+        return _member_of_bad_text(text, name)
+    return value if isinstance(value, str) else None
+
+
 def _member_of_bad_text(text: msgspec.Raw, name: str | None) -> str | None:
     """Return a member of an item that is no valid JSON for its surrogates: the standard library still reads it."""
     try:

@@ -93,6 +93,7 @@ def test_an_erasure_leaves_nothing_of_a_person_and_all_of_the_other(run: Run, ob
         "entityType": "player",
         "failedItems": 1,
         "unprocessedItems": 1,
+        "unreadBlocks": 0,
     }
     entry = ("person.erased", "player_000001", "sluice entities erase")
     entries = [(*entry, {"entityType": "player", "failedItems": 1}), (*entry, {"unprocessedItems": 1})]
@@ -102,6 +103,16 @@ def test_an_erasure_leaves_nothing_of_a_person_and_all_of_the_other(run: Run, ob
     assert observer.execute(_ACTIONS).fetchall() == entries
     other = json.loads(run("export", "player_000002").stdout)
     assert (other["entity"]["data"], len(other["failedItems"])) == ({"email": f"{MARK} 2"}, 1)
+
+
+@pytest.mark.usefixtures("_stored")
+def test_an_erasure_tells_of_payloads_that_it_could_not_read(run: Run, observer: Connection) -> None:
+    observer.execute("UPDATE job_blocks SET payload = overlay(payload PLACING 'lost' FROM 3) WHERE payload <> ''")
+    result = run("erase")
+    assert result.exit_code == 1
+    assert "erased the player, 1 failed items and 0 items" in result.stdout
+    assert "1 blocks of items could not be read" in result.stdout
+    assert json.loads(run("erase", "player_000001", "--json").stdout)["unreadBlocks"] == 1
 
 
 def test_of_an_unknown_person_nothing_is_told_and_nothing_is_recorded(run: Run, observer: Connection) -> None:

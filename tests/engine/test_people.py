@@ -17,6 +17,7 @@ from ingest.db.tenants.tenants import Tenant
 from ingest.engine import kept_payloads, people
 from ingest.engine.children import child_of, commit
 from ingest.engine.executor import Executor
+from ingest.engine.kept_payloads import Search
 from ingest.ids import uuid7
 from ingest.intake.blocks import Block, blocks_of_lines, blocks_of_rows, items_of, pack_picked
 from ingest.intake.picked import Picked
@@ -25,7 +26,7 @@ from tests.support.factories import MASTER_KEYS, entity, event, make_sealer, new
 from tests.support.seen import effect_counts
 
 Submit = Callable[..., UUID]
-Erase = Callable[[str], int]
+Erase = Callable[[str], Search]
 
 MARK = "marked-4711"
 
@@ -42,7 +43,7 @@ def erase(pool: Pool, owner: Tenant) -> Erase:
     return partial(_erase, lend, owner.id)
 
 
-def _erase(lend: Callable[[], AbstractContextManager[Connection]], tenant_id: int, external_id: str) -> int:
+def _erase(lend: Callable[[], AbstractContextManager[Connection]], tenant_id: int, external_id: str) -> Search:
     return kept_payloads.erase(lend, tenant_id, external_id, MasterKeys.parse(MASTER_KEYS))
 
 
@@ -108,10 +109,10 @@ def test_unprocessed_items_of_ended_jobs_are_erased_from_arrays_and_lines(
     body = "".join(f"{json.dumps(item)}\n" for item in sent).encode() + b"no JSON\n"
     [lines] = blocks_of_lines([body], longest_line=1_000)
     _stored(pool, owner, lines)
-    assert erase("player_000001") == 3
+    assert erase("player_000001") == Search(3, 0)
     assert [text for text in texts(observer, owner) if f"{MARK} 1" in text] == []
     assert len([text for text in texts(observer, owner) if MARK in text]) == 5
-    assert erase("player_000001") == 0
+    assert erase("player_000001") == Search(0, 0)
     assert observer.execute("SELECT FROM job_blocks WHERE substring(payload FROM 1 FOR 1) <> '\\xf5'").rowcount == 0
 
 
@@ -122,14 +123,49 @@ def test_unprocessed_rows_and_picked_items_are_erased(
     rows = f'p1,player,{MARK} 1\np2,player,"{MARK}\n2"\nbad,"row\n'.encode()
     [block] = blocks_of_rows([rows], ",", longest=1_000, first_line=2)
     _stored(pool, owner, block, JobOptions(csv=csv))
-    assert erase("p1") == 1
+    assert erase("p1") == Search(1, 0)
     found = texts(observer, owner, csv)
     assert (found[0], MARK in found[1]) == ("{}", True)
     observer.execute("DELETE FROM jobs")
     picked = pack_picked([Picked(4, None, json.dumps(entity(n, data={"email": MARK})).encode()) for n in (1, 2)])
     _stored(pool, owner, picked, JobOptions(picked="failed"))
-    assert erase("player_000002") == 1
+    assert erase("player_000002") == Search(1, 0)
     assert [MARK in text for text in texts(observer, owner)] == [True, False]
+
+
+def test_items_of_an_aborted_job_are_erased_though_none_is_unprocessed(
+    submit: Submit, executor: Executor, erase: Erase, observer: Connection, owner: Tenant
+) -> None:
+    job_id = submit("entities", [entity(1, entityType="plaier")], sealed=True, options=JobOptions(atomic=True))
+    executor.run(job_id, seconds=60)
+    assert effect_counts(observer, job_id) == {Effect.FAILED: 1}
+    assert erase("player_000001") == Search(1, 0)
+    assert texts(observer, owner) == ["{}"]
+
+
+def test_items_with_half_of_a_surrogate_pair_are_erased(
+    pool: Pool, owner: Tenant, erase: Erase, observer: Connection
+) -> None:
+    sent = b'{"externalId":"p1","entityType":"player","data":{"email":"%b\\ud800"}}\n' % MARK.encode()
+    [lines] = blocks_of_lines([sent + sent.replace(b"p1", b"p2")], longest_line=1_000)
+    _stored(pool, owner, lines)
+    assert erase("p1") == Search(1, 0)
+    assert [MARK in text for text in texts(observer, owner)] == [False, True]
+
+
+def test_payloads_that_cannot_be_read_keep_no_others_from_being_erased(
+    submit: Submit, pool: Pool, erase: Erase, observer: Connection
+) -> None:
+    jobs = [submit("entities", [entity(1)], sealed=True) for _ in range(3)]
+    with transaction(pool) as conn:
+        for job_id in jobs:
+            assert control.cancel(conn, job_id)
+    lost, damaged = b"\xf5\x04lost" + bytes(40), b"neither JSON nor compressed"
+    for job_id, payload in zip(jobs, (lost, damaged), strict=False):
+        observer.execute("UPDATE job_blocks SET payload = %s WHERE job_id = %s", (payload, job_id))
+    assert erase("player_000001") == Search(1, 2)
+    kept = observer.execute("SELECT payload FROM job_blocks ORDER BY job_id").fetchall()
+    assert kept[:2] == [(lost,), (damaged,)]
 
 
 def test_a_job_whose_items_were_erased_can_be_sent_again(
@@ -138,7 +174,7 @@ def test_a_job_whose_items_were_erased_can_be_sent_again(
     items = [entity(n, data={"email": MARK}) for n in range(3)]
     job_id = submit("entities", items, sealed=True, options=JobOptions(validate_only=True))
     executor.run(job_id, seconds=60)
-    assert erase("player_000001") == 1
+    assert erase("player_000001") == Search(1, 0)
     with transaction(pool) as conn:
         parent = lookup.get(conn, job_id)
         assert parent is not None
@@ -154,6 +190,6 @@ def test_items_of_jobs_that_have_not_ended_are_left_alone(
     submit: Submit, executor: Executor, erase: Erase, observer: Connection
 ) -> None:
     job_id = submit("entities", [entity(1)], sealed=True)
-    assert erase("player_000001") == 0
+    assert erase("player_000001") == Search(0, 0)
     executor.run(job_id, seconds=60)
     assert effect_counts(observer, job_id) == {Effect.CREATED: 1}

@@ -13,9 +13,12 @@ _LOOKED_AT = 500
 
 NO_JOB = UUID(int=0)
 
-# The tenant's jobs in the order of their ids, as their list has them (0039_indexes_of_lists.sql).
+# The tenant's jobs in the order of their ids, as their list has them (0039_indexes_of_lists.sql). An atomic job may be
+# aborted with no item unprocessed, because all have failed: its blocks are open all the same.
 _JOBS: LiteralString = f"""
-SELECT id, ended_at IS NOT NULL AND (unprocessed > 0 OR (options ? 'validate_only')) IS TRUE AS may_keep FROM jobs
+SELECT id,
+       ended_at IS NOT NULL AND (unprocessed > 0 OR blocks_open > 0 OR (options ? 'validate_only')) IS TRUE AS may_keep
+FROM jobs
 WHERE tenant_id::bigint = ANY (ARRAY[%s::bigint]) AND id > %s
 ORDER BY tenant_id::bigint, id LIMIT {_LOOKED_AT}
 """
