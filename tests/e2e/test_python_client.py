@@ -213,12 +213,23 @@ def test_a_job_is_watched_steered_and_sent_again(real, ids):
     assert job.item(5).error.code == "VALIDATION_FAILED"
     assert job.relabel("mine").label == "mine"
     assert next(job.timeline()).what == "accepted"
-    assert [info.status for info in job.stream()] == []
-    assert [info.status for info in real.jobs.get(job.id).stream()] == []
     with pytest.raises(Conflict, match="WRONG_STATE"):
         job.cancel()
     with pytest.raises(Conflict, match="RESULTS_NOT_KEPT"):
         list(job.results())
+
+
+def test_the_stream_of_a_job_tells_of_it_from_its_begin_to_its_end(stack, real, ids):
+    with database(stack.data_dir) as conn:
+        conn.execute("LOCK TABLE entities IN EXCLUSIVE MODE")  # no worker can write the job meanwhile
+        job = real.entities.send([player(ids(0))])
+        told = job.stream()
+        seen = [next(told).status]
+        conn.rollback()
+    seen += [info.status for info in told]
+    assert seen[0] in {"pending", "processing"}
+    assert (seen[-1], job.info.effects.created) == ("completed", 1)
+    assert [info.status for info in job.stream()] == []
 
 
 def test_an_upload_in_parts_is_one_job(real, ids):

@@ -1,13 +1,24 @@
 """Calls that are made again, and those that are not."""
 
 import logging
+import traceback
 
 import httpx2
 import pytest
 
-from sluice_client import ApiError, Client, Conflict, PublicClient, RateLimited, TransportError, Unavailable
+from sluice_client import (
+    ApiError,
+    Client,
+    Conflict,
+    Misconfigured,
+    PublicClient,
+    RateLimited,
+    Redirected,
+    TransportError,
+    Unavailable,
+)
 from sluice_client.errors import class_of
-from sluice_client.retry import Retrying
+from sluice_client.retry import Retrying, retry_after_of
 from sluice_client.testing import fake
 
 PLAYER = {"entityType": "player", "externalId": "p1", "data": {"email": "a@example.com"}}
@@ -156,3 +167,102 @@ def test_progress_is_told_at_the_end_and_a_warning_of_many_errors_once(caplog):
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         "5 of 10 items failed so far: {'VALIDATION_FAILED': 5}"
     ]
+
+
+@pytest.mark.parametrize("secret", ["oh_live_secret\n", "oh_live_secret\r\nHost: x", "oh_live_\xe9", "oh live"])
+def test_a_key_that_no_header_can_bear_is_refused_at_once_and_not_told(secret):
+    with pytest.raises(Misconfigured, match="line feed") as caught:
+        Client("http://fake", key=secret)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "oh_live" not in told
+    assert "oh live" not in told
+
+
+@pytest.mark.parametrize("url", ["fake:8000", "ftp://fake", "http://", "//fake"])
+def test_an_address_that_is_none_is_refused_at_once(url):
+    with pytest.raises(Misconfigured, match="must be like https://"):
+        Client(url, key="k")
+
+
+@pytest.mark.parametrize("answer", [httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.TooManyRedirects])
+def test_a_request_that_cannot_be_sent_is_not_tried_again_nor_quoted(answer):
+    script = Script(answer)
+    script.server.transport.handler = lambda _: httpx2.Response(200)
+    with Client("http://fake", key="k", transport=script.transport) as client, pytest.raises(Misconfigured) as caught:
+        client.entities.send([PLAYER])
+    assert len(script.keys) == 1
+    assert "lost" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_idempotency_key_that_no_header_can_bear_is_refused():
+    with fake().client() as client, pytest.raises(Misconfigured, match="Idempotency-Key must be printable"):
+        client.entities.send([PLAYER], key="a\nb")
+
+
+def test_the_callers_own_headers_are_sent_unless_they_are_the_clients():
+    seen = []
+    server = fake()
+    hooks = {"request": [lambda request: seen.append(request.headers["X-Team"])]}
+    with server.client(headers={"X-Team": "a"}, event_hooks=hooks) as client:
+        client.entities.send([PLAYER])
+    assert seen == ["a"]
+    for name in ("Authorization", "idempotency-key", "Content-Type"):
+        with pytest.raises(Misconfigured, match=name):
+            server.client(headers={name: "x"})
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 307, 308])
+def test_a_redirect_is_an_error_that_names_the_other_host_alone(status):
+    def answer(_request):
+        return httpx2.Response(status, headers={"Location": "https://u:secret@other.example:8443/x?token=1"})
+
+    with Client("http://fake", key="k", transport=httpx2.MockTransport(answer)) as client:
+        for call in (client.capabilities, lambda: client.entities.send([PLAYER]), lambda: client.entities.delete("a")):
+            with pytest.raises(Redirected, match=r"redirects to https://other\.example:8443 \(\d+\)") as caught:
+                call()
+            assert "secret" not in str(caught.value)
+            assert "token" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "Sun, 29 Nov 2026 10:00:30 GMT", "Date": "Sun, 29 Nov 2026 10:00:00 GMT"}, 30),
+        ({"Retry-After": "Sun, 29 Nov 2026 10:00:00 GMT", "Date": "Sun, 29 Nov 2026 10:00:30 GMT"}, 0),
+        ({"Retry-After": "Sun, 29 Nov 2009 10:00:00 GMT"}, 0),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_both_forms_of_retry_after_are_understood(headers, seconds):
+    assert retry_after_of(headers) == seconds
+
+
+def test_a_server_that_asks_for_no_pause_is_given_one_that_grows():
+    rules = Retrying()
+    pauses = [rules.pause(refused(503, after=0), tries=9, left=600, repeatable=True) for _ in range(50)]
+    assert max(pauses) > 1
+
+
+def test_no_step_of_a_try_may_take_longer_than_the_call_has_left():
+    seen = []
+
+    def answer(request):
+        seen.append(request.extensions["timeout"])
+        return httpx2.Response(503, headers={"Retry-After": "0"})
+
+    client = Client("http://fake", key="k", timeout=0.5, transport=httpx2.MockTransport(answer))
+    with client, pytest.raises(Unavailable):
+        client.entities.send([PLAYER])
+    assert [most <= 0.5 for steps in seen for most in steps.values()] == [True] * 4 * len(seen)
+    assert seen[-1]["read"] < seen[0]["read"] or len(seen) == 1
+
+
+def test_a_template_is_not_stored_twice_by_a_lost_answer():
+    script = Script(httpx2.ReadError)
+    script.server.transport.handler = lambda _: httpx2.Response(200)
+    with Client("http://fake", key="k", transport=script.transport) as client, pytest.raises(TransportError):
+        client.templates.store("tpl_own", "Own", {})
+    assert len(script.keys) == 1

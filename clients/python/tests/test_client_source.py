@@ -1,9 +1,12 @@
 """The package stands alone, and its two clients are one."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+from sluice_client.operations import OPERATOR, PUBLIC
 
 CLIENT = Path(__file__).parents[1]
 PACKAGE = CLIENT / "src" / "sluice_client"
@@ -33,3 +36,28 @@ def test_the_version_is_that_of_the_pyproject():
     from sluice_client import __version__  # noqa: PLC0415
 
     assert f'\nversion = "{__version__}"\n' in (CLIENT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+# The calls that are not repeated once their answer is lost, by the names of their methods.
+ONCE = {
+    "storeTemplate": "templates.store",
+    "createKey": "keys.create",
+    "revokeKey": "keys.revoke",
+    "deleteUpload": "uploads.delete",
+    "createWebhook": "webhooks.create",
+    "deleteWebhook": "webhooks.delete",
+    "rotateWebhook": "webhooks.rotate",
+    "testWebhook": "webhooks.test",
+    "replayDelivery": "webhooks.replay",
+    "recordEvent": "record_event",
+    "recordEvents": "record_events",
+    "retryJob": "retry",
+    "commitJob": "commit",
+}
+
+
+def test_the_readme_tells_which_calls_are_not_repeated():
+    calls = [*OPERATOR.items(), *PUBLIC.items()]
+    assert {name for name, operation in calls if operation.repeat == "never"} == {*ONCE}
+    [row] = [line for line in (CLIENT / "README.md").read_text(encoding="utf-8").splitlines() if "look first" in line]
+    assert {*re.findall("`(.*?)`", row)} == {*ONCE.values(), "send_events"}

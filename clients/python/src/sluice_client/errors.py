@@ -11,6 +11,8 @@ SluiceError                  everything that this package raises on purpose
         RateLimited          429, once no wait that the client allows was enough
         Unavailable          5xx, likewise
     TransportError           no answer came: connection, TLS, time
+    Redirected               the address is not the server's own
+    Misconfigured            address, key or a header of the caller's cannot be sent
     UnsupportedValue         an item holds a value that JSON has not, such as NaN
     WaitTimeout              the job goes on; only the wait is over
     JobFailed                a job ended as failed or cancelled
@@ -108,6 +110,23 @@ class TransportError(SluiceError):
     def __init__(self, message: str, *, never_sent: bool = False) -> None:
         self.never_sent = never_sent
         super().__init__(message)
+
+
+class Redirected(SluiceError):
+    """The server sends its clients elsewhere, and a key goes to no address but that which its owner gave.
+
+    Args:
+        status: of HTTP.
+        target: scheme and host of the other address; empty if the answer names none.
+    """
+
+    def __init__(self, status: int, target: str) -> None:
+        self.status, self.target = status, target
+        super().__init__(f"The server redirects to {target or 'nowhere'} ({status}): give the client the right address")
+
+
+class Misconfigured(SluiceError, ValueError):
+    """A request cannot be sent as it is, however often; the message tells no secret."""
 
 
 class UnsupportedValue(SluiceError, ValueError):

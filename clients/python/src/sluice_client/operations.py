@@ -70,7 +70,8 @@ OPERATOR: dict[str, Operation] = {
     "getState": Operation("GET", f"{_OPERATOR}/entities/{{}}/state/{{}}"),
     "listStates": Operation("GET", f"{_OPERATOR}/entities/{{}}/state"),
     "listTemplates": Operation("GET", f"{_OPERATOR}/templates"),
-    "storeTemplate": Operation("PUT", f"{_OPERATOR}/templates/{{}}"),
+    # Stores another version of the template each time.
+    "storeTemplate": Operation("PUT", f"{_OPERATOR}/templates/{{}}", "never"),
     "checkTemplate": Operation("POST", f"{_OPERATOR}/templates/{{}}/check", "key"),
     "getTemplateJsonSchema": Operation("GET", f"{_OPERATOR}/templates/{{}}/json-schema"),
     "getTemplateExampleCsv": Operation("GET", f"{_OPERATOR}/templates/{{}}/example.csv"),

@@ -1,9 +1,17 @@
-"""When a call is made again, and after how long. Pure."""
+"""When a call is made again, and after how long. Pure.
+
+Not by stamina: it looks at its `timeout` before a pause, which then may sleep past it; its log quotes the error, and
+so the server's message, which may quote an item; and a program that switches stamina off for its own calls would switch
+off these. The rules below would stay in its hook, and the loop that it would spare is of ten lines.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 
 from sluice_client.errors import ApiError, TransportError
 
@@ -40,16 +48,38 @@ class Retrying:
             refused = error.status in _REFUSED or error.code == "IDEMPOTENCY_IN_PROGRESS"
             if not (refused or (repeatable and error.status in _BROKEN)):
                 return None
-            pause = _jitter(tries) if error.retry_after is None else error.retry_after
+            pause = error.retry_after or jitter(tries)  # a server that says 0 is not to be asked without a pause
             if pause > self.longest_retry_after:
                 return None
         elif repeatable or error.never_sent:
-            pause = _jitter(tries)
+            pause = jitter(tries)
         else:
             return None
         return pause if pause < left else None
 
 
-def _jitter(tries: int) -> float:
+def passes(error: ApiError | TransportError) -> bool:
+    """True if the same question may have an answer later."""
+    return isinstance(error, TransportError) or error.status in _REFUSED | _BROKEN
+
+
+def retry_after_of(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that an answer asks to wait, by either form of Retry-After (RFC 9110 section 10.2.3).
+
+    Args:
+        headers: a moment counts from the server's own Date, since the clocks may differ.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(timezone.utc)
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, TypeError):  # no date, or one without a zone
+        return None
+
+
+def jitter(tries: int) -> float:
     """Return "full jitter": clients that were cut off together come back one by one."""
     return random.uniform(0, min(_LONGEST_SECONDS, _FIRST_SECONDS * 2 ** min(tries - 1, 10)))  # noqa: S311 # no secret

@@ -49,7 +49,7 @@ class AsyncFileLoad:
         path = Path(source)
         job = await self.upload(path)
         yield Accepted(job.id, 0, (await job.refresh()).total)
-        info = await job.wait(check=False)
+        info = await job.ended(check=False)
         async for failed in failures(job, info):
             yield failed
         Journal(path).forget()  # before the last event, behind which a caller need not read on

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Literal
 
 from sluice_client import _aio
 from sluice_client._async.transport import AsyncTransport
-from sluice_client.errors import JobFailed, WaitTimeout
+from sluice_client.errors import JobFailed, RateLimited, TransportError, Unavailable, WaitTimeout
 from sluice_client.models import (
     ErrorGroup,
     ItemError,
@@ -23,10 +23,17 @@ from sluice_client.models import (
     TimelineEntry,
 )
 from sluice_client.options import HELD_SECONDS
+from sluice_client.retry import jitter, passes
 from sluice_client.values import exact_json
+
+if TYPE_CHECKING:
+    import httpx2
+
+_LOG = logging.getLogger("sluice_client")
 
 Select = Literal["failed", "retryable", "unprocessed"] | Sequence[int]
 
+_LAST_LOOK_SECONDS = 1.0  # that may go beyond the time of a wait
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _GROWTH = 0.05, 1.0, 1.6
 
 
@@ -67,34 +74,70 @@ class AsyncJob:
             on_progress: called with the job whenever it has moved.
             check: raise if it could not be carried out; items that failed raise nothing.
 
+        A server that cannot answer for a while is waited for, too.
+
         Raises:
             WaitTimeout: the time is up, and the job goes on.
             JobFailed: it ended as failed or cancelled.
+            SluiceError: the time is up, and no answer came in all of it.
         """
-        began, pause, tag = time.monotonic(), _FIRST_PAUSE_SECONDS, ""
+        return await self.ended(timeout, on_progress=on_progress, check=check, patient=True)
+
+    async def ended(
+        self,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[JobInfo], object] | None = None,
+        check: bool = True,
+        patient: bool = False,
+    ) -> JobInfo:
+        """Wait as `wait` does, but raise the error of a server that does not answer in the time of a call.
+
+        Args:
+            timeout: as `wait` takes it.
+            on_progress: likewise.
+            check: likewise.
+            patient: go on after such an error, as `wait` does.
+        """
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        pause, tag = _FIRST_PAUSE_SECONDS, ""
         while True:
-            left = HELD_SECONDS if timeout is None else timeout - (time.monotonic() - began)
-            info, tag = await self._moved(tag, max(0, min(HELD_SECONDS, int(left))))
+            left, info = until - time.monotonic(), None
+            try:
+                response = await self._look(tag, left)
+            except (Unavailable, RateLimited, TransportError) as error:
+                left = until - time.monotonic()
+                if not (patient and passes(error)) or (left <= 0 and not self.info):
+                    raise
+                _LOG.warning("%s is waited for while the server cannot answer", self.id)
+                pause = max(pause, getattr(error, "retry_after", None) or 0.0)
+            else:
+                if response.content:  # none is a 304
+                    info = self.info = self._transport.decoded(response, JobInfo)
+                    tag = response.headers.get("ETag", "")
             if info and on_progress:
                 on_progress(info)
             if self.info and self.info.ended:
                 break
             if left <= 0 and self.info and timeout is not None:
                 raise WaitTimeout(self.info, timeout)
-            await _aio.sleep(max(0.0, min(pause, left)))
+            await _aio.sleep(max(0.0, min(pause, until - time.monotonic())))
             pause = min(pause * _GROWTH, _LONGEST_PAUSE_SECONDS)
         if check and self.info.status != "completed":
             raise JobFailed(self.info)
         return self.info
 
-    async def _moved(self, tag: str, seconds: int) -> tuple[JobInfo | None, str]:
-        """Return the job once it is not as its tag says, or None when the seconds are over; and its tag."""
-        headers = {"If-None-Match": tag, "Prefer": f"wait={seconds}"} if tag else {}
-        response = await self._transport.send("getJob", self.id, headers=headers)
-        if not response.content:  # 304
-            return None, tag
-        self.info = self._transport.decoded(response, JobInfo)
-        return self.info, response.headers.get("ETag", "")
+    async def _look(self, tag: str, left: float) -> httpx2.Response:
+        """Return the server's answer about the job, held back while it is as its tag says.
+
+        Args:
+            tag: of the job as it was seen; empty if it was not.
+            left: seconds of the wait.
+        """
+        held = max(0, int(min(HELD_SECONDS, left)))
+        headers = {"If-None-Match": tag, "Prefer": f"wait={held}"} if tag else {}
+        within = max(left, _LAST_LOOK_SECONDS)
+        return await self._transport.send("getJob", self.id, headers=headers, within=within)
 
     async def errors(
         self, *, code: str | None = None, first: int | None = None, items: bool = False, page: int = 1_000
@@ -146,21 +189,44 @@ class AsyncJob:
                 yield part
 
     async def stream(self) -> AsyncIterator[JobInfo]:
-        """Yield the job, without its errors, as it moves, until it has ended. A broken stream is taken up again."""
-        decode = msgspec.json.Decoder(JobInfo).decode
-        last = ""
+        """Yield the job, without its errors, as it moves, until it has ended.
+
+        A stream that breaks is taken up again behind its last event, unless none comes for the time of a call.
+        """
+        last, tries, silent_since = "", 0, math.inf
         while not (self.info and self.info.ended):
-            headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
-            async with self._transport.streamed("streamJob", self.id, headers=headers) as response:
-                if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
-                    await self.refresh()  # 204: the end was seen
-                async for line in response.aiter_lines():
-                    name, _, text = line.partition(": ")
-                    if name == "id":
-                        last = text
-                    elif name == "data":
-                        self.info = decode(text.encode())
-                        yield self.info
+            tries += 1
+            try:
+                async with _aio.closing(self._streamed(last)) as events:
+                    async for number, info in events:
+                        last, tries, silent_since = number, 0, math.inf
+                        self.info = info
+                        yield info
+            except (Unavailable, RateLimited, TransportError) as error:
+                silent_since = min(silent_since, time.monotonic())
+                if not passes(error) or time.monotonic() - silent_since >= self._transport.timeout:
+                    raise
+            else:
+                silent_since = math.inf
+            if not (self.info and self.info.ended):
+                await _aio.sleep(jitter(tries + 1))
+
+    async def _streamed(self, last: str) -> AsyncIterator[tuple[str, JobInfo]]:
+        """Yield the events of a stream behind one, each with its id."""
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
+        async with self._transport.streamed("streamJob", self.id, headers=headers) as response:
+            if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                await self.refresh()  # 204: the end was seen
+            number = data = ""
+            async for line in response.aiter_lines():
+                name, _, text = line.partition(":")
+                if name == "id":
+                    number = text.removeprefix(" ")
+                elif name == "data":
+                    data = text.removeprefix(" ")
+                elif not line and data:  # an event is whole at its blank line alone
+                    yield number, self._transport.decoded_text(data, JobInfo)
+                    data = ""
 
     async def cancel(self) -> JobInfo:
         """End the job; what it has done stands."""

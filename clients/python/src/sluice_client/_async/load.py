@@ -219,7 +219,7 @@ class AsyncLoad:
     async def _ended(self) -> AsyncIterator[LoadEvent]:
         """Wait for the oldest job, and yield what became of its items."""
         sent = self._under_way.popleft()
-        info = await sent.job.wait(check=False)
+        info = await sent.job.ended(check=False)
         self._failed += info.effects.failed
         if self.stopped:
             await self._cancel_all()

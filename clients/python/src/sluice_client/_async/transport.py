@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import platform
 import time
@@ -16,15 +17,19 @@ import httpx2
 import msgspec
 
 from sluice_client import _aio
-from sluice_client.errors import ApiError, ForkedClient, TransportError, class_of
+from sluice_client.errors import ApiError, ForkedClient, Misconfigured, Redirected, TransportError, class_of
 from sluice_client.operations import Operation
-from sluice_client.retry import Retrying
+from sluice_client.retry import Retrying, retry_after_of
 from sluice_client.values import Numbers, decoder
 from sluice_client.version import VERSION
 
 _LOG = logging.getLogger("sluice_client")
 _TIMEOUT = httpx2.Timeout(60, connect=10, read=75, pool=None)  # the server may hold an answer back for 30 seconds
-_REFUSALS = 400
+_REDIRECTS, _NOT_MODIFIED, _REFUSALS = 300, 304, 400
+# Never sent, and never to be; the text of such an error quotes headers.
+_UNSENDABLE = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.TooManyRedirects)
+# Headers that the client gives each call by itself.
+_RESERVED = {"authorization", "content-type", "content-encoding", "content-digest", "idempotency-key", "prefer", "host"}
 _Data = TypeVar("_Data")
 
 
@@ -64,10 +69,17 @@ class AsyncTransport:
     ) -> None:
         self._operations, self._retrying, self._numbers = operations, retrying, numbers
         agent = f"sluice-client/{VERSION} python/{platform.python_version()}"
-        headers = {"Authorization": f"Bearer {key}", "User-Agent": agent}
-        self._http = httpx2.AsyncClient(base_url=url, headers=headers, **{"timeout": _TIMEOUT, **options})
+        own = {"timeout": _TIMEOUT, **options}
+        headers = {"User-Agent": agent, **_sendable(own.pop("headers", None))}
+        headers["Authorization"] = f"Bearer {_checked_key(key)}"
+        self._http = httpx2.AsyncClient(base_url=_checked_url(url), headers=headers, **own)
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
         self._pid = os.getpid()
+
+    @property
+    def timeout(self) -> float:
+        """The seconds that a call may take with all its tries."""
+        return self._retrying.timeout
 
     async def close(self) -> None:
         """Close all connections."""
@@ -87,15 +99,19 @@ class AsyncTransport:
 
     def decoded(self, response: httpx2.Response, kind: type[_Data], *, bare: bool = False) -> _Data:
         """Return the data of an answer."""
-        known = self._decoders.get((kind, bare))
-        if known is None:
-            known = self._decoders[kind, bare] = decoder(kind if bare else _in_envelope(kind), self._numbers)
-        try:
-            answer = known.decode(response.content)
-        except msgspec.MsgspecError as error:
-            raise TransportError(f"The answer is not Sluice's; is this its address? {error}") from error
+        answer = self.decoded_text(response.content, kind if bare else _in_envelope(kind))
         data: _Data = answer if bare else answer.data
         return data
+
+    def decoded_text(self, text: bytes | str, kind: Any) -> Any:
+        """Return what a text of the server's is, of a type."""
+        known = self._decoders.get(kind)
+        if known is None:
+            known = self._decoders[kind] = decoder(kind, self._numbers)
+        try:
+            return known.decode(text)
+        except msgspec.MsgspecError as error:
+            raise TransportError(f"The answer is not Sluice's; is this its address? {error}") from error
 
     async def pages(
         self, operation: str, kind: type[_Data], *path: object, query: Mapping[str, Any]
@@ -119,6 +135,7 @@ class AsyncTransport:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         key: str | None = None,
+        within: float | None = None,
     ) -> httpx2.Response:
         """Make a call as often as it takes, within its time, and return the answer.
 
@@ -129,23 +146,30 @@ class AsyncTransport:
             body: JSON, unless `headers` name another Content-Type.
             headers: beside those of every call.
             key: its idempotency key; one is made where the call takes one. All tries bear the same.
+            within: seconds that it may take, if these are fewer than those of any call.
 
         Raises:
             ApiError: the server refused it.
             TransportError: no answer came.
+            Redirected: the server is elsewhere.
+            Misconfigured: it cannot be sent.
             ForkedClient: the client is another process's.
         """
         request = self._request(operation, path, query=query, body=body, headers={**(headers or {})}, key=key)
         repeatable = self._operations[operation].repeat != "never"
-        began, tries = time.monotonic(), 0
+        until = time.monotonic() + min(self._retrying.timeout, math.inf if within is None else within)
+        tries = 0
         while True:
             tries += 1
+            _limit(request, until - time.monotonic())
             try:
                 response = await self._http.send(request)
                 _raise_refusal(response)
-            except (ApiError, httpx2.TransportError) as caught:
+            except _UNSENDABLE as caught:
+                raise _unsendable(operation, caught) from None
+            except (ApiError, httpx2.RequestError) as caught:
                 error = caught if isinstance(caught, ApiError) else _lost(operation, caught)
-                left = self._retrying.timeout - (time.monotonic() - began)
+                left = until - time.monotonic()
                 pause = self._retrying.pause(error, tries=tries, left=left, repeatable=repeatable)
                 if pause is None:
                     _LOG.info("%s is given up after %d tries: %s", operation, tries, _brief(error))
@@ -163,14 +187,16 @@ class AsyncTransport:
         request = self._request(operation, path, headers={**headers})
         try:
             response = await self._http.send(request, stream=True)
-        except httpx2.TransportError as caught:
+        except _UNSENDABLE as caught:
+            raise _unsendable(operation, caught) from None
+        except httpx2.RequestError as caught:
             raise _lost(operation, caught) from caught
         try:
             if response.status_code >= _REFUSALS:
                 await response.aread()
             _raise_refusal(response)
             yield response
-        except httpx2.TransportError as caught:
+        except httpx2.RequestError as caught:
             raise _lost(operation, caught) from caught
         finally:
             await response.aclose()
@@ -190,6 +216,7 @@ class AsyncTransport:
         method, pattern, repeat = self._operations[operation]
         if repeat == "key":
             headers["Idempotency-Key"] = key or str(uuid4())
+        _require_sendable(headers)
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
         url = pattern.format(*(quote(str(argument), safe="") for argument in path))
@@ -205,10 +232,53 @@ def _spelled(value: Any) -> str:
     return str(value) if isinstance(value, (str, int)) else ",".join(map(str, value))
 
 
+def _checked_key(key: str) -> str:
+    """Return a key that a header can bear."""
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise Misconfigured("The key has characters that no key has; is there a line feed or a space at its end?")
+    return key
+
+
+def _checked_url(url: str) -> str:
+    """Return an address that has all that an address needs."""
+    try:
+        known = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        known = httpx2.URL("")
+    if known.scheme not in {"http", "https"} or not known.host:
+        raise Misconfigured("The address of the server must be like https://sluice.example.com")
+    return url
+
+
+def _sendable(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Return headers of the caller's that each call may bear."""
+    own = dict(headers or {})
+    for name in own:
+        if name.lower() in _RESERVED:
+            raise Misconfigured(f"headers may not have {name}: the client writes it itself")
+    _require_sendable(own)
+    return own
+
+
+def _require_sendable(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise Misconfigured(f"The value of {name} must be printable ASCII")
+
+
+def _limit(request: httpx2.Request, left: float) -> None:
+    """Let no step of a try take longer than is left of its call's time."""
+    steps = request.extensions["timeout"]
+    limited = {step: max(0.001, left if most is None else min(most, left)) for step, most in steps.items()}
+    request.extensions = {**request.extensions, "timeout": limited}
+
+
 def _raise_refusal(response: httpx2.Response) -> None:
     """Raise the refusal that an answer is; return if it is none."""
-    if response.status_code < _REFUSALS:
+    if response.status_code < _REDIRECTS or response.status_code == _NOT_MODIFIED:
         return
+    if response.status_code < _REFUSALS:
+        raise Redirected(response.status_code, _target_of(response))
     try:
         body = msgspec.json.decode(response.content)
     except msgspec.MsgspecError:
@@ -218,18 +288,32 @@ def _raise_refusal(response: httpx2.Response) -> None:
     detail = body.get("detail") if isinstance(body, dict) else None
     code = str(told.get("code", ""))
     message = told.get("message") or (detail if isinstance(detail, str) else None)
-    wait = response.headers.get("Retry-After", "")
     raise class_of(response.status_code)(
         response.status_code,
         code,
         str(message or detail or response.reason_phrase),
         request_id=response.headers.get("X-Request-Id"),
-        retry_after=float(wait) if wait.isascii() and wait.isdigit() else None,
+        retry_after=retry_after_of(response.headers),
         detail=body,
     )
 
 
-def _lost(operation: str, caught: httpx2.TransportError) -> TransportError:
+def _target_of(response: httpx2.Response) -> str:
+    """Return scheme and host of a redirect's target, without path or credentials."""
+    try:
+        target = response.request.url.join(response.headers.get("Location", ""))
+    except httpx2.InvalidURL:
+        return ""
+    return f"{target.scheme}://{target.netloc.decode()}" if "Location" in response.headers else ""
+
+
+def _unsendable(operation: str, caught: httpx2.RequestError) -> Misconfigured:
+    return Misconfigured(
+        f"The request cannot be sent ({operation}): {type(caught).__name__}, by a header or the address"
+    )
+
+
+def _lost(operation: str, caught: httpx2.RequestError) -> TransportError:
     never_sent = isinstance(caught, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout))
     what = "cannot be reached" if never_sent else "did not answer"
     why = str(caught) or type(caught).__name__

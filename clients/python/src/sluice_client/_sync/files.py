@@ -49,7 +49,7 @@ class FileLoad:
         path = Path(source)
         job = self.upload(path)
         yield Accepted(job.id, 0, (job.refresh()).total)
-        info = job.wait(check=False)
+        info = job.ended(check=False)
         for failed in failures(job, info):
             yield failed
         Journal(path).forget()  # before the last event, behind which a caller need not read on

@@ -211,7 +211,7 @@ class Load:
     def _ended(self) -> Iterator[LoadEvent]:
         """Wait for the oldest job, and yield what became of its items."""
         sent = self._under_way.popleft()
-        info = sent.job.wait(check=False)
+        info = sent.job.ended(check=False)
         self._failed += info.effects.failed
         if self.stopped:
             self._cancel_all()
