@@ -6,6 +6,7 @@
     batches.py           accepting a batch, for both APIs
     jobs.py              the job resource, for both APIs
     health.py, front.py  health checks, and the page at `/`
+    metrics.py           what the web processes count, for Prometheus
     http/                shared by all calls: keys, rate limits, queries, bodies, errors
 
 Upper imports lower, and `ingest` only. `create_app` is what gunicorn serves; `gunicorn.py` holds its settings.
@@ -50,4 +51,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(front.bp)
     app.register_blueprint(health.bp)
     docs.mount(app)
+    if app.extensions["sluice"].settings.metrics:
+        from app import metrics  # noqa: PLC0415 # costs nothing where metrics are off
+
+        app.register_blueprint(metrics.bp)
     return app

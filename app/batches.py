@@ -24,6 +24,7 @@ from ingest.errors import DatabaseError, TemplateNotConfigured
 from ingest.ids import uuid7
 from ingest.jobs import NO_OPTIONS, ItemError, ItemWarning, Job, JobOptions
 from ingest.logs import Logger, bind_contextvars, get_logger
+from ingest.metrics import names
 
 # A request that runs its own batch begins no further block after this long; a block may take 9 s, and twice.
 _SLICE_SECONDS = 5
@@ -265,12 +266,16 @@ def present(caller: Caller, job_id: UUID, wait: int) -> Ended | tuple[Job, list[
 
 def _await(job_id: UUID, seconds: int) -> UUID | Ended:
     """Sleep until the job has ended or the time is up, looking now and then."""
-    while True:
-        may_wait_on = services().job_end.wait(job_id, min(seconds, _READ_EVERY_SECONDS))
-        found = _ended_or_id(job_id)
-        seconds -= _READ_EVERY_SECONDS
-        if isinstance(found, Ended) or seconds <= 0 or not may_wait_on:
-            return found
+    names.WAITING_REQUESTS.add()
+    try:
+        while True:
+            may_wait_on = services().job_end.wait(job_id, min(seconds, _READ_EVERY_SECONDS))
+            found = _ended_or_id(job_id)
+            seconds -= _READ_EVERY_SECONDS
+            if isinstance(found, Ended) or seconds <= 0 or not may_wait_on:
+                return found
+    finally:
+        names.WAITING_REQUESTS.add(by=-1)
 
 
 def _ended_or_id(job_id: UUID) -> UUID | Ended:

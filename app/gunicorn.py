@@ -14,6 +14,7 @@ from ingest import logs
 from ingest.environment import drop_strays
 from ingest.logs import get_logger
 from ingest.machine.listening import open_addresses
+from ingest.metrics import process as measuring
 from ingest.settings import Settings
 
 if "GUNICORN_CMD_ARGS" in drop_strays():
@@ -76,3 +77,17 @@ def on_starting(server: Any) -> None:  # noqa: ARG001 # gunicorn passes it
     logging.getLogger("gunicorn.error").addFilter(_without_what_was_sent)
     if not _settings.behind_proxy and (addresses := open_addresses(os.environ)):
         get_logger("app.gunicorn").warning("open_without_proxy", addresses=addresses)
+    if _settings.metrics:
+        measuring.begin_shared("web")
+
+
+def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 # gunicorn passes it
+    """Take a web process that has ended out of the gauges."""
+    if _settings.metrics:
+        measuring.forget_child(worker.pid)
+
+
+def on_exit(server: Any) -> None:  # noqa: ARG001 # gunicorn passes it
+    """Remove what was counted."""
+    if _settings.metrics:
+        measuring.end_shared()

@@ -24,6 +24,7 @@ from ingest.intake.blocks import Block, blocks_of_lines, blocks_of_rows, decoded
 from ingest.intake.csv_header import judge, read_header, row_bytes
 from ingest.items.schema import required_members
 from ingest.jobs import MOST_ATOMIC_BYTES, JobOptions
+from ingest.metrics import names
 
 _REMOVED = "the sweeper has removed the job while its body arrived, or the database has crashed and lost blocks of it"
 
@@ -44,9 +45,18 @@ def at_once(blocks: Sequence[Block]) -> Store:
         known = _fingerprinted(job)
         sealer = personal_data.sealer(job.tenant_id, job.template_id)
         sealed = list(map(sealer.block, blocks)) if sealer.seals else blocks
-        return retry_until_known(services().pool, lambda conn: acceptance.accept(conn, known, sealed))
+        stored = retry_until_known(services().pool, lambda conn: acceptance.accept(conn, known, sealed))
+        if stored:
+            count_accepted(job.kind, sum(block.items for block in blocks))
+        return stored
 
     return store
+
+
+def count_accepted(kind: str, items: int) -> None:
+    """Count a batch that became a job of so many items."""
+    names.JOBS_ACCEPTED.add(kind)
+    names.ITEMS_ACCEPTED.add(kind, by=items)
 
 
 def check_atomic(items: int, size: int) -> None:
@@ -129,13 +139,14 @@ def _received(job: NewJob, blocks: Iterable[Block]) -> bool:
         return False
     faultpoints.passing("receive.begun")
     try:
-        count = _append_all(job, blocks, sealer)
+        count, items = _append_all(job, blocks, sealer)
         _accept(_fingerprinted(job), count)
     except BaseException:
         # The sweeper removes the job if the database is away too, or this process dies.
         with suppress(DatabaseError), autocommit(pool) as conn:
             receiving.remove(conn, [job.id])
         raise
+    count_accepted(job.kind, items)
     return True
 
 
@@ -144,8 +155,8 @@ def _accept(job: NewJob, blocks: int) -> None:
         raise TryAgain(None, reason=_REMOVED)
 
 
-def _append_all(job: NewJob, blocks: Iterable[Block], sealer: Sealer) -> int:
-    """Append the blocks of the body while it arrives. Return their number."""
+def _append_all(job: NewJob, blocks: Iterable[Block], sealer: Sealer) -> tuple[int, int]:
+    """Append the blocks of the body while it arrives. Return their number, and that of their items."""
     most = services().settings.max_job_items
     items = no = size = 0
     for no, block in enumerate(blocks):
@@ -161,7 +172,7 @@ def _append_all(job: NewJob, blocks: Iterable[Block], sealer: Sealer) -> int:
         if job.options.csv is not None:
             raise InvalidInput("The body has no item; send at least 1 row below the header")
         raise InvalidInput("The body has no item; send at least 1, each on a line of its own")
-    return no + 1
+    return no + 1, items
 
 
 def _append(job_id: UUID, no: int, block: Block) -> None:

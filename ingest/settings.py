@@ -47,6 +47,9 @@ class Settings:
         rate_wrong_keys: keys that open nothing, per address.
         log_level: the lowest level that is logged.
         database_dir: a directory of this machine on the file system of the database; empty: it is elsewhere.
+        metrics: count for Prometheus.
+        metrics_bind: where the worker answers scrapes; sweep does a port further, webhooks two.
+        metrics_tenants: so many tenants have a gauge of their own.
         min_free_disk_bytes: with less free there new data are refused; at most a quarter of that file system.
         webhook_allow_private: webhooks may have addresses of private networks, and http.
         master_keys: the keys that encrypt secrets, as `ingest.crypto.MasterKeys` parses them; empty: there is none.
@@ -79,6 +82,9 @@ class Settings:
     rate_read: str
     rate_wrong_keys: str
     log_level: str
+    metrics: bool
+    metrics_bind: str
+    metrics_tenants: int
     database_dir: str
     min_free_disk_bytes: int
     webhook_allow_private: bool
@@ -127,6 +133,9 @@ class Settings:
             "rate_read": env.str("SLUICE_RATE_READ", "60000/minute", validate=_rate),
             "rate_wrong_keys": env.str("SLUICE_RATE_WRONG_KEYS", "60/minute", validate=_rate),
             "log_level": env.str("SLUICE_LOG_LEVEL", "INFO", validate=validate.OneOf(_LOG_LEVELS)),
+            "metrics": env.bool("SLUICE_METRICS", False),
+            "metrics_bind": env.str("SLUICE_METRICS_BIND", "127.0.0.1:9808", validate=_address),
+            "metrics_tenants": env.int("SLUICE_METRICS_TENANTS", 0, validate=_between(0, 1000)),
             "database_dir": env.str("SLUICE_DATABASE_DIR", "", validate=_directory),
             "min_free_disk_bytes": env.int("SLUICE_MIN_FREE_DISK_BYTES", 2 * 1024**3, validate=_between(0, 1024**5)),
             "webhook_allow_private": env.bool("SLUICE_WEBHOOK_ALLOW_PRIVATE", False),
@@ -137,6 +146,11 @@ class Settings:
         except EnvValidationError as error:
             raise SettingsError(_all_mistakes(error)) from None
         return cls(**values)
+
+    def metrics_address(self, further: int) -> tuple[str, int]:
+        """Return the host and port at which a process answers scrapes, so many ports after the worker's."""
+        host, _, port = self.metrics_bind.rpartition(":")
+        return host.strip("[]"), int(port) + further
 
     @classmethod
     def from_env_or_exit(cls) -> "Settings":
@@ -200,6 +214,15 @@ def _origins(text: str) -> None:
         Origins.parse(text)
     except ValueError as error:
         raise ValidationError(f"must be origins with commas between, or *: {error}") from None
+
+
+_MOST_PORT = 65535 - 2  # sweep and webhooks take the next two
+
+
+def _address(text: str) -> None:
+    host, _, port = text.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and 0 < int(port) <= _MOST_PORT):
+        raise ValidationError(f"must be a host and a port, as in 127.0.0.1:9808, the port from 1 to {_MOST_PORT}")
 
 
 def _directory(path: str) -> None:

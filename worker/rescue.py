@@ -14,6 +14,7 @@ from ingest.db.jobs import claims, rescue
 from ingest.engine.composition import make_executor
 from ingest.logs import Logger, get_logger
 from ingest.machine.parent import die_with_parent
+from ingest.metrics import process as measuring
 from ingest.notify.broker import celery_app
 from ingest.notify.notifier import Notifier
 from ingest.settings import Settings
@@ -51,6 +52,7 @@ class RescueWorkers:
         child = os.fork()
         if child == 0:
             die_with_parent(signal.SIGKILL, parent)
+            measuring.end()
             self._work(job_ids)
         self._children.add(child)
         return len(job_ids)

@@ -7,6 +7,7 @@ line: a broker that refuses would block it for seconds. Only the signal to a req
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from types import FrameType
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from ingest.db.webhooks import purging
 from ingest.engine.announcer import Announcer
 from ingest.errors import DatabaseError, Unavailable
 from ingest.logs import Logger, get_logger
+from ingest.metrics import names
+from ingest.metrics import process as measuring
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
@@ -158,6 +161,28 @@ class Sweep:
         return failed
 
 
+class _Watched:
+    """Counts what the sweeper does, and reads its gauges, where metrics are on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._gauges = None
+        if settings.metrics:
+            from worker.gauges import Gauges  # noqa: PLC0415 # costs nothing where metrics are off
+
+            self._gauges = Gauges(settings)
+            measuring.serve(measuring.begin_alone("sweep", self._gauges), settings.metrics_address(1))
+
+    def round_ended(self, conn: Connection, counts: Mapping[str, int]) -> None:
+        for action, count in counts.items():
+            names.SWEEP_ACTIONS.add(action, by=count)
+        if self._gauges is not None:
+            self._gauges.round_ended(conn)
+
+    def lost_the_database(self) -> None:
+        if self._gauges is not None:
+            self._gauges.forget()
+
+
 def main() -> None:
     """Sweep until TERM or INT."""
     settings = Settings.from_env_or_exit()
@@ -170,17 +195,20 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     sweep = Sweep(settings)
+    watched = _Watched(settings)
     log.info("sweep_started")
     while not stopping.is_set():
         try:
             with translated(), connect(settings.database_url, "sluice-sweep") as conn:
                 while not stopping.is_set():
-                    done = {name: count for name, count in sweep.run_once(conn).items() if count}
-                    if done:
+                    counts = sweep.run_once(conn)
+                    if done := {name: count for name, count in counts.items() if count}:
                         log.info("swept", **done)
+                    watched.round_ended(conn, counts)
                     stopping.wait(_ROUND_SECONDS)
         except DatabaseError as error:
             log.warning("sweep_lost_the_database", error=error.message)
+            watched.lost_the_database()
             if isinstance(error, Unavailable):
                 sweep.lost_the_database()
             stopping.wait(_ROUND_SECONDS)

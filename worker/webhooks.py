@@ -23,6 +23,8 @@ from ingest.db.webhooks.sending import Claim, Mark, Room
 from ingest.engine import webhooks as engine
 from ingest.errors import DatabaseError, SecretUnreadable
 from ingest.logs import Logger, get_logger
+from ingest.metrics import names
+from ingest.metrics import process as measuring
 from ingest.settings import Settings
 from ingest.webhooks import message, schedule
 from ingest.webhooks.sending import Answer, Sender
@@ -196,6 +198,8 @@ def _log(outcome: Mark, *, disabled: bool) -> None:
         "milliseconds": outcome.milliseconds,
         **({} if claim.job_id is None else {"job_id": ids.spell(ids.JOB, claim.job_id)}),
     }
+    given_up = outcome.error is not None and outcome.pause is None
+    names.DELIVERIES.add("delivered" if outcome.error is None else "given_up" if given_up else "failed")
     if outcome.error is None:
         log.info("webhook_delivered", **about)
     elif outcome.pause is not None:
@@ -220,6 +224,8 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    if settings.metrics:
+        measuring.serve(measuring.begin_alone("webhooks"), settings.metrics_address(2))
     log.info("webhooks_started")
     while not stopping.is_set():
         try:

@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest, RequestTimeout
 
 from app.http.services import services
 from ingest.errors import Busy, PayloadTooLarge
+from ingest.metrics import names
 
 _CHUNK_BYTES = 128 * 1024
 
@@ -79,6 +80,7 @@ def _chunks(until: float) -> Iterator[bytes]:
     try:
         while chunk := request.stream.read(_CHUNK_BYTES):
             length += len(chunk)
+            names.BYTES_RECEIVED.add(by=len(chunk))
             # Decoders count what they make of a body, which may be nothing for ever.
             if length > settings.max_job_bytes:
                 raise PayloadTooLarge(f"The body is over {settings.max_job_bytes} bytes; send it in several jobs")

@@ -50,6 +50,7 @@ from ingest.errors import (
 )
 from ingest.intake import codings
 from ingest.logs import Logger, get_logger
+from ingest.metrics import names
 
 STATUS: Mapping[type[SluiceError], int] = {
     InvalidInput: 400,
@@ -163,6 +164,7 @@ def handle(app: Flask, envelopes: Envelopes) -> None:
 
     def answer(error: Exception) -> Response:
         fault = of_http(error) if isinstance(error, HTTPException) else of(error)
+        names.REFUSED.add(fault.code)
         return envelopes.at(request.path)(fault)
 
     app.register_error_handler(Exception, answer)

@@ -21,6 +21,7 @@ from ingest.db.connection.pool import Connection
 from ingest.db.tenants import idempotency
 from ingest.db.tenants.idempotency import Answer, Key
 from ingest.errors import InvalidInput, KeyReused
+from ingest.metrics import names
 
 NAME = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -57,6 +58,7 @@ def answer_repeat() -> Response | None:
         raise KeyReused
     response = description.repeat(stored.answer, content, **(request.view_args or {}))
     response.headers[REPLAYED] = "true"
+    names.REPLAYS.add(description.operation)
     return response
 
 

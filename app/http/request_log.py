@@ -7,6 +7,7 @@ from flask import Flask, Response, g, request
 
 from ingest.ids import uuid7
 from ingest.logs import Logger, bind_contextvars, clear_contextvars, get_logger
+from ingest.metrics import names
 
 # Ids that a client may send: enough for UUIDs and trace ids, and nothing that could forge a log line.
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
@@ -38,13 +39,17 @@ def _name() -> None:
 
 def _log(response: Response) -> Response:
     """Log the URL rule, never the path or the query: those hold the clients' ids."""
+    seconds = time.perf_counter() - g.began
+    route = request.url_rule.rule if request.url_rule else None
+    names.REQUESTS.add(route or "", request.method, str(response.status_code))
+    names.REQUEST_DURATION.observe(seconds, route or "", request.method)
     write = log.debug if request.method in _READS else log.info
     write(
         "request",
         method=request.method,
-        route=request.url_rule.rule if request.url_rule else None,
+        route=route,
         status=response.status_code,
-        milliseconds=round((time.perf_counter() - g.began) * 1000, 1),
+        milliseconds=round(seconds * 1000, 1),
     )
     return response
 

@@ -16,6 +16,7 @@ from app.http.responses import timestamp
 from app.http.services import services
 from app.operator import batch, forms, options
 from app.operator.envelope import success
+from app.stores import count_accepted
 from ingest import faultpoints, ids
 from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import autocommit, transaction
@@ -241,7 +242,7 @@ def complete(upload_id: str) -> Response:
 def _complete(upload_id: UUID, parts_sent: int) -> UUID:
     with confirmed_transaction(services().pool) as conn:
         idempotency.lock(conn)
-        job_id, newly = uploads.complete(
+        completed = uploads.complete(
             conn,
             caller().tenant_id,
             upload_id,
@@ -249,10 +250,11 @@ def _complete(upload_id: UUID, parts_sent: int) -> UUID:
             check=parts.check_sizes,
             awaited=prefer.stated().seconds(caller().batch_wait_seconds) > 0,
         )
-        idempotency.remember(conn, job_id=job_id)
+        idempotency.remember(conn, job_id=completed.job_id)
         faultpoints.passing("upload.numbered")
     faultpoints.passing("upload.completed")
-    bind_contextvars(job_id=ids.spell(ids.JOB, job_id))
-    if newly:
-        services().notifier.notify(job_id)
-    return job_id
+    bind_contextvars(job_id=ids.spell(ids.JOB, completed.job_id))
+    if completed.newly:
+        count_accepted(completed.kind, completed.items)
+        services().notifier.notify(completed.job_id)
+    return completed.job_id

@@ -16,6 +16,7 @@ from ingest.db.webhooks import recording
 from ingest.ids import JOB, spell
 from ingest.jobs import JobState
 from ingest.logs import Logger, get_logger
+from ingest.metrics import names
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.notify.progress import Progress
@@ -69,6 +70,7 @@ class Announcer:
         for job in ends:
             faultpoints.passing("job.ended")
             _log(job)
+            _count(job)
             for dependent in job.dependents:
                 self.notifier.notify(dependent)
         awaited = [job.id for job in ends if job.awaited]
@@ -93,3 +95,10 @@ def _log(job: Ended) -> None:
         job_id=spell(JOB, job.id),
         request_id=job.request_id,
     )
+
+
+def _count(job: Ended) -> None:
+    names.JOBS_ENDED.add(job.kind, job.status)
+    names.JOB_DURATION.observe(job.seconds, job.kind)
+    if job.wait_seconds is not None:
+        names.JOB_WAIT.observe(job.wait_seconds, job.kind)

@@ -13,6 +13,7 @@ from ingest.db.jobs import blocks, completion, lookup
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.jobs.completion import BlockOutcome
+from ingest.engine.measures import Measure
 from ingest.engine.transaction import Done, JobEnded, Share, check_and_write, undone_if_dry
 from ingest.items.schema import ItemSchema
 from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning, Job, JobState
@@ -41,6 +42,7 @@ def run_whole(
     poison: Collection[int] = (),
     *,
     keys: MasterKeys = NO_KEYS,
+    measure: Measure,
     halving: bool,
 ) -> Done | None:
     """Lock the first block, check and write one block after the other, and close all, in the caller's transaction.
@@ -51,6 +53,7 @@ def run_whole(
         schema: that of its items.
         poison: as of `ingest.engine.transaction.run_in_transaction`, like those below; of all blocks.
         keys: likewise.
+        measure: likewise.
         halving: likewise.
 
     Returns:
@@ -70,7 +73,7 @@ def run_whole(
     warnings: list[ItemWarning] = []
     warned = 0
     with undone_if_dry(conn, job):
-        for share in _run_blocks(conn, job, first, schema, poison, keys=keys, halving=halving):
+        for share in _run_blocks(conn, job, first, schema, poison, keys=keys, measure=measure, halving=halving):
             outcomes.append(share.outcome)
             errors += share.errors
             warnings += share.warnings[: MOST_WARNINGS_KEPT - len(warnings)]
@@ -99,12 +102,15 @@ def _run_blocks(
     poison: Collection[int],
     *,
     keys: MasterKeys,
+    measure: Measure,
     halving: bool,
 ) -> Iterator[Share]:
     """Check and write the blocks, each of which finds what those before it have written; one is in memory at a time."""
     block: OpenBlock | None = first
     while block is not None:
-        yield from check_and_write(conn, [Claim(job, block)], schema, poison, keys=keys, halving=halving)
+        yield from check_and_write(
+            conn, [Claim(job, block)], schema, poison, keys=keys, measure=measure, halving=halving
+        )
         # The rest may take a minute, so look for an end that came from elsewhere: it would roll all of this back.
         now = lookup.get(conn, job.id)
         if now is None or now.status.ended:

@@ -25,6 +25,7 @@ from ingest.engine.atomic import Aborted
 from ingest.engine.csv_types import row_types
 from ingest.engine.groups import GATHERING_SECONDS, first_part, next_may_gather
 from ingest.engine.kinds import KINDS, schema_of
+from ingest.engine.measures import Measure
 from ingest.engine.sealing import Sealer
 from ingest.engine.transaction import Done, JobEnded, JobGroup, run_in_transaction
 from ingest.engine.turns import Turn
@@ -33,7 +34,7 @@ from ingest.ids import JOB, spell
 from ingest.intake.blocks import items_of
 from ingest.items.schema import ItemSchema
 from ingest.items.templates import Template
-from ingest.jobs import TRIAL, Job, JobState
+from ingest.jobs import TRIAL, Effect, Job, JobState
 from ingest.logs import Logger, bound_contextvars, get_logger
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
@@ -260,25 +261,31 @@ class JobRunner:
         if job.kind == TRIAL:
             return self._transact_trial(conn, group[0], template)
         schema = schema_of(KINDS[job.kind], template, self.max_item_bytes)
+        measure = Measure()
+        measure.quarantined = block.deliveries >= _SUSPICIOUS_DELIVERIES
         if job.options.atomic:
-            done = self._transact_whole(conn, group[0], schema)
+            done = self._transact_whole(conn, group[0], schema, measure)
         else:
             poison = _poison(schema, job, block, self.keys)
             fair = fair and self.turn.is_over
             run = partial(run_in_transaction, conn, group, schema, poison, keys=self.keys, until=until, fair=fair)
-            done = self._attempt(conn, run, blocks.lease_seconds(block.deliveries))
+            done = self._attempt(conn, run, measure, blocks.lease_seconds(block.deliveries))
         if done is not None:
             faultpoints.passing("block.committed")
+            measure.count(group)
         return done
 
-    def _transact_whole(self, conn: Connection, claimed: Claim, schema: ItemSchema) -> Done | None:
+    def _transact_whole(self, conn: Connection, claimed: Claim, schema: ItemSchema, measure: Measure) -> Done | None:
         """Run an atomic job, all of its blocks; or record what was wrong with it, once that is rolled back."""
         lease = blocks.lease_seconds(claimed.block.deliveries, blocks.count_open(conn, claimed.job.id))
         poison = _poison_of_all(conn, schema, claimed, self.keys)
         try:
-            return self._attempt(conn, partial(atomic.run_whole, conn, claimed, schema, poison, keys=self.keys), lease)
+            run = partial(atomic.run_whole, conn, claimed, schema, poison, keys=self.keys)
+            return self._attempt(conn, run, measure, lease)
         except Aborted as aborted:
             faultpoints.passing("atomic.rolled_back")
+            measure.begin()
+            measure.tally({Effect.FAILED: len(aborted.errors)}, aborted.errors)
             with self.watchdog(lease + _GRACE_SECONDS), translated(), conn.transaction():
                 return atomic.record(conn, claimed, aborted.errors)
 
@@ -298,15 +305,21 @@ class JobRunner:
             faultpoints.passing("block.committed")
         return done
 
-    def _attempt(self, conn: Connection, run: Callable[..., Done | None], lease: int) -> Done | None:
+    def _attempt(self, conn: Connection, run: Callable[..., Done | None], measure: Measure, lease: int) -> Done | None:
         """Run in a transaction; in a second one that narrows down what the database refuses, if it refuses anything."""
         for halving in (False, True):
+            measure.begin()
+            measure.halved = halving
             try:
                 with self.watchdog(lease + _GRACE_SECONDS), translated(), conn.transaction():
-                    return run(halving=halving)
+                    done = run(measure=measure, halving=halving)
+                    measure.lap("close")
             except WriteRefused:
                 if halving:
                     raise
+            else:
+                measure.lap("commit")
+                return done
         return None
 
     def _announce_ended(self, conn: Connection, group: JobGroup, *, claims_next: bool) -> None:

@@ -28,6 +28,7 @@ from ingest.db.jobs.results import Results
 from ingest.engine.csv_types import row_types
 from ingest.engine.kinds import KINDS, keeps_results
 from ingest.engine.late import past_retention
+from ingest.engine.measures import Measure
 from ingest.engine.outcomes import Outcomes
 from ingest.engine.sealing import Sealer, has_personal_data
 from ingest.engine.writers import Target
@@ -70,6 +71,7 @@ def run_in_transaction(
     poison: Collection[int] = (),
     *,
     keys: MasterKeys = NO_KEYS,
+    measure: Measure | None = None,
     until: float = math.inf,
     fair: bool = False,
     halving: bool = True,
@@ -82,6 +84,7 @@ def run_in_transaction(
         schema: that of their items.
         poison: indexes in the batch of a single job that must not be checked: each is an error.
         keys: the master keys of this process.
+        measure: measures the transaction.
         until: on the monotonic clock; a job with blocks left then is put down.
         fair: a job with blocks left is put down as soon as another tenant waits.
         halving: narrow down what the database refuses.
@@ -97,6 +100,7 @@ def run_in_transaction(
         WriteRefused: the database cannot store one of the items, and nothing was to be halved; likewise.
     """
     job, block = group[0].job, group[0].block
+    measure = measure or Measure()
     # Jobs that run together have a single block each, so the order of blocks is that of a job which runs alone.
     wanted = [(claim.job.id, claim.block.no) for claim in group]
     if not blocks.lock(conn, wanted, in_order=job.ordered or len(group) > 1):
@@ -104,7 +108,7 @@ def run_in_transaction(
     faultpoints.passing("block.locked")
     blocks.extend_lease(conn, block.deliveries)
     with undone_if_dry(conn, job):
-        shares = check_and_write(conn, group, schema, poison, keys=keys, halving=halving)
+        shares = check_and_write(conn, group, schema, poison, keys=keys, measure=measure, halving=halving)
     errors = [(share.outcome.job_id, error) for share in shares for error in share.errors]
     blocks.record_errors(conn, errors, sealed_for=job.tenant_id)
     yields = _yields(group, until, fair=fair)
@@ -129,7 +133,14 @@ def undone_if_dry(conn: Connection, job: Job) -> AbstractContextManager[object]:
 
 
 def check_and_write(
-    conn: Connection, group: JobGroup, schema: ItemSchema, poison: Collection[int], *, keys: MasterKeys, halving: bool
+    conn: Connection,
+    group: JobGroup,
+    schema: ItemSchema,
+    poison: Collection[int],
+    *,
+    keys: MasterKeys,
+    measure: Measure,
+    halving: bool,
 ) -> list["Share"]:
     """Check the items of locked blocks, and write the good ones.
 
@@ -139,6 +150,7 @@ def check_and_write(
         schema: likewise.
         poison: likewise.
         keys: likewise.
+        measure: likewise.
         halving: likewise.
 
     Returns:
@@ -148,16 +160,21 @@ def check_and_write(
     # A child may have copies of blocks that were accepted under another template.
     seals = has_personal_data(schema.judging) or any(is_sealed(claim.block.payload) for claim in group)
     sealer = Sealer(keys, job.tenant_id, seals)
+    measure.lap("read")
     checked = _check(schema, group, poison, sealer)
+    measure.lap("check")
     faultpoints.passing("block.checked")
     with_ids = not job.options.validate_only and any(keeps_results(claim.job) for claim in group)
     kind, protection = KINDS[job.kind], Protection.under(schema.judging, keys, job.tenant_id)
     target = Target(job.tenant_id, job.merge, schema.most_bytes, with_ids, protection)
     good = list(chain.from_iterable(part.good for part in checked))
     outcomes = write(conn, kind, target, good, halving=halving)
+    measure.lap("write")
     faultpoints.passing("block.written")
     late = past_retention(conn, kind, target, good, outcomes.effects)
     shares = _shares(group, checked, outcomes, late, most_bytes=schema.most_bytes)
+    for share in shares if not job.options.validate_only else ():
+        measure.tally(share.outcome.effects, share.errors)
     return [share._replace(errors=sealer.errors(share.errors)) for share in shares]
 
 

@@ -13,6 +13,7 @@ from celery import Celery
 from ingest import faultpoints
 from ingest.ids import JOB, spell
 from ingest.logs import Logger, get_logger
+from ingest.metrics import names
 from ingest.notify.broker import JOBS, RUN_JOB
 from ingest.notify.listener import channel_name
 from ingest.notify.process_thread import ProcessThread
@@ -63,6 +64,7 @@ class Notifier:
         if self._waiting.qsize() < _MOST_WAITING:
             self._waiting.put((job_id, force_message))
         else:
+            names.NOTIFICATIONS.add("dropped")
             self._keep_unsent({job_id})
 
     def close(self) -> None:
@@ -100,10 +102,12 @@ class Notifier:
             faultpoints.passing("notify.begun")
             self._send(waiting)
             faultpoints.passing("notify.published")
+            names.NOTIFICATIONS.add("sent", by=len(waiting))
         except Exception as error:  # noqa: BLE001 # a broker fails in many ways, and none may end this thread
             waiting += self._drain()  # those that arrived meanwhile would fail the same way, seconds later
             unsent = {job_id for job_id, _ in waiting}
             self._keep_unsent(unsent)
+            names.NOTIFICATIONS.add("failed", by=len(unsent))
             log.warning("notify_failed", jobs=len(unsent), error=type(error).__name__)
         if len(waiting) > 1:
             time.sleep(_BETWEEN_LOOKS_SECONDS)

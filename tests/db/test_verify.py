@@ -89,7 +89,7 @@ def uploaded(pool: Pool, owner: Tenant) -> dict[str, UUID]:
             store_part(conn, completed, part, line * part)
         store_part(conn, open_upload, 1, line)
         begin_part(conn, open_upload, 4)
-        job_id, _ = uploads.complete(conn, owner.id, completed, parts_sent=3, check=lambda *_: None, awaited=False)
+        job_id = uploads.complete(conn, owner.id, completed, parts_sent=3, check=lambda *_: None, awaited=False).job_id
         open_job = uploads.find(conn, owner.id, open_upload).job_id
     assert open_job is not None
     return {"open_upload": open_job, "uploaded": job_id, "completed": completed}

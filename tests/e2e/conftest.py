@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.e2e.running import Up, sluice
+from tests.e2e.running import Up, free_ports, sluice
 from tests.support.factories import STRAYS
 
 
@@ -33,7 +33,14 @@ def stack(tmp_path_factory):
     for name in ("app", "cli", "ingest", "worker"):
         (shadows / f"{name}.py").write_text("raise SystemExit('this is not Sluice')")
     data_dir = tmp_path_factory.mktemp("stack") / 'da,ta "o\'dd" é %41'
-    running = Up(data_dir, "--workers", "1", **STRAYS, PYTHONPATH=str(shadows))
+    metrics = {
+        "SLUICE_METRICS": "on",
+        "SLUICE_METRICS_BIND": f"127.0.0.1:{free_ports(3)}",
+        "SLUICE_METRICS_TENANTS": "5",
+        "SLUICE_WEBHOOK_ALLOW_PRIVATE": "on",
+    }
+    running = Up(data_dir, "--workers", "1", **STRAYS, **metrics, PYTHONPATH=str(shadows))
+    running.metrics_bind = metrics["SLUICE_METRICS_BIND"]
     try:
         yield running.ready()
     finally:

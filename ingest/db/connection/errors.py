@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import psycopg
 
 from ingest.errors import DatabaseError, DiskFull, TooLarge, TryAgain, Unavailable, WriteRefused
+from ingest.metrics import names
 
 # SQLSTATE classes (PostgreSQL documentation, appendix A): data exception, integrity constraint violation, and program
 # limit exceeded. The same data would be refused again.
@@ -58,6 +59,7 @@ def translated() -> Iterator[None]:
 def translate(error: psycopg.Error) -> DatabaseError:
     """Return our error for a driver error."""
     state, constraint = error.sqlstate, error.diag.constraint_name
+    names.DATABASE_ERRORS.add((state or "00")[:2])
     if state is None:
         return _without_state(error)
     if named := _NAMED.get(state):

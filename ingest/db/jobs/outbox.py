@@ -25,6 +25,8 @@ class Ended(NamedTuple):
         was_on_hold: those that wait for it by `?after=` may be on hold.
         dependents: the jobs that wait for it by `?after=`, at most 1,000; the sweeper notifies of any further ones.
         is_wanted: its tenant has webhooks, or it has a callback.
+        seconds: from its acceptance to its end.
+        wait_seconds: from its acceptance to its first delivery; None if it ended before.
     """
 
     id: UUID
@@ -38,6 +40,9 @@ class Ended(NamedTuple):
     was_on_hold: bool
     dependents: list[UUID]
     is_wanted: bool
+    kind: str
+    seconds: float
+    wait_seconds: float | None
 
 
 # A row that is back after a crash is announced twice, which is harmless, so the commit waits for no disk.
@@ -50,7 +55,9 @@ SELECT j.id, j.request_id, j.awaited, j.status, j.total, j.failed, j.error_code,
        j.on_hold_since IS NOT NULL,
        ARRAY(SELECT b.id FROM jobs b WHERE b.after_job_id = ANY (ARRAY[j.id]) AND b.status || '' = 'pending'
              ORDER BY b.queued_at LIMIT 1000),
-       {is_wanted}
+       {is_wanted},
+       j.kind, extract(epoch FROM j.ended_at - j.created_at)::float,
+       extract(epoch FROM j.started_at - j.created_at)::float
 FROM taken JOIN jobs j ON j.id = ANY (ARRAY[taken.job_id]), set_config('synchronous_commit', 'off', true)
 WHERE j.status IN ('completed', 'failed', 'cancelled') ORDER BY j.seq
 """

@@ -179,9 +179,23 @@ WHERE id = %(job_id)s AND status || '' = 'receiving'
 _COMPLETE = "UPDATE uploads SET status = 'completed', heard_at = now() WHERE id = %s AND status || '' = 'open'"
 
 
+class Completed(NamedTuple):
+    """A completed upload.
+
+    Attributes:
+        items: of its job; 0 unless this call completed it.
+        newly: this call completed it, rather than an earlier one.
+    """
+
+    job_id: UUID
+    kind: str
+    items: int
+    newly: bool
+
+
 def complete(
     conn: Connection, tenant_id: int, upload_id: UUID, *, parts_sent: int, check: Check, awaited: bool
-) -> tuple[UUID, bool]:
+) -> Completed:
     """Make a job of the parts of an upload, in the order of their numbers. Once this commits, the batch is safe.
 
     Attempts that are not whole yet are removed: their requests find the upload completed.
@@ -194,17 +208,15 @@ def complete(
         check: refuses an upload that is too large.
         awaited: a request waits for the end.
 
-    Returns:
-        The job's id, and whether this call completed the upload, rather than an earlier one.
-
     Raises:
         PartsMissing: parts have not arrived.
         InvalidInput: there are more parts, or no item in any of them; and all that `check` and `find` raise.
     """
     upload = find(conn, tenant_id, upload_id, lock=True)
     assert upload.job_id is not None  # noqa: S101 # only a gone upload has none
+    assert upload.kind is not None  # noqa: S101 # likewise
     if upload.status == COMPLETED:
-        return upload.job_id, False
+        return Completed(upload.job_id, upload.kind, 0, newly=False)
     sizes, csv = _arrived(conn, upload, parts_sent)
     check(upload, sizes)
     parts.remove_unfinished(conn, upload_id)
@@ -218,7 +230,7 @@ def complete(
     blocks = conn.execute(_NUMBER, values).rowcount
     conn.execute(_ACCEPT, {**values, "blocks": blocks})
     conn.execute(_COMPLETE, (upload_id,))
-    return upload.job_id, True
+    return Completed(upload.job_id, upload.kind, sizes.items, newly=True)
 
 
 _ARRIVED = "SELECT part, items, decoded, row_bytes, csv FROM upload_parts WHERE upload_id = %s AND whole ORDER BY part"

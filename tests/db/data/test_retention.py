@@ -136,7 +136,7 @@ def an_uploaded_job(conn: Connection, tenant: Tenant, days: int) -> tuple[UUID, 
     """The job of a completed upload that ended so many days ago, and the upload."""
     upload_id = new_upload(conn, tenant)
     store_part(conn, upload_id, 1, b"{}\n")
-    job_id, _ = uploads.complete(conn, tenant.id, upload_id, parts_sent=1, check=lambda *_: None, awaited=False)
+    job_id = uploads.complete(conn, tenant.id, upload_id, parts_sent=1, check=lambda *_: None, awaited=False).job_id
     control.cancel(conn, job_id)
     conn.execute("UPDATE jobs SET ended_at = now() - make_interval(days => %s) WHERE id = %s", (days, job_id))
     return job_id, upload_id

@@ -9,6 +9,7 @@ import pytest
 from ingest.db.connection.pool import Connection, Pool, autocommit, connect, transaction
 from ingest.db.jobs import claims, parts, receiving, uploads
 from ingest.db.jobs.parts import Arrived, Attempt
+from ingest.db.jobs.uploads import Completed
 from ingest.db.tenants.tenants import Tenant
 from ingest.errors import Gone, LimitReached, NotFound, WrongState
 from ingest.ids import uuid7
@@ -27,7 +28,7 @@ def upload_id(pool: Pool, owner: Tenant) -> UUID:
         return new_upload(conn, owner)
 
 
-def complete(conn: Connection, owner: Tenant, upload_id: UUID, parts_sent: int) -> tuple[UUID, bool]:
+def complete(conn: Connection, owner: Tenant, upload_id: UUID, parts_sent: int) -> Completed:
     return uploads.complete(conn, owner.id, upload_id, parts_sent=parts_sent, check=lambda *_: None, awaited=False)
 
 
@@ -58,7 +59,7 @@ def test_each_step_can_be_repeated_and_counts_once(
     assert blocks(observer) == [(-10_000, 0, 1, 1), (-9_999, 1, 1, 2)]
     for newly in (True, False):
         with transaction(pool) as conn:
-            assert complete(conn, owner, upload_id, 1)[1] is newly
+            assert complete(conn, owner, upload_id, 1).newly is newly
     assert blocks(observer) == [(0, 0, 1, 1), (1, 1, 1, 2)]
 
 
@@ -83,7 +84,7 @@ def test_attempts_are_numbered_into_the_job_by_their_parts(
     with transaction(pool) as conn:
         for part in range(300, 0, -1):
             store_part(conn, upload_id, part, *[LINE * (part % 3 + 1)] * (part % 4))
-        job_id, _ = complete(conn, owner, upload_id, 300)
+        job_id = complete(conn, owner, upload_id, 300).job_id
     expected: list[tuple[int, int, int, int]] = []
     items = 0
     for part in range(1, 301):
@@ -170,7 +171,7 @@ def test_complete_waits_for_a_block_under_way_and_takes_it_away(
         store_part(conn, upload_id, 1, LINE)
         attempt = begin_part(conn, upload_id, 2)
     assert parts.append(other, attempt, 0, Block(0, 5, b"x", 1))
-    thread, results, pids = in_thread(pool, lambda conn: complete(conn, owner, upload_id, 1)[1])
+    thread, results, pids = in_thread(pool, lambda conn: complete(conn, owner, upload_id, 1).newly)
     until_waits(observer, pids[0])
     other.commit()
     thread.join()
@@ -280,7 +281,7 @@ def test_an_upload_that_rests_between_two_parts_is_not_swept(
     with transaction(pool) as conn:
         store_part(conn, upload_id, 2, LINE)
         assert claims.heads(conn) == []
-        assert complete(conn, owner, upload_id, 2)[1]
+        assert complete(conn, owner, upload_id, 2).newly
         assert len(claims.heads(conn)) == 1
 
 
