@@ -3,7 +3,7 @@
 import signal
 
 from ingest.db.connection.pool import connect
-from ingest.db.jobs import control
+from ingest.db.jobs import control, outbox
 from tests.chaos.deliveries import assert_stopped, deliver
 from tests.chaos.deployment import Deployment
 from tests.chaos.invariants import check_invariants, check_no_job_went_back
@@ -30,6 +30,7 @@ def test_a_job_cancelled_in_its_last_block_stays_cancelled(deployment: Deploymen
     assert_stopped(delivery)
     with connect(deployment.settings.database_url, "sluice-cli") as conn:
         assert control.cancel(conn, job_id)
+        assert outbox.take(conn, [job_id])  # announced, so that no second end of it meets the first one
 
     delivery.send_signal(signal.SIGCONT)
     delivery.wait(_TIMEOUT_SECONDS)
