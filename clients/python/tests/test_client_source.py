@@ -21,7 +21,7 @@ def test_the_synchronous_client_is_the_twin_of_the_other():
 
 def test_the_package_imports_nothing_of_the_server_nor_what_its_pyproject_lacks():
     allowed = {*sys.stdlib_module_names, "sluice_client", "httpx2", "msgspec"}
-    extras = {"zstandard", "typing_extensions"}  # imported where it is needed; for type checkers alone
+    extras = {"zstandard", "narwhals", "typing_extensions"}  # imported where it is needed; for type checkers alone
     found = set()
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -142,8 +142,21 @@ def test_a_time_without_a_zone_is_refused(value, beside):
     ],
 )
 def test_a_value_that_json_has_not_is_refused(value, beside):
-    with pytest.raises(UnsupportedValue):
+    with pytest.raises(UnsupportedValue, match=r"/v|the item"):
         encoder("null")({"v": value, "w": beside})
+
+
+def test_an_item_that_is_nested_too_deep_is_refused_alike():
+    for deep in (None, 1):
+        for _ in range(5_000):
+            deep = [deep]  # noqa: PLW2901 # it is what grows
+        with pytest.raises(UnsupportedValue, match=r"nested too deep|cannot be written"):
+            encoder("error")(deep)
+    deep = None
+    for _ in range(600):
+        deep = [deep]
+    with pytest.raises(UnsupportedValue, match="nested too deep"):
+        encoder("error")(deep)
 
 
 def test_numbers_are_read_exactly_or_as_floats():

@@ -11,6 +11,7 @@ limits     the limits of batches
 errors     one tree, each error with what to do
 values     Python values as exact JSON
 retry      when a call is made again
+frames     data frames as items
 files      where files are cut, and the journal of a load that may break off
 operations every operation of the server
 testing    a server in memory, for tests

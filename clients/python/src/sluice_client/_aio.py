@@ -8,12 +8,13 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import Any, TypeVar, Union
 
+from sluice_client.frames import Frame
 from sluice_client.reading import Entry, Reader
 
 _Result = TypeVar("_Result")
 
-# Items for a load, or the path of a file.
-Source = Union[Iterable[Any], AsyncIterable[Any], str, "os.PathLike[str]"]
+# Items for a load, a frame, or the path of a file.
+Source = Union[Iterable[Any], AsyncIterable[Any], Frame, str, "os.PathLike[str]"]
 
 sleep = asyncio.sleep
 # Closes a generator at the end of a block, when no garbage collector looks.

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, Union
 
+from sluice_client.frames import Frame
 from sluice_client.reading import Entry, Reader
 
 _Result = TypeVar("_Result")
 
-# Items for a load, or the path of a file.
-Source = Union[Iterable[Any], str, "os.PathLike[str]"]
+# Items for a load, a frame, or the path of a file.
+Source = Union[Iterable[Any], Frame, str, "os.PathLike[str]"]
 
 sleep = time.sleep
 # Closes a generator at the end of a block, when no garbage collector looks.

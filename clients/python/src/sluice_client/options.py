@@ -27,7 +27,7 @@ class BatchOptions(TypedDict, total=False):
         strict: members that an item should not have are errors.
         empty: of CSV: an empty cell is `absent`, `null` or a `string`.
         delimiter: of CSV: one character, or `tab`.
-        entity_type: of CSV: of all rows; likewise `event_type` and `state_key`.
+        entity_type: of CSV and of frames: of all rows; likewise `event_type` and `state_key`.
     """
 
     mode: Literal["replace", "merge"]

@@ -33,6 +33,11 @@ _PLAIN = (str, int, date, timedelta, UUID, bytes, bytearray, memoryview, msgspec
 _OF_FIELDS = ("__dataclass_fields__", "__attrs_attrs__", "__struct_fields__")
 
 
+def is_missing(value: Any) -> bool:
+    """True if a value is a None, or a NaN, NaT or NA."""
+    return value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and math.isnan(value))
+
+
 def _foreign(value: Any) -> Any:
     """Return a value of a type that msgspec does not know as one that it does."""
     kind = type(value)
@@ -81,6 +86,7 @@ def _of_numpy(value: Any) -> Any:
     raise UnsupportedValue(f"JSON has no {value.dtype} of numpy; turn it into datetime.timedelta or a number first")
 
 
+_UNWRITTEN = (TypeError, ValueError, OverflowError, RecursionError)
 _ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=_foreign)
 
 # Writes what the client itself makes, with numbers exact.
@@ -103,16 +109,25 @@ def encoder(policy: NullPolicy) -> Callable[[Any], bytes]:
     def encode(item: Any) -> bytes:
         try:
             line = _ENCODER.encode(item)
-            if _is_suspect(line):
-                checked = _checked(item, policy, "")
-                return _ENCODER.encode(None if checked is _LEFT_OUT else checked)
         except UnsupportedValue:
-            raise
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            return _written(item, policy)  # which names the way to the value
+        except _UNWRITTEN as error:
             raise UnsupportedValue(f"the item cannot be written as JSON: {error}") from error
-        return line
+        return _written(item, policy) if _is_suspect(line) else line
 
     return encode
+
+
+def _written(item: Any, policy: NullPolicy) -> bytes:
+    """Return an item as JSON, looked at value by value."""
+    try:
+        checked = _checked(item, policy, "")
+    except RecursionError as error:
+        raise UnsupportedValue("the item is nested too deep to be looked at, as one with a null has to be") from error
+    try:
+        return _ENCODER.encode(None if checked is _LEFT_OUT else checked)
+    except _UNWRITTEN as error:
+        raise UnsupportedValue(f"the item cannot be written as JSON: {error}") from error
 
 
 def _is_suspect(line: bytes) -> bool:
@@ -148,7 +163,14 @@ def _checked(value: Any, policy: NullPolicy, path: str) -> Any:  # noqa: PLR0911
         return [None if item is _LEFT_OUT else item for item in items]  # the places of the others stay
     if any(hasattr(value, mark) for mark in _OF_FIELDS):
         return _checked(msgspec.to_builtins(value, enc_hook=_foreign, builtin_types=_BUILT), policy, path)
-    return _checked(_foreign(value), policy, path)
+    return _checked(_known(value, path), policy, path)
+
+
+def _known(value: Any, path: str) -> Any:
+    try:
+        return _foreign(value)
+    except UnsupportedValue as error:
+        raise UnsupportedValue(f"{path or 'the item'}: {error}") from None
 
 
 def _key(name: Any, path: str) -> Any:

@@ -13,6 +13,7 @@ from sluice_client._sync.load import Load, Sizes
 from sluice_client._sync.transport import Transport
 from sluice_client.errors import ItemsFailed, JobFailed
 from sluice_client.files import LINES, is_file
+from sluice_client.frames import CONSTANTS, is_frame, items_of
 from sluice_client.models import (
     SeenJob,
     StoredEntity,
@@ -21,7 +22,7 @@ from sluice_client.models import (
     WrittenEntity,
     WrittenEvent,
 )
-from sluice_client.options import HELD_SECONDS, BatchOptions, prefer, wire
+from sluice_client.options import HELD_SECONDS, BatchOptions, camel, prefer, wire
 from sluice_client.reports import LoadEvent, Progress, Report
 from sluice_client.telling import Teller
 from sluice_client.values import NullPolicy, encoder
@@ -90,8 +91,9 @@ class _Batches:
         """Load items, and yield what becomes of them as it goes: Accepted, ItemFailed, JobEnded.
 
         Args:
-            source: an iterable of items as `send` takes them, which is read once; or the path of a file of lines or
-                CSV, which may be compressed with gzip or zstd, and becomes one job.
+            source: an iterable of items as `send` takes them, which is read once; or a frame of pandas or polars, a
+                table of Arrow or a relation of DuckDB, as `frames` says; or the path of a file of lines or CSV, which
+                may be compressed with gzip or zstd, and becomes one job.
             batch_items: a batch has at most so many items, and is one job; None takes 10,000, or as many as the server
                 takes.
             batch_bytes: it is cut before it has more bytes; None takes 2 MiB. A batch that is too large for something
@@ -116,6 +118,9 @@ class _Batches:
             for event in load.events(source):
                 yield event
             return
+        if is_frame(source):
+            constants = {camel(name): options.pop(name) for name in CONSTANTS if options.get(name) is not None}  # type: ignore[misc] # names of options
+            source = items_of(source, self._kind, constants)
         if options.get("atomic") and (batch_items, batch_bytes, flush_seconds) != (None, None, None):
             raise ValueError("An atomic load is one job: leave batch_items, batch_bytes and flush_seconds out")
         max_errors = options.pop("max_errors", None)
