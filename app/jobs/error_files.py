@@ -41,7 +41,7 @@ def mount(bp: Blueprint, _respond: Respond, noun: str) -> None:
     def errors_ndjson(job_id: str) -> Response:
         job = _job(job_id)
         cache, most_bytes = services().template_cache, services().settings.max_item_bytes
-        lines = error_files.lines(_lend(), job, cache, most_bytes, personal_data.opener(job.tenant_id))
+        lines = error_files.lines(_lend(), job, cache, most_bytes, personal_data.reader(job.tenant_id))
         return _streamed(job, lines, LINES[0], "ndjson")
 
     @bp.get("/batch/jobs/<text:job_id>/errors.csv")
@@ -57,7 +57,7 @@ def mount(bp: Blueprint, _respond: Respond, noun: str) -> None:
         if job.options.csv is None:
             raise WrongState("This job did not come as CSV; read its errors.ndjson")
         cache, most_bytes = services().template_cache, services().settings.max_item_bytes
-        rows = error_files.rows(_lend(), job, cache, most_bytes, personal_data.opener(job.tenant_id))
+        rows = error_files.rows(_lend(), job, cache, most_bytes, personal_data.reader(job.tenant_id))
         return _streamed(job, rows, f"{CSV}; charset=utf-8", "csv")
 
 

@@ -74,7 +74,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
 
 def _with_items(job: Job, stored: Sequence[ItemError]) -> list[dict[str, Any]]:
     is_csv = job.options.csv is not None
-    errors = list(map(personal_data.opener(job.tenant_id).opened, stored))
+    errors = list(map(personal_data.reader(job.tenant_id).opened, stored))
     return [
         {**shape, "item": shown(error.item, as_text=is_csv and not is_patched(error.item, patched=error.patched))}
         for shape, error in zip(error_list(errors), errors, strict=True)

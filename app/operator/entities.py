@@ -105,9 +105,10 @@ def get(external_id: str) -> Response:
     with_pii = _WITH_PII.read()
     with transaction(services().pool) as conn:
         stored = _read(conn, external_id)
-        personal = personal_data.fields_of(conn, stored.type)
-        properties = (personal_data.with_all if with_pii else personal_data.without)(stored, personal)
-        if with_pii and (shown := personal_data.held(stored, personal)):
+        fields = personal_data.fields_of(conn, stored.type)
+        shown = personal_data.held(stored, fields) if with_pii else []
+        properties = personal_data.with_all(stored, shown) if with_pii else personal_data.without(stored, fields)
+        if shown:
             audit.record(conn, Action.PERSON_READ, external_id, {"fields": shown}, of_read=True)
     data = {
         "id": ids.spell(ids.ENTITY, stored.public_id),
@@ -137,15 +138,20 @@ def _deleted(external_id: str) -> Response:
     repeat=_deleted_again,
 )
 def delete(external_id: str) -> Response:
-    """Delete softly; a later POST revives it."""
+    """Delete softly; a later POST revives it.
+
+    Failed items of an id that no entity has are erased too, and the answer is 404 all the same: it is about the entity.
+    """
     with confirmed_transaction(services().pool) as conn:
         idempotency.lock(conn)
         erased = people.erase(conn, caller().tenant_id, external_id)
-        if erased.entity_type is None:
-            raise NotFound(f'Entity "{external_id}" does not exist')
-        if personal_data.fields_of(conn, erased.entity_type):
+        entity_type = erased.entity_type
+        if erased.sealed or (entity_type is not None and personal_data.fields_of(conn, entity_type)):
             audit.record(conn, Action.PERSON_ERASED, external_id, erased.details)
-        idempotency.remember(conn)
+        if entity_type is not None:
+            idempotency.remember(conn)
+    if entity_type is None:
+        raise NotFound(f'Entity "{external_id}" does not exist')
     return _deleted(external_id)
 
 

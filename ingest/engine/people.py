@@ -37,10 +37,12 @@ class Erased(NamedTuple):
     Attributes:
         entity_type: of the entity; None where there was none.
         failed_items: how many texts of items that failed.
+        sealed: some of all that was encrypted, whatever the template of today calls personal data.
     """
 
     entity_type: str | None
     failed_items: int
+    sealed: bool
 
     @property
     def details(self) -> dict[str, Any]:
@@ -56,8 +58,11 @@ def erase(conn: Connection, tenant_id: int, external_id: str) -> Erased:
         tenant_id: whose.
         external_id: the entity's.
     """
-    entity_type = entities.delete(conn, tenant_id, external_id)
-    return Erased(entity_type, failed_items.erase(conn, tenant_id, external_id))
+    deleted = entities.delete(conn, tenant_id, external_id)
+    erased = failed_items.erase(conn, tenant_id, external_id)
+    if deleted is None:
+        return Erased(None, erased, sealed=erased > 0)
+    return Erased(deleted.type, erased, sealed=deleted.sealed or erased > 0)
 
 
 def export(

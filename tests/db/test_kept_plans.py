@@ -371,6 +371,7 @@ _READS: dict[str, Call] = {
     "errors.page code": lambda conn, stored: errors.page(conn, stored.ended, limit=10, code="NOT_FOUND"),
     "errors.page items": lambda conn, stored: errors.page(conn, stored.ended, limit=10, with_items=True),
     "errors.of_item": lambda conn, stored: errors.of_item(conn, stored.ended, 0),
+    "errors.any_sealed": lambda conn, stored: errors.any_sealed(conn, stored.ended, seals=True),
     "items.find": lambda conn, stored: items.find(conn, stored.ended, 0),
     "results.of_job": lambda conn, stored: results.of_job(conn, stored.ended),
     "results.page": lambda conn, stored: results.page(conn, stored.ended, limit=10),

@@ -370,18 +370,33 @@ def read(conn: Connection, tenant_id: int, external_id: str, *, scope: str = SCO
 
 # All properties go, whichever of them a template calls PII today, and the states too: only events outlive an entity.
 _DELETE = """
-WITH gone AS (
-    UPDATE entities SET deleted_at = now(), properties = '{}', pii = NULL, pii_digests = NULL
+WITH known AS (
+    SELECT id, pii IS NOT NULL AS sealed FROM entities
     WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(external_id)s AND deleted_at IS NULL
-    RETURNING id, type
+    FOR NO KEY UPDATE
+), gone AS (
+    UPDATE entities e SET deleted_at = now(), properties = '{}', pii = NULL, pii_digests = NULL
+    FROM known WHERE e.id = ANY (ARRAY[known.id])
+    RETURNING e.id, e.type, known.sealed
 ), without_states AS (
     DELETE FROM states WHERE entity_id = (SELECT id FROM gone)
 )
-SELECT type FROM gone
+SELECT type, sealed FROM gone
 """
 
 
-def delete(conn: Connection, tenant_id: int, external_id: str) -> str | None:
+class Deleted(NamedTuple):
+    """An entity that was deleted.
+
+    Attributes:
+        sealed: some of its data were encrypted.
+    """
+
+    type: str
+    sealed: bool
+
+
+def delete(conn: Connection, tenant_id: int, external_id: str) -> Deleted | None:
     """Delete an entity softly: its properties and states are erased, its events kept.
 
     Args:
@@ -390,9 +405,9 @@ def delete(conn: Connection, tenant_id: int, external_id: str) -> str | None:
         external_id: its id, as the tenant knows it.
 
     Returns:
-        The type of the entity; None where there was none.
+        The entity; None where there was none.
     """
     erasure.begin(conn, tenant_id)
     values = {"tenant_id": tenant_id, "scope": SCOPE, "external_id": external_id}
-    row = conn.execute(_DELETE, values).fetchone()
-    return None if row is None else row[0]  # type: ignore[return-value] # a text
+    with conn.cursor(row_factory=class_row(Deleted)) as cursor:
+        return cursor.execute(_DELETE, values).fetchone()

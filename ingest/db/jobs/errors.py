@@ -95,3 +95,24 @@ def of_item(conn: Connection, job_id: UUID, index: int) -> ItemError | None:
     """Return the error of a job's item; None where it has none."""
     with conn.cursor(row_factory=class_row(ItemError)) as cursor:
         return cursor.execute(_OF_INDEX, (job_id, index)).fetchone()
+
+
+# By the job: spelled so that the index of encrypted texts, which knows no job, is no way to find them.
+_ANY_SEALED = """
+SELECT EXISTS (
+    SELECT FROM jobs j CROSS JOIN LATERAL (
+        SELECT FROM job_errors e WHERE e.job_id = j.id AND coalesce(e.sealed_for, 0) > 0 LIMIT 1) e
+    WHERE j.id = %(job_id)s AND (j.parent_job_id IS NOT NULL OR %(seals)s))
+"""
+
+
+def any_sealed(conn: Connection, job_id: UUID, *, seals: bool) -> bool:
+    """True if the text of one of a job's bad items is encrypted.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job_id: whose.
+        seals: its own template has its items encrypted. Otherwise only a child's may be, which were its parent's.
+    """
+    row = conn.execute(_ANY_SEALED, {"job_id": job_id, "seals": seals}).fetchone()
+    return row is not None and bool(row[0])

@@ -3,14 +3,18 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from app import create_app
+from app.http import personal_data
 from app.http.services import Services
 from ingest.crypto import generate
 from ingest.db.connection.pool import Connection
+from ingest.db.data.entities import EntityRow
+from ingest.ids import uuid7
 from ingest.settings import Settings
 from tests.api.conftest import Api, data, refused
 from tests.support.factories import entity
@@ -99,6 +103,12 @@ def test_a_new_key_in_front_reads_what_the_former_one_encrypted(settings: Settin
     with keyed(settings, api, f"{generate()},{settings.master_keys}") as both:
         assert data(both.get(_ADDRESS))["data"] == _VALUES
         assert data(both.post("/entities", entity(data=_VALUES)))["action"] == "unchanged"
+
+
+def test_an_entity_without_personal_data_is_not_even_parsed() -> None:
+    row = EntityRow(1, uuid7(), "x1", "game", "no JSON", None, datetime.now(UTC), datetime.now(UTC))
+    assert personal_data.held(row, ()) == []
+    assert personal_data.with_all(row, []) == personal_data.without(row, ()) == "no JSON"
 
 
 def _template(**pii: list[str]) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from app.http.services import Services
-from ingest.db.connection.pool import Pool, transaction
+from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.tenants import key_changes, keys
 from ingest.rights import SCOPES, Rights
 from tests.api.conftest import BASE, Api, data, refused
+from tests.api.operator.bad_batches import LINES
+from tests.api.operator.test_sealed_items import lines_of, without_personal_data
 from tests.support.factories import entity
 
 KEYS = {"base": "/api-keys"}
@@ -205,13 +207,55 @@ def test_a_key_without_admin_reads_no_items_that_may_hold_personal_data(
     row = b"externalId,entityType,phone\np1,player,1\n"
     accepted = data(api.post("/batch/entities", body=row, Content_Type="text/csv"))
     states = data(api.post("/batch/states", [{"externalId": "p1", "stateKey": "no", "value": 1}]))
-    assert run_jobs() == 2
-    errors = f"/batch/jobs/{accepted['jobId']}/errors"
-    for address in (f"{errors}?items=true", f"{errors}.ndjson", f"{errors}.csv"):
-        refused(api.get(address, key=reader), 403, "FORBIDDEN", "admin")
-        assert api.get(address).status_code == 200
-    assert len(data(api.get(errors, key=reader))) == 1
-    assert data(api.get(f"/batch/jobs/{states['jobId']}/errors?items=true", key=reader))[0]["item"]["value"] == 1
+    events = data(api.post("/batch/events", [{"externalId": "p1", "eventType": "no", "data": {"phone": "1"}}]))
+    assert run_jobs() == 3
+    for job, suffixes in ((accepted, ("ndjson", "csv")), (states, ("ndjson",)), (events, ("ndjson",))):
+        errors = f"/batch/jobs/{job['jobId']}/errors"
+        for address in (f"{errors}?items=true", *(f"{errors}.{suffix}" for suffix in suffixes)):
+            refused(api.get(address, key=reader), 403, "FORBIDDEN", "admin")
+            assert api.get(address).status_code == 200
+        assert len(data(api.get(errors, key=reader))) == 1
+
+
+def test_a_key_without_admin_reads_no_encrypted_items_of_a_child(
+    api: Api, pool: Pool, run_jobs: Callable[[], int]
+) -> None:
+    reader = key_of(pool, api, "read", "write")
+    parent = data(api.post("/batch/entities", [entity(1, entityType="no", data={"phone": "1"})]))["jobId"]
+    run_jobs()
+    without_personal_data(api)
+    child = data(api.post(f"/batch/jobs/{parent}/retry", {}))["id"]
+    plain = data(api.post("/batch/entities", [entity(1, entityType="no")]))["jobId"]
+    run_jobs()
+    for suffix in ("?items=true", ".ndjson"):
+        refused(api.get(f"/batch/jobs/{child}/errors{suffix}", key=reader), 403, "FORBIDDEN", "admin")
+        assert api.get(f"/batch/jobs/{plain}/errors{suffix}", key=reader).status_code == 200
+
+
+def test_a_key_without_admin_is_refused_before_a_file_begins_that_it_may_not_end(
+    api: Api, pool: Pool, run_jobs: Callable[[], int], observer: Connection
+) -> None:
+    reader = key_of(pool, api, "read", "write")
+    without_personal_data(api)
+    items = [entity(number, entityType="no") for number in range(1_001)]  # more than are read at once
+    parent = data(api.post("/batch/entities", body=lines_of(items), Content_Type=LINES))["jobId"]
+    run_jobs()
+    child = data(api.post(f"/batch/jobs/{parent}/retry", {}))["id"]
+    run_jobs()
+    observer.execute("UPDATE job_errors SET sealed_for = %s WHERE index = 1000", (api.tenant.id,))
+    refused(api.get(f"/batch/jobs/{child}/errors.ndjson", key=reader), 403, "FORBIDDEN", "admin")
+
+
+def test_a_key_without_admin_is_refused_by_each_encrypted_item_itself(
+    api: Api, pool: Pool, run_jobs: Callable[[], int], observer: Connection
+) -> None:
+    reader = key_of(pool, api, "read", "write")
+    without_personal_data(api)
+    job = data(api.post("/batch/entities", [entity(1, entityType="no")]))["jobId"]
+    run_jobs()
+    observer.execute("UPDATE job_errors SET sealed_for = %s", (api.tenant.id,))
+    for suffix in ("?items=true", ".ndjson"):
+        refused(api.get(f"/batch/jobs/{job}/errors{suffix}", key=reader), 403, "FORBIDDEN", "admin")
 
 
 def test_scopes_hold_in_the_public_api_too(api: Api, pool: Pool) -> None:

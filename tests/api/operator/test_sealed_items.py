@@ -248,6 +248,25 @@ def test_the_audit_log_tells_who_read_and_who_erased_a_person(api: Api) -> None:
     assert MARK not in json.dumps(entries)
 
 
+def test_deleting_an_unknown_entity_is_404_and_erases_its_failed_items(api: Api, observer: Observer, run: Run) -> None:
+    run(lines_of([marked(1, entityType="plaier"), marked(2, entityType="plaier")]))
+    refused(api.delete("/entities/player_000001"), 404, "NOT_FOUND", "player_000001")
+    assert [stored is None for _, stored, _ in texts(observer)] == [True, False]
+    refused(api.delete("/entities/player_000001"), 404, "NOT_FOUND", "player_000001")
+    [entry] = data(api.get("/audit?object=person"))
+    assert (entry["action"], entry["details"]) == ("person.erased", {"entityType": None, "failedItems": 1})
+
+
+def test_an_erasure_is_recorded_though_the_template_calls_nothing_personal_now(api: Api) -> None:
+    assert api.post("/entities", marked(1)).status_code == 201
+    without_personal_data(api)
+    assert api.post("/entities", marked(2)).status_code == 201
+    for name in ("player_000001", "player_000002"):
+        assert api.delete(f"/entities/{name}").status_code == 200
+    [entry] = data(api.get("/audit?object=person&action=person.erased"))
+    assert entry["object"]["id"] == "player_000001"
+
+
 def test_under_a_lost_key_failed_items_are_a_clear_error(api: Api, app: Flask, settings: Settings, run: Run) -> None:
     job = run(lines_of([marked(entityType="plaier")]))
     with other_key(app, settings):
