@@ -1,4 +1,7 @@
-"""Queries of `sluice doctor`: each is one bounded statement that returns facts; `cli.doctor` judges them."""
+"""Queries of `sluice doctor`: each returns facts by a few statements, and `cli.doctor` judges these.
+
+Each statement is bounded; only that of all tenants whose template lists personal data is sent again for each thousand.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -280,7 +283,7 @@ _SAMPLED_PAGES = 512
 
 
 def personal_data(conn: Connection) -> PersonalData:
-    """Return what there is of personal data, from some pages of the table."""
+    """Return how many tenants' templates list personal data, and what there is of these in some pages of the table."""
     called = resealing.called_personal(conn)
     pages = pages_of(conn, resealing.TABLE)
     values = Counter[str]()

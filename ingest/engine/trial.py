@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Collection
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -141,10 +142,20 @@ def _opened_row(row: StoredRow, pii: str, keys: MasterKeys, tenant_id: int) -> _
 
 def _covering(template: Template, rows: Collection[_Row]) -> Template:
     """Return a template that calls personal data what is stored as such: errors keep their messages in the clear."""
+    hidden: dict[str, set[str]] = {}
+    for found, fields, _ in rows:
+        if fields:
+            hidden.setdefault(found.name, set()).update(fields)
+    return _calling(template, frozenset((name, frozenset(fields)) for name, fields in hidden.items()))
+
+
+# One template for all pages that hide the same: schemas and fast paths are kept by the template itself.
+@lru_cache(maxsize=100)
+def _calling(template: Template, hidden: Collection[tuple[str, Collection[str]]]) -> Template:
+    """Return a template that calls these fields of types personal data too; the template itself if it does."""
     fields = {name: dict.fromkeys(of_type) for name, of_type in template.pii_fields.items()}
-    for found, hidden, _ in rows:
-        if hidden:
-            fields.setdefault(found.name, {}).update(dict.fromkeys(hidden))
+    for name, of_type in hidden:
+        fields.setdefault(name, {}).update(dict.fromkeys(sorted(of_type)))
     called = {name: tuple(of_type) for name, of_type in fields.items()}
     return template if called == template.pii_fields else replace(template, pii_fields=called)
 

@@ -586,7 +586,7 @@ _PLANNED_ANEW = {
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "set_weight", "suspend")),
     "audit.purge",
     *(f"kept.{name}" for name in ("jobs", "next_block", "replace")),
-    *(f"resealing.{name}" for name in ("called_personal", "count", "find", "lock", "write")),
+    *(f"resealing.{name}" for name in ("called_in", "called_personal", "count", "find", "lock", "write")),
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
     *(f"sending.{name}" for name in ("claim", "keep_bodies", "mark")),
 }

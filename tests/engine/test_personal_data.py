@@ -8,7 +8,9 @@ import pytest
 from psycopg.errors import Diagnostic
 
 from ingest.crypto import MasterKeys
+from ingest.db.bulk.pages import pages_of
 from ingest.db.connection.pool import Connection
+from ingest.db.data import resealing
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.kinds import KINDS
 from ingest.engine.writers import Target
@@ -67,3 +69,15 @@ def test_neither_do_those_that_look_for_the_item_that_the_database_refuses(
     assert effects == [Effect.UNCHANGED, Effect.FAILED]
     assert any("octet_length" in line for line in logged)
     assert [line for line in logged if _MARK in line] == []
+
+
+def test_a_statement_about_pages_names_their_own_tenants_alone(
+    conn: Connection, tenant: Tenant, logged: list[str]
+) -> None:
+    sent(conn, tenant, {"email": _MARK}, merge=False, names="a")
+    called = {tenant.id: {"player": ["email"]}, **{tenant.id + n: {"player": [f"other-{n}"]} for n in range(1, 9)}}
+    pages = pages_of(conn, resealing.TABLE)
+    assert resealing.count(conn, called, first=0, pages=pages)["test"] >= 1
+    assert resealing.find(conn, called, "new", first=0, pages=pages)
+    assert any("pii_digests" in line for line in logged)
+    assert [line for line in logged if "other-" in line] == []

@@ -6,9 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from ingest import faultpoints
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
+from ingest.db.data import stored
 from ingest.db.jobs import blocks, claims, control, trials
 from ingest.db.tenants import templates
 from ingest.db.tenants.tenants import Tenant
@@ -52,6 +54,22 @@ def trial(pool: Pool, owner: Tenant) -> Callable[..., UUID]:
             return begin(conn, owner, schema, **options)
 
     return store
+
+
+def test_pages_that_hide_the_same_fields_are_judged_by_one_schema(
+    submit: Submit, executor: Executor, pool: Pool, owner: Tenant, trial: Callable[..., UUID], observer: Connection
+) -> None:
+    people = [{**entity(1), "externalId": name} for name in ("a", "z")]  # one on each page
+    executor.run(submit("entities", people, sealed=True), seconds=60)
+    with transaction(pool) as conn:
+        many(conn, owner, stored.MOST_ROWS)
+    # The name of a field for which there is no fast path is logged for each schema that is made.
+    player = {"fields": {'half "a" name': {"type": "string"}}}
+    job_id = trial({**SCHEMA, "entity_types": {"player": player, "game": {}}})
+    with capture_logs() as lines:
+        executor.run(job_id, seconds=60)
+    assert job_of(observer, job_id).status is JobState.COMPLETED
+    assert [line["type"] for line in lines if line["event"] == "checking_item_by_item"] == ["player"]
 
 
 def errors_of(conn: Connection, job_id: UUID) -> list[ItemError]:
