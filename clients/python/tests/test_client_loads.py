@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import threading
 
 import httpx2
@@ -215,3 +216,28 @@ def test_the_log_warns_once_of_one_error_in_a_hundred(caplog):
         assert caplog.messages == []
         client.entities.load([*players(99), *[BAD] * 2], batch_items=100, on_error="collect")
     assert caplog.messages == ["1 of 100 items failed so far: {'VALIDATION_FAILED': 1}"]
+
+
+def test_a_bar_shows_how_many_items_were_sent_done_and_bad(capsys):
+    with fake().client() as client:
+        client.entities.load([*players(1_200), BAD], batch_items=100, progress=True, on_error="collect")
+    told = capsys.readouterr()
+    assert "1,201 of 1,201 items, 1 failed" in told.err
+    assert told.out == ""
+
+
+def test_a_bar_is_closed_by_an_error_of_the_caller_too():
+    def on_progress(progress):
+        raise LookupError(progress.sent)
+
+    with fake().client() as client:
+        for _ in range(2):  # rich refuses a second live bar beside one that was left open
+            with pytest.raises(LookupError):
+                client.entities.load(players(1), progress=True, on_progress=on_progress)
+
+
+def test_a_bar_without_rich_is_a_word_in_the_log(monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    with fake().client() as client:
+        assert client.entities.load(players(1), progress=True).created == 1
+    assert caplog.messages == ["progress=True draws no bar without rich: pip install 'sluice-client[cli]'"]

@@ -1,12 +1,12 @@
 """The package stands alone, and its two clients are one."""
 
 import ast
-import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
-from sluice_client.operations import OPERATOR, PUBLIC
+from sluice_client.version import VERSION
 
 CLIENT = Path(__file__).parents[1]
 PACKAGE = CLIENT / "src" / "sluice_client"
@@ -21,7 +21,12 @@ def test_the_synchronous_client_is_the_twin_of_the_other():
 
 def test_the_package_imports_nothing_of_the_server_nor_what_its_pyproject_lacks():
     allowed = {*sys.stdlib_module_names, "sluice_client", "httpx2", "msgspec"}
-    extras = {"zstandard", "narwhals", "typing_extensions"}  # imported where it is needed; for type checkers alone
+    extras = {
+        "zstandard",
+        "narwhals",
+        "rich",
+        "typing_extensions",
+    }  # imported where it is needed; for type checkers alone
     found = set()
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -32,32 +37,6 @@ def test_the_package_imports_nothing_of_the_server_nor_what_its_pyproject_lacks(
     assert found - allowed - extras == set()
 
 
-def test_the_version_is_that_of_the_pyproject():
-    from sluice_client import __version__  # noqa: PLC0415
-
-    assert f'\nversion = "{__version__}"\n' in (CLIENT / "pyproject.toml").read_text(encoding="utf-8")
-
-
-# The calls that are not repeated once their answer is lost, by the names of their methods.
-ONCE = {
-    "storeTemplate": "templates.store",
-    "createKey": "keys.create",
-    "revokeKey": "keys.revoke",
-    "deleteUpload": "uploads.delete",
-    "createWebhook": "webhooks.create",
-    "deleteWebhook": "webhooks.delete",
-    "rotateWebhook": "webhooks.rotate",
-    "testWebhook": "webhooks.test",
-    "replayDelivery": "webhooks.replay",
-    "recordEvent": "record_event",
-    "recordEvents": "record_events",
-    "retryJob": "retry",
-    "commitJob": "commit",
-}
-
-
-def test_the_readme_tells_which_calls_are_not_repeated():
-    calls = [*OPERATOR.items(), *PUBLIC.items()]
-    assert {name for name, operation in calls if operation.repeat == "never"} == {*ONCE}
-    [row] = [line for line in (CLIENT / "README.md").read_text(encoding="utf-8").splitlines() if "look first" in line]
-    assert {*re.findall("`(.*?)`", row)} == {*ONCE.values(), "send_events"}
+def test_the_version_stands_once_and_is_that_of_the_package():
+    assert metadata.version("sluice-client") == VERSION
+    assert VERSION not in (CLIENT / "pyproject.toml").read_text(encoding="utf-8")

@@ -5,7 +5,8 @@ _sync      their twins Client and PublicClient, made of `_async` by `make client
 _aio, _io  what differs between the two beyond `await`
 models     the server's answers
 reports    what a load tells
-telling    its progress, and a warning of many errors
+telling    its progress, and a warning of many errors; bar draws it
+log        the logger
 reading    a source that is read in a thread
 limits     the limits of batches
 errors     one tree, each error with what to do

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
+from sluice_client.bar import Bar
+from sluice_client.log import LOG
 from sluice_client.reports import LoadEvent, Progress, Report
 
-_LOG = logging.getLogger("sluice_client")
 _PROGRESS_SECONDS = 0.2
 _WARN_PERCENT = 1
 
@@ -18,10 +18,11 @@ class Teller:
 
     Args:
         on_progress: called at most five times a second, and at the end.
+        bar: draw a bar too.
     """
 
-    def __init__(self, on_progress: Callable[[Progress], object] | None) -> None:
-        self._on_progress = on_progress
+    def __init__(self, on_progress: Callable[[Progress], object] | None, *, bar: bool) -> None:
+        self._on_progress, self._bar = on_progress, _bar() if bar else None
         self._began = self._told = time.monotonic()
         self._is_warned = False
 
@@ -30,16 +31,19 @@ class Teller:
         report.add(event)
         if report.total and not self._is_warned and report.failed * 100 >= report.total * _WARN_PERCENT:
             self._is_warned = True
-            _LOG.warning("%d of %d items failed so far: %s", report.failed, report.total, dict(report.codes))
-        if self._on_progress and time.monotonic() - self._told >= _PROGRESS_SECONDS:
+            LOG.warning("%d of %d items failed so far: %s", report.failed, report.total, dict(report.codes))
+        if time.monotonic() - self._told >= _PROGRESS_SECONDS:
             self._told = time.monotonic()
-            self._on_progress(self._progress(report))
+            self._show(report)
 
     def finish(self, report: Report) -> None:
         """Tell how the load has ended."""
         report.seconds = time.monotonic() - self._began
-        if self._on_progress:
-            self._on_progress(self._progress(report))
+        try:
+            self._show(report)
+        finally:
+            if self._bar:
+                self._bar.close()
 
     def break_off(self, report: Report, error: BaseException) -> None:
         """Give the report to the error that has ended the load, whosever it is: accepted batches stand."""
@@ -50,5 +54,17 @@ class Teller:
                 "on; the error's `report` has them"
             )
 
-    def _progress(self, report: Report) -> Progress:
-        return Progress(report.accepted, report.total, report.failed, time.monotonic() - self._began)
+    def _show(self, report: Report) -> None:
+        progress = Progress(report.accepted, report.total, report.failed, time.monotonic() - self._began)
+        if self._bar:
+            self._bar.show(progress)
+        if self._on_progress:
+            self._on_progress(progress)
+
+
+def _bar() -> Bar | None:
+    try:
+        return Bar()
+    except ModuleNotFoundError:
+        LOG.warning("progress=True draws no bar without rich: pip install 'sluice-client[cli]'")
+        return None

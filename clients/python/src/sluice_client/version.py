@@ -1,3 +1,3 @@
-"""The version of the package, as in its pyproject.toml."""
+"""The version of the package, which its pyproject.toml reads from here."""
 
 VERSION = "0.1.0"

@@ -43,12 +43,13 @@ class AsyncFileLoad:
         self._transport, self._uploads = transport, AsyncUploads(transport)
         self._kind, self._options = kind, options
         self._resume, self._part_bytes = resume, part_bytes
+        self._callback_secret: str | None = None  # told when the upload begins, and to no load that goes on with it
 
     async def events(self, source: Any) -> AsyncIterator[LoadEvent]:
         """Yield what becomes of a file: Accepted, ItemFailed with the record as it was sent, JobEnded."""
         path = Path(source)
         job = await self.upload(path)
-        yield Accepted(job.id, 0, (await job.refresh()).total)
+        yield Accepted(job.id, 0, (await job.refresh()).total, self._callback_secret)
         info = await job.ended(check=False)
         async for failed in failures(job, info):
             yield failed
@@ -77,6 +78,7 @@ class AsyncFileLoad:
             upload = None  # the file has become another since
         if upload is None:
             created = await self._uploads.create(self._kind, content_type, **options)  # type: ignore[arg-type] # of the caller
+            self._callback_secret = created.callback_secret
             journal.keep(plan, created.upload_id)
             upload = await self._uploads.get(created.upload_id)
         count = await self._send_parts(upload, parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sluice_client import _aio
 from sluice_client._async.transport import AsyncTransport
 from sluice_client.errors import JobFailed, RateLimited, TransportError, Unavailable, WaitTimeout
+from sluice_client.log import LOG
 from sluice_client.models import (
     ErrorGroup,
     ItemError,
@@ -29,7 +29,6 @@ from sluice_client.values import exact_json
 if TYPE_CHECKING:
     import httpx2
 
-_LOG = logging.getLogger("sluice_client")
 
 Select = Literal["failed", "retryable", "unprocessed"] | Sequence[int]
 
@@ -109,7 +108,7 @@ class AsyncJob:
                 left = until - time.monotonic()
                 if not (patient and passes(error)) or (left <= 0 and not self.info):
                     raise
-                _LOG.warning("%s is waited for while the server cannot answer", self.id)
+                LOG.warning("%s is waited for while the server cannot answer", self.id)
                 pause = max(pause, getattr(error, "retry_after", None) or 0.0)
             else:
                 if response.content:  # none is a 304

@@ -12,7 +12,7 @@ from sluice_client._sync.jobs import Job, job_of
 from sluice_client._sync.load import Load, Sizes
 from sluice_client._sync.transport import Transport
 from sluice_client.errors import ItemsFailed, JobFailed
-from sluice_client.files import LINES, is_file
+from sluice_client.files import LINES, PART_BYTES, is_file
 from sluice_client.frames import CONSTANTS, is_frame, items_of
 from sluice_client.models import (
     SeenJob,
@@ -86,6 +86,7 @@ class _Batches:
         flush_seconds: float | None = None,
         null_policy: NullPolicy | None = None,
         resume: bool = True,
+        part_bytes: int = PART_BYTES,
         **options: Unpack[BatchOptions],
     ) -> Iterator[LoadEvent]:
         """Load items, and yield what becomes of them as it goes: Accepted, ItemFailed, JobEnded.
@@ -103,6 +104,7 @@ class _Batches:
                 comes it is told which jobs have ended. A thread reads a source that is not asynchronous.
             null_policy: of this load, as that of the client.
             resume: of a file: go on where an earlier load of it was broken off.
+            part_bytes: of a file: a part has at most so many bytes, unless one record alone does.
             options: of each batch. `max_errors` is of the load: once more items have failed, it sends nothing more and
                 cancels the batches under way. `atomic` makes one job of all items, which no other size may be said of.
 
@@ -114,7 +116,7 @@ class _Batches:
             ValueError: an atomic load is to be cut.
         """
         if is_file(source):
-            load = FileLoad(self._transport, self._kind, options, resume=resume)
+            load = FileLoad(self._transport, self._kind, options, resume=resume, part_bytes=part_bytes)
             for event in load.events(source):
                 yield event
             return
@@ -143,6 +145,7 @@ class _Batches:
         *,
         on_error: Literal["raise", "collect"] = "raise",
         on_progress: Callable[[Progress], object] | None = None,
+        progress: bool = False,
         **how: Any,
     ) -> Report:
         """Load items, wait for all of their jobs, and return the report.
@@ -151,6 +154,7 @@ class _Batches:
             source: as `stream` takes it.
             on_error: `raise` at the end if any item failed, or `collect` the errors in the report.
             on_progress: called at most five times a second, and at the end.
+            progress: draw a bar on standard error, where rich is installed (`sluice-client[cli]`).
             **how: as `stream` takes it: the sizes of batches, and their options.
 
         Raises:
@@ -160,7 +164,7 @@ class _Batches:
         """
         if on_error not in {"raise", "collect"}:
             raise ValueError(f'on_error must be "raise" or "collect", not {on_error!r}')
-        report, teller = Report(), Teller(on_progress)
+        report, teller = Report(), Teller(on_progress, bar=progress)
         most = how.get("max_errors")
         try:
             with _io.closing(self.stream(source, **how)) as events:

@@ -43,12 +43,13 @@ class FileLoad:
         self._transport, self._uploads = transport, Uploads(transport)
         self._kind, self._options = kind, options
         self._resume, self._part_bytes = resume, part_bytes
+        self._callback_secret: str | None = None  # told when the upload begins, and to no load that goes on with it
 
     def events(self, source: Any) -> Iterator[LoadEvent]:
         """Yield what becomes of a file: Accepted, ItemFailed with the record as it was sent, JobEnded."""
         path = Path(source)
         job = self.upload(path)
-        yield Accepted(job.id, 0, (job.refresh()).total)
+        yield Accepted(job.id, 0, (job.refresh()).total, self._callback_secret)
         info = job.ended(check=False)
         for failed in failures(job, info):
             yield failed
@@ -77,6 +78,7 @@ class FileLoad:
             upload = None  # the file has become another since
         if upload is None:
             created = self._uploads.create(self._kind, content_type, **options)  # type: ignore[arg-type] # of the caller
+            self._callback_secret = created.callback_secret
             journal.keep(plan, created.upload_id)
             upload = self._uploads.get(created.upload_id)
         count = self._send_parts(upload, parts)

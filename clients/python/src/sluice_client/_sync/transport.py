@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import platform
@@ -18,12 +17,12 @@ import msgspec
 
 from sluice_client import _io
 from sluice_client.errors import ApiError, ForkedClient, Misconfigured, Redirected, TransportError, class_of
+from sluice_client.log import LOG
 from sluice_client.operations import Operation
 from sluice_client.retry import Retrying, retry_after_of
 from sluice_client.values import Numbers, decoder
 from sluice_client.version import VERSION
 
-_LOG = logging.getLogger("sluice_client")
 _TIMEOUT = httpx2.Timeout(60, connect=10, read=75, pool=None)  # the server may hold an answer back for 30 seconds
 _REDIRECTS, _NOT_MODIFIED, _REFUSALS = 300, 304, 400
 # Never sent, and never to be; the text of such an error quotes headers.
@@ -170,9 +169,9 @@ class Transport:
                 left = until - time.monotonic()
                 pause = self._retrying.pause(error, tries=tries, left=left, repeatable=repeatable)
                 if pause is None:
-                    _LOG.info("%s is given up after %d tries: %s", operation, tries, _brief(error))
+                    LOG.info("%s is given up after %d tries: %s", operation, tries, _brief(error))
                     raise error from caught
-                _LOG.info("%s is tried again in %.2f s: %s", operation, pause, _brief(error))
+                LOG.info("%s is tried again in %.2f s: %s", operation, pause, _brief(error))
                 _io.sleep(pause)
             else:
                 return response
