@@ -16,6 +16,7 @@ from sluice_client import (
     Invalid,
     ItemsFailed,
     JobFailed,
+    LoadTooLarge,
     NotFound,
     PublicClient,
     Unauthorized,
@@ -232,6 +233,50 @@ def test_the_stream_of_a_job_tells_of_it_from_its_begin_to_its_end(stack, real, 
     assert [info.status for info in job.stream()] == []
 
 
+def test_a_batch_that_was_only_checked_is_written_by_a_commit(real, ids):
+    checked = real.entities.send([player(ids(0))], validate_only=True)
+    assert checked.wait().validate_only
+    assert checked.commit().wait().effects.created == 1
+    assert real.entities.get(ids(0)).external_id == ids(0)
+
+
+def test_an_item_is_warned_of_members_that_it_should_not_have(real, ids):
+    job = real.entities.send([player(ids(0)), {**player(ids(1)), "extra": 1}])
+    assert job.wait().warnings.count == 1
+    [warning] = job.warnings()
+    assert (warning.index, warning.line, warning.code, warning.field) == (1, 2, "UNKNOWN_FIELD", "/extra")
+
+
+def test_a_job_that_keeps_its_results_tells_the_effect_of_each_item(real, ids):
+    job = real.entities.send([player(ids(0)), player(ids(0))], keep_results=True)
+    job.wait()
+    assert [result.effect for result in job.results()] == ["created", "unchanged"]
+    assert [result.index for result in job.results(effect="unchanged")] == [1]
+
+
+def test_the_secret_of_a_callback_is_told_by_loads_of_rows_and_of_files(real, ids, tmp_path):
+    path = tmp_path / "players.ndjson"
+    path.write_text(json.dumps(player(ids(0))))
+    for source in (path, [player(ids(1))]):
+        report = real.entities.load(source, callback="https://hooks.example.com/x")
+        assert [secret[:6] for secret in report.callback_secrets.values()] == ["whsec_"]
+        assert [*report.callback_secrets] == report.jobs
+
+
+def test_the_limits_of_an_atomic_load_are_those_of_the_server(real, ids):
+    limits = real.capabilities().limits
+    with pytest.raises(LoadTooLarge, match=f"{limits['atomicItems']} items and {limits['atomicBytes']} bytes"):
+        real.entities.load((player(ids(number)) for number in range(limits["atomicItems"] + 1)), atomic=True)
+    assert real.entities.load((player(ids(number)) for number in range(12_000)), atomic=True).jobs[1:] == []
+
+
+def test_max_errors_cancels_what_is_under_way(client, ids):
+    bad = ({"entityType": "unknown", "externalId": ids(number), "data": {}} for number in range(1_000))
+    report = client.entities.load(bad, batch_items=10, in_flight=4, max_errors=5, on_error="collect")
+    assert report.stopped
+    assert 5 < report.failed <= report.accepted == report.total <= 50
+
+
 def test_an_upload_in_parts_is_one_job(real, ids):
     upload = real.uploads.create("entities", "text/csv", entity_type="player", keep_results=True)
     part = real.uploads.put(upload.upload_id, 2, f"{ids(1)},b@example.com\n".encode(), "text/csv")
@@ -290,9 +335,11 @@ def test_webhooks_are_made_and_changed(real):
     made = real.webhooks.create("https://hooks.example.com/x", events=["job.failed"])
     assert made.secret not in repr(made)
     assert real.webhooks.rotate(made.id).secret != made.secret
+    tried = real.webhooks.test(made.id)
+    assert real.webhooks.replay(made.id, tried.id).id == tried.id
     assert real.webhooks.change(made.id, enabled=False).enabled is False
     assert real.webhooks.get(made.id) in list(real.webhooks.list())
-    assert list(real.webhooks.deliveries(made.id)) == []
+    assert [delivery.id for delivery in real.webhooks.deliveries(made.id)] == [tried.id]
     real.webhooks.delete(made.id)
     with pytest.raises(NotFound):
         real.webhooks.get(made.id)

@@ -14,13 +14,13 @@ import httpx2
 import pytest
 import zstandard
 from sluice_client import Accepted, Client, ItemsFailed, JobEnded, OtherLoad, UnreadableFile
-from sluice_client._sync import files
 from sluice_client.files import CSV, Journal, UnknownFormat
 from sluice_client.files import parts_of as parts_of_file
 
 from tests.e2e.running import environment
 
 ROOT = Path(__file__).parents[2]
+PART_BYTES = 500  # of some ten rows
 README = ROOT / "clients" / "python" / "README.md"
 
 
@@ -33,12 +33,6 @@ def client(stack, client_key):
 @pytest.fixture
 def label():
     return uuid4().hex
-
-
-@pytest.fixture
-def small_parts(monkeypatch):
-    """Parts of some ten rows."""
-    monkeypatch.setattr(files.FileLoad.__init__, "__kwdefaults__", {"resume": True, "part_bytes": 500})
 
 
 def csv(label, count, *, first=0):
@@ -55,7 +49,7 @@ def puts_of(client):
 
 def parts_of(path):
     """The number of parts that a file has."""
-    return len(list(parts_of_file(path, CSV, 500)))
+    return len(list(parts_of_file(path, CSV, PART_BYTES)))
 
 
 @pytest.mark.parametrize(("suffix", "compress"), [("", bytes), (".gz", gzip.compress), (".zst", zstandard.compress)])
@@ -68,20 +62,18 @@ def test_a_file_is_one_job_and_leaves_nothing_behind(client, tmp_path, label, su
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.usefixtures("small_parts")
 def test_errors_of_a_file_have_the_record_its_line_and_its_index(client, tmp_path, label):
     path = tmp_path / "players.ndjson"
     rows = [{"entityType": "player", "externalId": f"{label}-{number}", "data": {"email": "a"}} for number in range(40)]
     rows[33]["data"] = {}
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     with pytest.raises(ItemsFailed) as caught:
-        client.entities.load(str(path))
+        client.entities.load(str(path), part_bytes=PART_BYTES)
     [error] = caught.value.report.errors
     assert (error.index, error.line, error.item, error.code) == (33, 34, rows[33], "VALIDATION_FAILED")
 
 
 @pytest.mark.parametrize("hook", ["request", "response"])
-@pytest.mark.usefixtures("small_parts")
 def test_a_loader_killed_at_any_request_is_gone_on_with_and_makes_one_job(
     stack, client_key, client, tmp_path, label, hook
 ):
@@ -94,7 +86,7 @@ def test_a_loader_killed_at_any_request_is_gone_on_with_and_makes_one_job(
         if child == 0:
             _load_and_die(stack.api, client_key, path, options, {hook: place})
         status = os.waitpid(child, 0)[1]
-        report = client.entities.load(path, **options)
+        report = client.entities.load(path, part_bytes=PART_BYTES, **options)
         assert (report.total, report.created + report.unchanged) == (25, 25)
         assert len(list(client.jobs.list(label=options["label"]))) == (1 if os.WIFSIGNALED(status) else 2)
         if not os.WIFSIGNALED(status):
@@ -117,20 +109,19 @@ def _load_and_die(url, client_key, path, options, places):
 
     hooks = {hook: [count(hook)] for hook in places}
     try:
-        Client(url, key=client_key, event_hooks=hooks).entities.load(path, **options)
+        Client(url, key=client_key, event_hooks=hooks).entities.load(path, part_bytes=PART_BYTES, **options)
     finally:
         os._exit(0)
 
 
-@pytest.mark.usefixtures("small_parts")
 def test_a_load_that_is_begun_again_sends_only_what_the_server_lacks(client, tmp_path, label):
     path = tmp_path / "players.csv"
     path.write_bytes(csv(label, 100))
     lost = Client("http://away", key="k", timeout=1, transport=_Breaking(client, after=4))
     with pytest.raises(Exception, match="cut"):
-        lost.entities.load(path, entity_type="player")
+        lost.entities.load(path, part_bytes=PART_BYTES, entity_type="player")
     sent = puts_of(client)
-    assert client.entities.load(path, entity_type="player").created == 100
+    assert client.entities.load(path, part_bytes=PART_BYTES, entity_type="player").created == 100
     assert sent() == parts_of(path) - 4
 
 
@@ -153,7 +144,7 @@ class _Breaking(httpx2.BaseTransport):
 
 def broken_off_once_accepted(client, path):
     """Load a file up to the point at which its upload is complete, and leave the journal."""
-    events = client.entities.stream(path, entity_type="player")
+    events = client.entities.stream(path, part_bytes=PART_BYTES, entity_type="player")
     accepted = next(events)
     assert isinstance(accepted, Accepted)
     events.close()
@@ -162,25 +153,23 @@ def broken_off_once_accepted(client, path):
 
 
 @pytest.mark.parametrize("change", ["other", "longer", "shorter"])
-@pytest.mark.usefixtures("small_parts")
 def test_a_file_that_changed_after_its_upload_was_complete_is_a_new_load(client, tmp_path, label, change):
     path = tmp_path / "players.csv"
     path.write_bytes(csv(label, 50))
     former = broken_off_once_accepted(client, path)
     rows = {"other": csv(f"{label}-x", 50), "longer": csv(label, 80), "shorter": csv(label, 20)}[change]
     path.write_bytes(rows)
-    report = client.entities.load(path, entity_type="player")
+    report = client.entities.load(path, part_bytes=PART_BYTES, entity_type="player")
     assert report.total == rows.count(b"\n") - 1
     assert report.jobs != [former]
     assert client.entities.get(rows.splitlines()[-1].split(b",")[0].decode())
 
 
-@pytest.mark.usefixtures("small_parts")
 def test_a_file_whose_upload_was_complete_finds_its_job_and_sends_nothing(client, tmp_path, label):
     path = tmp_path / "players.csv"
     path.write_bytes(csv(label, 50))
     former, sent = broken_off_once_accepted(client, path), puts_of(client)
-    assert client.entities.load(path, entity_type="player").jobs == [former]
+    assert client.entities.load(path, part_bytes=PART_BYTES, entity_type="player").jobs == [former]
     assert sent() == 0
 
 
@@ -192,13 +181,12 @@ def test_a_caller_who_reads_no_further_than_the_end_leaves_no_journal(client, tm
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.usefixtures("small_parts")
 def test_a_quote_in_the_middle_of_a_field_takes_no_rows_into_it(client, tmp_path, label):
     path = tmp_path / "players.csv"
     rows = [f'{label}-{number},a@example.com,{number}" disk\n' for number in range(100)]
     path.write_text("externalId,email,size\n" + "".join(rows))
     assert parts_of(path) > 5
-    assert client.entities.load(path, entity_type="player").created == 100
+    assert client.entities.load(path, part_bytes=PART_BYTES, entity_type="player").created == 100
     assert client.entities.get(f"{label}-7").data["size"] == '7" disk'
 
 
@@ -212,7 +200,6 @@ def test_a_compressed_file_that_was_cut_off_loads_nothing_and_goes_on_once_whole
     assert client.entities.load(path, entity_type="player").created == 50
 
 
-@pytest.mark.usefixtures("small_parts")
 def test_a_file_that_changed_in_the_middle_sends_only_the_change(client, tmp_path, label):
     path = tmp_path / "players.csv"
     path.write_bytes(csv(label, 100))
@@ -220,10 +207,10 @@ def test_a_file_that_changed_in_the_middle_sends_only_the_change(client, tmp_pat
     last = f"/parts/{parts_of(path)}"
     lost._transport._http.event_hooks["response"].append(lambda response: _break_after(last, response))
     with pytest.raises(Exception, match="cut"):
-        lost.entities.load(path, entity_type="player")
+        lost.entities.load(path, part_bytes=PART_BYTES, entity_type="player")
     path.write_bytes(path.read_bytes().replace(b"p50@", b"q50@"))
     sent = puts_of(client)
-    assert client.entities.load(path, entity_type="player").created == 100
+    assert client.entities.load(path, part_bytes=PART_BYTES, entity_type="player").created == 100
     assert sent() == 1
     assert client.entities.get(f"{label}-50").data["email"] == "q50@example.com"
 
@@ -233,15 +220,14 @@ def _break_after(last, response):
         raise RuntimeError("cut")
 
 
-@pytest.mark.usefixtures("small_parts")
 def test_a_file_that_became_shorter_begins_anew(client, tmp_path, label):
     path = tmp_path / "players.csv"
     path.write_bytes(csv(label, 100))
     lost = Client("http://away", key="k", timeout=1, transport=_Breaking(client, after=8))
     with pytest.raises(Exception, match="cut"):
-        lost.entities.load(path, entity_type="player")
+        lost.entities.load(path, part_bytes=PART_BYTES, entity_type="player")
     path.write_bytes(csv(label, 10))
-    assert client.entities.load(path, entity_type="player").total == 10
+    assert client.entities.load(path, part_bytes=PART_BYTES, entity_type="player").total == 10
 
 
 def test_an_upload_that_the_server_has_deleted_is_begun_anew(client, tmp_path, label):
