@@ -53,18 +53,23 @@ def write_entities(conn: Connection, target: Target, items: Sequence[Entity]) ->
     """Upsert entities, and return their public ids if these are wanted."""
     if target.with_ids:
         return write_objects(conn, target, items)
-    effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes)
-    return Outcomes(effects)
+    return Outcomes(_upsert(conn, target, items))
 
 
 def write_objects(conn: Connection, target: Target, items: Sequence[Entity]) -> Outcomes:
     """Upsert objects, which are entities, and return their public ids."""
-    effects = stored_entities.upsert(conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes)
+    effects = _upsert(conn, target, items)
     names: dict[str, set[str]] = {}
     for item in items:
         names.setdefault(item.scope, set()).add(item.external_id)
     public_ids = stored_entities.public_ids(conn, target.tenant_id, names)
     return Outcomes(effects, ids=[public_ids[item.scope][item.external_id].bytes for item in items])
+
+
+def _upsert(conn: Connection, target: Target, items: Sequence[Entity]) -> list[Effect]:
+    return stored_entities.upsert(
+        conn, target.tenant_id, items, merge=target.merge, most_bytes=target.most_bytes, protection=target.protection
+    )
 
 
 def write_events(conn: Connection, target: Target, items: Sequence[Event]) -> Outcomes:

@@ -1,6 +1,7 @@
 """Writing a block, and narrowing down whatever the database refuses to the one item."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -32,8 +33,8 @@ def write(conn: Connection, kind: Kind, target: Target, items: Sequence[Any], *,
     """
     if not items:
         return Outcomes([])
-    if kind.protected and target.protection is not None:
-        items = target.protection.seal(items, merge=target.merge)
+    if not kind.protected:
+        target = replace(target, protection=None)
     return (_write_or_halve if halving else _write_at_once)(conn, kind, target, items)
 
 
@@ -57,6 +58,8 @@ def _write_or_halve(conn: Connection, kind: Kind, target: Target, items: Sequenc
         refusal = error
     if len(items) == 1:
         return all_refused(_why(items[0], refusal, target))
+    if target.protection is not None:  # the query for those that are too large sends their data as it is
+        items, target = target.protection.seal(items, merge=target.merge), replace(target, protection=None)
     one = partial(_write_or_halve, conn, kind, target)
     if isinstance(refusal, TooLarge) and (large := _too_large(conn, kind, target, items)):
         rest = sorted(set(range(len(items))).difference(large))

@@ -16,6 +16,7 @@ from ingest.engine.kinds import KINDS
 from ingest.engine.writers import Target
 from ingest.engine.writing import write
 from ingest.items.entities import Entity
+from ingest.items.events import Event
 from ingest.items.personal import Protection
 from ingest.jobs import Effect
 from tests.support.factories import MASTER_KEYS, TOO_LARGE
@@ -81,3 +82,11 @@ def test_a_statement_about_pages_names_their_own_tenants_alone(
     assert resealing.find(conn, called, "new", first=0, pages=pages)
     assert any("pii_digests" in line for line in logged)
     assert [line for line in logged if "other-" in line] == []
+
+
+def test_events_of_a_tenant_with_personal_data_are_refused_one_by_one_too(conn: Connection, tenant: Tenant) -> None:
+    protection = Protection(MasterKeys.parse(MASTER_KEYS), tenant.id, {"player": ("email",)})
+    target = Target(tenant.id, merge=False, protection=protection)
+    sent(conn, tenant, {"email": _MARK}, merge=False, names="a")
+    items = [Event("a", "session", msgspec.Raw(text)) for text in (b"{}", b'{"n": %s}' % TOO_LARGE)]
+    assert write(conn, KINDS["events"], target, items).effects == [Effect.CREATED, Effect.FAILED]

@@ -106,6 +106,27 @@ def test_equal_values_have_equal_digests_as_postgres_compares_them(one: bytes, o
     assert (first == second) is equal
 
 
+@pytest.mark.parametrize(
+    ("value", "digest"),
+    [
+        (b'"hunter2"', "old:3193369e5f24bd461864f33839644d7c"),
+        (b'[1.0, {"b": [null, -0], "a": 1e2, "c": "\\u00e9"}]', "old:ca2de87927ff2bef92aa46057ae1b0c5"),
+        (b"7" * 5_000, "old:19b883901fe3db48f9059415c0804c7d"),
+    ],
+)
+def test_a_digest_stays_what_it_was_when_rows_were_stored(value: bytes, digest: str) -> None:
+    assert digests(sealed(b'{"email": %s}' % value)) == {"email": digest}
+
+
+def test_entities_that_are_sealed_in_pieces_are_all_there_in_their_order() -> None:
+    count = 450
+    sent = [Entity(f"p{number}", "player", msgspec.Raw(b'{"email":%d}' % number)) for number in range(count)]
+    pieces = Protection(MasterKeys.parse(_OLD), 1, _FIELDS).seal_in_pieces(sent, merge=False)
+    assert [opened(entity, name=entity.external_id) for entity in pieces] == [
+        {"email": b"%d" % number} for number in range(count)
+    ]
+
+
 def test_equal_values_of_two_entities_or_fields_can_not_be_told_to_be_equal() -> None:
     entity = sealed(b'{"email": "a", "tags": "a"}')
     found = {*digests(entity).values(), *digests(sealed(b'{"email": "a"}', name="p2")).values()}

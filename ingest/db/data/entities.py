@@ -26,6 +26,7 @@ from ingest.errors import Unaddressable
 from ingest.ids import uuid7s
 from ingest.items.addresses import UNADDRESSABLE, UNADDRESSABLE_REASON
 from ingest.items.entities import Entity
+from ingest.items.personal import Protection
 from ingest.jobs import Effect
 
 # In the operator API an external id is unique across types.
@@ -148,7 +149,13 @@ WHERE tenant_id = %(tenant_id)s AND scope = %(scope)s AND external_id = %(extern
 
 
 def upsert(
-    conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merge: bool, most_bytes: int = growth.MOST_BYTES
+    conn: Connection,
+    tenant_id: int,
+    entities: Sequence[Entity],
+    *,
+    merge: bool,
+    most_bytes: int = growth.MOST_BYTES,
+    protection: Protection | None = None,
 ) -> list[Effect]:
     """Write entities as if they had come one after the other.
 
@@ -156,14 +163,16 @@ def upsert(
         conn: an open transaction.
         tenant_id: whose.
         entities: in the order sent; they are locked in the order of their keys, so that two writers cannot deadlock.
-            All are protected, or none is.
+            All are sealed, or none is.
         merge: merge top-level fields and remove those that are null, instead of replacing all of `data`.
         most_bytes: of an entity, to which merges may let it grow.
+        protection: seals them; None where they are sealed, or have no personal data.
 
     Returns:
         The effect of each, in the order given.
 
     Raises:
+        MasterKeyMissing: one has personal data, and there is no key to seal them with.
         Unaddressable: no URL can hold the id or the scope of one.
         TooLarge: a merge would let one grow too large.
     """
@@ -173,46 +182,52 @@ def upsert(
     distinct = len(external_ids) == len(entities) or len(set(map(_key, entities))) == len(entities)
     upsert_distinct = partial(_upsert, conn, tenant_id, merge=merge, most_bytes=most_bytes)
     if distinct:
-        return upsert_distinct(entities)
-    return upsert_in_turn(conn, tenant_id, entities, merge=merge, upsert=upsert_distinct)
+        return upsert_distinct(entities, protection=protection)
+    sealed = entities if protection is None else protection.seal(entities, merge=merge)
+    return upsert_in_turn(conn, tenant_id, sealed, merge=merge, upsert=upsert_distinct)
 
 
 def _upsert(
-    conn: Connection, tenant_id: int, entities: Sequence[Entity], *, merge: bool, most_bytes: int
+    conn: Connection,
+    tenant_id: int,
+    entities: Sequence[Entity],
+    *,
+    merge: bool,
+    most_bytes: int,
+    protection: Protection | None = None,
 ) -> list[Effect]:
     """Write entities of which no two share a key."""
-    rows = sorted(sorted(entities, key=_external_id), key=_scope)
+    rows: Sequence[Entity] = sorted(sorted(entities, key=_external_id), key=_scope)
     scopes = list(map(_scope, rows))
     protected = pii.protected(rows)
 
-    # Fields are made as they are sent, ids too: the server stores the first rows meanwhile.
+    # Fields are made as they are sent, sealed values and ids too: the server stores the first rows meanwhile.
     def external_ids() -> Iterator[Field]:
         return binary.texts(map(_external_id, rows))
 
     def types() -> Iterator[Field]:
         return binary.names([row.type for row in rows])
 
-    def properties() -> Iterator[Field]:
-        return binary.documents(row.data for row in rows)
-
     def columns() -> tuple[Iterable[Field], ...]:
         tenant, of_scopes = binary.same_integer(tenant_id), binary.names(scopes)
-        personal = pii.fields(protected) if protected else ()
-        return binary.uuids(uuid7s(len(rows))), tenant, of_scopes, external_ids(), types(), properties(), *personal
+        data = _data(rows, protection, merge=merge)
+        return binary.uuids(uuid7s(len(rows))), tenant, of_scopes, external_ids(), types(), *data
 
     with_nulls = _with_nulls(rows) if merge else []
     if len(rows) > 1 and not with_nulls:
         known, keys = _looking_up(conn, _KNOWN), partial(_keys, tenant_id, rows)
-        copy = _COPY_PROTECTED if protected else _COPY_PLAIN
+        copy = _COPY_PROTECTED if protected or protection is not None else _COPY_PLAIN
         if copy_if_all_new(conn, tenant_id, known=known, keys=keys, copy=copy, count=len(rows), columns=columns):
             return [Effect.CREATED] * len(rows)
+    if protection is not None:
+        rows = protected = protection.seal(rows, merge=merge)
     values = {
         "tenant_id": tenant_id,
         "scopes": binary.array(TextArray, binary.names(scopes)),
         "external_ids": binary.array(TextArray, external_ids()),
         "public_ids": binary.array(UuidArray, binary.uuids(uuid7s(len(rows)))),
         "types": binary.array(TextArray, types()),
-        "properties": binary.array(JsonbArray, properties()),
+        "properties": binary.array(JsonbArray, binary.documents(row.data for row in rows)),
         **growth.bounds(most_bytes),
     }
     if protected:
@@ -223,6 +238,14 @@ def _upsert(
         created = {_key(entity) for entity, effect in zip(entities, found, strict=True) if effect is Effect.CREATED}
         _remove_nulls(conn, tenant_id, [row for row in with_nulls if _key(row) in created])
     return found
+
+
+def _data(rows: Sequence[Entity], protection: Protection | None, *, merge: bool) -> tuple[Iterator[Field], ...]:
+    """Return the columns of rows that are data: the properties, and where there are any those of personal data."""
+    if protection is not None:
+        return pii.fields(protection.seal_in_pieces(rows, merge=merge))
+    protected = pii.protected(rows)
+    return pii.fields(protected) if protected else (binary.documents(row.data for row in rows),)
 
 
 def _remove_nulls(conn: Connection, tenant_id: int, created: Sequence[Entity]) -> None:

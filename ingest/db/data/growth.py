@@ -41,7 +41,13 @@ def message(most: int) -> str:
     )
 
 
-def guard(old: LiteralString, sent: LiteralString, new: LiteralString) -> LiteralString:
+_MOST: LiteralString = "%(most_bytes)s::integer"
+
+# Three bytes are four of base64.
+MOST_IN_BASE64: LiteralString = f"{_MOST} / 3 * 4"
+
+
+def guard(old: LiteralString, sent: LiteralString, new: LiteralString, *, most: LiteralString = _MOST) -> LiteralString:
     """Return a condition that is true, or divides by zero if a row would grow too large.
 
     A row that is too large already, as one of before may be, can still be made smaller. The statement needs the
@@ -51,12 +57,13 @@ def guard(old: LiteralString, sent: LiteralString, new: LiteralString) -> Litera
         old: the properties that are stored.
         sent: those that are merged into them.
         new: both, merged.
+        most: bytes of text, in SQL.
     """
     return f"""1 / CASE
         WHEN pg_column_compression({old}) IS NULL
              AND pg_column_size({old}) + pg_column_size({sent}) < %(harmless_bytes)s::integer THEN 1
         WHEN pg_column_size({new}) < %(harmless_bytes)s::integer THEN 1
-        WHEN octet_length({new}::text) <= %(most_bytes)s::integer THEN 1
+        WHEN octet_length({new}::text) <= {most} THEN 1
         WHEN octet_length({new}::text) <= octet_length({old}::text) THEN 1
         ELSE 0 END = 1"""
 

@@ -6,8 +6,9 @@ sealed the value beside them; where several keys are configured, those under for
 under the first one, so that a value is known as equal although it was sealed under another key.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import tee
 from typing import LiteralString
 
 from psycopg.types.json import Jsonb
@@ -89,7 +90,7 @@ MERGED = Personal(
     differs(KNOWN_DIGESTS, _merged(f"({KNOWN_DIGESTS})", _SENT_DIGESTS)),
     _COLUMNS,
     _ARRAYS,
-    f" AND {growth.guard(_PII, _SENT_PII, _MERGED_PII)}",
+    f" AND {growth.guard(_PII, _SENT_PII, _MERGED_PII, most=growth.MOST_IN_BASE64)}",
 )
 
 # For entities without any: those of tenants that never had any must pay nothing.
@@ -109,17 +110,19 @@ def protected(entities: Sequence[Entity]) -> list[ProtectedEntity]:
     return [entity for entity in entities if isinstance(entity, ProtectedEntity)] if found else []
 
 
-def fields(entities: Sequence[ProtectedEntity]) -> tuple[Iterator[Field], Iterator[Field]]:
-    """Return the two columns of entities."""
+def fields(entities: Iterable[ProtectedEntity]) -> tuple[Iterator[Field], Iterator[Field], Iterator[Field]]:
+    """Return the columns of entities that are data: the properties, and the two of personal data."""
+    for_data, for_pii, for_digests = tee(entities, 3)
     return (
-        binary.documents_or_nulls(entity.pii for entity in entities),
-        binary.documents_or_nulls(entity.digests for entity in entities),
+        binary.documents(entity.data for entity in for_data),
+        binary.documents_or_nulls(entity.pii for entity in for_pii),
+        binary.documents_or_nulls(entity.digests for entity in for_digests),
     )
 
 
 def columns(entities: Sequence[ProtectedEntity]) -> dict[str, object]:
     """Return the parameters of `Personal.arrays`."""
-    of_pii, of_digests = fields(entities)
+    _, of_pii, of_digests = fields(entities)
     return {"pii": binary.array(JsonbArray, of_pii), "pii_digests": binary.array(JsonbArray, of_digests)}
 
 
