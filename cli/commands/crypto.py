@@ -2,14 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cli.actor import actor
 from cli.options import data_dir_option, database, json_option, print_json, print_table, settings_here
 from ingest import crypto as engine
 from ingest.crypto import MasterKeys
+from ingest.db.tenants import audit
+from ingest.db.tenants.audit import Action
 from ingest.engine import rotation
 from ingest.engine.rotation import IN_THE_CLEAR, Progress, Step
 
@@ -114,18 +118,24 @@ def rotate(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
     That is what `sluice crypto status` counts. All else stays in the clear: external ids, states, events and so on.
 
     Runs beside traffic, some rows a transaction, and shows how far it is. It can be stopped at any time: run again, it
-    goes on with what is left. Exits 1 if something could not be decrypted, because its key is not configured.
+    goes on with what is left. Exits 1 if something could not be decrypted, because its key is not configured. The audit
+    log tells when it began, and with which counts it ended.
 
     Example: sluice crypto rotate
     """
     keys = _keys(data_dir)
+    keys.require()
     with database(data_dir) as conn:
-        conn.rollback()
+        record = partial(audit.record, conn, actor(), object_id=next(iter(keys.keys)), tenant_id=None)
+        record(action=Action.ROTATION_BEGUN)
+        conn.commit()
         steps = rotation.rotate(conn, keys)
         done = _last(steps) if as_json else _shown(steps)
+        counts = {kind: {"changed": step.changed, "unreadable": step.unreadable} for kind, step in done.items()}
+        record(action=Action.ROTATION_ENDED, details=counts)
     unreadable = sum(step.unreadable for step in done.values())
     if as_json:
-        print_json({kind: {"changed": step.changed, "unreadable": step.unreadable} for kind, step in done.items()})
+        print_json(counts)
     elif unreadable:
         click.echo(f"{unreadable:,} could not be decrypted: `sluice crypto status` names the keys that are missing.")
     context.exit(1 if unreadable else 0)

@@ -58,6 +58,23 @@ def test_a_key_is_removable_once_a_rotation_has_left_nothing_under_it(run: Run) 
 
 
 @pytest.mark.usefixtures("players")
+def test_a_rotation_stands_in_the_audit_log_with_its_counts(run: Run, observer: Connection) -> None:
+    run("rotate", keys=f"{_NEW},{MASTER_KEYS}")
+    entries: Any = observer.execute(
+        "SELECT tenant_id, actor_label, action, object_kind, object_id, details FROM audit_log ORDER BY id"
+    ).fetchall()
+    maker = (None, "sluice crypto rotate")
+    assert [entry[:5] for entry in entries] == [
+        (*maker, "master_key.rotation_begun", "master_key", "new"),
+        (*maker, "master_key.rotation_ended", "master_key", "new"),
+    ]
+    assert entries[0][5] == {}
+    assert entries[1][5][_ENTITIES] == {"changed": 10, "unreadable": 0}
+    run("rotate", keys="")
+    assert observer.execute("SELECT FROM audit_log").rowcount == 2
+
+
+@pytest.mark.usefixtures("players")
 def test_a_lost_key_is_named(run: Run) -> None:
     status = run("status", "--json", keys=_NEW)
     assert (_keys(status)["test"]["configured"], _keys(status)["test"]["values"]) == (False, {_ENTITIES: 10})

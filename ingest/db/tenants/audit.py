@@ -38,6 +38,8 @@ class Action(StrEnum):
     PERSON_READ = "person.read"
     PERSON_EXPORTED = "person.exported"
     PERSON_ERASED = "person.erased"
+    ROTATION_BEGUN = "master_key.rotation_begun"
+    ROTATION_ENDED = "master_key.rotation_ended"
 
     @property
     def object_kind(self) -> str:

@@ -115,7 +115,9 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "from": [{"type": "integer", "minimum": 0, "maximum": 999_999_999}],
         "items": [{"type": "boolean", "default": False}],
         "action": [{"type": "string", "enum": list(Action)}],
-        "object": [{"type": "string", "enum": ["tenant", "key", "settings", "template", "webhook", "person"]}],
+        "object": [
+            {"type": "string", "enum": ["tenant", "key", "settings", "template", "webhook", "person", "master_key"]}
+        ],
         "object_id": [{"type": "string", "minLength": 1, "maxLength": 200}],
         "since": [{"type": "string", "format": "date-time"}],
         "pii": [{"type": "boolean", "default": True}],
