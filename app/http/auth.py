@@ -214,10 +214,11 @@ def _is(caller: Caller) -> None:
 
 def _find(key: str) -> Caller | None:
     """Look the key up. Being the first to ask the database for anything, this notices when that was restarted."""
+    pool = services().pool_of_key(keys.digest(key))
     try:
-        with autocommit(services().pool) as conn:
+        with autocommit(pool) as conn:
             return keys.caller(conn, key)
     except Unavailable:
         services().drop_dead_connections()
-        with autocommit(services().pool) as conn:
+        with autocommit(pool) as conn:
             return keys.caller(conn, key)

@@ -4,12 +4,13 @@ import threading
 from functools import cached_property
 from weakref import WeakValueDictionary
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g, has_app_context
 
 from app.http.key_cache import KeyCache
 from app.http.rate_counter import RateCounter
 from ingest.crypto import MasterKeys
-from ingest.db.connection.pool import Pool, open_pool
+from ingest.db.connection.entry import of_key, of_tenant
+from ingest.db.connection.pool import Connections, EnteredPool, Pool, open_pool
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine.composition import make_executor
 from ingest.engine.executor import Executor
@@ -72,12 +73,27 @@ class Services:
 
     @property
     def pool(self) -> Pool:
-        """The process's database connections: one a thread at most and one for streams, opened when first asked."""
+        """The process's database connections: one a thread at most and one for streams, opened when first asked.
+
+        From when a request has a caller on, they are for the work of its tenant.
+        """
+        caller = g.get("caller") if has_app_context() else None
+        return self._connections() if caller is None else EnteredPool(self._connections(), of_tenant(caller.tenant_id))
+
+    def pool_of_key(self, key_hash: bytes) -> Pool:
+        """Return the same connections for the work of the tenant that a key opens, if any.
+
+        Args:
+            key_hash: SHA-256 of the key.
+        """
+        return EnteredPool(self._connections(), of_key(key_hash))
+
+    def _connections(self) -> Connections:
         with self._lock:
             return self._pool
 
     @cached_property
-    def _pool(self) -> Pool:
+    def _pool(self) -> Connections:
         return open_pool(self.settings.database_url, "sluice-web", size=self.settings.web_threads + 1)
 
     @property
@@ -101,7 +117,7 @@ class Services:
 
     def drop_dead_connections(self) -> None:
         """Look at every idle connection, and replace those whose server is gone."""
-        for pool in (self.pool, self.executor.pool):
+        for pool in (self._connections(), self.executor.pool):
             pool.check()
 
     def end_watches(self) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from ingest import faultpoints
 from ingest.crypto import NO_KEYS, MasterKeys
 from ingest.db.connection.errors import translated
-from ingest.db.connection.pool import Connection, Pool, autocommit
+from ingest.db.connection.pool import Connection, Connections, autocommit
 from ingest.db.jobs import blocks, claims, control, timeline, unreadable
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
@@ -94,7 +94,7 @@ class JobRunner:
         keys: the master keys of this process.
     """
 
-    pool: Pool
+    pool: Connections
     notifier: Notifier
     job_end: JobEndSignal | None
     progress: Progress

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import httpx2
 
+from ingest.db.connection.entry import of_tenant
 from ingest.db.connection.pool import WORKER, Connection, connect, open_pool
 from ingest.db.tenants import keys
 from ingest.ids import JOB, parse, spell
@@ -165,6 +166,7 @@ class Deployment:
     def store(self, client: Client, batch: Batch, *, block_items: int, awaited: bool = False) -> UUID:
         """Store a batch as the API does, in blocks of the test's size; send no notification."""
         with connect(self.settings.database_url, "sluice-web") as conn:
+            conn.entry = of_tenant(client.tenant.id)
             batch.job_id = accept(
                 conn,
                 client.tenant,

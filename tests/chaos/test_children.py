@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from ingest.db import verify
+from ingest.db.connection.entry import of_tenant
 from ingest.db.connection.pool import connect
 from ingest.db.jobs import control
 from ingest.ids import JOB, parse, spell
@@ -26,6 +27,7 @@ def ended_job(deployment: Deployment, call: Call) -> UUID:
     items = [entity(number, data={}) for number in range(ITEMS)]
     with connect(deployment.settings.database_url, "sluice-web") as conn:
         tenant, options = deployment.customers[0].tenant, JobOptions(validate_only=call == "commit")
+        conn.entry = of_tenant(tenant.id)
         job_id = accept(conn, tenant, "entities", items, options=options)
         if call == "retry unprocessed":
             assert control.cancel(conn, job_id)

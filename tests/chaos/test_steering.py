@@ -17,7 +17,7 @@ _STEER = {"pause": control.pause, "resume": control.resume, "cancel": control.ca
 
 
 def steer(deployment: Deployment, verb: str, job_id: UUID) -> bool:
-    with connect(deployment.settings.database_url, "sluice-web") as conn:
+    with connect(deployment.settings.database_url, "sluice-cli") as conn:
         return bool(_STEER[verb](conn, job_id))
 
 

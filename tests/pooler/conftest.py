@@ -16,7 +16,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from cli.stack.run_as import RunAs
-from ingest.db.connection.pool import WORKER, Pool, open_pool
+from ingest.db.connection.pool import WORKER, Connections, open_pool
 from ingest.settings import Settings
 from tests.support.factories import make_settings
 from tests.support.postgres import TestServers
@@ -103,11 +103,11 @@ def settings(pooled_url: str, redis_url: str) -> Settings:
 
 
 @pytest.fixture
-def pooled(pooled_url: str) -> Iterator[Callable[..., Pool]]:
+def pooled(pooled_url: str) -> Iterator[Callable[..., Connections]]:
     """Opens pools through the pooler."""
-    opened: list[Pool] = []
+    opened: list[Connections] = []
 
-    def make(process: str = WORKER, size: int = 2) -> Pool:
+    def make(process: str = WORKER, size: int = 2) -> Connections:
         opened.append(open_pool(pooled_url, process, size=size))
         return opened[-1]
 

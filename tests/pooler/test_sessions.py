@@ -11,18 +11,29 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
+from ingest.db.connection.entry import of_tenant
 from ingest.db.connection.migrate import migrate, pending
-from ingest.db.connection.pool import WORKER, Connection, Pool, autocommit, connect, transaction
+from ingest.db.connection.pool import (
+    WORKER,
+    Connection,
+    Connections,
+    EnteredPool,
+    Pool,
+    autocommit,
+    connect,
+    transaction,
+)
 from ingest.db.connection.prepared import Prepared
 from ingest.db.connection.session import settings_of
 from ingest.db.connection.unreachable import advice_for
 from ingest.db.jobs import blocks, rescue
 from ingest.errors import Unavailable
 from tests.pooler.conftest import Pooler
+from tests.support.factories import make_tenant
 
 _PROCESSES = ("sluice-web", WORKER, "sluice-sweep", "sluice-cli")
 
-Pools = Callable[..., Pool]
+Pools = Callable[..., Connections]
 
 
 def shown(conn: Connection, process: str) -> tuple[dict[str, object], dict[str, object]]:
@@ -84,6 +95,22 @@ def test_nothing_stays_behind_in_a_session_that_was_lent(pooled: Pools, pooled_u
         with transaction(pooled()) as conn:
             assert all(not same for _, same in conn.execute(query, (names,)))
         assert all(same for _, same in stranger.execute(query, (names,)))
+
+
+def test_a_session_that_is_lent_in_turn_shows_each_the_rows_of_its_own_tenant(pooled: Pools, pool: Pool) -> None:
+    with transaction(pool) as conn:
+        tenants = [make_tenant(conn)[0].id for _ in range(2)]
+    web = pooled("sluice-web", size=1)
+    for lend in (transaction, autocommit):
+        for tenant in tenants * 2:
+            with lend(EnteredPool(web, of_tenant(tenant))) as conn:
+                for _ in range(7):  # psycopg prepares a statement meanwhile
+                    assert conn.execute("SELECT id FROM tenants").fetchall() == [(tenant,)]
+            with lend(web) as conn:
+                assert conn.execute("SELECT id FROM tenants").fetchall() == []
+        with lend(pooled()) as conn:
+            assert conn.execute("SELECT FROM tenants").rowcount == 2
+            assert conn.execute("SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper").rowcount == 1
 
 
 def test_a_statement_that_fails_leaves_the_next_one_its_own_transaction(pooled: Pools) -> None:

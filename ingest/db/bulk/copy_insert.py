@@ -9,7 +9,7 @@ from typing import LiteralString
 from weakref import WeakKeyDictionary
 
 from ingest.db.bulk.binary import Field
-from ingest.db.bulk.copy_rows import copy_rows
+from ingest.db.bulk.copy_rows import Target, copy_rows
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
 from ingest.errors import WriteRefused
@@ -34,7 +34,7 @@ def copy_if_all_new(
     *,
     known: LiteralString,
     keys: Callable[[], Mapping[str, object]],
-    copy: LiteralString,
+    stored: Target,
     count: int,
     columns: Callable[[], Iterable[Iterable[Field]]],
 ) -> bool:
@@ -45,7 +45,7 @@ def copy_if_all_new(
         tenant_id: whose.
         known: query that returns true if any of the keys is in the table.
         keys: makes the parameters of `known`, where that runs.
-        copy: the COPY statement.
+        stored: the columns of the table that are given.
         count: of the rows.
         columns: makes the columns of the rows, where COPY runs.
 
@@ -58,19 +58,19 @@ def copy_if_all_new(
     in_a_row = _new_in_a_row.setdefault(conn, {})
     if len(in_a_row) > _MOST_REMEMBERED:
         in_a_row.clear()
-    before = in_a_row.get((tenant_id, copy), 0)
+    before = in_a_row.get((tenant_id, stored.copy), 0)
     if before < _LOADING_ROWS:
         found = conn.execute(known, keys()).fetchone()
         if found is None or found[0]:
-            in_a_row[tenant_id, copy] = min(before, 0)
+            in_a_row[tenant_id, stored.copy] = min(before, 0)
             return False
     try:
-        with translated(), conn.transaction(), copy_rows(conn, copy, count, columns()):
+        with translated(), conn.transaction(), copy_rows(conn, stored, count, columns()):
             pass
     except WriteRefused as refusal:
         if refusal.sqlstate == _UNIQUE_VIOLATION:
-            in_a_row[tenant_id, copy] = -_CAUTION_ROWS
+            in_a_row[tenant_id, stored.copy] = -_CAUTION_ROWS
             return False
         raise
-    in_a_row[tenant_id, copy] = min(before + count, _LOADING_ROWS)
+    in_a_row[tenant_id, stored.copy] = min(before + count, _LOADING_ROWS)
     return True

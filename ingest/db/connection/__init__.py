@@ -2,9 +2,11 @@
 
     unreachable confirmed   the reason why there is no connection; a transaction with a known outcome
     migrate                 bring the schema up to date
+    walls                   roles, and which rows they see
     pool                    open connections, alone or in a pool
     prepared                statements past the driver
     errors session          errors of the driver in our words; the settings of a session
+    entry                   whose a transaction is
 
-Upper imports lower. The one table that is named here is that of `migrate`.
+Upper imports lower. Tables are named by `migrate` and `walls` alone.
 """

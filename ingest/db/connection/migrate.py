@@ -2,7 +2,8 @@
 
 Most are one transaction, which records them too. A file that begins with STEPWISE has statements that Postgres runs in
 no transaction, such as CREATE INDEX CONCURRENTLY, or that commit in steps, so that nobody waits for them. These run on
-a second connection, and are recorded once all of them have: each must be harmless where it has run before.
+a second connection, and are recorded once all of them have: each must be harmless where it has run before. Behind the
+last migration, what is missing of the wall between tenants is built.
 """
 
 import time
@@ -12,6 +13,7 @@ from importlib.resources import files
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from ingest.db.connection import walls
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import connect
 from ingest.db.connection.session import Connection, unfit
@@ -72,12 +74,13 @@ def migrate(conn: Connection) -> list[str]:
             if locked := _lock(conn):
                 conn.execute(_CREATE_TABLE)
                 missing = pending(conn)
-                if not missing:
+                if missing:
+                    _apply(conn, missing[0])
+                    conn.execute("INSERT INTO sluice_migrations (name) VALUES (%s)", (missing[0],))
+                elif not walls.build_next(conn):
                     return applied
-                _apply(conn, missing[0])
-                conn.execute("INSERT INTO sluice_migrations (name) VALUES (%s)", (missing[0],))
         if locked:
-            applied.append(missing[0])
+            applied += missing[:1]
             deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
         elif time.monotonic() > deadline:
             raise TryAgain("55P03", reason="another `sluice migrate` has held its lock for two minutes")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -9,6 +10,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
 from ingest.db.connection import prepared
+from ingest.db.connection.entry import Entry
 from ingest.db.connection.errors import translated
 from ingest.db.connection.session import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection, conninfo, set_up
 
@@ -17,6 +19,8 @@ __all__ = [
     "TRANSACTION_TIMEOUT_SINCE",
     "WORKER",
     "Connection",
+    "Connections",
+    "EnteredPool",
     "Pool",
     "autocommit",
     "connect",
@@ -24,7 +28,28 @@ __all__ = [
     "transaction",
 ]
 
-Pool: TypeAlias = ConnectionPool[Connection]
+
+Connections: TypeAlias = ConnectionPool[Connection]
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredPool:
+    """A pool whose transactions all say whose they are.
+
+    Attributes:
+        connections: of the pool.
+        entry: what they say.
+    """
+
+    connections: Connections
+    entry: Entry
+
+    def check(self) -> None:
+        """Replace idle connections whose server is gone."""
+        self.connections.check()
+
+
+Pool: TypeAlias = Connections | EnteredPool
 
 
 def connect(url: str, process: str) -> Connection:
@@ -45,7 +70,7 @@ def connect(url: str, process: str) -> Connection:
         return connection
 
 
-def open_pool(url: str, process: str, *, size: int) -> Pool:
+def open_pool(url: str, process: str, *, size: int) -> Connections:
     """Open a pool of up to `size` connections, made as they are wanted. Call it after the fork, never before.
 
     A connection may have lost its server since it was used last.
@@ -79,8 +104,9 @@ def transaction(pool: Pool) -> Iterator[Connection]:
     Raises:
         DatabaseError: in its four classes, for whatever the driver says, at COMMIT too.
     """
-    with translated(), pool.connection() as connection:
-        _have(connection, autocommit=False)
+    connections, entry = _parts(pool)
+    with translated(), connections.connection() as connection:
+        _have(connection, entry, autocommit=False)
         try:
             yield connection
         except BaseException:
@@ -95,19 +121,25 @@ def autocommit(pool: Pool) -> Iterator[Connection]:
     Raises:
         DatabaseError: in its four classes, for whatever the driver says.
     """
+    connections, entry = _parts(pool)
     with translated():
-        connection = pool.getconn()
+        connection = connections.getconn()
         try:
-            _have(connection, autocommit=True)
+            _have(connection, entry, autocommit=True)
             yield connection
         finally:
             # Close a connection that was left inside a transaction: the next borrower must not continue it.
             if connection.pgconn.transaction_status != TransactionStatus.IDLE:
                 connection.close()
-            pool.putconn(connection)
+            connections.putconn(connection)
 
 
-def _have(connection: Connection, *, autocommit: bool) -> None:
+def _parts(pool: Pool) -> tuple[Connections, Entry | None]:
+    return (pool.connections, pool.entry) if isinstance(pool, EnteredPool) else (pool, None)
+
+
+def _have(connection: Connection, entry: Entry | None, *, autocommit: bool) -> None:
+    connection.entry = entry if connection.walled else None
     # The connection is as its last borrower left it. Set the mode only if it differs: setting waits as a query does.
     if connection.autocommit is not autocommit:
         connection.autocommit = autocommit

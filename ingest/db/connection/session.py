@@ -18,11 +18,18 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from ingest.db.connection.entry import Entry
+
 # The sweeper finds workers' sessions in pg_stat_activity by this name, behind which a block that was delivered before
 # adds `:seconds`.
 WORKER = "sluice-worker"
 
 TRANSACTION_TIMEOUT_SINCE = 170000  # the server version that first has it
+
+# The role that web takes, whatever its login may besides: the wall between tenants holds it (`walls`). A right to take
+# roles of which a login is a member came with version 16.
+_ROLES = {"sluice-web": "sluice_app"}
+_RIGHT_TO_SET_SINCE = 160000
 
 # Our SQL and psycopg's parsing of values rely on these settings. `search_path` stays the user's.
 _NEEDED = {
@@ -91,52 +98,79 @@ _GUARDS = {
 QUIET = {"log_error_verbosity": "terse"}
 
 # The session is lent where the process that serves it is not the one that answered the connection. Then nothing must
-# stay behind in it, so the settings end with this statement.
+# stay behind in it, so the settings end with this statement. A role is taken where this database has its wall
+# (`ingest.db.connection.walls`) and the login may; it comes last, since others are the login's to set.
 _SET_UP = """
-SELECT pg_backend_pid() <> %(pid)s, name, set_config(name, value, pg_backend_pid() <> %(pid)s)
+SELECT pg_backend_pid() <> %(pid)s, name, set_config(name, value, pg_backend_pid() <> %(pid)s),
+       coalesce(row_security_active(to_regclass('entities')), false)
 FROM unnest(%(names)s::text[], %(values)s::text[]) AS s (name, value)
-WHERE name <> ALL (%(optional)s::text[]) OR has_parameter_privilege(name, 'SET')
+WHERE CASE WHEN name = 'role' THEN coalesce(
+               has_table_privilege(to_regrole(value)::oid, to_regclass('sluice_migrations')::oid, 'SELECT')
+               AND pg_has_role(to_regrole(value)::oid, %(right)s), false)
+           ELSE name <> ALL (%(optional)s::text[]) OR has_parameter_privilege(name, 'SET') END
 """
 
 
 class Connection(psycopg.Connection[tuple[object, ...]]):
-    """A connection whose every transaction has our settings.
+    """A connection whose every transaction has our settings, and says whose it is.
 
     Attributes:
-        opening: the message that begins a transaction where a pooler lends the session; empty where it is our own.
+        settings: the statements that give a transaction our settings where a pooler lends the session; else none.
+        walled: its role sees the rows of one tenant at a time.
+        held: row-level security holds its role, for which Postgres has no COPY into a table.
+        entry: of whoever has borrowed it; None where it is not walled, or is nobody's.
     """
 
-    opening: bytes = b""
+    settings: tuple[bytes, ...] = ()
+    walled: bool = False
+    held: bool = False
+    entry: Entry | None = None
 
     @property
     def lent(self) -> bool:
         """True if each transaction may have another session of the server's."""
-        return bool(self.opening)
+        return bool(self.settings)
+
+    @property
+    def _is_plain(self) -> bool:
+        """True if a transaction begins as the driver begins it."""
+        return not self.settings and self.entry is None
 
     def begin(self) -> None:
-        """Begin a transaction in a lent session, with our settings in it.
+        """Begin a transaction, with our settings and its entry in the same message.
 
         Raises:
             psycopg.Error: as the driver would.
         """
-        checked(self, self.pgconn.exec_(self.opening))
+        # SET and not set_config: nothing that takes a snapshot may come before a transaction's own SET TRANSACTION.
+        opening = [
+            b"BEGIN ISOLATION LEVEL READ COMMITTED",
+            *self.settings,
+            *([self.entry.spelled] if self.entry else []),
+        ]
+        checked(self, self.pgconn.exec_(b"; ".join(opening)))
 
     @contextmanager
     def begun(self) -> Iterator[None]:
         """Give one statement its transaction: the open one, or one of its own where the connection autocommits."""
-        if self.pgconn.transaction_status != TransactionStatus.IDLE:
+        if self._is_plain or self.pgconn.transaction_status != TransactionStatus.IDLE:
             yield
-        elif self.autocommit:
+        elif not self.autocommit:
+            self.begin()
+            yield
+        elif self.lent or self.entry is None:
             with self.transaction():
                 yield
         else:
-            self.begin()
-            yield
+            # Statements that are sent in one go are one transaction, without messages that begin and commit it.
+            with self.pipeline():
+                psycopg.Cursor(self).execute(self.entry.statement, (self.entry.value,))
+                yield
 
     @contextmanager
     def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> Iterator[Any]:  # noqa: FBT001, FBT002 # psycopg's signature
         """As of psycopg."""
-        if not self.opening or self.pgconn.transaction_status != TransactionStatus.IDLE:
+        if self._is_plain or self.pgconn.transaction_status != TransactionStatus.IDLE:
             with super().transaction(savepoint_name, force_rollback) as transaction:
                 yield transaction
             return
@@ -154,7 +188,7 @@ class Connection(psycopg.Connection[tuple[object, ...]]):
 
 
 class _Cursor(psycopg.Cursor[Any]):
-    """Begins transactions as a lent session needs it."""
+    """Begins transactions as a lent session, or a walled one, needs it."""
 
     def execute(self, *args: Any, **options: Any) -> Self:
         connection: Any = self.connection
@@ -195,21 +229,29 @@ def set_up(connection: Connection, process: str) -> None:
     Raises:
         psycopg.Error: the server refuses one of them.
     """
-    settings = settings_of(process, connection.info.server_version)
-    of_session = {**settings, **_KEEPALIVES, **QUIET}
+    version = connection.info.server_version
+    settings = {**settings_of(process, version), **QUIET}
+    role = {"role": _ROLES[process]} if process in _ROLES else {}
+    of_session = {**settings, **_KEEPALIVES, **role}
     connection.autocommit = True
     values = {
         "pid": connection.info.backend_pid,
         "names": list(of_session),
         "values": list(of_session.values()),
         "optional": list(QUIET),
+        "right": "SET" if version >= _RIGHT_TO_SET_SINCE else "MEMBER",
     }
     made = connection.execute(_SET_UP, values).fetchall()
     connection.autocommit = False
-    if made[0][0]:
-        allowed = {name for _, name, _ in made}
-        connection.opening = _opening({**settings, **{name: value for name, value in QUIET.items() if name in allowed}})
+    names = {name for _, name, *_ in made}
+    connection.walled = "role" in names
+    connection.held = connection.walled or bool(made[0][3])
+    is_lent = made[0][0]
+    if is_lent or connection.walled:
         connection.cursor_factory = _Cursor
+    if is_lent:
+        own = {**settings, **role}.items()
+        connection.settings = tuple(f"SET LOCAL {name} = '{value}'".encode() for name, value in own if name in names)
         if not _carries_prepared_statements(connection):
             connection.prepare_threshold = None
 
@@ -227,12 +269,6 @@ def _carries_prepared_statements(connection: Connection) -> bool:
         connection.execute(b"DEALLOCATE " + name)
     connection.commit()
     return not passed_on
-
-
-def _opening(settings: Mapping[str, str]) -> bytes:
-    # SET and not set_config: nothing that takes a snapshot may come before a transaction's own SET TRANSACTION.
-    begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
-    return "; ".join([begin, *(f"SET LOCAL {name} = '{value}'" for name, value in settings.items())]).encode()
 
 
 def checked(connection: psycopg.Connection[Any], result: PGresult) -> PGresult:

@@ -15,8 +15,9 @@ from psycopg.rows import class_row
 
 from ingest import json_text
 from ingest.db.bulk import binary
-from ingest.db.bulk.binary import Field, JsonbArray, TextArray, UuidArray
+from ingest.db.bulk.binary import Array, Field, IntegerArray, JsonbArray, TextArray, UuidArray
 from ingest.db.bulk.copy_insert import copy_if_all_new
+from ingest.db.bulk.copy_rows import target
 from ingest.db.bulk.upsert import differs, run_upsert, with_counts
 from ingest.db.connection.pool import Connection
 from ingest.db.data import erasure, growth, pii
@@ -61,10 +62,16 @@ def _looking_up(conn: Connection, query: LiteralString) -> LiteralString:
     return query.format(rows=_AT_ONCE if conn.info.server_version >= _AT_ONCE_SINCE else _ONE_BY_ONE)
 
 
-_COPY: LiteralString = (
-    "COPY entities (public_id, tenant_id, scope, external_id, type, properties{more}) FROM STDIN (FORMAT BINARY)"
-)
-_COPY_PLAIN, _COPY_PROTECTED = _COPY.format(more=""), _COPY.format(more=", pii, pii_digests")
+_COLUMNS: dict[str, type[Array]] = {
+    "public_id": UuidArray,
+    "tenant_id": IntegerArray,
+    "scope": TextArray,
+    "external_id": TextArray,
+    "type": TextArray,
+    "properties": JsonbArray,
+}
+_STORED = target("entities", **_COLUMNS)
+_STORED_PROTECTED = target("entities", **_COLUMNS, pii=JsonbArray, pii_digests=JsonbArray)
 
 # Rows that say the same already are not written, and not returned. A deleted one comes back as if new.
 _UPSERT: LiteralString = """
@@ -216,8 +223,8 @@ def _upsert(
     with_nulls = _with_nulls(rows) if merge else []
     if len(rows) > 1 and not with_nulls:
         known, keys = _looking_up(conn, _KNOWN), partial(_keys, tenant_id, rows)
-        copy = _COPY_PROTECTED if protected or protection is not None else _COPY_PLAIN
-        if copy_if_all_new(conn, tenant_id, known=known, keys=keys, copy=copy, count=len(rows), columns=columns):
+        stored = _STORED_PROTECTED if protected or protection is not None else _STORED
+        if copy_if_all_new(conn, tenant_id, known=known, keys=keys, stored=stored, count=len(rows), columns=columns):
             return [Effect.CREATED] * len(rows)
     if protection is not None:
         rows = protected = protection.seal(rows, merge=merge)

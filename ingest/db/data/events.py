@@ -14,8 +14,8 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from ingest.db.bulk import binary
-from ingest.db.bulk.binary import BigintArray, Field, JsonbArray, TextArray, TimestampArray, UuidArray
-from ingest.db.bulk.copy_rows import copy_rows
+from ingest.db.bulk.binary import BigintArray, Field, IntegerArray, JsonbArray, TextArray, TimestampArray, UuidArray
+from ingest.db.bulk.copy_rows import copy_rows, target
 from ingest.db.connection.pool import Connection
 from ingest.db.data.entities import SCOPE
 from ingest.ids import uuid7s
@@ -29,8 +29,18 @@ SELECT now(), q.seqincrement, array_agg(nextval(q.seqrelid))
 FROM pg_sequence q CROSS JOIN LATERAL generate_series(1, %s, q.seqincrement)
 WHERE q.seqrelid = 'events_id_seq'::regclass GROUP BY q.seqincrement
 """
-_COPY_EVENTS = "COPY events (id, public_id, tenant_id, type, properties, occurred_at) FROM STDIN (FORMAT BINARY)"
-_COPY_LINKS = "COPY event_entities (entity_id, occurred_at, event_id, qualifier) FROM STDIN (FORMAT BINARY)"
+_EVENTS = target(
+    "events",
+    id=BigintArray,
+    public_id=UuidArray,
+    tenant_id=IntegerArray,
+    type=TextArray,
+    properties=JsonbArray,
+    occurred_at=TimestampArray,
+)
+_LINKS = target(
+    "event_entities", entity_id=BigintArray, occurred_at=TimestampArray, event_id=BigintArray, qualifier=TextArray
+)
 
 
 class Links(NamedTuple):
@@ -99,7 +109,7 @@ def append(
         with _copying(conn, tenant_id, unnamed):
             links = _each_once(links)
             of_links = _columns(links, ids, timestamps)
-        with copy_rows(conn, _COPY_LINKS, len(links.places), of_links):
+        with copy_rows(conn, _LINKS, len(links.places), of_links):
             pass
     for place, first in duplicates.items():
         public_ids[place] = first
@@ -118,7 +128,7 @@ def _copying(conn: Connection, tenant_id: int, rows: _Rows) -> AbstractContextMa
         binary.documents(event.data for event in rows.events),
         rows.timestamps,
     )
-    return copy_rows(conn, _COPY_EVENTS, len(rows.ids), columns)
+    return copy_rows(conn, _EVENTS, len(rows.ids), columns)
 
 
 # An id that another transaction has just inserted is waited for: it is there if that commits, and ours if not.

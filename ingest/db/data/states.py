@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from ingest.db.bulk import binary
 from ingest.db.bulk.binary import Array, BigintArray, Field, IntegerArray, JsonbArray, TextArray
 from ingest.db.bulk.copy_insert import copy_if_all_new
+from ingest.db.bulk.copy_rows import target
 from ingest.db.bulk.repeats import changing, in_turn
 from ingest.db.bulk.upsert import differs, run_upsert, with_counts
 from ingest.db.connection.pool import Connection
@@ -25,7 +26,7 @@ SELECT EXISTS (
     CROSS JOIN LATERAL (
         SELECT FROM states WHERE entity_id = ANY((%(members)b::bigint[])[g.first:g.last]) AND key = g.name LIMIT 1) s)
 """
-_COPY = "COPY states (entity_id, key, value) FROM STDIN (FORMAT BINARY)"
+_STORED = target("states", entity_id=BigintArray, key=TextArray, value=JsonbArray)
 
 # Rows that say the same already are not written, and not returned.
 _UPSERT = with_counts(f"""
@@ -74,7 +75,7 @@ def _upsert(conn: Connection, tenant_id: int, states: Sequence[State], entity_id
         return _by_key(keys, entity_ids)
 
     if len(states) > 1 and copy_if_all_new(
-        conn, tenant_id, known=_KNOWN, keys=sought, copy=_COPY, count=len(states), columns=columns
+        conn, tenant_id, known=_KNOWN, keys=sought, stored=_STORED, count=len(states), columns=columns
     ):
         return [Effect.CREATED] * len(states)
     return run_upsert(conn, _UPSERT, _arrays(columns()), zip(entity_ids, keys, strict=True))

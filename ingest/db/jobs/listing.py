@@ -70,11 +70,13 @@ class _Source(NamedTuple):
         key: its columns before the id.
         values: of these columns, for the jobs that are wanted.
         condition: what all jobs of the index have.
+        table: it, or a view of it.
     """
 
     key: tuple[LiteralString, ...]
     values: tuple[LiteralString, ...]
     condition: LiteralString = "true"
+    table: LiteralString = "jobs"
 
 
 _LABEL: LiteralString = "(j.options ->> 'label')"
@@ -86,7 +88,7 @@ _OF_TENANT = _Source(("(j.tenant_id::bigint)",), ("%(tenant_id)s",))
 # The next page must not begin behind another tenant's job, whose id its cursor would tell. A family has 1,000 jobs at
 # most, so that few are passed over.
 _OF_PARENT = _Source(("j.parent_job_id",), ("%(parent)s",), f"j.parent_job_id IS NOT NULL AND {_IS_OWN}")
-_OF_LABEL = _Source(("j.tenant_id", _LABEL), ("%(tenant_id)s", "%(label)s"), f"{_LABEL} IS NOT NULL")
+_OF_LABEL = _Source(("j.tenant_id", _LABEL), ("%(tenant_id)s", "%(label)s"), f"{_LABEL} IS NOT NULL", "jobs_labelled")
 _WITH_ERRORS = _Source(("j.tenant_id", "(j.had_errors::integer)"), ("%(tenant_id)s", "1"), "j.had_errors")
 _THAT_ENDED_EARLY = _Source(("j.tenant_id", f"(({_ENDED_EARLY})::integer)"), ("%(tenant_id)s", "1"), _ENDED_EARLY)
 
@@ -108,7 +110,7 @@ _PASSES: LiteralString = f"""(j.status <> 'receiving'
 _PAGE: LiteralString = f"""
 SELECT {SHOWN}, {_PASSES} AS passes, j.place = %(looked_at)s AS is_last
 FROM (SELECT *, row_number() OVER () AS place FROM (
-          SELECT * FROM jobs j
+          SELECT * FROM {{table}} j
           WHERE {{matches}} AND j.id < %(before)s AND j.id >= %(first)s AND {{condition}}
           ORDER BY {{order}} LIMIT %(looked_at)s) looked_at) j
 WHERE {_PASSES} OR j.place = %(looked_at)s
@@ -123,6 +125,7 @@ def _reading(source: _Source) -> LiteralString:
     matches = [f"{column} = ANY (ARRAY[{value}])" for column, value in pairs[:1]]
     matches += [f"{column} = {value}" for column, value in pairs[1:]]
     return _PAGE.format(
+        table=source.table,
         matches=" AND ".join(matches) or "true",
         condition=source.condition,
         order=", ".join(f"{column} DESC" for column in (*source.key, "j.id")),

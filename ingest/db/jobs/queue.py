@@ -159,13 +159,14 @@ _OPEN: LiteralString = ", ".join(
 _COUNTED: LiteralString = "j.tenant_id, j.kind, j.seq, NULL::uuid, j.total, j.unprocessed, j.started_at"
 _NAMED: LiteralString = "j.tenant_id, j.kind, j.seq, j.id, j.total, j.unprocessed, j.started_at"
 
-# One statement for all that a look sees: what costs here is less to read rows than to ask.
+# One statement for all that a look sees: what costs here is less to read rows than to ask. It counts other
+# tenants' jobs in a view, which shows so much of them across the wall between tenants.
 _LOOK: LiteralString = f"""
 WITH RECURSIVE tenant AS (
     SELECT 0 AS id
     UNION ALL
     SELECT n.tenant_id FROM tenant t CROSS JOIN LATERAL (
-        SELECT j.tenant_id FROM jobs j
+        SELECT j.tenant_id FROM jobs_counted j
         WHERE j.status IN ('pending', 'processing') AND j.on_hold_since IS NULL AND j.tenant_id > t.id
         ORDER BY j.tenant_id LIMIT 1) n
 )
@@ -182,7 +183,7 @@ FROM (SELECT id FROM tenant WHERE id NOT IN (0, %(tenant_id)s::integer) LIMIT {_
 CROSS JOIN LATERAL (
     SELECT j.* FROM (VALUES {_OPEN}) AS k (kind, status)
     CROSS JOIN LATERAL (
-        SELECT * FROM jobs
+        SELECT * FROM jobs_counted
         WHERE tenant_id = t.id AND status = k.status AND status IN ('pending', 'processing') AND kind = k.kind
           AND on_hold_since IS NULL
         ORDER BY seq LIMIT {_OTHERS_JOBS}) j
@@ -199,7 +200,7 @@ SELECT '{_PREDECESSOR}', {_NAMED}, j.progressed_at FROM jobs j
 WHERE j.id = ANY (%(predecessors)s::uuid[]) AND j.ended_at IS NULL
 UNION ALL
 SELECT '{_RECENT}', {_COUNTED}, j.ended_at
-FROM (SELECT * FROM jobs WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT {_RECENT_JOBS}) j
+FROM (SELECT * FROM jobs_counted WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT {_RECENT_JOBS}) j
 WHERE j.started_at IS NOT NULL AND j.ended_at > now() - interval '60 seconds'
 """
 

@@ -64,10 +64,10 @@ def test_whatever_a_job_shows_of_itself_changes_its_tag(api: Api, job: str, obse
     assert answer.headers["ETag"] != tag
 
 
-def test_the_queue_before_a_pending_job_is_not_covered_by_its_tag(api: Api) -> None:
+def test_the_queue_before_a_pending_job_is_not_covered_by_its_tag(api: Api, pool: Pool) -> None:
     first, second = (data(api.post("/batch/entities", [entity(1)]))["jobId"] for _ in range(2))
     before = api.get(f"/batch/jobs/{second}")
-    with transaction(api.app.extensions["sluice"].pool) as conn:
+    with transaction(pool) as conn:
         control.cancel(conn, parse("job", first))
     after = api.get(f"/batch/jobs/{second}")
     assert data(before)["queue_ahead"] != data(after)["queue_ahead"]
@@ -124,14 +124,14 @@ def test_a_request_that_waits_is_answered_at_the_end_of_its_job(
 
 @pytest.mark.parametrize(("processed", "moved"), [(0, False), (9, False), (10, True), (1_000, True)])
 def test_a_job_has_moved_once_a_percent_of_its_items_is_processed(
-    api: Api, job: str, observer: Connection, processed: int, *, moved: bool
+    job: str, observer: Connection, pool: Pool, processed: int, *, moved: bool
 ) -> None:
     job_id = parse("job", job.rpartition("/")[2])
     observer.execute("UPDATE jobs SET status = 'processing', started_at = now(), total = 1000, unprocessed = 1000")
-    with transaction(api.app.extensions["sluice"].pool) as conn:
+    with transaction(pool) as conn:
         before = lookup.show(conn, job_id)
     observer.execute("UPDATE jobs SET created = %s, unprocessed = 1000 - %s", (processed, processed))
-    with transaction(api.app.extensions["sluice"].pool) as conn:
+    with transaction(pool) as conn:
         now = lookup.show(conn, job_id)
     assert before is not None
     assert now is not None

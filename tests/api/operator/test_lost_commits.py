@@ -18,7 +18,7 @@ from tests.support.relay import Relay, relay
 
 CALLS: list[tuple[bytes, str, str, Any, str]] = [
     (b"INSERT INTO entities", "POST", "/entities", entity(), "entities"),
-    (b"COPY events", "POST", "/entities/known/events", {"eventType": "session", "data": {}}, "events"),
+    (b"INSERT INTO events", "POST", "/entities/known/events", {"eventType": "session", "data": {}}, "events"),
     (b"INSERT INTO states", "PUT", "/entities/known/state/balance", 1, "states"),
     (b"INSERT INTO api_keys", "POST", "/api-keys", {"label": "x"}, "api_keys"),
 ]

@@ -202,25 +202,24 @@ def test_section_4_pages_of_a_timeline_leave_nothing_out(api: Api) -> None:
         refused(api.get(f"{path}/timeline?cursor={cursor}"), 400, "INVALID_INPUT", "cursor")
 
 
-def test_section_1_a_later_job_goes_before_what_waits_for_a_paused_one(api: Api) -> None:
+def test_section_1_a_later_job_goes_before_what_waits_for_a_paused_one(api: Api, pool: Pool) -> None:
     first = accepted(api)
     waiting = data(api.post(f"/batch/entities?after={first.rpartition('/')[2]}", [entity(2)]))["jobId"]
     steer(api, first, "pause")
     later = api.post("/batch/entities", [entity(3)], Prefer="wait=0")
-    with transaction(api.app.extensions["sluice"].pool) as conn:
+    with transaction(pool) as conn:
         assert [claim.job.id for claim in claims.claim_next(conn)] == [parse(JOB, data(later)["jobId"])]
     assert data(api.get(f"/batch/jobs/{waiting}"))["status"] == "pending"
 
 
-def test_section_5_a_cancellation_wakes_the_request_that_waits(api: Api) -> None:
+def test_section_5_a_cancellation_wakes_the_request_that_waits(api: Api, observer: Connection) -> None:
     answers: list[TestResponse] = []
     waits = threading.Thread(
         target=lambda: answers.append(api.post("/batch/entities", [entity()], Prefer="wait=30", X_Request_Id="waits"))
     )
     waits.start()
-    with api.app.extensions["sluice"].pool.connection() as conn:
-        while not (rows := conn.execute("SELECT id FROM jobs WHERE request_id = 'waits'").fetchall()):
-            conn.rollback()
+    while not (rows := observer.execute("SELECT id FROM jobs WHERE request_id = 'waits'").fetchall()):
+        pass
     steer(api, f"/batch/jobs/{spell(JOB, rows[0][0])}", "cancel")
     waits.join()
     assert (answers[0].status_code, data(answers[0])["status"]) == (200, "cancelled")

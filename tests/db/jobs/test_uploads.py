@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from ingest.db.connection.entry import of_tenant
 from ingest.db.connection.pool import Connection, Pool, autocommit, connect, transaction
 from ingest.db.jobs import claims, parts, receiving, uploads
 from ingest.db.jobs.parts import Arrived, Attempt
@@ -97,7 +98,7 @@ def test_attempts_are_numbered_into_the_job_by_their_parts(
 
 
 def test_the_blocks_of_many_parts_are_found_by_their_own_numbers(
-    pool: Pool, upload_id: UUID, observer: Connection, database_url: str
+    pool: Pool, owner: Tenant, upload_id: UUID, observer: Connection, database_url: str
 ) -> None:
     """Postgres has no statistics of what has just arrived; compared each with each, 10,000 parts took half a minute."""
     with transaction(pool) as conn:
@@ -111,6 +112,7 @@ def test_the_blocks_of_many_parts_are_found_by_their_own_numbers(
     }
     for statement, values in statements.items():
         with connect(database_url, "sluice-web") as conn:
+            conn.entry = of_tenant(owner.id)
             rows = conn.execute(f"EXPLAIN ANALYZE {statement}".encode(), values).fetchall()
             conn.rollback()
         plan = "\n".join(str(row[0]) for row in rows)

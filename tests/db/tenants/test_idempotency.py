@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from ingest.db.connection.confirmed import retry_until_known
-from ingest.db.connection.pool import Connection, Pool, connect, open_pool, transaction
+from ingest.db.connection.entry import of_tenant
+from ingest.db.connection.pool import Connection, EnteredPool, Pool, connect, open_pool, transaction
 from ingest.db.data import retention
 from ingest.db.jobs import acceptance
 from ingest.db.jobs.acceptance import NewJob
@@ -123,7 +124,9 @@ def test_a_lost_answer_to_a_statement_with_a_key_leaves_one_job(
     job, marked = with_key(owner), b"INSERT INTO jobs"
     with relay(settings.database_url, tmp_path, marked=marked, lands=lands, at=marked) as between:
         with open_pool(between.database_url, "sluice-web", size=2) as lossy:
-            assert retry_until_known(lossy, lambda conn: acceptance.accept(conn, job, _BLOCKS))
+            assert retry_until_known(
+                EnteredPool(lossy, of_tenant(owner.id)), lambda conn: acceptance.accept(conn, job, _BLOCKS)
+            )
         assert between.cuts == 1
     assert observer.execute("SELECT id FROM jobs").fetchall() == [(job.id,)]
     assert observer.execute("SELECT job_id FROM idempotency_keys").fetchall() == [(job.id,)]

@@ -228,27 +228,15 @@ class AsyncJob:
                     data = ""
 
     async def cancel(self) -> JobInfo:
-        """End the job; what it has done stands.
-
-        Raises:
-            Conflict: it has ended already.
-        """
+        """End the job; what it has done stands."""
         return await self._steered("cancelJob")
 
     async def pause(self) -> JobInfo:
-        """Have no further block of the job begun until it is resumed.
-
-        Raises:
-            Conflict: it has ended already.
-        """
+        """Have no further block of the job begun until it is resumed."""
         return await self._steered("pauseJob")
 
     async def resume(self) -> JobInfo:
-        """Let a paused job go on, in its former place.
-
-        Raises:
-            Conflict: it has ended already.
-        """
+        """Let a paused job go on, in its former place."""
         return await self._steered("resumeJob")
 
     async def relabel(self, label: str | None) -> JobInfo:
@@ -267,11 +255,7 @@ class AsyncJob:
         return await self._child("retryJob", exact_json(body))
 
     async def commit(self) -> AsyncJob:
-        """Write what a job of `validate_only` has checked, and return the job that does.
-
-        Raises:
-            Conflict: it was no such job, or has not completed.
-        """
+        """Write what a job of `validate_only` has checked, and return the job that does."""
         return await self._child("commitJob", None)
 
     async def _steered(self, operation: str, body: bytes | None = None) -> JobInfo:
