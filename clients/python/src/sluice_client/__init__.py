@@ -10,6 +10,7 @@ log        the logger
 reading    a source that is read in a thread
 limits     the limits of batches
 errors     one tree, each error with what to do
+arguments  arguments that are refused before anything is sent
 values     Python values as exact JSON
 retry      when a call is made again
 frames     data frames as items
@@ -18,8 +19,8 @@ operations every operation of the server
 testing    a server in memory, for tests
 """
 
-from sluice_client._async.client import AsyncClient, AsyncPublicClient
-from sluice_client._async.jobs import AsyncJob
+from typing import TYPE_CHECKING, Any
+
 from sluice_client._sync.client import Client, PublicClient
 from sluice_client._sync.jobs import Job
 from sluice_client.errors import (
@@ -89,3 +90,18 @@ __all__ = [
 ]
 
 __version__ = VERSION
+
+if TYPE_CHECKING:
+    from sluice_client._async.client import AsyncClient, AsyncPublicClient
+    from sluice_client._async.jobs import AsyncJob
+
+
+def __getattr__(name: str) -> Any:
+    """Return an asynchronous class, imported now: programs without any do not wait for the import of asyncio."""
+    if name in {"AsyncClient", "AsyncPublicClient"}:
+        from sluice_client._async import client as home  # noqa: PLC0415 # late on purpose
+    elif name == "AsyncJob":
+        from sluice_client._async import jobs as home  # type: ignore[no-redef] # noqa: PLC0415 # likewise
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(home, name)

@@ -110,10 +110,16 @@ def encoder(policy: NullPolicy) -> Callable[[Any], bytes]:
         try:
             line = _ENCODER.encode(item)
         except UnsupportedValue:
-            return _written(item, policy)  # which names the way to the value
+            line = _written(item, policy)  # which names the way to the value
         except _UNWRITTEN as error:
             raise UnsupportedValue(f"the item cannot be written as JSON: {error}") from error
-        return _written(item, policy) if _is_suspect(line) else line
+        if _is_suspect(line):
+            line = _written(item, policy)
+        if b"\n" in line:  # of a Raw of several lines, where it is nothing but space
+            line = line.replace(b"\n", b" ")
+        if not line or line.isspace():  # the server would take it for no item, and count those behind it wrongly
+            raise UnsupportedValue("the item is a Raw of nothing")
+        return line
 
     return encode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from sluice_client import _io
+from sluice_client import _io, arguments
 from sluice_client._sync.files import FileLoad
 from sluice_client._sync.installation import Installation
 from sluice_client._sync.jobs import Job, job_of
@@ -22,13 +22,15 @@ from sluice_client.models import (
     WrittenEntity,
     WrittenEvent,
 )
-from sluice_client.options import HELD_SECONDS, BatchOptions, camel, prefer, wire
+from sluice_client.options import BatchOptions, camel, prefer, wire
 from sluice_client.reports import LoadEvent, Progress, Report
 from sluice_client.telling import Teller
 from sluice_client.values import NullPolicy, encoder
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+_IN_FLIGHT = 4
 
 
 class _Batches:
@@ -58,7 +60,7 @@ class _Batches:
 
         Args:
             items: dicts, dataclasses, msgspec Structs or pydantic models; or a body as it is, of that `content_type`.
-            wait: seconds to wait for its end; the job's `info` then shows how far it is.
+            wait: seconds to wait for its end, 30 at most; the job's `info` then shows how far it is.
             content_type: of a body: `text/csv` or `application/x-ndjson` (the default).
             key: an idempotency key of the caller's own, so that the same batch sent by another process is the same job.
             options: of the batch.
@@ -67,9 +69,12 @@ class _Batches:
             ApiError: the server refused the batch; nothing of it is stored.
             UnsupportedValue: an item holds what JSON has not.
         """
-        body = items if isinstance(items, bytes) else b"\n".join(map(encoder(self._null_policy), items))
-        held = None if wait is None else min(wait, HELD_SECONDS)
-        headers = {"Content-Type": content_type or LINES, **prefer(options, held)}
+        if isinstance(items, bytes):
+            body = items
+        else:
+            arguments.left_out("items that are no body go as lines", content_type=content_type)
+            body = b"\n".join(map(encoder(self._null_policy), arguments.many(items, "send")))
+        headers = {"Content-Type": content_type or LINES, **prefer(options, wait)}
         seen = self._transport.call(self._operation, SeenJob, query=wire(options), body=body, headers=headers, key=key)
         job = job_of(self._transport, seen)
         if wait is not None:
@@ -82,11 +87,11 @@ class _Batches:
         *,
         batch_items: int | None = None,
         batch_bytes: int | None = None,
-        in_flight: int = 4,
+        in_flight: int | None = None,
         flush_seconds: float | None = None,
         null_policy: NullPolicy | None = None,
-        resume: bool = True,
-        part_bytes: int = PART_BYTES,
+        resume: bool | None = None,
+        part_bytes: int | None = None,
         **options: Unpack[BatchOptions],
     ) -> Iterator[LoadEvent]:
         """Load items, and yield what becomes of them as it goes: Accepted, ItemFailed, JobEnded.
@@ -99,12 +104,12 @@ class _Batches:
                 takes.
             batch_bytes: it is cut before it has more bytes; None takes 2 MiB. A batch that is too large for something
                 on the way goes in halves, and this client's later ones are as small.
-            in_flight: so many batches are held until their jobs have ended: memory is bounded by them.
+            in_flight: so many batches are held until their jobs have ended: memory is bounded by them; None takes 4.
             flush_seconds: of a source that never ends: a batch is sent once its first item is so old, and while no item
                 comes it is told which jobs have ended. A thread reads a source that is not asynchronous.
             null_policy: of this load, as that of the client.
-            resume: of a file: go on where an earlier load of it was broken off.
-            part_bytes: of a file: a part has at most so many bytes, unless one record alone does.
+            resume: of a file: go on where an earlier load of it was broken off, unless it is False.
+            part_bytes: of a file: a part has at most so many bytes, unless one record alone does; None takes 8 MiB.
             options: of each batch. `max_errors` is of the load: once more items have failed, it sends nothing more and
                 cancels the batches under way. `atomic` makes one job of all items, which no other size may be said of.
 
@@ -113,10 +118,15 @@ class _Batches:
             TransportError: no answer came for as long as the client's `timeout`.
             UnsupportedValue: an item holds what JSON has not; the message has its index.
             LoadTooLarge: an atomic load has more items or bytes than one job may have.
-            ValueError: an atomic load is to be cut.
+            ValueError: an atomic load is to be cut, or an argument is none that it may be.
+            TypeError: an argument is of another type, or would have no effect on such a source.
         """
+        sizes = {"batch_items": batch_items, "batch_bytes": batch_bytes, "in_flight": in_flight}
         if is_file(source):
-            load = FileLoad(self._transport, self._kind, options, resume=resume, part_bytes=part_bytes)
+            why = "a file is one job, whose items the server reads"
+            arguments.left_out(why, **sizes, flush_seconds=flush_seconds, null_policy=null_policy)
+            part_bytes = arguments.count("part_bytes", part_bytes) or PART_BYTES
+            load = FileLoad(self._transport, self._kind, options, resume=resume is not False, part_bytes=part_bytes)
             for event in load.events(source):
                 yield event
             return
@@ -125,13 +135,19 @@ class _Batches:
             source = items_of(source, self._kind, constants)
         if options.get("atomic") and (batch_items, batch_bytes, flush_seconds) != (None, None, None):
             raise ValueError("An atomic load is one job: leave batch_items, batch_bytes and flush_seconds out")
+        arguments.left_out("only a file goes up in parts", resume=resume, part_bytes=part_bytes)
+        arguments.many(source, "load")
+        for name, value in sizes.items():
+            arguments.count(name, value)
+        if flush_seconds is not None:
+            arguments.seconds("flush_seconds", flush_seconds, 0.001)
         max_errors = options.pop("max_errors", None)
         batches = Load(
             self._transport,
             self._operation,
             options,
             encode=encoder(null_policy or self._null_policy),
-            sizes=Sizes(batch_items, batch_bytes, flush_seconds, in_flight),
+            sizes=Sizes(batch_items, batch_bytes, flush_seconds, _IN_FLIGHT if in_flight is None else in_flight),
             limits=self._installation.limits(),
             max_errors=max_errors,
         )

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sluice_client import arguments
 from sluice_client._sync.batches import Entities, Events, States
 from sluice_client._sync.installation import Installation
 from sluice_client._sync.jobs import Job, Jobs, job_of
@@ -57,7 +58,12 @@ class _Connected:
         for base in _BASES:
             root = root.removesuffix(base)
         self._transport = Transport(
-            root, str(secret), operations, retrying=Retrying(timeout), numbers=numbers, options=options
+            root,
+            str(secret),
+            operations,
+            retrying=Retrying(arguments.seconds("timeout", timeout)),
+            numbers=numbers,
+            options=options,
         )
         self.jobs = Jobs(self._transport)
 
@@ -139,7 +145,9 @@ class PublicClient(_Connected):
 
     def record_events(self, events: Iterable[Any], *, strict: bool = False) -> RecordedEvents:
         """Record up to 100 events, and return the outcome of each."""
-        return self._write("recordEvents", RecordedEvents, {"events": [*events]}, strict=strict)
+        return self._write(
+            "recordEvents", RecordedEvents, {"events": [*arguments.many(events, "record_events")]}, strict=strict
+        )
 
     def upsert_object(self, item: Mapping[str, Any], *, strict: bool = False) -> UpsertedObject:
         """Create an object, or merge its properties."""
@@ -147,7 +155,9 @@ class PublicClient(_Connected):
 
     def upsert_objects(self, objects: Iterable[Any], *, strict: bool = False) -> UpsertedObjects:
         """Upsert up to 100 objects, and return the outcome of each."""
-        return self._write("upsertObjects", UpsertedObjects, {"objects": [*objects]}, strict=strict)
+        return self._write(
+            "upsertObjects", UpsertedObjects, {"objects": [*arguments.many(objects, "upsert_objects")]}, strict=strict
+        )
 
     def send_events(self, events: Iterable[Any], *, strict: bool = False) -> Job:
         """Send any number of events as one job."""
@@ -170,7 +180,8 @@ class PublicClient(_Connected):
         return self._transport.call(operation, kind, body=self._encode(item), headers=headers, bare=True)
 
     def _job(self, operation: str, items: Iterable[Any], *, strict: bool) -> Job:
-        body = b"\n".join(map(self._encode, items))
+        call = "send_events" if operation == "recordEvents" else "send_objects"
+        body = b"\n".join(map(self._encode, arguments.many(items, call)))
         headers = {"Content-Type": LINES, **prefer({"strict": strict})}
         seen = self._transport.call(operation, SeenJob, body=body, headers=headers)
         return job_of(self._transport, seen)
