@@ -28,6 +28,7 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-entities": worker.new_entities,
     "worker-typed": worker.typed_entities,
     "worker-pii": worker.personal_entities,
+    "worker-metrics": worker.measured_entities,
     "worker-existing": worker.existing_entities,
     "worker-events": worker.linked_events,
     "worker-states": worker.states,

@@ -1,6 +1,6 @@
 """One worker process, in this process: jobs stored beforehand, against raw COPY of the same rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,9 +14,13 @@ from benchmarks.rows.beside_copy import entities, jobs_of, sides, worked
 from benchmarks.stored import run_all, store
 from ingest.db.connection.pool import transaction
 from ingest.db.tenants import templates
+from ingest.metrics import process as measuring
 
 ROWS = 50_000  # about a second of work
 PLAYERS = 12_500
+
+# Small jobs: most metrics are counted once a job or once a transaction.
+_MEASURED, _SMALL = 10_000, 10
 
 _COPY_NOTE = "COPY: one COPY a table and one COMMIT per batch of the same size; the single COPY has all rows in one."
 
@@ -68,6 +72,29 @@ def personal_entities(place: Place) -> Iterator[Row]:
         ),
         (Ratio("encrypted", "clear", 0.60),),
         ("5 of 10 fields are personal data: a value and a digest each.",),
+    )
+
+
+@contextmanager
+def measured_entities(place: Place) -> Iterator[Row]:
+    """The same small jobs with metrics on and off."""
+    jobs = jobs_of("entities", items.entities(_MEASURED), _SMALL)
+    run = worked(place, place.database("worker"), "entities", jobs, {"entities": _MEASURED})
+
+    def counting() -> Mapping[str, float]:
+        measuring.begin_shared("worker")
+        try:
+            return run()
+        finally:
+            measuring.end()
+            measuring.end_shared()
+
+    yield Row(
+        f"worker, jobs of {_SMALL} new entities, with metrics",
+        "entities",
+        (Side("metrics on", counting), Side("metrics off", run)),
+        (Ratio("metrics on", "metrics off", 0.99),),
+        ("Counted into files, as processes that share a scrape do.",),
     )
 
 
