@@ -18,9 +18,10 @@ COPY app app
 COPY worker worker
 COPY cli cli
 COPY sluice_command.py ./
+COPY clients/python clients/python
 # Compiled once: no process writes here, and each would compile all of it at its start.
-RUN pip install --no-deps --editable . \
-    && python -m compileall -q ingest app worker cli sluice_command.py \
+RUN pip install --no-deps --editable . --editable clients/python \
+    && python -m compileall -q ingest app worker cli sluice_command.py clients/python/src \
     && useradd --system --create-home --uid 10001 sluice
 
 # By number, so that an orchestrator can see that it is not root.

@@ -7,7 +7,7 @@ BIN := .venv/bin
 UV ?= $(BIN)/uv
 # Hashes pin every file; no index address is written, so that each machine's own settings say where files come from.
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command "make requirements" $(UPGRADE)
+	--no-emit-index-url --no-emit-find-links --no-emit-package sluice-client --custom-compile-command "make requirements" $(UPGRADE)
 # Many tests wait for a process or a time limit: on two cores the third keeps them busy. Each steals from the others once
 # it is through with its own part of the folders, whose servers few of them start that way.
 PYTEST_WORKERS := -n 3 --dist worksteal
@@ -71,17 +71,16 @@ venv:
 		rm -rf .venv; $(PYTHON) -m venv .venv; }
 
 # requirements-embedded.txt holds the build backend too, hashed like the rest: hence no isolated build.
-.venv/installed: requirements.txt requirements-embedded.txt pyproject.toml
+.venv/installed: requirements.txt requirements-embedded.txt pyproject.toml clients/python/pyproject.toml
 	@$(MAKE) --no-print-directory venv
 	@echo "Installing into .venv ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-embedded.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable clients/python
 	@touch $@
 
-.venv/tested: .venv/installed requirements-dev.txt clients/python/pyproject.toml
+.venv/tested: .venv/installed requirements-dev.txt
 	@echo "Installing what the tests need into .venv ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable clients/python
 	@touch $@
 
 .venv/benched: .venv/tested requirements-peers.txt

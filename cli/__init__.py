@@ -1,5 +1,7 @@
 """The `sluice` command. Stands on `ingest`, and starts everything else as a process.
 
+`load` is the client's own command (`sluice_client.cli`), which talks with a server by its API.
+
     commands/                 one file a noun
     demo/, doctor/            the parts of the two largest
     job.py                    the job that a command names
@@ -45,6 +47,7 @@ _COMMANDS = {
         "send items again, or write what was checked.",
     ),
     "keys": Lazy("cli.commands.keys:keys", "Create, list, rotate and revoke API keys."),
+    "load": Lazy("sluice_client.cli.load:load", "Load files of CSV or JSON, and tell what became of each item."),
     "migrate": Lazy("cli.commands.migrate:migrate", "Apply the migrations that the database has not had."),
     "tenants": Lazy("cli.commands.tenants:tenants", "Create, list, set, suspend and resume tenants."),
     "up": Lazy(

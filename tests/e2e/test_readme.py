@@ -57,5 +57,5 @@ def test_every_block_of_a_page_works_as_pasted(page, pasted):
     assert len(answers) + unchanged == text.count("curl -sS ") - text.count("$(curl -sS "), "others go into a variable"
     assert pasted.stdout.count("event: end") == text.count("curl -sSN "), "a stream goes on to the end of its job"
     assert all(answer.get("success", True) is True and "error" not in answer for answer in answers), answers
-    for job_id in re.findall(r"job_[0-9a-f]+", pasted.stderr):
+    for job_id in re.findall(r'"jobId": ?"(job_[0-9a-f]+)"', pasted.stderr):
         assert job_id in pasted.stdout, "the job that a variable holds is polled"

@@ -23,6 +23,9 @@ DOCUMENTED = dict(re.findall(r"^(?:# )?([A-Z][A-Z_]+)=(.*)$", (ROOT / ".env.exam
 # Read by the processes, but by no line of ours: flower's own settings.
 FLOWERS = {"FLOWER_ADDRESS", "FLOWER_PORT", "FLOWER_BASIC_AUTH"}
 
+# Stands in this repository, and is installed from there: it has no pin.
+OWN = "sluice-client"
+
 PASSWORDS = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "FLOWER_BASIC_AUTH")
 
 # They kill the process that has them: for tests/chaos, and no operator should set them (ingest/faultpoints.py).
@@ -41,7 +44,7 @@ def wanted(*, extra=None, group=None):
     lines = list(PROJECT["project"]["dependencies"])
     lines += PROJECT["project"]["optional-dependencies"][extra] if extra else []
     lines += PROJECT["dependency-groups"][group] if group else []
-    return [Requirement(line) for line in lines]
+    return [requirement for requirement in map(Requirement, lines) if requirement.name != OWN]
 
 
 @pytest.mark.parametrize(
@@ -238,3 +241,18 @@ def test_the_image_installs_hashed_pins_and_does_not_run_as_root():
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert "RUN pip install --require-hashes -r requirements.txt" in dockerfile
     assert re.search(r"^USER [1-9]\d*$", dockerfile, re.MULTILINE)
+
+
+def test_the_image_gets_all_that_it_copies():
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    let_through = {line[1:] for line in lines if line.startswith("!")}
+    for sources in re.findall(r"^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE):
+        for source in sources.split():
+            assert source in let_through or any(path.startswith(f"{source}/") for path in let_through), source
+
+
+def test_the_client_is_installed_wherever_the_server_is():
+    for name in ("Makefile", "Dockerfile"):
+        assert "--no-deps --editable . --editable clients/python" in re.sub(
+            r" --no-build-isolation", "", (ROOT / name).read_text()
+        )

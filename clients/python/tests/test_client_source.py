@@ -26,12 +26,8 @@ def test_the_synchronous_client_is_the_twin_of_the_other():
 
 def test_the_package_imports_nothing_of_the_server_nor_what_its_pyproject_lacks():
     allowed = {*sys.stdlib_module_names, "sluice_client", "httpx2", "msgspec"}
-    extras = {
-        "zstandard",
-        "narwhals",
-        "rich",
-        "typing_extensions",
-    }  # imported where it is needed; for type checkers alone
+    # Imported where they are needed; the last one for type checkers alone.
+    extras = {"zstandard", "narwhals", "click", "rich", "typing_extensions"}
     found = set()
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

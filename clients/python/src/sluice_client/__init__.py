@@ -47,7 +47,7 @@ from sluice_client.errors import (
 from sluice_client.files import OtherLoad, UnknownFormat, UnreadableFile
 from sluice_client.models import ItemError, JobInfo
 from sluice_client.options import BatchOptions
-from sluice_client.reports import Accepted, ItemFailed, JobEnded, Progress, Report
+from sluice_client.reports import Accepted, ItemFailed, JobEnded, PartSent, Progress, Report
 from sluice_client.version import VERSION
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "Misconfigured",
     "NotFound",
     "OtherLoad",
+    "PartSent",
     "Progress",
     "PublicClient",
     "RateLimited",

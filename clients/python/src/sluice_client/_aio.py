@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from typing import Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 from sluice_client.frames import Frame
 from sluice_client.reading import Entry, Reader
@@ -86,3 +89,31 @@ async def _heeded(source: AsyncIterable[Any], tick: float | None) -> AsyncIterat
 async def off_loop(work: Callable[[], _Result]) -> _Result:
     """Return the result of work that reads files or takes the processor, done beside the event loop."""
     return await asyncio.to_thread(work)
+
+
+class Lanes:
+    """Calls that are made at the same time."""
+
+    def __init__(self, _width: int) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def begin(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Begin a call, and return what `ended` takes."""
+        task = asyncio.ensure_future(call(*arguments))
+        self._tasks.add(task)
+        return task
+
+    async def ended(self, begun: Any) -> Any:
+        """Return the result of a call, or what stands in the place of one, once it is there."""
+        if not isinstance(begun, asyncio.Task):
+            return begun
+        self._tasks.discard(begun)
+        return await begun

@@ -6,7 +6,11 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, Union
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar, Union
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 from sluice_client.frames import Frame
 from sluice_client.reading import Entry, Reader
@@ -48,3 +52,28 @@ def entries(
 def off_loop(work: Callable[[], _Result]) -> _Result:
     """Return the result of work."""
     return work()
+
+
+class Lanes:
+    """Calls that are made at the same time.
+
+    Args:
+        width: so many at most.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._threads = ThreadPoolExecutor(width, thread_name_prefix="sluice-lane")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=True)  # calls under way are waited for
+
+    def begin(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Begin a call, and return what `ended` takes."""
+        return self._threads.submit(call, *arguments)
+
+    def ended(self, begun: Any) -> Any:
+        """Return the result of a call, or what stands in the place of one, once it is there."""
+        return begun.result() if isinstance(begun, Future) else begun

@@ -14,9 +14,11 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from types import MappingProxyType
+from typing import IO, Any, NamedTuple, cast
 
 import msgspec
 
@@ -45,8 +47,8 @@ class OtherLoad(SluiceError):
 
 
 def is_file(source: object) -> bool:
-    """True if the source of a load is the path of a file."""
-    return isinstance(source, (str, os.PathLike))
+    """True if the source of a load is a file, or the path of one."""
+    return isinstance(source, (str, os.PathLike, File))
 
 
 def digest_of(part: bytes) -> str:
@@ -70,7 +72,12 @@ def content_type_of(path: Path) -> tuple[str, dict[str, str]]:
 
 
 def parts_of(
-    path: Path, content_type: str, part_bytes: int = PART_BYTES, *, delimiter: str | None = None
+    path: Path,
+    content_type: str,
+    part_bytes: int = PART_BYTES,
+    *,
+    delimiter: str | None = None,
+    file: IO[bytes] | None = None,
 ) -> Iterator[bytes]:
     """Yield the parts of a file, decompressed.
 
@@ -79,32 +86,61 @@ def parts_of(
         content_type: as `cut` takes it.
         part_bytes: likewise.
         delimiter: likewise.
+        file: its content, where it is not read as it stands on the disk; it is closed.
 
     Raises:
         UnreadableFile: the file is cut off or damaged, or has a record that no part can hold.
     """
-    with decompressed(path) as file:
-        try:
-            yield from cut(file, content_type, part_bytes, delimiter=delimiter)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UnreadableFile(f"{path} is cut off or damaged, and nothing of it was loaded: {error}") from error
-        except UnreadableFile as error:
-            raise UnreadableFile(f"{path}: {error}") from None
+    with file or decompressed(path) as content, naming(path):
+        yield from cut(content, content_type, part_bytes, delimiter=delimiter)
 
 
-def decompressed(path: Path) -> IO[bytes]:
-    """Open a file, and decompress it if its first bytes say that it is compressed."""
-    with path.open("rb") as head:
-        magic = head.read(4)
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Raise what is wrong with the content of a file as an error that names the file.
+
+    Raises:
+        UnreadableFile: it is cut off or damaged, or cannot be cut.
+    """
+    try:
+        yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UnreadableFile(f"{path} is cut off or damaged, and nothing of it was loaded: {error}") from error
+    except UnreadableFile as error:
+        raise UnreadableFile(f"{path}: {error}") from None
+
+
+def decompressed(path: Path, file: IO[bytes] | None = None) -> IO[bytes]:
+    """Open a file, and decompress it if its first bytes say that it is compressed.
+
+    Args:
+        path: of the file.
+        file: the same, where it is open already; it can be peeked into.
+    """
+    raw = cast("io.BufferedReader", file or path.open("rb"))
+    magic = raw.peek(4)[:4]
     if magic.startswith(_GZIP):
-        return cast("IO[bytes]", gzip.open(path))
+        return cast("IO[bytes]", _Members(raw))
     if magic != _ZSTD:
-        return path.open("rb")
+        return raw
     try:
         import zstandard  # noqa: PLC0415 # an extra
     except ModuleNotFoundError:
+        raw.close()
         raise UnknownFormat(f"{path} is compressed with zstd: pip install 'sluice-client[zstd]'") from None
-    return cast("IO[bytes]", io.BufferedReader(_Frames(path.open("rb"), zstandard)))
+    return cast("IO[bytes]", io.BufferedReader(_Frames(raw, zstandard)))
+
+
+class _Members(gzip.GzipFile):
+    """The content of a file of gzip, which is closed with it."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        super().__init__(fileobj=raw, mode="rb")
+        self._raw = raw
+
+    def close(self) -> None:
+        super().close()
+        self._raw.close()
 
 
 class _Frames(io.RawIOBase):
@@ -225,11 +261,45 @@ def _border(data: bytes, quotes: _Quotes | None) -> int:
     return max(border, data.rfind(b"\n", place) + 1)
 
 
+class File(NamedTuple):
+    """A file to load, and the way to read it.
+
+    Attributes:
+        path: of it; its journal stands beside it.
+        content_type: of its parts.
+        options: of the batch that the file implies, such as the delimiter of `.tsv`.
+        parts: cuts it into parts of so many bytes, which are the same for the same bytes of the file.
+        reading: all that changes what is sent of it, in the journal.
+    """
+
+    path: Path
+    content_type: str
+    options: Mapping[str, Any]
+    parts: Callable[[int], Iterator[bytes]]
+    reading: Mapping[str, Any] = MappingProxyType({})
+
+
+def file_at(path: Path, delimiter: str | None = None) -> File:
+    """Return a file that is read as its name says.
+
+    Args:
+        path: of it.
+        delimiter: of CSV, which wins over that of its name.
+
+    Raises:
+        UnknownFormat: the name says nothing that can be loaded.
+    """
+    content_type, options = content_type_of(path)
+    cells = delimiter or options.get("delimiter")
+    return File(path, content_type, options, lambda size: parts_of(path, content_type, size, delimiter=cells))
+
+
 class _Entry(msgspec.Struct):
     """The content of a journal."""
 
     plan: dict[str, Any]
     upload_id: str
+    seen: tuple[int, int] | None = None  # size and time of the file, when its load began
 
 
 class Journal:
@@ -241,6 +311,16 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(f"{path.name}.sluice-journal")
+        self._loaded = path
+
+    def begun(self) -> bool:
+        """True if an earlier load of the file has not come to its end."""
+        return self._read() is not None
+
+    def is_of_the_file_as_it_is(self) -> bool:
+        """True if size and time of the file are those of when the earlier load began."""
+        entry = self._read()
+        return entry is not None and entry.seen == self._seen()
 
     def find(self, plan: Mapping[str, Any]) -> str | None:
         """Return the id of the upload that an earlier load has begun; None if there was none.
@@ -251,9 +331,8 @@ class Journal:
         Raises:
             OtherLoad: the earlier load had another plan.
         """
-        try:
-            entry = msgspec.json.decode(self.path.read_bytes(), type=_Entry)
-        except (FileNotFoundError, msgspec.MsgspecError):  # one that was cut off knows nothing
+        entry = self._read()
+        if entry is None:
             return None
         wanted = msgspec.json.decode(msgspec.json.encode(plan))
         if entry.plan != wanted:
@@ -268,7 +347,7 @@ class Journal:
         """Write down which upload a load goes to, before any part of it is sent."""
         fresh = self.path.with_name(f"{self.path.name}.new")
         with fresh.open("wb") as file:
-            file.write(msgspec.json.encode({"plan": plan, "upload_id": upload_id}))
+            file.write(msgspec.json.encode({"plan": plan, "upload_id": upload_id, "seen": self._seen()}))
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)
@@ -276,3 +355,16 @@ class Journal:
     def forget(self) -> None:
         """Remove the journal: the load has ended, or cannot go on."""
         self.path.unlink(missing_ok=True)
+
+    def _read(self) -> _Entry | None:
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=_Entry)
+        except (FileNotFoundError, msgspec.MsgspecError):  # one that was cut off knows nothing
+            return None
+
+    def _seen(self) -> tuple[int, int] | None:
+        try:
+            found = self._loaded.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_size, found.st_mtime_ns

@@ -42,7 +42,16 @@ class JobEnded(NamedTuple):
     job: JobInfo
 
 
-LoadEvent = Accepted | ItemFailed | JobEnded
+class PartSent(NamedTuple):
+    """A part of a file has arrived, from 1; it is `skipped` if an earlier load had sent it."""
+
+    part: int
+    bytes: int
+    items: int
+    skipped: bool
+
+
+LoadEvent = Accepted | ItemFailed | JobEnded | PartSent
 
 
 class Progress(NamedTuple):
@@ -114,7 +123,7 @@ class Report:
             self.codes[event.error.code] += 1
             if len(self.errors) < _KEPT:
                 self.errors.append(event.error)
-        else:
+        elif isinstance(event, JobEnded):
             self._add_ended(event.job)
 
     def _add_ended(self, job: JobInfo) -> None:

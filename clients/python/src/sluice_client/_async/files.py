@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from functools import partial
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from sluice_client._async.load import failures
 from sluice_client._async.transport import AsyncTransport
 from sluice_client._async.uploads import AsyncUploads
 from sluice_client.errors import NotFound
-from sluice_client.files import PART_BYTES, Journal, UnknownFormat, content_type_of, digest_of, parts_of
+from sluice_client.files import PART_BYTES, File, Journal, UnknownFormat, digest_of, file_at
 from sluice_client.models import Upload
-from sluice_client.reports import Accepted, JobEnded, LoadEvent
+from sluice_client.reports import Accepted, JobEnded, LoadEvent, PartSent
 
 _COMPLETED = "completed"
 
@@ -29,6 +29,7 @@ class AsyncFileLoad:
         options: of the batch.
         resume: False begins anew whatever an earlier load has sent.
         part_bytes: of a part; the same file cut otherwise is sent again as a whole.
+        parts_at_once: so many are sent at the same time, and held in memory.
     """
 
     def __init__(
@@ -39,56 +40,68 @@ class AsyncFileLoad:
         *,
         resume: bool = True,
         part_bytes: int = PART_BYTES,
+        parts_at_once: int = 2,
     ) -> None:
         self._transport, self._uploads = transport, AsyncUploads(transport)
         self._kind, self._options = kind, options
-        self._resume, self._part_bytes = resume, part_bytes
+        self._resume, self._part_bytes, self._parts_at_once = resume, part_bytes, parts_at_once
         self._callback_secret: str | None = None  # told when the upload begins, and to no load that goes on with it
 
     async def events(self, source: Any) -> AsyncIterator[LoadEvent]:
-        """Yield what becomes of a file: Accepted, ItemFailed with the record as it was sent, JobEnded."""
-        path = Path(source)
-        job = await self.upload(path)
-        yield Accepted(job.id, 0, (await job.refresh()).total, self._callback_secret)
+        """Yield what becomes of a file: PartSent, Accepted, ItemFailed with the record as it was sent, JobEnded."""
+        file = source if isinstance(source, File) else file_at(Path(source), self._options.get("delimiter"))
+        async with _aio.closing(self.uploaded(file)) as sent:
+            async for event in sent:
+                yield event
+        job = AsyncJob(self._transport, event.job_id)
         info = await job.ended(check=False)
         async for failed in failures(job, info):
             yield failed
-        Journal(path).forget()  # before the last event, behind which a caller need not read on
+        Journal(file.path).forget()  # before the last event, behind which a caller need not read on
         yield JobEnded(info)
 
-    async def upload(self, path: Path) -> AsyncJob:
-        """Send what the server lacks of a file, and return the job of all of it.
+    async def uploaded(self, file: File) -> AsyncIterator[PartSent | Accepted]:
+        """Send what the server lacks of a file, and yield its parts as they have arrived, and the job of all of it.
 
-        The journal beside the file stays until the job has ended: begun again before, the load finds the same job.
+        The journal beside the file stays until the caller removes it: begun again before, the load finds the same job.
 
         Raises:
             UnknownFormat: it is no file of lines or CSV, or is empty.
             UnreadableFile: it is cut off or damaged, or has a record that no part can hold.
             OtherLoad: an earlier load of it, which broke off, had other options.
         """
-        content_type, implied = content_type_of(path)
-        options = {**implied, **self._options}
-        parts = partial(parts_of, path, content_type, self._part_bytes, delimiter=options.get("delimiter"))
-        plan = {"kind": self._kind, "contentType": content_type, "partBytes": self._part_bytes, "options": options}
-        journal = Journal(path)
+        options = {**file.options, **self._options}
+        plan = {"kind": self._kind, "contentType": file.content_type, "partBytes": self._part_bytes, "options": options}
+        if file.reading:
+            plan["reading"] = file.reading
+        journal = Journal(file.path)
         upload = await self._begun(journal.find(plan) if self._resume else None)
         if upload and upload.status == _COMPLETED:
-            if upload.job_id and await self._has_all(upload, parts):
-                return AsyncJob(self._transport, upload.job_id)
+            if upload.job_id and await self._has_all(upload, file):
+                yield await self._accepted(AsyncJob(self._transport, upload.job_id))
+                return
             upload = None  # the file has become another since
         if upload is None:
-            created = await self._uploads.create(self._kind, content_type, **options)  # type: ignore[arg-type] # of the caller
+            created = await self._uploads.create(self._kind, file.content_type, **options)  # type: ignore[arg-type] # of the caller
             self._callback_secret = created.callback_secret
             journal.keep(plan, created.upload_id)
             upload = await self._uploads.get(created.upload_id)
-        count = await self._send_parts(upload, parts)
+        count = 0
+        async for part in self._sent_parts(upload, file):
+            count = part.part
+            yield part
         if not count:
             await self._begin_anew(journal, upload)
-            raise UnknownFormat(f"{path} is empty")
+            raise UnknownFormat(f"{file.path} is empty")
         if count < max((part.part for part in upload.parts), default=0):  # the file was longer before
             await self._begin_anew(journal, upload)
-            return await self.upload(path)
-        return await self._uploads.complete(upload.upload_id, count)
+            async for event in self.uploaded(file):
+                yield event
+            return
+        yield await self._accepted(await self._uploads.complete(upload.upload_id, count))
+
+    async def _accepted(self, job: AsyncJob) -> Accepted:
+        return Accepted(job.id, 0, (await job.refresh()).total, self._callback_secret)
 
     async def _begun(self, upload_id: str | None) -> Upload | None:
         """Return the upload of an earlier load; None if there is none, or none any more."""
@@ -99,21 +112,33 @@ class AsyncFileLoad:
         except NotFound:
             return None
 
-    async def _has_all(self, upload: Upload, parts: Callable[[], Iterator[bytes]]) -> bool:
+    async def _has_all(self, upload: Upload, file: File) -> bool:
         """True if the parts of a completed upload are those of the file, byte by byte."""
         arrived = {part.part: part.digest for part in upload.parts}
-        digests = await _aio.off_loop(lambda: dict(enumerate(map(digest_of, parts()), start=1)))
+        digests = await _aio.off_loop(lambda: dict(enumerate(map(digest_of, file.parts(self._part_bytes)), start=1)))
         return digests == arrived
 
-    async def _send_parts(self, upload: Upload, parts: Callable[[], Iterator[bytes]]) -> int:
-        """Send the parts whose digest has not arrived, and return how many parts the file has."""
-        arrived = {part.part: part.digest for part in upload.parts}
-        count, following = 0, parts()
-        while (part := await _aio.off_loop(lambda: next(following, b""))) != b"":
-            count += 1
-            if arrived.get(count) != digest_of(part):
-                await self._uploads.put(upload.upload_id, count, part, upload.content_type)
-        return count
+    async def _sent_parts(self, upload: Upload, file: File) -> AsyncIterator[PartSent]:
+        """Send the parts whose digest has not arrived, some at once, and yield all of them in their order."""
+        arrived = {part.part: part for part in upload.parts}
+        count, following = 0, file.parts(self._part_bytes)
+        under_way: deque[Any] = deque()
+        async with _aio.Lanes(self._parts_at_once) as lanes:
+            while (part := await _aio.off_loop(lambda: next(following, b""))) != b"":
+                count += 1
+                known = arrived.get(count)
+                if known and known.digest == digest_of(part):
+                    under_way.append(PartSent(count, len(part), known.items, skipped=True))
+                else:
+                    under_way.append(lanes.begin(self._put, upload, count, part))
+                while len(under_way) >= self._parts_at_once:
+                    yield await lanes.ended(under_way.popleft())
+            while under_way:
+                yield await lanes.ended(under_way.popleft())
+
+    async def _put(self, upload: Upload, number: int, part: bytes) -> PartSent:
+        sent = await self._uploads.put(upload.upload_id, number, part, upload.content_type)
+        return PartSent(number, len(part), sent.items, skipped=False)
 
     async def _begin_anew(self, journal: Journal, upload: Upload) -> None:
         await self._uploads.delete(upload.upload_id)

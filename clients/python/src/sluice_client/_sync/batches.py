@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluice_client import _io, arguments
@@ -12,7 +14,7 @@ from sluice_client._sync.jobs import Job, job_of
 from sluice_client._sync.load import Load, Sizes
 from sluice_client._sync.transport import Transport
 from sluice_client.errors import ItemsFailed, JobFailed
-from sluice_client.files import LINES, PART_BYTES, is_file
+from sluice_client.files import LINES, PART_BYTES, File, file_at, is_file
 from sluice_client.frames import CONSTANTS, is_frame, items_of
 from sluice_client.models import (
     SeenJob,
@@ -23,7 +25,7 @@ from sluice_client.models import (
     WrittenEvent,
 )
 from sluice_client.options import BatchOptions, camel, prefer, wire
-from sluice_client.reports import LoadEvent, Progress, Report
+from sluice_client.reports import Accepted, LoadEvent, PartSent, Progress, Report
 from sluice_client.telling import Teller
 from sluice_client.values import NullPolicy, encoder
 
@@ -152,6 +154,40 @@ class _Batches:
             max_errors=max_errors,
         )
         with _io.closing(batches.events(source)) as events:
+            for event in events:
+                yield event
+
+    def upload(
+        self,
+        source: File | str | os.PathLike[str],
+        *,
+        resume: bool = True,
+        part_bytes: int = PART_BYTES,
+        parts_at_once: int = 2,
+        **options: Unpack[BatchOptions],
+    ) -> Iterator[PartSent | Accepted]:
+        """Send a file without waiting for its job, and yield its parts as they arrive, and the job at the end.
+
+        The journal beside the file stays, so that the same call finds the same job, until
+        `Journal(path).forget()` removes it.
+
+        Args:
+            source: a file.
+            resume: go on where an earlier load of it was broken off.
+            part_bytes: of a part.
+            parts_at_once: so many are sent at the same time, and held in memory.
+            options: of the batch.
+        """
+        file = source if isinstance(source, File) else file_at(Path(source), options.get("delimiter"))
+        load = FileLoad(
+            self._transport,
+            self._kind,
+            options,
+            resume=resume,
+            part_bytes=part_bytes,
+            parts_at_once=parts_at_once,
+        )
+        with _io.closing(load.uploaded(file)) as events:
             for event in events:
                 yield event
 

@@ -1,0 +1,135 @@
+"""Rows of CSV and lines of JSON, one by one: only what must be changed or counted is read so."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from sluice_client.files import UnreadableFile
+
+csv.field_size_limit(2**31 - 1)  # the server has its own bound
+
+_ROWS = 1_000
+_DECIMAL_COMMA = re.compile(r"\s*([+-]?)(\d{1,3}(?:[.\u00a0\u202f' ]\d{3})+|\d+)(?:,(\d+))?\s*", re.ASCII)
+_MARKS = re.compile(r"[^\d]")
+
+
+def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines with their ends; the last one may have none."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+    if rest:
+        yield rest
+
+
+def first_lines(pieces: Iterable[bytes], count: int, _separator: str = "") -> Iterator[bytes]:
+    """Yield the first lines that are not blank."""
+    for line in lines_of(pieces):
+        if not line.strip():
+            continue
+        if not count:
+            return
+        count -= 1
+        yield line
+
+
+def first_rows(pieces: Iterable[bytes], count: int, separator: str) -> Iterator[bytes]:
+    """Yield the header and the first rows of CSV, as they stand there."""
+    told = 0
+    for record in records_of(lines_of(pieces), separator):
+        told += bool(record.strip())
+        yield record
+        if told > count:
+            return
+
+
+def records_of(lines: Iterable[bytes], separator: str) -> Iterator[bytes]:
+    """Yield the records of CSV as they stand there, of one line or more; no line behind them is read."""
+    taken: list[bytes] = []
+
+    def read() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line.decode("latin-1")  # of which quotes and separators are the same bytes
+
+    for _ in csv.reader(read(), delimiter=separator):
+        yield b"".join(taken)
+        taken.clear()
+
+
+def edited(
+    pieces: Iterable[bytes],
+    separator: str,
+    *,
+    columns: Mapping[str, str],
+    null: str | None,
+    decimal_comma: frozenset[str] | None,
+) -> Iterator[bytes]:
+    """Yield CSV whose header has other names, and whose cells are changed where that is wished.
+
+    Args:
+        pieces: of it.
+        separator: between its cells.
+        columns: new names by those of its header.
+        null: cells of this text become empty.
+        decimal_comma: new names of columns whose numbers have a comma, beside those of the type number; None for none.
+
+    Raises:
+        UnreadableFile: the header lacks a column that is named.
+    """
+    lines = lines_of(pieces)
+    header = next((record for record in records_of(lines, separator) if record.strip()), None)
+    if header is None:
+        return
+    titles = next(csv.reader(io.StringIO(header.decode("utf-8-sig", "replace"), newline=""), delimiter=separator))
+    for name in columns:
+        if name not in titles:
+            raise UnreadableFile(f"its header has no column {name!r}; it has {', '.join(titles)}")
+    wanted = [columns.get(title, title) for title in titles]
+    yield _written([wanted], separator)
+    numbers = [
+        place
+        for place, title in enumerate(wanted)
+        if decimal_comma is not None and (title in decimal_comma or title.endswith(":number"))
+    ]
+    if null is None and not numbers:
+        yield from lines
+        return
+    yield from _changed(lines, separator, null=null, numbers=numbers)
+
+
+def _changed(lines: Iterator[bytes], separator: str, *, null: str | None, numbers: list[int]) -> Iterator[bytes]:
+    """Yield rows with other cells, a thousand at a time."""
+    text = (line.decode("utf-8", "surrogateescape") for line in lines)
+    found: list[list[str]] = []
+    for cells in csv.reader(text, delimiter=separator):
+        if null is not None and null in cells:
+            cells[:] = ["" if cell == null else cell for cell in cells]
+        for place in numbers:
+            if place < len(cells):
+                cells[place] = _with_point(cells[place])
+        found.append(cells)
+        if len(found) == _ROWS:
+            yield _written(found, separator)
+            found.clear()
+    yield _written(found, separator)
+
+
+def _with_point(cell: str) -> str:
+    """Return a number with a decimal comma as JSON spells it; any other cell as it is."""
+    match = _DECIMAL_COMMA.fullmatch(cell)
+    if not match:
+        return cell
+    sign, whole, fraction = match.groups()
+    return f"{sign.removeprefix('+')}{_MARKS.sub('', whole)}{'.' + fraction if fraction else ''}"
+
+
+def _written(rows: Iterable[list[str]], separator: str) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")
