@@ -14,9 +14,10 @@ PYTEST_WORKERS := -n 3 --dist worksteal
 SECONDS ?= 120
 ROUNDS ?= 5
 BACKEND := setuptools>=77
+TYPESCRIPT := clients/typescript
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo up test chaos chaos-mutants fuzz bench error-pages client requirements
+.PHONY: help setup venv demo up test chaos chaos-mutants fuzz bench error-pages client client-types node-tools requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
@@ -30,7 +31,7 @@ demo: .venv/installed ## See it work: from nothing to real batches done, in one 
 up: .venv/installed ## Run everything here until Ctrl-C: servers, web, worker, sweep, webhooks, flower
 	@$(BIN)/sluice up --end-with-parent $(ARGS)
 
-test: .venv/tested ## Run all that CI runs
+test: .venv/tested node-tools ## Run all that CI runs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -55,6 +56,11 @@ error-pages: .venv/installed ## Write docs/errors.md anew, from app/openapi/code
 
 client: .venv/tested ## Make the synchronous client of clients/python anew, from the asynchronous one
 	@$(BIN)/python clients/python/make_sync.py
+
+client-types: .venv/tested node-tools ## Make the types of clients/typescript anew, from the OpenAPI document
+	@DATABASE_URL=postgresql://none REDIS_URL=redis://none $(BIN)/python -c 'import json; from app import create_app; \
+		from app.openapi import docs; print(json.dumps(docs.document(create_app())))' \
+		| node $(TYPESCRIPT)/make-schema.js $(TYPESCRIPT)/src/schema.ts
 
 requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes the newest of each
 	$(COMPILE) pyproject.toml -o requirements.txt
@@ -81,6 +87,16 @@ venv:
 .venv/tested: .venv/installed requirements-dev.txt
 	@echo "Installing what the tests need into .venv ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Node.js is for the TypeScript client alone: where it or npm's registry is missing, the tests of that client skip themselves.
+node-tools:
+	@$(MAKE) --silent --no-print-directory $(TYPESCRIPT)/node_modules/.installed || \
+		echo "The tests of the TypeScript client are left out: they need Node.js 20 or newer, and npm's registry once"
+
+$(TYPESCRIPT)/node_modules/.installed: $(TYPESCRIPT)/package-lock.json
+	@echo "Installing the tools of the TypeScript client ..."
+	@npm ci --prefix $(TYPESCRIPT) --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 .venv/benched: .venv/tested requirements-peers.txt

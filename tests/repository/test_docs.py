@@ -11,7 +11,7 @@ from ingest.jobs import JobState
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ROOT / "docs" / "contracts"
 _FOLDERS_OF_PAGES = ("benchmarks", "clients", "docs", "examples")
-PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in _FOLDERS_OF_PAGES for page in (ROOT / folder).rglob("*.md"))])
+_FOREIGN = "node_modules"
 _PRODUCT = ("app", "cli", "ingest", "worker")
 _SEARCHED = (*_PRODUCT, "benchmarks", "clients", "deploy", "docs", "tests")
 _TEXTS = {".md", ".py", ".sql", ".template"}
@@ -23,10 +23,18 @@ _SECTION = re.compile(r"docs/contracts/(\w+)\.md[\s#(]+sections?[\s#]+(\d+)(?:[\
 _HEADING = re.compile(r'docs/(\w+)\.md,[\s#]+"([^"]+)"')
 
 
+def files(folder: str, pattern: str = "*") -> list[Path]:
+    """The files below a folder that are ours."""
+    return sorted(file for file in (ROOT / folder).rglob(pattern) if _FOREIGN not in file.parts)
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in _FOLDERS_OF_PAGES for page in files(folder, "*.md"))])
+
+
 def texts(*folders: str) -> Iterator[tuple[Path, str]]:
     """The files of folders, and what they say."""
     for folder in folders:
-        for file in sorted((ROOT / folder).rglob("*")):
+        for file in files(folder):
             if file.suffix in _TEXTS:
                 yield file, file.read_text(encoding="utf-8")
 

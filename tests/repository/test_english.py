@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.repository.test_docs import files
+
 ROOT = Path(__file__).parents[2]
 _FOLDERS = ("app", "benchmarks", "cli", "clients", "ingest", "tests", "worker")
 _PRODUCT = ("app", "cli", "clients/python/src", "ingest", "worker")
@@ -79,9 +81,9 @@ def nameless(source: str) -> list[str]:
 
 
 def found_by(look: Callable[[str], list[str]], folders: tuple[str, ...] = _FOLDERS) -> list[str]:
-    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
-    assert len(files) > 100
-    return [f"{file.relative_to(ROOT)}:{line}" for file in files for line in look(file.read_text("utf-8"))]
+    sources = [file for folder in folders for file in files(folder, "*.py")]
+    assert len(sources) > 100
+    return [f"{file.relative_to(ROOT)}:{line}" for file in sources for line in look(file.read_text("utf-8"))]
 
 
 def test_no_docstring_and_no_comment_hides_its_actor() -> None:

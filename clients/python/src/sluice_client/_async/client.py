@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sluice_client import arguments
-from sluice_client._async.batches import AsyncEntities, AsyncEvents, AsyncStates
 from sluice_client._async.installation import AsyncInstallation
+from sluice_client._async.items import AsyncEntities, AsyncEvents, AsyncStates
 from sluice_client._async.jobs import AsyncJob, AsyncJobs, job_of
 from sluice_client._async.tenant import AsyncAudit, AsyncKeys, AsyncTemplates, AsyncTenantSettings, AsyncWebhooks
 from sluice_client._async.transport import AsyncTransport
@@ -140,35 +140,91 @@ class AsyncPublicClient(_AsyncConnected):
         self._encode = encoder(null_policy)
 
     async def record_event(self, event: Mapping[str, Any], *, strict: bool = False) -> RecordedEvent:
-        """Record an event, and create the objects that it names. Only one with an `event_id` is safe to send twice."""
+        """Record an event, and create the objects that it names.
+
+        Args:
+            event: as docs/contracts/public.md says: `event`, `objects` and what else it has. Only one with an
+                `event_id` is safe to send twice.
+            strict: members that it should not have are errors.
+
+        Raises:
+            Invalid: it is not what the call takes.
+            TransportError: no answer came, and it may have been recorded.
+        """
         return await self._write("recordEvent", RecordedEvent, event, strict=strict)
 
     async def record_events(self, events: Iterable[Any], *, strict: bool = False) -> RecordedEvents:
-        """Record up to 100 events, and return the outcome of each."""
+        """Record events, and return the outcome of each.
+
+        Args:
+            events: up to 100, as `record_event` takes one.
+            strict: as `record_event` takes it.
+
+        Raises:
+            Invalid: there are none, or more.
+        """
         return await self._write(
             "recordEvents", RecordedEvents, {"events": [*arguments.many(events, "record_events")]}, strict=strict
         )
 
     async def upsert_object(self, item: Mapping[str, Any], *, strict: bool = False) -> UpsertedObject:
-        """Create an object, or merge its properties."""
+        """Create an object, or merge its properties.
+
+        Args:
+            item: `type`, `id` and `properties`.
+            strict: members that it should not have are errors.
+
+        Raises:
+            Invalid: it is not what the call takes.
+        """
         return await self._write("upsertObject", UpsertedObject, item, strict=strict)
 
     async def upsert_objects(self, objects: Iterable[Any], *, strict: bool = False) -> UpsertedObjects:
-        """Upsert up to 100 objects, and return the outcome of each."""
+        """Upsert objects, and return the outcome of each.
+
+        Args:
+            objects: up to 100, as `upsert_object` takes one.
+            strict: as `upsert_object` takes it.
+
+        Raises:
+            Invalid: there are none, or more.
+        """
         return await self._write(
             "upsertObjects", UpsertedObjects, {"objects": [*arguments.many(objects, "upsert_objects")]}, strict=strict
         )
 
     async def send_events(self, events: Iterable[Any], *, strict: bool = False) -> AsyncJob:
-        """Send any number of events as one job."""
+        """Send events as one job, and return the job.
+
+        Args:
+            events: any number, as `record_event` takes one; all are held in memory.
+            strict: as `record_event` takes it.
+
+        Raises:
+            ApiError: the server refused the batch; nothing of it is stored.
+            UnsupportedValue: an event holds what JSON has not.
+        """
         return await self._job("recordEvents", events, strict=strict)
 
     async def send_objects(self, objects: Iterable[Any], *, strict: bool = False) -> AsyncJob:
-        """Send any number of objects as one job."""
+        """Send objects as one job, and return the job.
+
+        Args:
+            objects: any number, as `upsert_object` takes one; all are held in memory.
+            strict: as `upsert_object` takes it.
+
+        Raises:
+            ApiError: the server refused the batch; nothing of it is stored.
+            UnsupportedValue: an object holds what JSON has not.
+        """
         return await self._job("upsertObjects", objects, strict=strict)
 
     async def get_object(self, object_type: str, external_id: str) -> StoredObject:
-        """Return one object."""
+        """Return one object.
+
+        Raises:
+            NotFound: there is no such object.
+        """
         return await self._transport.call("getObject", StoredObject, object_type, external_id, bare=True)
 
     async def health(self) -> KeyHealth:

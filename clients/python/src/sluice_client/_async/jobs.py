@@ -228,15 +228,27 @@ class AsyncJob:
                     data = ""
 
     async def cancel(self) -> JobInfo:
-        """End the job; what it has done stands."""
+        """End the job; what it has done stands.
+
+        Raises:
+            Conflict: it has ended already.
+        """
         return await self._steered("cancelJob")
 
     async def pause(self) -> JobInfo:
-        """Have no further block of the job begun until it is resumed."""
+        """Have no further block of the job begun until it is resumed.
+
+        Raises:
+            Conflict: it has ended already.
+        """
         return await self._steered("pauseJob")
 
     async def resume(self) -> JobInfo:
-        """Let a paused job go on, in its former place."""
+        """Let a paused job go on, in its former place.
+
+        Raises:
+            Conflict: it has ended already.
+        """
         return await self._steered("resumeJob")
 
     async def relabel(self, label: str | None) -> JobInfo:
@@ -255,7 +267,11 @@ class AsyncJob:
         return await self._child("retryJob", exact_json(body))
 
     async def commit(self) -> AsyncJob:
-        """Write what a job of `validate_only` has checked, and return the job that does."""
+        """Write what a job of `validate_only` has checked, and return the job that does.
+
+        Raises:
+            Conflict: it was no such job, or has not completed.
+        """
         return await self._child("commitJob", None)
 
     async def _steered(self, operation: str, body: bytes | None = None) -> JobInfo:

@@ -32,28 +32,65 @@ class AsyncTemplates:
             yield template
 
     async def store(self, template_id: str, name: str, schema: Mapping[str, Any], *, version: str = "1.0") -> Template:
-        """Store a new version of a template of the tenant's own; `template_id` is `tpl_` and a name."""
+        """Store a new version of a template of the tenant's own.
+
+        Args:
+            template_id: `tpl_` and a name.
+            name: for people.
+            schema: as docs/contracts/templates.md says.
+            version: for people, too.
+
+        Raises:
+            Invalid: the schema is none.
+        """
         body = exact_json({"name": name, "version": version, "schema": schema})
         return await self._transport.call("storeTemplate", Template, template_id, body=body)
 
     async def check(
         self, template_id: str, schema: Mapping[str, Any] | None = None, *, wait: int | None = None
     ) -> AsyncJob:
-        """Try a schema on all rows that are stored, and change nothing: the job's errors are rows that would fail."""
+        """Try a schema on all rows that are stored, and change nothing: the job's errors are rows that would fail.
+
+        Args:
+            template_id: of the template whose newest version is tried.
+            schema: tried in its place; None for the template's own.
+            wait: seconds to wait for the end of the job, at most 30.
+
+        Raises:
+            NotFound: there is no such template.
+            Invalid: the schema is none.
+        """
         body = exact_json({} if schema is None else {"schema": schema})
         headers = prefer({}, wait)
         seen = await self._transport.call("checkTemplate", SeenJob, template_id, body=body, headers=headers)
         return job_of(self._transport, seen)
 
     async def json_schema(self, template_id: str, kind: Kind = "entities") -> dict[str, Any]:
-        """Return the JSON Schema of an item."""
+        """Return the JSON Schema of an item.
+
+        Args:
+            template_id: of the template.
+            kind: of the item.
+
+        Raises:
+            NotFound: there is no such template.
+        """
         query = {"kind": kind}
         return await self._transport.call("getTemplateJsonSchema", dict[str, Any], template_id, query=query, bare=True)
 
     async def example(
         self, template_id: str, kind: Kind = "entities", form: Literal["csv", "ndjson"] = "ndjson"
     ) -> str:
-        """Return a file to start from."""
+        """Return a file to start from.
+
+        Args:
+            template_id: of the template.
+            kind: of its items.
+            form: of the file.
+
+        Raises:
+            NotFound: there is no such template.
+        """
         operation = "getTemplateExampleCsv" if form == "csv" else "getTemplateExampleLines"
         response = await self._transport.send(operation, template_id, query={"kind": kind})
         return response.content.decode()
@@ -74,6 +111,9 @@ class AsyncTenantSettings:
 
         Args:
             changes: of `template_id`, `data_retention_days`, `retention_policy` and `batch_wait_seconds`.
+
+        Raises:
+            Invalid: a value, or a name, is none that the setting takes.
         """
         return await self._transport.call("changeSettings", Settings, body=_form(changes))
 
@@ -91,6 +131,10 @@ class AsyncKeys:
             label: its name for people.
             rights: `scopes`, `expires_at`, `addresses`, `requests_per_minute`, `operator_id`; those that are left out
                 are as of the calling key.
+
+        Raises:
+            Forbidden: the calling key has not all of these rights itself.
+            Invalid: a value is none that the right takes.
         """
         return await self._transport.call("createKey", NewKey, body=_form({"label": label, **rights}))
 
@@ -100,11 +144,27 @@ class AsyncKeys:
             yield key
 
     async def change(self, key_id: str, **changes: Any) -> Key:
-        """Change a key's `label`, or rights as `create` takes them."""
+        """Change a key.
+
+        Args:
+            key_id: of the key; not its text.
+            changes: its `label`, or rights as `create` takes them.
+
+        Raises:
+            NotFound: there is no such key.
+        """
         return await self._transport.call("changeKey", Key, body=_form({"id": key_id, **changes}))
 
     async def revoke(self, key_id: str) -> Key:
-        """Revoke a key; the last active one cannot be."""
+        """Revoke a key.
+
+        Args:
+            key_id: of the key; not its text.
+
+        Raises:
+            NotFound: there is no such key.
+            Conflict: it is the last active one.
+        """
         return await self._transport.call("revokeKey", Key, query={"id": key_id})
 
 
@@ -117,7 +177,17 @@ class AsyncWebhooks:
     async def create(
         self, url: str, *, events: Sequence[str] | None = None, description: str | None = None
     ) -> NewWebhook:
-        """Make a webhook, whose secret is shown this once."""
+        """Make a webhook, whose secret is shown this once.
+
+        Args:
+            url: https, at a public address.
+            events: such as `job.completed`; None for all.
+            description: for people.
+
+        Raises:
+            Invalid: the address is none that may be told.
+            Conflict: the tenant has as many webhooks as it may have.
+        """
         told = {"url": url, "events": events, "description": description}
         body = _form({name: value for name, value in told.items() if value is not None})
         return await self._transport.call("createWebhook", NewWebhook, body=body)
@@ -132,7 +202,15 @@ class AsyncWebhooks:
         return await self._transport.call("getWebhook", Webhook, webhook_id)
 
     async def change(self, webhook_id: str, **changes: Any) -> Webhook:
-        """Change `url`, `events`, `description` or `enabled`."""
+        """Change a webhook.
+
+        Args:
+            webhook_id: of the webhook.
+            changes: of `url`, `events`, `description` and `enabled`.
+
+        Raises:
+            NotFound: there is no such webhook.
+        """
         return await self._transport.call("changeWebhook", Webhook, webhook_id, body=_form(changes))
 
     async def delete(self, webhook_id: str) -> None:
@@ -144,7 +222,11 @@ class AsyncWebhooks:
         return await self._transport.call("rotateWebhook", NewWebhook, webhook_id)
 
     async def test(self, webhook_id: str) -> Delivery:
-        """Send a message that is about no job, once."""
+        """Send a message that is about no job, once.
+
+        Raises:
+            Conflict: the webhook is disabled.
+        """
         return await self._transport.call("testWebhook", Delivery, webhook_id)
 
     async def deliveries(self, webhook_id: str) -> AsyncIterator[Delivery]:
@@ -172,7 +254,15 @@ class AsyncAudit:
         since: datetime | None = None,
         limit: int = 200,
     ) -> AsyncIterator[AuditEntry]:
-        """Yield changes, the newest first; `limit` is how many to read at a time."""
+        """Yield changes, the newest first.
+
+        Args:
+            action: such as `key.created`.
+            object: the kind of what was changed, such as `key`.
+            object_id: its id.
+            since: changes of this moment and later.
+            limit: how many to read at a time, at most 200; not how many there are.
+        """
         query = {"action": action, "object": object, "object_id": object_id, "since": since, "limit": limit}
         async for entry in self._transport.pages("listAuditLog", AuditEntry, query=query):
             yield entry

@@ -16,14 +16,7 @@ from sluice_client._sync.transport import Transport
 from sluice_client.errors import ItemsFailed, JobFailed
 from sluice_client.files import LINES, PART_BYTES, File, file_at, is_file
 from sluice_client.frames import CONSTANTS, is_frame, items_of
-from sluice_client.models import (
-    SeenJob,
-    StoredEntity,
-    StoredEvent,
-    StoredState,
-    WrittenEntity,
-    WrittenEvent,
-)
+from sluice_client.models import SeenJob
 from sluice_client.options import BatchOptions, camel, prefer, wire
 from sluice_client.reports import Accepted, LoadEvent, PartSent, Progress, Report
 from sluice_client.telling import Teller
@@ -35,7 +28,7 @@ if TYPE_CHECKING:
 _IN_FLIGHT = 4
 
 
-class _Batches:
+class Batches:
     """The batch call of a kind.
 
     Args:
@@ -233,101 +226,3 @@ class _Batches:
             failed.report = report
             raise failed
         return report
-
-
-class Entities(_Batches):
-    """Entities."""
-
-    def upsert(
-        self,
-        entity_type: str,
-        external_id: str,
-        data: Any,
-        *,
-        mode: Literal["replace", "merge"] | None = None,
-        strict: bool = False,
-        key: str | None = None,
-    ) -> WrittenEntity:
-        """Create or change one entity; `merge` merges the members of `data`, and removes those that are None."""
-        body = _encoded({"entityType": entity_type, "externalId": external_id, "data": data}, self._null_policy)
-        headers = prefer({"strict": strict})
-        return self._transport.call(
-            "upsertEntity", WrittenEntity, query={"mode": mode}, body=body, headers=headers, key=key
-        )
-
-    def get(self, external_id: str, *, pii: bool | None = None) -> StoredEntity:
-        """Return one entity.
-
-        Args:
-            external_id: its id.
-            pii: False leaves the fields out that the template calls personal data.
-        """
-        return self._transport.call("getEntity", StoredEntity, external_id, query={"pii": pii})
-
-    def delete(self, external_id: str) -> None:
-        """Delete one entity; its events stay."""
-        self._transport.send("deleteEntity", external_id)
-
-
-class Events(_Batches):
-    """Events of entities."""
-
-    def append(
-        self,
-        external_id: str,
-        event_type: str,
-        data: Any,
-        *,
-        timestamp: Any = None,
-        event_id: str | None = None,
-        strict: bool = False,
-        key: str | None = None,
-    ) -> WrittenEvent:
-        """Append one event to an entity.
-
-        Args:
-            external_id: of the entity.
-            event_type: of the event.
-            data: its data.
-            timestamp: an aware datetime, or text; None for now.
-            event_id: the sender's own id for it: a second one of the same id is a duplicate.
-            strict: members that the event should not have are errors.
-            key: an idempotency key of the caller's own.
-        """
-        told = {"timestamp": timestamp, "eventId": event_id}
-        item = {
-            "eventType": event_type,
-            "data": data,
-            **{name: value for name, value in told.items() if value is not None},
-        }
-        body, headers = _encoded(item, self._null_policy), prefer({"strict": strict})
-        return self._transport.call("appendEvent", WrittenEvent, external_id, body=body, headers=headers, key=key)
-
-    def list(self, external_id: str, *, event_type: str | None = None, limit: int = 500) -> Iterator[StoredEvent]:
-        """Yield the events of an entity, the newest first; `limit` is how many to read at a time."""
-        query = {"eventType": event_type, "limit": limit}
-        for event in self._transport.pages("listEvents", StoredEvent, external_id, query=query):
-            yield event
-
-
-class States(_Batches):
-    """States of entities."""
-
-    def set(self, external_id: str, state_key: str, value: Any, *, key: str | None = None) -> StoredState:
-        """Set one state of an entity."""
-        body = _encoded({"value": value}, self._null_policy)
-        return self._transport.call("setState", StoredState, external_id, state_key, body=body, key=key)
-
-    def get(self, external_id: str, state_key: str) -> StoredState:
-        """Return one state of an entity."""
-        return self._transport.call("getState", StoredState, external_id, state_key)
-
-    def list(self, external_id: str) -> Iterator[StoredState]:
-        """Yield all states of an entity."""
-        states = self._transport.call("listStates", list[StoredState], external_id)
-        for state in states:
-            yield state
-
-
-def _encoded(item: Any, null_policy: NullPolicy) -> bytes:
-    return encoder(null_policy)(item)

@@ -228,15 +228,27 @@ class Job:
                     data = ""
 
     def cancel(self) -> JobInfo:
-        """End the job; what it has done stands."""
+        """End the job; what it has done stands.
+
+        Raises:
+            Conflict: it has ended already.
+        """
         return self._steered("cancelJob")
 
     def pause(self) -> JobInfo:
-        """Have no further block of the job begun until it is resumed."""
+        """Have no further block of the job begun until it is resumed.
+
+        Raises:
+            Conflict: it has ended already.
+        """
         return self._steered("pauseJob")
 
     def resume(self) -> JobInfo:
-        """Let a paused job go on, in its former place."""
+        """Let a paused job go on, in its former place.
+
+        Raises:
+            Conflict: it has ended already.
+        """
         return self._steered("resumeJob")
 
     def relabel(self, label: str | None) -> JobInfo:
@@ -255,7 +267,11 @@ class Job:
         return self._child("retryJob", exact_json(body))
 
     def commit(self) -> Job:
-        """Write what a job of `validate_only` has checked, and return the job that does."""
+        """Write what a job of `validate_only` has checked, and return the job that does.
+
+        Raises:
+            Conflict: it was no such job, or has not completed.
+        """
         return self._child("commitJob", None)
 
     def _steered(self, operation: str, body: bytes | None = None) -> JobInfo:

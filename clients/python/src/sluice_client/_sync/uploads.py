@@ -63,7 +63,11 @@ class Uploads:
         return self._transport.call("putUploadPart", UploadedPart, upload_id, part, body=body, headers=headers)
 
     def get(self, upload_id: str) -> Upload:
-        """Return an upload, and the parts that have arrived."""
+        """Return an upload, and the parts that have arrived.
+
+        Raises:
+            NotFound: there is none, or none any more.
+        """
         return self._transport.call("getUpload", Upload, upload_id)
 
     def delete(self, upload_id: str) -> None:
@@ -71,7 +75,17 @@ class Uploads:
         self._transport.send("deleteUpload", upload_id)
 
     def complete(self, upload_id: str, parts: int, *, wait: int | None = None) -> Job:
-        """Make a job of parts 1 to `parts`; a second time answers with the same job."""
+        """Make a job of all parts; a second time answers with the same job.
+
+        Args:
+            upload_id: of the upload.
+            parts: how many there are.
+            wait: seconds to wait for the end of the job, at most 30.
+
+        Raises:
+            Conflict: a part is missing; the message lists which.
+            Invalid: more parts have arrived.
+        """
         body = msgspec.json.encode({"parts": parts})
         seen = self._transport.call("completeUpload", SeenJob, upload_id, body=body, headers=prefer({}, wait))
         job = job_of(self._transport, seen)

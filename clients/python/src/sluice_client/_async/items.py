@@ -1,0 +1,165 @@
+"""Entities, events and states: by the batch, as `batches` says, and one by one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+from sluice_client._async.batches import AsyncBatches
+from sluice_client.models import StoredEntity, StoredEvent, StoredState, WrittenEntity, WrittenEvent
+from sluice_client.options import prefer
+from sluice_client.values import NullPolicy, encoder
+
+
+class AsyncEntities(AsyncBatches):
+    """Entities."""
+
+    async def upsert(
+        self,
+        entity_type: str,
+        external_id: str,
+        data: Any,
+        *,
+        mode: Literal["replace", "merge"] | None = None,
+        strict: bool = False,
+        key: str | None = None,
+    ) -> WrittenEntity:
+        """Create or change one entity.
+
+        Args:
+            entity_type: of the template, such as `player`.
+            external_id: the caller's own id for it, of 1 to 500 characters.
+            data: its members: a dict, dataclass, msgspec Struct or pydantic model.
+            mode: `replace` all data (the default), or `merge` members into them and remove those that are None.
+            strict: members that the item should not have are errors.
+            key: an idempotency key of the caller's own.
+
+        Raises:
+            Invalid: it is not what the template requires.
+            UnsupportedValue: it holds what JSON has not.
+        """
+        body = _encoded({"entityType": entity_type, "externalId": external_id, "data": data}, self._null_policy)
+        headers = prefer({"strict": strict})
+        return await self._transport.call(
+            "upsertEntity", WrittenEntity, query={"mode": mode}, body=body, headers=headers, key=key
+        )
+
+    async def get(self, external_id: str, *, pii: bool | None = None) -> StoredEntity:
+        """Return one entity.
+
+        Args:
+            external_id: its id.
+            pii: False leaves the fields out that the template calls personal data.
+
+        Raises:
+            NotFound: there is no such entity.
+        """
+        return await self._transport.call("getEntity", StoredEntity, external_id, query={"pii": pii})
+
+    async def delete(self, external_id: str) -> None:
+        """Delete one entity; its events stay.
+
+        Raises:
+            NotFound: there is no such entity.
+        """
+        await self._transport.send("deleteEntity", external_id)
+
+
+class AsyncEvents(AsyncBatches):
+    """Events of entities."""
+
+    async def append(
+        self,
+        external_id: str,
+        event_type: str,
+        data: Any,
+        *,
+        timestamp: Any = None,
+        event_id: str | None = None,
+        strict: bool = False,
+        key: str | None = None,
+    ) -> WrittenEvent:
+        """Append one event to an entity.
+
+        Args:
+            external_id: of the entity.
+            event_type: of the event.
+            data: its data.
+            timestamp: an aware datetime, or text; None for now.
+            event_id: the sender's own id for it: a second one of the same id is a duplicate.
+            strict: members that the event should not have are errors.
+            key: an idempotency key of the caller's own.
+
+        Raises:
+            NotFound: there is no such entity.
+            Invalid: the event is not what the template requires.
+            UnsupportedValue: it holds what JSON has not.
+        """
+        told = {"timestamp": timestamp, "eventId": event_id}
+        item = {
+            "eventType": event_type,
+            "data": data,
+            **{name: value for name, value in told.items() if value is not None},
+        }
+        body, headers = _encoded(item, self._null_policy), prefer({"strict": strict})
+        return await self._transport.call("appendEvent", WrittenEvent, external_id, body=body, headers=headers, key=key)
+
+    async def list(
+        self, external_id: str, *, event_type: str | None = None, limit: int = 500
+    ) -> AsyncIterator[StoredEvent]:
+        """Yield the events of an entity, the newest first.
+
+        Args:
+            external_id: of the entity.
+            event_type: only those of this type.
+            limit: how many to read at a time, 1 to 500; not how many there are.
+
+        Raises:
+            NotFound: there is no such entity.
+        """
+        query = {"eventType": event_type, "limit": limit}
+        async for event in self._transport.pages("listEvents", StoredEvent, external_id, query=query):
+            yield event
+
+
+class AsyncStates(AsyncBatches):
+    """States of entities."""
+
+    async def set(self, external_id: str, state_key: str, value: Any, *, key: str | None = None) -> StoredState:
+        """Set one state of an entity.
+
+        Args:
+            external_id: of the entity.
+            state_key: of the template, such as `balance`.
+            value: any value that JSON has, None included.
+            key: an idempotency key of the caller's own.
+
+        Raises:
+            NotFound: there is no such entity.
+            Invalid: the template has no such key.
+            UnsupportedValue: the value holds what JSON has not.
+        """
+        body = _encoded({"value": value}, self._null_policy)
+        return await self._transport.call("setState", StoredState, external_id, state_key, body=body, key=key)
+
+    async def get(self, external_id: str, state_key: str) -> StoredState:
+        """Return one state of an entity.
+
+        Raises:
+            NotFound: there is no such entity, or it has no such state.
+        """
+        return await self._transport.call("getState", StoredState, external_id, state_key)
+
+    async def list(self, external_id: str) -> AsyncIterator[StoredState]:
+        """Yield all states of an entity.
+
+        Raises:
+            NotFound: there is no such entity.
+        """
+        states = await self._transport.call("listStates", list[StoredState], external_id)
+        for state in states:
+            yield state
+
+
+def _encoded(item: Any, null_policy: NullPolicy) -> bytes:
+    return encoder(null_policy)(item)

@@ -1,0 +1,113 @@
+"""The TypeScript client as its users have it: packed, installed in another folder, run there against a real server."""
+
+import fcntl
+import gzip
+import json
+import os
+import re
+import shutil
+
+import pytest
+
+from tests.e2e.running import environment, sluice
+from tests.support.node import CLIENT, needs_node, run, tool
+
+# A compiler runs twice: on a busy machine that alone takes a minute.
+pytestmark = [needs_node, pytest.mark.timeout(400)]
+
+_MOST_BYTES = 8 * 1024
+_BLOCK = re.compile(r"```ts\n(.*?)```", re.DOTALL)
+_TESTS = {
+    "extends": str(CLIENT / "tsconfig.json"),
+    "compilerOptions": {
+        "types": ["node"],
+        "typeRoots": [str(CLIENT / "node_modules" / "@types")],
+        "noUnusedLocals": False,
+        "declaration": False,
+        "rootDir": ".",
+        "outDir": ".",
+    },
+    "include": ["*.ts"],
+    "exclude": ["node_modules"],
+}
+
+
+def readme():
+    """Return the blocks of the README as one program."""
+    blocks = _BLOCK.findall((CLIENT / "README.md").read_text(encoding="utf-8"))
+    assert len(blocks) > 5
+    return "".join(blocks)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """A folder of another program that has installed the package; made once for all processes that run tests."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder = shared / "typescript"
+    with (shared / "typescript.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "ready").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            install(folder)
+            (folder / "ready").touch()
+    return folder
+
+
+def install(folder):
+    folder.mkdir()
+    [packed] = json.loads(run("npm", "pack", "--json", "--silent", "--pack-destination", folder))
+    (folder / "package.json").write_text('{"private": true, "type": "module"}')
+    run("npm", "install", "--offline", "--no-audit", "--no-fund", folder / packed["filename"], cwd=folder)
+    for test in (CLIENT / "tests").glob("*.ts"):
+        shutil.copy(test, folder)
+    (folder / "readme.ts").write_text(readme())
+    (folder / "tsconfig.json").write_text(json.dumps(_TESTS))
+    run(tool("tsc"), cwd=folder)
+
+
+@pytest.fixture
+def keys(stack, client_key):
+    """The environment of a program that uses the server."""
+    at = {"SLUICE_DATA_DIR": str(stack.data_dir)}
+    tenant = json.loads(sluice("tenants", "create", "Public", "--json", **at).stdout)["id"]
+    public = sluice("keys", "create", "--tenant", tenant, "--prefix", "fm_live", **at).stdout.strip()
+    return environment(SLUICE_URL=stack.api, SLUICE_KEY=client_key, SLUICE_PUBLIC_KEY=public)
+
+
+def test_the_tests_of_the_client_pass_against_a_real_server(installed, keys):
+    tests = sorted(installed.glob("*.test.js"))
+    assert len(tests) == len([*(CLIENT / "tests").glob("*.test.ts")])
+    told = run("node", "--test", "--test-reporter=spec", *tests, cwd=installed, env=keys, timeout=100)
+    assert int(re.search(r"^\S pass (\d+)$", told, re.MULTILINE)[1]) > 40
+    assert " skipped 0\n" in told
+
+
+def test_the_blocks_of_the_readme_work_as_one_program(installed, keys):
+    shown = run("node", "readme.js", cwd=installed, env=keys, timeout=60)
+    assert "25000 created in 3 jobs" in shown
+    assert "145.50 1234567890123456789012345678901234567890n 146.5" in shown
+
+
+def test_the_package_has_what_its_users_need_and_nothing_else(installed):
+    package = installed / "node_modules" / "sluice-client"
+    files = {str(file.relative_to(package)) for file in package.rglob("*") if file.is_file()}
+    assert {"package.json", "README.md", "dist/index.js", "dist/index.d.ts"} <= files
+    assert all(file.startswith("dist/") for file in files - {"package.json", "README.md", "LICENSE"})
+    about = json.loads((package / "package.json").read_text())
+    assert "dependencies" not in about
+    assert f'VERSION = "{about["version"]}"' in (package / "dist" / "version.js").read_text()
+    run(tool("publint"), "--strict", package)
+
+
+def test_the_package_is_small(installed):
+    entry = installed / "node_modules" / "sluice-client" / "dist" / "index.js"
+    bundle = run(tool("esbuild"), entry, "--bundle", "--minify", "--format=esm")
+    assert len(gzip.compress(bundle.encode(), 9)) <= _MOST_BYTES
+
+
+def test_the_lock_file_names_no_address():
+    lock = json.loads((CLIENT / "package-lock.json").read_text())["packages"]
+    assert all("resolved" not in package for package in lock.values())
+    assert all("integrity" in package for name, package in lock.items() if name)
+    assert all(not version.startswith(("^", "~")) for version in lock[""]["devDependencies"].values())
