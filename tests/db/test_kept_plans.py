@@ -352,7 +352,7 @@ Call = Callable[[Connection, Stored], object]
 
 # By the function's name, and the statement of several that is meant. Calls that store rows come last: the plans of
 # the others are made while there are hardly any rows.
-_READS: dict[str, Call] = {
+READS: dict[str, Call] = {
     "claims.heads": lambda conn, _stored: claims.heads(conn),
     "claims.next_head": lambda conn, _stored: claims.next_head(conn),
     "claims.blocker": lambda conn, stored: claims.blocker(conn, stored.waiting),
@@ -437,7 +437,7 @@ _READS: dict[str, Call] = {
     "deliveries.page": lambda conn, stored: deliveries.page(conn, stored.webhook, limit=50),
     "blocks.extend_lease": lambda conn, _stored: blocks.extend_lease(conn, 2),
 }
-_WRITES: dict[str, Call] = {
+WRITES: dict[str, Call] = {
     "claims.claim": lambda conn, stored: claims.claim(conn, _accepted(conn, stored, after_job_id=stored.ended)),
     "claims.claim_next": lambda conn, _stored: claims.claim_next(conn),
     "acceptance.accept": _accepted,
@@ -580,7 +580,7 @@ _WRITES: dict[str, Call] = {
 }
 # Those that no transaction of web's makes: they look at the jobs of all tenants, or make a tenant of their own.
 _OF_OTHERS = ("claims.", "completion.", "rescue.", "tenants.weights", "registry.create", "registry.delete")
-BEHIND_THE_WALL = {name: call for name, call in {**_READS, **_WRITES}.items() if not name.startswith(_OF_OTHERS)}
+BEHIND_THE_WALL = {name: call for name, call in {**READS, **WRITES}.items() if not name.startswith(_OF_OTHERS)}
 # The sweeper, `webhooks` and the command line prepare nothing: their statements are planned anew each time.
 _PLANNED_ANEW = {
     *(f"retention.{name}" for name in ("purge_jobs", "purge_pages", "wanted")),
@@ -723,7 +723,7 @@ def test_a_plan_made_while_the_tables_were_empty_reads_few_rows_of_full_ones(
         with transaction(web) as conn:
             conn.prepare_threshold = 0
             conn.execute(_KEEP_THE_FIRST)
-        for name, call in {**_READS, **_WRITES}.items():
+        for name, call in {**READS, **WRITES}.items():
             calls.append((pool, name, call, _ENOUGH))
             if name in BEHIND_THE_WALL:
                 calls.append((behind, f"{name} behind the wall", call, 1))
@@ -750,4 +750,4 @@ def test_each_function_that_executes_statements_has_a_call_here() -> None:
         and not name.startswith("_")
         and "conn" in inspect.signature(function).parameters
     }
-    assert {name.split()[0] for name in (*_READS, *_WRITES)} | _PLANNED_ANEW == functions
+    assert {name.split()[0] for name in (*READS, *WRITES)} | _PLANNED_ANEW == functions

@@ -1,0 +1,91 @@
+"""Behind the wall between tenants, no statement of the product finds or changes a row of another tenant's."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+
+import psycopg
+import pytest
+
+from ingest.db.connection.entry import of_tenant
+from ingest.db.connection.pool import Connection, Connections, EnteredPool, Pool, open_pool, transaction
+from ingest.db.connection.walls import WALLED
+from ingest.errors import NotFound, SluiceError
+from tests.db.test_kept_plans import READS, WRITES, Stored, stored
+from tests.support.factories import make_tenant
+
+__all__ = ["stored"]
+
+# Calls that find something, whoever asks.
+_OF_ALL = {
+    "templates.is_built_in": "built-in templates are everybody's",
+    "templates.visible": "likewise",
+    "stored.estimated_count": "an estimate from statistics of the whole table",
+    "stored.page entities": "no row, but the place at which the next page begins",
+    "stored.page states": "likewise",
+    **dict.fromkeys(
+        (
+            *("blocks.next_open", "blocks.count_open", "blocks.still_open", "items.find"),
+            *("retries.open_blocks", "retries.payload_of", "timeline.page", "timeline.page after", "timeline.last"),
+        ),
+        "its table says nothing of tenants: it is asked once the job was found behind the wall",
+    ),
+}
+
+_ROWS = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {table} t WHERE {tenant} = %s"
+
+
+@pytest.fixture
+def web(database_url: str) -> Iterator[Connections]:
+    with open_pool(database_url, "sluice-web", size=1) as connections:
+        yield connections
+
+
+@pytest.fixture
+def as_stranger(web: Connections, pool: Pool) -> Pool:
+    with transaction(pool) as conn:
+        return EnteredPool(web, of_tenant(make_tenant(conn, name="Stranger")[0].id))
+
+
+def _is_nothing(found: object) -> bool:
+    """True if a result, or all that it holds, is empty."""
+    if isinstance(found, dict):
+        return all(map(_is_nothing, found.values()))
+    if is_dataclass(found):
+        return all(_is_nothing(getattr(found, member.name)) for member in fields(found))
+    if isinstance(found, list | tuple | set):
+        return all(map(_is_nothing, found))
+    return not found
+
+
+def test_no_statement_that_reads_finds_a_row_of_another_tenants(
+    as_stranger: Pool, web: Connections, stored: Stored
+) -> None:
+    def find(lent: Pool) -> set[str]:
+        found = set()
+        for name, call in READS.items():
+            with suppress(LookupError, NotFound), transaction(lent) as conn:
+                if not _is_nothing(call(conn, stored)):
+                    found.add(name)
+        return found
+
+    assert len(find(EnteredPool(web, of_tenant(stored.tenant.id)))) > 2 * len(_OF_ALL)
+    assert find(as_stranger) == set(_OF_ALL)
+
+
+def test_no_statement_that_writes_changes_a_row_of_another_tenants(
+    as_stranger: Pool, stored: Stored, observer: Connection
+) -> None:
+    def rows() -> dict[str, object]:
+        columns = {table: "id" if table == "tenants" else "tenant_id" for table in WALLED}
+        statements = {table: _ROWS.format(table=table, tenant=column) for table, column in columns.items()}
+        return {
+            table: observer.execute(statement.encode(), (stored.tenant.id,)).fetchall()
+            for table, statement in statements.items()
+        }
+
+    before = rows()
+    for call in WRITES.values():
+        with suppress(SluiceError, psycopg.Error, LookupError, AssertionError), transaction(as_stranger) as conn:
+            call(conn, stored)
+    assert rows() == before
