@@ -162,7 +162,8 @@ def _told(run: Run | None, ended_by: BaseException | None, command: str, said: d
                 say(line)
         if run and code in {AWAY, PUT_OFF, INTERRUPTED}:
             run.report.resume_command = command
-            say(f"Go on with it by:\n  {command}")
+            say("Go on with it by:")
+            say(f"  {command}")
     if run and ended_by is None:
         for line in run.report.lines():
             screen.note(line)

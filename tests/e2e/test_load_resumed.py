@@ -1,0 +1,218 @@
+"""A `sluice load` that is broken off, anywhere and by anything, is gone on with by the same or the printed command."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+from uuid import uuid4
+
+import httpx2
+import pytest
+from click.testing import CliRunner
+from sluice_client import Client
+
+from cli import main
+from tests.e2e.running import SLUICE, environment
+
+EVENTS = ("--kind", "events", "--type", "session")
+
+
+@pytest.fixture
+def client(stack, client_key):
+    with Client(stack.api, key=client_key) as opened:
+        yield opened
+
+
+@pytest.fixture
+def player(client):
+    """An entity of the test's own, whose events can be counted: each that was stored twice would be seen."""
+    external_id = uuid4().hex
+    client.entities.upsert("player", external_id, {"email": "a@example.com"})
+    return external_id
+
+
+@pytest.fixture(autouse=True)
+def folder(stack, client_key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("SLUICE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SLUICE_URL", stack.api)
+    monkeypatch.setenv("SLUICE_KEY", client_key)
+    return tmp_path
+
+
+@pytest.fixture
+def events(folder, player):
+    """Writes a CSV of the player's events."""
+
+    def write(name, count=25):
+        (folder / name).write_text("externalId,n\n" + "".join(f"{player},{number}\n" for number in range(count)))
+        return name
+
+    return write
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["load", *EVENTS, "--segment", "300B", "--json", *arguments], prog_name="sluice")
+
+
+def stored(client, player):
+    return sorted(int(event.data["n"]) for event in client.events.list(player))
+
+
+def killed_at(place, hook, *arguments):
+    """Run the command in a process that kills itself at a request or an answer of that number; True if it did."""
+    child = os.fork()
+    if child:
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    left, send = [place], httpx2.Client.send
+
+    def counted(self, request, **options):
+        if hook == "request":
+            count()
+        answer = send(self, request, **options)
+        if hook == "response":
+            count()
+        return answer
+
+    def count():
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    httpx2.Client.send = counted
+    try:
+        run(*arguments)
+    finally:
+        os._exit(0)
+
+
+@pytest.mark.parametrize("hook", ["request", "response"])
+def test_a_load_killed_at_any_request_loses_and_doubles_nothing(client, player, events, folder, hook):
+    killed = 0
+    for place in range(100):
+        name = events(f"{place}.csv")
+        was_killed = killed_at(place, hook, name, "--label", f"{player}-{place}")
+        told = not (folder / f"{name}.sluice-journal").exists() and not was_killed
+        if not told:
+            report = json.loads(run(name, "--label", f"{player}-{place}").stdout)
+            assert (report["total"], report["effects"]["created"]) == (25, 25)
+        assert len(list(client.jobs.list(label=f"{player}-{place}"))) == 1
+        if not was_killed:
+            break
+        killed += 1
+    assert killed >= 9
+    assert stored(client, player) == sorted([*range(25)] * (killed + 1))
+
+
+def test_files_that_were_done_are_not_loaded_again_with_those_that_were_not(client, player, events):
+    names = [events("1.csv"), events("2.csv")]
+    assert killed_at(14, "response", *names), "in the second file"
+    report = json.loads(run(*names).stdout)
+    assert report["total"] == 50
+    assert stored(client, player) == sorted([*range(25)] * 2)
+
+
+def test_a_changed_file_is_put_off_without_a_terminal_and_resumed_if_asked_for(client, player, events, folder):
+    name = events("a.csv")
+    assert killed_at(5, "response", name)
+    text = (folder / name).read_text()
+    (folder / name).write_text(text.replace(",7\n", ",700\n"))
+    done = run(name)
+    assert (done.exit_code, "has changed since" in done.stderr) == (75, True)
+    assert run("--resume", name).exit_code == 0
+    assert stored(client, player) == sorted([*(set(range(25)) - {7}), 700])
+
+
+def test_other_options_are_put_off_until_the_load_is_begun_anew(client, player, events):
+    name = events("a.csv")
+    assert killed_at(5, "response", name)
+    done = run(name, "--dry-run")
+    assert (done.exit_code, "begun with another options" in done.stderr) == (75, True)
+    assert run(name, "--restart").exit_code == 0
+    assert stored(client, player) == [*range(25)]
+
+
+class Terminal:
+    """The command on a terminal of its own."""
+
+    def __init__(self, *arguments, **settings):
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            env = environment(COLUMNS="100", TERM="xterm", **settings)
+            os.execve(SLUICE, [str(SLUICE), "load", *arguments], env)  # noqa: S606 # nothing to quote
+        self.shown = ""
+
+    def until(self, pattern):
+        """Read until the screen has shown what the pattern matches."""
+        while not re.search(pattern, self.shown):
+            assert self._read(), self.shown
+        return self
+
+    def _read(self):
+        assert select.select([self._terminal], [], [], 60)[0], self.shown
+        try:
+            self.shown += os.read(self._terminal, 65536).decode()
+        except OSError:  # the other end is closed
+            return False
+        return True
+
+    def write(self, text):
+        os.write(self._terminal, text.encode())
+
+    def end(self):
+        """Read to the end, and return the exit code."""
+        while self._read():
+            pass
+        os.close(self._terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def settings():
+    return {name: os.environ[name] for name in ("SLUICE_URL", "SLUICE_KEY")}
+
+
+def test_a_terminal_shows_two_bars_and_the_report(events):
+    terminal = Terminal(*EVENTS, events("a.csv", 2_000), **settings())
+    assert terminal.end() == 0
+    assert "send a.csv" in terminal.shown
+    assert "2,000/2,000" in terminal.shown
+    assert "a.csv: 2,000 items: 2,000 created, in " in terminal.shown
+
+
+def test_a_terminal_without_colours_gets_none(events):
+    terminal = Terminal(*EVENTS, events("a.csv"), NO_COLOR="1", **settings())
+    assert terminal.end() == 0
+    assert not re.search(r"\x1b\[(?:[0-9]+;)*3[0-9]m", terminal.shown)
+
+
+def test_a_person_at_a_terminal_is_asked_whether_to_go_on(client, player, events):
+    name = events("a.csv")
+    assert killed_at(5, "response", name)
+    terminal = Terminal(*EVENTS, "--segment", "300B", name, **settings())
+    terminal.until("Go on with it, begin anew, or stop").write("stop\n")
+    assert terminal.end() == 75
+    terminal = Terminal(*EVENTS, "--segment", "300B", name, **settings())
+    terminal.until("Go on with it, begin anew, or stop").write("\n")
+    assert terminal.end() == 0
+    assert stored(client, player) == [*range(25)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_a_signal_ends_the_load_with_the_command_that_goes_on(client, player, events, folder, number, code):
+    name = events("a b.csv", 5_000)
+    command = [SLUICE, "load", *EVENTS, "--segment", "2kB", "--concurrency", "1", "--progress", "off", name]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (folder / f"{name}.sluice-journal").exists():
+        assert process.poll() is None
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == code, said
+    assert "nothing of it runs before all have" in said
+    printed = said.splitlines()[-1].strip()
+    done = subprocess.run(["/bin/sh", "-c", printed], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert stored(client, player) == [*range(5_000)]
