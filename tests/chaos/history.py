@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = float(os.environ.get("CHAOS_TIMEOUT_SECONDS", "60"))
 _KEEP = """
 CREATE TABLE history (
     no bigint GENERATED ALWAYS AS IDENTITY, job_id uuid, status text, processed integer, at timestamptz);
-CREATE FUNCTION keep_history() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     INSERT INTO history (job_id, status, processed, at)
     VALUES (NEW.id, NEW.status, NEW.total - NEW.unprocessed, clock_timestamp());
