@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.doctor.line import Line, amount, clocks, fail, ok, warn
+from cli.doctor.wall import wall
 from ingest.crypto import MasterKeys
 from ingest.db import doctor as facts
 from ingest.db.connection.errors import translated
@@ -53,6 +54,9 @@ def examine(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
             yield from _examined(conn, settings)
         with connect(settings.database_url, WORKER) as conn:
             yield guards(facts.unheeded(conn, WORKER), lent=conn.lent)
+            held = conn.held
+        with connect(settings.database_url, "sluice-web") as conn:
+            yield wall(walled=conn.walled, workers_held=held)
     except Unavailable as error:
         advice = f"Start it with `sluice up --data-dir {embedded_in}`" if embedded_in else advice_for(error.message)
         yield fail("database", f"no connection, so nothing in it was looked at: {error.message}", advice)

@@ -1,6 +1,7 @@
 """`sluice doctor`: every line on real servers, each warning provoked where a server can be brought to it."""
 
 import json
+import secrets
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 
@@ -73,7 +74,7 @@ def execute(database_url):
 
 @pytest.fixture
 def job_id(database_url):
-    with connect(database_url, "sluice-web") as conn:
+    with connect(database_url, "sluice-cli") as conn:
         return accept(conn, make_tenant(conn)[0], "entities", [entity()])
 
 
@@ -117,6 +118,7 @@ def test_where_all_is_well_every_line_is_ok_and_it_exits_0(doctor):
             "personal data",
             "items",
             "server log",
+            "wall",
             "waiting",
             "jobs",
         ),
@@ -203,7 +205,7 @@ def ended(database_url):
     """Makes jobs that ended as many minutes ago, run by the sweeper or not."""
 
     def make(*jobs):
-        with connect(database_url, "sluice-web") as conn:
+        with connect(database_url, "sluice-cli") as conn:
             tenant = make_tenant(conn)[0]
             for minutes, swept in jobs:
                 job_id = accept(conn, tenant, "entities", [entity()])
@@ -246,6 +248,23 @@ def test_settings_that_a_workers_transaction_has_not_are_a_fail(database_url):
     assert "statement_timeout is 0" in line.found
     with connect(database_url, WORKER) as conn:
         assert facts.unheeded(conn, WORKER) == {}
+
+
+def test_a_login_that_may_not_take_webs_role_is_a_warning(doctor, settings, execute):
+    role = f"sluice_test_{secrets.token_hex(4)}"
+    url = f"{settings.database_url}{'&' if '?' in settings.database_url else '?'}user={role}"
+    execute(f"CREATE ROLE {role} LOGIN")
+    try:
+        level, found = doctor(DATABASE_URL=url)["wall"]
+        assert level == "warn"
+        assert "sees the rows of all tenants" in found
+        execute(f"GRANT sluice_app TO {role}")
+        assert doctor(DATABASE_URL=url)["wall"] == (
+            "ok",
+            "web sees the rows of one tenant at a time; workers, without BYPASSRLS, write without COPY",
+        )
+    finally:
+        execute(f"DROP ROLE {role}")
 
 
 def test_a_missing_migration_is_a_fail(doctor, execute):

@@ -1,0 +1,21 @@
+"""The wall between tenants in the database (`ingest.db.connection.walls`)."""
+
+from cli.doctor.line import Line, ok, warn
+
+
+def wall(*, walled: bool, workers_held: bool) -> Line:
+    """Check that row-level security holds web.
+
+    Args:
+        walled: web takes the role that it holds.
+        workers_held: it holds workers too, though they see all rows, so that Postgres allows them no COPY.
+    """
+    if not walled:
+        found = "web sees the rows of all tenants: its login may not take the role sluice_app, or there is none"
+        advice = (
+            "As a superuser CREATE ROLE sluice_app and sluice_system, and GRANT both to the role in DATABASE_URL; then "
+            "run `sluice migrate`, and restart web"
+        )
+        return warn("wall", found, advice)
+    found = "web sees the rows of one tenant at a time"
+    return ok("wall", f"{found}; workers, without BYPASSRLS, write without COPY" if workers_held else found)
