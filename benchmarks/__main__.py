@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import machine, plots, report
-from benchmarks.measure import Outcome, measure
+from benchmarks.measure import Outcome, Skipped, measure
 from benchmarks.place import opened
 from benchmarks.rows import ROWS
 from ingest import logs
@@ -41,9 +41,12 @@ def main() -> None:
     with opened() as place:
         facts = machine.describe(place.servers.database_url)
         for name in names:
-            with ROWS[name](place) as row:
-                rounds = min(chosen.rounds, _ROUNDS_OF_A_PLOT) if row.plot else chosen.rounds
-                outcomes.append(measure(name, row, rounds, lambda text: console.print(text, style="dim")))
+            try:
+                with ROWS[name](place) as row:
+                    rounds = min(chosen.rounds, _ROUNDS_OF_A_PLOT) if row.plot else chosen.rounds
+                    outcomes.append(measure(name, row, rounds, lambda text: console.print(text, style="dim")))
+            except Skipped as reason:
+                console.print(f"{name}: left out: {reason}")
     report.show(console, facts, outcomes)
     for outcome in outcomes:
         if outcome.row.plot:

@@ -10,6 +10,10 @@ from typing import Any
 RATE = "per_second"
 
 
+class Skipped(Exception):
+    """A row cannot be measured here; the text says why."""
+
+
 @dataclass(frozen=True)
 class Side:
     """One way to do the work.

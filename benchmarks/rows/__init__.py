@@ -21,6 +21,7 @@ from benchmarks.rows import (
     steps,
     streams,
     table_size,
+    typescript,
     worker,
 )
 
@@ -45,6 +46,7 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "lines-entities-unordered": partial(lines.entities, query=end_to_end.UNORDERED, goal=0.90),
     "lines-events": lines.events,
     "csv-entities": lines.csv_entities,
+    "typescript": typescript.events,
     "flights": flights.year,
     "splitting": splitting.splitting,
     "memory-web": memory.memory_of_web,

@@ -14,15 +14,15 @@ export interface Sizes {
   flushMs?: number | undefined;
 }
 
-const encoder = new TextEncoder();
 const buffer = (globalThis as { Buffer?: { byteLength(text: string): number } }).Buffer; // of Node.js, Deno and Bun
-const bytesOf = (text: string): number => buffer?.byteLength(text) ?? encoder.encode(text).length;
+const bytesOf = (text: string): number => buffer?.byteLength(text) ?? new TextEncoder().encode(text).length;
 
 /** Items that go as one job: the caller's own objects, and each as a line. */
 export class Batch<Item> {
   readonly rows: Item[] = [];
   readonly #lines: string[] = [];
-  #bytes = 0;
+  /** Of its body, in UTF-8. */
+  bytes = 0;
   /** The moment at which it is old enough, of performance.now(). */
   agedAt = Infinity;
 
@@ -31,19 +31,20 @@ export class Batch<Item> {
 
   /** True if it has items, and no place for one more of so many bytes. */
   isFull(bytes: number, { batchItems, batchBytes }: Required<Sizes>): boolean {
-    const count = this.rows.length;
-    return count > 0 && (count >= batchItems || this.#bytes + bytes > batchBytes || performance.now() >= this.agedAt);
+    const { length } = this.rows;
+    const isOld = this.agedAt < Infinity && performance.now() >= this.agedAt;
+    return length > 0 && (length >= batchItems || this.bytes + bytes >= batchBytes || isOld);
   }
 
   add(row: Item, text: string, bytes: number, flushMs: number): void {
     if (!this.rows.length) this.agedAt = performance.now() + flushMs;
     this.rows.push(row);
     this.#lines.push(text);
-    this.#bytes += bytes + 1;
+    this.bytes += bytes + 1;
   }
 
-  body(): Uint8Array {
-    return encoder.encode(this.#lines.join("\n"));
+  body(): string {
+    return this.#lines.join("\n");
   }
 
   /** Return the batch that comes after this one. */
@@ -54,7 +55,10 @@ export class Batch<Item> {
   halves(): [Batch<Item>, Batch<Item>] {
     const middle = this.rows.length >> 1;
     const halves: [Batch<Item>, Batch<Item>] = [new Batch(this.first), new Batch(this.first + middle)];
-    this.rows.forEach((row, place) => halves[place < middle ? 0 : 1].add(row, this.#lines[place]!, 0, Infinity));
+    this.rows.forEach((row, place) => {
+      const text = this.#lines[place]!;
+      halves[place < middle ? 0 : 1].add(row, text, bytesOf(text), Infinity);
+    });
     return halves;
   }
 }

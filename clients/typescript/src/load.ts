@@ -104,15 +104,18 @@ export class Load<Item> {
   /** Send a batch; in halves, and smaller ones from then on, where something on the way finds it too large. */
   async #accept(batch: Batch<Item>): Promise<Sent<Item>[]> {
     const { operation, request } = this.#plan;
-    const body = batch.body();
     let answer: Data<"writeEntities"> | undefined;
     const isOne = batch.rows.length === 1;
-    if (isOne || body.length <= this.#plan.batchBytes) {
+    if (isOne || batch.bytes <= this.#plan.batchBytes) {
       try {
-        answer = await this.#transport.call(operation, { ...request, body, signal: this.#ending.signal });
+        answer = await this.#transport.call(operation, {
+          ...request,
+          body: batch.body(),
+          signal: this.#ending.signal,
+        });
       } catch (error) {
         if (isOne || !(error instanceof TooLarge)) throw error;
-        this.#plan.batchBytes = body.length >> 1;
+        this.#plan.batchBytes = batch.bytes >> 1;
       }
     }
     if (!answer) {
