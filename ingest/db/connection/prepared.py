@@ -106,17 +106,14 @@ class Prepared:
         pgconn.send_query_prepared(conn.entry.name, [conn.entry.value.encode()])
         pgconn.send_query_prepared(self._name, encoded, self._formats, Format.BINARY)
         pgconn.pipeline_sync()
-        results: list[PGresult] = []
-        while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
-            if (result := _next_result(pgconn)) is not None:
-                results.append(result)
+        results = _results(pgconn)
         pgconn.exit_pipeline_mode()
         # Behind an error stands what was not done because of it.
         return next((result for result in results if result.status == ExecStatus.FATAL_ERROR), results[-2])
 
 
-def _next_result(pgconn: PGconn) -> PGresult | None:
-    """Return the next result, or None at the end of those of a statement.
+def _results(pgconn: PGconn) -> list[PGresult]:
+    """Return the results of all that was sent, the end of the transaction included.
 
     To ask libpq for a result that has not come yet would hold up all threads.
 
@@ -129,12 +126,16 @@ def _next_result(pgconn: PGconn) -> PGresult | None:
         ready.poll()
         pgconn.consume_input()
     ready.modify(pgconn.socket, select.POLLIN)
-    while pgconn.is_busy():
-        ready.poll()
-        pgconn.consume_input()
-    if pgconn.status == ConnStatus.BAD:
-        raise psycopg.OperationalError(pgconn.get_error_message())
-    return pgconn.get_result()
+    results: list[PGresult] = []
+    while not results or results[-1].status != ExecStatus.PIPELINE_SYNC:
+        while pgconn.is_busy():
+            ready.poll()
+            pgconn.consume_input()
+        if pgconn.status == ConnStatus.BAD:
+            raise psycopg.OperationalError(pgconn.get_error_message())
+        if (result := pgconn.get_result()) is not None:
+            results.append(result)
+    return results
 
 
 def forget(conn: Connection) -> None:
