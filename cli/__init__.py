@@ -1,6 +1,6 @@
 """The `sluice` command. Stands on `ingest`, and starts everything else as a process.
 
-`load` is the client's own command (`sluice_client.cli`), which talks with a server by its API.
+`load`, `top` and `jobs watch` are the client's own commands (`sluice_client.cli`), which talk with a server by its API.
 
     commands/                 one file a noun
     demo/, doctor/            the parts of the two largest
@@ -50,6 +50,10 @@ _COMMANDS = {
     "load": Lazy("sluice_client.cli.load:load", "Load files of CSV or JSON, and tell what became of each item."),
     "migrate": Lazy("cli.commands.migrate:migrate", "Apply the migrations that the database has not had."),
     "tenants": Lazy("cli.commands.tenants:tenants", "Create, list, set, suspend and resume tenants."),
+    "top": Lazy(
+        "sluice_client.cli.top:top",
+        "Show the open jobs of a tenant on one screen: their progress and speed, and how long the oldest waits.",
+    ),
     "up": Lazy(
         "cli.commands.up:up",
         "Run everything in the foreground: Postgres, Valkey, web, worker, sweep, webhooks and flower.",

@@ -32,6 +32,11 @@ _COMMANDS = {
         "cli.commands.job_children:retry_job",
         "Send items of JOB again, as a job of their own, under the template of today.",
     ),
+    "top": Lazy(
+        "sluice_client.cli.top:top",
+        "Show the open jobs of a tenant on one screen: their progress and speed, and how long the oldest waits.",
+    ),
+    "watch": Lazy("sluice_client.cli.watch:watch", "Watch JOB until it has ended, with a bar."),
 }
 
 

@@ -8,6 +8,7 @@ load         the command's options; `sluice load` is the same command
     screen       progress
     report       what became of it all
     resuming     the command that goes on
+watch, top   jobs as they run
 wishes       what the options say; parameters holds their values
 target       the server and the key
 ends         exit codes

@@ -115,6 +115,10 @@ class Screen:
         standing.items = job.total if standing.items is None else standing.items + job.total
         standing.accepted = standing.accepted or time.monotonic()
 
+    def watched(self, standing: Standing, job: JobInfo) -> None:
+        """Show a job that something else has sent."""
+        self.accepted(standing, job)
+
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Show progress in a block."""
@@ -134,6 +138,11 @@ class Lines(Screen):
     def begun(self, standing: Standing) -> None:
         """Show a source from now on."""
         self._standing = standing
+
+    def watched(self, standing: Standing, job: JobInfo) -> None:
+        """Show a job that something else has sent."""
+        self.begun(standing)
+        super().watched(standing, job)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -194,11 +203,10 @@ class Bars(Screen):
     def moved(self, standing: Standing) -> None:
         """Show how far it is."""
         seconds = max(time.monotonic() - standing.began, 0.001)
-        amount = f"{size(standing.read)}, {size(standing.read / seconds)}/s"
         if standing.items is None:
+            amount = f"{size(standing.read)}, {size(standing.read / seconds)}/s"
             self._progress.update(self._reading, completed=standing.read, amount=amount)
         else:
-            self._progress.update(self._reading, completed=standing.read)
             amount = (
                 f"{standing.processed:,}/{standing.items:,}, {standing.rate:,.0f} items/s, {standing.failed:,} failed"
             )

@@ -1,0 +1,102 @@
+"""`top`: the open jobs of a tenant on one screen, drawn anew each second."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from sluice_client._sync.client import Client
+from sluice_client.cli.ends import code_of, told
+from sluice_client.cli.screen import printable, say
+from sluice_client.cli.target import target_of, target_options
+from sluice_client.errors import SluiceError
+from sluice_client.models import JobInfo
+
+_OPEN = ("pending", "processing", "paused")
+_MOST = 200  # a page of the list
+_COLUMNS = ("job", "type", "status", "done", "items", "failed", "items/s", "left", "age", "label")
+
+
+@click.command()
+@target_options
+@click.option("--interval", type=click.FloatRange(0.2, 3600), default=1.0, show_default=True, help="Seconds.")
+@click.option("--once", is_flag=True, help="Show it once, as without a terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print the open jobs once, as JSON.")
+@click.pass_context
+def top(context: click.Context, /, interval: float, **said: Any) -> None:
+    """Show the open jobs of a tenant on one screen: their progress and speed, and how long the oldest waits.
+
+    Asks a server by its API, each second, until Ctrl-C. The first 200 open jobs are shown.
+
+    Example: sluice top --interval 5
+    """
+    console = Console(highlight=False, markup=False)
+    try:
+        with target_of(said["url"], said["key"]).client() as client:
+            if said["as_json"]:
+                click.echo(msgspec.json.encode(open_jobs(client)))
+            elif said["once"] or not sys.stdout.isatty():
+                console.print(screen(open_jobs(client)))
+            else:
+                over = threading.Event()
+                with Live(screen(open_jobs(client)), console=console, screen=True, auto_refresh=False) as live:
+                    while not over.wait(interval):
+                        live.update(screen(open_jobs(client)), refresh=True)
+    except KeyboardInterrupt:
+        return
+    except SluiceError as error:
+        say(f"Error: {told(error)}")
+        context.exit(code_of(error))
+
+
+def open_jobs(client: Client) -> list[JobInfo]:
+    """Return the jobs that have not ended, the oldest first."""
+    jobs = client.jobs.list(status=_OPEN, limit=_MOST)
+    found = [job.info for job, _ in zip(jobs, range(_MOST), strict=False) if job.info]
+    return found[::-1]
+
+
+def screen(jobs: list[JobInfo]) -> Group:
+    """Return what is shown of jobs."""
+    now = datetime.now(timezone.utc)
+    waiting = [(now - job.created_at).total_seconds() for job in jobs if job.status == "pending"]
+    rate = sum(job.rate or 0 for job in jobs if job.status == "processing")
+    head = (
+        f"{now:%H:%M:%SZ}  {len(jobs):,} open jobs, {sum(job.total - job.processed for job in jobs):,} items to do, "
+        f"{rate:,.0f} items/s, oldest wait {_span(max(waiting, default=0))}"
+    )
+    table = Table(*_COLUMNS, box=None, pad_edge=False)
+    for job in jobs:
+        table.add_row(*map(printable, _row(job, now)))
+    return Group(Text(head), Text(), table)
+
+
+def _row(job: JobInfo, now: datetime) -> list[str]:
+    return [
+        job.id,
+        job.type.removeprefix("batch_ingest_"),
+        job.status,
+        f"{job.progress} %",
+        f"{job.total:,}",
+        f"{job.effects.failed:,}",
+        f"{job.rate:,.0f}" if job.rate else "",
+        _span(job.eta_seconds) if job.eta_seconds is not None else "",
+        _span((now - job.created_at).total_seconds()),
+        job.label or "",
+    ]
+
+
+def _span(seconds: float) -> str:
+    """Return a time as people read it."""
+    minutes, left = divmod(max(int(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
