@@ -120,9 +120,16 @@ def test_an_end_tells_all_that_is_announced_of_it(conn: Connection, tenant: Tena
     assert outbox.take(conn, [first, awaited, unknown]) == []
     control.fail(conn, awaited, "X", "x")
     close(conn, first, 1)
+    conn.execute("UPDATE jobs SET started_at = created_at + interval '1 second' WHERE id = %s", (first,))
+    conn.execute(
+        "UPDATE jobs SET ended_at = created_at + interval '3 seconds' WHERE id = ANY (%s)", ([first, awaited],)
+    )
     assert outbox.take(conn, [awaited, unknown, first]) == [
-        Ended(first, "test", False, "completed", 2, 0, None, None, False, [waiting[0], waiting[2]], False),
-        Ended(awaited, "r1", True, "failed", 1, 0, "X", "x", False, [], False),
+        Ended(
+            *(first, "test", False, "completed", 2, 0, None, None, False, [waiting[0], waiting[2]], False),
+            *("entities", 3.0, 1.0),
+        ),
+        Ended(awaited, "r1", True, "failed", 1, 0, "X", "x", False, [], False, "entities", 3.0, None),
     ]
     assert outbox.take(conn, [first, awaited]) == []
     assert in_outbox(conn) == {}
