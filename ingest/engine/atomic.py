@@ -136,7 +136,7 @@ def record(conn: Connection, claimed: Claim, errors: Sequence[ItemError]) -> Don
     if not _lock(conn, claimed):
         return None
     for some in _parts(errors):
-        blocks.record_errors(conn, [(job.id, error) for error in some], sealed_for=job.tenant_id)
+        blocks.record_errors(conn, job.tenant_id, [(job.id, error) for error in some])
     message = f"{len(errors)} of {job.total} items are bad, so none was written (?atomic=true)"
     if not completion.abort(conn, job.id, failed=len(errors), message=message):
         raise JobEnded

@@ -130,7 +130,7 @@ def _send_failed(
         items = [patched(_picked(item, sealer), patch, child.options.csv, types) for item in taken]
         # Personal data stay so, though the template of today may not call them that.
         seals = sealer.seals or any(item.sealed for item in taken)
-        children.append(conn, child.id, no - 1, replace(sealer, seals=seals).block(pack_picked(items)))
+        children.append(conn, child.tenant_id, child.id, no - 1, replace(sealer, seals=seals).block(pack_picked(items)))
     return no, len(places)
 
 
@@ -188,7 +188,7 @@ def _send_aborted(
             else taken
         )
         if block is not None:
-            children.append(conn, child.id, no, block)
+            children.append(conn, child.tenant_id, child.id, no, block)
             no, items = no + 1, items + block.items
     return no, items
 

@@ -113,7 +113,9 @@ class JobRunner:
                     group = claiming(conn)
                     if again := [claim for claim in group if claim.block.deliveries > 1]:
                         timeline.record_deliveries(
-                            conn, [(claim.job.id, claim.block.no, claim.block.deliveries) for claim in again]
+                            conn,
+                            again[0].job.tenant_id,
+                            [(claim.job.id, claim.block.no, claim.block.deliveries) for claim in again],
                         )
             except (TryAgain, Unavailable) as error:
                 self._note_trouble(error, tries)

@@ -110,7 +110,7 @@ def run_in_transaction(
     with undone_if_dry(conn, job):
         shares = check_and_write(conn, group, schema, poison, keys=keys, measure=measure, halving=halving)
     errors = [(share.outcome.job_id, error) for share in shares for error in share.errors]
-    blocks.record_errors(conn, errors, sealed_for=job.tenant_id)
+    blocks.record_errors(conn, job.tenant_id, errors)
     yields = _yields(group, until, fair=fair)
     advanced = completion.close_blocks(
         conn,

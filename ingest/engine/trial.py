@@ -82,7 +82,7 @@ def run_step(
     errors, warnings = _judge(_schema(_covering(template, rows), kind), kind, rows, progress.judged, poison)
     faultpoints.passing("block.checked")
     kept = errors[: MOST_TRIAL_ERRORS_KEPT - progress.kept]
-    blocks.record_errors(conn, [(job.id, error) for error in kept])
+    blocks.record_errors(conn, job.tenant_id, [(job.id, error) for error in kept])
     faultpoints.passing("block.written")
     following = None
     if page.next_place is not None:

@@ -184,7 +184,7 @@ def _take(conn: Connection, stored: Stored) -> object:
 def _take_failed(conn: Connection, stored: Stored) -> object:
     job_id = _accepted(conn, stored)
     errors_of_items = [ItemError(index, None, "", "", item=b"{}") for index in range(stored.items)]
-    blocks.record_errors(conn, [(job_id, error) for error in errors_of_items])
+    blocks.record_errors(conn, stored.tenant.id, [(job_id, error) for error in errors_of_items])
     return retries.take(conn, [(job_id, index) for index in range(stored.items)], uuid7())
 
 
@@ -253,13 +253,13 @@ def _complete_too_early(conn: Connection, stored: Stored) -> None:
 
 def _erase_failed(conn: Connection, stored: Stored) -> None:
     failed = ItemError(0, "p1", "VALIDATION_FAILED", "wrong", item=b"{}", sealed=True)
-    blocks.record_errors(conn, [(_accepted(conn, stored), failed)], sealed_for=stored.tenant.id)
+    blocks.record_errors(conn, stored.tenant.id, [(_accepted(conn, stored), failed)])
     assert failed_items.erase(conn, stored.tenant.id, "p1") == 1
 
 
 def _record_errors(conn: Connection, stored: Stored) -> None:
     noted = ItemError(0, "e", "VALIDATION_FAILED", "wrong")
-    blocks.record_errors(conn, [(job_id, noted) for job_id in _begun(conn, stored)])
+    blocks.record_errors(conn, stored.tenant.id, [(job_id, noted) for job_id in _begun(conn, stored)])
 
 
 def _record_warnings(conn: Connection, stored: Stored) -> None:
@@ -456,7 +456,7 @@ WRITES: dict[str, Call] = {
     "holds.hold": lambda conn, stored: holds.hold(conn, [_waited_for(conn, stored)]),
     "holds.release": lambda conn, stored: holds.release(conn, [_waited_for(conn, stored)]),
     "timeline.record_deliveries": lambda conn, stored: timeline.record_deliveries(
-        conn, [(_accepted(conn, stored), 0, 2)]
+        conn, stored.tenant.id, [(_accepted(conn, stored), 0, 2)]
     ),
     "outbox.take": _take,
     "receiving.begin": lambda conn, stored: receiving.begin(conn, new_job(stored.tenant, "states")),
@@ -493,7 +493,9 @@ WRITES: dict[str, Call] = {
         conn, [(_accepted(conn, stored), 0) for _ in range(stored.items)], _receiving(conn, stored), first_no=0
     ),
     "retries.take_block": lambda conn, stored: retries.take_block(conn, _accepted(conn, stored), 0, uuid7()),
-    "children.append": lambda conn, stored: children.append(conn, _receiving(conn, stored), 0, Block(0, 1, b"x")),
+    "children.append": lambda conn, stored: children.append(
+        conn, stored.tenant.id, _receiving(conn, stored), 0, Block(0, 1, b"x")
+    ),
     "children.move_blocks": lambda conn, stored: children.move_blocks(
         conn, _accepted(conn, stored), _receiving(conn, stored)
     ),
@@ -625,16 +627,17 @@ _GROW = """
 INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties)
 SELECT gen_random_uuid(), {tenant}, '', 'e' || lpad(n::text, 6, '0'), 'player', '{{}}'
 FROM generate_series(0, {rows} - 1) n ON CONFLICT DO NOTHING;
-INSERT INTO states (entity_id, key, value) SELECT id, 'k', '1' FROM entities ON CONFLICT DO NOTHING;
+INSERT INTO states (tenant_id, entity_id, key, value)
+SELECT tenant_id, id, 'k', '1' FROM entities ON CONFLICT DO NOTHING;
 INSERT INTO events (id, public_id, tenant_id, type, properties, occurred_at, external_id)
 SELECT nextval('events_id_seq'), gen_random_uuid(), {tenant}, 'session', '{{}}', now(), external_id FROM entities
 ON CONFLICT DO NOTHING;
-INSERT INTO event_entities (entity_id, occurred_at, event_id)
-SELECT e.id, v.occurred_at, v.id
+INSERT INTO event_entities (tenant_id, entity_id, occurred_at, event_id)
+SELECT {tenant}, e.id, v.occurred_at, v.id
 FROM (SELECT id, row_number() OVER () AS n FROM entities) e
 JOIN (SELECT id, occurred_at, row_number() OVER () AS n FROM events) v USING (n) ON CONFLICT DO NOTHING;
-INSERT INTO event_entities (entity_id, occurred_at, event_id)
-SELECT e.id, v.occurred_at, v.id FROM entities e CROSS JOIN events v WHERE e.external_id = 'e000001'
+INSERT INTO event_entities (tenant_id, entity_id, occurred_at, event_id)
+SELECT {tenant}, e.id, v.occurred_at, v.id FROM entities e CROSS JOIN events v WHERE e.external_id = 'e000001'
 ON CONFLICT DO NOTHING;
 INSERT INTO idempotency_keys (tenant_id, endpoint, key_hash, fingerprint)
 SELECT {tenant}, 'writeStates', sha256(('x' || n)::bytea), sha256('') FROM generate_series(1, {rows}) n;
@@ -648,9 +651,9 @@ INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, status, total
                   ended_at, options)
 SELECT gen_random_uuid(), {tenant}, 'entities', false, '', false, 'completed', 1, 0, 1, 0, now(), '{{"label": "y"}}'
 FROM generate_series(1, {rows});
-INSERT INTO job_errors (job_id, index, code, message) SELECT id, 0, '', '' FROM jobs
+INSERT INTO job_errors (tenant_id, job_id, index, code, message) SELECT tenant_id, id, 0, '', '' FROM jobs
 ON CONFLICT DO NOTHING;
-INSERT INTO job_warnings (job_id, index, no, code, message) SELECT id, 0, 0, '', '' FROM jobs
+INSERT INTO job_warnings (tenant_id, job_id, index, no, code, message) SELECT tenant_id, id, 0, 0, '', '' FROM jobs
 ON CONFLICT DO NOTHING;
 INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, blocks_open, unprocessed, after_job_id)
 SELECT gen_random_uuid(), {tenant}, 'entities', false, '', false, 1, 1, 1,
@@ -659,13 +662,13 @@ FROM generate_series(1, {rows} / 4) n;
 INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, blocks_open, unprocessed, status, queued_at)
 SELECT gen_random_uuid(), {other}, 'events', false, '', false, 2, 2, 2, 'processing', now() + interval '1 second'
 FROM generate_series(1, {rows} / 4);
-INSERT INTO job_blocks (job_id, no, first_index, items, payload, open)
-SELECT j.id, 0, 0, 1, '', j.ended_at IS NULL FROM jobs j ON CONFLICT DO NOTHING;
+INSERT INTO job_blocks (tenant_id, job_id, no, first_index, items, payload, open)
+SELECT j.tenant_id, j.id, 0, 0, 1, '', j.ended_at IS NULL FROM jobs j ON CONFLICT DO NOTHING;
 INSERT INTO uploads (id, tenant_id, job_id, status, content_type, coding)
 SELECT gen_random_uuid(), tenant_id, id, 'completed', '', '' FROM jobs ON CONFLICT DO NOTHING;
 INSERT INTO gone_ids (id, tenant_id) SELECT gen_random_uuid(), {tenant} FROM generate_series(1, {rows});
-INSERT INTO upload_parts (id, upload_id, number, part, whole, digest)
-SELECT gen_random_uuid(), id, 1, 1, true, sha256('') FROM uploads ON CONFLICT DO NOTHING;
+INSERT INTO upload_parts (tenant_id, id, upload_id, number, part, whole, digest)
+SELECT tenant_id, gen_random_uuid(), id, 1, 1, true, sha256('') FROM uploads ON CONFLICT DO NOTHING;
 INSERT INTO webhooks (id, tenant_id, url, events, secret)
 SELECT gen_random_uuid(), id, '', '{{job.completed}}', '' FROM tenants WHERE id <> {tenant};
 INSERT INTO webhook_deliveries (id, webhook_id, tenant_id, job_id, lane, event, occurred_at)
@@ -675,7 +678,8 @@ JOIN (SELECT id, row_number() OVER () AS n FROM jobs) j USING (n) ON CONFLICT DO
 INSERT INTO audit_log (tenant_id, actor_kind, actor_id, actor_label, action, object_kind, object_id, details)
 SELECT CASE WHEN n % 2 = 0 THEN {tenant} ELSE {other} END, 'key', '', '', 'key.created', 'key', '', '{{}}'
 FROM generate_series(1, {rows}) n;
-INSERT INTO webhook_tries (delivery_id, number) SELECT id, 1 FROM webhook_deliveries ON CONFLICT DO NOTHING;
+INSERT INTO webhook_tries (tenant_id, delivery_id, number)
+SELECT tenant_id, id, 1 FROM webhook_deliveries ON CONFLICT DO NOTHING;
 """
 
 
@@ -739,6 +743,25 @@ def test_a_plan_made_while_the_tables_were_empty_reads_few_rows_of_full_ones(
         stored.entity_ids, stored.items = [int(str(row[0])) for row in observer.execute(first)], _ITEMS
         read = {name: _rows_read(lent, call, stored) for lent, name, call, _ in calls}
         assert {name: rows for name, rows in read.items() if rows > _MOST_READ} == {}
+
+
+# Triggers and defaults that find the tenant of a row for processes of the version before (0054_tenants_of_rows.sql).
+_FALLBACKS = """
+SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_trigger WHERE tgname LIKE '%\\_tenant'
+UNION ALL
+SELECT format('ALTER TABLE %s ALTER tenant_id DROP DEFAULT', adrelid::regclass)
+FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum WHERE attname = 'tenant_id'
+"""
+
+
+def test_every_statement_says_whose_row_it_writes(pool: Pool, observer: Connection, stored: Stored) -> None:
+    fallbacks = observer.execute(_FALLBACKS).fetchall()
+    assert len(fallbacks) == 9
+    for (statement,) in fallbacks:
+        observer.execute(str(statement).encode())
+    for call in {**_READS, **_WRITES}.values():
+        with transaction(pool) as conn:
+            call(conn, stored)
 
 
 def test_each_function_that_executes_statements_has_a_call_here() -> None:

@@ -67,12 +67,37 @@ _NOT_PURGED = {
     "webhooks": "a webhook stays until its client deletes it; a callback goes with its job",
 }
 
+# Tables that may hold rows of no tenant, or of all.
+_NOT_OF_A_TENANT = {
+    "tenants": "a row is a tenant",
+    "templates": "a template without a tenant is built in",
+    "audit_log": "an entry without a tenant is about the installation itself",
+}
+
+# Tables whose primary key is without the tenant.
+_KEY_WITHOUT_TENANT = {
+    **_NOT_OF_A_TENANT,
+    **dict.fromkeys(
+        ("api_keys", "entities", "events", "gone_ids", "jobs", "uploads", "webhook_deliveries", "webhooks"),
+        "its rows are found by an id of their own, which no two tenants share",
+    ),
+}
+
 # A text that stands in the data of an entity, and in whatever came with it.
 _MARK = "hunter2"
 
 _TABLES = """
 SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
 AND relname <> 'sluice_migrations' ORDER BY relname
+"""
+_WITH_TENANT = """
+SELECT table_name FROM information_schema.columns
+WHERE table_schema = 'public' AND column_name = 'tenant_id' AND is_nullable = 'NO'
+"""
+_KEY_WITH_TENANT = """
+SELECT relname FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid
+JOIN pg_attribute a ON a.attrelid = conrelid AND attnum = ANY (conkey)
+WHERE contype = 'p' AND relnamespace = 'public'::regnamespace AND attname = 'tenant_id'
 """
 _TIMES = """
 SELECT table_name, column_name FROM information_schema.columns
@@ -179,6 +204,16 @@ def test_retention_empties_every_table(
                 sweep.run_once(conn)
     left = [table for table in tables if table not in _NOT_PURGED and _count(observer, table)]
     assert not left, f"give these a retention in ingest/db/data/retention.py, or a reason in _NOT_PURGED: {left}"
+
+
+def test_every_row_says_whose_it_is(observer: Connection) -> None:
+    without = {*_names(observer, _TABLES)} - {*_names(observer, _WITH_TENANT)}
+    assert without == _NOT_OF_A_TENANT.keys(), "give these a tenant_id NOT NULL, or a reason in _NOT_OF_A_TENANT"
+
+
+def test_every_primary_key_has_the_tenant(observer: Connection) -> None:
+    without = {*_names(observer, _TABLES)} - {*_names(observer, _KEY_WITH_TENANT)}
+    assert without == _KEY_WITHOUT_TENANT.keys(), "add tenant_id to these keys, or a reason to _KEY_WITHOUT_TENANT"
 
 
 def test_each_exemption_is_of_a_table_that_is_there(observer: Connection) -> None:

@@ -173,7 +173,8 @@ def test_five_examples_are_enough_and_the_count_is_of_all(database_url: str, obs
 
 def test_a_check_counts_no_further_than_its_bound(database_url: str, observer: Connection) -> None:
     observer.execute("""
-        INSERT INTO states (entity_id, key, value) SELECT n, 'balance', '1' FROM generate_series(1, 10001) n""")
+        INSERT INTO states (tenant_id, entity_id, key, value)
+        SELECT 1, n, 'balance', '1' FROM generate_series(1, 10001) n""")
     assert found(database_url) == {"state_entity": verify.MOST_FOUND}
 
 
@@ -186,6 +187,7 @@ def test_a_check_that_takes_too_long_is_given_up_and_the_others_go_on(
         assert found(database_url, check_seconds=1) == {
             "job_errors_within": 1,
             "state_entity": None,
+            "state_separate": None,
             "state_erased": None,
             "state_readable": None,
         }
@@ -240,7 +242,7 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
     "job_payload_kept": ("UPDATE job_blocks SET payload = 'x' WHERE job_id = %(job)s AND no = 1",),
     "job_progress": ("UPDATE jobs SET started_at = ended_at + interval '1 minute' WHERE id = %(job)s",),
     "job_on_hold": ("UPDATE jobs SET on_hold_since = now() WHERE id = %(half)s",),
-    "job_timeline": ("INSERT INTO job_timeline (job_id, what) VALUES (%(job)s, 'cancelled')",),
+    "job_timeline": ("INSERT INTO job_timeline (tenant_id, job_id, what) VALUES (%(tenant)s, %(job)s, 'cancelled')",),
     "job_held_wrongly": (
         """UPDATE jobs SET on_hold_since = now() - interval '2 minutes', created_at = now() - interval '3 minutes'
            WHERE id = %(foreign_job)s""",
@@ -260,6 +262,10 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
            WHERE event_id = (SELECT min(id) FROM events)""",
     ),
     "link_separate": ("UPDATE events SET tenant_id = %(other)s WHERE id = (SELECT min(id) FROM events)",),
+    "state_separate": (
+        "UPDATE states SET tenant_id = %(other)s WHERE entity_id = (SELECT min(entity_id) FROM states)",
+    ),
+    "row_separate": ("UPDATE job_errors SET tenant_id = %(other)s WHERE job_id = %(job)s",),
     "state_entity": ("UPDATE states SET entity_id = 77 WHERE entity_id = (SELECT min(entity_id) FROM states)",),
     "state_erased": (
         """UPDATE entities SET deleted_at = now(), properties = '{}', pii = NULL, pii_digests = NULL
@@ -278,19 +284,26 @@ _BREAKS: Mapping[str, tuple[str, ...]] = {
         "UPDATE events SET tenant_id = 77 WHERE id = (SELECT min(id) FROM events)",
         # Its entity too, or the link would join two tenants' rows.
         "UPDATE entities SET tenant_id = 77 WHERE id = (SELECT min(entity_id) FROM event_entities)",
+        "UPDATE event_entities SET tenant_id = 77 WHERE event_id = (SELECT min(id) FROM events)",
+        "UPDATE states SET tenant_id = 77 WHERE entity_id = (SELECT min(entity_id) FROM event_entities)",
     ),
     "entity_readable": (f"UPDATE entities SET properties = {_ENDLESS} WHERE id = (SELECT min(id) FROM entities)",),
     "event_readable": (f"UPDATE events SET properties = {_ENDLESS} WHERE id = (SELECT min(id) FROM events)",),
     "state_readable": (f"UPDATE states SET value = {_ENDLESS} WHERE entity_id = (SELECT min(entity_id) FROM states)",),
-    "job_end_early": ("INSERT INTO job_ends (job_id, ended_at) VALUES (%(half)s, now())",),
-    "job_end_late": ("INSERT INTO job_ends (job_id, ended_at) VALUES (%(job)s, now() - interval '2 minutes')",),
+    "job_end_early": ("INSERT INTO job_ends (tenant_id, job_id, ended_at) VALUES (%(tenant)s, %(half)s, now())",),
+    "job_end_late": (
+        "INSERT INTO job_ends (tenant_id, job_id, ended_at) VALUES (%(tenant)s, %(job)s, now() - interval '2 minutes')",
+    ),
     "job_left_unfinished": (
         """INSERT INTO jobs (id, tenant_id, kind, merge, template_id, request_id, awaited, status, total, unprocessed,
                              blocks_open, created_at, progressed_at)
            SELECT gen_random_uuid(), tenant_id, kind, merge, template_id, request_id, awaited, 'receiving', 0, 0, 0,
                   now() - interval '7 minutes', now() - interval '6 minutes' FROM jobs WHERE id = %(job)s""",
     ),
-    "upload_job": ("UPDATE jobs SET tenant_id = %(other)s WHERE id = %(uploaded)s",),
+    "upload_job": (
+        "UPDATE jobs SET tenant_id = %(other)s WHERE id = %(uploaded)s",
+        "UPDATE job_blocks SET tenant_id = %(other)s WHERE job_id = %(uploaded)s",
+    ),
     "upload_part_blocks": ("DELETE FROM job_blocks WHERE job_id = %(open_upload)s AND no = -20000",),
     "upload_block_part": ("UPDATE job_blocks SET no = -90000 WHERE job_id = %(open_upload)s AND no = -30000",),
     "gone_id": ("INSERT INTO gone_ids (id, tenant_id) VALUES (%(job)s, %(tenant)s)",),
@@ -390,12 +403,14 @@ def test_a_job_without_its_tenant_or_its_template_is_found(
     database_url: str, observer: Connection, done: dict[str, UUID], what: str
 ) -> None:
     observer.execute(f"UPDATE jobs SET {what}_id = 77 WHERE id = %s".encode(), (done["states"],))
+    for table in ("job_blocks", "job_errors") if what == "tenant" else ():
+        observer.execute(f"UPDATE {table} SET tenant_id = 77 WHERE job_id = %s".encode(), (done["states"],))
     assert found(database_url) == {"job_owner": 1}
 
 
 @pytest.mark.usefixtures("done")
 def test_an_end_to_announce_of_a_job_that_is_gone_is_found(database_url: str, observer: Connection) -> None:
-    observer.execute("INSERT INTO job_ends (job_id, ended_at) VALUES (gen_random_uuid(), now())")
+    observer.execute("INSERT INTO job_ends (tenant_id, job_id, ended_at) VALUES (1, gen_random_uuid(), now())")
     assert found(database_url) == {"job_end_early": 1}
 
 

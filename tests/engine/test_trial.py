@@ -307,7 +307,10 @@ def test_of_each_kind_of_rows_the_first_errors_are_kept_and_all_are_counted(
     trial: Callable[..., UUID], executor: Executor, observer: Connection, owner: Tenant, database_url: str
 ) -> None:
     many(observer, owner, MOST_TRIAL_ERRORS_KEPT + 50, vip_level=4)
-    observer.execute("INSERT INTO states (entity_id, key, value) SELECT id, 'balance', '\"x\"' FROM entities LIMIT 3")
+    observer.execute(
+        "INSERT INTO states (tenant_id, entity_id, key, value)"
+        " SELECT tenant_id, id, 'balance', '\"x\"' FROM entities LIMIT 3"
+    )
     job_id = trial()
     executor.run(job_id, seconds=60)
     assert effect_counts(observer, job_id) == {Effect.FAILED: MOST_TRIAL_ERRORS_KEPT + 53}

@@ -231,7 +231,7 @@ def test_events_and_states_are_refused_one_by_one_too(conn: Connection, tenant: 
         7: "WRITE_FAILED",
     }
     stored = conn.execute(
-        "SELECT count(*) FROM events v JOIN event_entities ON event_id = v.id WHERE tenant_id = %s", (tenant.id,)
+        "SELECT count(*) FROM events v JOIN event_entities ON event_id = v.id WHERE v.tenant_id = %s", (tenant.id,)
     )
     assert stored.fetchone() == (6,)
     values = [State("p", f"key{n}", huge if n == 1 else fine) for n in range(4)]

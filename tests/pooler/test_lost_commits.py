@@ -9,7 +9,7 @@ from ingest.db.connection.pool import Connection, Pool, open_pool, transaction
 from ingest.errors import Unavailable
 from tests.support.relay import relay
 
-_WRITE = "INSERT INTO states VALUES (1, 'marked', '1') ON CONFLICT DO NOTHING"
+_WRITE = "INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'marked', '1') ON CONFLICT DO NOTHING"
 
 pytestmark = pytest.mark.parametrize("pooler", ["transaction"], indirect=True)
 

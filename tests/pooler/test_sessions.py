@@ -123,18 +123,22 @@ def test_a_statement_that_fails_leaves_the_next_one_its_own_transaction(pooled: 
 def test_a_transaction_inside_a_session_commits_or_rolls_back_as_a_whole(pooled: Pools, pool: Pool) -> None:
     with autocommit(pooled()) as conn:
         with conn.transaction():
-            conn.execute("INSERT INTO states VALUES (1, 'stays', '1')")
+            conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'stays', '1')")
             with pytest.raises(psycopg.errors.UniqueViolation), conn.transaction():
-                conn.execute("INSERT INTO states VALUES (1, 'stays', '1')")
+                conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'stays', '1')")
         with suppress(KeyError), conn.transaction():
-            conn.execute("INSERT INTO states VALUES (1, 'goes', '1')")
+            conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'goes', '1')")
             raise KeyError
     with transaction(pool) as direct:
         assert direct.execute("SELECT key FROM states").fetchall() == [("stays",)]
 
 
 def test_a_statement_is_prepared_only_where_the_pooler_knows_of_it(pooled: Pools) -> None:
-    note = Prepared("note", "INSERT INTO states SELECT %(id)s, 'a', '1' WHERE %(said)s", {"id": int, "said": bool})
+    note = Prepared(
+        "note",
+        "INSERT INTO states (tenant_id, entity_id, key, value) SELECT 1, %(id)s, 'a', '1' WHERE %(said)s",
+        {"id": int, "said": bool},
+    )
     mine, other = pooled(size=1), pooled(size=1)
 
     def use(first: int) -> None:
@@ -167,7 +171,7 @@ def test_the_sweeper_ends_a_workers_overdue_transaction(pooled: Pools, pooled_ur
             conn.execute("SELECT 1")
             ended = rescue.end_overdue_sessions(sweeper, seconds=0)
             sweeper.commit()
-            conn.execute("INSERT INTO states VALUES (1, 'late', '1')")
+            conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'late', '1')")
         assert ended == 1
         workers.check()
         with transaction(workers) as conn:

@@ -41,7 +41,8 @@ def pending(conn: Connection) -> list[str]:
     """Return the names of the migrations that the database has not had, in order."""
     with translated():
         row = conn.execute(_HAS_TABLE).fetchone()
-        applied = {str(name) for (name,) in conn.execute(_APPLIED)} if row and row[0] else set[str]()
+        # A prepared query would leave its snapshot behind, for which CREATE INDEX CONCURRENTLY waits.
+        applied = {str(name) for (name,) in conn.execute(_APPLIED, prepare=False)} if row and row[0] else set[str]()
     return [name for name in _all() if name not in applied]
 
 

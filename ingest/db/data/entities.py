@@ -409,7 +409,7 @@ WITH known AS (
     FROM known WHERE e.id = ANY (ARRAY[known.id])
     RETURNING e.id, e.type, known.sealed
 ), without_states AS (
-    DELETE FROM states WHERE entity_id = (SELECT id FROM gone)
+    DELETE FROM states WHERE tenant_id = %(tenant_id)s AND entity_id = (SELECT id FROM gone)
 )
 SELECT type, sealed FROM gone
 """

@@ -39,7 +39,12 @@ _EVENTS = target(
     occurred_at=TimestampArray,
 )
 _LINKS = target(
-    "event_entities", entity_id=BigintArray, occurred_at=TimestampArray, event_id=BigintArray, qualifier=TextArray
+    "event_entities",
+    tenant_id=IntegerArray,
+    entity_id=BigintArray,
+    occurred_at=TimestampArray,
+    event_id=BigintArray,
+    qualifier=TextArray,
 )
 
 
@@ -108,7 +113,7 @@ def append(
         links = link(stored)
         with _copying(conn, tenant_id, unnamed):
             links = _each_once(links)
-            of_links = _columns(links, ids, timestamps)
+            of_links = _columns(tenant_id, links, ids, timestamps)
         with copy_rows(conn, _LINKS, len(links.places), of_links):
             pass
     for place, first in duplicates.items():
@@ -211,11 +216,12 @@ def _timestamps(occurred: list[datetime | None], now: datetime) -> list[Field]:
     return list(binary.timestamps(timestamp or now for timestamp in occurred))
 
 
-def _columns(links: Links, ids: Sequence[Field], timestamps: Sequence[Field]) -> list[Iterable[Field]]:
+def _columns(tenant_id: int, links: Links, ids: Sequence[Field], timestamps: Sequence[Field]) -> list[Iterable[Field]]:
     # In the order of the entities, neighbours share a page of the index.
     order = sorted(range(len(links.places)), key=links.entity_ids.__getitem__)
     places = [links.places[link] for link in order]
     return [
+        binary.same_integer(tenant_id),
         binary.bigints([links.entity_ids[link] for link in order]),
         [timestamps[place] for place in places],
         [ids[place] for place in places],
@@ -269,8 +275,8 @@ WITH page AS (
                     THEN pg_column_size(v.properties) ELSE octet_length(v.properties::text) END AS size
         FROM event_entities l CROSS JOIN LATERAL (
             SELECT id, public_id, type, properties, occurred_at, created_at FROM events
-            WHERE id = l.event_id AND (%(type)s::text IS NULL OR type = %(type)s) LIMIT 1) v
-        WHERE l.entity_id = e.id
+            WHERE id = l.event_id AND tenant_id = l.tenant_id AND (%(type)s::text IS NULL OR type = %(type)s) LIMIT 1) v
+        WHERE l.tenant_id = e.tenant_id AND l.entity_id = e.id
           AND (%(occurred_at)s::timestamptz IS NULL OR (l.occurred_at, l.event_id) < (%(occurred_at)s, %(id)s::bigint))
         ORDER BY l.occurred_at DESC, l.event_id DESC
         LIMIT %(limit)s + 1) v

@@ -108,8 +108,8 @@ def events_kept(conn: Connection, tenant_id: int) -> tuple[int, datetime] | None
 # A range of pages needs no index, which every write would pay for: a purge may take its time, a write may not.
 _PURGE_PAGES = {
     "event_entities": f"""
-DELETE FROM event_entities x USING entities e, tenants t
-WHERE {IN_PAGES} AND e.id = x.entity_id AND t.id = e.tenant_id
+DELETE FROM event_entities x USING tenants t
+WHERE {IN_PAGES} AND t.id = x.tenant_id
   AND x.occurred_at < now() - make_interval(days => {EVENT_DAYS})
 """,
     "events": f"""
@@ -118,8 +118,8 @@ WHERE {IN_PAGES} AND t.id = x.tenant_id
   AND x.occurred_at < now() - make_interval(days => {EVENT_DAYS})
 """,
     "states": f"""
-DELETE FROM states x USING entities e, tenants t
-WHERE {IN_PAGES} AND e.id = x.entity_id AND t.id = e.tenant_id
+DELETE FROM states x USING tenants t
+WHERE {IN_PAGES} AND t.id = x.tenant_id
   AND x.updated_at < now() - make_interval(days => {STATE_DAYS})
 """,
 }

@@ -24,14 +24,16 @@ _KNOWN = f"""
 SELECT EXISTS (
     SELECT FROM {binary.GROUPS} AS g (name, first, last)
     CROSS JOIN LATERAL (
-        SELECT FROM states WHERE entity_id = ANY((%(members)b::bigint[])[g.first:g.last]) AND key = g.name LIMIT 1) s)
+        SELECT FROM states
+        WHERE tenant_id = %(tenant_id)s AND entity_id = ANY((%(members)b::bigint[])[g.first:g.last]) AND key = g.name
+        LIMIT 1) s)
 """
-_STORED = target("states", entity_id=BigintArray, key=TextArray, value=JsonbArray)
+_STORED = target("states", tenant_id=IntegerArray, entity_id=BigintArray, key=TextArray, value=JsonbArray)
 
 # Rows that say the same already are not written, and not returned.
 _UPSERT = with_counts(f"""
-INSERT INTO states AS s (entity_id, key, value)
-SELECT i.entity_id, i.key, i.value
+INSERT INTO states AS s (tenant_id, entity_id, key, value)
+SELECT %(tenant_id)s, i.entity_id, i.key, i.value
 FROM unnest(%(entity_ids)b::bigint[], %(keys)b::text[], %(values)b::jsonb[]) AS i (entity_id, key, value)
 ON CONFLICT ON CONSTRAINT states_pkey DO UPDATE
 SET value = excluded.value, revision = s.revision + 1, updated_at = now()
@@ -71,14 +73,18 @@ def _upsert(conn: Connection, tenant_id: int, states: Sequence[State], entity_id
             binary.documents(states[place].value for place in order),
         )
 
-    def sought() -> dict[str, Array]:
-        return _by_key(keys, entity_ids)
+    def sought() -> dict[str, object]:
+        return {"tenant_id": tenant_id, **_by_key(keys, entity_ids)}
+
+    def copied() -> tuple[Iterable[Field], ...]:
+        return binary.same_integer(tenant_id), *columns()
 
     if len(states) > 1 and copy_if_all_new(
-        conn, tenant_id, known=_KNOWN, keys=sought, stored=_STORED, count=len(states), columns=columns
+        conn, tenant_id, known=_KNOWN, keys=sought, stored=_STORED, count=len(states), columns=copied
     ):
         return [Effect.CREATED] * len(states)
-    return run_upsert(conn, _UPSERT, _arrays(columns()), zip(entity_ids, keys, strict=True))
+    values = {"tenant_id": tenant_id, **_arrays(columns())}
+    return run_upsert(conn, _UPSERT, values, zip(entity_ids, keys, strict=True))
 
 
 def _arrays(columns: Iterable[Iterable[Field]]) -> dict[str, Array]:
@@ -89,8 +95,8 @@ def _arrays(columns: Iterable[Iterable[Field]]) -> dict[str, Array]:
 
 # Rows that are there are locked and not written: the lock comes before the condition (PostgreSQL docs, INSERT).
 _INSERT = """
-INSERT INTO states AS s (entity_id, key, value)
-SELECT i.entity_id, i.key, i.value
+INSERT INTO states AS s (tenant_id, entity_id, key, value)
+SELECT %(tenant_id)s, i.entity_id, i.key, i.value
 FROM unnest(%(entity_ids)b::bigint[], %(keys)b::text[], %(values)b::jsonb[]) AS i (entity_id, key, value)
 ON CONFLICT ON CONSTRAINT states_pkey DO UPDATE SET revision = s.revision WHERE false
 RETURNING s.entity_id, s.key
@@ -101,7 +107,8 @@ FROM unnest(%(nos)b::integer[], %(sent)b::jsonb[]) WITH ORDINALITY AS i (no, val
 UNION ALL
 SELECT k.no, 0, NULL, s.value
 FROM unnest(%(entity_ids)b::bigint[], %(keys)b::text[]) WITH ORDINALITY AS k (entity_id, key, no)
-CROSS JOIN LATERAL (SELECT value FROM states WHERE entity_id = k.entity_id AND key = k.key LIMIT 1) s
+CROSS JOIN LATERAL (
+    SELECT value FROM states WHERE tenant_id = %(tenant_id)s AND entity_id = k.entity_id AND key = k.key LIMIT 1) s
 """)
 
 
@@ -110,14 +117,13 @@ def _upsert_in_turn(
 ) -> list[Effect]:
     """Set states of which some share a key; each key is the entity's internal id and the state's key."""
 
-    def values(places: Sequence[int]) -> dict[str, Array]:
-        return _arrays(
-            [
-                binary.bigints(keys[place][0] for place in places),
-                binary.texts(keys[place][1] for place in places),
-                binary.documents(states[place].value for place in places),
-            ]
+    def values(places: Sequence[int]) -> dict[str, object]:
+        columns = (
+            binary.bigints(keys[place][0] for place in places),
+            binary.texts(keys[place][1] for place in places),
+            binary.documents(states[place].value for place in places),
         )
+        return {"tenant_id": tenant_id, **_arrays(columns)}
 
     def insert(places: Sequence[int]) -> Iterable[tuple[int, str]]:
         found: Any = conn.execute(_INSERT, values(sorted(places, key=keys.__getitem__)), binary=True)
@@ -161,7 +167,7 @@ class StateRow:
 
 _OF_ENTITY = """
 SELECT s.key, s.value::text, s.updated_at
-FROM entities e JOIN states s ON s.entity_id = ANY (ARRAY[e.id])
+FROM entities e JOIN states s ON s.entity_id = ANY (ARRAY[e.id]) AND s.tenant_id = e.tenant_id
 WHERE e.tenant_id = %(tenant_id)s AND e.scope = %(scope)s AND e.external_id = %(external_id)s
   AND e.deleted_at IS NULL AND (%(key)s::text IS NULL OR s.key = %(key)s)
 ORDER BY s.key

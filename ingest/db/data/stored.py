@@ -133,7 +133,7 @@ _STATES = _BEHIND.format(
     document="value",
     behind=f"""LEFT JOIN LATERAL (
             SELECT key, value FROM states
-            WHERE entity_id = e.id AND key > {_AT_PLACE} %(key)s ELSE '' END
+            WHERE tenant_id = %(tenant_id)s AND entity_id = e.id AND key > {_AT_PLACE} %(key)s ELSE '' END
             ORDER BY key LIMIT %(limit)s) s ON true""",
 )
 _EVENTS = _BEHIND.format(
@@ -141,12 +141,13 @@ _EVENTS = _BEHIND.format(
     document="properties",
     behind=f"""LEFT JOIN LATERAL (
             SELECT occurred_at, event_id FROM event_entities
-            WHERE entity_id = e.id
+            WHERE tenant_id = %(tenant_id)s AND entity_id = e.id
               AND (occurred_at, event_id) > ({_AT_PLACE} coalesce(%(occurred_at)s::timestamptz, '-infinity')
                                              ELSE '-infinity' END, {_AT_PLACE} %(event_id)s ELSE 0 END)
             ORDER BY occurred_at, event_id LIMIT %(limit)s) l ON true
         LEFT JOIN LATERAL (
-            SELECT type, properties, public_id FROM events WHERE id = l.event_id LIMIT 1) v ON true""",
+            SELECT type, properties, public_id FROM events
+            WHERE tenant_id = %(tenant_id)s AND id = l.event_id LIMIT 1) v ON true""",
 )
 
 
@@ -187,11 +188,11 @@ def _next_kind(place: Place) -> Place | None:
     return Place(following[0]) if following else None
 
 
-# The planner's word for it, since to count a hundred million rows takes a minute. States have no tenant of their own.
+# The planner's word for it, since to count a hundred million rows takes a minute.
 _ESTIMATE: LiteralString = f"""
 EXPLAIN (FORMAT JSON)
 SELECT FROM entities WHERE {_OF_TENANT} AND deleted_at IS NULL
-UNION ALL SELECT FROM states s JOIN entities e ON e.id = s.entity_id WHERE e.{_OF_TENANT.replace(" AND ", " AND e.")}
+UNION ALL SELECT FROM states WHERE tenant_id = %(tenant_id)s
 UNION ALL SELECT FROM events WHERE tenant_id = %(tenant_id)s
 """
 

@@ -87,10 +87,10 @@ WITH {key}job AS (
            now() + make_interval(secs => %(deadline_seconds)s), %(total)s, %(total)s, %(blocks)s
     {condition}
     ON CONFLICT (id) DO NOTHING
-    RETURNING id
+    RETURNING id, tenant_id
 )
-INSERT INTO job_blocks (job_id, no, first_index, items, payload)
-SELECT job.id, b.no, b.first_index, b.items, b.payload
+INSERT INTO job_blocks (tenant_id, job_id, no, first_index, items, payload)
+SELECT job.tenant_id, job.id, b.no, b.first_index, b.items, b.payload
 FROM job, (VALUES {rows}) AS b (no, first_index, items, payload)
 """
 

@@ -159,9 +159,9 @@ def extend_lease(conn: Connection, deliveries: int, of_blocks: int = 1) -> None:
 
 
 _RECORD = """
-INSERT INTO job_errors (job_id, index, external_id, code, message, line, field, item, patched, sealed_for)
-SELECT e.job_id, e.index, e.external_id, e.code, e.message, e.line, e.field, e.item, e.patched,
-       CASE WHEN e.sealed THEN %(sealed_for)s::integer END
+INSERT INTO job_errors (tenant_id, job_id, index, external_id, code, message, line, field, item, patched, sealed_for)
+SELECT %(tenant_id)s, e.job_id, e.index, e.external_id, e.code, e.message, e.line, e.field, e.item, e.patched,
+       CASE WHEN e.sealed THEN %(tenant_id)s END
 FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[],
             %(lines)b::bigint[], %(fields)b::text[], %(items)b::bytea[],
             %(patched)b::boolean[], %(sealed)b::boolean[])
@@ -169,13 +169,13 @@ FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(code
 """
 
 
-def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]], *, sealed_for: int | None = None) -> None:
+def record_errors(conn: Connection, tenant_id: int, errors: Sequence[tuple[UUID, ItemError]]) -> None:
     """Keep what was wrong with bad items, each beside its job, and their texts.
 
     Args:
         conn: an open transaction.
-        errors: of jobs of one tenant.
-        sealed_for: that tenant, where a text is encrypted.
+        tenant_id: whose jobs they are.
+        errors: of these jobs.
     """
     if not errors:
         return
@@ -190,7 +190,7 @@ def record_errors(conn: Connection, errors: Sequence[tuple[UUID, ItemError]], *,
         "items": [error.item for _, error in errors],
         "patched": [error.patched for _, error in errors],
         "sealed": [error.sealed for _, error in errors],
-        "sealed_for": sealed_for,
+        "tenant_id": tenant_id,
     }
     conn.execute(_RECORD, columns)
 
@@ -219,11 +219,11 @@ _WARN = f"""
 WITH counted AS (
     UPDATE jobs j SET warnings = j.warnings + c.count
     FROM unnest(%(counted)b::uuid[], %(counts)b::integer[]) AS c (job_id, count) WHERE j.id = ANY (ARRAY[c.job_id])
-    RETURNING j.id, j.warnings - c.count AS before
+    RETURNING j.id, j.tenant_id, j.warnings - c.count AS before
 )
-INSERT INTO job_warnings (job_id, index, no, code, message, field, line)
-SELECT w.job_id, w.index, row_number() OVER (PARTITION BY w.job_id, w.index ORDER BY w.place) - 1, w.code, w.message,
-       w.field, w.line
+INSERT INTO job_warnings (tenant_id, job_id, index, no, code, message, field, line)
+SELECT counted.tenant_id, w.job_id, w.index,
+       row_number() OVER (PARTITION BY w.job_id, w.index ORDER BY w.place) - 1, w.code, w.message, w.field, w.line
 FROM unnest(%(job_ids)b::uuid[], %(places)b::integer[], %(indexes)b::integer[], %(codes)b::text[], %(messages)b::text[],
             %(fields)b::text[], %(lines)b::bigint[]) AS w (job_id, place, index, code, message, field, line)
 JOIN counted ON counted.id = w.job_id

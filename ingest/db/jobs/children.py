@@ -11,16 +11,17 @@ from ingest.intake.blocks import Block
 _BLOCKS_AT_ONCE = 20
 
 _APPEND = """
-INSERT INTO job_blocks (job_id, no, first_index, items, payload, first_line)
-VALUES (%(job_id)s, %(no)s, %(first_index)s, %(items)s, %(payload)s, %(first_line)s)
+INSERT INTO job_blocks (tenant_id, job_id, no, first_index, items, payload, first_line)
+VALUES (%(tenant_id)s, %(job_id)s, %(no)s, %(first_index)s, %(items)s, %(payload)s, %(first_line)s)
 """
 
 
-def append(conn: Connection, child_id: UUID, no: int, block: Block) -> None:
+def append(conn: Connection, tenant_id: int, child_id: UUID, no: int, block: Block) -> None:
     """Append a block to a child that is being made."""
     conn.execute(
         _APPEND,
         {
+            "tenant_id": tenant_id,
             "job_id": child_id,
             "no": no,
             "first_index": block.first_index,
@@ -34,15 +35,16 @@ def append(conn: Connection, child_id: UUID, no: int, block: Block) -> None:
 # The commit forgets the payload that it copies.
 _MOVE = f"""
 WITH found AS MATERIALIZED (
-    SELECT job_id, no, first_index, items, payload, first_line FROM job_blocks
+    SELECT tenant_id, job_id, no, first_index, items, payload, first_line FROM job_blocks
     WHERE job_id = %(job_id)s AND no > %(after)s AND payload <> '' ORDER BY no LIMIT {_BLOCKS_AT_ONCE}
 ), copied AS (
-    INSERT INTO job_blocks (job_id, no, first_index, items, payload, first_line)
-    SELECT %(child_id)s, %(no)s + row_number() OVER (ORDER BY no) - 1, first_index, items, payload, first_line
+    INSERT INTO job_blocks (tenant_id, job_id, no, first_index, items, payload, first_line)
+    SELECT tenant_id, %(child_id)s, %(no)s + row_number() OVER (ORDER BY no) - 1, first_index, items, payload,
+           first_line
     FROM found
 ), forgotten AS (
     UPDATE job_blocks b SET payload = '' FROM found
-    WHERE b.job_id = ANY (ARRAY[found.job_id]) AND b.no = found.no
+    WHERE b.tenant_id = found.tenant_id AND b.job_id = ANY (ARRAY[found.job_id]) AND b.no = found.no
 )
 SELECT count(*), sum(items), max(no) FROM found
 """

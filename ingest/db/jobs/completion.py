@@ -66,7 +66,7 @@ WITH outcome AS (
             'More items failed than ?maxErrors=' || (j.options ->> 'max_errors')
                 || ' allows; what was done before stands' END
     FROM outcome c WHERE j.id = ANY (ARRAY[c.job_id]) AND j.status || '' IN ('processing', 'paused')
-    RETURNING j.id, j.status, j.ended_at, j.queued_at > j.progressed_at AS yielded
+    RETURNING j.id, j.tenant_id, j.status, j.ended_at, j.queued_at > j.progressed_at AS yielded
 ), recorded AS (
     {RECORD_ENDS}
 )
@@ -147,7 +147,7 @@ WITH moved AS (
         progressed_at = clock_timestamp(), failed = failed + %(failed)s, unprocessed = unprocessed - %(failed)s,
         had_errors = had_errors OR %(failed)s > 0
     WHERE id = %(job_id)s AND status || '' IN ('processing', 'paused')
-    RETURNING id, ended_at
+    RETURNING id, tenant_id, ended_at
 )
 {RECORD_ENDS}
 """

@@ -24,7 +24,7 @@ WITH moved AS (
     UPDATE jobs
     SET status = 'failed', ended_at = clock_timestamp(), error_code = %(code)s, error_message = %(message)s
     WHERE id = %(job_id)s AND status || '' IN ('pending', 'processing', 'paused')
-    RETURNING id, ended_at
+    RETURNING id, tenant_id, ended_at
 )
 {RECORD_ENDS}
 """
@@ -43,7 +43,7 @@ _CANCEL = f"""
 WITH moved AS (
     UPDATE jobs SET status = 'cancelled', ended_at = clock_timestamp()
     WHERE id = %(job_id)s AND status || '' IN ('pending', 'processing', 'paused')
-    RETURNING id, ended_at
+    RETURNING id, tenant_id, ended_at
 ), recorded AS (
     {timeline.RECORD.format(what="cancelled", detail="NULL")}
 )
@@ -69,7 +69,7 @@ _PAUSE: LiteralString = f"""
 WITH moved AS (
     UPDATE jobs SET status = 'paused', on_hold_since = coalesce(on_hold_since, clock_timestamp())
     WHERE id = %(job_id)s AND status || '' IN ('pending', 'processing')
-    RETURNING id
+    RETURNING id, tenant_id
 ), recorded AS (
     {timeline.RECORD.format(what="paused", detail="NULL")}
 )
@@ -112,7 +112,7 @@ WITH moved AS (
                 FOR UPDATE SKIP LOCKED)
             THEN clock_timestamp() + interval '1 millisecond' ELSE queued_at END
     WHERE id = %(job_id)s AND status || '' = 'paused'
-    RETURNING id, on_hold_since
+    RETURNING id, tenant_id, on_hold_since
 ), recorded AS (
     {timeline.RECORD.format(what="resumed", detail="NULL")}
 )
@@ -149,7 +149,7 @@ WITH moved AS (
         ELSE coalesce(options, '{{}}') || jsonb_build_object('label', %(label)s::text) END, '{{}}')
     WHERE id = %(job_id)s AND status || '' <> 'receiving'
       AND options ->> 'label' IS DISTINCT FROM %(label)s
-    RETURNING id
+    RETURNING id, tenant_id
 ), recorded AS (
     {timeline.RECORD.format(what="relabelled", detail="%(label)s")}
 )

@@ -13,7 +13,8 @@ from ingest.db.webhooks.recording import IS_WANTED
 
 # Part of each statement that ends jobs: `moved` has the jobs that this statement has moved, to their end or not.
 RECORD_ENDS: LiteralString = (
-    "INSERT INTO job_ends (job_id, ended_at) SELECT id, ended_at FROM moved WHERE ended_at IS NOT NULL"
+    "INSERT INTO job_ends (tenant_id, job_id, ended_at)"
+    " SELECT tenant_id, id, ended_at FROM moved WHERE ended_at IS NOT NULL"
 )
 
 

@@ -81,9 +81,12 @@ _NEXT = """
 UPDATE uploads SET next_attempt = next_attempt + 1, heard_at = now()
 FROM set_config('synchronous_commit', 'off', true)
 WHERE id = %(upload_id)s AND status || '' = 'open'
-RETURNING job_id, next_attempt - 1
+RETURNING job_id, next_attempt - 1, tenant_id
 """
-_BEGIN = "INSERT INTO upload_parts (id, upload_id, number, part) VALUES (%(id)s, %(upload_id)s, %(number)s, %(part)s)"
+_BEGIN = """
+INSERT INTO upload_parts (tenant_id, id, upload_id, number, part)
+VALUES (%(tenant_id)s, %(id)s, %(upload_id)s, %(number)s, %(part)s)
+"""
 
 
 def begin(conn: Connection, upload_id: UUID, attempt_id: UUID, *, part: int, most_bytes: int) -> Attempt | None:
@@ -113,7 +116,7 @@ def begin(conn: Connection, upload_id: UUID, attempt_id: UUID, *, part: int, mos
     attempt = Attempt(attempt_id, upload_id, row[0], row[1], part)  # type: ignore[arg-type] # as selected
     if attempt.number > _MOST_ATTEMPTS:
         raise InvalidInput(f"Parts of this upload were sent {_MOST_ATTEMPTS} times; begin another upload")
-    conn.execute(_BEGIN, {**values, "number": attempt.number})
+    conn.execute(_BEGIN, {**values, "number": attempt.number, "tenant_id": row[2]})
     return attempt
 
 
@@ -123,10 +126,10 @@ WITH counted AS (
     UPDATE upload_parts SET blocks = blocks + 1, touched_at = clock_timestamp()
     FROM set_config('synchronous_commit', 'off', true)
     WHERE id = %(id)s AND NOT whole AND blocks = %(place)s
-    RETURNING id
+    RETURNING tenant_id
 )
-INSERT INTO job_blocks (job_id, no, first_index, items, payload, first_line)
-SELECT %(job_id)s, %(no)s, %(first_index)s, %(items)s, %(payload)s, %(first_line)s FROM counted
+INSERT INTO job_blocks (tenant_id, job_id, no, first_index, items, payload, first_line)
+SELECT tenant_id, %(job_id)s, %(no)s, %(first_index)s, %(items)s, %(payload)s, %(first_line)s FROM counted
 """
 _HAS_BLOCK = "SELECT FROM upload_parts WHERE id = %(id)s AND blocks > %(place)s"
 

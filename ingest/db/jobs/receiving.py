@@ -51,10 +51,10 @@ WITH counted AS (
         progressed_at = clock_timestamp()
     FROM set_config('synchronous_commit', 'off', true)
     WHERE id = %(job_id)s AND status || '' = 'receiving' AND blocks_open = %(no)s
-    RETURNING id
+    RETURNING id, tenant_id
 )
-INSERT INTO job_blocks (job_id, no, first_index, items, payload, first_line)
-SELECT id, %(no)s, %(first_index)s, %(items)s, %(payload)s, %(first_line)s FROM counted
+INSERT INTO job_blocks (tenant_id, job_id, no, first_index, items, payload, first_line)
+SELECT tenant_id, id, %(no)s, %(first_index)s, %(items)s, %(payload)s, %(first_line)s FROM counted
 """
 _HAS_BLOCK = "SELECT FROM job_blocks WHERE job_id = %s AND no = %s"
 

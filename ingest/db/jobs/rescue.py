@@ -46,7 +46,7 @@ WITH moved AS (
           AND j.progressed_at < now() - make_interval(secs => %(seconds)s)
         ORDER BY j.check_at LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED))
       AND status || '' = 'processing'
-    RETURNING id, ended_at
+    RETURNING id, tenant_id, ended_at
 )
 {RECORD_ENDS}
 RETURNING job_id
@@ -76,7 +76,7 @@ WITH moved AS (
         WHERE deadline_at IS NOT NULL AND ended_at IS NULL AND deadline_at <= now()
         ORDER BY deadline_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED))
       AND status || '' IN ('pending', 'processing', 'paused')
-    RETURNING id, ended_at
+    RETURNING id, tenant_id, ended_at
 )
 {RECORD_ENDS}
 RETURNING job_id
@@ -118,7 +118,7 @@ WITH moved AS (
         error_message = 'The stored batch is missing, so the remaining items cannot be processed'
     WHERE id IN (SELECT j.id FROM jobs j WHERE j.id = ANY (%s) FOR UPDATE OF j SKIP LOCKED)
       AND status || '' IN ('pending', 'processing')
-    RETURNING id, ended_at
+    RETURNING id, tenant_id, ended_at
 )
 {RECORD_ENDS}
 RETURNING job_id
@@ -255,7 +255,7 @@ WITH RECURSIVE doomed AS (
         SELECT j.id FROM (SELECT id FROM doomed LIMIT {_A_ROUND}) d JOIN jobs j ON j.id = ANY (ARRAY[d.id])
         FOR UPDATE OF j SKIP LOCKED))
       AND status || '' = 'pending'
-    RETURNING id, ended_at
+    RETURNING id, tenant_id, ended_at
 )
 {RECORD_ENDS}
 RETURNING job_id

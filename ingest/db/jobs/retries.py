@@ -231,9 +231,9 @@ RETURNING {columns}
 """
 _TAKE_BLOCK = _MARK.format(columns="b.first_index, b.items, b.payload, b.first_line")
 _COPY_BLOCKS = f"""
-WITH marked AS ({_MARK.format(columns="w.place, b.first_index, b.items, b.payload, b.first_line")})
-INSERT INTO job_blocks (job_id, no, first_index, items, payload, first_line)
-SELECT %(child_id)s, place, first_index, items, payload, first_line FROM marked
+WITH marked AS ({_MARK.format(columns="b.tenant_id, w.place, b.first_index, b.items, b.payload, b.first_line")})
+INSERT INTO job_blocks (tenant_id, job_id, no, first_index, items, payload, first_line)
+SELECT tenant_id, %(child_id)s, place, first_index, items, payload, first_line FROM marked
 """
 
 

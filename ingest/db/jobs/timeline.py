@@ -19,35 +19,39 @@ from ingest.db.connection.pool import Connection
 MOST_ENTRIES = 1_000
 
 # Part of each statement that steers a job: `moved` has the job, if the statement has changed it.
-RECORD: LiteralString = f"""INSERT INTO job_timeline (job_id, what, actor, detail)
-    SELECT id, '{{what}}', %(actor)s, {{detail}} FROM moved
+RECORD: LiteralString = f"""INSERT INTO job_timeline (tenant_id, job_id, what, actor, detail)
+    SELECT tenant_id, id, '{{what}}', %(actor)s, {{detail}} FROM moved
     WHERE '{{what}}' = 'cancelled' OR {MOST_ENTRIES} > (
         SELECT count(*) FROM (
-            SELECT FROM job_timeline t WHERE t.job_id = ANY (ARRAY[moved.id]) LIMIT {MOST_ENTRIES}) t)"""
+            SELECT FROM job_timeline t
+            WHERE t.tenant_id = moved.tenant_id AND t.job_id = ANY (ARRAY[moved.id]) LIMIT {MOST_ENTRIES}) t)"""
 
 # A block that no worker gets through is delivered again and again; the first of these tell what there is to tell.
 _MOST_DELIVERIES = 100
 
 _RECORD_DELIVERIES: LiteralString = f"""
-INSERT INTO job_timeline (job_id, what, detail)
-SELECT d.job_id, 'delivered_again', 'block ' || d.no || ', delivery ' || d.deliveries
+INSERT INTO job_timeline (tenant_id, job_id, what, detail)
+SELECT %(tenant_id)s, d.job_id, 'delivered_again', 'block ' || d.no || ', delivery ' || d.deliveries
 FROM unnest(%(job_ids)b, %(nos)b, %(deliveries)b) AS d (job_id, no, deliveries)
 CROSS JOIN LATERAL (
     SELECT count(*) AS known FROM (
-        SELECT FROM job_timeline t WHERE t.job_id = ANY (ARRAY[d.job_id]) AND t.what = 'delivered_again'
+        SELECT FROM job_timeline t
+        WHERE t.tenant_id = %(tenant_id)s AND t.job_id = ANY (ARRAY[d.job_id]) AND t.what = 'delivered_again'
         LIMIT {_MOST_DELIVERIES}) t) k
 WHERE k.known < {_MOST_DELIVERIES}
 """
 
 
-def record_deliveries(conn: Connection, deliveries: Sequence[tuple[UUID, int, int]]) -> None:
+def record_deliveries(conn: Connection, tenant_id: int, deliveries: Sequence[tuple[UUID, int, int]]) -> None:
     """Record that blocks were delivered which had been delivered before; of each job the first 100 times.
 
     Args:
         conn: a connection, in a transaction or not.
+        tenant_id: whose jobs they are.
         deliveries: job, number of the block, and how often it was delivered, this time included.
     """
     values = {
+        "tenant_id": tenant_id,
         "job_ids": binary.uuid_array(job_id for job_id, _, _ in deliveries),
         "nos": binary.integer_array(no for _, no, _ in deliveries),
         "deliveries": binary.integer_array(count for _, _, count in deliveries),

@@ -85,7 +85,7 @@ WITH moved AS (
                    ELSE greatest(unprocessed - %(passed)s - %(failed)s, 1) END AS unprocessed
         FROM jobs WHERE id = %(job_id)s) n
     WHERE j.id = %(job_id)s AND j.status || '' IN ('processing', 'paused')
-    RETURNING j.id, j.status, j.ended_at
+    RETURNING j.id, j.tenant_id, j.status, j.ended_at
 ), advanced AS (
     UPDATE job_blocks
     SET payload = coalesce(%(place)s::bytea, ''), open = %(place)s::bytea IS NOT NULL, deliveries = 0

@@ -159,17 +159,56 @@ WHERE t.id IS NULL
 """,
 )
 
-# States need no such check: a state has no tenant but its entity's.
 LINKS_SEPARATE = Check(
     name="link_separate",
-    invariant="A link joins an event and an entity of the same tenant",
-    wrong="links that join rows of two tenants",
+    invariant="A link joins an event and an entity of its own tenant",
+    wrong="links that join rows of two tenants, or say that they are another one's",
     advice=_SEPARATION,
     prefix=EVENT,
     query="""
-SELECT v.public_id, concat('event of tenant ', v.tenant_id, ', entity of tenant ', e.tenant_id)
+SELECT v.public_id, concat('link of tenant ', l.tenant_id, ', event of ', v.tenant_id, ', entity of ', e.tenant_id)
 FROM event_entities l JOIN events v ON v.id = l.event_id JOIN entities e ON e.id = l.entity_id
-WHERE v.tenant_id <> e.tenant_id
+WHERE v.tenant_id <> e.tenant_id OR l.tenant_id <> e.tenant_id
+""",
+)
+
+STATES_SEPARATE = Check(
+    name="state_separate",
+    invariant="A state is of the tenant of its entity",
+    wrong="states that say that they are another tenant's than their entity",
+    advice=_SEPARATION,
+    prefix=ENTITY,
+    query="""
+SELECT e.public_id, concat('state of tenant ', s.tenant_id, ', entity of ', e.tenant_id, ', key ', s.key)
+FROM states s JOIN entities e ON e.id = s.entity_id
+WHERE s.tenant_id <> e.tenant_id
+""",
+)
+
+# Each table, and the table that its rows belong to.
+_BELONGS = {
+    "job_blocks": ("job_id", "jobs"),
+    "job_errors": ("job_id", "jobs"),
+    "job_warnings": ("job_id", "jobs"),
+    "job_timeline": ("job_id", "jobs"),
+    "job_ends": ("job_id", "jobs"),
+    "upload_parts": ("upload_id", "uploads"),
+    "webhook_tries": ("delivery_id", "webhook_deliveries"),
+}
+_STRAY = """
+    SELECT '{0}', o.id, r.tenant_id, o.tenant_id FROM {0} r JOIN {2} o ON o.id = r.{1} WHERE r.tenant_id <> o.tenant_id
+"""
+
+ROWS_SEPARATE = Check(
+    name="row_separate",
+    invariant="What belongs to a job, an upload or a delivery is of the same tenant as that",
+    wrong="rows that say that they are another tenant's than what they belong to",
+    advice=_SEPARATION,
+    prefix=None,
+    query=f"""
+SELECT id, concat(name, ' of tenant ', row_of, ', its owner of ', owner_of)
+FROM ({"    UNION ALL".join(_STRAY.format(table, *owner) for table, owner in _BELONGS.items())})
+     AS stray (name, id, row_of, owner_of)
 """,
 )
 
@@ -212,6 +251,8 @@ CHECKS = (
     ENTITIES_TENANT,
     EVENTS_TENANT,
     LINKS_SEPARATE,
+    STATES_SEPARATE,
+    ROWS_SEPARATE,
     TEMPLATES_SEPARATE,
     JOBS_SEPARATE,
 )

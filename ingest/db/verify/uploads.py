@@ -35,7 +35,7 @@ SELECT p.upload_id, concat('part ', p.part, ', counted ', p.blocks, ' blocks of 
                            count(b.no), ' of ', coalesce(sum(b.items), 0))
 FROM upload_parts p JOIN uploads u ON u.id = p.upload_id AND u.status = 'open'
 LEFT JOIN job_blocks b ON b.job_id = u.job_id AND {_ATTEMPT} = p.number
-GROUP BY p.id HAVING count(b.no) <> p.blocks OR (p.whole AND coalesce(sum(b.items), 0) <> p.items)
+GROUP BY p.tenant_id, p.id HAVING count(b.no) <> p.blocks OR (p.whole AND coalesce(sum(b.items), 0) <> p.items)
 """,
 )
 

@@ -115,8 +115,8 @@ WITH RECURSIVE lane AS (
     FROM locked l WHERE d.id = l.id
     RETURNING d.*
 ), begun AS (
-    INSERT INTO webhook_tries (delivery_id, number) SELECT id, tries FROM claimed
-    ON CONFLICT (delivery_id, number) DO UPDATE
+    INSERT INTO webhook_tries (tenant_id, delivery_id, number) SELECT tenant_id, id, tries FROM claimed
+    ON CONFLICT ON CONSTRAINT webhook_tries_pkey DO UPDATE
     SET began_at = excluded.began_at, status = NULL, milliseconds = NULL, error = NULL
 )
 SELECT c.id, c.webhook_id, c.tenant_id, c.job_id, c.lane, c.event, c.occurred_at, c.tries AS number, c.failures,

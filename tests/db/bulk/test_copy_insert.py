@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ingest.db.bulk import binary
-from ingest.db.bulk.binary import BigintArray, JsonbArray, TextArray
+from ingest.db.bulk.binary import BigintArray, IntegerArray, JsonbArray, TextArray
 from ingest.db.bulk.copy_rows import copy_rows, target
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.data import entities, states
@@ -169,8 +169,13 @@ def test_of_states_that_are_loaded_one_that_is_known_is_updated(conn: Connection
 
 def test_a_column_that_is_too_short_stores_nothing(conn: Connection, tenant: Tenant) -> None:
     ids = known(conn, tenant, _NAMES)
-    fields = [binary.bigints(ids.values()), binary.names(["balance"] * 30), binary.documents([msgspec.Raw(b"1")] * 29)]
-    wanted = target("states", entity_id=BigintArray, key=TextArray, value=JsonbArray)
+    fields = [
+        binary.same_integer(tenant.id),
+        binary.bigints(ids.values()),
+        binary.names(["balance"] * 30),
+        binary.documents([msgspec.Raw(b"1")] * 29),
+    ]
+    wanted = target("states", tenant_id=IntegerArray, entity_id=BigintArray, key=TextArray, value=JsonbArray)
     with pytest.raises(RuntimeError, match="29 rows"), conn.transaction(), copy_rows(conn, wanted, 30, fields):
         pass
     assert conn.execute("SELECT count(*) FROM states").fetchall() == [(0,)]

@@ -9,7 +9,7 @@ from tests.support.lossy import IS_LOST, LANDS, lossy_pool
 
 
 def write(conn: Connection) -> None:
-    conn.execute("INSERT INTO states VALUES (1, 'a', '1')")
+    conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'a', '1')")
 
 
 def test_a_commit_that_landed_is_no_error_even_where_its_answer_was_lost(pool: Pool, observer: Connection) -> None:
@@ -41,7 +41,7 @@ def test_a_session_that_ends_before_the_commit_is_an_error(pool: Pool, observer:
 
 def test_what_is_refused_is_refused(pool: Pool) -> None:
     with pytest.raises(WriteRefused), confirmed_transaction(pool) as conn:
-        conn.execute("INSERT INTO states VALUES (1, 'a', NULL)")
+        conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'a', NULL)")
 
 
 def test_an_error_of_the_caller_rolls_back(pool: Pool, observer: Connection) -> None:

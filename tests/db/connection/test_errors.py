@@ -51,8 +51,8 @@ def people(conn: Connection) -> Connection:
         ("INSERT INTO people VALUES ('hunter2')", "23505", "people_email_key"),
         ("INSERT INTO people VALUES ('x')", "23514", "people_email_check"),
         ("INSERT INTO people SELECT NULL WHERE 'hunter2' <> ''", "23502", None),
-        ("INSERT INTO states VALUES (1, 'hunter2', '1e200000')", "22003", None),
-        ("INSERT INTO states VALUES (1, 'hunter2', '{hunter2')", "22P02", None),
+        ("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'hunter2', '1e200000')", "22003", None),
+        ("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'hunter2', '{hunter2')", "22P02", None),
         ("SELECT (repeat('[', 200000) || 'hunter2')::jsonb", "54001", None),
     ],
 )
@@ -102,7 +102,7 @@ def test_a_statement_that_takes_too_long_may_pass_later(conn: Connection) -> Non
 
 def test_a_deadlock_may_pass_later(pool: Pool, other: Connection, until_blocked: Callable[[Connection], None]) -> None:
     with transaction(pool) as conn:
-        conn.execute("INSERT INTO states VALUES (1, 'a', '1'), (2, 'b', '2')")
+        conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'a', '1'), (1, 2, 'b', '2')")
     update = "UPDATE states SET revision = revision + 1 WHERE entity_id = %s"
     with ThreadPoolExecutor(1) as thread, pool.connection() as mine:
         other.execute("SET deadlock_timeout = '60s'")
@@ -120,7 +120,7 @@ def test_a_deadlock_may_pass_later(pool: Pool, other: Connection, until_blocked:
 
 def test_a_serialization_failure_may_pass_later(pool: Pool, other: Connection) -> None:
     with transaction(pool) as conn:
-        conn.execute("INSERT INTO states VALUES (1, 'a', '1')")
+        conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'a', '1')")
     other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     other.execute("SELECT FROM states")
     with transaction(pool) as conn:

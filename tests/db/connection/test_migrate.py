@@ -288,7 +288,7 @@ def test_an_index_that_waits_for_a_writer_holds_up_no_other_one(
         assert name in migrating.result()
 
 
-_SCHEMA = """
+SCHEMA = """
 SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
 UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) FROM pg_constraint
 UNION ALL SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default)
@@ -300,12 +300,12 @@ ORDER BY 1
 def test_the_migrations_that_run_beside_traffic_may_run_twice(empty_database_url: str) -> None:
     with closing(connect(empty_database_url, "sluice-cli")) as conn:
         migrate(conn)
-        schema = conn.execute(_SCHEMA).fetchall()
+        schema = conn.execute(SCHEMA).fetchall()
         again = [name for name in migrations._all() if name[:4] in {"0030", "0033", "0034", "0038", "0039", "0040"}]
         conn.execute("DELETE FROM sluice_migrations WHERE name = ANY (%s)", (again,))
         conn.commit()
         assert migrate(conn) == again
-        assert conn.execute(_SCHEMA).fetchall() == schema
+        assert conn.execute(SCHEMA).fetchall() == schema
 
 
 @pytest.mark.parametrize(

@@ -93,14 +93,14 @@ def test_the_guards_survive_a_rollback(pool: Pool) -> None:
 
 def test_a_transaction_commits_at_its_end(pool: Pool, observer: Connection) -> None:
     with transaction(pool) as conn:
-        conn.execute("INSERT INTO states VALUES (1, 'a', '1')")
+        conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'a', '1')")
         assert observer.execute("SELECT FROM states").rowcount == 0
     assert observer.execute("SELECT FROM states").rowcount == 1
 
 
 def test_a_transaction_rolls_back_on_any_error(pool: Pool, observer: Connection) -> None:
     def write_and_stop(conn: Connection) -> NoReturn:
-        conn.execute("INSERT INTO states VALUES (1, 'a', '1')")
+        conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'a', '1')")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), transaction(pool) as conn:

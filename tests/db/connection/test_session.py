@@ -102,7 +102,8 @@ def test_text_and_times_read_back_as_they_were_written(hostile_url: str) -> None
     with open_pool(hostile_url, "sluice-web", size=1) as pool:
         with transaction(pool) as conn:
             conn.execute(
-                "INSERT INTO states (entity_id, key, value) VALUES (1, 'josé 🐢', %s)", (json.dumps("José 🐢"),)
+                "INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'josé 🐢', %s)",
+                (json.dumps("José 🐢"),),
             )
         with transaction(pool) as conn:
             found = conn.execute("SELECT key, value, '0001-01-01T00:00Z'::timestamptz FROM states").fetchall()
@@ -112,7 +113,7 @@ def test_text_and_times_read_back_as_they_were_written(hostile_url: str) -> None
 def test_writers_of_one_row_wait_for_each_other_whatever_isolation_is_the_default(hostile_url: str) -> None:
     with open_pool(hostile_url, "sluice-web", size=4) as pool:
         with transaction(pool) as conn:
-            conn.execute("INSERT INTO states VALUES (1, 'a', '1')")
+            conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'a', '1')")
 
         def write(_number: int) -> None:
             with transaction(pool) as conn:

@@ -125,7 +125,7 @@ def test_nothing_is_looked_through_where_no_tenant_wants_it(conn: Connection, te
 
 def an_ended_job(conn: Connection, tenant: Tenant, days: int) -> UUID:
     job_id = accept(conn, tenant, "entities", [entity()])
-    record_errors(conn, [(job_id, ItemError(0, "p", "VALIDATION_FAILED", "wrong"))])
+    record_errors(conn, tenant.id, [(job_id, ItemError(0, "p", "VALIDATION_FAILED", "wrong"))])
     record_warnings(conn, {job_id: [ItemWarning(0, "UNKNOWN_FIELD", "strange", "/x")]})
     control.cancel(conn, job_id)
     conn.execute("UPDATE jobs SET ended_at = now() - make_interval(days => %s) WHERE id = %s", (days, job_id))

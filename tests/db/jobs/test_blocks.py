@@ -156,10 +156,10 @@ def an_error(index: int, **overrides: str | None) -> ItemError:
 def test_errors_are_paged_through_in_index_order(conn: Connection, tenant: Tenant) -> None:
     job_id, another = (accept(conn, tenant, "entities", _FOUR) for _ in range(2))
     errors = [an_error(index) for index in (30, 2, 11, 0)]
-    blocks.record_errors(conn, [(job_id, error) for error in errors[:2]])
-    blocks.record_errors(conn, [(job_id, error) for error in errors[2:]])
-    blocks.record_errors(conn, [])
-    blocks.record_errors(conn, [(another, an_error(1))])
+    blocks.record_errors(conn, tenant.id, [(job_id, error) for error in errors[:2]])
+    blocks.record_errors(conn, tenant.id, [(job_id, error) for error in errors[2:]])
+    blocks.record_errors(conn, tenant.id, [])
+    blocks.record_errors(conn, tenant.id, [(another, an_error(1))])
     in_order = sorted(errors, key=lambda error: error.index)
     assert blocks.errors_of(conn, job_id, limit=10) == in_order
     assert blocks.errors_of(conn, job_id, limit=2) == in_order[:2]
@@ -181,16 +181,16 @@ def test_errors_are_paged_through_in_index_order(conn: Connection, tenant: Tenan
 )
 def test_an_error_can_name_any_id(conn: Connection, tenant: Tenant, sent: str | None, kept: str | None) -> None:
     job_id = accept(conn, tenant, "entities", _FOUR)
-    blocks.record_errors(conn, [(job_id, an_error(0, external_id=sent, message=sent or "wrong"))])
+    blocks.record_errors(conn, tenant.id, [(job_id, an_error(0, external_id=sent, message=sent or "wrong"))])
     [error] = blocks.errors_of(conn, job_id, limit=1)
     assert (error.external_id, error.message) == (kept, kept or "wrong")
 
 
 def test_an_item_has_one_error_at_most(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", _FOUR)
-    blocks.record_errors(conn, [(job_id, an_error(0))])
+    blocks.record_errors(conn, tenant.id, [(job_id, an_error(0))])
     with pytest.raises(psycopg.IntegrityError):
-        blocks.record_errors(conn, [(job_id, an_error(0))])
+        blocks.record_errors(conn, tenant.id, [(job_id, an_error(0))])
 
 
 def test_a_block_of_an_unordered_job_is_waited_for_while_a_claim_looks_at_it(

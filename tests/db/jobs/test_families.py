@@ -51,7 +51,7 @@ def test_a_job_that_is_not_there_has_no_family(conn: Connection) -> None:
 
 def test_an_item_that_was_taken_is_not_taken_again(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", [{}, {}])
-    blocks.record_errors(conn, [(job_id, ItemError(index, None, "", "", item=b"{}")) for index in (0, 1)])
+    blocks.record_errors(conn, tenant.id, [(job_id, ItemError(index, None, "", "", item=b"{}")) for index in (0, 1)])
     assert [taken.index for taken in retries.take(conn, [(job_id, 1)], uuid7())] == [1]
     with pytest.raises(TryAgain):
         retries.take(conn, [(job_id, 0), (job_id, 1)], uuid7())

@@ -175,7 +175,7 @@ def test_ends_that_are_left_are_taken_some_at_a_time_the_oldest_first(conn: Conn
 
 def test_the_row_of_a_job_that_is_gone_or_goes_on_is_only_deleted(conn: Connection, tenant: Tenant) -> None:
     goes_on = begun(conn, tenant)
-    insert = "INSERT INTO job_ends (job_id, ended_at) VALUES (%s, now() - interval '1 minute')"
+    insert = "INSERT INTO job_ends (tenant_id, job_id, ended_at) VALUES (1, %s, now() - interval '1 minute')"
     for job_id in (goes_on, uuid7()):
         conn.execute(insert, (job_id,))
     assert outbox.take_left(conn) == []

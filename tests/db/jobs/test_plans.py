@@ -93,7 +93,7 @@ def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
     for conn, _ in _short_transactions(pool, history):
         accept(conn, owner, "entities", [entity()])
     observer.execute("UPDATE jobs SET status = 'cancelled', ended_at = now()")
-    observer.execute("INSERT INTO job_ends (job_id, ended_at) SELECT id, ended_at FROM jobs")
+    observer.execute("INSERT INTO job_ends (tenant_id, job_id, ended_at) SELECT tenant_id, id, ended_at FROM jobs")
     observer.execute("VACUUM ANALYZE")
     unknown = uuid7()
     for _ in range(_ENOUGH):
@@ -106,7 +106,9 @@ def test_a_job_is_begun_ended_and_told_of_without_a_look_at_the_others(
     first, second, *_ = made
     for conn, _ in _short_transactions(pool, 1):
         dependent = accept(conn, owner, "entities", [entity()], after_job_id=second)
-    observer.execute("INSERT INTO job_ends (job_id, ended_at) SELECT gen_random_uuid(), now() FROM jobs")
+    observer.execute(
+        "INSERT INTO job_ends (tenant_id, job_id, ended_at) SELECT tenant_id, gen_random_uuid(), now() FROM jobs"
+    )
     with transaction(pool) as conn:
         assert len(claims.claim(conn, first)) == 1
         assert control.cancel(conn, second)
