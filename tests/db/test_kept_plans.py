@@ -759,7 +759,7 @@ def test_every_statement_says_whose_row_it_writes(pool: Pool, observer: Connecti
     assert len(fallbacks) == 9
     for (statement,) in fallbacks:
         observer.execute(str(statement).encode())
-    for call in {**_READS, **_WRITES}.values():
+    for call in {**READS, **WRITES}.values():
         with transaction(pool) as conn:
             call(conn, stored)
 

@@ -24,20 +24,15 @@ _OWN: LiteralString = f"CASE tenant_id WHEN {_TENANT} THEN true END IS NOT NULL"
 WALLED: dict[LiteralString, tuple[LiteralString, LiteralString]] = {
     **dict.fromkeys(
         (
-            *("api_keys", "audit_log", "entities", "events", "gone_ids", "idempotency_keys", "jobs", "uploads"),
-            *("webhook_deliveries", "webhooks"),
+            *("api_keys", "audit_log", "entities", "event_entities", "events", "gone_ids", "idempotency_keys"),
+            *("job_blocks", "job_ends", "job_errors", "job_timeline", "job_warnings", "jobs", "states"),
+            *("upload_parts", "uploads", "webhook_deliveries", "webhook_tries", "webhooks"),
         ),
         (_OWN, _OWN),
     ),
     "templates": (f"tenant_id IS NULL OR {_OWN}", _OWN),  # built-in ones are everybody's
     "tenants": (_OWN.replace("tenant_id", "id"), _OWN.replace("tenant_id", "id")),
 }
-
-# Tables whose rows do not say whose they are: they are reached by the id of a row that does.
-UNWALLED: tuple[LiteralString, ...] = (
-    *("event_entities", "job_blocks", "job_ends", "job_errors", "job_timeline", "job_warnings", "states"),
-    *("upload_parts", "webhook_tries"),
-)
 
 # Two that make them at once, in two databases of a server, both succeed. The role that makes them becomes a member, as
 # it must be where it does the work of all of them.
@@ -89,7 +84,6 @@ _WITHOUT_ROLES: LiteralString = "CREATE POLICY all_rows ON {table} TO {owner} US
 _HAS_GATE = "SELECT has_table_privilege('sluice_app', to_regclass('sluice_migrations')::oid, 'SELECT')"
 _GATE: LiteralString = """
 DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO sluice_app, sluice_system', current_schema()); END $$;
-GRANT SELECT, INSERT, UPDATE, DELETE ON {unwalled} TO sluice_app, sluice_system;
 GRANT USAGE ON SEQUENCE events_id_seq, jobs_seq_seq TO sluice_app, sluice_system;
 GRANT SELECT ON jobs_counted, jobs_labelled, sluice_migrations TO sluice_app, sluice_system;
 """
@@ -125,6 +119,6 @@ def build_next(conn: Connection) -> bool:
             conn.execute(name.format(sql.Identifier(str(table)), sql.Literal(built_as)))
             return True
     if have_roles and conn.execute(_HAS_GATE).fetchone() != (True,):
-        conn.execute(sql.SQL(_GATE).format(unwalled=sql.SQL(", ").join(map(sql.Identifier, UNWALLED))))
+        conn.execute(_GATE)
         return True
     return False
