@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ from sluice_client import Client
 
 from cli import main
 from tests.e2e.running import SLUICE, command_result, environment, free_port
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
@@ -334,3 +337,25 @@ def test_the_printed_command_has_no_key_of_the_command_line(load, write, client_
     away = f"http://127.0.0.1:{free_port()}"
     done = load(*PLAYERS, "--key", client_key, "--url", away, write("a b.csv"))
     assert client_key not in done.stderr
+
+
+@pytest.fixture
+def flights_key(stack):
+    """A key of a tenant whose template is that of the flights."""
+    at = {"SLUICE_DATA_DIR": str(stack.data_dir)}
+    tenant = command_result("tenants", "create", "Flights", "--template", "tpl_igaming", **at)["id"]
+    key = command_result("keys", "create", "--tenant", tenant, "--prefix", "oh_live", **at)["key"]
+    with Client(stack.api, key=key) as client:
+        client.templates.store("tpl_flights", **json.loads((EXAMPLES / "template.json").read_text()))
+        client.settings.change(template_id="tpl_flights")
+    return key
+
+
+def test_real_flights_are_loaded_from_their_csv_as_it_is(load, flights_key):
+    common = ("--map", "externalId=tailnum", "--null", "NA", "--json", "--errors", "errors.ndjson")
+    done = load("--kind", "entities", "--type", "plane", *common, EXAMPLES / "planes.csv", SLUICE_KEY=flights_key)
+    assert report_of(done)["effects"]["created"] == 3_322, done.stderr
+    done = load("--kind", "events", "--type", "flight", *common, EXAMPLES / "flights.csv", SLUICE_KEY=flights_key)
+    flights = report_of(done)
+    assert (done.exit_code, flights["total"], flights["failed"]) == (3, 6_104, 345 + 926)
+    assert '345 items: VALIDATION_FAILED: Missing required field: "externalId"' in done.stderr

@@ -275,5 +275,6 @@ def test_the_readme_of_the_client_works_as_it_stands(stack, client_key, tmp_path
     )
     assert done.returncode == 0, done.stderr
     for line in ("25000 created in 3 jobs", '1 bob VALIDATION_FAILED Missing required field: "email"', "1 event",
+                 "37 failed, and then 50000 of 50000 were created",
                  "100 %", "1 created by the retry", "25000 unchanged"):  # fmt: skip
         assert line in done.stdout.splitlines()
