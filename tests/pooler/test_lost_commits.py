@@ -5,13 +5,18 @@ from pathlib import Path
 import pytest
 
 from ingest.db.connection.confirmed import confirmed_transaction, retry_until_known
-from ingest.db.connection.pool import Connection, Pool, open_pool, transaction
+from ingest.db.connection.entry import of_tenant
+from ingest.db.connection.pool import Connection, Connections, EnteredPool, Pool, open_pool, transaction
 from ingest.errors import Unavailable
 from tests.support.relay import relay
 
 _WRITE = "INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'marked', '1') ON CONFLICT DO NOTHING"
 
 pytestmark = pytest.mark.parametrize("pooler", ["transaction"], indirect=True)
+
+
+def entered(web: Connections) -> Pool:
+    return EnteredPool(web, of_tenant(1))
 
 
 def stored(pool: Pool) -> int:
@@ -21,7 +26,10 @@ def stored(pool: Pool) -> int:
 
 def test_a_transaction_that_landed_is_known_to_stand(pooled_url: str, pool: Pool, tmp_path: Path) -> None:
     with relay(pooled_url, tmp_path, marked=b"marked", lands=True) as between:
-        with open_pool(between.database_url, "sluice-web", size=2) as lossy, confirmed_transaction(lossy) as conn:
+        with (
+            open_pool(between.database_url, "sluice-web", size=2) as lossy,
+            confirmed_transaction(entered(lossy)) as conn,
+        ):
             conn.execute(_WRITE)
         assert between.cuts == 1
     assert stored(pool) == 1
@@ -32,7 +40,7 @@ def test_a_transaction_that_was_lost_is_known_not_to_stand(pooled_url: str, pool
         with (
             open_pool(between.database_url, "sluice-web", size=2) as lossy,
             pytest.raises(Unavailable),
-            confirmed_transaction(lossy) as conn,
+            confirmed_transaction(entered(lossy)) as conn,
         ):
             conn.execute(_WRITE)
         assert between.cuts == 1
@@ -48,6 +56,6 @@ def test_a_statement_that_can_be_done_twice_is_done_again(
 
     with relay(pooled_url, tmp_path, marked=b"marked", lands=lands) as between:
         with open_pool(between.database_url, "sluice-web", size=2) as lossy:
-            assert retry_until_known(lossy, write) == (0 if lands else 1)
+            assert retry_until_known(entered(lossy), write) == (0 if lands else 1)
         assert between.cuts == 1
     assert stored(pool) == 1

@@ -10,8 +10,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from ingest.db.connection.entry import of_tenant
 from ingest.db.connection.migrate import migrate
-from ingest.db.connection.pool import WORKER, Connection, connect, open_pool, transaction
+from ingest.db.connection.pool import WORKER, Connection, EnteredPool, connect, open_pool, transaction
 from ingest.db.connection.session import settings_of
 from ingest.db.doctor import is_quiet
 from ingest.errors import WrongDatabase
@@ -99,7 +100,8 @@ def test_options_in_the_environment_are_kept(database_url: str, monkeypatch: pyt
 
 @pytest.mark.usefixtures("hostile_environment")
 def test_text_and_times_read_back_as_they_were_written(hostile_url: str) -> None:
-    with open_pool(hostile_url, "sluice-web", size=1) as pool:
+    with open_pool(hostile_url, "sluice-web", size=1) as web:
+        pool = EnteredPool(web, of_tenant(1))
         with transaction(pool) as conn:
             conn.execute(
                 "INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'josé 🐢', %s)",
@@ -111,7 +113,8 @@ def test_text_and_times_read_back_as_they_were_written(hostile_url: str) -> None
 
 
 def test_writers_of_one_row_wait_for_each_other_whatever_isolation_is_the_default(hostile_url: str) -> None:
-    with open_pool(hostile_url, "sluice-web", size=4) as pool:
+    with open_pool(hostile_url, "sluice-web", size=4) as web:
+        pool = EnteredPool(web, of_tenant(1))
         with transaction(pool) as conn:
             conn.execute("INSERT INTO states (tenant_id, entity_id, key, value) VALUES (1, 1, 'a', '1')")
 
