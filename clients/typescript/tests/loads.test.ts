@@ -170,6 +170,34 @@ test("maxErrors ends a load before its source does, and counts to its end", asyn
   assert.equal(last.stopped, true);
 });
 
+test("maxErrors cancels the batches under way, and one whose acceptance comes later", async () => {
+  const cancelled: string[] = [];
+  let accepted = 0;
+  let stop!: () => void;
+  const isStopped = new Promise<void>((resolve) => (stop = resolve));
+  const job = (id: string, status: string, failed = 0) => {
+    const effects = { created: 0, updated: 0, unchanged: 0, duplicate: 0, failed, unprocessed: 1 - failed };
+    return { data: { id, status, total: 1, effects, progress: 0 } };
+  };
+  await using server = await scripted(async ({ method, path }) => {
+    const [, id = "", call] = /(job_\d)\/?(\w*)/.exec(path) ?? [];
+    if (call === "errors") return { data: [] };
+    if (call === "cancel") {
+      cancelled.push(id);
+      stop();
+      return job(id, "cancelled");
+    }
+    if (method === "GET" && id === "job_1") return accepted < 2 ? job(id, "pending") : job(id, "completed", 1);
+    if (method === "GET") return job(id, cancelled.includes(id) ? "cancelled" : "pending");
+    if (accepted === 2) await isStopped;
+    return { status: 202, data: { jobId: `job_${++accepted}` } };
+  });
+  const rows = [1, 2, 3].map((number) => player(`p${number}`));
+  const client = new Client({ url: server.url, key: "k" });
+  const report = await client.entities.load(rows, { batchItems: 1, maxErrors: 0, onError: "collect" });
+  assert.deepEqual([cancelled, report.stopped, report.unfinished.length], [["job_2", "job_3"], true, 2]);
+});
+
 test("an error of the source is told with the report of all batches before", async () => {
   const id = ids();
   const failure = new Error("the source");

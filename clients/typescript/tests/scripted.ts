@@ -17,7 +17,7 @@ export interface Heard {
 }
 
 /** Start one; its last answer is given again and again. */
-export async function scripted(...answers: (Answer | ((request: Heard) => Answer))[]) {
+export async function scripted(...answers: (Answer | ((request: Heard) => Answer | Promise<Answer>))[]) {
   const requests: Heard[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
@@ -26,7 +26,7 @@ export async function scripted(...answers: (Answer | ((request: Heard) => Answer
     const heard = { method: request.method!, path: request.url!, headers: request.headers, body };
     requests.push(heard);
     const answer = answers.length > 1 ? answers.shift()! : answers[0]!;
-    give(typeof answer === "function" ? answer(heard) : answer, response);
+    give(typeof answer === "function" ? await answer(heard) : answer, response);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   return {
