@@ -111,7 +111,8 @@ export class Load<Item> {
         answer = await this.#transport.call(operation, {
           ...request,
           body: batch.body(),
-          signal: this.#ending.signal,
+          // One of its own: Node.js warns where more than ten calls listen to one signal.
+          signal: AbortSignal.any([this.#ending.signal]),
         });
       } catch (error) {
         if (isOne || !(error instanceof TooLarge)) throw error;

@@ -97,6 +97,22 @@ test("no more batches are held than are in flight, and items take effect in thei
   assert.equal((await sluice.entities.get(id(0))).data.number, 59);
 });
 
+test("many batches in flight at once leave no warning", async (context) => {
+  const warned = context.mock.method(process, "emitWarning");
+  let posted = 0;
+  let all!: () => void;
+  const areAllThere = new Promise<void>((resolve) => (all = resolve));
+  await using server = await scripted(async () => {
+    if (++posted === 20) all();
+    await areAllThere;
+    return { status: 400, code: "INVALID_INPUT" };
+  });
+  const rows = Array.from({ length: 20 }, (_, number) => player(`p${number}`));
+  const client = new Client({ url: server.url, key: "k" });
+  await broken(client.entities.load(rows, { batchItems: 1, inFlight: 20, ordered: false }));
+  assert.deepEqual([posted, warned.mock.callCount()], [20, 0]);
+});
+
 test("a slow caller slows the source", async () => {
   let taken = 0;
   function* rows() {
