@@ -30,7 +30,7 @@ export type SendOptions<Id extends BatchId> = BatchOptions<Id> &
 export type StreamOptions<Id extends BatchId> = BatchOptions<Id> &
   CallOptions &
   Sizes & {
-    /** So many batches are held until their jobs have ended; 4 where it is not said. Memory is bounded by them. */
+    /** So many batches are held until their jobs have ended; 8 where it is not said. Memory is bounded by them. */
     inFlight?: number;
     /** Once more items of the load have failed, it sends nothing more and cancels the batches under way. */
     maxErrors?: number;
@@ -73,7 +73,7 @@ export class Batches<Id extends BatchId, Item extends object> {
     source: Source<Own>,
     options: StreamOptions<Id> = {} as StreamOptions<Id>,
   ): AsyncGenerator<LoadEvent<Own>, void, undefined> {
-    const { batchItems = 10_000, batchBytes = 2 * 1024 ** 2, inFlight = 4, flushMs, maxErrors, ...batch } =
+    const { batchItems = 10_000, batchBytes = 2 * 1024 ** 2, inFlight = 8, flushMs, maxErrors, ...batch } =
       options as StreamOptions<BatchId>;
     atLeast(1, { batchItems, batchBytes, inFlight });
     atLeast(0, { maxErrors: maxErrors ?? 0, flushMs: flushMs ?? 0 });
