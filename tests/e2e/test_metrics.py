@@ -94,7 +94,7 @@ def test_a_batch_is_counted_from_its_acceptance_to_its_end(scrapes):
     web, worker = scrapes["web"], scrapes["worker"]
     assert _value(web, "sluice_jobs_accepted_total", kind="entities") >= 1
     assert _value(web, "sluice_items_accepted_total", kind="entities") >= 2
-    assert _value(web, "sluice_idempotent_replays_total") == 1
+    assert _value(web, "sluice_idempotent_replays_total") >= 1
     assert _value(web, "sluice_requests_refused_total", code="NOT_FOUND") >= 1
     assert _value(worker, "sluice_items_total", kind="entities", effect="failed") >= 1
     assert _value(worker, "sluice_item_errors_total", kind="entities", code="VALIDATION_FAILED") >= 1

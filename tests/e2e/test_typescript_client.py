@@ -67,12 +67,16 @@ def install(folder):
 
 
 @pytest.fixture
-def keys(stack, client_key):
-    """The environment of a program that uses the server."""
+def keys(stack):
+    """The environment of a program that uses the server, for a tenant that has nothing yet."""
     at = {"SLUICE_DATA_DIR": str(stack.data_dir)}
-    tenant = json.loads(sluice("tenants", "create", "Public", "--json", **at).stdout)["id"]
-    public = sluice("keys", "create", "--tenant", tenant, "--prefix", "fm_live", **at).stdout.strip()
-    return environment(SLUICE_URL=stack.api, SLUICE_KEY=client_key, SLUICE_PUBLIC_KEY=public)
+    made = sluice("tenants", "create", "TypeScript", "--template", "tpl_igaming", "--json", **at)
+    tenant = json.loads(made.stdout)["id"]
+    key, public = (
+        sluice("keys", "create", "--tenant", tenant, "--prefix", prefix, **at).stdout.strip()
+        for prefix in ("oh_live", "fm_live")
+    )
+    return environment(SLUICE_URL=stack.api, SLUICE_KEY=key, SLUICE_PUBLIC_KEY=public)
 
 
 def test_the_tests_of_the_client_pass_against_a_real_server(installed, keys):

@@ -14,7 +14,8 @@ from app.jobs.stream_events import Event, JobStream, next_events, number_of
 from app.server import streams
 from app.server.sockets import PatientSocket
 from app.server.streams import Hub
-from ingest.db.connection.pool import Pool, transaction
+from ingest.db.connection.entry import of_tenant
+from ingest.db.connection.pool import EnteredPool, Pool, transaction
 from ingest.db.jobs import control, lookup
 from ingest.settings import Settings
 from tests.support.factories import accept, entity, make_tenant
@@ -99,13 +100,17 @@ def job_id(pool: Pool) -> UUID:
 
 
 @pytest.fixture
-def stream_of(shared: Services) -> Callable[..., JobStream]:
+def stream_of(shared: Services, pool: Pool) -> Callable[..., JobStream]:
     def stream_of(job_id: UUID, *, has_seen_all: bool = False) -> JobStream:
         assert shared.stream_places.acquire(blocking=False)
-        with transaction(shared.pool) as conn:
+        with transaction(pool) as conn:
             job = lookup.get(conn, job_id)
         assert job is not None
-        return JobStream(shared, job, lambda call: f"/{call}", number_of(job) if has_seen_all else 0)
+        stream = JobStream(shared, job, lambda call: f"/{call}", number_of(job) if has_seen_all else 0)
+        connections = shared.pool
+        assert not isinstance(connections, EnteredPool)  # no request has a caller here
+        stream.pool = EnteredPool(connections, of_tenant(job.tenant_id))
+        return stream
 
     return stream_of
 

@@ -37,7 +37,7 @@ def top(context: click.Context, /, interval: float, **said: Any) -> None:
 
     Asks a server by its API, each second, until Ctrl-C. The first 200 open jobs are shown.
 
-    Example: sluice top --interval 5
+    Example: sluice top --interval 5, or sluice jobs top --interval 5
     """
     console = Console(highlight=False, markup=False)
     try:
