@@ -50,9 +50,9 @@ fuzz: .venv/tested ## Call each API at random for SECONDS=120, and read bodies o
 bench: .venv/benched ## Measure, beside raw COPY and what you would use otherwise; ROUNDS=5, ONLY=worker-entities,...
 	@$(BIN)/python -m benchmarks --rounds $(ROUNDS) --only '$(ONLY)'
 
-error-pages: .venv/installed ## Write docs/errors.md anew, from app/openapi/codes
+error-pages: .venv/installed ## Write docs/reference/errors.md anew, from app/openapi/codes
 	@$(BIN)/python -c 'from pathlib import Path; from app.openapi.error_pages import markdown; \
-		Path("docs/errors.md").write_text(markdown(), encoding="utf-8")'
+		Path("docs/reference/errors.md").write_text(markdown(), encoding="utf-8")'
 
 client: .venv/tested ## Make the synchronous client of clients/python anew, from the asynchronous one
 	@$(BIN)/python clients/python/make_sync.py

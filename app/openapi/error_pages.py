@@ -1,4 +1,4 @@
-"""The pages of error codes: `/docs/errors` and one a code below it, and `docs/errors.md`, all made of `codes`.
+"""The pages of error codes: `/docs/errors`, one a code below it, and `docs/reference/errors.md`, all made of `codes`.
 
 `make error-pages` writes the latter.
 """

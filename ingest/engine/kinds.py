@@ -1,6 +1,6 @@
 """The table of kinds: one row for each sort of items that Sluice takes.
 
-docs/add-a-kind.md lists all other places that a new kind touches; those that run jobs name none.
+docs/how-to/add-a-kind.md lists all other places that a new kind touches; those that run jobs name none.
 """
 
 from collections.abc import Callable, Collection, Sequence

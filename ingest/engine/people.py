@@ -1,6 +1,6 @@
 """Erase or export all that is stored of one entity: a person, where its template says so.
 
-docs/personal-requests.md says what an erasure reaches.
+docs/how-to/answer-a-personal-request.md says what an erasure reaches.
 """
 
 from collections import Counter

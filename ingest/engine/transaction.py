@@ -1,7 +1,7 @@
 """Run one transaction: a block of a job, or the only blocks of a group of jobs that are alike.
 
 The row lock on each block is the lease: a worker that dies, hangs or is late cannot commit, and the next worker finds
-either all of it done or none of it (docs/architecture.md, "The row lock is the lease").
+either all of it done or none of it (docs/explanation/how-it-works.md, "The row lock is the lease").
 """
 
 import math

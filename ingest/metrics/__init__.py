@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: what a process counts, and how it is read (docs/metrics.md).
+"""Metrics for Prometheus: what a process counts, and how it is read (docs/reference/metrics.md).
 
     metric.py    one metric: inert until the process measures
     names.py     all metrics, each with its labels and who counts it

@@ -1,4 +1,4 @@
-"""All metrics of Sluice, as `docs/metrics.md` lists them. A process counts by these."""
+"""All metrics of Sluice, as `docs/reference/metrics.md` lists them. A process counts by these."""
 
 from ingest.metrics.metric import Metric, MetricType
 

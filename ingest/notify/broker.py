@@ -2,7 +2,7 @@
 
 A message is a hint, and Postgres holds the truth. Redis as a broker can lose any message, so Celery here acknowledges
 early and has no retries, no results and no schedule; the sweeper notifies again of each job whose message was lost
-(docs/architecture.md, "The message is a hint"). kombu is patched here and nowhere else.
+(docs/explanation/how-it-works.md, "The message is a hint"). kombu is patched here and nowhere else.
 """
 
 import ssl

@@ -134,12 +134,12 @@ def test_the_alerts_fire_on_what_they_are_for():
 def test_each_alert_has_its_place_in_the_page_that_it_names():
     rules = (_ROOT / "deploy/prometheus/alerts.yml").read_text()
     alerts = re.findall(r"- alert: (\w+)", rules)
-    assert re.findall(r"runbook_url: docs/metrics.md#(\w+)", rules) == [alert.lower() for alert in alerts]
-    assert re.findall(r"^### (\w+)$", (_ROOT / "docs/metrics.md").read_text(), re.MULTILINE) == alerts
+    assert re.findall(r"runbook_url: docs/reference/metrics.md#(\w+)", rules) == [alert.lower() for alert in alerts]
+    assert re.findall(r"^### (\w+)$", (_ROOT / "docs/reference/metrics.md").read_text(), re.MULTILINE) == alerts
 
 
 def test_the_page_lists_the_metrics_as_they_are():
-    page = (_ROOT / "docs/metrics.md").read_text()
+    page = (_ROOT / "docs/reference/metrics.md").read_text()
     rows = [
         f"| `{metric.name}` | {metric.type} | {', '.join(f'`{label}`' for label in metric.labels)} | "
         f"{', '.join(metric.processes)} | {metric.text} |".replace("|  |", "| |")

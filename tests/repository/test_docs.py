@@ -20,7 +20,7 @@ _NAMED_PAGE = re.compile(r"(?<![\w./…-])[\w./-]+\.md\b|(?<![\w./…-])docs/[\w
 _FILE = re.compile(r"`((?:app|benchmarks|cli|deploy|ingest|tests|worker)/[\w./-]+)`")
 # A comment may break the line anywhere between the path and the number, or inside a heading.
 _SECTION = re.compile(r"docs/contracts/(\w+)\.md[\s#(]+sections?[\s#]+(\d+)(?:[\s#]+and[\s#]+(\d+))?")
-_HEADING = re.compile(r'docs/(\w+)\.md,[\s#]+"([^"]+)"')
+_HEADING = re.compile(r'docs/([\w/-]+)\.md,[\s#]+"([^"]+)"')
 
 
 def files(folder: str, pattern: str = "*") -> list[Path]:
@@ -107,7 +107,7 @@ def test_every_file_that_a_page_names_is_there() -> None:
         for page in PAGES
         if page.name != "CHANGELOG.md"  # its older entries name what was there then
         for path in _FILE.findall(page.read_text(encoding="utf-8"))
-        if "notes" not in path  # the example of docs/add-a-kind.md
+        if "notes" not in path  # the example of docs/how-to/add-a-kind.md
     ]
     assert len(named) > 100
     assert [f"{page.relative_to(ROOT)}: {path}" for page, path in named if not (ROOT / path).exists()] == []
@@ -116,7 +116,7 @@ def test_every_file_that_a_page_names_is_there() -> None:
 def test_every_function_of_the_table_of_moves_is_there() -> None:
     found = [
         (name, file)
-        for *_, where, _ in rows("architecture", "\n## The states of a job\n")
+        for *_, where, _ in rows("explanation/how-it-works", "\n## The states of a job\n")
         for names, file in re.findall(r"^(.+) in `([\w/]+\.py)`$", where)
         for name in re.findall(r"`(\w+)`", names)
     ]
@@ -131,7 +131,10 @@ def rows(page: str, after: str = "") -> list[list[str]]:
 
 
 # Pages whose tables end in the tests that show each row.
-SHOWN = {page: [row for row in rows(page, "\n") if row[-1] not in {"test", "tests"}] for page in ("faults", "security")}
+SHOWN = {
+    page: [row for row in rows(f"explanation/{page}", "\n") if row[-1] not in {"test", "tests"}]
+    for page in ("faults", "security")
+}
 _RISKS = "\n## OWASP API Security Top 10 (2023)\n"
 
 
@@ -141,7 +144,9 @@ def test_every_fault_and_every_attack_has_a_row() -> None:
 
 
 def test_each_of_the_ten_risks_has_a_row() -> None:
-    assert [row[0].split()[0] for row in rows("security", _RISKS)[1:]] == [f"API{number}" for number in range(1, 11)]
+    assert [row[0].split()[0] for row in rows("explanation/security", _RISKS)[1:]] == [
+        f"API{number}" for number in range(1, 11)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +154,7 @@ def test_each_of_the_ten_risks_has_a_row() -> None:
     [pytest.param(row, id=f"{page}: {row[0]}") for page, shown in SHOWN.items() for row in shown],
 )
 def test_a_row_is_linked_to_the_tests_that_show_it(row: list[str]) -> None:
-    links = re.findall(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)", row[-1])
+    links = re.findall(r"\[`(test_\w+)`\]\(\.\./\.\./(tests/[\w/]+\.py)\)", row[-1])
     assert links, "a row names its test"
     for name, file in links:
         assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file} has no {name}"
@@ -158,7 +163,7 @@ def test_a_row_is_linked_to_the_tests_that_show_it(row: list[str]) -> None:
 # The timeout of each row, its value, the file that sets it, and a name or text on the line that does.
 TIMEOUTS = [
     (timeout, value, file, name)
-    for timeout, value, set_in, *_ in rows("architecture", "\n## All timeouts\n")
+    for timeout, value, set_in, *_ in rows("explanation/how-it-works", "\n## All timeouts\n")
     for file, name in re.findall(r"`([\w./-]+)` `([^`]+)`", set_in)
 ]
 
@@ -190,5 +195,5 @@ def test_every_constant_of_seconds_is_in_the_table_of_timeouts() -> None:
 
 def test_old_words_of_the_glossary_are_still_in_the_code() -> None:
     product = "\n".join(text for _, text in texts(*_PRODUCT))
-    former = [word for term, *_ in rows("glossary", "\n") for word in re.findall(r"`([^`]+)`", term)]
+    former = [word for term, *_ in rows("reference/glossary", "\n") for word in re.findall(r"`([^`]+)`", term)]
     assert [word for word in former if word not in product] == []

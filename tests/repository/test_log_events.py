@@ -1,4 +1,4 @@
-"""docs/log-events.md lists every event that the product logs, with its fields, and none that is gone."""
+"""docs/reference/log-events.md lists every event that the product logs, with its fields, and none that is gone."""
 
 import ast
 import re
@@ -38,7 +38,7 @@ def _event(call: ast.Call) -> str | None:
 
 
 def _rows() -> dict[str, str]:
-    page = (_ROOT / "docs/log-events.md").read_text(encoding="utf-8")
+    page = (_ROOT / "docs/reference/log-events.md").read_text(encoding="utf-8")
     return dict(re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|", page, re.MULTILINE))
 
 

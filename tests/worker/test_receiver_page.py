@@ -1,4 +1,4 @@
-"""The receivers of docs/webhooks.md, pasted as they stand there: they take a real delivery, and nothing else."""
+"""The receivers of docs/how-to/receive-webhooks.md, pasted as they stand, take a real delivery, and nothing else."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ import pytest
 from tests.support.receiver import Message, Receiver
 from tests.worker.delivering import Hook, Process
 
-_PAGE = (Path(__file__).parents[2] / "docs/webhooks.md").read_text(encoding="utf-8")
+_PAGE = (Path(__file__).parents[2] / "docs/how-to/receive-webhooks.md").read_text(encoding="utf-8")
 _NODE = shutil.which("node")
 
 # Returns the id of a message, or raises.

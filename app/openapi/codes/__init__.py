@@ -3,8 +3,8 @@
 code                     the type of a code's page
 answers, items, jobs     the pages
 
-`docs/errors.md` and the pages at `/docs/errors` are made of it, and the OpenAPI document links to these. Tests hold it
-against the codes that the product answers with: tests/api/openapi/test_codes.py.
+`docs/reference/errors.md` and the pages at `/docs/errors` are made of it, and the OpenAPI document links to these.
+Tests hold it against the codes that the product answers with: tests/api/openapi/test_codes.py.
 """
 
 from collections.abc import Mapping

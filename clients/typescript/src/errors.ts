@@ -62,7 +62,7 @@ export class SluiceError extends Error {
 /** The facts of a refusal. */
 export interface Refusal {
   status: number;
-  /** Fixed, as docs/errors.md lists them; empty where the answer is not Sluice's own. */
+  /** Fixed, as docs/reference/errors.md lists them; empty where the answer is not Sluice's own. */
   code: AnswerCode | (string & {});
   message: string;
   /** The name under which the server's log has the request. */

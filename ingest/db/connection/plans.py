@@ -1,4 +1,7 @@
-"""The choice of plans, where no spelling of a statement decides it: docs/architecture.md, "Plans that are kept"."""
+"""The choice of plans, where no spelling of a statement decides it.
+
+docs/explanation/how-it-works.md, "Plans that are kept", has the reasons.
+"""
 
 from ingest.db.connection.session import Connection
 

@@ -4,7 +4,7 @@ A session of our own gets them once, right after it was opened. A pooler such as
 transaction only, so there each transaction begins with them, in the message that begins it.
 
 The guards are what makes a row lock a lease: a worker that dies or hangs loses its transaction whatever its own clock
-or code does (docs/architecture.md, "The row lock is the lease").
+or code does (docs/explanation/how-it-works.md, "The row lock is the lease").
 """
 
 import secrets
@@ -52,7 +52,7 @@ _KEEPALIVES = {
     "tcp_user_timeout": "5s",
 }
 # A plan that was made while a table was empty is kept: it must use an index, or it would read all of the table for each
-# key once that has grown. Joins have a spelling instead: docs/architecture.md, "Plans that are kept".
+# key once that has grown. Joins have a spelling instead: docs/explanation/how-it-works.md, "Plans that are kept".
 _PLANS = {"enable_seqscan": "off"}
 _GUARDS = {
     WORKER: {

@@ -38,8 +38,9 @@ MOST_HEADS = 200
 _NO_TENANT = 0  # identities count from 1
 _LAST_SEQ: LiteralString = "9223372036854775807"  # of a bigint
 
-# The spelling of joins and of the status, here and in other statements: docs/architecture.md, "Plans that are kept". A
-# status that is compared with a column, beside the list of the index `jobs_open_idx`, has that index looked up by it.
+# The spelling of joins and of the status, here and in other statements: docs/explanation/how-it-works.md, "Plans that
+# are kept". A status that is compared with a column, beside the list of the index `jobs_open_idx`, has that index
+# looked up by it.
 
 # The kinds and states of the earlier jobs that a job of a kind waits for: each costs one look at the index.
 _WAITS: LiteralString = ", ".join(

@@ -50,7 +50,7 @@ def show(conn: Connection, job_id: UUID) -> Job | None:
     return replace(job, family=families.net_effects(family)) if len(family) > 1 else job
 
 
-# Joins are spelled so that a kept plan looks up: docs/architecture.md, "Plans that are kept".
+# Joins are spelled so that a kept plan looks up: docs/explanation/how-it-works.md, "Plans that are kept".
 _SHOW_MANY = f"""
 SELECT {SHOWN}
 FROM unnest(%s::uuid[]) AS wanted (id) CROSS JOIN LATERAL (SELECT * FROM jobs WHERE id = wanted.id LIMIT 1) j

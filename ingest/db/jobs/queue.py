@@ -151,7 +151,7 @@ def items_a_second(runs: Iterable[Run]) -> float | None:
     return items / busy if items and busy > 0 else None
 
 
-# The columns of the index one by one, and the earliest first: docs/architecture.md, "Plans that are kept".
+# The columns of the index one by one, and the earliest first: docs/explanation/how-it-works.md, "Plans that are kept".
 _OPEN: LiteralString = ", ".join(
     f"('{kind}', '{status}')" for status in ("processing", "pending") for kind in WAITS_FOR
 )

@@ -8,7 +8,7 @@ from ingest.db.bulk import binary
 from ingest.db.connection.pool import Connection
 
 # True of a job `j` that somebody may want to be told of. Each end of a job is asked this, so it reads one entry of an
-# index at most, and by no hash: docs/architecture.md, "Plans that are kept".
+# index at most, and by no hash: docs/explanation/how-it-works.md, "Plans that are kept".
 IS_WANTED: LiteralString = """coalesce(
     (SELECT true FROM webhooks w WHERE w.tenant_id = ANY (ARRAY[j.tenant_id]) AND w.job_id IS NULL
      AND w.deleted_at IS NULL LIMIT 1), j.options ? 'callback', false)"""

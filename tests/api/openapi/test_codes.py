@@ -101,8 +101,8 @@ def test_the_proxy_answers_with_codes_that_have_a_page() -> None:
 
 
 def test_the_page_of_all_codes_is_made_of_the_catalogue() -> None:
-    page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
-    assert page == markdown(), "docs/errors.md is out of date: run `make error-pages`"
+    page = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")
+    assert page == markdown(), "docs/reference/errors.md is out of date: run `make error-pages`"
 
 
 @pytest.mark.parametrize("code", CODES.values(), ids=CODES)

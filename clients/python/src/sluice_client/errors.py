@@ -45,7 +45,7 @@ class ApiError(SluiceError):
 
     Args:
         status: of HTTP.
-        code: fixed, as in docs/errors.md; empty where the answer is not Sluice's own, or has none.
+        code: fixed, as in docs/reference/errors.md; empty where the answer is not Sluice's own, or has none.
         message: for people.
         request_id: under which the server's log has the request.
         retry_after: the seconds after which the server would rather see the request again; None if it does not say.
@@ -204,7 +204,7 @@ class ForkedClient(SluiceError):
         super().__init__("This client was opened before the process forked; open one in each process")
 
 
-# All that `ApiError.code` may be; a newer server may have more. docs/errors.md tells of each.
+# All that `ApiError.code` may be; a newer server may have more. docs/reference/errors.md tells of each.
 ANSWER_CODES = (
     "INVALID_INPUT",
     "DIGEST_MISMATCH",
