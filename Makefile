@@ -17,7 +17,7 @@ BACKEND := setuptools>=77
 TYPESCRIPT := clients/typescript
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo up test chaos chaos-mutants fuzz bench error-pages client client-types node-tools requirements
+.PHONY: help setup venv demo up test chaos chaos-mutants fuzz bench docs docs-reference client client-types node-tools requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
@@ -31,7 +31,7 @@ demo: .venv/installed ## See it work: from nothing to real batches done, in one 
 up: .venv/installed ## Run everything here until Ctrl-C: servers, web, worker, sweep, webhooks, flower
 	@$(BIN)/sluice up --end-with-parent $(ARGS)
 
-test: .venv/tested node-tools ## Run all that CI runs
+test: .venv/tested .venv/documented node-tools ## Run all that CI runs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -50,7 +50,11 @@ fuzz: .venv/tested ## Call each API at random for SECONDS=120, and read bodies o
 bench: .venv/benched ## Measure, beside raw COPY and what you would use otherwise; ROUNDS=5, ONLY=worker-entities,...
 	@$(BIN)/python -m benchmarks --rounds $(ROUNDS) --only '$(ONLY)'
 
-error-pages: .venv/installed ## Write docs/reference/errors.md anew, from app/openapi/codes
+docs: .venv/documented ## Build the guide from docs/ into app/guide_pages, where web serves it at /guide
+	@rm -rf app/guide_pages
+	@$(BIN)/python -m sphinx -W -n --keep-going -q -b dirhtml -d build/doctrees docs app/guide_pages
+
+docs-reference: .venv/installed ## Write those pages of docs/reference anew that are made of the source
 	@$(BIN)/python -c 'from pathlib import Path; from app.openapi.error_pages import markdown; \
 		Path("docs/reference/errors.md").write_text(markdown(), encoding="utf-8")'
 
@@ -67,6 +71,7 @@ requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade 
 	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded -c requirements.txt -o requirements-embedded.txt
 	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded --group dev \
 		-c requirements-embedded.txt -o requirements-dev.txt
+	$(COMPILE) --group docs -c requirements-dev.txt -o requirements-docs.txt
 	$(COMPILE) --group peers -c requirements-dev.txt -o requirements-peers.txt
 
 # An install that was cut off, or was made by an older Python, is begun anew.
@@ -97,6 +102,11 @@ node-tools:
 $(TYPESCRIPT)/node_modules/.installed: $(TYPESCRIPT)/package-lock.json
 	@echo "Installing the tools of the TypeScript client ..."
 	@npm ci --prefix $(TYPESCRIPT) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+.venv/documented: .venv/tested requirements-docs.txt
+	@echo "Installing what builds the guide into .venv ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
 	@touch $@
 
 .venv/benched: .venv/tested requirements-peers.txt

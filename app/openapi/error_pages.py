@@ -1,6 +1,6 @@
 """The pages of error codes: `/docs/errors`, one a code below it, and `docs/reference/errors.md`, all made of `codes`.
 
-`make error-pages` writes the latter.
+`make docs-reference` writes the latter.
 """
 
 import re

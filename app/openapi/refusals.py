@@ -76,7 +76,7 @@ def _answer(status: int, names: list[str], description: Description, api: Api) -
 
 def _page(name: str) -> Code:
     if name not in CODES:
-        raise LookupError(f"{name} has no page: add it to app/openapi/codes/, and run `make error-pages`")
+        raise LookupError(f"{name} has no page: add it to app/openapi/codes/, and run `make docs-reference`")
     return CODES[name]
 
 

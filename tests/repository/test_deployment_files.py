@@ -53,6 +53,7 @@ def wanted(*, extra=None, group=None):
         ("requirements.txt", wanted()),
         ("requirements-embedded.txt", wanted(extra="embedded")),
         ("requirements-dev.txt", wanted(extra="embedded", group="dev")),
+        ("requirements-docs.txt", [Requirement(line) for line in PROJECT["dependency-groups"]["docs"]]),
         ("requirements-peers.txt", [Requirement(line) for line in PROJECT["dependency-groups"]["peers"]]),
     ],
 )
@@ -66,13 +67,11 @@ def test_every_dependency_is_pinned_to_a_version_that_the_project_allows(file, r
 def test_the_requirements_files_agree_on_every_version():
     runtime, embedded, dev = pins("requirements.txt"), pins("requirements-embedded.txt"), pins("requirements-dev.txt")
     assert runtime.items() <= embedded.items() <= dev.items()
-    peers = pins("requirements-peers.txt")
-    assert all(peers[package] == dev[package] for package in peers.keys() & dev.keys())
+    for group in (pins("requirements-docs.txt"), pins("requirements-peers.txt")):
+        assert all(group[package] == dev[package] for package in group.keys() & dev.keys())
 
 
-@pytest.mark.parametrize(
-    "file", ["requirements.txt", "requirements-embedded.txt", "requirements-dev.txt", "requirements-peers.txt"]
-)
+@pytest.mark.parametrize("file", sorted(file.name for file in ROOT.glob("requirements*.txt")))
 def test_every_pin_has_a_hash_and_no_address_is_named(file):
     lines = [line for line in (ROOT / file).read_text().splitlines() if line and not line.lstrip().startswith("#")]
     text = "\n".join(lines)

@@ -27,7 +27,7 @@ _A_CODE = re.compile(r"[A-Z]{3,}(?:_[A-Z]+)*")
 # Errors that end a process, a job or a delivery: no request is answered with them.
 _NO_ANSWERS = {errors.SettingsError, errors.WrongDatabase, errors.JobUnrunnable}
 
-_ADVICE = "add it to answers.py, items.py or jobs.py in app/openapi/codes/, and run `make error-pages`"
+_ADVICE = "add it to answers.py, items.py or jobs.py in app/openapi/codes/, and run `make docs-reference`"
 
 
 def sources() -> Iterator[tuple[str, str]]:
@@ -102,7 +102,7 @@ def test_the_proxy_answers_with_codes_that_have_a_page() -> None:
 
 def test_the_page_of_all_codes_is_made_of_the_catalogue() -> None:
     page = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")
-    assert page == markdown(), "docs/reference/errors.md is out of date: run `make error-pages`"
+    assert page == markdown(), "docs/reference/errors.md is out of date: run `make docs-reference`"
 
 
 @pytest.mark.parametrize("code", CODES.values(), ids=CODES)

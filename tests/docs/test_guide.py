@@ -1,0 +1,63 @@
+"""The guide is built without a warning, and its pages ask no other host for anything."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# A browser fetches these by itself; a link that a reader follows is none of it.
+_FETCHED = re.compile(
+    r"<(?:script|img|iframe|source|video|audio|embed|object)\b[^>]*\b(?:src|srcset|data)=[\"']?([^\"'>\s]+)"
+    r"|<link\b[^>]*\bhref=[\"']?([^\"'>\s]+)"
+    r"|url\(\s*[\"']?([^\"')\s]+)"
+    r"|@import\s+[\"']([^\"']+)"
+)
+_FOREIGN = re.compile(r"(?:https?:)?//")
+
+
+@pytest.fixture(scope="module")
+def guide(tmp_path_factory):
+    """The pages, as `make docs` builds them."""
+    if importlib.util.find_spec("sphinx") is None:
+        pytest.skip("`make .venv/documented` installs what builds the guide")
+    pages = tmp_path_factory.mktemp("guide")
+    build = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-b", "dirhtml", "-d", pages / ".cache"]
+    done = subprocess.run([*build, ROOT / "docs", pages], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return pages
+
+
+def fetched(text):
+    return [address for groups in _FETCHED.findall(text) for address in groups if address]
+
+
+def test_the_guide_has_a_page_for_each_of_docs(guide):
+    sources = {page.relative_to(ROOT / "docs").with_suffix("") for page in (ROOT / "docs").rglob("*.md")}
+    built = {page.parent.relative_to(guide) for page in guide.rglob("index.html")}
+    assert {page for page in sources if page.name != "index"} <= built
+
+
+def test_no_page_and_no_style_asks_another_host(guide):
+    files = [file for file in guide.rglob("*") if file.suffix in {".html", ".css"}]
+    asked = {file.relative_to(guide): fetched(file.read_text(encoding="utf-8")) for file in files}
+    assert any(addresses for addresses in asked.values())
+    assert [(file, url) for file, urls in asked.items() for url in urls if _FOREIGN.match(url)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<script async src="https://cdn.example/a.js">',
+        "<link rel=preload href='//fonts.example/f.woff2'>",
+        "@font-face { src: url( https://fonts.example/f ) }",
+        '@import "https://fonts.example/f.css";',
+        '<img alt="" src=http://a.example/b.png>',
+    ],
+)
+def test_a_fetch_from_another_host_is_told_from_a_link(text):
+    assert [url for url in fetched(text) if _FOREIGN.match(url)]
+    assert fetched('<a href="https://a.example">') == []
