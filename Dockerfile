@@ -1,4 +1,14 @@
 # One image for every process of Sluice: web, worker, sweep, webhooks, flower and migrate differ by their command alone.
+FROM python:3.11-slim AS guide
+
+# The guide, which web serves at /guide; what builds it stays in this stage.
+WORKDIR /opt/sluice
+COPY requirements-docs.txt ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-docs.txt
+COPY pyproject.toml ./
+COPY docs docs
+RUN python -m sphinx -q -b dirhtml -d /tmp/doctrees docs guide_pages
+
 FROM python:3.11-slim
 
 ENV PYTHONUNBUFFERED=1 \
@@ -15,6 +25,7 @@ RUN pip install --require-hashes -r requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY ingest ingest
 COPY app app
+COPY --from=guide /opt/sluice/guide_pages app/guide_pages
 COPY worker worker
 COPY cli cli
 COPY sluice_command.py ./

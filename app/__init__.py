@@ -6,6 +6,7 @@
     batches.py           accepting a batch, for both APIs
     jobs.py              the job resource, for both APIs
     health.py, front.py  health checks, and the page at `/`
+    guide.py             the guide, as `make docs` has built it
     metrics.py           what the web processes count, for Prometheus
     http/                shared by all calls: keys, rate limits, queries, bodies, errors
 
@@ -17,7 +18,7 @@ from typing import Any
 
 from flask import Flask
 
-from app import front, health, operator, public
+from app import front, guide, health, operator, public
 from app.http import errors, headers, paths, request_log, services
 from app.openapi import docs
 from ingest.settings import Settings
@@ -49,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     operator.mount(app)
     public.mount(app)
     app.register_blueprint(front.bp)
+    app.register_blueprint(guide.bp)
     app.register_blueprint(health.bp)
     docs.mount(app)
     if app.extensions["sluice"].settings.metrics:

@@ -10,6 +10,7 @@ bp = Blueprint("front", __name__)
 
 _TITLE = "Sluice: batches of entities, events and states, as jobs to poll"
 _ADDRESSES = {
+    "guide/": "how to use it, to run it, and how it works, where this guide is built",
     "docs": "every call, with its fields and answers",
     ERROR_PAGES.removeprefix("/"): "every error code: its cause, and what to do",
     "openapi.json": "the calls for programs (OpenAPI 3.1)",

@@ -3,8 +3,6 @@
 `/openapi.json` is the whole, and `/openapi/operator.json` and `/openapi/public.json` have the calls of one API each.
 """
 
-import base64
-import hashlib
 import re
 from typing import Any
 
@@ -13,6 +11,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Flask, Response, current_app
 from flask_swagger_ui import get_swaggerui_blueprint  # type: ignore[import-untyped] # it has no types
 
+from app.http import scripts
 from app.http.describe import describe, description_of
 from app.http.responses import as_json
 from app.http.shapes import ERROR_PAGES
@@ -67,7 +66,6 @@ _POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_INLINE = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 def mount(app: Flask) -> None:
@@ -81,9 +79,8 @@ def mount(app: Flask) -> None:
 
 def _confine(response: Response) -> Response:
     """Have browsers run the scripts of a page alone, the one that stands in it by its digest, and ask nobody else."""
-    inline = [] if response.direct_passthrough else _INLINE.findall(response.get_data())  # files have none
-    digests = [f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'" for script in inline]
-    response.headers["Content-Security-Policy"] = _POLICY.format(scripts=" ".join(["'self'", *digests]))
+    page = b"" if response.direct_passthrough else response.get_data()  # files have no script in them
+    response.headers["Content-Security-Policy"] = _POLICY.format(scripts=scripts.sources(page))
     return response
 
 

@@ -2,8 +2,10 @@
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,19 @@ def test_no_page_and_no_style_asks_another_host(guide):
     asked = {file.relative_to(guide): fetched(file.read_text(encoding="utf-8")) for file in files}
     assert any(addresses for addresses in asked.values())
     assert [(file, url) for file, urls in asked.items() for url in urls if _FOREIGN.match(url)] == []
+
+
+def test_the_wheel_carries_the_guide_where_it_is_built(tmp_path):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "sluice_command.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "app" / "guide_pages" / "how-to").mkdir(parents=True)
+    for file in ("__init__.py", "guide_pages/index.html", "guide_pages/how-to/style.css"):
+        (tmp_path / "app" / file).touch()
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "."]
+    subprocess.run(wheel, cwd=tmp_path, check=True, capture_output=True)
+    [built] = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(built).namelist())
+    assert {"app/guide_pages/index.html", "app/guide_pages/how-to/style.css"} <= names
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ def test_the_image_gets_all_that_it_copies():
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     let_through = {line[1:] for line in lines if line.startswith("!")}
     for sources in re.findall(r"^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE):
-        for source in sources.split():
+        for source in [] if sources.startswith("--from=guide ") else sources.split():  # made by a stage of the image
             assert source in let_through or any(path.startswith(f"{source}/") for path in let_through), source
 
 

@@ -13,7 +13,7 @@ from app import create_app, public
 from app.openapi import docs
 from ingest.settings import Settings
 
-_PAGES = {"docs.show", "front.show", "error_pages.index", "error_pages.show"}
+_PAGES = {"docs.show", "front.show", "error_pages.index", "error_pages.show", "guide.page"}
 
 
 def test_every_route_stands_in_the_document_and_nothing_else(app: Flask) -> None:
