@@ -14,8 +14,10 @@ import httpx2
 import pytest
 import zstandard
 from sluice_client import Accepted, Client, ItemsFailed, JobEnded, OtherLoad, UnreadableFile
-from sluice_client.files import CSV, Journal, UnknownFormat
+from sluice_client.cutting import CSV
+from sluice_client.errors import UnknownFormat
 from sluice_client.files import parts_of as parts_of_file
+from sluice_client.journal import Journal
 
 from tests.e2e.running import environment
 

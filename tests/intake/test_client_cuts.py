@@ -5,7 +5,7 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sluice_client.files import CSV, cut
+from sluice_client.cutting import CSV, cut
 
 from tests.intake.test_csv_records import DELIMITERS, records_of
 

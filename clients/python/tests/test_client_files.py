@@ -7,19 +7,11 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from sluice_client.files import (
-    CSV,
-    LINES,
-    Journal,
-    OtherLoad,
-    UnknownFormat,
-    UnreadableFile,
-    content_type_of,
-    cut,
-    decompressed,
-    digest_of,
-    parts_of,
-)
+from sluice_client.compressed import decompressed
+from sluice_client.cutting import CSV, LINES, cut
+from sluice_client.errors import OtherLoad, UnknownFormat, UnreadableFile
+from sluice_client.files import content_type_of, digest_of, parts_of
+from sluice_client.journal import Journal
 
 PLAN = {"kind": "events", "options": {"label": "a"}}
 

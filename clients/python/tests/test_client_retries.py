@@ -1,6 +1,8 @@
 """Calls that are made again, and those that are not."""
 
+import asyncio
 import logging
+import time
 import traceback
 
 import httpx2
@@ -8,6 +10,7 @@ import pytest
 
 from sluice_client import (
     ApiError,
+    AsyncClient,
     Client,
     Conflict,
     Misconfigured,
@@ -266,3 +269,35 @@ def test_a_template_is_not_stored_twice_by_a_lost_answer():
     with Client("http://fake", key="k", transport=script.transport) as client, pytest.raises(TransportError):
         client.templates.store("tpl_own", "Own", {})
     assert len(script.keys) == 1
+
+
+class Drip(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A body of which a byte comes now and then, until long after the time of its call."""
+
+    def __iter__(self):
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            yield b" "
+        yield b'{"data": {}}'
+
+    async def __aiter__(self):
+        for piece in self:
+            yield piece
+
+
+DRIPPING = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=Drip()))
+
+
+def test_a_server_that_drips_its_answer_does_not_prolong_a_call():
+    client = Client("http://fake", key="k", transport=DRIPPING, timeout=0.05)
+    with client, pytest.raises(TransportError, match="still coming when the time of the call was up"):
+        client.entities.get("p1")
+
+
+def test_nor_does_it_prolong_an_asynchronous_one():
+    async def get():
+        async with AsyncClient("http://fake", key="k", transport=DRIPPING, timeout=0.05) as client:
+            await client.entities.get("p1")
+
+    with pytest.raises(TransportError, match="still coming when the time of the call was up"):
+        asyncio.run(get())

@@ -1,6 +1,6 @@
 """The Python client of Sluice.
 
-_async     AsyncClient and AsyncPublicClient: calls, jobs, loads
+_async     AsyncClient and AsyncPublicClient: calls, jobs, loads; one connection for all of them
 _sync      their twins Client and PublicClient, made of `_async` by `make client`
 _aio, _io  what differs between the two beyond `await`
 models     the server's answers
@@ -13,8 +13,14 @@ errors     one tree, each error with what to do
 arguments  arguments that are refused before anything is sent
 values     Python values as exact JSON
 retry      when a call is made again
+sending    what a request bears
+refusals   answers that refuse, or never came
+answers    answers as values
 frames     data frames as items
-files      where files are cut, and the journal of a load that may break off
+files      files to load
+cutting    where they are cut into parts
+compressed what gzip or zstd has compressed
+journal    of a load that may break off
 operations every operation of the server
 testing    a server in memory, for tests
 """
@@ -22,7 +28,7 @@ testing    a server in memory, for tests
 from typing import TYPE_CHECKING, Any
 
 from sluice_client._sync.client import Client, PublicClient
-from sluice_client._sync.jobs import Job
+from sluice_client._sync.job import Job
 from sluice_client.errors import (
     ApiError,
     Conflict,
@@ -34,6 +40,7 @@ from sluice_client.errors import (
     LoadTooLarge,
     Misconfigured,
     NotFound,
+    OtherLoad,
     RateLimited,
     Redirected,
     SluiceError,
@@ -41,10 +48,11 @@ from sluice_client.errors import (
     TransportError,
     Unauthorized,
     Unavailable,
+    UnknownFormat,
+    UnreadableFile,
     UnsupportedValue,
     WaitTimeout,
 )
-from sluice_client.files import OtherLoad, UnknownFormat, UnreadableFile
 from sluice_client.models import ItemError, JobInfo
 from sluice_client.options import BatchOptions
 from sluice_client.reports import Accepted, ItemFailed, JobEnded, PartSent, Progress, Report
@@ -94,7 +102,7 @@ __version__ = VERSION
 
 if TYPE_CHECKING:
     from sluice_client._async.client import AsyncClient, AsyncPublicClient
-    from sluice_client._async.jobs import AsyncJob
+    from sluice_client._async.job import AsyncJob
 
 
 def __getattr__(name: str) -> Any:
@@ -102,7 +110,7 @@ def __getattr__(name: str) -> Any:
     if name in {"AsyncClient", "AsyncPublicClient"}:
         from sluice_client._async import client as home  # noqa: PLC0415 # late on purpose
     elif name == "AsyncJob":
-        from sluice_client._async import jobs as home  # type: ignore[no-redef] # noqa: PLC0415 # likewise
+        from sluice_client._async import job as home  # type: ignore[no-redef] # noqa: PLC0415 # likewise
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(home, name)

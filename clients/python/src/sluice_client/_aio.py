@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+import httpx2
 
 from sluice_client.frames import Frame
 from sluice_client.reading import Entry, Reader
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _Result = TypeVar("_Result")
 
@@ -117,3 +120,25 @@ class Lanes:
             return begun
         self._tasks.discard(begun)
         return await begun
+
+
+class Timely(httpx2.AsyncByteStream):
+    """The body of an answer that must be there at a moment: bytes that come one by one prolong no call.
+
+    Args:
+        stream: the body.
+        until: the moment, of `time.monotonic`.
+    """
+
+    def __init__(self, stream: Any, until: float) -> None:
+        self._stream, self._until = stream, until
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._stream:
+            yield piece
+            if time.monotonic() > self._until:
+                raise httpx2.ReadTimeout("the answer was still coming when the time of the call was up")
+
+    async def aclose(self) -> None:
+        """Close the body."""
+        await self._stream.aclose()

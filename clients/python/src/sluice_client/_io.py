@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+import httpx2
 
 from sluice_client.frames import Frame
 from sluice_client.reading import Entry, Reader
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _Result = TypeVar("_Result")
 
@@ -77,3 +79,25 @@ class Lanes:
     def ended(self, begun: Any) -> Any:
         """Return the result of a call, or what stands in the place of one, once it is there."""
         return begun.result() if isinstance(begun, Future) else begun
+
+
+class Timely(httpx2.SyncByteStream):
+    """The body of an answer that must be there at a moment: bytes that come one by one prolong no call.
+
+    Args:
+        stream: the body.
+        until: the moment, of `time.monotonic`.
+    """
+
+    def __init__(self, stream: Any, until: float) -> None:
+        self._stream, self._until = stream, until
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._stream:
+            yield piece
+            if time.monotonic() > self._until:
+                raise httpx2.ReadTimeout("the answer was still coming when the time of the call was up")
+
+    def close(self) -> None:
+        """Close the body."""
+        self._stream.close()

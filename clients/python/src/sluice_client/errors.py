@@ -18,6 +18,9 @@ SluiceError                  everything that this package raises on purpose
     JobFailed                a job ended as failed or cancelled
     ItemsFailed              a load ended, and some of its items were refused
     LoadTooLarge             an atomic load has more than one job may have
+    UnknownFormat            a file is of no form that can be loaded
+    UnreadableFile           a file is damaged, or cannot be cut into parts
+    OtherLoad                the journal beside a file is of a load with other options
     ForkedClient             the client was opened in another process
 """
 
@@ -195,6 +198,18 @@ class LoadTooLarge(SluiceError):
             f"An atomic load is one job of at most {items} items and {size} bytes, and this source has more; nothing "
             "was sent. Load it in parts, each atomic by itself, or without atomic=True"
         )
+
+
+class UnknownFormat(SluiceError, ValueError):
+    """A file is of no form that can be loaded."""
+
+
+class UnreadableFile(SluiceError, ValueError):
+    """A file ends in the middle of its compression, is damaged, or has a record that no part can hold."""
+
+
+class OtherLoad(SluiceError):
+    """The journal beside a file is of a load with other options."""
 
 
 class ForkedClient(SluiceError):

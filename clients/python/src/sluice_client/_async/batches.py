@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from sluice_client import _aio, arguments
 from sluice_client._async.files import AsyncFileLoad
 from sluice_client._async.installation import AsyncInstallation
-from sluice_client._async.jobs import AsyncJob, job_of
+from sluice_client._async.job import AsyncJob
+from sluice_client._async.jobs import job_of
 from sluice_client._async.load import AsyncLoad, Sizes
 from sluice_client._async.transport import AsyncTransport
+from sluice_client.cutting import LINES, PART_BYTES
 from sluice_client.errors import ItemsFailed, JobFailed
-from sluice_client.files import LINES, PART_BYTES, File, file_at, is_file
+from sluice_client.files import File, file_at, is_file
 from sluice_client.frames import CONSTANTS, is_frame, items_of
 from sluice_client.models import SeenJob
 from sluice_client.options import BatchOptions, camel, prefer, wire

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sluice_client import arguments
 from sluice_client._async.installation import AsyncInstallation
 from sluice_client._async.items import AsyncEntities, AsyncEvents, AsyncStates
-from sluice_client._async.jobs import AsyncJob, AsyncJobs, job_of
+from sluice_client._async.job import AsyncJob
+from sluice_client._async.jobs import AsyncJobs, job_of
 from sluice_client._async.tenant import AsyncAudit, AsyncKeys, AsyncTemplates, AsyncTenantSettings, AsyncWebhooks
 from sluice_client._async.transport import AsyncTransport
 from sluice_client._async.uploads import AsyncUploads
+from sluice_client.cutting import LINES
 from sluice_client.errors import SluiceError
-from sluice_client.files import LINES
 from sluice_client.models import (
     Capabilities,
     KeyHealth,

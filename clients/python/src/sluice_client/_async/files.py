@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sluice_client import _aio
-from sluice_client._async.jobs import AsyncJob
+from sluice_client._async.job import AsyncJob
 from sluice_client._async.load import failures
 from sluice_client._async.transport import AsyncTransport
 from sluice_client._async.uploads import AsyncUploads
-from sluice_client.errors import NotFound
-from sluice_client.files import PART_BYTES, File, Journal, UnknownFormat, digest_of, file_at
+from sluice_client.cutting import PART_BYTES
+from sluice_client.errors import NotFound, UnknownFormat
+from sluice_client.files import File, digest_of, file_at
+from sluice_client.journal import Journal
 from sluice_client.models import Upload
 from sluice_client.reports import Accepted, JobEnded, LoadEvent, PartSent
 

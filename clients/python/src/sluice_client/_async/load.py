@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluice_client import _aio
-from sluice_client._async.jobs import AsyncJob, job_of
+from sluice_client._async.job import AsyncJob
+from sluice_client._async.jobs import job_of
 from sluice_client._async.transport import AsyncTransport
+from sluice_client.cutting import LINES
 from sluice_client.errors import Conflict, LoadTooLarge, TooLarge, UnsupportedValue
-from sluice_client.files import LINES
 from sluice_client.limits import Limits
 from sluice_client.models import JobInfo, SeenJob
 from sluice_client.options import prefer, wire

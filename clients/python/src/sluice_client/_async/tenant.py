@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sluice_client._async.jobs import AsyncJob, job_of
+from sluice_client._async.job import AsyncJob
+from sluice_client._async.jobs import job_of
 from sluice_client._async.transport import AsyncTransport
 from sluice_client.models import AuditEntry, Delivery, Key, NewKey, NewWebhook, SeenJob, Settings, Template, Webhook
 from sluice_client.options import camel, prefer

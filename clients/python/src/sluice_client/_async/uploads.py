@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from sluice_client._async.jobs import AsyncJob, job_of
+from sluice_client._async.job import AsyncJob
+from sluice_client._async.jobs import job_of
 from sluice_client._async.transport import AsyncTransport
 from sluice_client.files import digest_of
 from sluice_client.models import CreatedUpload, SeenJob, Upload, UploadedPart

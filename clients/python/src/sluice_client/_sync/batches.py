@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from sluice_client import _io, arguments
 from sluice_client._sync.files import FileLoad
 from sluice_client._sync.installation import Installation
-from sluice_client._sync.jobs import Job, job_of
+from sluice_client._sync.job import Job
+from sluice_client._sync.jobs import job_of
 from sluice_client._sync.load import Load, Sizes
 from sluice_client._sync.transport import Transport
+from sluice_client.cutting import LINES, PART_BYTES
 from sluice_client.errors import ItemsFailed, JobFailed
-from sluice_client.files import LINES, PART_BYTES, File, file_at, is_file
+from sluice_client.files import File, file_at, is_file
 from sluice_client.frames import CONSTANTS, is_frame, items_of
 from sluice_client.models import SeenJob
 from sluice_client.options import BatchOptions, camel, prefer, wire

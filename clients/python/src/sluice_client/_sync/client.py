@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sluice_client import arguments
 from sluice_client._sync.installation import Installation
 from sluice_client._sync.items import Entities, Events, States
-from sluice_client._sync.jobs import Job, Jobs, job_of
+from sluice_client._sync.job import Job
+from sluice_client._sync.jobs import Jobs, job_of
 from sluice_client._sync.tenant import Audit, Keys, Templates, TenantSettings, Webhooks
 from sluice_client._sync.transport import Transport
 from sluice_client._sync.uploads import Uploads
+from sluice_client.cutting import LINES
 from sluice_client.errors import SluiceError
-from sluice_client.files import LINES
 from sluice_client.models import (
     Capabilities,
     KeyHealth,

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sluice_client import _io
-from sluice_client._sync.jobs import Job
+from sluice_client._sync.job import Job
 from sluice_client._sync.load import failures
 from sluice_client._sync.transport import Transport
 from sluice_client._sync.uploads import Uploads
-from sluice_client.errors import NotFound
-from sluice_client.files import PART_BYTES, File, Journal, UnknownFormat, digest_of, file_at
+from sluice_client.cutting import PART_BYTES
+from sluice_client.errors import NotFound, UnknownFormat
+from sluice_client.files import File, digest_of, file_at
+from sluice_client.journal import Journal
 from sluice_client.models import Upload
 from sluice_client.reports import Accepted, JobEnded, LoadEvent, PartSent
 

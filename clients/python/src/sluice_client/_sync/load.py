@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluice_client import _io
-from sluice_client._sync.jobs import Job, job_of
+from sluice_client._sync.job import Job
+from sluice_client._sync.jobs import job_of
 from sluice_client._sync.transport import Transport
+from sluice_client.cutting import LINES
 from sluice_client.errors import Conflict, LoadTooLarge, TooLarge, UnsupportedValue
-from sluice_client.files import LINES
 from sluice_client.limits import Limits
 from sluice_client.models import JobInfo, SeenJob
 from sluice_client.options import prefer, wire

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sluice_client._sync.jobs import Job, job_of
+from sluice_client._sync.job import Job
+from sluice_client._sync.jobs import job_of
 from sluice_client._sync.transport import Transport
 from sluice_client.models import AuditEntry, Delivery, Key, NewKey, NewWebhook, SeenJob, Settings, Template, Webhook
 from sluice_client.options import camel, prefer

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from sluice_client._sync.jobs import Job, job_of
+from sluice_client._sync.job import Job
+from sluice_client._sync.jobs import job_of
 from sluice_client._sync.transport import Transport
 from sluice_client.files import digest_of
 from sluice_client.models import CreatedUpload, SeenJob, Upload, UploadedPart

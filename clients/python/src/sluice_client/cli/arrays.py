@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from sluice_client.files import UnreadableFile
+from sluice_client.errors import UnreadableFile
 
 _LINE_ENDS = bytes.maketrans(b"\n\r", b"  ")  # they stand between the parts of a JSON text alone
 _SPACE = b" \t\n\r"

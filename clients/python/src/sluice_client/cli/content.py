@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from sluice_client.cli.reading import Reading
-from sluice_client.files import CSV, LINES, File, decompressed, parts_of
+from sluice_client.compressed import decompressed
+from sluice_client.cutting import CSV, LINES
+from sluice_client.files import File, parts_of
 
 
 class Source(NamedTuple):

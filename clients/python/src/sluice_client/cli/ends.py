@@ -13,8 +13,7 @@
 
 from __future__ import annotations
 
-from sluice_client.errors import ApiError, RateLimited, SluiceError, TransportError, Unavailable
-from sluice_client.files import OtherLoad
+from sluice_client.errors import ApiError, OtherLoad, RateLimited, SluiceError, TransportError, Unavailable
 
 GOOD, NOTHING_DONE, USAGE, SOME_FAILED, TOO_MANY_FAILED = 0, 1, 2, 3, 4
 AWAY, PUT_OFF, MISCONFIGURED, INTERRUPTED = 69, 75, 78, 130

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
-from sluice_client._sync.jobs import Job
+from sluice_client._sync.job import Job
 from sluice_client.cli import rows
 from sluice_client.cli.sources import STANDARD_INPUT
 from sluice_client.errors import TransportError, Unavailable

@@ -17,7 +17,8 @@ import msgspec
 from sluice_client.cli import rows
 from sluice_client.cli.arrays import items_of
 from sluice_client.cli.sources import JSON, Form
-from sluice_client.files import CSV, UnreadableFile
+from sluice_client.cutting import CSV
+from sluice_client.errors import UnreadableFile
 
 _PIECE = 256 * 1024  # bytes
 TYPES = {"entities": "entityType", "events": "eventType"}

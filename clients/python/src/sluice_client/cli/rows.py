@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from sluice_client.files import UnreadableFile
+from sluice_client.errors import UnreadableFile
 
 csv.field_size_limit(2**31 - 1)  # the server has its own bound
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import click
 
 from sluice_client._sync.client import Client
-from sluice_client._sync.jobs import Job
+from sluice_client._sync.job import Job
 from sluice_client.cli.content import Content, Source
 from sluice_client.cli.ends import PutOff
 from sluice_client.cli.errorfile import ErrorFiles, Shift
@@ -22,8 +22,9 @@ from sluice_client.cli.screen import Screen, Standing
 from sluice_client.cli.sources import STANDARD_INPUT, form_of, is_seekable, kind_of, title_of
 from sluice_client.cli.stream import sent_batches
 from sluice_client.cli.wishes import Wishes
+from sluice_client.compressed import decompressed, naming
 from sluice_client.errors import Forbidden, NotFound
-from sluice_client.files import Journal, decompressed, naming
+from sluice_client.journal import Journal
 from sluice_client.models import JobInfo
 from sluice_client.reports import PartSent
 

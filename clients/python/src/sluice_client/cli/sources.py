@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from sluice_client.files import CSV, LINES, UnknownFormat, content_type_of
+from sluice_client.cutting import CSV, LINES
+from sluice_client.errors import UnknownFormat
+from sluice_client.files import content_type_of
 
 STANDARD_INPUT = Path("-")
 JSON = "application/json"

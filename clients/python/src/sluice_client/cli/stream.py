@@ -14,11 +14,12 @@ from uuid import uuid4
 import msgspec
 
 from sluice_client._sync.client import Client
-from sluice_client._sync.jobs import Job
+from sluice_client._sync.job import Job
 from sluice_client.cli import rows
 from sluice_client.cli.content import Source
 from sluice_client.cli.errorfile import Shift
-from sluice_client.files import CSV, UnknownFormat, cut
+from sluice_client.cutting import CSV, cut
+from sluice_client.errors import UnknownFormat
 
 
 class Batch(NamedTuple):

@@ -10,7 +10,7 @@ import click
 from sluice_client.cli.parameters import Limit, columns_of, named_encoding
 from sluice_client.cli.reading import Reading
 from sluice_client.cli.sources import STANDARD_INPUT, Form
-from sluice_client.files import LINES
+from sluice_client.cutting import LINES
 
 
 @dataclass(frozen=True)

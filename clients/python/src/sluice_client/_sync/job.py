@@ -1,0 +1,200 @@
+"""Made by make_sync.py of _async/job.py: change that file, then `make client`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from sluice_client import _io
+from sluice_client._sync.following import ended, moves
+from sluice_client._sync.transport import Transport
+from sluice_client.models import (
+    ErrorGroup,
+    ItemError,
+    ItemResult,
+    ItemWarning,
+    JobInfo,
+    JobItem,
+    TimelineEntry,
+)
+from sluice_client.values import exact_json
+
+Select = Literal["failed", "retryable", "unprocessed"] | Sequence[int]
+
+
+class Job:
+    """A job of the server's.
+
+    Attributes:
+        id: the job's, as in `job_…`.
+        info: the job as it was last seen; None until the first look.
+        callback_secret: of the callback that its batch asked for.
+    """
+
+    def __init__(self, transport: Transport, job_id: str, info: JobInfo | None = None) -> None:
+        self._transport = transport
+        self.id, self.info = job_id, info
+        self.callback_secret: str | None = None
+
+    def __repr__(self) -> str:
+        seen = f" {self.info.status} {self.info.progress}%" if self.info else ""
+        return f"<{type(self).__name__} {self.id}{seen}>"
+
+    def refresh(self) -> JobInfo:
+        """Look at the job, and return what it shows."""
+        self.info = self._transport.call("getJob", JobInfo, self.id)
+        return self.info
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[JobInfo], object] | None = None,
+        check: bool = True,
+    ) -> JobInfo:
+        """Wait for the end of the job, and return what it shows then.
+
+        Args:
+            timeout: seconds; None waits for as long as it takes.
+            on_progress: called with the job whenever it has moved.
+            check: raise if it could not be carried out; items that failed raise nothing.
+
+        A server that cannot answer for a while is waited for, too.
+
+        Raises:
+            WaitTimeout: the time is up, and the job goes on.
+            JobFailed: it ended as failed or cancelled.
+            SluiceError: the time is up, and no answer came in all of it.
+        """
+        return self.ended(timeout, on_progress=on_progress, check=check, patient=True)
+
+    def ended(
+        self,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[JobInfo], object] | None = None,
+        check: bool = True,
+        patient: bool = False,
+    ) -> JobInfo:
+        """Wait as `wait` does, but raise the error of a server that does not answer in the time of a call.
+
+        Args:
+            timeout: as `wait` takes it.
+            on_progress: likewise.
+            check: likewise.
+            patient: go on after such an error, as `wait` does.
+        """
+        return ended(self, self._transport, timeout, on_progress=on_progress, check=check, patient=patient)
+
+    def errors(
+        self, *, code: str | None = None, first: int | None = None, items: bool = False, page: int = 1_000
+    ) -> Iterator[ItemError]:
+        """Yield the errors of the job's items, in the order of their indexes.
+
+        Args:
+            code: only those of this code.
+            first: only those of items from this index on.
+            items: each with its item, as it was sent.
+            page: how many to read at a time.
+        """
+        query = {"code": code, "from": first, "items": items or None, "limit": page}
+        for error in self._transport.pages("listJobErrors", ItemError, self.id, query=query):
+            error.job_id = self.id
+            yield error
+
+    def error_groups(self) -> Iterator[ErrorGroup]:
+        """Yield errors that are alike as one, in groups of at most 20,000 errors a page."""
+        for group in self._transport.pages("listJobErrors", ErrorGroup, self.id, query={"group": True}):
+            yield group
+
+    def warnings(self) -> Iterator[ItemWarning]:
+        """Yield the warnings about the job's items."""
+        for warning in self._transport.pages("listJobWarnings", ItemWarning, self.id, query={"limit": 1_000}):
+            yield warning
+
+    def results(self, *, effect: str | None = None) -> Iterator[ItemResult]:
+        """Yield the outcome of each item that was taken, of a job with `keep_results`."""
+        query = {"effect": effect, "limit": 1_000}
+        for result in self._transport.pages("listJobResults", ItemResult, self.id, query=query):
+            yield result
+
+    def timeline(self) -> Iterator[TimelineEntry]:
+        """Yield what happened to the job."""
+        query = {"limit": 1_000}
+        for entry in self._transport.pages("listJobTimeline", TimelineEntry, self.id, query=query):
+            yield entry
+
+    def item(self, index: int) -> JobItem:
+        """Return what became of one item."""
+        return self._transport.call("getJobItem", JobItem, self.id, index)
+
+    def error_file(self, form: Literal["ndjson", "csv"] = "ndjson") -> Iterator[bytes]:
+        """Yield the file of the job's bad items, each with what is wrong; corrected, it loads as it is."""
+        operation = "downloadJobErrorsAsCsv" if form == "csv" else "downloadJobErrors"
+        with self._transport.streamed(operation, self.id, headers={}) as response:
+            for part in response.iter_bytes():
+                yield part
+
+    def stream(self) -> Iterator[JobInfo]:
+        """Yield the job, without its errors, as it moves, until it has ended.
+
+        A stream that breaks is taken up again behind its last event, unless none comes for the time of a call.
+        """
+        with _io.closing(moves(self, self._transport)) as infos:
+            for info in infos:
+                yield info
+
+    def cancel(self) -> JobInfo:
+        """End the job; what it has done stands.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        return self._steered("cancelJob")
+
+    def pause(self) -> JobInfo:
+        """Have no further block of the job begun until it is resumed.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        return self._steered("pauseJob")
+
+    def resume(self) -> JobInfo:
+        """Let a paused job go on, in its former place.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        return self._steered("resumeJob")
+
+    def relabel(self, label: str | None) -> JobInfo:
+        """Give the job another label, or none."""
+        return self._steered("relabelJob", exact_json({"label": label}))
+
+    def retry(self, select: Select = "failed", *, patch: Mapping[int, Any] | None = None) -> Job:
+        """Send items of the job again, and return their job.
+
+        Args:
+            select: `failed`, `retryable`, `unprocessed`, or indexes of items that failed.
+            patch: by index, a merge patch (RFC 7396) of the item, as in `{17: {"data": {"email": "a@example.com"}}}`.
+        """
+        chosen = select if isinstance(select, str) else [*select]
+        body = {"select": chosen, "patch": {str(index): change for index, change in (patch or {}).items()}}
+        return self._child("retryJob", exact_json(body))
+
+    def commit(self) -> Job:
+        """Write what a job of `validate_only` has checked, and return the job that does.
+
+        Raises:
+            Conflict: it was no such job, or has not completed.
+        """
+        return self._child("commitJob", None)
+
+    def _steered(self, operation: str, body: bytes | None = None) -> JobInfo:
+        self.info = self._transport.call(operation, JobInfo, self.id, body=body)
+        return self.info
+
+    def _child(self, operation: str, body: bytes | None) -> Job:
+        info = self._transport.call(operation, JobInfo, self.id, body=body)
+        return Job(self._transport, info.id, info)

@@ -1,0 +1,88 @@
+"""The journal of a file's load, which may break off."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sluice_client.errors import OtherLoad
+
+
+class _Entry(msgspec.Struct):
+    """The content of a journal."""
+
+    plan: dict[str, Any]
+    upload_id: str
+    seen: tuple[int, int] | None = None  # size and time of the file, when its load began
+
+
+class Journal:
+    """The file beside a loaded one that says which upload it goes to; the server knows all else.
+
+    Args:
+        path: of the loaded file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.with_name(f"{path.name}.sluice-journal")
+        self._loaded = path
+
+    def begun(self) -> bool:
+        """True if an earlier load of the file has not come to its end."""
+        return self._read() is not None
+
+    def is_of_the_file_as_it_is(self) -> bool:
+        """True if size and time of the file are those of when the earlier load began."""
+        entry = self._read()
+        return entry is not None and entry.seen == self._seen()
+
+    def find(self, plan: Mapping[str, Any]) -> str | None:
+        """Return the id of the upload that an earlier load has begun; None if there was none.
+
+        Args:
+            plan: what is loaded, and how.
+
+        Raises:
+            OtherLoad: the earlier load had another plan.
+        """
+        entry = self._read()
+        if entry is None:
+            return None
+        wanted = msgspec.json.decode(msgspec.json.encode(plan))
+        if entry.plan != wanted:
+            differ = sorted(name for name in {*entry.plan, *wanted} if entry.plan.get(name) != wanted.get(name))
+            raise OtherLoad(
+                f"{self.path} is of a load that was begun with another {', '.join(differ)}: say the same again to go "
+                "on with it, or resume=False to begin anew"
+            )
+        return entry.upload_id
+
+    def keep(self, plan: Mapping[str, Any], upload_id: str) -> None:
+        """Write down which upload a load goes to, before any part of it is sent."""
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.encode({"plan": plan, "upload_id": upload_id, "seen": self._seen()}))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
+
+    def forget(self) -> None:
+        """Remove the journal: the load has ended, or cannot go on."""
+        self.path.unlink(missing_ok=True)
+
+    def _read(self) -> _Entry | None:
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=_Entry)
+        except (FileNotFoundError, msgspec.MsgspecError):  # one that was cut off knows nothing
+            return None
+
+    def _seen(self) -> tuple[int, int] | None:
+        try:
+            found = self._loaded.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_size, found.st_mtime_ns
