@@ -12,12 +12,13 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 # it is through with its own part of the folders, whose servers few of them start that way.
 PYTEST_WORKERS := -n 3 --dist worksteal
 SECONDS ?= 120
+LOADS ?= 100
 ROUNDS ?= 5
 BACKEND := setuptools>=77
 TYPESCRIPT := clients/typescript
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo up test chaos chaos-mutants fuzz bench docs docs-reference client client-types node-tools requirements
+.PHONY: help setup venv demo up test chaos chaos-loads chaos-mutants fuzz bench docs docs-reference client client-types node-tools requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
@@ -40,6 +41,9 @@ test: .venv/tested .venv/documented node-tools ## Run all that CI runs
 
 chaos: .venv/tested ## Break everything for long: SECONDS=120 of random faults; SEED= repeats a run
 	@CHAOS_SECONDS=$(SECONDS) $(if $(SEED),CHAOS_SEED=$(SEED)) $(BIN)/pytest tests/chaos $(ARGS)
+
+chaos-loads: .venv/benched ## Kill loader, API and worker at random while LOADS=100 files and a year of flights load
+	@CHAOS_LOADS=$(LOADS) $(if $(SEED),CHAOS_SEED=$(SEED)) $(BIN)/pytest tests/chaos/test_loader.py $(ARGS)
 
 chaos-mutants: .venv/tested ## Take out what keeps the promises, one at a time: the tests must notice each
 	@$(BIN)/python -m tests.chaos.mutants

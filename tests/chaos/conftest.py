@@ -1,6 +1,6 @@
 """Give each test a deployment, and print its seed; CHAOS_SEED sets it, CHAOS_SECONDS the duration of random runs.
 
-At the end the recovery times are printed; CHAOS_JSON names a file for them.
+At the end the recovery times are printed, and what befell loads; CHAOS_JSON names a file for the times.
 """
 
 import dataclasses
@@ -60,11 +60,13 @@ def _recoveries(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 _reported: list[Recovery] = []
+_loads: list[str] = []
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "teardown":
         _reported.extend(Recovery(*value) for name, value in report.user_properties if name == "recovery")
+        _loads.extend(str(value) for name, value in report.user_properties if name == "loads")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -73,6 +75,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("recovery times, the slowest of each")
         for line in recoveries.table(_reported):
             terminalreporter.write_line(line)
+    for line in _loads:
+        terminalreporter.write_line(line)
     if path := os.environ.get("CHAOS_JSON"):
         told = {"seed": _SEED, "recoveries": recoveries.summary(_reported)}
         Path(path).write_text(json.dumps(told, indent=2), encoding="utf-8")
