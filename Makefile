@@ -59,8 +59,7 @@ docs: .venv/documented ## Build the guide from docs/ into app/guide_pages, where
 	@$(BIN)/python -m sphinx -W -n --keep-going -q -b dirhtml -d build/doctrees docs app/guide_pages
 
 docs-reference: .venv/installed ## Write those pages of docs/reference anew that are made of the source
-	@$(BIN)/python -c 'from pathlib import Path; from app.openapi.error_pages import markdown; \
-		Path("docs/reference/errors.md").write_text(markdown(), encoding="utf-8")'
+	@$(BIN)/python -m reference
 
 client: .venv/tested ## Make the synchronous client of clients/python anew, from the asynchronous one
 	@$(BIN)/python clients/python/make_sync.py

@@ -12,7 +12,7 @@ import pytest
 from tests.repository.test_docs import files
 
 ROOT = Path(__file__).parents[2]
-_FOLDERS = ("app", "benchmarks", "cli", "clients", "ingest", "tests", "worker")
+_FOLDERS = ("app", "benchmarks", "cli", "clients", "ingest", "reference", "tests", "worker")
 _PRODUCT = ("app", "cli", "clients/python/src", "ingest", "worker")
 _PROPERTIES = {"property", "cached_property"}
 _NOUN = re.compile(r"(The|A|An|All|Those|This|That|These|One|Two|How|Every|Each|So|When|Where|Why|Its|Which|Whom)\b")

@@ -20,3 +20,12 @@ def test_the_numbers_on_its_first_screen_are_those_of_the_benchmarks() -> None:
     assert numbers, "the first screen says how fast it is"
     measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     assert [number for number in numbers if number not in measured] == []
+
+
+def test_the_figures_of_pages_that_advise_are_those_of_the_benchmarks() -> None:
+    measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    for name in ("sizing",):
+        page = (ROOT / "docs" / "explanation" / f"{name}.md").read_text(encoding="utf-8")
+        numbers = re.findall(r"\d+,\d{3}(?:,\d{3})*", page)
+        assert numbers, name
+        assert [number for number in numbers if number not in measured] == [], name
