@@ -1,6 +1,7 @@
 """The web process: parse, call `ingest`, build the response.
 
     server/              gunicorn's worker: connections and messages, before and after the app
+    console/             pages for people
     openapi/             the OpenAPI documents, from the descriptions of all calls, and the pages of error codes
     operator/, public/   the two APIs
     batches.py           accepting a batch, for both APIs
@@ -18,12 +19,14 @@ from typing import Any
 
 from flask import Flask
 
-from app import front, guide, health, operator, public
+from app import console, front, guide, health, operator, public
 from app.http import errors, headers, paths, request_log, services
 from app.openapi import docs
 from ingest.settings import Settings
 
-ENVELOPES = errors.Envelopes(dict.fromkeys(public.BASES, public.failure), elsewhere=operator.failure)
+ENVELOPES = errors.Envelopes(
+    {**dict.fromkeys(public.BASES, public.failure), console.BASE: console.failure}, elsewhere=operator.failure
+)
 
 
 class _App(Flask):
@@ -53,6 +56,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(guide.bp)
     app.register_blueprint(health.bp)
     docs.mount(app)
+    if app.extensions["sluice"].settings.console != "off":
+        console.mount(app)
     if app.extensions["sluice"].settings.metrics:
         from app import metrics  # noqa: PLC0415 # costs nothing where metrics are off
 

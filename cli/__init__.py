@@ -28,6 +28,10 @@ _COMMANDS = {
         "cli.commands.audit:audit",
         "List changes of tenants, keys, templates, settings and webhooks, the newest first, with who made them.",
     ),
+    "console": Lazy(
+        "cli.commands.console:console",
+        "Print an address that opens the console once, within a minute, for all tenants and with all rights.",
+    ),
     "crypto": Lazy(
         "cli.commands.crypto:crypto",
         "Make, count and replace the keys that encrypt personal data and secrets at rest.",

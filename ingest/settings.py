@@ -47,6 +47,7 @@ class Settings:
         rate_wrong_keys: keys that open nothing, per address.
         log_level: the lowest level that is logged.
         database_dir: a directory of this machine on the file system of the database; empty: it is elsewhere.
+        console: `on`, `read-only` or `off`.
         metrics: count for Prometheus.
         metrics_bind: where the worker answers scrapes; sweep does a port further, webhooks two.
         metrics_tenants: so many tenants have a gauge of their own.
@@ -82,6 +83,7 @@ class Settings:
     rate_read: str
     rate_wrong_keys: str
     log_level: str
+    console: str
     metrics: bool
     metrics_bind: str
     metrics_tenants: int
@@ -133,6 +135,7 @@ class Settings:
             "rate_read": env.str("SLUICE_RATE_READ", "60000/minute", validate=_rate),
             "rate_wrong_keys": env.str("SLUICE_RATE_WRONG_KEYS", "60/minute", validate=_rate),
             "log_level": env.str("SLUICE_LOG_LEVEL", "INFO", validate=validate.OneOf(_LOG_LEVELS)),
+            "console": env.str("SLUICE_CONSOLE", "on", validate=_CONSOLE),
             "metrics": env.bool("SLUICE_METRICS", False),
             "metrics_bind": env.str("SLUICE_METRICS_BIND", "127.0.0.1:9808", validate=_address),
             "metrics_tenants": env.int("SLUICE_METRICS_TENANTS", 0, validate=_between(0, 1000)),
@@ -177,6 +180,9 @@ class _Environment(FileAwareEnv):
 EX_CONFIG = 78
 
 _PLACEHOLDER = "change-me"
+
+# Words, and not true and false, since there are three.
+_CONSOLE = validate.OneOf(("on", "read-only", "off"), error="must be on, read-only or off")
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 

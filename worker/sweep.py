@@ -18,7 +18,7 @@ from ingest.db.data import retention
 from ingest.db.jobs import claims, gone, holds, parts, receiving, rescue, uploads
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
-from ingest.db.tenants import audit
+from ingest.db.tenants import audit, sessions
 from ingest.db.webhooks import purging
 from ingest.engine.announcer import Announcer
 from ingest.errors import DatabaseError, Unavailable
@@ -43,6 +43,7 @@ _MOST_UPLOADS_FORGOTTEN = 1_000
 _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_IDS_FORGOTTEN = 1_000  # more than a round can add
 _MOST_AUDIT_ENTRIES_PURGED = 1_000
+_MOST_SESSIONS_PURGED = 1_000
 _MOST_KEYS_PURGED = 10_000  # more than requests with a key can store in a second
 _MOST_VERSIONS_PURGED = 10_000
 _MOST_DELIVERIES_PURGED = 500  # each with up to 100 tries
@@ -122,6 +123,8 @@ class Sweep:
         counts["audit_entries_purged"] = audit.purge(
             conn, days=self._settings.audit_retention_days, limit=_MOST_AUDIT_ENTRIES_PURGED
         )
+        conn.commit()
+        counts["console_sessions_purged"] = sessions.purge(conn, limit=_MOST_SESSIONS_PURGED)
         conn.commit()
         counts["deliveries_purged"] = purging.purge_deliveries(conn, limit=_MOST_DELIVERIES_PURGED)
         conn.commit()

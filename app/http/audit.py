@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flask import g
+
 from app.http.auth import caller
 from app.http.request_log import request_id
 from ingest.db.connection.pool import Connection
@@ -27,5 +29,12 @@ def record(
         details: further facts, as JSON: no secret, and no personal data.
         of_read: the request reads, and changes nothing.
     """
-    actor = Actor("key", str(caller().key_id), caller().key_label, request_id())
-    audit.record(conn, actor, action, object_id, tenant_id=caller().tenant_id, details=details, of_read=of_read)
+    audit.record(conn, _actor(), action, object_id, tenant_id=caller().tenant_id, details=details, of_read=of_read)
+
+
+def _actor() -> Actor:
+    """Return the maker of this request: the holder of a key, or an operator at the console."""
+    user_name: str | None = g.get("operator")
+    if user_name is not None:
+        return Actor("command", user_name, "sluice console", request_id())
+    return Actor("key", str(caller().key_id), caller().key_label, request_id())

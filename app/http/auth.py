@@ -148,10 +148,27 @@ def _let_in(key: str, words: _Words) -> None:
         _look_up(key, words)
     else:
         g.cached = key, words
-        _is(cached)
+        become(cached)
 
 
-def _look_up(key: str, words: _Words) -> None:
+def holder(key: str) -> Caller:
+    """Return the holder of a key that came in a form of the console.
+
+    Raises:
+        Unauthorized: the key opens nothing.
+        RateLimited: likewise, and too many such keys came from its address.
+    """
+    if not (_OPERATOR_KEY.fullmatch(key) or _PUBLIC_KEY.fullmatch(key)):
+        raise _wrong("This is no API key: those begin with oh_live_ or fm_live_")
+    return _good(key, _OPERATOR_WORDS)
+
+
+def is_good(caller: Caller) -> bool:
+    """True if the key of a session still opens its tenant, from where this request comes."""
+    return not (caller.revoked or caller.expired or caller.suspended or _comes_from_elsewhere(caller))
+
+
+def _good(key: str, words: _Words) -> Caller:
     found = _find(key)
     if found is None:
         raise _wrong(words.unknown)
@@ -166,7 +183,12 @@ def _look_up(key: str, words: _Words) -> None:
     ):
         if closed:
             raise _wrong(why)
-    _is(found)
+    return found
+
+
+def _look_up(key: str, words: _Words) -> None:
+    found = _good(key, words)
+    become(found)
     if refusal := _refusal(found):
         raise refusal
     # Skip a stale caller: the look-up has just changed its row. A caller with no template can store nothing.
@@ -207,7 +229,8 @@ def _view() -> Callable[..., Any]:
     return view
 
 
-def _is(caller: Caller) -> None:
+def become(caller: Caller) -> None:
+    """Have the rest of this request done for a caller."""
     g.caller = caller
     bind_contextvars(tenant=str(caller.tenant_public_id))
 

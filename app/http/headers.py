@@ -36,7 +36,7 @@ def complete(headers: Headers, request_id: str, origins: Origins, origin: str | 
         headers.add("Cache-Control", "no-store")
     if headers.get("Content-Type", "").startswith("text/html"):
         headers.setdefault("Content-Security-Policy", _POLICY)
-        headers.add("Referrer-Policy", "no-referrer")  # an address may hold a client's ids
+        headers.setdefault("Referrer-Policy", "no-referrer")  # an address may hold a client's ids
     cors.add_to(headers, origins, origin)
 
 

@@ -9,7 +9,7 @@ from flask import Flask, current_app, g, has_app_context
 from app.http.key_cache import KeyCache
 from app.http.rate_counter import RateCounter
 from ingest.crypto import MasterKeys
-from ingest.db.connection.entry import of_key, of_tenant
+from ingest.db.connection.entry import of_everyone, of_key, of_tenant
 from ingest.db.connection.pool import Connections, EnteredPool, Pool, open_pool
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine.composition import make_executor
@@ -31,6 +31,9 @@ _THREADS_A_FREE_ONE = 4
 
 # A body of gigabytes, or one that comes slowly, holds its thread for minutes: half of the threads are left to others.
 _THREADS_A_LARGE_BODY = 2
+
+# People look at pages now and then: more connections would be as many fewer for the API.
+CONSOLE_CONNECTIONS = 2
 
 
 class Services:
@@ -88,6 +91,20 @@ class Services:
         """
         return EnteredPool(self._connections(), of_key(key_hash))
 
+    def console_pool(self, tenant_id: int | None) -> Pool:
+        """Return connections of the console's own, on which no statement takes longer than half a second.
+
+        Args:
+            tenant_id: whose rows they see; None: all, for an operator of the installation.
+        """
+        entry = of_everyone() if tenant_id is None else of_tenant(tenant_id)
+        with self._lock:
+            return EnteredPool(self._console_pool, entry)
+
+    @cached_property
+    def _console_pool(self) -> Connections:
+        return open_pool(self.settings.database_url, "sluice-console", size=CONSOLE_CONNECTIONS)
+
     def _connections(self) -> Connections:
         with self._lock:
             return self._pool
@@ -137,6 +154,8 @@ class Services:
         self.watched_jobs.close()
         if "_pool" in self.__dict__:
             self._pool.close()
+        if "_console_pool" in self.__dict__:
+            self._console_pool.close()
         if "_executor" in self.__dict__:
             self._executor.pool.close()
 

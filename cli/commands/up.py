@@ -2,12 +2,17 @@
 
 import json
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import click
 
+from cli.actor import actor
+from cli.commands.console import address_of
 from cli.options import data_dir_option
 from cli.stack.running import Stack, running_stack
+from ingest.db.connection.pool import connect
+from ingest.db.tenants import sessions
 from ingest.machine.parent import die_with_parent
 
 # Two that are good and one that is not: the answer of the job shows both.
@@ -43,20 +48,31 @@ def up(port: int, data_dir: Path, workers: int | None, flower_port: int, *, end_
         die_with_parent(signal.SIGTERM)  # make, killed, tells nobody
     try:
         with running_stack(data_dir, port=port, flower_port=flower_port, workers=workers, show=True) as stack:
-            click.echo(_welcome(stack, data_dir))
+            click.echo(_welcome(stack, data_dir, _console_address(stack)))
             while True:
                 stack.poll(_TURN_SECONDS)
     except (KeyboardInterrupt, SystemExit):
         click.echo("stopped")
 
 
-def _welcome(stack: Stack, data_dir: Path) -> str:
+def _console_address(stack: Stack) -> str:
+    """Return where the console is: an address that opens it, or why there is none."""
+    if stack.settings.console == "off":
+        return "off (SLUICE_CONSOLE)"
+    with closing(connect(stack.settings.database_url, "sluice-cli")) as conn:
+        secret = sessions.offer(conn, actor().id)
+        conn.commit()
+    return f"{address_of(stack.api, secret)}   (once, for a minute; `sluice console` prints another)"
+
+
+def _welcome(stack: Stack, data_dir: Path, console: str) -> str:
     api = f"{stack.api}/operator-data-api"
     return f"""
 ready
 
   API     {api}
   key     {stack.key}   (kept in {data_dir / "key"})
+  console {console}
   flower  {stack.flower}   (login {stack.flower_login})
   docs    {stack.api}/docs
 

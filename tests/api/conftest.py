@@ -55,6 +55,7 @@ DELETE FROM gone_ids;
 DELETE FROM job_ends;
 DELETE FROM webhooks;
 DELETE FROM templates WHERE tenant_id IS NOT NULL;
+DELETE FROM console_sessions;
 DELETE FROM api_keys;
 DELETE FROM tenants;
 SET LOCAL sluice.audit_log = 'purging';

@@ -40,6 +40,7 @@ from ingest.db.jobs import (
     kept,
     listing,
     lookup,
+    open_jobs,
     outbox,
     parts,
     queue,
@@ -57,7 +58,7 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.completion import BlockOutcome, Yields
 from ingest.db.jobs.listing import JobFilter
 from ingest.db.jobs.parts import Arrived
-from ingest.db.tenants import audit, idempotency, key_changes, keys, templates, tenants
+from ingest.db.tenants import audit, idempotency, key_changes, keys, sessions, templates, tenants
 from ingest.db.tenants.audit import Action, Actor, Filter
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
@@ -109,6 +110,12 @@ class Stored:
     entity_ids: list[int]
     webhook: UUID
     items: int = _FEW
+
+
+def _begin_session(conn: Connection, stored: Stored) -> None:
+    caller = keys.caller_of(conn, stored.key.id)
+    assert caller is not None
+    sessions.begin(conn, caller)
 
 
 def _names(stored: Stored) -> list[str]:
@@ -416,11 +423,16 @@ READS: dict[str, Call] = {
     "states.of_entity": lambda conn, stored: states.of_entity(conn, stored.tenant.id, "e000001"),
     "states.of_entity key": lambda conn, stored: states.of_entity(conn, stored.tenant.id, "e000001", key="k"),
     "keys.caller": lambda conn, stored: keys.caller(conn, stored.secret),
+    "keys.caller_of": lambda conn, stored: keys.caller_of(conn, stored.key.id),
     "keys.get": lambda conn, stored: keys.get(conn, stored.key.id),
     "keys.of_tenant": lambda conn, stored: keys.of_tenant(conn, stored.tenant.id),
     "idempotency.find": lambda conn, stored: idempotency.find(conn, _new_key(stored)),
     "idempotency.lock": lambda conn, stored: idempotency.lock(conn, _new_key(stored)),
     "gone.is_gone": lambda conn, stored: gone.is_gone(conn, stored.tenant.id, stored.ended),
+    "tenants.names": lambda conn, stored: tenants.names(conn, {stored.tenant.id}),
+    "tenants.of_id": lambda conn, stored: tenants.of_id(conn, stored.tenant.id),
+    "sessions.find": lambda conn, stored: sessions.find(conn, stored.secret),
+    "open_jobs.count": lambda conn, stored: open_jobs.count(conn, stored.tenant.id),
     "tenants.get": lambda conn, stored: tenants.get(conn, stored.tenant.public_id),
     "tenants.weights": lambda conn, _stored: tenants.weights(conn),
     "tenants.lock": lambda conn, stored: tenants.lock(conn, stored.tenant.id),
@@ -561,6 +573,9 @@ WRITES: dict[str, Call] = {
     ),
     "key_changes.revoke": _revoke,
     "key_changes.rotate": _rotate,
+    "sessions.begin": _begin_session,
+    "sessions.end": lambda conn, stored: sessions.end(conn, stored.secret),
+    "sessions.open_offered": lambda conn, stored: sessions.open_offered(conn, stored.secret),
     "tenants.choose_template": lambda conn, stored: tenants.choose_template(conn, stored.tenant.id, "tpl_igaming"),
     "tenants.configure": lambda conn, stored: tenants.configure(conn, stored.tenant.id, {"batch_wait_seconds": 1}),
     "templates.store_trial": lambda conn, stored: templates.store_trial(
@@ -581,7 +596,10 @@ WRITES: dict[str, Call] = {
     ),
 }
 # Those that no transaction of web's makes: they look at the jobs of all tenants, or make a tenant of their own.
-_OF_OTHERS = ("claims.", "completion.", "rescue.", "tenants.weights", "registry.create", "registry.delete")
+_OF_OTHERS = (
+    *("claims.", "completion.", "rescue.", "tenants.weights", "registry.create", "registry.delete"),
+    "sessions.",  # a session is looked up before it is known whose it is
+)
 BEHIND_THE_WALL = {name: call for name, call in {**READS, **WRITES}.items() if not name.startswith(_OF_OTHERS)}
 # The sweeper, `webhooks` and the command line prepare nothing: their statements are planned anew each time.
 _PLANNED_ANEW = {
@@ -592,7 +610,7 @@ _PLANNED_ANEW = {
     *("gone.forget", "holds.settle", "outbox.take_left", "receiving.remove_abandoned", "parts.remove_abandoned"),
     *("uploads.expire", "uploads.forget"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "set_weight", "suspend")),
-    "audit.purge",
+    *("audit.purge", "sessions.purge", "sessions.offer"),
     *(f"kept.{name}" for name in ("jobs", "next_block", "replace")),
     *(f"resealing.{name}" for name in ("called_in", "called_personal", "count", "find", "lock", "write")),
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
@@ -600,10 +618,11 @@ _PLANNED_ANEW = {
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
+    open_jobs,
     *(failed_items, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, resealing, retention, secrets_resealing, states, stored_rows),
-    *(audit, idempotency, key_changes, keys, templates, tenants),
+    *(audit, idempotency, key_changes, keys, sessions, templates, tenants),
     *(deliveries, purging, recording, registry, sending),
 )
 
@@ -669,6 +688,9 @@ SELECT gen_random_uuid(), tenant_id, id, 'completed', '', '' FROM jobs ON CONFLI
 INSERT INTO gone_ids (id, tenant_id) SELECT gen_random_uuid(), {tenant} FROM generate_series(1, {rows});
 INSERT INTO upload_parts (tenant_id, id, upload_id, number, part, whole, digest)
 SELECT tenant_id, gen_random_uuid(), id, 1, 1, true, sha256('') FROM uploads ON CONFLICT DO NOTHING;
+INSERT INTO console_sessions (hash, tenant_id, key_id, begun, expires_at)
+SELECT sha256(n::text::bytea), k.tenant_id, k.id, true, now()
+FROM (SELECT * FROM api_keys LIMIT 1) k, generate_series(1, {rows} / 2) n ON CONFLICT DO NOTHING;
 INSERT INTO webhooks (id, tenant_id, url, events, secret)
 SELECT gen_random_uuid(), id, '', '{{job.completed}}', '' FROM tenants WHERE id <> {tenant};
 INSERT INTO webhook_deliveries (id, webhook_id, tenant_id, job_id, lane, event, occurred_at)

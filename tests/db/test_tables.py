@@ -16,7 +16,7 @@ from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, retention
 from ingest.db.data.entities import SCOPE
 from ingest.db.jobs import control
-from ingest.db.tenants import audit, idempotency, templates, tenants
+from ingest.db.tenants import audit, idempotency, sessions, templates, tenants
 from ingest.db.tenants.audit import Action, Actor
 from ingest.db.tenants.idempotency import Answer, Key
 from ingest.db.tenants.tenants import Tenant
@@ -33,12 +33,14 @@ from worker.sweep import Sweep
 _NOT_VERIFIED = {
     "api_keys": "its constraints hold all that could be wrong with a key",
     "audit_log": "an entry stands for itself: a trigger keeps it as it was written",
+    "console_sessions": "its constraints hold all that could be wrong with a session",
 }
 
 # Tables that may hold rows of an entity, or its data, once it was deleted.
 _NOT_ERASED = {
     "tenants": "it holds nothing that was sent as an item",
     "api_keys": "it holds nothing that was sent as an item",
+    "console_sessions": "it holds nothing that was sent as an item",
     "audit_log": "it holds nothing that was sent as an item",
     "templates": "it holds nothing that was sent as an item",
     "jobs": "it counts items, and holds none",
@@ -72,6 +74,7 @@ _NOT_OF_A_TENANT = {
     "tenants": "a row is a tenant",
     "templates": "a template without a tenant is built in",
     "audit_log": "an entry without a tenant is about the installation itself",
+    "console_sessions": "a session without a tenant is an operator's, who sees all",
 }
 
 # Tables whose primary key is without the tenant.
@@ -118,6 +121,7 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
     keys = MasterKeys.parse(MASTER_KEYS)
     with transaction(pool) as conn:
         actor = Actor("command", "root", "sluice tenants suspend")
+        sessions.offer(conn, "root")
         audit.record(conn, actor, Action.TENANT_SUSPENDED, owner.public_id, tenant_id=owner.id)
         url = "https://hooks.example.com"
         wanted = {"url": url, "events": EVENTS, "description": None, "allow_private": False}

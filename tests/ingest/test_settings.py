@@ -53,6 +53,7 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         rate_read="60000/minute",
         rate_wrong_keys="60/minute",
         log_level="INFO",
+        console="on",
         metrics=False,
         metrics_bind="127.0.0.1:9808",
         metrics_tenants=0,

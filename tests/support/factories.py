@@ -78,6 +78,7 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "rate_read": "60000/minute",
         "rate_wrong_keys": "60000/minute",
         "log_level": "INFO",
+        "console": "on",
         "metrics": False,
         "metrics_bind": "127.0.0.1:9808",
         "metrics_tenants": 0,

@@ -28,6 +28,12 @@ def of_tenant(tenant_id: int) -> Entry:
     return Entry(b"enter_tenant", "SELECT set_config('sluice.tenant', %s::text, true)", str(tenant_id), spelled)
 
 
+def of_everyone() -> Entry:
+    """Return the entry of nobody in particular: the transaction sees all rows, for an operator of the installation."""
+    spelled = b"SET LOCAL ROLE sluice_system"
+    return Entry(b"enter_all", "SELECT set_config('role', %s::text, true)", "sluice_system", spelled)
+
+
 def of_key(key_hash: bytes) -> Entry:
     """Return the entry of the tenant that a key opens, by the SHA-256 of the key; that of nobody where none has it."""
     value = f"\\x{key_hash.hex()}"

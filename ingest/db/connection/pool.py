@@ -77,7 +77,7 @@ def open_pool(url: str, process: str, *, size: int) -> Connections:
 
     Args:
         url: libpq URL.
-        process: WORKER, `sluice-web` or `sluice-sweep`.
+        process: WORKER, `sluice-web`, `sluice-console` or `sluice-sweep`.
         size: the most connections that it holds.
     """
     return ConnectionPool(

@@ -26,9 +26,9 @@ WORKER = "sluice-worker"
 
 TRANSACTION_TIMEOUT_SINCE = 170000  # the server version that first has it
 
-# The role that web takes, whatever its login may besides: the wall between tenants holds it (`walls`). A right to take
-# roles of which a login is a member came with version 16.
-_ROLES = {"sluice-web": "sluice_app"}
+# The role that web takes, whatever its login may besides: the wall between tenants holds it (`walls`). So does the
+# console, a part of web. A right to take roles of which a login is a member came with version 16.
+_ROLES = {"sluice-web": "sluice_app", "sluice-console": "sluice_app"}
 _RIGHT_TO_SET_SINCE = 160000
 
 # Our SQL and psycopg's parsing of values rely on these settings. `search_path` stays the user's.
@@ -68,6 +68,15 @@ _GUARDS = {
         "idle_in_transaction_session_timeout": "5s",
         "statement_timeout": "15s",
         "lock_timeout": "5s",
+        "transaction_timeout": "0",
+        "client_connection_check_interval": "1s",
+        **_PLANS,
+    },
+    # A page of the console shows the rest where a part of it takes too long: it never holds up the API.
+    "sluice-console": {
+        "idle_in_transaction_session_timeout": "5s",
+        "statement_timeout": "500ms",
+        "lock_timeout": "500ms",
         "transaction_timeout": "0",
         "client_connection_check_interval": "1s",
         **_PLANS,
@@ -201,7 +210,7 @@ def conninfo(url: str, process: str) -> str:
 
     Args:
         url: libpq URL.
-        process: WORKER, `sluice-web`, `sluice-sweep`, `sluice-webhooks` or `sluice-cli`.
+        process: WORKER, `sluice-web`, `sluice-console`, `sluice-sweep`, `sluice-webhooks` or `sluice-cli`.
     """
     return make_conninfo(url, application_name=process, client_encoding="UTF8", connect_timeout=5)
 

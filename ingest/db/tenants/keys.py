@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -164,8 +165,8 @@ SELECT k.id AS key_id, k.label AS key_label, t.id AS tenant_id, t.public_id AS t
        coalesce(k.last_used_at < now() - interval '1 minute', true) AS stale,
        k.scopes, k.expires_at, k.addresses, k.requests_per_minute
 FROM api_keys k JOIN tenants t ON t.id = k.tenant_id
-WHERE k.hash = %s
 """
+_CALLER_BY_HASH = f"{_CALLER}WHERE k.hash = %s"
 # SKIP LOCKED: of many requests at once with one key, one notes the time and none waits.
 _USED = """
 UPDATE api_keys SET last_used_at = now()
@@ -183,8 +184,20 @@ def caller(conn: Connection, secret: str) -> Caller | None:
     Returns:
         None where no such key is known. One that is revoked or expired, or whose tenant is suspended, says so itself.
     """
+    return _used(conn, _CALLER_BY_HASH, digest(secret))
+
+
+_CALLER_BY_ID = f"{_CALLER}WHERE k.id = %s"
+
+
+def caller_of(conn: Connection, key_id: UUID) -> Caller | None:
+    """Return whom a key lets in, by its id, for a session of the console that it has begun; likewise."""
+    return _used(conn, _CALLER_BY_ID, key_id)
+
+
+def _used(conn: Connection, query: LiteralString, value: object) -> Caller | None:
     with conn.cursor(row_factory=class_row(Caller)) as cursor:
-        found = cursor.execute(_CALLER, (digest(secret),)).fetchone()
+        found = cursor.execute(query, (value,)).fetchone()
     if found is not None and found.stale:
         conn.execute(_USED, (found.key_id,))
     return found

@@ -1,8 +1,9 @@
 """Tenants: who writes, and how they want to be served."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -67,6 +68,31 @@ def get(conn: Connection, public_id: UUID) -> Tenant | None:
     """Return the tenant of that public id."""
     with conn.cursor(row_factory=class_row(Tenant)) as cursor:
         return cursor.execute(f"SELECT {_COLUMNS} FROM tenants t WHERE t.public_id = %s", (public_id,)).fetchone()
+
+
+def of_id(conn: Connection, tenant_id: int) -> Tenant | None:
+    """Return the tenant of that internal id."""
+    with conn.cursor(row_factory=class_row(Tenant)) as cursor:
+        return cursor.execute(f"SELECT {_COLUMNS} FROM tenants t WHERE t.id = %s", (tenant_id,)).fetchone()
+
+
+class Name(NamedTuple):
+    """The name of a tenant, and its public id."""
+
+    name: str
+    public_id: UUID
+
+
+_NAMES = """
+SELECT t.id, t.name, t.public_id
+FROM unnest(%s::integer[]) AS wanted (id) CROSS JOIN LATERAL (SELECT * FROM tenants WHERE id = wanted.id LIMIT 1) t
+"""
+
+
+def names(conn: Connection, tenant_ids: Collection[int]) -> dict[int, Name]:
+    """Return the names of tenants by their internal ids."""
+    found = conn.execute(_NAMES, (list(tenant_ids),)).fetchall()
+    return {tenant_id: Name(*named) for tenant_id, *named in found}  # type: ignore[misc, arg-type] # as selected
 
 
 def template_of(conn: Connection, tenant_id: int) -> int | None:

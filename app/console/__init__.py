@@ -1,0 +1,34 @@
+"""The console at `/console`: pages for people, made by the same functions as the answers of the APIs.
+
+    access.py      who looks: sessions, rights, whose rows the page sees
+    pages.py       templates to answers, and every error as a page
+    assets.py      script and styles, under names that hold their hash
+    spelling.py    numbers, times and ids as pages show them
+    login.py       in and out
+    jobs.py        the list of jobs
+    templates/     a template a screen; `_parts.html` has what they share
+    static/        our script and style sheet; vendor/ has those of others, with their licences
+
+The APIs take bearer keys alone, and the console its cookie alone, so that neither can be ridden through the other.
+Every link and form works without the script, which adds live regions, dialogs and shortcuts.
+"""
+
+from flask import Blueprint, Flask
+
+from app.console import access, assets, jobs, login, pages
+from app.console.pages import BASE, failure
+
+__all__ = ["BASE", "failure", "mount"]
+
+
+_screens = Blueprint("console", __name__, template_folder="templates")
+_screens.before_request(access.admit)
+for _screen in (login, jobs):
+    _screens.register_blueprint(_screen.bp)
+
+
+def mount(app: Flask) -> None:
+    """Serve the console."""
+    pages.prepare(app)
+    app.register_blueprint(assets.bp, url_prefix=f"{BASE}/static")
+    app.register_blueprint(_screens, url_prefix=BASE)

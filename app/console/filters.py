@@ -1,0 +1,126 @@
+"""The filters of the list of jobs: read from an address, and spelled into one, so that every view has its own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+from ingest import ids
+from ingest.db.jobs.listing import JobFilter
+from ingest.engine.kinds import JOB_TYPES
+from ingest.errors import InvalidParameter, NotFound
+from ingest.jobs import LONGEST_LABEL, JobState
+
+STATES = tuple(state for state in JobState if state is not JobState.RECEIVING)
+OPEN = tuple(state for state in STATES if not state.ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The jobs that a list shows: those that pass all of these, each named as in the address.
+
+    Attributes:
+        accepted_after: at that moment or later; `accepted_before` likewise.
+        before: only jobs behind this one in the list.
+        tenant: the public id, where an operator looks at one.
+    """
+
+    state: tuple[JobState, ...] = ()
+    errors: str = ""
+    kind: str = ""
+    label: str = ""
+    accepted_after: datetime | None = None
+    accepted_before: datetime | None = None
+    before: UUID | None = None
+    tenant: str = ""
+
+    @property
+    def are_set(self) -> bool:
+        """True if some jobs may be hidden by them."""
+        return replace(self, before=None, tenant="") != Filters()
+
+    def as_job_filter(self) -> JobFilter:
+        """Return them as `ingest.db.jobs.listing` takes them."""
+        return JobFilter(
+            statuses=self.state,
+            kinds=(self.kind,) if self.kind else (),
+            label=self.label or None,
+            created_after=self.accepted_after,
+            created_before=self.accepted_before,
+            has_errors=self.errors == "any",
+        )
+
+    def query(self, **changes: Any) -> str:
+        """Return them as the query of an address, `?` included, some of them changed; empty where none is set."""
+        spelled = urlencode(list(_spelled(replace(self, **changes))))
+        return f"?{spelled}" if spelled else ""
+
+
+def _spelled(filters: Filters) -> Iterator[tuple[str, str]]:
+    if filters.state:
+        yield "state", ",".join(filters.state)
+    for name in ("errors", "kind", "label", "tenant"):
+        if value := getattr(filters, name):
+            yield name, value
+    for name in ("accepted_after", "accepted_before"):
+        if moment := getattr(filters, name):
+            yield name, moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if filters.before is not None:
+        yield "before", ids.spell(ids.JOB, filters.before)
+
+
+def read(values: MultiDict[str, str] | None = None) -> Filters:
+    """Return the filters of this request's address, or of a form.
+
+    Raises:
+        InvalidParameter: one has no such value.
+    """
+    sent = request.args if values is None else values
+    words = [word for text in sent.getlist("state") for word in text.split(",") if word]
+    kind, label, errors = sent.get("kind", ""), sent.get("label", ""), sent.get("errors", "")
+    if kind and kind not in JOB_TYPES:
+        raise InvalidParameter("kind", f"kind must be one of {', '.join(JOB_TYPES)}")
+    if errors not in {"", "any"}:
+        raise InvalidParameter("errors", "errors must be any, or be left out")
+    if len(label) > LONGEST_LABEL or "\0" in label:
+        raise InvalidParameter("label", f"label has at most {LONGEST_LABEL} characters, none of them NUL")
+    return Filters(
+        state=tuple(_state(word) for word in dict.fromkeys(words)),
+        errors=errors,
+        kind=kind,
+        label=label,
+        accepted_after=_moment("accepted_after", sent),
+        accepted_before=_moment("accepted_before", sent),
+        before=_job(sent.get("before", "")),
+        tenant=sent.get("tenant", ""),
+    )
+
+
+def _state(word: str) -> JobState:
+    if word not in STATES:
+        raise InvalidParameter("state", f"state must be some of {', '.join(STATES)}")
+    return JobState(word)
+
+
+def _moment(name: str, sent: MultiDict[str, str]) -> datetime | None:
+    """Return a moment; browsers send what was typed into a field without a zone, and pages show UTC."""
+    text = sent.get(name, "")
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidParameter(name, f"{name} must be a time, as in 2026-04-06T12:00Z") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _job(text: str) -> UUID | None:
+    try:
+        return ids.parse(ids.JOB, text) if text else None
+    except NotFound:
+        raise InvalidParameter("before", "before must be the id of a job, such as job_0198…") from None

@@ -1,0 +1,76 @@
+"""Numbers, times and ids as pages show them. Pure."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from ingest import ids
+from ingest.jobs import Effect, Job
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_FEW = 10
+
+
+def number(value: float) -> str:
+    """Return a count with commas between thousands."""
+    return f"{value:,.0f}"
+
+
+def stamp(moment: datetime) -> str:
+    """Return a moment for people, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment for programs: the script makes it relative."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a span of time, in its two largest units."""
+    if seconds is None:
+        return "?"
+    seconds = max(0.0, seconds)
+    if seconds < _FEW:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
+
+
+def job_id(value: UUID | Job) -> str:
+    """Return the id of a job as clients spell it."""
+    return ids.spell(ids.JOB, value.id if isinstance(value, Job) else value)
+
+
+def kind(name: str) -> str:
+    """Return the kind of a job's items for people."""
+    return name.replace("_", " ")
+
+
+def parts_of(job: Job) -> list[tuple[str, int, float, float]]:
+    """Return a job's effects for its bar: name, count, where its part begins, and how wide it is, in percent."""
+    parts, before = [], 0
+    for effect in Effect:
+        count = job.effects[effect]
+        if count:
+            parts.append((effect.value, count, 100 * before / job.total, 100 * count / job.total))
+        before += count
+    return parts
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "number": number,
+    "stamp": stamp,
+    "iso": iso,
+    "duration": duration,
+    "job_id": job_id,
+    "kind": kind,
+    "parts_of": parts_of,
+}

@@ -1,0 +1,145 @@
+// The console's own script. Everything works without it: it adds live regions, dialogs, shortcuts and relative times.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const stored = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
+  const store = (name, value) => { try { localStorage.setItem(name, value); } catch { /* private windows keep nothing */ } };
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const one = (selector) => document.querySelector(selector);
+
+  // The theme: the system's until a person chooses, before the first paint.
+  root.classList.add("scripted");
+  if (stored("sluice-theme")) root.dataset.theme = stored("sluice-theme");
+  const changeTheme = () => {
+    const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = isDark ? "light" : "dark";
+    store("sluice-theme", root.dataset.theme);
+  };
+
+  // Times: the server writes them in UTC, and a browser knows how long ago that was.
+  const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+  const words = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
+  const tellTimes = () => {
+    for (const time of all("time[datetime]")) {
+      const seconds = Math.round((Date.parse(time.dateTime) - Date.now()) / 1000);
+      const [size, unit] = UNITS.find(([size]) => Math.abs(seconds) >= size) ?? UNITS.at(-1);
+      const text = words.format(Math.trunc(seconds / size), unit);
+      if (time.textContent !== text) time.textContent = text;
+    }
+  };
+
+  // Live regions ask again every few seconds, but never under a person's hands.
+  let isStopped = false;
+  const hasSelection = () => String(getSelection()).length > 0;
+  const isBusy = () => isStopped || document.hidden || hasSelection() || one("dialog[open], [data-editing]") !== null;
+  document.addEventListener("htmx:before:request", (event) => {
+    if (event.target.closest("[data-live]") && isBusy()) event.preventDefault();
+  });
+  document.addEventListener("htmx:after:swap", () => { tellTimes(); countTicks(); });
+  const wake = () => { for (const region of all("[data-live]")) region.dispatchEvent(new Event("wake")); };
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
+  const stopOrGoOn = () => {
+    const button = one("#live-button");
+    if (!button) return;
+    isStopped = !isStopped;
+    button.setAttribute("aria-pressed", String(isStopped));
+    if (!isStopped) wake();
+  };
+
+  // Forms that change something ask first, and send themselves once the answer is yes.
+  const ask = (form, submitter) => {
+    const dialog = one("#confirm");
+    one("#question").textContent = submitter?.dataset.confirm || form.dataset.confirm;
+    dialog.returnValue = "no";
+    dialog.showModal();
+    dialog.onclose = () => {
+      if (dialog.returnValue !== "yes") return;
+      const field = Object.assign(document.createElement("input"), { type: "hidden", name: "confirmed", value: "1" });
+      form.append(field);
+      form.requestSubmit(submitter);
+      field.remove();
+    };
+  };
+  document.addEventListener("submit", (event) => {
+    const form = event.target, submitter = event.submitter;
+    if (!(submitter?.dataset.confirm || form.dataset.confirm) || form.elements.confirmed) return;
+    event.preventDefault();
+    ask(form, submitter);
+  });
+
+  const copy = async (button) => {
+    const text = button.dataset.copy;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch { // plain http has no clipboard
+      const area = Object.assign(document.createElement("textarea"), { value: text });
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  };
+
+  // Rows: one is the present one; ticks are counted beside the buttons that take them.
+  const rows = () => all("tr[data-row]");
+  const present = () => one("tr[data-row][aria-selected=true]");
+  const move = (by) => {
+    const list = rows();
+    if (!list.length) return;
+    const next = list[Math.min(list.length - 1, Math.max(0, list.indexOf(present()) + by))];
+    present()?.removeAttribute("aria-selected");
+    next.setAttribute("aria-selected", "true");
+    next.querySelector("a").focus();
+  };
+  const countTicks = () => {
+    const count = all("[data-tick]:checked").length, told = one("#ticked");
+    if (told) told.textContent = count ? `${count} ticked` : "";
+  };
+  document.addEventListener("change", (event) => {
+    if (event.target.id === "tick-all") for (const box of all("[data-tick]")) box.checked = event.target.checked;
+    if (event.target.id === "single-keys") store("sluice-keys", event.target.checked ? "on" : "off");
+    countTicks();
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button?.id === "theme") changeTheme();
+    if (button?.id === "help") showShortcuts();
+    if (button?.id === "live-button") stopOrGoOn();
+    if (button?.dataset.copy !== undefined) copy(button);
+  });
+  const showShortcuts = () => {
+    one("#single-keys").checked = stored("sluice-keys") !== "off";
+    one("#shortcuts").showModal();
+  };
+
+  let wentBefore = 0;
+  const go = (selector) => one(selector)?.click();
+  const KEYS = {
+    "?": showShortcuts, "/": () => one("[data-search]")?.focus(), t: changeTheme, r: stopOrGoOn,
+    j: () => move(1), k: () => move(-1), x: () => present()?.querySelector("[data-tick]")?.click(),
+    e: () => (present()?.querySelector("[data-errors]") ?? one("main > [data-errors], main [data-errors]"))?.click(),
+    "[": () => go("[rel=first]"), "]": () => go("[rel=next]"),
+  };
+  const AFTER_G = { j: () => go("nav a[href*='/jobs']"), s: () => go("nav a[href*='/system']") };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || one("dialog[open]")) return;
+    if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
+    if (stored("sluice-keys") === "off") return;
+    const isSecond = Date.now() - wentBefore < 1500;
+    wentBefore = event.key === "g" ? Date.now() : 0;
+    const act = isSecond ? AFTER_G[event.key] : KEYS[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    tellTimes();
+    setInterval(tellTimes, 1000);
+    for (const form of all("[data-submit-at-once]")) form.requestSubmit();
+  });
+})();
