@@ -78,17 +78,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         repeat=again,
     )
     def retry_job(job_id: str) -> Response:
-        wish = _wish()
-
-        def make(conn: Connection, parent: Job, child: NewJob) -> UUID:
-            cache, most_bytes = services().template_cache, services().settings.max_item_bytes
-            types = row_types_of_job(conn, parent, child.template_id, cache, most_bytes)
-            template = None if child.template_id is None else cache.get(conn, child.template_id)
-            sealer = sealer_of(services().master_keys, child.tenant_id, template)
-            return retry(conn, parent, child, wish, types, sealer=sealer)
-
-        unprocessed = wish.select == UNPROCESSED
-        return answered(_made(job_id, make, picked=Effect.UNPROCESSED if unprocessed else Effect.FAILED))
+        return answered(send_again(job_id, _wish()))
 
     @bp.post("/batch/jobs/<text:job_id>/commit")
     @describe(
@@ -99,7 +89,46 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         repeat=again,
     )
     def commit_job(job_id: str) -> Response:
-        return answered(_made(job_id, commit, picked=None))
+        return answered(write_checked(job_id))
+
+
+def send_again(text: str, wish: Wish) -> UUID:
+    """Send items of a job of the caller's again, as a child. Return the child's id, or that of one that has them.
+
+    Args:
+        text: the job's public id.
+        wish: which items, and what to patch in them.
+
+    Raises:
+        NotFound: there is no such job of the caller's.
+        WrongState: it has no such items that could be sent again.
+        InvalidInput: an index that did not fail, or a patch that does not fit.
+        LimitReached: its family is as large as one may be.
+        TemplateNotConfigured: no template could check them.
+    """
+
+    def make(conn: Connection, parent: Job, child: NewJob) -> UUID:
+        cache, most_bytes = services().template_cache, services().settings.max_item_bytes
+        types = row_types_of_job(conn, parent, child.template_id, cache, most_bytes)
+        template = None if child.template_id is None else cache.get(conn, child.template_id)
+        sealer = sealer_of(services().master_keys, child.tenant_id, template)
+        return retry(conn, parent, child, wish, types, sealer=sealer)
+
+    return _made(text, make, picked=Effect.UNPROCESSED if wish.select == UNPROCESSED else Effect.FAILED)
+
+
+def write_checked(text: str) -> UUID:
+    """Write what a job of the caller's has only checked, as a child. Return the child's id.
+
+    Args:
+        text: the job's public id.
+
+    Raises:
+        NotFound: there is no such job of the caller's.
+        WrongState: it has not completed, or has not only checked.
+        TemplateNotConfigured: no template could check its items.
+    """
+    return _made(text, commit, picked=None)
 
 
 def _made(text: str, make: Callable[[Connection, Job, NewJob], UUID], *, picked: Effect | None) -> UUID:

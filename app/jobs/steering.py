@@ -6,7 +6,7 @@ and waiting requests are notified; if that fails, the sweeper makes up for it.
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -28,6 +28,8 @@ from ingest.engine.announcer import Announcer
 from ingest.errors import DatabaseError, InvalidInput, WrongState
 from ingest.ids import JOB, spell
 from ingest.jobs import LONGEST_LABEL, Job, JobState
+
+_Told = TypeVar("_Told")
 
 
 def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
@@ -53,27 +55,17 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
     @bp.post("/batch/jobs/<text:job_id>/cancel")
     @describe("End a job; what it has done stands", operation=f"cancel{noun}", **steering)
     def cancel(job_id: str) -> Response:
-        steered = _steer(job_id, control.cancel, "cancelled", {JobState.CANCELLED})
-        with suppress(DatabaseError), transaction(services().pool) as conn:
-            Announcer(services().notifier, services().job_end, services().progress).announce(conn, [steered.job_id])
-        return respond(steered.shape, 200, {})
+        return respond(cancel_job(job_id, _shape), 200, {})
 
     @bp.post("/batch/jobs/<text:job_id>/pause")
     @describe("Begin no further block of a job until it is resumed", operation=f"pause{noun}", **steering)
     def pause(job_id: str) -> Response:
-        steered = _steer(job_id, control.pause, "paused", {JobState.PAUSED})
-        if steered.result:
-            with suppress(DatabaseError), autocommit(services().pool) as conn:
-                for freed in claims.freed_by(conn, steered.result):
-                    services().notifier.notify(freed)
-        return respond(steered.shape, 200, {})
+        return respond(pause_job(job_id, _shape), 200, {})
 
     @bp.post("/batch/jobs/<text:job_id>/resume")
     @describe("Let a paused job go on, in its former place", operation=f"resume{noun}", **steering)
     def resume(job_id: str) -> Response:
-        steered = _steer(job_id, control.resume, "resumed", control.NOT_ENDED)
-        services().notifier.notify(steered.job_id)
-        return respond(steered.shape, 200, {})
+        return respond(resume_job(job_id, _shape), 200, {})
 
     @bp.patch("/batch/jobs/<text:job_id>")
     @describe("Give a job another label", operation=f"relabel{noun}", body="JobLabel", **steering)
@@ -83,18 +75,49 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         def change(conn: Connection, job_id: UUID, *, actor: str) -> bool:
             return control.relabel(conn, job_id, label, actor=actor)
 
-        return respond(_steer(job_id, change, "relabelled", frozenset(JobState)).shape, 200, {})
+        return respond(_steer(job_id, change, "relabelled", frozenset(JobState), _shape).told, 200, {})
 
 
-class _Steered(NamedTuple):
-    """A job after a call has steered it, its shape, and the result of the change."""
+# Reads what the caller is told of the job, in the transaction that has steered it.
+Tell: TypeAlias = Callable[[Connection, Job], _Told]
+
+
+def cancel_job(text: str, tell: Tell[_Told]) -> _Told:
+    """End a job of the caller's. Arguments and errors are those of `_steer`."""
+    steered = _steer(text, control.cancel, "cancelled", {JobState.CANCELLED}, tell)
+    with suppress(DatabaseError), transaction(services().pool) as conn:
+        Announcer(services().notifier, services().job_end, services().progress).announce(conn, [steered.job_id])
+    return steered.told
+
+
+def pause_job(text: str, tell: Tell[_Told]) -> _Told:
+    """Begin no further block of a job of the caller's. Arguments and errors are those of `_steer`."""
+    steered = _steer(text, control.pause, "paused", {JobState.PAUSED}, tell)
+    if steered.result:
+        with suppress(DatabaseError), autocommit(services().pool) as conn:
+            for freed in claims.freed_by(conn, steered.result):
+                services().notifier.notify(freed)
+    return steered.told
+
+
+def resume_job(text: str, tell: Tell[_Told]) -> _Told:
+    """Let a paused job of the caller's go on. Arguments and errors are those of `_steer`."""
+    steered = _steer(text, control.resume, "resumed", control.NOT_ENDED, tell)
+    services().notifier.notify(steered.job_id)
+    return steered.told
+
+
+class _Steered(NamedTuple, Generic[_Told]):
+    """A job after a call has steered it, what the caller is told of it, and the result of the change."""
 
     job_id: UUID
-    shape: dict[str, Any]
+    told: _Told
     result: Any
 
 
-def _steer(text: str, change: Callable[..., object], participle: str, good: Collection[JobState]) -> _Steered:
+def _steer(
+    text: str, change: Callable[..., object], participle: str, good: Collection[JobState], tell: Tell[_Told]
+) -> _Steered[_Told]:
     """Change a job of the caller's, in a transaction.
 
     Args:
@@ -102,6 +125,7 @@ def _steer(text: str, change: Callable[..., object], participle: str, good: Coll
         change: takes the connection, the job's id and the `actor`; it does nothing where the state does not let it.
         participle: what the change makes of the job, for a refusal.
         good: the states in which the job is then as the caller wants it.
+        tell: reads what the caller is told.
 
     Raises:
         NotFound: there is no such job of the caller's.
@@ -115,7 +139,7 @@ def _steer(text: str, change: Callable[..., object], participle: str, good: Coll
         if job.status not in good:
             raise WrongState(f"{spell(JOB, job_id)} is {job.status}, so it cannot be {participle}")
         idempotency.remember(conn, job_id=job_id)
-        steered = _Steered(job_id, _shape(conn, job), result)
+        steered = _Steered(job_id, tell(conn, job), result)
         faultpoints.passing("job.changed")
     faultpoints.passing("job.steered")
     services().progress.moved([job_id])
