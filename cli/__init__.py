@@ -53,6 +53,9 @@ _COMMANDS = {
     "keys": Lazy("cli.commands.keys:keys", "Create, list, rotate and revoke API keys."),
     "load": Lazy("sluice_client.cli.load:load", "Load files of CSV or JSON, and tell what became of each item."),
     "migrate": Lazy("cli.commands.migrate:migrate", "Apply the migrations that the database has not had."),
+    "readers": Lazy(
+        "cli.commands.readers:readers", "Add, list and remove readers: logins of the database for SQL by analysts."
+    ),
     "tenants": Lazy("cli.commands.tenants:tenants", "Create, list, set, suspend and resume tenants."),
     "top": Lazy(
         "sluice_client.cli.top:top",

@@ -30,6 +30,7 @@ SluiceError                     a code and a message that a client may read
 │   ├── KeyReused               another request, of another body or other options, had the same idempotency key
 │   └── RateLimited             too many requests in the window
 ├── WrongDatabase               boot: the database cannot hold what clients send
+├── RoleRefused                 the role in DATABASE_URL may not make or drop the login of a reader
 ├── JobUnrunnable               a job cannot run, now or ever: it ends as failed
 ├── SecretUnreadable            something stored cannot be decrypted: its master key is not configured any more
 └── DatabaseError               what Postgres said, with no row data in it
@@ -298,6 +299,12 @@ class WrongDatabase(SluiceError):
     """The database that DATABASE_URL names cannot hold what clients send; the message says what to do."""
 
     code = "WRONG_DATABASE"
+
+
+class RoleRefused(SluiceError):
+    """The role in DATABASE_URL may not make or drop the login of a reader; the message says what to do."""
+
+    code = "ROLE_REFUSED"
 
 
 class JobUnrunnable(SluiceError):

@@ -12,6 +12,7 @@ from ingest.db import doctor as facts
 from ingest.db.connection.errors import translated
 from ingest.db.connection.migrate import pending
 from ingest.db.connection.pool import WORKER, Connection, connect
+from ingest.db.connection.roles import ROLES, present
 from ingest.db.connection.session import unfit
 from ingest.db.connection.unreachable import advice_for
 from ingest.engine.webhooks import is_readable
@@ -54,9 +55,9 @@ def examine(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
             yield from _examined(conn, settings)
         with connect(settings.database_url, WORKER) as conn:
             yield guards(facts.unheeded(conn, WORKER), lent=conn.lent)
-            held = conn.held
+            held, missing = conn.held, [role for role in ROLES if role not in present(conn)]
         with connect(settings.database_url, "sluice-web") as conn:
-            yield wall(walled=conn.walled, workers_held=held)
+            yield wall(walled=conn.walled, workers_held=held, missing=missing)
     except Unavailable as error:
         advice = f"Start it with `sluice up --data-dir {embedded_in}`" if embedded_in else advice_for(error.message)
         yield fail("database", f"no connection, so nothing in it was looked at: {error.message}", advice)

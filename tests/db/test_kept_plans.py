@@ -58,7 +58,7 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.completion import BlockOutcome, Yields
 from ingest.db.jobs.listing import JobFilter
 from ingest.db.jobs.parts import Arrived
-from ingest.db.tenants import audit, idempotency, key_changes, keys, sessions, templates, tenants
+from ingest.db.tenants import audit, idempotency, key_changes, keys, readers, sessions, templates, tenants
 from ingest.db.tenants.audit import Action, Actor, Filter
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
@@ -611,6 +611,7 @@ _PLANNED_ANEW = {
     *("uploads.expire", "uploads.forget"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "set_weight", "suspend")),
     *("audit.purge", "sessions.purge", "sessions.offer"),
+    *(f"readers.{name}" for name in ("add", "everyone", "remove")),
     *(f"kept.{name}" for name in ("jobs", "next_block", "replace")),
     *(f"resealing.{name}" for name in ("called_in", "called_personal", "count", "find", "lock", "write")),
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
@@ -622,7 +623,7 @@ _MODULES = (
     *(failed_items, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, resealing, retention, secrets_resealing, states, stored_rows),
-    *(audit, idempotency, key_changes, keys, sessions, templates, tenants),
+    *(audit, idempotency, key_changes, keys, readers, sessions, templates, tenants),
     *(deliveries, purging, recording, registry, sending),
 )
 

@@ -4,7 +4,8 @@ A new table fails here until `_fill` brings a row into it as the product would, 
 """
 
 import json
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, retention
 from ingest.db.data.entities import SCOPE
 from ingest.db.jobs import control
-from ingest.db.tenants import audit, idempotency, sessions, templates, tenants
+from ingest.db.tenants import audit, idempotency, readers, sessions, templates, tenants
 from ingest.db.tenants.audit import Action, Actor
 from ingest.db.tenants.idempotency import Answer, Key
 from ingest.db.tenants.tenants import Tenant
@@ -32,6 +33,7 @@ from worker.sweep import Sweep
 # Tables that no check of `sluice verify` reads.
 _NOT_VERIFIED = {
     "api_keys": "its constraints hold all that could be wrong with a key",
+    "readers": "its constraints hold all that could be wrong with a reader",
     "audit_log": "an entry stands for itself: a trigger keeps it as it was written",
     "console_sessions": "its constraints hold all that could be wrong with a session",
 }
@@ -41,6 +43,7 @@ _NOT_ERASED = {
     "tenants": "it holds nothing that was sent as an item",
     "api_keys": "it holds nothing that was sent as an item",
     "console_sessions": "it holds nothing that was sent as an item",
+    "readers": "it holds nothing that was sent as an item",
     "audit_log": "it holds nothing that was sent as an item",
     "templates": "it holds nothing that was sent as an item",
     "jobs": "it counts items, and holds none",
@@ -64,6 +67,7 @@ _NOT_ERASED = {
 _NOT_PURGED = {
     "tenants": "a tenant is suspended, and never deleted",
     "api_keys": "a key is revoked, and stays on the list of its tenant's keys",
+    "readers": "a reader stays until a command removes it",
     "templates": "the newest version of a template stays; replaced ones go",
     "entities": "an entity stays until its client deletes it; retention is of events and states",
     "webhooks": "a webhook stays until its client deletes it; a callback goes with its job",
@@ -144,13 +148,18 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
 @pytest.fixture
 def tables(
     pool: Pool, owner: Tenant, executor: Executor, observer: Connection, submit: Callable[..., UUID]
-) -> list[str]:
+) -> Iterator[list[str]]:
     """The tables of the schema, each with a row."""
     _fill(pool, owner, submit, executor)
+    reader = f"reader_{secrets.token_hex(4)}"  # roles are those of the server
+    with transaction(pool) as conn:
+        readers.add(conn, owner.id, reader)
     names = _names(observer, _TABLES)
     empty = [name for name in names if not _count(observer, name)]
     assert not empty, f"let _fill of {__file__} bring a row into these tables, as the product would: {empty}"
-    return names
+    yield names
+    with transaction(pool) as conn:
+        readers.remove(conn, reader)
 
 
 def _names(observer: Connection, query: str) -> list[str]:

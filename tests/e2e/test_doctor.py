@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from cli import main
 from cli.doctor import broker, database, machine
 from cli.doctor.line import Level, clocks
+from cli.doctor.wall import wall
 from cli.stack.running import running_servers
 from ingest.crypto import MasterKeys, generate
 from ingest.db import doctor as facts
@@ -265,6 +266,11 @@ def test_a_login_that_may_not_take_webs_role_is_a_warning(doctor, settings, exec
         )
     finally:
         execute(f"DROP ROLE {role}")
+
+
+def test_roles_that_are_missing_are_a_warning():
+    line = wall(walled=True, workers_held=False, missing=["sluice_reader"])
+    assert (line.level, "missing: sluice_reader" in line.found) == (Level.WARN, True)
 
 
 def test_a_missing_migration_is_a_fail(doctor, execute):

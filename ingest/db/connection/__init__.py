@@ -2,7 +2,8 @@
 
     unreachable confirmed   the reason why there is no connection; a transaction with a known outcome
     migrate                 bring the schema up to date
-    walls                   roles, and which rows they see
+    walls                   which rows and columns the roles see
+    roles                   the roles of the database
     pool                    open connections, alone or in a pool
     prepared                statements past the driver
     errors session          errors of the driver in our words; the settings of a session

@@ -29,6 +29,8 @@ class Action(StrEnum):
     KEY_REVOKED = "key.revoked"
     SETTINGS_CHANGED = "settings.changed"
     TEMPLATE_STORED = "template.stored"
+    READER_ADDED = "reader.added"
+    READER_REMOVED = "reader.removed"
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_CHANGED = "webhook.changed"
     WEBHOOK_ROTATED = "webhook.rotated"

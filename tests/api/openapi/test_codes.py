@@ -25,7 +25,7 @@ _PRODUCT = ("app", "ingest", "worker")
 _A_CODE = re.compile(r"[A-Z]{3,}(?:_[A-Z]+)*")
 
 # Errors that end a process, a job or a delivery: no request is answered with them.
-_NO_ANSWERS = {errors.SettingsError, errors.WrongDatabase, errors.JobUnrunnable}
+_NO_ANSWERS = {errors.SettingsError, errors.WrongDatabase, errors.RoleRefused, errors.JobUnrunnable}
 
 _ADVICE = "add it to answers.py, items.py or jobs.py in app/openapi/codes/, and run `make docs-reference`"
 

@@ -116,7 +116,10 @@ def test_every_query_parameter_has_its_type_its_bounds_and_its_default(document:
         "items": [{"type": "boolean", "default": False}],
         "action": [{"type": "string", "enum": list(Action)}],
         "object": [
-            {"type": "string", "enum": ["tenant", "key", "settings", "template", "webhook", "person", "master_key"]}
+            {
+                "type": "string",
+                "enum": ["tenant", "key", "settings", "template", "reader", "webhook", "person", "master_key"],
+            }
         ],
         "object_id": [{"type": "string", "minLength": 1, "maxLength": 200}],
         "since": [{"type": "string", "format": "date-time"}],
