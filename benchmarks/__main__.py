@@ -13,7 +13,7 @@ from rich.console import Console
 from benchmarks import machine, plots, report
 from benchmarks.measure import Outcome, Skipped, measure
 from benchmarks.place import opened
-from benchmarks.rows import ROWS
+from benchmarks.rows import BY_NAME_ALONE, ROWS
 from ingest import logs
 
 _HERE = Path(__file__).parent
@@ -32,7 +32,7 @@ def main() -> None:
     options.add_argument("--rounds", type=_rounds, default=_FEWEST_ROUNDS, help="of every row, after one to warm up")
     options.add_argument("--only", default="", help=f"names, with commas between: {', '.join(ROWS)}")
     chosen = options.parse_args()
-    names = chosen.only.split(",") if chosen.only else list(ROWS)
+    names = chosen.only.split(",") if chosen.only else [name for name in ROWS if name not in BY_NAME_ALONE]
     if unknown := set(names) - set(ROWS):
         options.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     logs.configure("WARNING", "bench")

@@ -1,4 +1,4 @@
-"""Polls and lists of a tenant that has had half a million jobs, 5,000 of which wait: one connection, page by page."""
+"""Polls and lists of a tenant that has had very many jobs, 5,000 of which wait: one connection, page by page."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,12 +13,13 @@ from benchmarks.peers import processes
 from benchmarks.place import Place
 from ingest import ids
 
-_JOBS, _WAITING, _ERRORS = 500_000, 5_000, 1_000_000
+_WAITING = 5_000
+_ERRORS_OF_A_JOB = 1_000_000
 _SECONDS = 1.0
 _MOST_MS = 20.0
 _REDIS = 11  # a database of Valkey that no worker listens to
 
-# Ids grow with the time, as those of the product do. The oldest job has all the errors.
+# Ids grow with the time, as those of the product do. The oldest jobs have all the errors.
 _FILL = """
 INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, status, total, blocks_open, failed, unprocessed,
                   created_at, started_at, progressed_at, ended_at, had_errors, options)
@@ -32,17 +33,18 @@ FROM (SELECT n, n > %(jobs)s - %(waiting)s AS waits, now() - interval '1 second'
       FROM generate_series(1, %(jobs)s) n) j;
 """
 _FILL_ERRORS = """
-INSERT INTO job_errors (job_id, index, external_id, code, message, line, field)
-SELECT %(job)s, n, 'player_' || n, 'VALIDATION_FAILED', 'email: Must be an e-mail address', n + 1, '/data/email'
+INSERT INTO job_errors (tenant_id, job_id, index, external_id, code, message, line, field)
+SELECT %(tenant)s, %(job)s, n, 'player_' || n, 'VALIDATION_FAILED', 'email: Must be an e-mail address', n + 1,
+       '/data/email'
 FROM generate_series(0, %(errors)s - 1) n
 """
-_IDS = "SELECT id FROM jobs WHERE status = 'completed' ORDER BY id LIMIT 2"
+_IDS = "SELECT id FROM jobs WHERE status = 'completed' ORDER BY id LIMIT %(count)s"
 
 
 @contextmanager
-def polls_and_lists(place: Place) -> Iterator[Row]:
+def polls_and_lists(place: Place, jobs: int, errors: int) -> Iterator[Row]:
     database = place.database("listing")
-    bad, done = _filled(database)
+    bad, done = _filled(database, jobs, errors)
     env = {"DATABASE_URL": database.url, "REDIS_URL": place.redis_url(_REDIS), **RATES}
     with processes.web("app:create_app()", env, place.folder / "listing.log") as api:
         paths = {
@@ -59,7 +61,7 @@ def polls_and_lists(place: Place) -> Iterator[Row]:
         }
         sides = tuple(Side(name, partial(_sample, api, database.key, path)) for name, path in paths.items())
         goals = tuple(Limit(side.name, "p95_ms", _MOST_MS) for side in sides)
-        yield Row(f"polls and lists at {_JOBS:,} jobs and {_ERRORS:,} errors", "answers", sides, goals)
+        yield Row(f"polls and lists at {jobs:,} jobs and {errors:,} errors", "answers", sides, goals)
 
 
 def _sample(api: str, key: str, path: str) -> Mapping[str, float]:
@@ -68,10 +70,13 @@ def _sample(api: str, key: str, path: str) -> Mapping[str, float]:
     return {RATE: answers.rate, "p50_ms": answers.percentile_ms(50), "p95_ms": answers.percentile_ms(95)}
 
 
-def _filled(database: Database) -> list[str]:
-    """Return the paths, below that of all jobs, of one with all the errors, and of another that has ended."""
-    database.admin.execute(_FILL, {"tenant": database.tenant.id, "jobs": _JOBS, "waiting": _WAITING})
-    found = [job_id for (job_id,) in database.admin.execute(_IDS)]
-    database.admin.execute(_FILL_ERRORS, {"job": found[0], "errors": _ERRORS})
+def _filled(database: Database, jobs: int, errors: int) -> list[str]:
+    """Return the paths, below that of all jobs, of one with a million errors, and of another that has ended."""
+    tenant = {"tenant": database.tenant.id}
+    database.admin.execute(_FILL, {**tenant, "jobs": jobs, "waiting": _WAITING})
+    bad = errors // _ERRORS_OF_A_JOB
+    found = [job_id for (job_id,) in database.admin.execute(_IDS, {"count": bad + 1})]
+    for job_id in found[:bad]:
+        database.admin.execute(_FILL_ERRORS, {**tenant, "job": job_id, "errors": _ERRORS_OF_A_JOB})
     database.settle()
-    return [f"/{ids.spell(ids.JOB, job_id)}" for job_id in found]
+    return [f"/{ids.spell(ids.JOB, job_id)}" for job_id in (found[0], found[bad])]
