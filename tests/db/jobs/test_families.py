@@ -66,12 +66,32 @@ def test_a_block_that_was_taken_is_not_taken_again(conn: Connection, tenant: Ten
         retries.copy_blocks(conn, [(job_id, 0)], uuid7(), first_no=0)
 
 
-def test_a_commit_moves_all_blocks_a_few_a_statement(conn: Connection, tenant: Tenant) -> None:
-    job_id = accept(conn, tenant, "entities", [entity(number) for number in range(45)], block_items=1)
+def test_a_commit_moves_all_blocks_in_several_statements(conn: Connection, tenant: Tenant) -> None:
+    job_id = accept(conn, tenant, "entities", [entity(number) for number in range(205)], block_items=1)
     child = new_job(tenant)
     receiving.begin(conn, child)
     query = "SELECT no, first_index, payload FROM job_blocks WHERE job_id = %s ORDER BY no"
     before = conn.execute(query, (job_id,)).fetchall()
-    assert children.move_blocks(conn, job_id, child.id) == (45, 45)
+    assert children.move_blocks(conn, job_id, child.id) == (205, 205)
     assert conn.execute(query, (child.id,)).fetchall() == before
+    assert [row[:2] for row in conn.execute(query, (job_id,))] == [row[:2] for row in before]
     assert {row[2] for row in conn.execute(query, (job_id,))} == {b""}
+
+
+def test_a_commit_leaves_results_with_the_job_and_the_child_none(conn: Connection, tenant: Tenant) -> None:
+    job_id = accept(conn, tenant, "entities", [entity(number) for number in range(2)], block_items=1)
+    conn.execute(
+        "UPDATE job_blocks SET open = false, deliveries = 3, result_indexes = '{0}', result_effects = '{created}',"
+        " result_ids = ARRAY[job_id], result_lines = '{7}' WHERE job_id = %s",
+        (job_id,),
+    )
+    child = new_job(tenant)
+    receiving.begin(conn, child)
+    query = (
+        "SELECT no, open, deliveries, result_indexes, result_effects, result_ids, result_lines"
+        " FROM job_blocks WHERE job_id = %s ORDER BY no"
+    )
+    before = conn.execute(query, (job_id,)).fetchall()
+    children.move_blocks(conn, job_id, child.id)
+    assert conn.execute(query, (job_id,)).fetchall() == before
+    assert conn.execute(query, (child.id,)).fetchall() == [(no, True, 0, None, None, None, None) for no in range(2)]
