@@ -87,10 +87,14 @@ def loaders(url: str, folder: Path, items: Sequence[dict[str, Any]]) -> dict[str
     """The ways that were best of those tried, by the names that the table shows."""
     rows = flat(items)
     table = pa.Table.from_pylist(rows)
-    best = {"strategy": "upsert", "file_format": "parquet"}
     return {
         "dlt, dict rows": Loader("dicts", url, folder, rows),
         "dlt, Arrow by CSV": Loader("by_csv", url, folder, table, strategy="upsert", file_format="csv"),
-        "dlt, Arrow by ADBC": Loader("by_adbc", url, folder, table, **best),
-        "dlt, Arrow by ADBC, unique key": Loader("by_adbc_unique", url, folder, table, unique=True, **best),
+        "dlt, Arrow by ADBC": best_loader("by_adbc", url, folder, table),
+        "dlt, Arrow by ADBC, unique key": best_loader("by_adbc_unique", url, folder, table, unique=True),
     }
+
+
+def best_loader(schema: str, url: str, folder: Path, table: Any, *, unique: bool = False) -> Loader:
+    """Return the fastest way of those tried; the arguments are as `Loader` takes them."""
+    return Loader(schema, url, folder, table, unique=unique, strategy="upsert", file_format="parquet")

@@ -9,6 +9,7 @@ from benchmarks.place import Place
 from benchmarks.rows import (
     accept,
     checking,
+    client_loads,
     end_to_end,
     flights,
     growth,
@@ -48,6 +49,8 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "lines-events": lines.events,
     "csv-entities": lines.csv_entities,
     "load": loading.file,
+    "client-generator": client_loads.generator,
+    "client-arrow": client_loads.arrow,
     "typescript": typescript.events,
     "flights": flights.year,
     "splitting": splitting.splitting,

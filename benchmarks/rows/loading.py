@@ -5,21 +5,19 @@ Each side is a process of its own, from its start until all rows are committed.
 
 import csv
 import os
-import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import items
 from benchmarks.measure import Limit, Ratio, Row, Side, timed
+from benchmarks.peak import peak_of
 from benchmarks.place import Place
 from benchmarks.rows.end_to_end import WORKERS
 
 ROWS = 1_000_000
 _FIGURE = "MB at most"
-_LOOK_SECONDS = 0.1
 _HEADER = ("externalId", "entityType", "email", "first_name", "country", "currency", "registration_date")
 _SLUICE = Path(sys.executable).with_name("sluice")
 
@@ -41,7 +39,7 @@ def file(place: Place) -> Iterator[Row]:
         deployed.database.empty()
         deployed.database.settle()
         with timed() as clock:
-            peak = _peak_of(command, environment)
+            peak = peak_of(command, environment)
             deployed.until_done(1)
         deployed.database.expect("entities", ROWS)
         return {**clock.rate(ROWS), _FIGURE: peak}
@@ -59,19 +57,3 @@ def file(place: Place) -> Iterator[Row]:
         (Ratio("sluice load", "curl", 0.90), Limit("sluice load", _FIGURE, 100.0)),
         ("Each side is a process from its start; `sluice load` holds three parts of 8 MiB, however long a file is.",),
     )
-
-
-def _peak_of(command: Sequence[str | Path], environment: Mapping[str, str]) -> float:
-    """Run a command, and return the most memory that it had, in MB.
-
-    The kernel's own account at its end would have the memory of this process in it, from before the command began.
-    """
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    peak = 0
-    while process.poll() is None:
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
-        peak = max(peak, int(found[1])) if found else peak
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_LOOK_SECONDS)
-    assert process.returncode == 0, f"{command[0]} ended with {process.returncode}"
-    return peak * 1024 / 1e6
