@@ -309,6 +309,46 @@ def test_cells_with_a_comma_and_cells_of_nothing_are_read_as_numbers_and_null(lo
     assert client.entities.get(f"{label}-b").data == {"email": "b@b.com", "balance": None}
 
 
+def test_the_template_says_which_cells_are_numbers_with_a_comma(load, flights_key, stack, tmp_path, label):
+    header = "externalId;name;lat;lon;alt;tz;dst;tzone"
+    (tmp_path / "a.csv").write_text(f"{header}\n{label};Gate 1,5;40,25;-73,5;1.024;-5;U;a\n")
+    arguments = ("--kind", "entities", "--type", "airport", "--delimiter", ";", "--decimal-comma")
+    done = load(*arguments, "a.csv", SLUICE_KEY=flights_key)
+    assert done.exit_code == 0, done.stderr
+    with Client(stack.api, key=flights_key) as client:
+        stored = client.entities.get(label).data
+    assert [str(stored[name]) for name in ("name", "lat", "lon", "alt")] == ["Gate 1,5", "40.25", "-73.5", "1024"]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--map", "externalId=ID"),
+        ("--map-file", "map.json"),
+        ("--delimiter", ";"),
+        ("--decimal-comma",),
+        ("--null", "NA"),
+        ("--errors-format", "csv"),
+    ],
+)
+def test_an_option_of_csv_is_refused_for_json_before_any_file_is_sent(load, write, client, tmp_path, label, option):
+    (tmp_path / "map.json").write_text('{"externalId": "ID"}')
+    (tmp_path / "b.ndjson").write_text('{"entityType": "player"}\n')
+    done = load(*PLAYERS, "--label", label, *option, write(), "b.ndjson")
+    assert (done.exit_code, f"{option[0]}" in done.stderr) == (2, True)
+    assert "b.ndjson holds JSON" in done.stderr
+    assert [*client.jobs.list(label=label)] == []
+
+
+@pytest.mark.parametrize(("name", "option"), [("sluice-journal", "SLUICE_JOURNALS"), ("failed.ndjson", "--errors")])
+def test_a_file_beside_which_nothing_can_be_written_is_not_sent(load, write, client, tmp_path, label, name, option):
+    (tmp_path / f"players.csv.{name}.new").mkdir()  # what root cannot open either
+    done = load(*PLAYERS, "--label", label, write())
+    assert (done.exit_code, f"players.csv.{name} cannot be written" in done.stderr) == (1, True)
+    assert option in done.stderr
+    assert [*client.jobs.list(label=label)] == []
+
+
 def test_the_first_records_alone_are_loaded_for_a_quick_look(load, write):
     report = report_of(load(*PLAYERS, "--stop-after", "3", "--json", write()))
     assert report["total"] == 3

@@ -116,6 +116,19 @@ def test_files_that_were_done_are_not_loaded_again_with_those_that_were_not(clie
     assert stored(client, player) == sorted([*range(25)] * 2)
 
 
+def test_a_journal_in_another_folder_is_gone_on_with(client, player, events, folder):
+    for name in ("left", "right", "journals"):
+        (folder / name).mkdir()
+    names = [events(f"{name}/a.csv") for name in ("left", "right")]
+    assert killed_at(9, "response", "--journals", "journals", names[0])
+    assert [*folder.glob("*/*.sluice-journal")] == [*folder.glob("journals/a.csv.*.sluice-journal")] != []
+    for name in names:  # of which one has arrived in part, and the other is one of its own
+        report = json.loads(run("--journals", "journals", name).stdout)
+        assert report["effects"]["created"] == 25
+    assert stored(client, player) == sorted([*range(25)] * 2)
+    assert [*(folder / "journals").iterdir()] == []
+
+
 def test_a_changed_file_is_put_off_without_a_terminal_and_resumed_if_asked_for(client, player, events, folder):
     name = events("a.csv")
     assert killed_at(5, "response", name)

@@ -51,6 +51,7 @@ from sluice_client.errors import (
     UnknownFormat,
     UnreadableFile,
     UnsupportedValue,
+    UnwritableFile,
     WaitTimeout,
 )
 from sluice_client.models import ItemError, JobInfo
@@ -95,6 +96,7 @@ __all__ = [
     "UnknownFormat",
     "UnreadableFile",
     "UnsupportedValue",
+    "UnwritableFile",
     "WaitTimeout",
 ]
 

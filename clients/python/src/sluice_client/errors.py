@@ -21,6 +21,7 @@ SluiceError                  everything that this package raises on purpose
     UnknownFormat            a file is of no form that can be loaded
     UnreadableFile           a file is damaged, or cannot be cut into parts
     OtherLoad                the journal beside a file is of a load with other options
+    UnwritableFile           the journal of a load, or the file of its errors, cannot be written
     ForkedClient             the client was opened in another process
 """
 
@@ -210,6 +211,19 @@ class UnreadableFile(SluiceError, ValueError):
 
 class OtherLoad(SluiceError):
     """The journal beside a file is of a load with other options."""
+
+
+class UnwritableFile(SluiceError):
+    """A file that a load writes cannot be written, so nothing was sent.
+
+    Args:
+        path: of it.
+        caught: the error of the system.
+        instead: what the caller can say to have it elsewhere.
+    """
+
+    def __init__(self, path: object, caught: OSError, instead: str) -> None:
+        super().__init__(f"{path} cannot be written ({caught.strerror}), and nothing was sent: {instead}")
 
 
 class ForkedClient(SluiceError):

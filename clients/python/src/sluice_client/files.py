@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 from sluice_client.compressed import decompressed, naming
 from sluice_client.cutting import CSV, LINES, PART_BYTES, cut
 from sluice_client.errors import UnknownFormat
+from sluice_client.journal import Journal
 
 _FORMATS = {".ndjson": LINES, ".jsonl": LINES, ".ldjson": LINES, ".csv": CSV, ".tsv": CSV}
 _CODINGS = {".gz", ".zst"}
@@ -75,11 +76,12 @@ class File(NamedTuple):
     """A file to load, and the way to read it.
 
     Attributes:
-        path: of it; its journal stands beside it.
+        path: of it.
         content_type: of its parts.
         options: of the batch that the file implies, such as the delimiter of `.tsv`.
         parts: cuts it into parts of so many bytes, which are the same for the same bytes of the file.
         reading: all that changes what is sent of it, in the journal.
+        journals: the folder of its journal, as `Journal` takes it.
     """
 
     path: Path
@@ -87,6 +89,11 @@ class File(NamedTuple):
     options: Mapping[str, Any]
     parts: Callable[[int], Iterator[bytes]]
     reading: Mapping[str, Any] = MappingProxyType({})
+    journals: Path | None = None
+
+    def journal(self) -> Journal:
+        """Return the journal of its load."""
+        return Journal(self.path, self.journals)
 
 
 def file_at(path: Path, delimiter: str | None = None) -> File:

@@ -1,7 +1,8 @@
-"""The journal of a file's load, which may break off."""
+"""The journal of a file's load, which may break off: beside the file, or in the folder that SLUICE_JOURNALS names."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import msgspec
 
-from sluice_client.errors import OtherLoad
+from sluice_client.errors import OtherLoad, UnwritableFile
+
+FOLDER = "SLUICE_JOURNALS"
 
 
 class _Entry(msgspec.Struct):
@@ -21,14 +24,21 @@ class _Entry(msgspec.Struct):
 
 
 class Journal:
-    """The file beside a loaded one that says which upload it goes to; the server knows all else.
+    """The file that says which upload a loaded file goes to; the server knows all else.
 
     Args:
         path: of the loaded file.
+        folder: of the journal; None takes that of SLUICE_JOURNALS, or the loaded file's own.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path.with_name(f"{path.name}.sluice-journal")
+    def __init__(self, path: Path, folder: Path | None = None) -> None:
+        elsewhere = folder or os.environ.get(FOLDER)
+        if elsewhere is None or elsewhere == "":
+            self.path = path.with_name(f"{path.name}.sluice-journal")
+        else:  # where files of other folders may have the same name
+            digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
+            self.path = Path(elsewhere) / f"{path.name}.{digest}.sluice-journal"
+        self._fresh = self.path.with_name(f"{self.path.name}.new")
         self._loaded = path
 
     def begun(self) -> bool:
@@ -61,14 +71,26 @@ class Journal:
             )
         return entry.upload_id
 
+    def require_writable(self) -> None:
+        """Raise an error if the journal cannot be written.
+
+        Raises:
+            UnwritableFile: it cannot.
+        """
+        try:
+            self._fresh.open("wb").close()
+            self._fresh.unlink()
+        except OSError as error:
+            instead = f"let {FOLDER} name a folder that can be, where a load that breaks off is to go on from"
+            raise UnwritableFile(self.path, error, instead) from error
+
     def keep(self, plan: Mapping[str, Any], upload_id: str) -> None:
         """Write down which upload a load goes to, before any part of it is sent."""
-        fresh = self.path.with_name(f"{self.path.name}.new")
-        with fresh.open("wb") as file:
+        with self._fresh.open("wb") as file:
             file.write(msgspec.json.encode({"plan": plan, "upload_id": upload_id, "seen": self._seen()}))
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(self.path)
+        self._fresh.replace(self.path)
 
     def forget(self) -> None:
         """Remove the journal: the load has ended, or cannot go on."""

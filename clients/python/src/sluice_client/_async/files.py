@@ -59,7 +59,7 @@ class AsyncFileLoad:
         info = await job.ended(check=False)
         async for failed in failures(job, info):
             yield failed
-        Journal(file.path).forget()  # before the last event, behind which a caller need not read on
+        file.journal().forget()  # before the last event, behind which a caller need not read on
         yield JobEnded(info)
 
     async def uploaded(self, file: File) -> AsyncIterator[PartSent | Accepted]:
@@ -71,12 +71,13 @@ class AsyncFileLoad:
             UnknownFormat: it is no file of lines or CSV, or is empty.
             UnreadableFile: it is cut off or damaged, or has a record that no part can hold.
             OtherLoad: an earlier load of it, which broke off, had other options.
+            UnwritableFile: its journal cannot be written.
         """
         options = {**file.options, **self._options}
         plan = {"kind": self._kind, "contentType": file.content_type, "partBytes": self._part_bytes, "options": options}
         if file.reading:
             plan["reading"] = file.reading
-        journal = Journal(file.path)
+        journal = file.journal()
         upload = await self._begun(journal.find(plan) if self._resume else None)
         if upload and upload.status == _COMPLETED:
             if upload.job_id and await self._has_all(upload, file):
@@ -84,6 +85,7 @@ class AsyncFileLoad:
                 return
             upload = None  # the file has become another since
         if upload is None:
+            journal.require_writable()
             created = await self._uploads.create(self._kind, file.content_type, **options)  # type: ignore[arg-type] # of the caller
             self._callback_secret = created.callback_secret
             journal.keep(plan, created.upload_id)

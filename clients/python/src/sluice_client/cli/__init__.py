@@ -4,6 +4,7 @@ load         the command's options; `sluice load` is the same command
     run          sources one after the other: sent, followed, their errors kept
     sources      the files that are named, the form and the kind of each
     reading      a source as bytes that the server takes; rows and arrays hold what is done row by row
+    numbers      the columns that a template says are numbers
     errorfile    the records that were refused
     screen       progress
     report       what became of it all

@@ -26,15 +26,21 @@ class Source(NamedTuple):
 
 
 class Content:
-    """The content of a file, which knows how much of the file has been read."""
+    """The content of a file, which knows how much of the file has been read.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    Args:
+        source: the file.
+        journals: the folder of its journal, as `Journal` takes it.
+    """
+
+    def __init__(self, source: Source, journals: Path | None = None) -> None:
+        self._source, self._journals = source, journals
         self._raw: IO[bytes] | None = None
 
     def file(self) -> File:
         """Return the file as the client loads it."""
-        return File(self._source.path, self._source.content_type, {}, self._parts, self._source.reading.plan())
+        source = self._source
+        return File(source.path, source.content_type, {}, self._parts, source.reading.plan(), self._journals)
 
     def place(self) -> int:
         """Return how many bytes have been read, on the disk."""

@@ -17,7 +17,7 @@ from typing import IO, Literal, NamedTuple
 from sluice_client._sync.job import Job
 from sluice_client.cli import rows
 from sluice_client.cli.sources import STANDARD_INPUT
-from sluice_client.errors import TransportError, Unavailable
+from sluice_client.errors import TransportError, Unavailable, UnwritableFile
 
 Form = Literal["ndjson", "csv"]
 
@@ -64,6 +64,22 @@ class ErrorFiles:
             return f"stdin.failed.{self._form}"
         return str(source.with_name(f"{source.name}.failed.{self._form}"))
 
+    def require_writable(self, source: Path) -> None:
+        """Raise an error if the error file of a source cannot be written, before the source is sent.
+
+        Raises:
+            UnwritableFile: it cannot.
+        """
+        path = Path(self.name_for(source))
+        if self._named == "-" or self._begun:
+            return
+        fresh = _fresh(path)
+        try:
+            fresh.open("wb").close()
+            fresh.unlink()
+        except OSError as error:
+            raise UnwritableFile(path, error, "say --errors FILE, or --errors - for standard output") from error
+
     def write(self, source: Path, jobs: Iterable[tuple[Job, Shift]], separator: str) -> None:
         """Write the records of a source that were refused.
 
@@ -91,7 +107,7 @@ class ErrorFiles:
             with path.open("ab") as file:
                 yield file
             return
-        fresh = path.with_name(f"{path.name}.new")
+        fresh = _fresh(path)
         with fresh.open("wb") as file:
             yield file
         fresh.replace(path)
@@ -115,6 +131,11 @@ class ErrorFiles:
         if any(shift):
             return map(shift.applied, rows.lines_of(pieces))
         return pieces
+
+
+def _fresh(path: Path) -> Path:
+    """Return the name that a file has until it is whole."""
+    return path.with_name(f"{path.name}.new")
 
 
 def _without_formulas(pieces: Iterable[bytes], separator: str) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from sluice_client.cli.sources import FORMATS, named
 from sluice_client.cli.target import Target, target_of, target_options
 from sluice_client.cli.wishes import Wishes, check_together, wishes_of
 from sluice_client.errors import SluiceError
+from sluice_client.journal import FOLDER
 
 _HELP = """Load files of CSV or JSON, and tell what became of each item.
 
@@ -74,7 +75,7 @@ _HELP = """Load files of CSV or JSON, and tell what became of each item.
 @click.option(
     "--decimal-comma",
     is_flag=True,
-    help="Numbers in columns of CSV whose header, or --map, says :number have a comma: 1.234,50.",
+    help="Numbers of CSV have a comma: 1.234,50. Columns hold numbers if the template, their header or --map says so.",
 )
 @click.option(
     "--null",
@@ -105,6 +106,10 @@ _HELP = """Load files of CSV or JSON, and tell what became of each item.
     "--resume/--restart", default=None,
     help="Go on with a load that broke off, or begin anew; else you are asked, or without a terminal a file that has "
     "not changed is gone on with.",
+)  # fmt: skip
+@click.option(
+    "--journals", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="FOLDER", envvar=FOLDER,
+    show_envvar=True, help="Where FILE.sluice-journal stands, if not beside FILE, whose folder may be read-only.",
 )  # fmt: skip
 @click.option("--follow/--no-follow", default=True, help="Wait for the jobs (default), or print their ids and leave.")
 @click.option("--errors", "errors_file", metavar="FILE|-", help="Where refused records go. Default: FILE.failed.ndjson")
@@ -143,6 +148,7 @@ def _run(said: dict[str, Any], wishes: Wishes, errors: ErrorFiles, screen: Scree
             _probe(target, wishes)
             with target.client() as client, screen.shown():
                 run = Run(client, wishes, screen, errors)
+                run.judge(paths)
                 for path in paths:
                     run.load(path)
                     if run.report.stopped:

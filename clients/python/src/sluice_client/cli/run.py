@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import sys
 from collections import deque
+from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +18,7 @@ from sluice_client._sync.job import Job
 from sluice_client.cli.content import Content, Source
 from sluice_client.cli.ends import PutOff
 from sluice_client.cli.errorfile import ErrorFiles, Shift
+from sluice_client.cli.numbers import number_columns, schema_of_tenant
 from sluice_client.cli.reading import head_of
 from sluice_client.cli.report import Report, SourceReport
 from sluice_client.cli.screen import Screen, Standing
@@ -23,6 +26,7 @@ from sluice_client.cli.sources import STANDARD_INPUT, form_of, is_seekable, kind
 from sluice_client.cli.stream import sent_batches
 from sluice_client.cli.wishes import Wishes
 from sluice_client.compressed import decompressed, naming
+from sluice_client.cutting import CSV
 from sluice_client.errors import Forbidden, NotFound
 from sluice_client.journal import Journal
 from sluice_client.models import JobInfo
@@ -44,6 +48,8 @@ class Run:
 
     def __init__(self, client: Client, wishes: Wishes, screen: Screen, errors: ErrorFiles) -> None:
         self._client, self._wishes = client, wishes
+        has_commas = wishes.reading.decimal_comma is not None
+        self._schema = schema_of_tenant(client) if has_commas else {}
         self._screen, self._errors = screen, errors
         self.report = Report(dry_run=bool(wishes.options.get("validate_only")))
         self._source: SourceReport
@@ -53,6 +59,20 @@ class Run:
     def load(self, path: Path) -> None:
         """Load a file, or a pipe."""
         (self._load_file if is_seekable(path) else self._load_stream)(path)
+
+    def judge(self, paths: Iterable[Path]) -> None:
+        """Look at all files before the first is sent, so that a wrong option or form of the last stops the first.
+
+        Raises:
+            SluiceError: a file cannot be loaded so.
+            UsageError: options are of CSV, and a file is not.
+        """
+        for path in paths:
+            if is_seekable(path):
+                with decompressed(path) as content, naming(path):
+                    self._judged(path, head_of(content))
+            if self._wishes.follow:
+                self._errors.require_writable(path)
 
     def over(self) -> None:
         """Remove the journals: all has been told, so that nothing is left to go on with."""
@@ -77,7 +97,7 @@ class Run:
             source = self._judged(path, head_of(content))
         resume = self._is_gone_on_with(path)
         self._begin(path, path.stat().st_size)
-        self._journals.append(Journal(path))
+        self._journals.append(self._journal(path))
         job = self._sent(source, resume=resume)
         self._accepted(job)
         if self._wishes.follow:
@@ -127,8 +147,13 @@ class Run:
             head: its first bytes.
         """
         form = form_of(path, self._wishes.format, self._wishes.delimiter, head)
+        if self._wishes.of_csv and form.content_type != CSV:
+            options, verb = " and ".join(self._wishes.of_csv), "is" if len(self._wishes.of_csv) == 1 else "are"
+            raise click.UsageError(f"{options} {verb} for CSV, and {title_of(path)} holds JSON")
         reading = self._wishes.reading.of(form)
         kind = self._wishes.kind or kind_of(path, form, reading.head(head))
+        if reading.decimal_comma is not None:
+            reading = replace(reading, decimal_comma=number_columns(self._schema, kind, self._wishes.type))
         return Source(path, kind, reading.filling(kind, self._wishes.type))
 
     def _is_gone_on_with(self, path: Path) -> bool:
@@ -137,7 +162,7 @@ class Run:
         Raises:
             PutOff: nobody can be asked, and the file has changed since; or the answer was to stop.
         """
-        journal = Journal(path)
+        journal = self._journal(path)
         if self._wishes.resume is not None or not journal.begun():
             return self._wishes.resume is not False
         changed = not journal.is_of_the_file_as_it_is()
@@ -150,6 +175,9 @@ class Run:
             )
         self._screen.note(f"{path}: going on with the load that broke off")
         return True
+
+    def _journal(self, path: Path) -> Journal:
+        return Journal(path, self._wishes.journals)
 
     def _asked(self, path: Path, *, changed: bool) -> bool:
         since = ", and it has changed since" if changed else ""
@@ -166,7 +194,7 @@ class Run:
 
     def _sent(self, source: Source, *, resume: bool) -> Job:
         """Send a file, and return its job."""
-        content = Content(source)
+        content = Content(source, self._wishes.journals)
         events = getattr(self._client, source.kind).upload(
             content.file(),
             resume=resume,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import click
@@ -29,6 +31,8 @@ class Wishes:
         parts_at_once: that are sent at the same time.
         resume: True goes on with earlier loads, False begins anew, None asks.
         follow: wait for the jobs.
+        journals: the folder of journals, as `Journal` takes it.
+        of_csv: the options that were said, and are of CSV alone.
     """
 
     kind: str | None = None
@@ -42,6 +46,8 @@ class Wishes:
     parts_at_once: int = 2
     resume: bool | None = None
     follow: bool = True
+    journals: Path | None = None
+    of_csv: tuple[str, ...] = ()
 
 
 def wishes_of(said: dict[str, Any]) -> Wishes:
@@ -77,7 +83,19 @@ def wishes_of(said: dict[str, Any]) -> Wishes:
         parts_at_once=said["concurrency"],
         resume=said["resume"],
         follow=said["follow"],
+        journals=said["journals"],
+        of_csv=tuple(name for name, is_said in _of_csv(said) if is_said),
     )
+
+
+def _of_csv(said: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Yield the options that are of CSV alone, each with whether it was said."""
+    yield "--map", bool(said["mapped"])
+    yield "--map-file", said["map_file"] is not None
+    yield "--delimiter", said["delimiter"] is not None
+    yield "--decimal-comma", said["decimal_comma"]
+    yield "--null", said["null"] is not None
+    yield "--errors-format csv", said["errors_format"] == "csv"
 
 
 def check_together(said: dict[str, Any]) -> None:
