@@ -8,13 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+import msgspec
+import sluice_client
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
+from sluice_client import Client, Job, JobInfo
 
 from cli.actor import actor
-from cli.demo.client import BASE_PATH, Client, DemoFailed, Job
 from cli.demo.data import Batch, Week, read_week
-from cli.demo.screen import Bars, Outcome, errors_page, outcomes_table, reasons_table
+from cli.demo.screen import BASE_PATH, Bars, Outcome, errors_page, outcomes_table, reasons_table
 from cli.stack.datadir import DataDir
 from cli.stack.running import Stack, running_stack
 from ingest.db.connection.errors import translated
@@ -31,6 +33,13 @@ _WORKERS = 2
 _LOOK_EVERY = 0.1  # seconds between two looks at the jobs: bars that move ten times a second look alive
 _TIMEOUT_SECONDS = 120.0  # a batch takes less than a second, so a job that is not done by then is a fault to be shown
 _LOG_LINES = 20  # of the stack's processes, shown where something failed
+_CALL_SECONDS = 30.0  # with all tries: the server is on this machine
+
+_json = msgspec.json.Encoder(decimal_format="number").encode  # each number as the server wrote it
+
+
+class DemoFailed(SluiceError):
+    """The demonstration did not go as it must; the message says what happened, for a person."""
 
 
 @click.command()
@@ -53,7 +62,7 @@ def demo() -> None:
             "flower": f"{stack.flower} (login {stack.flower_login})",
         }.items():
             console.print(f"  {name:7} {address}")
-        with _own_tenant(stack) as key, Client(stack.api, key) as client:
+        with _own_tenant(stack) as key, _client(stack, key) as client:
             _Play(console, stack, client, week).run()
     console.print(
         f"\nDone in {time.monotonic() - begun:.1f} s. All that was started is stopped; no data and no process is left."
@@ -109,6 +118,17 @@ def _own_tenant(stack: Stack) -> Iterator[str]:
             audit.record(conn, actor(), Action.TENANT_SUSPENDED, tenant.public_id, tenant_id=tenant.id)
 
 
+@contextmanager
+def _client(stack: Stack, key: str) -> Iterator[Client]:
+    """Open a client of the stack; an error that it raises is one of the demonstration."""
+    # trust_env: a proxy that the environment names for the outside world has no business on the loopback.
+    with Client(stack.api, key=key, timeout=_CALL_SECONDS, trust_env=False) as client:
+        try:
+            yield client
+        except sluice_client.SluiceError as error:
+            raise DemoFailed(str(error)) from error
+
+
 class _Play:
     """The demonstration itself, scene by scene."""
 
@@ -140,8 +160,8 @@ class _Play:
         self._read_back()
 
     def _choose_template(self) -> None:
-        self._client.put(f"/templates/{_TEMPLATE}", self._week.template)
-        self._client.put("/settings", {"templateId": _TEMPLATE})
+        self._client.templates.store(_TEMPLATE, **self._week.template)
+        self._client.settings.change(template_id=_TEMPLATE)
         self._console.print(
             f"\nA new tenant, with a template of its own: [bold]{_TEMPLATE}[/bold], examples/template.json"
         )
@@ -149,19 +169,21 @@ class _Play:
     def _send(self, title: str, batches: Sequence[Batch]) -> list[Outcome]:
         """Post all of them, then watch their jobs until the last has ended."""
         self._console.print(f"\n[bold]{title}[/bold]")
-        ids = [self._client.post_batch(batch.kind, batch.items) for batch in batches]
+        writes = {"entities": self._client.entities, "events": self._client.events, "states": self._client.states}
+        jobs = [writes[batch.kind].send(batch.items) for batch in batches]
         bars = Bars(self._console, [batch.label for batch in batches], [len(batch.items) for batch in batches])
         with bars.shown():
-            jobs = self._watch(ids, bars)
+            ended = self._watch(jobs, bars)
         return [
-            Outcome(batch.label, job, list(self._client.errors(job.id)))
-            for batch, job in zip(batches, jobs, strict=True)
+            Outcome(batch.label, info, list(job.errors()))
+            for batch, job, info in zip(batches, jobs, ended, strict=True)
         ]
 
-    def _watch(self, ids: Sequence[str], bars: Bars) -> list[Job]:
+    def _watch(self, watched: Sequence[Job], bars: Bars) -> list[JobInfo]:
+        """Return jobs as they have ended; meanwhile the bars of all move, and a stack that falls over is noticed."""
         until = time.monotonic() + _TIMEOUT_SECONDS
         while True:
-            jobs = [self._client.job(job_id) for job_id in ids]
+            jobs = [job.refresh() for job in watched]
             for which, job in enumerate(jobs):
                 bars.update(which, job)
                 if job.ended and job.status != "completed":
@@ -177,6 +199,7 @@ class _Play:
     def _read_back(self) -> None:
         plane = self._week.busiest
         self._console.print(f"\n[bold]Stored of {plane}, the busiest plane of the week[/bold]")
-        for path in (f"/entities/{plane}", f"/entities/{plane}/state"):
-            self._console.print(f"GET {BASE_PATH}{path}")
-            self._console.print(JSONHighlighter()(self._client.read(path)))
+        stored = {"": self._client.entities.get(plane), "/state": list(self._client.states.list(plane))}
+        for path, answer in stored.items():
+            self._console.print(f"GET {BASE_PATH}/entities/{plane}{path}")
+            self._console.print(JSONHighlighter()(msgspec.json.format(_json(answer), indent=2).decode()))

@@ -1,1 +1,1 @@
-"""The parts of `sluice demo`: its client of the API, its data, and what it shows. `cli.commands.demo` joins them."""
+"""The parts of `sluice demo`: its data, and what it shows. `cli.commands.demo` joins them."""

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import msgspec
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
+from sluice_client import ItemError, JobInfo
 
-from cli.demo.client import BASE_PATH, ItemError, Job
+BASE_PATH = "/operator-data-api"
 
 _FIRST_FEW = 3  # bad items that are named per reason; the errors page has all of them
 
@@ -22,7 +24,7 @@ class Outcome:
     """The outcome of one batch: its name, its ended job, and all of its bad items."""
 
     label: str
-    job: Job
+    job: JobInfo
     errors: list[ItemError]
 
 
@@ -53,9 +55,9 @@ class Bars:
         with self._progress:
             yield self
 
-    def update(self, which: int, job: Job) -> None:
+    def update(self, which: int, job: JobInfo) -> None:
         """Show how far a job is; where nothing is live, say it once, when it has ended."""
-        failed = job.effects["failed"]
+        failed = job.effects.failed
         note = f"{job.status}{f', {failed:,} bad' if failed else ''}"
         self._progress.update(self._tasks[which], completed=job.processed, note=note)
         if job.ended and which not in self._ended:
@@ -71,16 +73,17 @@ def outcomes_table(outcomes: Sequence[Outcome]) -> Table:
     table.show_footer = True
     table.add_column("batch", footer="all", no_wrap=True)
     jobs = [outcome.job for outcome in outcomes]
-    effects = [effect for effect in jobs[0].effects if any(job.effects[effect] for job in jobs)]
+    counted = [msgspec.structs.asdict(job.effects) for job in jobs]
+    effects = [effect for effect in counted[0] if any(counts[effect] for counts in counted)]
     for name in ("total", *effects):
-        total = sum(job.total if name == "total" else job.effects[name] for job in jobs)
+        total = sum(job.total for job in jobs) if name == "total" else sum(counts[name] for counts in counted)
         table.add_column(name, footer=f"{total:,}", justify="right", style="red" if name == "failed" else "")
     table.add_column("seconds", justify="right")
     table.add_column("items/s", justify="right")
-    for outcome in outcomes:
-        job = outcome.job
-        counts = [f"{job.total:,}", *(f"{job.effects[effect]:,}" if job.effects[effect] else "·" for effect in effects)]
-        table.add_row(outcome.label, *counts, f"{job.seconds:.2f}", f"{job.total / max(job.seconds, 0.001):,.0f}")
+    for outcome, counts in zip(outcomes, counted, strict=True):
+        job, seconds = outcome.job, outcome.job.finished_in_seconds or 0.0
+        cells = [f"{job.total:,}", *(f"{counts[effect]:,}" if counts[effect] else "·" for effect in effects)]
+        table.add_row(outcome.label, *cells, f"{seconds:.2f}", f"{job.total / max(seconds, 0.001):,.0f}")
     return table
 
 
@@ -102,7 +105,7 @@ def reasons_table(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def errors_page(job: Job) -> str:
+def errors_page(job: JobInfo) -> str:
     """Print where all of a job's bad items can be read."""
     return f"{BASE_PATH}/batch/jobs/{job.id}/errors"
 

@@ -25,6 +25,8 @@ _ROWS, _OFTEN, _MOST_RUNS = 60, 0.2, 60
 _YEAR, _YEAR_OFTEN, _YEAR_RUNS = 336_776, 0.2, 400
 _COUNTED = ("month", "day", "flight", "origin", "dest", "sched_dep_time", "tailnum", "arr_delay")
 
+_SECONDS, _YEAR_SECONDS = 600, 3600  # guards against hanging: a process that was killed is started within seconds
+
 _STORED = """
 SELECT array_agg((properties->>'n')::int ORDER BY (properties->>'n')::int) FROM events WHERE properties->>'run' = %s
 """
@@ -36,6 +38,7 @@ JOIN entities airline ON airline.id = link.entity_id
 """
 
 
+@pytest.mark.timeout(_SECONDS)
 @pytest.mark.parametrize("number", range(-(-_LOADS // _LOADS_A_STACK)))
 def test_a_load_whose_processes_are_killed_at_random_loses_and_doubles_nothing(
     deployment: Deployment, tmp_path: Path, record_property: Callable[[str, object], None], number: int
@@ -55,6 +58,7 @@ def test_a_load_whose_processes_are_killed_at_random_loses_and_doubles_nothing(
     record_property("loads", f"loads to {run} of {_ROWS} rows, each stored once: {total}")
 
 
+@pytest.mark.timeout(_YEAR_SECONDS)
 @pytest.mark.skipif("CHAOS_LOADS" not in os.environ, reason="make chaos-loads runs it")
 def test_a_year_of_flights_whose_load_is_killed_at_random_is_stored_once(
     deployment: Deployment, tmp_path: Path, record_property: Callable[[str, object], None]

@@ -6,25 +6,26 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
+from sluice_client import ItemError, JobInfo
+from sluice_client.models import Effects
 
-from cli.demo.client import ItemError, Job
 from cli.demo.screen import Bars, Outcome, outcomes_table, reasons_table
 
 BEGUN = datetime(2026, 4, 6, 12, tzinfo=UTC)
-NONE = {"created": 0, "updated": 0, "unchanged": 0, "duplicate": 0, "failed": 0, "unprocessed": 0}
 
 
 def make_job(*, total=1000, processed=1000, ended=True, **effects):
-    return Job(
+    return JobInfo(
         id="job_0198c2a4",
+        type="batch_ingest_events",
         status="completed" if ended else "processing",
         progress=100 * processed // total,
         total=total,
         processed=processed,
-        effects=NONE | effects,
-        error=None,
+        effects=Effects(**effects),
         created_at=BEGUN,
         completed_at=BEGUN + timedelta(seconds=0.5) if ended else None,
+        finished_in_seconds=0.5 if ended else None,
     )
 
 
@@ -35,7 +36,7 @@ def printed(thing, *, width=120):
 
 
 def missing(index, external_id, message=None):
-    return ItemError(index, external_id, "NOT_FOUND", message or f"There is no entity {external_id!r}")
+    return ItemError(index, "NOT_FOUND", message or f"There is no entity {external_id!r}", external_id=external_id)
 
 
 def test_the_table_sums_every_effect_and_leaves_out_those_that_no_job_had():
@@ -50,7 +51,7 @@ def test_the_table_sums_every_effect_and_leaves_out_those_that_no_job_had():
 
 def test_bad_items_are_grouped_by_reason_however_many_ids_they_name():
     errors = [missing(index, f"N{index}AA") for index in range(10, 40)]
-    errors.append(ItemError(40, None, "VALIDATION_FAILED", 'Missing required field: "externalId"'))
+    errors.append(ItemError(40, "VALIDATION_FAILED", 'Missing required field: "externalId"'))
     text = printed(reasons_table([Outcome("flights", make_job(created=969, failed=31), errors)]))
     assert text.count("NOT_FOUND") == 1
     assert "30" in text
