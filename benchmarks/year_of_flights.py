@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx2
+from sluice_client import PublicClient
 
 from cli.stack.running import running_stack
 from ingest.db.connection.pool import connect
@@ -29,7 +29,6 @@ from ingest.db.tenants import keys, tenants
 
 _CONNECTIONS = 8
 _BATCH = 100
-_TIMEOUT_SECONDS = 60
 _RATE = "100000000/minute"  # what is measured is the work, not its limit
 _COUNTS = """
 SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM event_entities), (SELECT count(*) FROM entities)
@@ -78,17 +77,16 @@ def main() -> None:
             _, key = keys.create(conn, tenants.create(conn, "flights").id, "fm_live", "replay")
 
         def send(_: int) -> None:
-            with httpx2.Client(headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_SECONDS) as client:
+            with PublicClient(stack.api, key=key) as client:
                 while True:
                     with lock:
                         batch = next(batches, None)
                     if batch is None:
                         return
                     began = time.perf_counter()
-                    answer = client.post(f"{stack.api}/v1/event/batch", json={"events": batch})
+                    answer = client.record_events(batch)
                     seconds.append(time.perf_counter() - began)
-                    body = answer.json()
-                    assert body.get("processed") == len(batch), body
+                    assert answer.processed == len(batch), answer
 
         began = time.perf_counter()
         with ThreadPoolExecutor(_CONNECTIONS) as senders:

@@ -5,13 +5,14 @@ Each way must end in exactly the source's rows: their count and their sums, by a
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import httpx2
 import msgspec
+from sluice_client import Client
 
 from benchmarks.measure import Row, Side, timed
 from benchmarks.place import Place
@@ -21,9 +22,7 @@ from cli.demo.data import read_week
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 _TEXT = frozenset({"carrier", "tailnum", "origin", "dest", "time_hour"})
-_PARTS = 10
-_TIMEOUT_SECONDS = 300
-_API = "/operator-data-api"
+_LINES, _PARTS = "application/x-ndjson", 10
 
 Flight = dict[str, str]
 Sums = dict[tuple[str, int], tuple[int, ...]]
@@ -46,17 +45,15 @@ def year(place: Place) -> Iterator[Row]:
     deployed = place.deployment(WORKERS)
     made = list(flights())
     expected = _sums(made)
-    headers = {"Authorization": f"Bearer {deployed.another_key('Airlines')}"}
-    with httpx2.Client(base_url=deployed.stack.api + _API, headers=headers, timeout=_TIMEOUT_SECONDS) as client:
+    with Client(deployed.stack.api, key=deployed.another_key("Airlines")) as client:
         week = read_week(_EXAMPLES)
-        client.put("/templates/tpl_flights", json=week.template).raise_for_status()
-        client.put("/settings", json={"templateId": "tpl_flights"}).raise_for_status()
-        airlines = msgspec.json.encode(week.entities[0].items)
+        client.templates.store("tpl_flights", **week.template)
+        client.settings.change(template_id="tpl_flights")
         lines = [msgspec.json.encode(_event(flight)) + b"\n" for flight in made]
 
-        def sample(send: "partial[None]") -> Mapping[str, float]:
+        def sample(send: Callable[[], object]) -> Mapping[str, float]:
             deployed.database.empty()
-            _post(client, "/batch/entities", airlines, "application/json")
+            client.entities.send(week.entities[0].items)
             deployed.until_done(1)
             deployed.database.settle()
             with timed() as clock:
@@ -72,8 +69,8 @@ def year(place: Place) -> Iterator[Row]:
             f"a year of {len(made):,} flights, {WORKERS} workers",
             "events",
             (
-                Side("lines", partial(sample, partial(_post, client, "/batch/events", whole, "application/x-ndjson"))),
-                Side("CSV", partial(sample, partial(_post, client, _CSV, _table(made), "text/csv"))),
+                Side("lines", partial(sample, partial(client.events.send, whole))),
+                Side("CSV", partial(sample, partial(client.events.send, _table(made), **_CSV))),
                 Side(f"{_PARTS} parts", partial(sample, partial(_upload, client, lines))),
             ),
             notes=("Flights and sums by airline and month are the source's, or the run stops.",),
@@ -95,7 +92,7 @@ def _event(flight: Flight) -> dict[str, object]:
     return {"externalId": flight["carrier"], "eventType": "flight", "timestamp": _departs(flight), "data": data}
 
 
-_CSV = "/batch/events?eventType=flight&empty=null"
+_CSV: dict[str, Any] = {"content_type": "text/csv", "event_type": "flight", "empty": "null"}
 
 
 def _table(made: Sequence[Flight]) -> bytes:
@@ -109,22 +106,13 @@ def _table(made: Sequence[Flight]) -> bytes:
     return body.getvalue().encode()
 
 
-def _post(client: httpx2.Client, path: str, body: bytes, content_type: str) -> None:
-    answer = client.post(path, content=body, headers={"Content-Type": content_type})
-    if answer.status_code != httpx2.codes.ACCEPTED:
-        raise RuntimeError(answer.text)
-
-
-def _upload(client: httpx2.Client, lines: Sequence[bytes]) -> None:
+def _upload(client: Client, lines: Sequence[bytes]) -> None:
     """Send the parts in the opposite order."""
-    begun = client.post("/batch/uploads", json={"kind": "events", "contentType": "application/x-ndjson"})
-    upload = f"/batch/uploads/{begun.raise_for_status().json()['data']['uploadId']}"
+    upload = client.uploads.create("events", _LINES).upload_id
     size = -(-len(lines) // _PARTS)
     for number in range(_PARTS, 0, -1):
-        part = b"".join(lines[size * (number - 1) : size * number])
-        headers = {"Content-Type": "application/x-ndjson"}
-        client.put(f"{upload}/parts/{number}", content=part, headers=headers).raise_for_status()
-    client.post(f"{upload}/complete", json={"parts": _PARTS}).raise_for_status()
+        client.uploads.put(upload, number, b"".join(lines[size * (number - 1) : size * number]), _LINES)
+    client.uploads.complete(upload, _PARTS)
 
 
 def _sums(made: Sequence[Flight]) -> Sums:
