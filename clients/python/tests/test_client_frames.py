@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from sluice_client import SluiceError, UnsupportedValue
-from sluice_client.frames import _SLICE_BYTES, _slice_rows, is_frame, items_of
+from sluice_client.frames import _SLICE_BYTES, _slice_rows, is_frame, rows_of
 from sluice_client.testing import fake
 from sluice_client.values import encoder
 
@@ -38,14 +38,24 @@ FRAMES = [
 
 
 def items(frame, kind="entities", **constants):
+    """The items of a frame, each of which is sent as what its row is sent as."""
     assert is_frame(frame)
-    return list(items_of(frame, kind, constants))
+    rows, shape = rows_of(frame, kind, constants)
+    found = []
+    for row in rows:
+        found.append(shape.item(row))
+        assert sent("null", row, shape) == sent("null", found[-1])
+    return found
+
+
+def sent(policy, row, shape=None):
+    return json.loads(encoder(policy, shape)(row), parse_float=Decimal)
 
 
 def lines(frame, policy="error"):
-    """The items of a frame as they are sent, their numbers read exactly."""
-    encode = encoder(policy)
-    return [json.loads(encode(item), parse_float=Decimal)["data"] for item in items(frame)]
+    """The data of a frame's items as they are sent, their numbers read exactly."""
+    rows, shape = rows_of(frame, "entities", {})
+    return [sent(policy, row, shape)["data"] for row in rows]
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -233,8 +243,8 @@ def test_an_arrow_table_is_read_as_it_is_wanted():
             yield pa.record_batch({"externalId": [f"{number}"]})
 
     reader = pa.RecordBatchReader.from_batches(pa.schema([("externalId", pa.string())]), batches())
-    rows = items_of(reader, "entities", {})
-    assert next(rows)["externalId"] == "0"
+    rows, _ = rows_of(reader, "entities", {})
+    assert next(rows) == ("0",)
     assert read == [0]
 
 

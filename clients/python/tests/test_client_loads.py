@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from sluice_client import Accepted, Client, ItemsFailed, LoadTooLarge, SluiceError, TransportError
-from sluice_client.reading import Entry, Reader
+from sluice_client.reading import Reader
 from sluice_client.testing import fake
 
 PLAYER = {"entityType": "player", "externalId": "p1", "data": {"email": "a@example.com"}}
@@ -201,7 +201,7 @@ def test_a_source_that_blocks_is_flushed_by_the_asynchronous_client_too():
 
 
 def test_a_source_is_read_no_more_bytes_ahead_than_may_wait():
-    reader = Reader(iter(lambda: 1, 0), lambda row: Entry(row, b"x" * 936), most_bytes=10_000)
+    reader = Reader(iter(lambda: 1, 0), lambda row: (row, b"x" * 936), most_bytes=10_000)
     for _ in range(20):
         with reader._changed:
             assert reader._changed.wait_for(lambda: reader._bytes >= 10_000, 60)

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 _ENTRY_BYTES = 64  # of an entry beside its line, so that tiny items are bounded too
 
 
-class Entry(NamedTuple):
-    """An item of a source.
-
-    Attributes:
-        row: the caller's own object.
-        line: the item as JSON, or the error for which it cannot be sent.
-    """
-
-    row: Any
-    line: bytes | Exception
+# An item of a source: the caller's own object, and that as JSON, or the error for which it cannot be sent.
+Entry = tuple[Any, bytes | Exception]
 
 
 class Reader:
@@ -78,6 +70,7 @@ class Reader:
         with self._changed:
             self._changed.wait_for(lambda: self._bytes < self._most_bytes or self._is_given_up)
             self._waiting.append(entry)
-            self._bytes += _ENTRY_BYTES + (len(entry.line) if isinstance(entry.line, bytes) else 0)
+            line = entry[1]
+            self._bytes += _ENTRY_BYTES + (len(line) if isinstance(line, bytes) else 0)
             self._changed.notify_all()
             return not self._is_given_up

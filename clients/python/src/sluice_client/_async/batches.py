@@ -17,10 +17,11 @@ from sluice_client._async.transport import AsyncTransport
 from sluice_client.cutting import LINES, PART_BYTES
 from sluice_client.errors import ItemsFailed, JobFailed
 from sluice_client.files import File, file_at, is_file
-from sluice_client.frames import CONSTANTS, is_frame, items_of
+from sluice_client.frames import is_frame, rows_of
 from sluice_client.models import SeenJob
 from sluice_client.options import BatchOptions, camel, prefer, wire
 from sluice_client.reports import Accepted, LoadEvent, PartSent, Progress, Report
+from sluice_client.shapes import CONSTANTS
 from sluice_client.telling import Teller
 from sluice_client.values import NullPolicy, encoder
 
@@ -133,9 +134,10 @@ class AsyncBatches:
             async for event in load.events(source):
                 yield event
             return
+        shape = None
         if is_frame(source):
             constants = {camel(name): options.pop(name) for name in CONSTANTS if options.get(name) is not None}  # type: ignore[misc] # names of options
-            source = items_of(source, self._kind, constants)
+            source, shape = rows_of(source, self._kind, constants)
         if options.get("atomic") and (batch_items, batch_bytes, flush_seconds) != (None, None, None):
             raise ValueError("An atomic load is one job: leave batch_items, batch_bytes and flush_seconds out")
         arguments.left_out("only a file goes up in parts", resume=resume, part_bytes=part_bytes)
@@ -149,7 +151,8 @@ class AsyncBatches:
             self._transport,
             self._operation,
             options,
-            encode=encoder(null_policy or self._null_policy),
+            encode=encoder(null_policy or self._null_policy, shape),
+            item=shape.item if shape else None,
             sizes=Sizes(batch_items, batch_bytes, flush_seconds, _IN_FLIGHT if in_flight is None else in_flight),
             limits=await self._installation.limits(),
             max_errors=max_errors,

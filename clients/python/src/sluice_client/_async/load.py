@@ -43,13 +43,6 @@ class _Batch:
     size: int = 0
     began: float = 0.0
 
-    def add(self, row: Any, line: bytes) -> None:
-        if not self.rows:
-            self.began = time.monotonic()
-        self.rows.append(row)
-        self.lines.append(line)
-        self.size += len(line) + 1
-
     def following(self) -> _Batch:
         return _Batch(self.first + len(self.rows))
 
@@ -95,7 +88,8 @@ class AsyncLoad:
         transport: to the server.
         operation: the name of the batch call.
         options: of each batch, as `options.BatchOptions`.
-        encode: writes an item as a line.
+        encode: writes a row of the source as a line.
+        item: makes an item of a row of a table, to be told of where it failed; None where rows are items.
         sizes: of the batches.
         limits: of the way to the server; the load remembers there which size did not pass.
         max_errors: more failed items than this end the load.
@@ -108,13 +102,14 @@ class AsyncLoad:
         options: Mapping[str, Any],
         *,
         encode: Callable[[Any], bytes],
+        item: Callable[[Any], Any] | None,
         sizes: Sizes,
         limits: Limits,
         max_errors: int | None,
     ) -> None:
         self._transport, self._operation = transport, operation
         self._query, self._headers = wire(options), {"Content-Type": LINES, **prefer(options, wait=0)}
-        self._encode, self._sizes, self._limits = encode, sizes, limits
+        self._encode, self._item, self._sizes, self._limits = encode, item, sizes, limits
         self._is_atomic, self._max_errors = bool(options.get("atomic")), max_errors
         self._failed, self._is_cancelled, self._looked = 0, False, 0.0
         self._under_way: deque[_Sent] = deque()
@@ -153,6 +148,7 @@ class AsyncLoad:
     async def _batches(self, source: Any) -> AsyncIterator[_Batch | None]:
         """Yield the items of a source in batches; None while it has no item."""
         flush, batch = self._sizes.flush_seconds, _Batch(0)
+        items, size = self._most()
         tick, ahead = None if flush is None else min(flush / _TICKS, _LONGEST_TICK_SECONDS), self._most()[1] // _AHEAD
         async with _aio.closing(_aio.entries(source, self._entry, tick=tick, ahead_bytes=ahead)) as entries:
             async for entry in entries:
@@ -162,33 +158,34 @@ class AsyncLoad:
                 if entry is None:
                     yield None
                     continue
-                if isinstance(entry.line, Exception):
-                    raise UnsupportedValue(f"Item {batch.first + len(batch.rows)}: {entry.line}") from entry.line
-                if batch.rows and self._is_full(batch, entry.line):
+                row, line = entry
+                if isinstance(line, Exception):
+                    raise UnsupportedValue(f"Item {batch.first + len(batch.rows)}: {line}") from line
+                if not batch.rows:
+                    batch.began, (items, size) = time.monotonic(), self._most()
+                elif len(batch.rows) >= items or batch.size + len(line) > size:
+                    if self._is_atomic:
+                        raise LoadTooLarge(items, size)
                     yield batch
                     batch = batch.following()
-                batch.add(entry.row, entry.line)
+                    batch.began, (items, size) = time.monotonic(), self._most()
+                batch.rows.append(row)
+                batch.lines.append(line)
+                batch.size += len(line) + 1
         if batch.rows:
             yield batch
 
     def _entry(self, row: Any) -> Entry:
         try:
-            return Entry(row, self._encode(row))
+            return row, self._encode(row)
         except UnsupportedValue as error:
-            return Entry(row, error)
+            return row, error
 
     def _most(self) -> tuple[int, int]:
         """Return the most items and bytes of a batch."""
         if self._is_atomic:
             return self._limits.atomic_items, self._limits.atomic_bytes
         return self._limits.batch(self._sizes.items, self._sizes.size)
-
-    def _is_full(self, batch: _Batch, line: bytes) -> bool:
-        items, size = self._most()
-        is_full = len(batch.rows) >= items or batch.size + len(line) > size
-        if is_full and self._is_atomic:
-            raise LoadTooLarge(items, size)
-        return is_full
 
     async def _accept(self, batch: _Batch) -> AsyncIterator[_Sent]:
         """Send a batch; in halves, and smaller ones from then on, where something on the way finds it too large."""
@@ -225,6 +222,8 @@ class AsyncLoad:
         if self.stopped:
             await self._cancel_all()
         async for failed in failures(sent.job, info, first=sent.first, rows=sent.rows):
+            if self._item:
+                failed.error.item = self._item(failed.error.item)
             yield failed
         yield JobEnded(info)
 
