@@ -63,7 +63,7 @@ MUTANTS = (
                 "SET tries",
             ),
         ),
-        ("tests/worker/test_webhooks.py::test_a_mark_that_comes_after_the_lease_changes_nothing",),
+        ("tests/worker/test_webhook_claims.py::test_a_mark_that_comes_after_the_lease_changes_nothing",),
     ),
     Mutant(
         "the check of a receiver's addresses",

@@ -54,3 +54,8 @@ def create(pool: Pool, tenant: Tenant, settings: Settings, url: str, events: Seq
     keys = MasterKeys.parse(settings.master_keys)
     with transaction(pool) as conn:
         return engine.create(conn, keys, tenant.id, url=url, events=events, description=None, allow_private=True)
+
+
+def make_due(observer: Connection) -> None:
+    """Have every message that waits be due now."""
+    observer.execute("UPDATE webhook_deliveries SET next_at = now() WHERE next_at IS NOT NULL")
