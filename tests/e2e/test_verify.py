@@ -1,4 +1,4 @@
-"""`sluice verify`: what it prints and exits with. What it finds is shown in tests/db/test_verify.py."""
+"""`sluice verify`: what it prints and exits with. What it finds is shown in tests/db/verify."""
 
 import json
 
