@@ -15,8 +15,8 @@ from benchmarks.place import Place
 from benchmarks.stored import blocks_of
 from ingest.db.connection.pool import transaction
 from ingest.db.tenants.templates import TemplateCache
+from ingest.engine.checking import fast_path
 from ingest.engine.kinds import KINDS, schema_of
-from ingest.engine.transaction import fast_path
 from ingest.intake.blocks import items_of
 from ingest.items.schema import ItemSchema
 from ingest.items.templates import Template

@@ -3,10 +3,12 @@
     composition   make an executor
     executor      choose the jobs that a process runs, and wake others
     runner        claim and run jobs, handle failures
-    groups        how many jobs share a transaction
     announcer     announce the ends of jobs
     webhooks      make webhooks, and compose their messages
     transaction   one transaction: lock a block, check its items, write them, close it
+    checking      check the items of blocks
+    shares        part what was written together among its jobs
+    groups        how many jobs share a transaction
     atomic        one transaction for all blocks of a job
     single_write  write one item, as a batch of one
     writing       write items; find those that the database refuses

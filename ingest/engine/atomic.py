@@ -14,7 +14,8 @@ from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.jobs.completion import BlockOutcome
 from ingest.engine.measures import Measure
-from ingest.engine.transaction import Done, JobEnded, Share, check_and_write, undone_if_dry
+from ingest.engine.shares import Share
+from ingest.engine.transaction import Done, JobEnded, check_and_write, undone_if_dry
 from ingest.items.schema import ItemSchema
 from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning, Job, JobState
 

@@ -1,10 +1,14 @@
 """Group commit: how many of the jobs that were claimed together share a transaction, and whether to wait for more."""
 
+from collections.abc import Sequence
 from itertools import accumulate, takewhile
 
+from ingest.db.jobs.claims import Claim
 from ingest.engine.sealing import Sealer
-from ingest.engine.transaction import JobGroup
 from ingest.intake.blocks import json_bytes
+
+# One job with an open block, or several jobs that are alike, each with its only block.
+JobGroup = Sequence[Claim]
 
 # A transaction writes at most so many bytes of items, as many as a block may have, because Postgres takes 70 bytes of
 # memory for each. A claim counts them as they are stored, which may be a thousandth of that.

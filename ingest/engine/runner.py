@@ -23,11 +23,11 @@ from ingest.engine import atomic, quarantine, trial
 from ingest.engine.announcer import Announcer
 from ingest.engine.atomic import Aborted
 from ingest.engine.csv_types import row_types
-from ingest.engine.groups import GATHERING_SECONDS, first_part, next_may_gather
+from ingest.engine.groups import GATHERING_SECONDS, JobGroup, first_part, next_may_gather
 from ingest.engine.kinds import KINDS, schema_of
 from ingest.engine.measures import Measure
 from ingest.engine.sealing import Sealer
-from ingest.engine.transaction import Done, JobEnded, JobGroup, run_in_transaction
+from ingest.engine.transaction import Done, JobEnded, run_in_transaction
 from ingest.engine.turns import Turn
 from ingest.errors import JobUnrunnable, MasterKeyMissing, SecretUnreadable, TryAgain, Unavailable, WriteRefused
 from ingest.ids import JOB, spell

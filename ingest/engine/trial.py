@@ -17,8 +17,9 @@ from ingest.db.data.stored import Page, Place, StoredRow
 from ingest.db.jobs import blocks, trials
 from ingest.db.jobs.claims import Claim
 from ingest.engine import quarantine
+from ingest.engine.checking import fast_path, poisoned
 from ingest.engine.kinds import KINDS, schema_of
-from ingest.engine.transaction import Done, JobEnded, fast_path, poisoned
+from ingest.engine.transaction import Done, JobEnded
 from ingest.errors import JobUnrunnable, SecretUnreadable
 from ingest.ids import EVENT, spell
 from ingest.items import personal
