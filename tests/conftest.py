@@ -25,6 +25,7 @@ from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
 from ingest.notify.listener import Listener
 from ingest.settings import Settings
+from tests.support import pages
 from tests.support.factories import accept, entity, make_executor, make_settings, make_tenant
 from tests.support.postgres import TestServers, admin_of, url_of
 
@@ -247,3 +248,12 @@ def submit(pool: Pool, owner: Tenant) -> Callable[..., UUID]:
 def players(submit: Callable[..., UUID], executor: Executor) -> None:
     """player_000000 to player_000009 are there."""
     executor.run(submit("entities", [entity(number) for number in range(10)]), seconds=60)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many blocks of the pages are run, so that nobody overlooks those that are not."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    if not any("test_pages.py" in getattr(report, "nodeid", "") for report in reports):
+        return
+    told = ", ".join(f"{count} {name}" for name, count in pages.counts())
+    terminalreporter.write_line(f"blocks of the pages: {told}")

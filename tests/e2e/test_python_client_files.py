@@ -3,10 +3,7 @@
 import gzip
 import json
 import os
-import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,11 +16,8 @@ from sluice_client.errors import UnknownFormat
 from sluice_client.files import parts_of as parts_of_file
 from sluice_client.journal import Journal
 
-from tests.e2e.running import environment
-
 ROOT = Path(__file__).parents[2]
 PART_BYTES = 500  # of some ten rows
-README = ROOT / "clients" / "python" / "README.md"
 
 
 @pytest.fixture
@@ -261,22 +255,3 @@ def test_an_empty_file_and_one_of_another_form_are_told(client, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     with pytest.raises(UnknownFormat, match="should end in"):
         client.entities.load(tmp_path / "players.xlsx")
-
-
-def test_the_readme_of_the_client_works_as_it_stands(stack, client_key, tmp_path):
-    program = "".join(re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL))
-    env = environment(SLUICE_URL=stack.api, SLUICE_KEY=client_key, PYTHONPATH=str(README.parent / "src"))
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        cwd=tmp_path,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    for line in ("25000 created in 3 jobs", '1 bob VALIDATION_FAILED Missing required field: "email"', "1 event",
-                 "37 failed, and then 50000 of 50000 were created",
-                 "100 %", "1 created by the retry", "25000 unchanged"):  # fmt: skip
-        assert line in done.stdout.splitlines()

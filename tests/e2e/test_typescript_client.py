@@ -11,12 +11,12 @@ import pytest
 
 from tests.e2e.running import environment, sluice
 from tests.support.node import CLIENT, needs_node, run, tool
+from tests.support.pages import ROOT, blocks, pages
 
 # A compiler runs twice: on a busy machine that alone takes a minute.
 pytestmark = [needs_node, pytest.mark.timeout(400)]
 
 _MOST_BYTES = 8 * 1024
-_BLOCK = re.compile(r"```ts\n(.*?)```", re.DOTALL)
 _TESTS = {
     "extends": str(CLIENT / "tsconfig.json"),
     "compilerOptions": {
@@ -32,11 +32,20 @@ _TESTS = {
 }
 
 
-def readme():
-    """Return the blocks of the README as one program."""
-    blocks = _BLOCK.findall((CLIENT / "README.md").read_text(encoding="utf-8"))
-    assert len(blocks) > 5
-    return "".join(blocks)
+# Each page with blocks of TypeScript, and lines that its program prints.
+PROGRAMS = {
+    CLIENT / "README.md": ("25000 created in 3 jobs", "145.50 1234567890123456789012345678901234567890n 146.5"),
+    ROOT / "docs/how-to/use-the-typescript-client.md": ('bob Missing required field: "email"',),
+}
+
+
+def program(page):
+    """Return the blocks of a page as one program."""
+    return "".join(block.text for block in blocks(page) if block.language == "ts" and not block.reason)
+
+
+def test_every_page_with_typescript_is_one_of_the_programs():
+    assert {page for page in pages() if program(page)} == set(PROGRAMS)
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +70,8 @@ def install(folder):
     run("npm", "install", "--offline", "--no-audit", "--no-fund", folder / packed["filename"], cwd=folder)
     for test in (CLIENT / "tests").glob("*.ts"):
         shutil.copy(test, folder)
-    (folder / "readme.ts").write_text(readme())
+    for page in PROGRAMS:
+        (folder / f"{page.stem}.ts").write_text(program(page))
     (folder / "tsconfig.json").write_text(json.dumps(_TESTS))
     run(tool("tsc"), cwd=folder)
 
@@ -87,10 +97,10 @@ def test_the_tests_of_the_client_pass_against_a_real_server(installed, keys):
     assert " skipped 0\n" in told
 
 
-def test_the_blocks_of_the_readme_work_as_one_program(installed, keys):
-    shown = run("node", "readme.js", cwd=installed, env=keys, timeout=60)
-    assert "25000 created in 3 jobs" in shown
-    assert "145.50 1234567890123456789012345678901234567890n 146.5" in shown
+@pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.stem)
+def test_the_blocks_of_a_page_work_as_one_program(installed, keys, page):
+    shown = run("node", f"{page.stem}.js", cwd=installed, env=keys, timeout=60)
+    assert [line for line in PROGRAMS[page] if line not in shown.splitlines()] == []
 
 
 def test_the_package_has_what_its_users_need_and_nothing_else(installed):

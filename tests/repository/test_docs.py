@@ -133,7 +133,7 @@ def rows(page: str, after: str = "") -> list[list[str]]:
 # Pages whose tables end in the tests that show each row.
 SHOWN = {
     page: [row for row in rows(f"explanation/{page}", "\n") if row[-1] not in {"test", "tests"}]
-    for page in ("faults", "security")
+    for page in ("faults", "promises", "security")
 }
 _RISKS = "\n## OWASP API Security Top 10 (2023)\n"
 
@@ -141,6 +141,7 @@ _RISKS = "\n## OWASP API Security Top 10 (2023)\n"
 def test_every_fault_and_every_attack_has_a_row() -> None:
     assert len(SHOWN["faults"]) > 50
     assert len(SHOWN["security"]) > 30
+    assert len(SHOWN["promises"]) > 5
 
 
 def test_each_of_the_ten_risks_has_a_row() -> None:
