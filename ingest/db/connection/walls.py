@@ -58,7 +58,10 @@ _HAS_GROUND = "SELECT to_regproc('tenant_of_reader') IS NOT NULL"
 
 # A table's part of the wall is known by a comment on its policy, which says how it was built.
 _TABLES = """
-SELECT c.relname, pg_get_userbyid(c.relowner), obj_description(p.oid, 'pg_policy')
+SELECT c.relname, pg_get_userbyid(c.relowner), obj_description(p.oid, 'pg_policy'),
+       (SELECT count(*) FROM pg_policy o
+        WHERE polrelid = c.oid AND polname IN ('all_rows', 'own_rows', 'read_rows')
+          AND c.relrowsecurity AND c.relforcerowsecurity)
 FROM unnest(%s::text[]) AS t (name) JOIN pg_class c ON c.oid = to_regclass(t.name)
 LEFT JOIN pg_policy p ON p.polrelid = c.oid AND p.polname = 'all_rows'
 ORDER BY c.relname
@@ -131,10 +134,11 @@ def build_next(conn: Connection) -> bool:
         return False
     there = roles.make(conn)
     owned = roles.may_own(conn)
-    for table, owner, comment in conn.execute(_TABLES, (list(WALLED),)).fetchall():
+    for table, owner, comment, policies in conn.execute(_TABLES, (list(WALLED),)).fetchall():
         statements = _statements(table, roles.OWNER if owned else str(owner), there)  # type: ignore[arg-type] # a text
-        built_as = sha256(statements.as_bytes()).hexdigest()
-        if comment != built_as or (owned and owner != roles.OWNER):
+        text = statements.as_bytes()
+        built_as, whole = sha256(text).hexdigest(), policies == text.count(b"CREATE POLICY")
+        if comment != built_as or not whole or (owned and owner != roles.OWNER):
             if owned:
                 roles.keep_rights(conn, str(owner))
             conn.execute(statements)

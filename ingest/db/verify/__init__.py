@@ -5,6 +5,7 @@
     blocks families    checks of a job's blocks, and of retries
     uploads            checks of uploads and their parts
     gone               check of the ids of jobs that retention has deleted
+    wall               check of what separates tenants in the database
     text               check of JSON that cannot be read back
 
 All checks are read-only and share one snapshot, so that running jobs cause no false alarm. Each check has a time limit
@@ -18,7 +19,7 @@ from uuid import UUID
 
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
-from ingest.db.verify import blocks, families, gone, jobs, rows, stuck, text, uploads, webhooks
+from ingest.db.verify import blocks, families, gone, jobs, rows, stuck, text, uploads, wall, webhooks
 from ingest.db.verify.check import Check
 from ingest.errors import TryAgain
 from ingest.ids import spell
@@ -28,7 +29,7 @@ __all__ = ["CHECKS", "MOST_FOUND", "OPERATIONAL", "Check", "Example", "Result", 
 # First what does not move: those checks ask pg_stat_activity, which shows the moment and not the snapshot's.
 CHECKS = (
     *(*stuck.CHECKS, *jobs.CHECKS, *blocks.CHECKS, *families.CHECKS, *uploads.CHECKS, *gone.CHECKS),
-    *(*webhooks.CHECKS, *rows.CHECKS, *text.CHECKS),
+    *(*webhooks.CHECKS, *rows.CHECKS, *wall.CHECKS, *text.CHECKS),
 )
 
 # Checks that may fail although every row is right: because a process is down, or overloaded.

@@ -68,6 +68,7 @@ BREAKS: Mapping[str, tuple[str, ...]] = {
         "UPDATE states SET tenant_id = %(other)s WHERE entity_id = (SELECT min(entity_id) FROM states)",
     ),
     "row_separate": ("UPDATE job_errors SET tenant_id = %(other)s WHERE job_id = %(job)s",),
+    "wall": ("DROP POLICY own_rows ON jobs",),
     "state_entity": ("UPDATE states SET entity_id = 77 WHERE entity_id = (SELECT min(entity_id) FROM states)",),
     "state_erased": (
         """UPDATE entities SET deleted_at = now(), properties = '{}', pii = NULL, pii_digests = NULL

@@ -47,6 +47,7 @@ def test_a_check_that_takes_too_long_is_given_up_and_the_others_go_on(
             "state_separate": None,
             "state_erased": None,
             "state_readable": None,
+            "wall": None,
         }
 
 
