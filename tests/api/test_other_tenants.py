@@ -7,20 +7,18 @@ from typing import Any
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.connection.walls import WALLED
 from ingest.db.tenants import keys
 from tests.api.conftest import Api, data
 from tests.api.operator.test_templates import own
 from tests.api.operator.uploads import begin, put
 from tests.support.factories import entity
+from tests.support.rows import rows_of
 
 # Stands in all that the other tenant has sent, and in no id.
 _MARK = "hunter2"
 
 # Calls about names of the caller's own, whatever others call theirs, which may succeed.
 _OWN_NAMES = re.compile(r"/(entities/{external_id}/(events|state/{key})|templates/{slug}.*)$")
-
-_ROWS = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {table} t WHERE {tenant} = %s"
 
 
 @pytest.fixture
@@ -65,15 +63,7 @@ def _calls(api: Api) -> Iterator[tuple[str, str, str | None, Any]]:
 def test_no_call_shows_or_changes_anything_of_another_tenants(
     api: Api, new_api: Callable[..., Api], ids: dict[str, str], pool: Pool, observer: Connection
 ) -> None:
-    def rows() -> dict[str, object]:
-        columns = {table: "id" if table == "tenants" else "tenant_id" for table in WALLED}
-        statements = {table: _ROWS.format(table=table, tenant=column) for table, column in columns.items()}
-        return {
-            table: observer.execute(statement.encode(), (api.tenant.id,)).fetchall()
-            for table, statement in statements.items()
-        }
-
-    stranger, before = new_api(name="Stranger"), rows()
+    stranger, before = new_api(name="Stranger"), rows_of(observer, api.tenant.id)
     with transaction(pool) as conn:
         _, public = keys.create(conn, stranger.tenant.id, "fm_live", "x")
     succeeded, calls = set(), list(_calls(api))
@@ -90,4 +80,4 @@ def test_no_call_shows_or_changes_anything_of_another_tenants(
         if answer.status_code < 400 and not _OWN_NAMES.search(path):
             succeeded.add((method, path))
     assert succeeded == set()
-    assert rows() == before
+    assert rows_of(observer, api.tenant.id) == before

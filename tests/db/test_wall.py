@@ -9,10 +9,10 @@ import pytest
 
 from ingest.db.connection.entry import of_tenant
 from ingest.db.connection.pool import Connection, Connections, EnteredPool, Pool, open_pool, transaction
-from ingest.db.connection.walls import WALLED
 from ingest.errors import NotFound, SluiceError, TryAgain
 from tests.db.test_kept_plans import READS, WRITES, Stored, stored
 from tests.support.factories import make_tenant
+from tests.support.rows import rows_of
 
 __all__ = ["stored"]
 
@@ -24,8 +24,6 @@ _OF_ALL = {
     "stored.page entities": "no row, but the place at which the next page begins",
     "stored.page states": "likewise",
 }
-
-_ROWS = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {table} t WHERE {tenant} = %s"
 
 
 @pytest.fixture
@@ -69,16 +67,8 @@ def test_no_statement_that_reads_finds_a_row_of_another_tenants(
 def test_no_statement_that_writes_changes_a_row_of_another_tenants(
     as_stranger: Pool, stored: Stored, observer: Connection
 ) -> None:
-    def rows() -> dict[str, object]:
-        columns = {table: "id" if table == "tenants" else "tenant_id" for table in WALLED}
-        statements = {table: _ROWS.format(table=table, tenant=column) for table, column in columns.items()}
-        return {
-            table: observer.execute(statement.encode(), (stored.tenant.id,)).fetchall()
-            for table, statement in statements.items()
-        }
-
-    before = rows()
+    before = rows_of(observer, stored.tenant.id)
     for call in WRITES.values():
         with suppress(SluiceError, psycopg.Error, LookupError, AssertionError), transaction(as_stranger) as conn:
             call(conn, stored)
-    assert rows() == before
+    assert rows_of(observer, stored.tenant.id) == before
