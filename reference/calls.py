@@ -1,5 +1,6 @@
 """api.md: each call of both APIs and each shape of the OpenAPI document."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -111,9 +112,11 @@ def _type(shape: Any) -> str:
         case {"oneOf": list(shapes)} | {"anyOf": list(shapes)}:
             return " or ".join(_type(inner) for inner in shapes)
         case {"const": value}:
-            return f"`{value}`"
+            return f"`{json.dumps(value)}`"
         case {"enum": list(values)}:
             words = ", ".join(f"`{value}`" for value in values)
+        case {"type": "object", "properties": dict(members)}:
+            words = f"object of {', '.join(f'`{member}`' for member in members)}"
         case {"type": "array", "items": inner}:
             words = f"array of {_type(inner)}"
         case {"type": list(types)}:

@@ -10,6 +10,7 @@ from html import escape
 
 from flask import Blueprint, Response
 
+from app import guide
 from app.http.shapes import ERROR_PAGES
 from app.openapi.codes import CODES, Code, address, places
 from ingest.errors import NotFound
@@ -48,8 +49,14 @@ def show(name: str) -> Response:
     rows = "\n".join(f"<dt>{title}</dt>\n<dd>{_html(text)}</dd>" for title, text in _rows(code))
     return _page(
         code.name,
-        f'<p>{_html(code.meaning)}</p>\n<dl>\n{rows}\n</dl>\n<p><a href="{ERROR_PAGES}">All error codes</a></p>',
+        f'<p>{_html(code.meaning)}</p>\n<dl>\n{rows}\n</dl>\n<p><a href="{ERROR_PAGES}">All error codes</a></p>'
+        f"{_in_the_guide(code) if guide.PAGES.is_dir() else ''}",
     )
+
+
+def _in_the_guide(code: Code) -> str:
+    """Return a link to the code's place in the guide, where the pages about its subject are at hand."""
+    return f'\n<p><a href="{guide.bp.url_prefix}/reference/errors/#{code.name.lower()}">In the guide</a></p>'
 
 
 def markdown() -> str:

@@ -87,7 +87,8 @@ def _example(status: int, name: str, description: Description, api: Api) -> dict
     if api.failure == "Detail":
         return {"detail": message}
     reset = {"resetAt": _RESET_AT} if name == RateLimited.code else {}
-    return {"success": False, "error": {"code": name, "message": message, **reset}, **reset}
+    error = {"code": name, "message": message, "docs": address(name), **reset}
+    return {"success": False, "error": error, **reset}
 
 
 def _place(name: str, message: str, *, in_body: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from flask import Response
 
 from app.http.errors import Fault
 from app.http.responses import as_json, timestamp
+from app.http.shapes import ERROR_PAGES
 
 
 def success(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -15,7 +16,7 @@ def success(data: Any, status: int = 200, headers: Mapping[str, str] | None = No
 
 
 def failure(fault: Fault) -> Response:
-    """`{"success": false, "error": {"code", "message"}}`; of a rate limit, `resetAt` inside of it and beside it."""
-    error = {"code": fault.code, "message": fault.message}
+    """`{"success": false, "error": {"code", "message", "docs"}}`; of a rate limit, `resetAt` in it and beside it."""
+    error = {"code": fault.code, "message": fault.message, "docs": f"{ERROR_PAGES}/{fault.code}"}
     reset = {} if fault.reset_at is None else {"resetAt": timestamp(fault.reset_at)}
     return as_json({"success": False, "error": {**error, **reset}, **reset}, fault.status, fault.headers)

@@ -99,7 +99,13 @@ SHAPES: dict[str, Shape] = {
     "Failure": record(
         ("resetAt",),
         success={"const": False},
-        error=record(("resetAt",), code={**TEXT, **to_pages()}, message=TEXT, resetAt=TIME),
+        error=record(
+            ("docs", "resetAt"),
+            code={**TEXT, **to_pages()},
+            message=TEXT,
+            docs={**TEXT, "description": "the path of the code's page on this server"},
+            resetAt=TIME,
+        ),
         resetAt=TIME,
     ),
     "Health": record(status={"const": "ok"}),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from app.openapi.codes import CODES
+
 ROOT = Path(__file__).parents[2]
 # A browser fetches these by itself; a link that a reader follows is none of it.
 _FETCHED = re.compile(
@@ -48,6 +50,11 @@ def test_no_page_and_no_style_asks_another_host(guide):
     asked = {file.relative_to(guide): fetched(file.read_text(encoding="utf-8")) for file in files}
     assert any(addresses for addresses in asked.values())
     assert [(file, url) for file, urls in asked.items() for url in urls if _FOREIGN.match(url)] == []
+
+
+def test_the_guide_has_a_place_for_each_error_code_by_its_name(guide):
+    page = (guide / "reference" / "errors" / "index.html").read_text(encoding="utf-8")
+    assert set(re.findall(r'id="(\w+)"', page)) >= {name.lower() for name in CODES}
 
 
 def test_the_wheel_carries_the_guide_where_it_is_built(tmp_path):

@@ -216,6 +216,8 @@ export interface components {
             error: {
                 /** @description [an error code](/docs/errors) */
                 code: string;
+                /** @description the path of the code's page on this server */
+                docs?: string;
                 message: string;
                 /** Format: date-time */
                 resetAt?: string;

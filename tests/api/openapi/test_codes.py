@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app import guide
 from app.http.describe import describe
 from app.http.errors import HTTP_CODES, STATUS
 from app.openapi import docs
@@ -125,7 +126,16 @@ def test_each_code_has_a_page_of_its_own_that_needs_no_network(app: Flask, name:
         assert part in text
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
     assert re.findall(r"<(?:script|style|img|link|iframe)|style=|src=", page.text) == []
-    assert set(re.findall('href="([^"]*)"', page.text)) == {"/docs/errors"}
+    in_guide = f"/guide/reference/errors/#{name.lower()}"
+    assert set(re.findall('href="([^"]*)"', page.text)) - {in_guide} == {"/docs/errors"}
+    assert (in_guide in page.text) == guide.PAGES.is_dir()
+
+
+def test_a_refusal_names_the_page_of_its_code(app: Flask) -> None:
+    client = app.test_client()
+    error = client.get("/operator-data-api/settings").get_json()["error"]
+    assert error["docs"] == address(error["code"]) == "/docs/errors/UNAUTHORIZED"
+    assert CODES[error["code"]].remedy.partition("`")[0] in client.get(error["docs"]).text
 
 
 @pytest.mark.parametrize("path", ["/docs/errors", "/docs/errors/"])

@@ -104,7 +104,7 @@ def test_what_is_no_request_is_answered_in_the_envelope(gunicorn: str) -> None:
         hold_headers(headers.items())
         answer: dict[str, Any] = json.loads(content)
         assert set(answer) == {"success", "error"}, name
-        assert set(answer["error"]) == {"code", "message"}
+        assert set(answer["error"]) == {"code", "message", "docs"}
         assert _KEY.decode() not in answer["error"]["message"]
 
 

@@ -78,7 +78,8 @@ def success(data: Any, status: int = 200, headers: Mapping[str, str] | None = No
 
 def refusal(status: int, code: str, message: str, headers: Mapping[str, str]) -> httpx2.Response:
     """Return an answer with an error."""
-    body = msgspec.json.encode({"success": False, "error": {"code": code, "message": message}})
+    error = {"code": code, "message": message, "docs": f"/docs/errors/{code}"}
+    body = msgspec.json.encode({"success": False, "error": error})
     return httpx2.Response(status, content=body, headers={"Content-Type": _JSON, **headers})
 
 
