@@ -1,10 +1,11 @@
 """`sluice entities`: all that is stored of one entity, for a person who asks for it, or asks to be forgotten."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import click
@@ -76,7 +77,8 @@ def erase(context: click.Context, tenant: UUID, external_id: str, data_dir: Path
 
     The entity, its states and its failed items go in one transaction, as by DELETE. Then all payloads are searched that
     jobs of the tenant keep though they have ended, block by block: run it again if it was stopped. Items of jobs that
-    have not ended will be written yet. The audit log tells of both, each once it has erased something. Exits 1 if a
+    have not ended will be written yet. Each transaction that
+    erases something has its entry in the audit log. Exits 1 if a
     payload could not be read, because its key is not configured.
 
     Example: sluice entities erase --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1
@@ -84,14 +86,17 @@ def erase(context: click.Context, tenant: UUID, external_id: str, data_dir: Path
     keys = MasterKeys.parse(settings_here(data_dir).master_keys)
     with database(data_dir) as conn:
         tenant_id = _tenant(conn, tenant)
-        record = partial(audit.record, conn, actor(), Action.PERSON_ERASED, external_id, tenant_id=tenant_id)
+
+        def record(conn: Connection, details: Mapping[str, Any]) -> None:
+            audit.record(conn, actor(), Action.PERSON_ERASED, external_id, tenant_id=tenant_id, details=details)
+
         erased = people.erase(conn, tenant_id, external_id)
         if erased.entity_type or erased.failed_items:
-            record(details=erased.details)
+            record(conn, erased.details)
         conn.commit()
-        kept = kept_payloads.erase(partial(_lend, conn), tenant_id, external_id, keys)
-        if kept.erased:
-            record(details={"unprocessedItems": kept.erased})
+        kept = kept_payloads.erase(
+            partial(_lend, conn), tenant_id, external_id, keys, lambda conn, n: record(conn, {"unprocessedItems": n})
+        )
     if not (erased.entity_type or erased.failed_items or kept.erased or kept.unread):
         raise NotFound(f'There is nothing to erase of an entity "{external_id}"')
     found = {**erased.details, "unprocessedItems": kept.erased, "unreadBlocks": kept.unread}

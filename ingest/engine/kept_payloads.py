@@ -4,7 +4,7 @@ A payload is found by reading all that a tenant keeps, so it is erased block by 
 Payloads of jobs that have not ended are left alone: these items will be written yet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
@@ -29,6 +29,10 @@ _ERASED = b"{}"
 _ANY = 2**31  # bytes: an item that is over its limit fails when it is checked
 
 
+# Tells of how many items a transaction has erased, within that transaction.
+Tell = Callable[[Connection, int], None]
+
+
 class Search(NamedTuple):
     """The result of a search of kept payloads.
 
@@ -41,7 +45,7 @@ class Search(NamedTuple):
     unread: int
 
 
-def erase(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys) -> Search:
+def erase(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys, tell: Tell) -> Search:
     """Erase an entity's items from all payloads of a tenant's ended jobs that can be read.
 
     Args:
@@ -49,6 +53,7 @@ def erase(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys) -> Sea
         tenant_id: whose.
         external_id: the entity's.
         keys: the master keys of this process.
+        tell: is called in each transaction that erases something.
     """
     erased = unread = 0
     place: UUID | None = kept.NO_JOB
@@ -60,6 +65,8 @@ def erase(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys) -> Sea
             while after is not None:
                 with lend() as conn:
                     after, found = _erase_next(conn, job_id, after, external_id, keys)
+                    if found.erased:
+                        tell(conn, found.erased)
                 erased, unread = erased + found.erased, unread + found.unread
     return Search(erased, unread)
 
@@ -76,17 +83,18 @@ def _erase_next(
         items = items_of(sealer.payload(block.payload), block.first_line, job.options.csv)
     except (SecretUnreadable, JobUnrunnable):
         return block.no, Search(0, 1)
-    places = [place for place in range(len(items.texts)) if _name(items, place) == external_id]
+    member = KINDS[job.kind].schema.id_member
+    places = [place for place in range(len(items.texts)) if _name(items, place, member) == external_id]
     if places:
         kept.replace(conn, job_id, block.no, sealer.block(_without(job, block, items, set(places))).payload)
     return block.no, Search(len(places), 0)
 
 
-def _name(items: Items, place: int) -> str | None:
-    """Return the external id of an item; None where it has none that could be read."""
+def _name(items: Items, place: int, member: str | None) -> str | None:
+    """Return the external id of an item, which is in this member; None where it has none that could be read."""
     if place in items.unreadable:
         return items.unreadable[place].external_id
-    return member_of(items.texts[place], "externalId")
+    return None if member is None else member_of(items.texts[place], member)
 
 
 def _without(job: Job, block: KeptBlock, items: Items, erased: set[int]) -> Block:

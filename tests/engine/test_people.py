@@ -44,7 +44,7 @@ def erase(pool: Pool, owner: Tenant) -> Erase:
 
 
 def _erase(lend: Callable[[], AbstractContextManager[Connection]], tenant_id: int, external_id: str) -> Search:
-    return kept_payloads.erase(lend, tenant_id, external_id, MasterKeys.parse(MASTER_KEYS))
+    return kept_payloads.erase(lend, tenant_id, external_id, MasterKeys.parse(MASTER_KEYS), lambda *_: None)
 
 
 def export(pool: Pool, tenant: Tenant, external_id: str) -> Any:
@@ -131,6 +131,41 @@ def test_unprocessed_rows_and_picked_items_are_erased(
     _stored(pool, owner, picked, JobOptions(picked="failed"))
     assert erase("player_000002") == Search(1, 0)
     assert [MARK in text for text in texts(observer, owner)] == [True, False]
+
+
+def test_unprocessed_objects_of_the_public_api_are_erased_by_their_id(
+    submit: Submit, pool: Pool, owner: Tenant, erase: Erase, observer: Connection
+) -> None:
+    objects = [{"type": "Customer", "id": name, "properties": {"email": MARK}} for name in ("c1", "c2")]
+    with transaction(pool) as conn:
+        assert control.cancel(conn, submit("objects", objects, sealed=True))
+    assert erase("c1") == Search(1, 0)
+    assert [MARK in text for text in texts(observer, owner)] == [False, True]
+
+
+def test_an_erasure_that_is_stopped_has_told_of_what_it_erased_and_of_no_more(
+    submit: Submit, pool: Pool, owner: Tenant, observer: Connection
+) -> None:
+    with transaction(pool) as conn:
+        assert control.cancel(conn, submit("entities", [entity(1)] * 2 + [entity(2), entity(1)], block_items=2))
+    observer.execute("CREATE TABLE told (items integer)")
+    keys = MasterKeys.parse(MASTER_KEYS)
+
+    @contextmanager
+    def lend() -> Iterator[Connection]:
+        with transaction(pool) as conn:
+            yield conn
+            if conn.execute("SELECT FROM told").rowcount == 2:
+                raise KeyboardInterrupt
+
+    def tell(conn: Connection, items: int) -> None:
+        conn.execute("INSERT INTO told VALUES (%s)", (items,))
+
+    with pytest.raises(KeyboardInterrupt):
+        kept_payloads.erase(lend, owner.id, "player_000001", keys, tell)
+    same = "SELECT t.items FROM told t JOIN job_blocks b ON b.xmin::text = t.xmin::text"  # written by one transaction
+    assert observer.execute(same).fetchall() == observer.execute("SELECT items FROM told").fetchall() == [(2,)]
+    assert [text == "{}" for text in texts(observer, owner)] == [True, True, False, False]
 
 
 def test_items_of_an_aborted_job_are_erased_though_none_is_unprocessed(
