@@ -99,11 +99,11 @@ class Stack:
 
     def _mend(self) -> None:
         for name, process in self._processes.items():
-            if process.popen.poll() is not None:
+            if process.forked.poll() is not None:
                 self._processes[name] = self._start[name]()
                 self._tell_groups()
 
     def _tell_groups(self) -> None:
-        groups = {name: process.popen.pid for name, process in self._processes.items()}
+        groups = {name: process.forked.pid for name, process in self._processes.items()}
         (self._folder / "groups.new").write_text(json.dumps(groups))
         (self._folder / "groups.new").replace(self._folder / "groups")

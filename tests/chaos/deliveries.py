@@ -1,12 +1,12 @@
 """One delivery of a job's message to a process of its own, which may have a fault."""
 
+import os
 import signal
 import tempfile
-from pathlib import Path
 from uuid import UUID
 
 from tests.chaos.deployment import Deployment
-from tests.chaos.forked import Forked, deliver_message
+from tests.support.forked import Forked, deliver_message
 
 _TIMEOUT_SECONDS = 60.0
 
@@ -22,7 +22,7 @@ def deliver(deployment: Deployment, job_id: UUID, fault: str) -> Forked:
     output = tempfile.NamedTemporaryFile("w+")  # noqa: SIM115 # the deployment closes it
     deployment.spoken.append(output)
     deployment.deliveries.append(
-        Forked(deliver_message, str(job_id), env={**own, "SLUICE_FAULT": fault}, output=Path(output.name))
+        Forked(deliver_message, str(job_id), env={**os.environ, **own, "SLUICE_FAULT": fault}, output=output.fileno())
     )
     return deployment.deliveries[-1]
 

@@ -21,11 +21,11 @@ from ingest.notify.broker import RUN_JOB, celery_app
 from ingest.notify.notifier import Notifier
 from ingest.settings import Settings
 from tests.chaos import history
-from tests.chaos.forked import Forked
 from tests.chaos.history import Witness
 from tests.chaos.model import Batch
 from tests.chaos.workload import Client, Customer, PublicClient
 from tests.support.factories import accept, make_executor, make_tenant
+from tests.support.forked import Forked
 from tests.support.processes import Process, Start, free_port
 
 _ANSWER_SECONDS = 30  # of the SDK of the public API, too
@@ -215,7 +215,7 @@ class Deployment:
 def resources(process: Process) -> Resources:
     """Return what a process and all of its children hold by now."""
     files = kilobytes = 0
-    for pid in family(process.popen.pid):
+    for pid in family(process.forked.pid):
         files += len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
         kilobytes += int(status.split("VmRSS:")[1].split()[0])

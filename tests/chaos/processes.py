@@ -20,7 +20,7 @@ class Processes:
         self._start()
 
     def lose_a_pool_child(self) -> None:
-        os.kill(children_of(self.worker.popen.pid)[0], signal.SIGKILL)
+        os.kill(children_of(self.worker.forked.pid)[0], signal.SIGKILL)
 
     def lose_the_worker(self) -> None:
         self.worker.kill()
@@ -56,7 +56,7 @@ class Processes:
         self.web = self._deployment.web()
 
     def freeze_the_worker(self, seconds: float) -> None:
-        group = self.worker.popen.pid
+        group = self.worker.forked.pid
         os.killpg(group, signal.SIGSTOP)
         threading.Event().wait(seconds)
         os.killpg(group, signal.SIGCONT)

@@ -102,7 +102,7 @@ def test_plain_garbage_in_the_queue_ends_no_worker_and_keeps_no_place_in_it(
     # With no sweep: every message behind the garbage arrives. The notifier would send none while garbage waits.
     deployment.message(*[deployment.store(client, client.batch(), block_items=1_000) for client in clients])
     check_invariants(deployment)
-    assert worker.popen.poll() is None
+    assert worker.forked.poll() is None
 
 
 def test_a_job_without_a_message_because_of_garbage_begins_by_sweep(

@@ -27,7 +27,7 @@ def store_with_poison(deployment: Deployment) -> UUID:
 def test_a_poisonous_item_becomes_an_error_and_its_neighbours_are_written(deployment: Deployment, harm: str) -> None:
     fault = {"SLUICE_FAULT_ITEM": f"{harm}:{_POISON}"}
     worker = deployment.worker(**fault)
-    for pid in family(worker.popen.pid):
+    for pid in family(worker.forked.pid):
         # A machine's memory is not the test's to eat.
         resource.prlimit(pid, resource.RLIMIT_AS, (_ADDRESS_SPACE, resource.RLIM_INFINITY))
     deployment.sweep(**fault)
@@ -41,7 +41,7 @@ def test_a_poisonous_item_becomes_an_error_and_its_neighbours_are_written(deploy
 
     said = "SELECT message FROM job_errors WHERE job_id = %s AND index = 30"
     assert witness.one(said, job_id) == "Checking this item ended the process three times"
-    assert worker.popen.poll() is None
+    assert worker.forked.poll() is None
     client = deployment.client(1)
     witness_job = deployment.store(client, client.batch(), block_items=1_000)
     deployment.notifier.notify(witness_job)

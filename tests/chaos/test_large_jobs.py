@@ -160,10 +160,10 @@ def crash(cluster: Cluster) -> None:
 
 def is_stopped(process: Process) -> bool:
     """True if a child of the process is stopped."""
-    statuses = [Path(f"/proc/{child}/status").read_text(encoding="ascii") for child in children_of(process.popen.pid)]
+    statuses = [Path(f"/proc/{child}/status").read_text(encoding="ascii") for child in children_of(process.forked.pid)]
     return any("State:\tT" in status for status in statuses)
 
 
 def go_on(process: Process) -> None:
-    for child in children_of(process.popen.pid):
+    for child in children_of(process.forked.pid):
         os.kill(child, signal.SIGCONT)

@@ -82,7 +82,7 @@ def test_a_killed_master_of_the_api_leaves_its_port_and_its_requests_are_answere
 
 def die_with(parent: Process) -> Callable[[], bool]:
     """Kill a process; whether all of its children are gone."""
-    children = [os.pidfd_open(child) for child in children_of(parent.popen.pid)]
+    children = [os.pidfd_open(child) for child in children_of(parent.forked.pid)]
     assert children
     parent.kill_alone()
     return lambda: all(select.select([child], [], [], 0)[0] for child in children)
@@ -109,7 +109,7 @@ def test_the_children_of_a_killed_sweep_die_with_it(deployment: Deployment) -> N
 
 
 def kill_a_child_of(worker: Process) -> None:
-    os.kill(children_of(worker.popen.pid)[0], signal.SIGKILL)
+    os.kill(children_of(worker.forked.pid)[0], signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
@@ -181,5 +181,5 @@ def test_a_rolling_restart_of_the_api_under_load_answers_whatever_it_was_asked(d
 
 
 def _stop(worker: Process) -> None:
-    worker.popen.terminate()
-    assert worker.popen.wait(_STOPS_WITHIN_SECONDS) == 0
+    worker.forked.terminate()
+    assert worker.forked.wait(_STOPS_WITHIN_SECONDS) == 0

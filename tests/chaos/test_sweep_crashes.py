@@ -14,7 +14,7 @@ def test_kill_9_of_sweep_before_or_after_it_notifies_only_puts_that_off(deployme
     client = deployment.ready_client()
     deployment.store_blocks(client, 3)
     first = deployment.sweep(SLUICE_FAULT=f"{point}:1")
-    assert first.popen.wait(60) == -signal.SIGKILL
+    assert first.forked.wait(60) == -signal.SIGKILL
 
     worker = deployment.worker(until_ready=False)
     deployment.sweep()
@@ -47,4 +47,4 @@ def test_kill_9_of_a_rescue_worker_leaves_sweep_alive_and_the_job_to_others(depl
 
     deployment.worker()
     check_invariants(deployment)
-    assert first.popen.poll() is None
+    assert first.forked.poll() is None

@@ -5,8 +5,6 @@ import queue
 import shlex
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +16,7 @@ import psycopg
 import pytest
 
 from ingest.settings import Settings
+from tests.support.forked import Forked, begin_module, run_module
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 60.0
@@ -73,24 +72,30 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Process:
-    """A process of the product in a group of its own, its lines at hand."""
+def _command(name: str) -> list[str]:
+    """Return the module that a line of the Procfile runs, and its arguments."""
+    lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
+    [line] = [line for line in lines if line.startswith(f"{name}:")]
+    return shlex.split(line.removeprefix(f"{name}:").removeprefix(" python -m"))
 
-    def __init__(self, name: str, argv: list[str], env: dict[str, str]) -> None:
+
+class Process:
+    """A process of the product in a group of its own, its lines at hand.
+
+    Args:
+        name: that of its line in the Procfile.
+        env: its environment.
+        run: runs its module.
+    """
+
+    def __init__(self, name: str, env: dict[str, str], run: Callable[..., None] = run_module) -> None:
         self.name = name
         self.lines: list[str] = []
         self._lines: queue.Queue[str | None] = queue.Queue()
-        self.popen = subprocess.Popen(
-            argv,
-            cwd=ROOT,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        threading.Thread(target=self._read, daemon=True).start()
+        reader, writer = os.pipe()
+        self.forked = Forked(run, *_command(name), env=env, output=writer)
+        os.close(writer)
+        threading.Thread(target=self._read, args=(reader,), daemon=True).start()
 
     def until_line(self, text: str) -> None:
         deadline = time.monotonic() + TIMEOUT_SECONDS
@@ -106,22 +111,24 @@ class Process:
 
     def kill(self) -> None:
         """kill -9 of the whole group: what pulling the plug does to it."""
+        self.forked.kill()  # it may have no group of its own yet
         with suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait()
+            os.killpg(self.forked.pid, signal.SIGKILL)
+        self.forked.wait()
 
     def kill_alone(self) -> None:
         """kill -9 of the process itself, as the kernel does it when memory is short: its children see to themselves."""
-        self.popen.kill()
-        self.popen.wait()
+        self.forked.kill()
+        self.forked.wait()
 
     def terminate(self) -> int:
-        self.popen.terminate()
-        return self.popen.wait(TIMEOUT_SECONDS)
+        self.forked.terminate()
+        code = self.forked.wait(TIMEOUT_SECONDS)
+        assert code is not None, f"{self.name} goes on"
+        return code
 
-    def _read(self) -> None:
-        assert self.popen.stdout is not None
-        with self.popen.stdout as output:
+    def _read(self, reader: int) -> None:
+        with open(reader, encoding="utf-8") as output:  # a descriptor
             for line in output:
                 self.lines.append(line.rstrip())
                 self._lines.put(line)
@@ -129,48 +136,48 @@ class Process:
 
 
 class Start:
-    """Starts processes of the product; all of them are gone when the test is over."""
+    """Starts processes of the product; all of them are gone when the test is over.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: name their servers.
+        anew: each in an interpreter of its own, which costs half a second more.
+    """
+
+    def __init__(self, settings: Settings, *, anew: bool = False) -> None:
         self.processes: list[Process] = []
-        self._settings = settings
+        self._settings, self._run = settings, begin_module if anew else run_module
 
     def worker(self, *, children: int = 2, until_ready: bool = True, **env: str) -> Process:
-        # The line of the Procfile, with the programs beside this interpreter.
-        line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("worker:"))
-        program, *arguments = shlex.split(line.removeprefix("worker:"))
-        celery = [str(Path(sys.executable).with_name(program)), *arguments]
-        worker = self._start("worker", celery, SLUICE_WORKER_PROCESSES=str(children), **env)
+        worker = self._start("worker", SLUICE_WORKER_PROCESSES=str(children), **env)
         if until_ready:
             worker.until_line("ready.")
         return worker
 
     def sweep(self, **env: str) -> Process:
-        sweep = self._start("sweep", [sys.executable, "-m", "worker.sweep"], **env)
+        sweep = self._start("sweep", **env)
         sweep.until_line("sweep_started")
         return sweep
 
     def webhooks(self, settings: Settings, **env: str) -> Process:
         """Start the process that sends messages, with the master keys of these settings."""
         keys = {"SLUICE_MASTER_KEYS": settings.master_keys, "SLUICE_WEBHOOK_ALLOW_PRIVATE": "True"}
-        webhooks = self._start("webhooks", [sys.executable, "-m", "worker.webhooks"], **keys, **env)
+        webhooks = self._start("webhooks", **keys, **env)
         webhooks.until_line("webhooks_started")
         return webhooks
 
     def web(self, *, port: int | None = None, **env: str) -> str:
         """Start the API, on a free port if none is named, and return its address."""
         port = port or free_port()
-        gunicorn = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.py", "app:create_app()"]
-        web = self._start("web", gunicorn, SLUICE_BIND=f"127.0.0.1:{port}", SLUICE_WEB_WORKERS="1", **env)
+        web = self._start("web", SLUICE_BIND=f"127.0.0.1:{port}", SLUICE_WEB_WORKERS="1", **env)
         web.until_line("Booting worker")
         return f"http://127.0.0.1:{port}"
 
-    def _start(self, name: str, argv: list[str], **env: str) -> Process:
+    def _start(self, name: str, **env: str) -> Process:
         own = {
             "DATABASE_URL": self._settings.database_url,
             "REDIS_URL": self._settings.redis_url,
             "SLUICE_MASTER_KEYS": self._settings.master_keys,
         }
-        process = Process(name, argv, {**os.environ, **own, "PYTHONUNBUFFERED": "1", **env})
+        process = Process(name, {**os.environ, **own, "PYTHONUNBUFFERED": "1", **env}, self._run)
         self.processes.append(process)
         return process

@@ -88,7 +88,7 @@ def test_kill_9_of_the_web_while_it_carries_out_a_batch_leaves_a_job_that_sweep_
         request.start()
         until_held_up()
         (web,) = start.processes
-        os.killpg(web.popen.pid, signal.SIGKILL)
+        os.killpg(web.forked.pid, signal.SIGKILL)
         request.join()
     job_id = the_job(pool)
     start.sweep()

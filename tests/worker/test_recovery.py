@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -78,7 +79,7 @@ def test_kill_9_of_a_pool_child_alone_loses_and_doubles_nothing(
     send_messages(settings, job_id)
     watch.until_begun(job_id, blocks_done=3)
 
-    for child in children_of(worker.popen.pid):
+    for child in children_of(worker.forked.pid):
         os.kill(child, signal.SIGKILL)
     watch.until_ended([job_id])
 
@@ -118,11 +119,19 @@ def test_jobs_end_with_no_worker_at_all(pool: Pool, start: Start, watch: Watch) 
     watch.until(lambda: watch.count("swept", job_ids) == len(job_ids), "the sweeper to note that it did them")
 
 
-def test_web_and_worker_meet_on_our_broker_whatever_variables_libraries_are_set(pool: Pool, start: Start) -> None:
+@pytest.fixture
+def start_anew(settings: Settings) -> Iterator[Start]:
+    starter = Start(settings, anew=True)
+    yield starter
+    for process in starter.processes:
+        process.kill()
+
+
+def test_web_and_worker_meet_on_our_broker_whatever_variables_libraries_are_set(pool: Pool, start_anew: Start) -> None:
     with transaction(pool) as conn:
         _, key = make_tenant(conn)
-    api = start.web(**STRAYS)
-    start.worker(**STRAYS)
+    api = start_anew.web(**STRAYS)
+    start_anew.worker(**STRAYS)
     headers = {"Authorization": f"Bearer {key}", "Prefer": "wait=20"}
     with httpx2.Client(headers=headers, timeout=TIMEOUT_SECONDS) as client:
         answer = client.post(f"{api}/operator-data-api/batch/entities", json=[entity()])
@@ -167,7 +176,7 @@ def test_garbage_messages_harm_nothing(settings: Settings, pool: Pool, start: St
     watch.until_ended([job_id])
 
     assert status_of(pool, job_id) is JobState.COMPLETED
-    assert worker.popen.poll() is None
+    assert worker.forked.poll() is None
 
 
 def test_term_puts_the_work_down_and_another_worker_goes_on(

@@ -18,7 +18,7 @@ def test_a_worker_that_is_sent_hup_begins_anew_and_loses_and_doubles_nothing(
     send_messages(settings, job_id)
     watch.until_begun(job_id)
 
-    worker.popen.send_signal(signal.SIGHUP)
+    worker.forked.send_signal(signal.SIGHUP)
     worker.until_line("ready.")
     with transaction(pool) as conn:
         tenant, _ = make_tenant(conn)

@@ -76,7 +76,7 @@ def test_kill_9_between_claim_and_mark_sends_at_least_once(
     webhook, secret = hook(receiver.url)
     end()
     killed = start.webhooks(settings, SLUICE_FAULT=f"{point}:1")
-    assert killed.popen.wait(60) == -9
+    assert killed.forked.wait(60) == -9
     sent_before = len(receiver.messages)
     assert sent_before == (point == "webhook.sent")
     assert process.run() == 0, "the claim of the dead process holds until its lease is over"
@@ -108,9 +108,9 @@ def test_the_process_delivers_and_ends_in_order_at_term(
     running = start.webhooks(settings)
     end()
     assert began.wait(60)
-    running.popen.terminate()
+    running.forked.terminate()
     released.set()
-    assert running.popen.wait(60) == 0
+    assert running.forked.wait(60) == 0
     receiver.messages[0].verify(secret)
     assert observer.execute("SELECT status FROM webhook_deliveries").fetchall() == [("delivered",)]
     lines = "\n".join(running.lines)
