@@ -17,6 +17,9 @@ ROUNDS ?= 5
 BACKEND := setuptools>=77
 TYPESCRIPT := clients/typescript
 
+# Tests start hundreds of processes: without its bytecode on the disk, each compiles all of Sluice anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup venv demo up test chaos chaos-loads chaos-mutants fuzz bench docs docs-reference client client-types node-tools requirements
 .DELETE_ON_ERROR:
