@@ -5,10 +5,12 @@ in between, by whatever means, goes on with what is left.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -30,8 +32,11 @@ from ingest.items import personal
 _PAGES_COUNTED = 1_024
 _PAGES_ROTATED = 64
 
-# A step that meets a deadlock, or waits too long for a lock, is tried so often; then the rotation ends with that error.
+# A transaction that meets a deadlock, or waits too long for a lock, is tried so often; then the rotation ends with that
+# error.
 _TRIES = 3
+
+_Result = TypeVar("_Result")
 
 # The id under which values count that are in the clear, though a template calls them personal data.
 IN_THE_CLEAR = ""
@@ -42,6 +47,10 @@ class Step(NamedTuple):
 
     changed: int = 0
     unreadable: int = 0
+
+    def plus(self, other: "Step") -> "Step":
+        """Return the result of both."""
+        return Step(self.changed + other.changed, self.unreadable + other.unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,40 +127,41 @@ def rotate(conn: Connection, keys: MasterKeys) -> Iterator[Progress]:
             with translated(), conn.transaction():
                 pages = pages_of(conn, kind.table)
             for first in range(0, pages, _PAGES_ROTATED):
-                step = _patiently(lambda: kind.rotate(conn, called, keys, first, _PAGES_ROTATED))  # noqa: B023 # at once
-                passed = Step(passed.changed + step.changed, passed.unreadable + step.unreadable)
+                passed = passed.plus(kind.rotate(conn, called, keys, first, _PAGES_ROTATED))
                 so_far = Step(changed + passed.changed, passed.unreadable)
                 yield Progress(kind.name, min(first + _PAGES_ROTATED, pages), pages, so_far)
             changed += passed.changed
 
 
-def _patiently(step: Callable[[], Step]) -> Step:
+def _patiently(conn: Connection, work: Callable[[], _Result]) -> _Result:
+    """Return the result of work in a transaction, which is tried again where that may pass then."""
     for _ in range(_TRIES - 1):
-        with suppress(TryAgain), translated():
-            return step()
-    with translated():
-        return step()
+        with suppress(TryAgain), translated(), conn.transaction():
+            return work()
+    with translated(), conn.transaction():
+        return work()
 
 
 def _rotate_entities(conn: Connection, called: Called, keys: MasterKeys, first: int, pages: int) -> Step:
-    kid = next(iter(keys.keys))
-    with conn.transaction():
-        parts = of_entities.find(conn, called, kid, first=first, pages=pages)
-    changed = unreadable = 0
-    for part in parts:
-        resealed: list[Resealed] = []
-        with conn.transaction():
-            for held in of_entities.lock(conn, part):
-                try:
-                    new = _resealed(held, called, keys)
-                except SecretUnreadable:
-                    unreadable += 1
-                    continue
-                if new is not None:
-                    resealed.append(new)
-            of_entities.write(conn, resealed)
-        changed += len(resealed)
-    return Step(changed, unreadable)
+    kid, done = next(iter(keys.keys)), Step()
+    for part in _patiently(conn, lambda: of_entities.find(conn, called, kid, first=first, pages=pages)):
+        done = done.plus(_patiently(conn, partial(_rotate_part, conn, called, keys, part)))
+    return done
+
+
+def _rotate_part(conn: Connection, called: Called, keys: MasterKeys, part: Sequence[int]) -> Step:
+    resealed: list[Resealed] = []
+    unreadable = 0
+    for held in of_entities.lock(conn, part):
+        try:
+            new = _resealed(held, called, keys)
+        except SecretUnreadable:
+            unreadable += 1
+            continue
+        if new is not None:
+            resealed.append(new)
+    of_entities.write(conn, resealed)
+    return Step(len(resealed), unreadable)
 
 
 def _resealed(held: Held, called: Called, keys: MasterKeys) -> Resealed | None:
@@ -175,8 +185,9 @@ def _secrets_of(name: str, table: str) -> Kind:
 
     def rotate_secrets(conn: Connection, _called: Called, keys: MasterKeys, first: int, pages: int) -> Step:
         kid = next(iter(keys.keys))
-        changed = unreadable = 0
-        with conn.transaction():
+
+        def work() -> Step:
+            changed = unreadable = 0
             for secret in of_secrets.find(conn, table, kid, first=first, pages=pages):
                 try:
                     new = webhooks.resealed(keys, secret.tenant_id, secret.secret)
@@ -184,7 +195,9 @@ def _secrets_of(name: str, table: str) -> Kind:
                     unreadable += 1
                 else:
                     changed += of_secrets.write(conn, secret, new)
-        return Step(changed, unreadable)
+            return Step(changed, unreadable)
+
+        return _patiently(conn, work)
 
     return Kind(name, table, count_secrets, rotate_secrets)
 
@@ -197,22 +210,23 @@ def _items_of(name: str, table: str) -> Kind:
         return of_items.count(conn, table, called, first=first, pages=pages)
 
     def rotate_items(conn: Connection, called: Called, keys: MasterKeys, first: int, pages: int) -> Step:
-        kid = next(iter(keys.keys))
-        with conn.transaction():
-            places = of_items.find(conn, table, called, kid, first=first, pages=pages)
-        changed = unreadable = 0
-        most = of_items.A_TRANSACTION[table]
+        kid, most, done = next(iter(keys.keys)), of_items.A_TRANSACTION[table], Step()
+        places = _patiently(conn, lambda: of_items.find(conn, table, called, kid, first=first, pages=pages))
         for start in range(0, len(places), most):
-            with conn.transaction():
-                for item in of_items.lock(conn, table, places[start : start + most]):
-                    cipher = keys.cipher(item.tenant_id, PURPOSE)
-                    try:
-                        plain = item.value if item.in_the_clear else cipher.open(item.value, context)
-                    except SecretUnreadable:
-                        unreadable += 1
-                    else:
-                        of_items.write(conn, table, item, cipher.seal(plain, context))
-                        changed += 1
+            done = done.plus(_patiently(conn, partial(rotate_some, conn, keys, places[start : start + most])))
+        return done
+
+    def rotate_some(conn: Connection, keys: MasterKeys, places: Sequence[tuple[UUID, int]]) -> Step:
+        changed = unreadable = 0
+        for item in of_items.lock(conn, table, places):
+            cipher = keys.cipher(item.tenant_id, PURPOSE)
+            try:
+                plain = item.value if item.in_the_clear else cipher.open(item.value, context)
+            except SecretUnreadable:
+                unreadable += 1
+            else:
+                of_items.write(conn, table, item, cipher.seal(plain, context))
+                changed += 1
         return Step(changed, unreadable)
 
     return Kind(name, table, count_items, rotate_items)

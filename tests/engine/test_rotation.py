@@ -166,6 +166,33 @@ def test_a_rotation_that_is_stopped_goes_on_with_what_is_left(
     assert rotated(command)[_ENTITIES] == Step(changed=4)
 
 
+# A sequence is not rolled back, so that one transaction alone meets the deadlock.
+_DEADLOCK_ONCE = """
+CREATE SEQUENCE met;
+CREATE FUNCTION deadlock_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('met') = 1 THEN RAISE deadlock_detected; END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER deadlock_once BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({last}) EXECUTE FUNCTION deadlock_once()
+"""
+
+
+@pytest.mark.usefixtures("players")
+@pytest.mark.parametrize(
+    ("kind", "table", "last", "changed"),
+    [(_ENTITIES, "entities", "NEW.external_id = 'player_000009'", 10), (_PAYLOADS, "job_blocks", "NEW.no = 4", 5)],
+)
+def test_a_transaction_that_meets_a_deadlock_is_tried_again_and_all_are_counted(
+    command: Connection, observer: Connection, submit: Submit, monkeypatch: pytest.MonkeyPatch,
+    kind: str, table: str, last: str, changed: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(resealing, "MOST_ROWS", 3)
+    submit("entities", [entity(number) for number in range(5)], block_items=1, sealed=True)
+    observer.execute(_DEADLOCK_ONCE.format(table=table, last=last).encode())
+    assert rotated(command)[kind] == Step(changed=changed)
+    assert observer.execute("SELECT last_value FROM met").fetchone() == (2,)
+
+
 @pytest.mark.usefixtures("players")
 def test_what_is_written_meanwhile_is_not_lost_and_comes_under_the_first_key(
     command: Connection, owner: Tenant, executor: Executor, submit: Submit, observer: Connection
