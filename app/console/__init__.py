@@ -5,7 +5,9 @@
     assets.py      script and styles, under names that hold their hash
     spelling.py    numbers, times and ids as pages show them
     login.py       in and out
-    jobs.py        the list of jobs
+    jobs.py        the list of jobs; filters.py reads what it is to show
+    bulk.py        actions on many of them
+    job.py         one job
     templates/     a template a screen; `_parts.html` has what they share
     static/        our script and style sheet; vendor/ has those of others, with their licences
 
@@ -15,7 +17,7 @@ Every link and form works without the script, which adds live regions, dialogs a
 
 from flask import Blueprint, Flask
 
-from app.console import access, assets, jobs, login, pages
+from app.console import access, assets, bulk, job, jobs, login, pages
 from app.console.pages import BASE, failure
 
 __all__ = ["BASE", "failure", "mount"]
@@ -23,7 +25,7 @@ __all__ = ["BASE", "failure", "mount"]
 
 _screens = Blueprint("console", __name__, template_folder="templates")
 _screens.before_request(access.admit)
-for _screen in (login, jobs):
+for _screen in (login, jobs, bulk, job):
     _screens.register_blueprint(_screen.bp)
 
 

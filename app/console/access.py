@@ -15,7 +15,9 @@ from flask import Response, current_app, g, request
 
 from app.http import auth
 from app.http.services import services
+from app.jobs.own import absent
 from ingest.db.connection.pool import Connection, Pool, autocommit, transaction
+from ingest.db.jobs import lookup
 from ingest.db.tenants import keys, sessions, tenants
 from ingest.db.tenants.keys import Caller
 from ingest.db.tenants.sessions import SESSION_SECONDS
@@ -191,6 +193,23 @@ def enter(tenant: Tenant) -> None:
             requests_per_minute=None,
         )
     )
+
+
+def enter_tenant_of(job_id: UUID) -> None:
+    """Have an operator look at the tenant of a job from here on; a key's session is at its own already.
+
+    Raises:
+        NotFound: there is no such job.
+        Gone: retention has deleted it.
+    """
+    if tenant_or_none() is not None:
+        return
+    with transaction(services().console_pool(None)) as conn:
+        job = lookup.get(conn, job_id)
+        tenant = None if job is None else tenants.of_id(conn, job.tenant_id)
+        if tenant is None:
+            raise absent(conn, None, job_id)
+    enter(tenant)
 
 
 def tenant_or_none() -> Caller | None:

@@ -70,8 +70,24 @@ def render(template: str, **shown: Any) -> str:
         tenant=tenant,
         of_tenant=of_tenant,
         read_only=services().settings.console != "on",
+        said=_said(),
         **shown,
     )
+
+
+# What pages say once something is done, by the word that stands in their address.
+_SAID = {
+    "cancelled": "Cancelled: what was done before stands.",
+    "paused": "Paused: no further block is begun.",
+    "resumed": "It goes on.",
+    "sent": "These items are sent again, by the job that you see here.",
+    "written": "What was checked is written, by the job that you see here.",
+    "labelled": "The label is stored.",
+}
+
+
+def _said() -> str | None:
+    return _SAID.get(request.args.get("said", ""))
 
 
 def query(**parameters: object) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from ingest import ids
-from ingest.jobs import Effect, Job
+from ingest.jobs import Effect, Job, JobState
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _FEW = 10
@@ -65,6 +65,26 @@ def parts_of(job: Job) -> list[tuple[str, int, float, float]]:
     return parts
 
 
+def sentence(job: Job) -> str:
+    """Return a sentence about where a job stands."""
+    effects, total = job.effects, number(job.total)
+    taken = number(job.succeeded)
+    checks = job.options.validate_only
+    match job.status:
+        case JobState.PENDING:
+            return f"{total} items wait to be {'checked' if checks else 'run'}."
+        case JobState.PROCESSING:
+            return f"{number(job.processed)} of {total} items have an outcome."
+        case JobState.PAUSED:
+            return f"{number(job.processed)} of {total} items have an outcome; a resume runs the rest."
+        case JobState.COMPLETED:
+            refused = f", {number(effects[Effect.FAILED])} refused" if effects[Effect.FAILED] else ""
+            return f"{taken} of {total} {'would be taken' if checks else 'taken'}{refused}."
+        case _:
+            left = f", {number(effects[Effect.UNPROCESSED])} never looked at" if effects[Effect.UNPROCESSED] else ""
+            return f"{taken} of {total} taken, {number(effects[Effect.FAILED])} refused{left}."
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
     "stamp": stamp,
@@ -73,4 +93,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "job_id": job_id,
     "kind": kind,
     "parts_of": parts_of,
+    "sentence": sentence,
 }

@@ -39,10 +39,7 @@ def mount(bp: Blueprint, _respond: Respond, noun: str) -> None:
         media=LINES[0],
     )
     def errors_ndjson(job_id: str) -> Response:
-        job = _job(job_id)
-        cache, most_bytes = services().template_cache, services().settings.max_item_bytes
-        lines = error_files.lines(_lend(), job, cache, most_bytes, personal_data.reader(job.tenant_id))
-        return _streamed(job, lines, LINES[0], "ndjson")
+        return as_lines(job_id)
 
     @bp.get("/batch/jobs/<text:job_id>/errors.csv")
     @describe(
@@ -53,12 +50,36 @@ def mount(bp: Blueprint, _respond: Respond, noun: str) -> None:
         media=CSV,
     )
     def errors_csv(job_id: str) -> Response:
-        job = _job(job_id)
-        if job.options.csv is None:
-            raise WrongState("This job did not come as CSV; read its errors.ndjson")
-        cache, most_bytes = services().template_cache, services().settings.max_item_bytes
-        rows = error_files.rows(_lend(), job, cache, most_bytes, personal_data.reader(job.tenant_id))
-        return _streamed(job, rows, f"{CSV}; charset=utf-8", "csv")
+        return as_rows(job_id)
+
+
+def as_lines(text: str) -> Response:
+    """Answer with the bad items of a job of the caller's as lines.
+
+    Args:
+        text: the job's public id.
+    """
+    job = _job(text)
+    cache, most_bytes = services().template_cache, services().settings.max_item_bytes
+    lines = error_files.lines(_lend(), job, cache, most_bytes, personal_data.reader(job.tenant_id))
+    return _streamed(job, lines, LINES[0], "ndjson")
+
+
+def as_rows(text: str) -> Response:
+    """Answer with the bad items of a job of the caller's as rows of CSV.
+
+    Args:
+        text: the job's public id.
+
+    Raises:
+        WrongState: the job did not come as CSV.
+    """
+    job = _job(text)
+    if job.options.csv is None:
+        raise WrongState("This job did not come as CSV; read its errors.ndjson")
+    cache, most_bytes = services().template_cache, services().settings.max_item_bytes
+    rows = error_files.rows(_lend(), job, cache, most_bytes, personal_data.reader(job.tenant_id))
+    return _streamed(job, rows, f"{CSV}; charset=utf-8", "csv")
 
 
 def _job(job_id: str) -> Job:

@@ -30,8 +30,8 @@ def own_job(conn: Connection, tenant_id: int, text: str, *, shown: bool = False)
     return found
 
 
-def absent(conn: Connection, tenant_id: int, job_id: UUID) -> RequestError:
-    """Return the error of a call about a job that is not there, or not for this tenant."""
+def absent(conn: Connection, tenant_id: int | None, job_id: UUID) -> RequestError:
+    """Return the error of a call about a job that is not there, or not for this tenant; None: for nobody."""
     spelling = ids.spell(ids.JOB, job_id)
     if gone.is_gone(conn, tenant_id, job_id):
         return Gone(gone.MESSAGE.format(spelling))

@@ -70,12 +70,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
     @bp.patch("/batch/jobs/<text:job_id>")
     @describe("Give a job another label", operation=f"relabel{noun}", body="JobLabel", **steering)
     def relabel(job_id: str) -> Response:
-        label = _label()
-
-        def change(conn: Connection, job_id: UUID, *, actor: str) -> bool:
-            return control.relabel(conn, job_id, label, actor=actor)
-
-        return respond(_steer(job_id, change, "relabelled", frozenset(JobState), _shape).told, 200, {})
+        return respond(relabel_job(job_id, _label(), _shape), 200, {})
 
 
 # Reads what the caller is told of the job, in the transaction that has steered it.
@@ -105,6 +100,26 @@ def resume_job(text: str, tell: Tell[_Told]) -> _Told:
     steered = _steer(text, control.resume, "resumed", control.NOT_ENDED, tell)
     services().notifier.notify(steered.job_id)
     return steered.told
+
+
+def relabel_job(text: str, label: str | None, tell: Tell[_Told]) -> _Told:
+    """Give a job of the caller's another label; the other arguments, and errors, are those of `_steer`.
+
+    Args:
+        text: likewise.
+        label: 1 to LONGEST_LABEL characters; None: it has none from now on.
+        tell: likewise.
+
+    Raises:
+        InvalidInput: it may be no label.
+    """
+    if label is not None and not (1 <= len(label) <= LONGEST_LABEL and "\0" not in label):
+        raise InvalidInput(f"label: Must be 1 to {LONGEST_LABEL} characters, none of them NUL, or null to have none")
+
+    def change(conn: Connection, job_id: UUID, *, actor: str) -> bool:
+        return control.relabel(conn, job_id, label, actor=actor)
+
+    return _steer(text, change, "relabelled", frozenset(JobState), tell).told
 
 
 class _Steered(NamedTuple, Generic[_Told]):
@@ -165,6 +180,6 @@ def _label() -> str | None:
     if not isinstance(members, dict) or members.keys() != {"label"}:
         raise InvalidInput('The body must be an object with the one member "label"')
     label = members["label"]
-    if label is None or (isinstance(label, str) and 1 <= len(label) <= LONGEST_LABEL and "\0" not in label):
+    if label is None or isinstance(label, str):
         return label
     raise InvalidInput(f"label: Must be 1 to {LONGEST_LABEL} characters, none of them NUL, or null to have none")
