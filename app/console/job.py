@@ -73,8 +73,15 @@ def show(job_id: str) -> Response:
     _enter(job_id)
     shown = access.part(partial(_shown, job_id=job_id))
     causes = access.part(partial(_causes, job_id=job_id))
-    live = None if shown is None else Markup(_live(shown)[0])  # noqa: S704 # rendered by a template
-    return page("job", id=job_id, shown=shown, live=live, causes=causes)
+    parts = None if shown is None else _parts(shown)
+    return page(
+        "job",
+        id=job_id,
+        shown=shown,
+        live=parts and parts.live,
+        facts=parts and parts.facts,
+        causes=causes,
+    )
 
 
 @bp.get("/jobs/<text:job_id>/live")
@@ -84,10 +91,10 @@ def live(job_id: str) -> Response:
     shown = access.part(partial(_shown, job_id=job_id))
     if shown is None:
         return Response(status=_NOT_CHANGED)
-    text, tag = _live(shown)
-    if request.args.get("seen") == tag:
+    parts = _parts(shown, goes_beside=True)
+    if request.args.get("seen") == parts.tag:
         return Response(status=_NOT_CHANGED)
-    return Response(text, content_type="text/html; charset=utf-8")
+    return Response(parts.live, content_type="text/html; charset=utf-8")
 
 
 @bp.get("/jobs/<text:job_id>/raw")
@@ -223,13 +230,32 @@ def _causes(conn: Connection, job_id: str) -> _Causes:
     return _Causes(grouped(found.errors)[:_MOST_GROUPS], len(found.errors), found.after is not None)
 
 
-def _live(shown: _Shown) -> tuple[str, str]:
-    """Return the part of the page that lives, and a tag of what it shows."""
-    inner = render("_job", job=shown.job, place=shown.place, timeline=shown.timeline, fault=fault_of(shown.job))
-    tag = hashlib.sha256(inner.encode()).hexdigest()[:_TAG_DIGITS]
+class _Parts(NamedTuple):
+    """The parts of the page that live.
+
+    Attributes:
+        tag: of what they show.
+    """
+
+    live: Markup
+    facts: Markup
+    tag: str
+
+
+def _parts(shown: _Shown, *, goes_beside: bool = False) -> _Parts:
+    """Return the parts that live.
+
+    Args:
+        shown: what they show.
+        goes_beside: the second part goes along with the first, to be put into its own place.
+    """
+    known = {"job": shown.job, "place": shown.place, "timeline": shown.timeline, "fault": fault_of(shown.job)}
+    inner, facts = Markup(render("_job", **known)), Markup(render("_job_facts", **known))  # noqa: S704 # by templates
+    tag = hashlib.sha256((inner + facts).encode()).hexdigest()[:_TAG_DIGITS]
     address = f"/jobs/{ids.spell(ids.JOB, shown.job.id)}/live?{query(seen=tag)}"
-    ended = shown.job.status.ended
-    return render("_live", inner=Markup(inner), address=address, still=ended), tag  # noqa: S704 # rendered by a template
+    beside = facts if goes_beside else ""
+    live = render("_live", inner=inner, address=address, still=shown.job.status.ended, beside=beside)
+    return _Parts(Markup(live), facts, tag)  # noqa: S704 # by a template
 
 
 def _api_path(job: Job, call: str) -> str:

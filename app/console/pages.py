@@ -75,7 +75,7 @@ def render(template: str, **shown: Any) -> str:
     )
 
 
-# What pages say once something is done, by the word that stands in their address.
+# A page says so once something is done, by the word that stands in its address.
 _SAID = {
     "cancelled": "Cancelled: what was done before stands.",
     "paused": "Paused: no further block is begun.",

@@ -1,4 +1,4 @@
-"""What all pages have in common: nothing inline, nothing from elsewhere, and few bytes."""
+"""All pages have in common: nothing inline, nothing from elsewhere, and few bytes."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ _FOLDER = Path(assets.__file__).parent
 _TEMPLATES = sorted((_FOLDER / "templates" / "console").glob("*.html"))
 _MOST_BYTES = 40_000
 
-# What a strict policy refuses, or what needs `eval`: https://four.htmx.org/docs
+# A strict policy refuses these, or they need `eval`: https://four.htmx.org/docs
 _INLINE = re.compile(
     r"<style|<script(?![^>]* src=)|\sstyle=|\son\w+=|hx-on|hx-vals|hx-live|js:|javascript:|\|\s*safe\b"
     r'|hx-trigger="[^"]*\[',
