@@ -21,7 +21,7 @@ TYPESCRIPT := clients/typescript
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo up test chaos chaos-loads chaos-mutants fuzz bench docs docs-reference client client-types node-tools requirements
+.PHONY: help setup venv demo up test chaos chaos-loads chaos-mutants fuzz bench screenshots docs docs-reference client client-types node-tools requirements
 .DELETE_ON_ERROR:
 
 help: ## Print this help
@@ -35,7 +35,7 @@ demo: .venv/installed ## See it work: from nothing to real batches done, in one 
 up: .venv/installed ## Run everything here until Ctrl-C: servers, web, worker, sweep, webhooks, flower
 	@$(BIN)/sluice up --end-with-parent $(ARGS)
 
-test: .venv/tested .venv/documented node-tools ## Run all that CI runs
+test: .venv/tested .venv/documented .venv/browsing node-tools ## Run all that CI runs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -57,6 +57,9 @@ fuzz: .venv/tested ## Call each API at random for SECONDS=120, and read bodies o
 bench: .venv/benched ## Measure, beside raw COPY and what you would use otherwise; ROUNDS=5, ONLY=worker-entities,...
 	@$(BIN)/python -m benchmarks --rounds $(ROUNDS) --only '$(ONLY)'
 
+screenshots: .venv/browsing ## Take the pictures of docs/images anew, in Debian's chromium
+	@SLUICE_SCREENSHOTS=docs/images $(BIN)/pytest -q -n 0 tests/console/test_screenshots.py
+
 docs: .venv/documented ## Build the guide from docs/ into app/guide_pages, where web serves it at /guide
 	@rm -rf app/guide_pages
 	@$(BIN)/python -m sphinx -W -n --keep-going -q -b dirhtml -d build/doctrees docs app/guide_pages
@@ -77,6 +80,7 @@ requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade 
 	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded -c requirements.txt -o requirements-embedded.txt
 	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded --group dev \
 		-c requirements-embedded.txt -o requirements-dev.txt
+	$(COMPILE) --group console -c requirements-dev.txt -o requirements-console.txt
 	$(COMPILE) --group docs -c requirements-dev.txt -o requirements-docs.txt
 	$(COMPILE) --group peers -c requirements-dev.txt -o requirements-peers.txt
 
@@ -108,6 +112,12 @@ node-tools:
 $(TYPESCRIPT)/node_modules/.installed: $(TYPESCRIPT)/package-lock.json
 	@echo "Installing the tools of the TypeScript client ..."
 	@npm ci --prefix $(TYPESCRIPT) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# The tests in a browser skip themselves, and say so, where chromium is not installed.
+.venv/browsing: .venv/tested requirements-console.txt
+	@echo "Installing what opens a browser into .venv ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-console.txt
 	@touch $@
 
 .venv/documented: .venv/tested requirements-docs.txt

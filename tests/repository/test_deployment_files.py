@@ -53,6 +53,7 @@ def wanted(*, extra=None, group=None):
         ("requirements.txt", wanted()),
         ("requirements-embedded.txt", wanted(extra="embedded")),
         ("requirements-dev.txt", wanted(extra="embedded", group="dev")),
+        ("requirements-console.txt", [Requirement(line) for line in PROJECT["dependency-groups"]["console"]]),
         ("requirements-docs.txt", [Requirement(line) for line in PROJECT["dependency-groups"]["docs"]]),
         ("requirements-peers.txt", [Requirement(line) for line in PROJECT["dependency-groups"]["peers"]]),
     ],
@@ -67,7 +68,7 @@ def test_every_dependency_is_pinned_to_a_version_that_the_project_allows(file, r
 def test_the_requirements_files_agree_on_every_version():
     runtime, embedded, dev = pins("requirements.txt"), pins("requirements-embedded.txt"), pins("requirements-dev.txt")
     assert runtime.items() <= embedded.items() <= dev.items()
-    for group in (pins("requirements-docs.txt"), pins("requirements-peers.txt")):
+    for group in map(pins, ("requirements-console.txt", "requirements-docs.txt", "requirements-peers.txt")):
         assert all(group[package] == dev[package] for package in group.keys() & dev.keys())
 
 

@@ -39,7 +39,7 @@ def test_a_job_says_in_a_sentence_where_it_stands(
     run_jobs()
     said = text_of(browser.get(f"/jobs/{job}"))
     assert "completed 7 of 10 taken, 3 refused." in said
-    assert "created updated unchanged duplicate failed unprocessed sum 7 0 0 0 3 0 10" in said
+    assert "created 7 updated 0 unchanged 0 duplicate 0 failed 3 unprocessed 0 sum 10" in said
 
 
 def test_errors_stand_in_groups_by_their_cause(browser: Browser, submit: Submit, run_jobs: Callable[[], int]) -> None:
