@@ -34,6 +34,9 @@ OPEN = "open"
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+# Beside the scopes of keys: of what concerns the installation, and all of its tenants.
+OPERATOR = "operator"
+
 # The id of the key of an operator's calls, which come by no key.
 _NO_KEY = UUID(int=0)
 
@@ -148,7 +151,7 @@ def _look_up(pool: Pool, secret: str) -> Visitor | None:
             return None
         if session.key_id is None:
             g.operator = session.user_name
-            return Visitor(secret, session.user_name, SCOPES)
+            return Visitor(secret, session.user_name, (*SCOPES, OPERATOR))
         caller = keys.caller_of(conn, session.key_id)
     if caller is None or not auth.is_good(caller):
         return None

@@ -9,7 +9,7 @@ from app.console import access, spelling
 from app.console.assets import ASSETS
 from app.http.errors import Fault
 from app.http.services import services
-from ingest.rights import READ
+from ingest.rights import ADMIN, READ
 
 BASE = "/console"
 
@@ -35,7 +35,13 @@ class Screen(NamedTuple):
     scope: str = READ
 
 
-SCREENS = (Screen("/jobs", "Jobs"),)
+SCREENS = (
+    Screen("/jobs", "Jobs"),
+    Screen("/entities", "Look up"),
+    Screen("/keys", "Keys", ADMIN),
+    Screen("/templates", "Templates", ADMIN),
+    Screen("/tenants", "Tenants", access.OPERATOR),
+)
 
 
 def prepare(app: Flask) -> None:
@@ -45,7 +51,7 @@ def prepare(app: Flask) -> None:
     app.after_request(_protect)
 
 
-def page(template: str, *, status: int = 200, **shown: Any) -> Response:
+def page(template: str, /, *, status: int = 200, **shown: Any) -> Response:
     """Answer with a page.
 
     Args:
@@ -56,7 +62,7 @@ def page(template: str, *, status: int = 200, **shown: Any) -> Response:
     return Response(render(template, **shown), status, content_type="text/html; charset=utf-8")
 
 
-def render(template: str, **shown: Any) -> str:
+def render(template: str, /, **shown: Any) -> str:
     """Return the HTML of a page, or of a part of one; the arguments are those of `page`."""
     visitor = access.visitor_or_none()
     tenant = access.tenant_or_none()
@@ -65,7 +71,7 @@ def render(template: str, **shown: Any) -> str:
         f"console/{template}.html",
         base=BASE,
         assets=_ASSETS,
-        screens=[screen for screen in SCREENS if visitor and visitor.may(screen.scope)],
+        screens=[screen for screen in SCREENS if visitor and screen.scope in visitor.scopes],
         visitor=visitor,
         tenant=tenant,
         of_tenant=of_tenant,
@@ -83,6 +89,13 @@ _SAID = {
     "sent": "These items are sent again, by the job that you see here.",
     "written": "What was checked is written, by the job that you see here.",
     "labelled": "The label is stored.",
+    "revoked": "This key opens nothing any more.",
+    "chosen": "New writes are checked by this template.",
+    "stored": "The template is stored.",
+    "created": "The tenant is created.",
+    "suspended": "Every key of the tenant is refused from now on. Jobs that were accepted go on.",
+    "taken-up": "The tenant's keys open it again.",
+    "weighed": "The weight is stored; workers heed it within ten seconds.",
 }
 
 

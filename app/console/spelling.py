@@ -1,5 +1,6 @@
 """Numbers, times and ids as pages show them. Pure."""
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -85,6 +86,11 @@ def sentence(job: Job) -> str:
             return f"{taken} of {total} taken, {number(effects[Effect.FAILED])} refused{left}."
 
 
+def plain(text: str) -> str:
+    """Return a JSON text for people: a text without its quotes, all else as it is, numbers to the digit."""
+    return str(json.loads(text)) if text.startswith('"') else text
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
     "stamp": stamp,
@@ -94,4 +100,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "kind": kind,
     "parts_of": parts_of,
     "sentence": sentence,
+    "plain": plain,
 }

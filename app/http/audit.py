@@ -32,6 +32,21 @@ def record(
     audit.record(conn, _actor(), action, object_id, tenant_id=caller().tenant_id, details=details, of_read=of_read)
 
 
+def record_of(
+    conn: Connection, action: Action, object_id: object, tenant_id: int, details: Mapping[str, Any] | None = None
+) -> None:
+    """Write an entry about a change that an operator's request makes of a tenant.
+
+    Args:
+        conn: as of `record`, like all others but `tenant_id`.
+        action: likewise.
+        object_id: likewise.
+        tenant_id: whose entry it is.
+        details: likewise.
+    """
+    audit.record(conn, _actor(), action, object_id, tenant_id=tenant_id, details=details)
+
+
 def _actor() -> Actor:
     """Return the maker of this request: the holder of a key, or an operator at the console."""
     user_name: str | None = g.get("operator")

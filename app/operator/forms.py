@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from app.http import body
@@ -244,7 +245,11 @@ def read_object() -> dict[str, Any]:
         InvalidInput: it is none, an object in it has a member twice, or a few bytes of it would read back as megabytes
             of digits.
     """
-    text = body.read_form()
+    return object_of(msgspec.Raw(body.read_form()))
+
+
+def object_of(text: msgspec.Raw) -> dict[str, Any]:
+    """Return what a text says, a JSON object; errors are those of `read_object`."""
     if json_screen.has_huge_exponent(text):
         raise InvalidInput("The body holds a number whose exponent is beyond 999")
     try:
@@ -268,8 +273,13 @@ def read(form: type[Form]) -> dict[str, Any]:
     Raises:
         InvalidInput: the body is no JSON object of that form; the message names every mistake.
     """
+    return checked(form, read_object())
+
+
+def checked(form: type[Form], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Load values as a form; what it returns and raises is as of `read`."""
     try:
-        loaded: dict[str, Any] = form().load(read_object())
+        loaded: dict[str, Any] = form().load(values)
     except ValidationError as error:
         raise InvalidInput("; ".join(_mistakes(error.messages_dict, ""))) from None
     return loaded

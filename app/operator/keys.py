@@ -1,7 +1,9 @@
 """API keys, by a tenant that has one (docs/contracts/operator.md section 8)."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response
 
@@ -43,11 +45,7 @@ def post() -> Response:
     label, operator_id = form.pop("label"), form.pop("operator_id", caller().tenant_public_id)
     if operator_id != caller().tenant_public_id:
         raise NotFound(f"There is no operator {operator_id}")
-    check_within(caller().rights, form)
-    rights = Rights(**{**asdict(caller().rights), **form})
-    with confirmed_transaction(services().pool) as conn:
-        key, secret = keys.create(conn, caller().tenant_id, "oh_live", label, rights)
-        audit.record(conn, Action.KEY_CREATED, key.id, {"label": label, **shown(key.rights)})
+    key, secret = make_key(label, form)
     data = {"id": str(key.id), "key": secret, "label": key.label, "createdAt": timestamp(key.created_at)}
     return success({**data, **shown(key.rights)}, 201)
 
@@ -97,12 +95,41 @@ def delete() -> Response:
     key_id = forms.uuid_of(_ID.read() or "")
     if key_id is None:
         raise InvalidParameter(_ID.name, "Say which key: ?id= and its UUID")
+    revoked = revoke_key(key_id)
+    return success(revoked and _shape(revoked))
+
+
+def make_key(label: str, wanted: Mapping[str, Any]) -> tuple[Key, str]:
+    """Make an operator key of the caller's tenant. Return its row, and the key itself, which is kept nowhere.
+
+    Args:
+        label: for people.
+        wanted: fields of Rights, by their names; those that it lacks are as the caller's.
+
+    Raises:
+        Forbidden: the caller's own key may not do that.
+        LimitReached: the tenant has as many active keys as it may have.
+    """
+    check_within(caller().rights, wanted)
+    rights = Rights(**{**asdict(caller().rights), **wanted})
+    with confirmed_transaction(services().pool) as conn:
+        key, secret = keys.create(conn, caller().tenant_id, "oh_live", label, rights)
+        audit.record(conn, Action.KEY_CREATED, key.id, {"label": label, **shown(key.rights)})
+    return key, secret
+
+
+def revoke_key(key_id: UUID) -> Key | None:
+    """Have a key of the caller's tenant open nothing from the next request on. Return its row.
+
+    Raises:
+        NotFound: the tenant has no such key.
+        LastKey: it is the last active one, or the last that may make others.
+    """
     with confirmed_transaction(services().pool) as conn:
         if not key_changes.revoke(conn, caller().tenant_id, key_id):
             raise NotFound(f"There is no key {key_id}")
         audit.record(conn, Action.KEY_REVOKED, key_id)
-        revoked = keys.get(conn, key_id)
-    return success(revoked and _shape(revoked))
+        return keys.get(conn, key_id)
 
 
 def _shape(key: Key) -> dict[str, Any]:

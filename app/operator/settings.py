@@ -1,5 +1,8 @@
 """The tenant's settings: `GET` and `PUT /settings`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Blueprint, Response
 
 from app.http import audit, rate_limit
@@ -39,18 +42,32 @@ def get() -> Response:
 )
 def put() -> Response:
     """Change the settings that the body names, all of them or none."""
-    changes = forms.read(forms.SettingsForm)
-    sent = forms.SettingsForm().dump(changes)
-    template = changes.pop("template_id", None)
+    wanted = forms.read(forms.SettingsForm)
     with confirmed_transaction(services().pool) as conn:
-        if template is not None and not tenants.choose_template(conn, caller().tenant_id, template):
-            raise NotFound(f"There is no template {template!r}")
-        if template is not None and (chosen := tenants.template_of(conn, caller().tenant_id)) is not None:
-            personal.require_key(services().template_cache.get(conn, chosen), services().master_keys)
-        tenants.configure(conn, caller().tenant_id, changes)
-        audit.record(conn, Action.SETTINGS_CHANGED, caller().tenant_public_id, sent)
+        change(conn, wanted)
         shape = _shape(conn)
     return success(shape)
+
+
+def change(conn: Connection, wanted: Mapping[str, Any]) -> None:
+    """Change settings of the caller's tenant.
+
+    Args:
+        conn: an open transaction.
+        wanted: of SettingsForm; what it lacks stays.
+
+    Raises:
+        NotFound: there is no such template.
+        MasterKeyMissing: the template has personal data, and there is no key to encrypt them with.
+    """
+    sent, changes = forms.SettingsForm().dump(wanted), dict(wanted)
+    template = changes.pop("template_id", None)
+    if template is not None and not tenants.choose_template(conn, caller().tenant_id, template):
+        raise NotFound(f"There is no template {template!r}")
+    if template is not None and (chosen := tenants.template_of(conn, caller().tenant_id)) is not None:
+        personal.require_key(services().template_cache.get(conn, chosen), services().master_keys)
+    tenants.configure(conn, caller().tenant_id, changes)
+    audit.record(conn, Action.SETTINGS_CHANGED, caller().tenant_public_id, sent)
 
 
 def _shape(conn: Connection) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Templates: `GET /templates`, `PUT /templates/{id}` for one of the tenant's own, its check, and files made of it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -65,16 +66,39 @@ def get() -> Response:
 )
 def put(slug: str) -> Response:
     """Store a new version, which checks new writes if the tenant has chosen this template."""
+    require_slug(slug)
+    return success(_shape(store_template(slug, forms.read(forms.TemplateForm))))
+
+
+def require_slug(slug: str) -> None:
+    """Raise where an id may be none of a template of a tenant's own.
+
+    Raises:
+        InvalidInput: the message says what it must be.
+    """
     if not _SLUG.fullmatch(slug):
         raise InvalidInput("A template's id is tpl_ and 1 to 100 lower-case letters, digits, - or _")
-    form = forms.read(forms.TemplateForm)
+
+
+def store_template(slug: str, form: Mapping[str, Any]) -> Template:
+    """Store a new version of a template of the caller's tenant's own.
+
+    Args:
+        slug: its id, as `require_slug` lets it pass.
+        form: of TemplateForm.
+
+    Raises:
+        InvalidInput: it is the id of a built-in one.
+        LimitReached: the tenant has as many templates as it may have.
+        MasterKeyMissing: it has personal data, and there is no key to encrypt them with.
+    """
     with confirmed_transaction(services().pool) as conn:
         if templates.is_built_in(conn, slug):
             raise InvalidInput(f"{slug} is built in and cannot be changed; choose another id")
         stored = templates.store(conn, caller().tenant_id, slug, **form)
         personal.require_key(stored, services().master_keys)
         audit.record(conn, Action.TEMPLATE_STORED, slug, {"name": form["name"], "version": form["version"]})
-    return success(_shape(stored))
+    return stored
 
 
 def _checked_again(answer: Answer, _sent: bytes, **_of_path: str) -> Response:
