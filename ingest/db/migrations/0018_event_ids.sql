@@ -3,7 +3,7 @@
 ALTER TABLE events ADD COLUMN IF NOT EXISTS external_id text COLLATE "C";
 
 -- Events with an id: whether the tenant has one already, and which. It is empty at first, yet to build it reads all of
--- `events`, for which events wait; docs/how-to/operate.md says how to build it beforehand while they do not. What is left
+-- `events`, for which events wait; docs/upgrading/0.2.md says how to build it beforehand while they do not. What is left
 -- of such an attempt that failed goes first.
 DO $$ BEGIN
     IF EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('events_external_id_key') AND NOT indisvalid) THEN

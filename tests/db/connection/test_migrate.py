@@ -169,9 +169,9 @@ def test_jobs_that_were_accepted_before_keep_their_order(
         assert [row[0] for row in conn.execute("SELECT id FROM jobs ORDER BY seq")] == made[::-1]
 
 
-# The two statements that docs/how-to/operate.md tells to run beforehand.
-_OPERATIONS = Path(__file__).parents[3] / "docs/how-to/operate.md"
-_BEFOREHAND = _OPERATIONS.read_text().partition("```sql\n")[2].partition("```")[0].split(";\n")[:2]
+# The two statements that docs/upgrading/0.2.md tells to run beforehand.
+_UPGRADING = Path(__file__).parents[3] / "docs/upgrading/0.2.md"
+_BEFOREHAND = _UPGRADING.read_text().partition("```sql\n")[2].partition("```")[0].split(";\n")[:2]
 _INDEX = "SELECT i.oid::bigint, indisvalid FROM pg_class i JOIN pg_index ON indexrelid = i.oid WHERE relname = %s"
 
 
