@@ -248,13 +248,12 @@ def present(caller: Caller, job_id: UUID, wait: int) -> Ended | tuple[Job, list[
         NotFound: there is none of that id.
     """
     places = services().waiting_places
-    if wait > 0 and places.acquire(blocking=False):
+    outcome = _ended_or_id(job_id)  # its signal went to the first request: this one would wait for none
+    if not isinstance(outcome, Ended) and wait > 0 and places.acquire(blocking=False):
         try:
             outcome = _await(job_id, wait)
         finally:
             places.release()
-    else:
-        outcome = _ended_or_id(job_id)
     if isinstance(outcome, Ended):
         return outcome
     with transaction(services().pool) as conn:

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -101,6 +102,18 @@ def test_section_6_a_repeat_of_a_batch_waits_where_its_client_prefers_so(
     again = player.post("/batch/events", [event()], Idempotency_Key=KEY, Prefer="wait=20")
     assert (again.status_code, again.headers["Preference-Applied"]) == (200, "wait=20")
     assert data(again)["jobId"] == data(first)["jobId"]
+
+
+def test_a_repeat_of_a_batch_that_has_ended_waits_for_no_signal(
+    player: Api, run_jobs: Callable[[], int], redis_url: str
+) -> None:
+    player.post("/batch/events", [event()], Idempotency_Key=KEY)
+    run_jobs()
+    with redis.Redis.from_url(redis_url) as server:
+        waits = server.info("commandstats").get("cmdstat_blpop")
+        again = player.post("/batch/events", [event()], Idempotency_Key=KEY, Prefer="wait=20")
+        assert server.info("commandstats").get("cmdstat_blpop") == waits
+    assert (again.status_code, again.headers["Preference-Applied"]) == (200, "wait=20")
 
 
 # The same key for something else.
