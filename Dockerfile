@@ -19,8 +19,10 @@ ENV PYTHONUNBUFFERED=1 \
 WORKDIR /opt/sluice
 
 # Dependencies first and alone: a change of our own code then costs no new install.
-COPY requirements.txt ./
-RUN pip install --require-hashes -r requirements.txt
+# REQUIREMENTS=requirements-otel.txt adds what SLUICE_TRACES=on needs.
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-otel.txt ./
+RUN pip install --require-hashes -r "$REQUIREMENTS"
 
 COPY pyproject.toml README.md LICENSE ./
 COPY ingest ingest

@@ -78,8 +78,9 @@ client-types: .venv/tested node-tools ## Make the types of clients/typescript an
 requirements: ## Pin the dependencies of pyproject.toml anew; UPGRADE=--upgrade takes the newest of each
 	$(COMPILE) pyproject.toml -o requirements.txt
 	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded -c requirements.txt -o requirements-embedded.txt
-	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded --group dev \
-		-c requirements-embedded.txt -o requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra otel -c requirements-embedded.txt -o requirements-otel.txt
+	echo '$(BACKEND)' | $(COMPILE) pyproject.toml - --extra embedded --extra otel --group dev \
+		-c requirements-embedded.txt -c requirements-otel.txt -o requirements-dev.txt
 	$(COMPILE) --group console -c requirements-dev.txt -o requirements-console.txt
 	$(COMPILE) --group docs -c requirements-dev.txt -o requirements-docs.txt
 	$(COMPILE) --group peers -c requirements-dev.txt -o requirements-peers.txt

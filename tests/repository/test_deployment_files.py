@@ -52,6 +52,7 @@ def wanted(*, extra=None, group=None):
     [
         ("requirements.txt", wanted()),
         ("requirements-embedded.txt", wanted(extra="embedded")),
+        ("requirements-otel.txt", wanted(extra="otel")),
         ("requirements-dev.txt", wanted(extra="embedded", group="dev")),
         ("requirements-console.txt", [Requirement(line) for line in PROJECT["dependency-groups"]["console"]]),
         ("requirements-docs.txt", [Requirement(line) for line in PROJECT["dependency-groups"]["docs"]]),
@@ -68,6 +69,7 @@ def test_every_dependency_is_pinned_to_a_version_that_the_project_allows(file, r
 def test_the_requirements_files_agree_on_every_version():
     runtime, embedded, dev = pins("requirements.txt"), pins("requirements-embedded.txt"), pins("requirements-dev.txt")
     assert runtime.items() <= embedded.items() <= dev.items()
+    assert runtime.items() <= pins("requirements-otel.txt").items() <= dev.items()
     for group in map(pins, ("requirements-console.txt", "requirements-docs.txt", "requirements-peers.txt")):
         assert all(group[package] == dev[package] for package in group.keys() & dev.keys())
 
@@ -239,7 +241,8 @@ def test_the_dockerfile_passes_hadolint():
 
 def test_the_image_installs_hashed_pins_and_does_not_run_as_root():
     dockerfile = (ROOT / "Dockerfile").read_text()
-    assert "RUN pip install --require-hashes -r requirements.txt" in dockerfile
+    assert "ARG REQUIREMENTS=requirements.txt" in dockerfile
+    assert 'RUN pip install --require-hashes -r "$REQUIREMENTS"' in dockerfile
     assert re.search(r"^USER [1-9]\d*$", dockerfile, re.MULTILINE)
 
 
