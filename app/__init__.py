@@ -20,7 +20,7 @@ from typing import Any
 from flask import Flask
 
 from app import console, front, guide, health, operator, public
-from app.http import errors, headers, paths, request_log, services
+from app.http import errors, headers, paths, request_log, services, traces
 from app.openapi import docs
 from ingest.settings import Settings
 
@@ -48,6 +48,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     services.attach(app, settings or Settings.from_env())
     paths.prepare(app)
     request_log.follow(app)
+    if app.extensions["sluice"].settings.traces:
+        traces.follow(app)
     headers.follow(app)
     errors.handle(app, ENVELOPES)
     operator.mount(app)

@@ -10,6 +10,7 @@ from app.http import idempotency
 from app.http.auth import CallerChanged, cached_caller
 from app.http.request_log import request_id
 from app.http.services import services
+from app.http.traces import traceparent
 from app.jobs.own import absent, first_warnings, inline_errors, own_job
 from app.jobs.shape import INLINE_ERRORS
 from app.stores import Store
@@ -177,6 +178,7 @@ def store(
         strict=options.strict,
         options=options.of_few,
         key=idempotency.key(),
+        traceparent=traceparent(),
     )
     if not store_blocks(new_job):
         raise CallerChanged

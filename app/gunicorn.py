@@ -16,6 +16,7 @@ from ingest.logs import get_logger
 from ingest.machine.listening import open_addresses
 from ingest.metrics import process as measuring
 from ingest.settings import Settings
+from ingest.traces import process as tracing
 
 if "GUNICORN_CMD_ARGS" in drop_strays():
     # gunicorn has read it by now, and would set it over what stands here: begin again without it.
@@ -79,6 +80,17 @@ def on_starting(server: Any) -> None:  # noqa: ARG001 # gunicorn passes it
         get_logger("app.gunicorn").warning("open_without_proxy", addresses=addresses)
     if _settings.metrics:
         measuring.begin_shared("web")
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 # gunicorn passes them
+    """Have a web process trace."""
+    if _settings.traces:
+        tracing.begin("web", _settings.traces_ratio)
+
+
+def worker_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 # gunicorn passes them
+    """Send the last spans of a web process that ends."""
+    tracing.end()
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 # gunicorn passes it

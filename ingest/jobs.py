@@ -252,6 +252,7 @@ class Job:
             not read.
         family: how many items have each effect as their newest one, here or in a job that descends from this one; None
             where there is none, or it was not read.
+        traceparent: names the span of its request (W3C Trace Context); None where web did not trace.
     """
 
     id: UUID
@@ -282,6 +283,7 @@ class Job:
     parent_job_id: UUID | None = None
     retried_by: Sequence[UUID] = ()
     family: Mapping[Effect, int] | None = None
+    traceparent: str | None = None
 
     @property
     def in_order(self) -> bool:

@@ -39,6 +39,13 @@ clear_contextvars = structlog.contextvars.clear_contextvars
 get_logger = structlog.get_logger
 Logger: TypeAlias = structlog.typing.FilteringBoundLogger
 
+
+def bound(name: str) -> str | None:
+    """Return what every log line of this context says under a name."""
+    value: str | None = structlog.contextvars.get_contextvars().get(name)
+    return value
+
+
 _STANDARD_ERROR = 2
 _to_json = json.JSONEncoder(default=repr).encode  # in ASCII: no text breaks a line, half a surrogate pair included
 

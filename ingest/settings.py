@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from environs import EnvValidationError, FileAwareEnv
@@ -51,6 +52,8 @@ class Settings:
         metrics: count for Prometheus.
         metrics_bind: where the worker answers scrapes; sweep does a port further, webhooks two.
         metrics_tenants: so many tenants have a gauge of their own.
+        traces: send spans to OpenTelemetry.
+        traces_ratio: the share of traces that is sent.
         min_free_disk_bytes: with less free there new data are refused; at most a quarter of that file system.
         webhook_allow_private: webhooks may have addresses of private networks, and http.
         master_keys: the keys that encrypt secrets, as `ingest.crypto.MasterKeys` parses them; empty: there is none.
@@ -87,6 +90,8 @@ class Settings:
     metrics: bool
     metrics_bind: str
     metrics_tenants: int
+    traces: bool
+    traces_ratio: float
     database_dir: str
     min_free_disk_bytes: int
     webhook_allow_private: bool
@@ -139,6 +144,8 @@ class Settings:
             "metrics": env.bool("SLUICE_METRICS", False),
             "metrics_bind": env.str("SLUICE_METRICS_BIND", "127.0.0.1:9808", validate=_address),
             "metrics_tenants": env.int("SLUICE_METRICS_TENANTS", 0, validate=_between(0, 1000)),
+            "traces": env.bool("SLUICE_TRACES", False, validate=_traceable),
+            "traces_ratio": env.float("SLUICE_TRACES_RATIO", 0.01, validate=_share),
             "database_dir": env.str("SLUICE_DATABASE_DIR", "", validate=_directory),
             "min_free_disk_bytes": env.int("SLUICE_MIN_FREE_DISK_BYTES", 2 * 1024**3, validate=_between(0, 1024**5)),
             "webhook_allow_private": env.bool("SLUICE_WEBHOOK_ALLOW_PRIVATE", False),
@@ -229,6 +236,18 @@ def _address(text: str) -> None:
     host, _, port = text.rpartition(":")
     if not (host and port.isascii() and port.isdigit() and 0 < int(port) <= _MOST_PORT):
         raise ValidationError(f"must be a host and a port, as in 127.0.0.1:9808, the port from 1 to {_MOST_PORT}")
+
+
+_share = validate.Range(min=0, max=1, error="must be a number from 0 to 1: 0.01 is one request of 100")
+
+
+def _traceable(on: bool) -> None:  # noqa: FBT001 # as marshmallow calls it
+    try:
+        is_missing = on and find_spec("opentelemetry.exporter.otlp.proto.http") is None
+    except ModuleNotFoundError:  # of a package above it
+        is_missing = True
+    if is_missing:
+        raise ValidationError("needs the packages of requirements-otel.txt, of which some are not installed")
 
 
 def _directory(path: str) -> None:

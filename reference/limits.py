@@ -77,7 +77,7 @@ def _setting(settings: Settings, told_by: Callable[[Settings], Mapping[str, Any]
     """Return the setting that moves a limit: the one whose change is told under its name."""
     for field in fields(settings):
         value = getattr(settings, field.name)
-        changed = replace(settings, **{field.name: value + (1 if isinstance(value, int) else "0")})
+        changed = replace(settings, **{field.name: value + ("0" if isinstance(value, str) else 1)})
         if told_by(changed)[name] != told_by(settings)[name]:
             return f"`SLUICE_{field.name.upper()}`"
     return ""

@@ -18,6 +18,7 @@ from ingest.metrics import process as measuring
 from ingest.notify.broker import celery_app
 from ingest.notify.notifier import Notifier
 from ingest.settings import Settings
+from ingest.traces import process as tracing
 from worker.watchdog import watchdog
 
 # Few, since they share the machine with the cause that keeps the workers from working.
@@ -66,6 +67,8 @@ class RescueWorkers:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.alarm(_ALARM_SECONDS)
         try:
+            if self._settings.traces:
+                tracing.begin("sweep", self._settings.traces_ratio)
             executor = make_executor(
                 self._settings,
                 Notifier(celery_app(self._settings.redis_url), self._settings.redis_url),
@@ -79,6 +82,7 @@ class RescueWorkers:
                     rescue.mark_swept(conn, job_id)
                 if time.monotonic() > until:
                     break
+            tracing.end()
         except BaseException:
             log.exception("rescue_crashed")
             os._exit(1)

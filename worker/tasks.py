@@ -15,6 +15,7 @@ from ingest.logs import Logger, get_logger
 from ingest.notify.broker import RUN_JOB
 from ingest.notify.listener import Listener
 from ingest.notify.notifier import Notifier
+from ingest.traces import process as tracing
 from worker import gc_tuning
 from worker.celery import app, settings
 from worker.watchdog import watchdog
@@ -46,6 +47,13 @@ def _begin_afresh(**_: Any) -> None:
     listener.cache_clear()
     gc_tuning.collect_seldom()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the pool catches it, and a handler of Python's own may never run
+    if settings.traces:
+        tracing.begin("worker", settings.traces_ratio)
+
+
+@signals.worker_process_shutdown.connect
+def _end(**_: Any) -> None:
+    tracing.end()
 
 
 @app.task(name=RUN_JOB)

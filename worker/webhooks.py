@@ -7,6 +7,8 @@ tries, since each waits for a receiver; the database is spoken to by the main th
 import queue
 import signal
 import threading
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import FrameType
@@ -18,6 +20,7 @@ from ingest import faultpoints, ids, logs
 from ingest.crypto import MasterKeys
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
+from ingest.db.jobs import lookup
 from ingest.db.webhooks import sending
 from ingest.db.webhooks.sending import Claim, Mark, Room
 from ingest.engine import webhooks as engine
@@ -26,8 +29,10 @@ from ingest.logs import Logger, get_logger
 from ingest.metrics import names
 from ingest.metrics import process as measuring
 from ingest.settings import Settings
+from ingest.traces import process as tracing
 from ingest.webhooks import message, schedule
 from ingest.webhooks.sending import Answer, Sender
+from worker.delivery_spans import add_span
 
 # A message that is due is found so long after that at most, if nothing else wakes the loop.
 _ROUND_SECONDS = 0.5
@@ -126,21 +131,26 @@ class Webhooks:
         claims = sending.claim(conn, under_way=under_way, room=room, slow=list(self.slow))
         bodies = engine.compose(conn, [claim for claim in claims if not claim.closed])
         sending.keep_bodies(conn, bodies)
+        traceparents = _traceparents(conn, claims)
         conn.commit()
         if claims:
             faultpoints.passing("webhook.claimed")
         for claim in claims:
             self._under_way[claim.id, claim.number] = claim
-            self._threads.submit(self._try, claim, claim.body or bodies.get(claim.id, b""))
+            body = claim.body or bodies.get(claim.id, b"")
+            traceparent = traceparents.get(claim.job_id) if claim.job_id else None
+            self._threads.submit(self._try, claim, body, traceparent)
         return len(claims)
 
-    def _try(self, claim: Claim, body: bytes) -> None:
+    def _try(self, claim: Claim, body: bytes, traceparent: str | None) -> None:
         """Try to deliver a message, in a thread; whatever happens leaves an outcome."""
+        began = time.time_ns()
         try:
             outcome = self._outcome(claim, body)
         except Exception:
             log.exception("webhook_crashed", delivery=ids.spell(ids.MESSAGE, claim.id))
             outcome = _fault(claim, "an error of Sluice, which its log has")
+        add_span(outcome, traceparent, began)
         self._ended.put(outcome)
         self.moved.set()
 
@@ -162,6 +172,13 @@ class Webhooks:
     def close(self) -> None:
         """End the threads; tries that are under way end first."""
         self._threads.shutdown()
+
+
+def _traceparents(conn: Connection, claims: Sequence[Claim]) -> Mapping[UUID, str]:
+    """Return what names the spans of the requests behind these messages, by their jobs; none if nothing is traced."""
+    if tracing.tracer() is None:
+        return {}
+    return lookup.traceparents(conn, [claim.job_id for claim in claims if claim.job_id is not None])
 
 
 def judged(claim: Claim, answer: Answer) -> Mark:
@@ -226,6 +243,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     if settings.metrics:
         measuring.serve(measuring.begin_alone("webhooks"), settings.metrics_address(2))
+    if settings.traces:
+        tracing.begin("webhooks", settings.traces_ratio)
     log.info("webhooks_started")
     while not stopping.is_set():
         try:
@@ -238,6 +257,7 @@ def main() -> None:
         except DatabaseError as error:
             log.warning("webhooks_lost_the_database", error=error.message)
             stopping.wait(_ROUND_SECONDS)
+    tracing.end()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from app.http.describe import describe
 from app.http.request_log import request_id
 from app.http.responses import Respond
 from app.http.services import services
+from app.http.traces import traceparent
 from app.jobs.own import first_warnings, inline_errors, own_job
 from app.jobs.shape import address, job_shape
 from ingest import faultpoints, ids, json_screen, json_text
@@ -141,7 +142,14 @@ def _made(text: str, make: Callable[[Connection, Job, NewJob], UUID], *, picked:
         if parent.template_id is not None and caller().template_id is None:
             raise TemplateNotConfigured("The dataset has no template any more that could check these items")
         template_id = None if parent.template_id is None else caller().template_id
-        child = child_of(parent, uuid7(), template_id=template_id, request_id=request_id(), picked=picked)
+        child = child_of(
+            parent,
+            uuid7(),
+            template_id=template_id,
+            request_id=request_id(),
+            picked=picked,
+            traceparent=traceparent(),
+        )
         child_id = make(conn, parent, child)
         idempotency.remember(conn, job_id=child_id)
     faultpoints.passing("accept.committed")

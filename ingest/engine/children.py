@@ -13,7 +13,15 @@ from ingest.ids import JOB, spell
 from ingest.jobs import VALIDATED, Job, JobState
 
 
-def child_of(parent: Job, child_id: UUID, *, template_id: int | None, request_id: str, picked: str | None) -> NewJob:
+def child_of(
+    parent: Job,
+    child_id: UUID,
+    *,
+    template_id: int | None,
+    request_id: str,
+    picked: str | None,
+    traceparent: str | None = None,
+) -> NewJob:
     """Return the child of a job as it is before it has items: with the options that say how items are written.
 
     Args:
@@ -22,6 +30,7 @@ def child_of(parent: Job, child_id: UUID, *, template_id: int | None, request_id
         template_id: internal id of the template version that checks the items now.
         request_id: of the request that makes the child.
         picked: the effect that its items had; None for all items of a job that only validated.
+        traceparent: names the span of that request, if it has one.
     """
     of_all = None if parent.options.picked is None else VALIDATED
     options = structs.replace(
@@ -45,6 +54,7 @@ def child_of(parent: Job, child_id: UUID, *, template_id: int | None, request_id
         ordered=parent.ordered,
         strict=parent.strict,
         options=options,
+        traceparent=traceparent,
     )
 
 

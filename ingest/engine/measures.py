@@ -15,11 +15,14 @@ class Measure:
     Attributes:
         halved: it was run again, to narrow down what the database refused.
         quarantined: its items were checked in quarantine first.
+        committed: it was, with all that was measured.
+        laps: the end of each phase, in nanoseconds since 1970, in their order.
     """
 
     def __init__(self) -> None:
         self.halved = False
         self.quarantined = False
+        self.committed = False
         self.begin()
 
     def begin(self) -> None:
@@ -27,6 +30,7 @@ class Measure:
         self._effects: Counter[Effect] = Counter()
         self._codes: Counter[str] = Counter()
         self._seconds: dict[str, float] = {}
+        self.laps: list[tuple[str, int]] = []
         self._last = time.perf_counter()
 
     def lap(self, phase: str) -> None:
@@ -34,6 +38,7 @@ class Measure:
         now = time.perf_counter()
         self._seconds[phase] = self._seconds.get(phase, 0.0) + now - self._last
         self._last = now
+        self.laps.append((phase, time.time_ns()))
 
     def tally(self, effects: Mapping[Effect, int], errors: Iterable[ItemError]) -> None:
         """Note what became of a job's items."""

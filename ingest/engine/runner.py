@@ -19,7 +19,7 @@ from ingest.db.jobs import blocks, claims, control, timeline, unreadable
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.tenants.templates import TemplateCache
-from ingest.engine import atomic, quarantine, trial
+from ingest.engine import atomic, job_spans, quarantine, trial
 from ingest.engine.announcer import Announcer
 from ingest.engine.atomic import Aborted
 from ingest.engine.csv_types import row_types
@@ -134,9 +134,10 @@ class JobRunner:
             until: on the monotonic clock.
             fair: put a job of several blocks down once its tenant's turn is over and another one waits.
         """
-        if len(group) == 1:
-            return self._run_job(group[0], until, fair=fair)
-        return self._run_group(group, until, fair=fair)
+        with job_spans.of_group(group):
+            if len(group) == 1:
+                return self._run_job(group[0], until, fair=fair)
+            return self._run_group(group, until, fair=fair)
 
     def _run_job(self, claimed: Claim, until: float, *, fair: bool) -> Delivery:
         """Run the blocks of a job, one transaction each; `fair` is a worker, which claims the next job itself."""
@@ -258,12 +259,20 @@ class JobRunner:
         """Run a block of a job, or a group of jobs. None if another worker holds a block, or has closed it."""
         faultpoints.passing("block.read")
         self.turn.count()
+        measure = Measure()
+        with job_spans.of_blocks(group, measure):
+            done = self._transact_measured(conn, group, measure, until, fair=fair)
+            measure.committed = done is not None
+            return done
+
+    def _transact_measured(
+        self, conn: Connection, group: JobGroup, measure: Measure, until: float, *, fair: bool
+    ) -> Done | None:
         job, block = group[0].job, group[0].block
         template = None if job.template_id is None else self.template_cache.get(conn, job.template_id)
         if job.kind == TRIAL:
             return self._transact_trial(conn, group[0], template)
         schema = schema_of(KINDS[job.kind], template, self.max_item_bytes)
-        measure = Measure()
         measure.quarantined = block.deliveries >= _SUSPICIOUS_DELIVERIES
         if job.options.atomic:
             done = self._transact_whole(conn, group[0], schema, measure)

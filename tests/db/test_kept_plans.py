@@ -402,6 +402,9 @@ READS: dict[str, Call] = {
     "lookup.show_many": lambda conn, stored: lookup.show_many(
         conn, [stored.ended, stored.waiting, *(uuid7() for _ in range(stored.items))]
     ),
+    "lookup.traceparents": lambda conn, stored: lookup.traceparents(
+        conn, [stored.ended, stored.waiting, *(uuid7() for _ in range(stored.items))]
+    ),
     "lookup.get": lambda conn, stored: lookup.get(conn, stored.ended),
     "results.record_lines": lambda conn, stored: results.record_lines(conn, stored.waiting, 0, [1]),
     "rescue.mark_swept": lambda conn, stored: rescue.mark_swept(conn, stored.ended),

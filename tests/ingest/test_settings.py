@@ -1,4 +1,5 @@
 import dataclasses
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def test_two_urls_are_enough_and_the_rest_has_defaults(environment: Environment)
         metrics=False,
         metrics_bind="127.0.0.1:9808",
         metrics_tenants=0,
+        traces=False,
+        traces_ratio=0.01,
         database_dir="",
         min_free_disk_bytes=2_147_483_648,
         webhook_allow_private=False,
@@ -104,6 +107,22 @@ def test_all_mistakes_are_named_at_once_in_order_each_with_what_it_should_be(env
         "  SLUICE_WEB_WORKERS: must be a whole number from 1 to 256",
         "  SLUICE_WORKER_PROCESSES: Not a valid integer.",
     ]
+
+
+def test_traces_without_their_packages_are_refused(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("opentelemetry.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)  # importlib's own mark of a module that is not to be found
+    environment(SLUICE_TRACES="on")
+    with pytest.raises(SettingsError, match=r"SLUICE_TRACES: needs the packages of requirements-otel\.txt"):
+        Settings.from_env()
+
+
+@pytest.mark.parametrize("ratio", ["-0.1", "1.1", "nan", "one"])
+def test_a_share_of_traces_is_from_0_to_1(environment: Environment, ratio: str) -> None:
+    environment(SLUICE_TRACES_RATIO=ratio)
+    with pytest.raises(SettingsError, match="SLUICE_TRACES_RATIO"):
+        Settings.from_env()
 
 
 def test_missing_urls_are_both_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,8 @@ def make_settings(database_url: str, redis_url: str, **overrides: Any) -> Settin
         "metrics": False,
         "metrics_bind": "127.0.0.1:9808",
         "metrics_tenants": 0,
+        "traces": False,
+        "traces_ratio": 1.0,
         "database_dir": "",
         "min_free_disk_bytes": 2 * 1024**3,
         "webhook_allow_private": True,

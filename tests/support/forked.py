@@ -93,6 +93,12 @@ def run_module(module: str, *arguments: str) -> None:
         atexit._run_exitfuncs()  # as Python does it: a fork ends without, and Celery begins anew there
 
 
+def run_worker_whose_children_run_one_task(module: str, *arguments: str) -> None:
+    """Do as `run_module` does of a worker, whose children begin afresh after each task."""
+    importlib.import_module("worker.celery").app.conf.worker_max_tasks_per_child = 1
+    run_module(module, *arguments)
+
+
 def begin_module(module: str, *arguments: str) -> None:
     """Do as `run_module` does in an interpreter that is begun anew, as a shell does it."""
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 # nothing to quote

@@ -147,8 +147,10 @@ class Start:
         self.processes: list[Process] = []
         self._settings, self._run = settings, begin_module if anew else run_module
 
-    def worker(self, *, children: int = 2, until_ready: bool = True, **env: str) -> Process:
-        worker = self._start("worker", SLUICE_WORKER_PROCESSES=str(children), **env)
+    def worker(
+        self, *, children: int = 2, until_ready: bool = True, run: Callable[..., None] | None = None, **env: str
+    ) -> Process:
+        worker = self._start("worker", run, SLUICE_WORKER_PROCESSES=str(children), **env)
         if until_ready:
             worker.until_line("ready.")
         return worker
@@ -172,12 +174,12 @@ class Start:
         web.until_line("Booting worker")
         return f"http://127.0.0.1:{port}"
 
-    def _start(self, name: str, **env: str) -> Process:
+    def _start(self, name: str, run: Callable[..., None] | None = None, **env: str) -> Process:
         own = {
             "DATABASE_URL": self._settings.database_url,
             "REDIS_URL": self._settings.redis_url,
             "SLUICE_MASTER_KEYS": self._settings.master_keys,
         }
-        process = Process(name, {**os.environ, **own, "PYTHONUNBUFFERED": "1", **env}, self._run)
+        process = Process(name, {**os.environ, **own, "PYTHONUNBUFFERED": "1", **env}, run or self._run)
         self.processes.append(process)
         return process

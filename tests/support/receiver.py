@@ -38,12 +38,14 @@ class Receiver:
 
     Attributes:
         answers: writes the answer to a request; set by a test.
+        arrived: notified of each message.
         url: where it listens.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.messages: list[Message] = []
+        self.arrived = threading.Condition()
         self.answers: Callable[[BaseHTTPRequestHandler], None] = status(204)
 
 
@@ -72,7 +74,9 @@ def receiving(wrap: Callable[[ThreadingHTTPServer], str] | None = None, *, port:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.messages.append(Message(self.path, dict(self.headers.items()), content))
+            with receiver.arrived:
+                receiver.messages.append(Message(self.path, dict(self.headers.items()), content))
+                receiver.arrived.notify_all()
             receiver.answers(self)
 
         def log_message(self, *_: Any) -> None:

@@ -26,6 +26,7 @@ class NewJob:
         options: what few jobs have.
         key: the idempotency key of its request, where that has one: it is stored together with the job.
         fingerprint: SHA-256 of the request's decoded body and options, where there is a key.
+        traceparent: names the span of its request, if that has one.
     """
 
     id: UUID
@@ -43,6 +44,7 @@ class NewJob:
     options: JobOptions = NO_OPTIONS
     key: Key | None = None
     fingerprint: bytes = b""
+    traceparent: str | None = None
 
 
 _OF_JOB = {
@@ -55,6 +57,7 @@ _OF_JOB = {
     "after_any": bool,
     "ordered": bool,
     "request_id": str,
+    "traceparent": str,
     "awaited": bool,
     "strict": bool,
     "options": str,
@@ -80,10 +83,10 @@ CALLER_HOLDS = """(%(key_id)s::uuid IS NULL OR (
 # stores one job: see `ingest.db.connection.confirmed.retry_until_known`.
 _ACCEPT = """
 WITH {key}job AS (
-    INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
-                      strict, options, deadline_at, total, unprocessed, blocks_open)
+    INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id,
+                      traceparent, awaited, strict, options, deadline_at, total, unprocessed, blocks_open)
     SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s, %(after_job_id)s, %(after_any)s, %(ordered)s,
-           %(request_id)s, %(awaited)s, %(strict)s, %(options)s::jsonb,
+           %(request_id)s, %(traceparent)s, %(awaited)s, %(strict)s, %(options)s::jsonb,
            now() + make_interval(secs => %(deadline_seconds)s), %(total)s, %(total)s, %(blocks)s
     {condition}
     ON CONFLICT (id) DO NOTHING
@@ -165,6 +168,7 @@ def values_of(job: NewJob) -> dict[str, object]:
         "after_any": job.after_any,
         "ordered": job.ordered,
         "request_id": job.request_id,
+        "traceparent": job.traceparent,
         "awaited": job.awaited,
         "strict": job.strict,
         "options": None if job.options == NO_OPTIONS else msgspec.json.encode(job.options).decode(),

@@ -15,7 +15,7 @@ from ingest.jobs import NO_OPTIONS, Effect, Job, JobOptions, JobState
 COLUMNS = """j.id, j.tenant_id, j.kind, j.merge, j.template_id, j.after_job_id, j.after_any, j.ordered, j.request_id,
        j.awaited, j.status, j.total, j.created, j.updated, j.unchanged, j.duplicate, j.failed, j.unprocessed,
        j.attempts, j.error_code, j.error_message, j.created_at, j.started_at, j.progressed_at, j.ended_at, j.strict,
-       j.warnings, j.options, j.deadline_at"""
+       j.warnings, j.options, j.deadline_at, j.traceparent"""
 
 
 # A job shows the ids of at most so many jobs that sent items of it again.
@@ -67,6 +67,22 @@ def show_many(conn: Connection, job_ids: Collection[UUID]) -> dict[UUID, Job]:
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_SHOW_MANY, (list(job_ids),)).fetchall()
     return {job.id: job for job in map(job_of, rows)}
+
+
+_TRACEPARENTS = """
+SELECT j.id, j.traceparent FROM unnest(%s::uuid[]) AS wanted (id) JOIN jobs j ON j.id = ANY (ARRAY[wanted.id])
+WHERE j.traceparent IS NOT NULL
+"""
+
+
+def traceparents(conn: Connection, job_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the `traceparent` of each of these jobs that has one, by the job's id.
+
+    Args:
+        conn: a connection, in a transaction or not.
+        job_ids: some hundreds at most, whosever they are.
+    """
+    return dict(conn.execute(_TRACEPARENTS, (list(job_ids),)))  # type: ignore[arg-type] # (uuid, text)
 
 
 def _found(conn: Connection, statement: LiteralString, job_id: UUID) -> Job | None:

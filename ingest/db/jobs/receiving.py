@@ -18,10 +18,11 @@ TOUCH_SECONDS = 10
 ABANDONED_SECONDS = 40
 
 _BEGIN_DURABLY = f"""
-INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id, awaited,
-                  strict, options, status, total, unprocessed, blocks_open)
+INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id,
+                  traceparent, awaited, strict, options, status, total, unprocessed, blocks_open)
 SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s::integer, %(after_job_id)s::uuid, %(after_any)s,
-       %(ordered)s, %(request_id)s, %(awaited)s, %(strict)s, %(options)s::jsonb, 'receiving', 0, 0, 0
+       %(ordered)s, %(request_id)s, %(traceparent)s::text, %(awaited)s, %(strict)s, %(options)s::jsonb,
+       'receiving', 0, 0, 0
 WHERE {CALLER_HOLDS}
 ON CONFLICT (id) DO NOTHING
 """
