@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -27,10 +28,17 @@ def blocks_of(kind: str, items: Sequence[Any], *, block_items: int | None = None
     return cut(msgspec.json.encode(items), limit=len(items), block_items=block_items or KINDS[kind].block_items)
 
 
-def store(database: Database, kind: str, batches: Iterable[list[Block]], *, merge: bool = False) -> list[UUID]:
+def store(
+    database: Database,
+    kind: str,
+    batches: Iterable[list[Block]],
+    *,
+    merge: bool = False,
+    traceparents: Iterable[str | None] = repeat(None),
+) -> list[UUID]:
     """A job a batch, each in a transaction of its own, as requests store them."""
     ids = []
-    for blocks in batches:
+    for blocks, traceparent in zip(batches, traceparents, strict=False):
         with transaction(database.pool) as conn:
             job = NewJob(
                 id=uuid7(),
@@ -41,6 +49,7 @@ def store(database: Database, kind: str, batches: Iterable[list[Block]], *, merg
                 after_job_id=None,
                 request_id="bench",
                 awaited=False,
+                traceparent=traceparent,
             )
             acceptance.accept(conn, job, blocks)
         ids.append(job.id)

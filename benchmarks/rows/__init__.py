@@ -32,6 +32,7 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-typed": worker.typed_entities,
     "worker-pii": worker.personal_entities,
     "worker-metrics": worker.measured_entities,
+    "worker-traces": worker.traced_entities,
     "worker-existing": worker.existing_entities,
     "worker-events": worker.linked_events,
     "worker-states": worker.states,

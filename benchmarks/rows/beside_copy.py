@@ -1,6 +1,7 @@
 """One worker, in this process, on jobs stored beforehand, and raw COPY of the rows that it wrote."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 from benchmarks import items
@@ -30,6 +31,7 @@ def worked(
     before: Sequence[Rows] = (),
     merge: bool = False,
     effect: str = "created",
+    traceparents: Iterable[str | None] = repeat(None),
 ) -> Sample:
     """One worker process's side.
 
@@ -42,13 +44,14 @@ def worked(
         before: rows that are there already.
         merge: as of a batch of entities.
         effect: that every item must have.
+        traceparents: of the requests of the jobs.
     """
     executor = place.executor(database)
     count = next(iter(rows.values()))
 
     def sample() -> Mapping[str, float]:
         laid_out(database, before)
-        ids = store(database, kind, jobs, merge=merge)
+        ids = store(database, kind, jobs, merge=merge, traceparents=traceparents)
         database.settle()
         clock = run_all(executor)
         expect(database, ids, **{effect: count})

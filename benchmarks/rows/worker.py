@@ -1,8 +1,11 @@
 """One worker process, in this process: jobs stored beforehand, against raw COPY of the same rows."""
 
+import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from benchmarks import items
@@ -15,6 +18,7 @@ from benchmarks.stored import run_all, store
 from ingest.db.connection.pool import transaction
 from ingest.db.tenants import templates
 from ingest.metrics import process as measuring
+from ingest.traces import process as tracing
 
 ROWS = 50_000  # about a second of work
 PLAYERS = 12_500
@@ -96,6 +100,57 @@ def measured_entities(place: Place) -> Iterator[Row]:
         (Ratio("metrics on", "metrics off", 0.99),),
         ("Counted into files, as processes that share a scrape do.",),
     )
+
+
+@contextmanager
+def traced_entities(place: Place) -> Iterator[Row]:
+    """The same small jobs with traces on and off; one request of 100 is in the sample."""
+    jobs = jobs_of("entities", items.entities(_MEASURED), _SMALL)
+    database, there = place.database("worker"), {"entities": _MEASURED}
+    requests = [f"00-{number:032x}-{number:016x}-{int(number % 100 == 0):02x}" for number in range(1, len(jobs) + 1)]
+    run = worked(place, database, "entities", jobs, there)
+    traced = worked(place, database, "entities", jobs, there, traceparents=requests)
+
+    def tracing_them() -> Mapping[str, float]:
+        with _receiving() as endpoint:
+            os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+            tracing.begin("worker", 0.01)
+            try:
+                return traced()
+            finally:
+                tracing.end()
+
+    yield Row(
+        f"worker, jobs of {_SMALL} new entities, with traces",
+        "entities",
+        (Side("traces on", tracing_them), Side("traces off", run)),
+        (Ratio("traces on", "traces off", 0.99),),
+        ("One of 100 requests in the sample. The receiver, which throws the spans away, runs in the same process.",),
+    )
+
+
+@contextmanager
+def _receiving() -> Iterator[str]:
+    """A receiver that takes all spans."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _with_template(place: Place, name: str, schema: dict[str, Any]) -> Database:
