@@ -16,8 +16,14 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
         name: as sent; the case of its letters does not matter.
         known: the names that it may have meant.
     """
+    near = nearest(name, known)
+    return "" if near is None else f' (did you mean "{near}"?)'
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that an unknown one is near to; None where there is none. The rest is as above."""
     if len(name) > _LONGEST_COMPARED or len(known) > _MOST_COMPARED:
-        return ""
+        return None
     lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(name.lower(), lower, n=1)
-    return f' (did you mean "{lower[near[0]]}"?)' if near else ""
+    return lower[near[0]] if near else None

@@ -15,7 +15,7 @@ from ingest import faultpoints, logs
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
 from ingest.db.data import retention
-from ingest.db.jobs import claims, gone, holds, parts, receiving, rescue, uploads
+from ingest.db.jobs import claims, drafts, gone, holds, parts, receiving, rescue, uploads
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
 from ingest.db.tenants import audit, sessions
@@ -44,10 +44,14 @@ _MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
 _MOST_IDS_FORGOTTEN = 1_000  # more than a round can add
 _MOST_AUDIT_ENTRIES_PURGED = 1_000
 _MOST_SESSIONS_PURGED = 1_000
+_MOST_DRAFTS_PURGED = 1_000
 _MOST_KEYS_PURGED = 10_000  # more than requests with a key can store in a second
 _MOST_VERSIONS_PURGED = 10_000
 _MOST_DELIVERIES_PURGED = 500  # each with up to 100 tries
 _MOST_WEBHOOKS_PURGED = 100
+
+# Nobody comes back to an edit that was left for so long; its item stays as long as its job.
+_DRAFT_DAYS = 30
 
 # A purge of template versions reads all jobs.
 _VERSIONS_REST_SECONDS = 3600.0
@@ -125,6 +129,7 @@ class Sweep:
         )
         conn.commit()
         counts["console_sessions_purged"] = sessions.purge(conn, limit=_MOST_SESSIONS_PURGED)
+        counts["drafts_purged"] = drafts.purge(conn, days=_DRAFT_DAYS, limit=_MOST_DRAFTS_PURGED)
         conn.commit()
         counts["deliveries_purged"] = purging.purge_deliveries(conn, limit=_MOST_DELIVERIES_PURGED)
         conn.commit()

@@ -3,11 +3,15 @@
 import dataclasses
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha256
 
 from ingest.jobs import ItemError
 
 # A group names the first so many runs of indexes.
 MOST_RANGES = 100
+
+_ID_DIGITS = 16
 
 _PLACE = re.compile(r"/\d+(?=/|$)")
 _HINT = re.compile(r'(\(did you mean "[^"]*"\?\))')
@@ -36,6 +40,11 @@ class Group:
     count: int = 0
     ranges: list[list[int]] = dataclasses.field(default_factory=list)
 
+    @property
+    def id(self) -> str:
+        """A name by which an address tells it from other groups."""
+        return _id(self.code, self.field, self.message)
+
     def add(self, index: int) -> None:
         """Count an error behind those of the group.
 
@@ -47,6 +56,21 @@ class Group:
             self.ranges[-1][1] = index
         elif len(self.ranges) < MOST_RANGES:
             self.ranges.append([index, index])
+
+
+def id_of(error: ItemError) -> str:
+    """Return the id of the group that an error belongs to."""
+    return _id_of_alike(error.code, error.field, error.message)
+
+
+# Errors of one job are mostly alike; those that quote what differs are a bounded number.
+@lru_cache(1_000)
+def _id_of_alike(code: str, field: str | None, message: str) -> str:
+    return _id(code, field_pattern(field), message_pattern(message, field))
+
+
+def _id(*pattern: str | None) -> str:
+    return sha256(repr(pattern).encode(errors="replace")).hexdigest()[:_ID_DIGITS]
 
 
 def grouped(errors: Iterable[ItemError]) -> list[Group]:

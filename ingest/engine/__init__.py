@@ -13,6 +13,7 @@
     single_write  write one item, as a batch of one
     writing       write items; find those that the database refuses
     children      make a job of another one's items
+    mending       edit items that failed, to be sent again; cells, suggestions, rehearsal are its parts
     error_files   write a job's bad items as a file to be corrected and sent again
     late          warn of items that are past their retention
     job_shape     a job as answers and messages show it

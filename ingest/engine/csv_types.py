@@ -55,7 +55,7 @@ def _row_types(schema: ItemSchema, csv_format: CsvFormat) -> RowTypes | None:
         name: tuple(
             (places[path], cells)
             for path, definition in _definitions(rules)
-            if path in places and (cells := _cells_of(definition)) != TEXT
+            if path in places and (cells := type_of_cells(definition)) != TEXT
         )
         for name, rules in vocabulary.names.items()
         if of_all in {None, name}
@@ -82,7 +82,7 @@ def _inner(path: tuple[str, ...], definition: Definition) -> Iterator[tuple[tupl
             yield from _inner((*path, name), inner)
 
 
-def _cells_of(definition: Definition) -> str:
+def type_of_cells(definition: Definition) -> str:
     """Return the type of cells for values of a type: text wherever it may be text."""
     if not isinstance(definition, Mapping):
         return TEXT

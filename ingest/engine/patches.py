@@ -6,8 +6,9 @@ from typing import Any
 
 from ingest import json_text
 from ingest.errors import InvalidInput
-from ingest.intake.blocks import items_of, pack_picked
 from ingest.intake.csv_header import RowTypes
+from ingest.intake.csv_rows import lenient_item
+from ingest.intake.lines import guarded
 from ingest.intake.picked import Picked
 from ingest.items.templates import exact_json
 from ingest.jobs import CsvFormat
@@ -15,6 +16,8 @@ from ingest.jobs import CsvFormat
 
 def patched(item: Picked, patch: Mapping[int, Any], csv_format: CsvFormat | None, types: RowTypes | None) -> Picked:
     """Return an item with its merge patch applied; as it is where it has none.
+
+    A cell of CSV that is not of its type is a text to be patched, and if it stays so, a text of the wrong type.
 
     Args:
         item: its text is that which its job kept.
@@ -29,8 +32,7 @@ def patched(item: Picked, patch: Mapping[int, Any], csv_format: CsvFormat | None
         return item
     text = item.text
     if csv_format is not None and not item.patched:
-        made = items_of(pack_picked([item]).payload, None, csv_format, types)
-        text = bytes(made.texts[0]) if not made.unreadable else b""
+        text = lenient_item(guarded(text), csv_format, types) or b""
     try:
         value = json_text.decode(text)
     except ValueError:

@@ -203,7 +203,7 @@ def _secrets_of(name: str, table: str) -> Kind:
 
 
 def _items_of(name: str, table: str) -> Kind:
-    """Return the kind of what tenants with personal data send: payloads of blocks, or texts of items that failed."""
+    """Return the kind of what tenants with personal data send: payloads of blocks, or items that failed, or edits."""
     context = CONTEXTS[table]
 
     def count_items(conn: Connection, called: Called, first: int, pages: int) -> Mapping[str, int]:
@@ -243,4 +243,5 @@ KINDS = (
     _secrets_of("secrets of callbacks of open jobs", "jobs"),
     _items_of("payloads of batches", of_items.BLOCKS),
     _items_of("items that failed", of_items.ERRORS),
+    _items_of("edits of items that failed", of_items.DRAFTS),
 )

@@ -17,7 +17,7 @@ from ingest.jobs import ItemError
 # Of the key; a change would make everything that is stored unreadable, and so would one of the two contexts.
 PURPOSE = "items"
 PAYLOAD, TEXT = b"payload", b"text"
-CONTEXTS = {"job_blocks": PAYLOAD, "job_errors": TEXT}
+CONTEXTS = {"job_blocks": PAYLOAD, "job_errors": TEXT, "job_drafts": TEXT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,16 @@ class Sealer:
             for error in errors
         ]
 
+    def sealed_text(self, text: bytes) -> bytes:
+        """Return the text of an item that failed, or an edit of one, encrypted.
+
+        Raises:
+            MasterKeyMissing: there is no master key.
+        """
+        return self._cipher.seal(text, TEXT)
+
     def text(self, stored: bytes, *, sealed: bool) -> bytes:
-        """Return the text of an item that failed.
+        """Return the text of an item that failed, or an edit of one.
 
         Args:
             stored: as it is stored.

@@ -4,7 +4,7 @@ So the check, the fast path and the writers know nothing of CSV. Columns are con
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -84,6 +84,24 @@ def items_of_rows(text: bytes, first_line: int, csv_format: CsvFormat, types: Ro
     for place, text in read.patched.items():
         sent[place] = guarded(text)
     return Items(read.items, read.unreadable, lines, sent, patched=read.patched.keys())
+
+
+def lenient_item(record: bytes, csv_format: CsvFormat, types: RowTypes | None = None) -> bytes | None:
+    """Return the item that a row makes, cells that are not of their type as texts, so that it can be corrected.
+
+    Args:
+        record: the row as it is kept.
+        csv_format: the way to read it.
+        types: of cells for which the header has none.
+
+    Returns:
+        A JSON text; None where the row has not the cells of its header.
+    """
+    columns: CellTypes = ()
+    if types is not None:
+        [name] = _names_of([record], csv_format, types.member)
+        columns = dict(types.columns).get(name, ()) if len(types.columns) > 1 else types.columns[0][1]
+    return _rows_of(csv_format, columns).lenient(record)
 
 
 @dataclass(slots=True)
@@ -230,19 +248,23 @@ class _Rows:
     def _reader(self, records: Iterable[str]) -> Iterable[list[str]]:
         return csv.reader(records, delimiter=self._format.delimiter, strict=True)
 
-    def _made(self, cells: Sequence[Sequence[str]], *, bare: bool) -> list[msgspec.Raw]:
+    def _made(self, cells: Sequence[Sequence[str]], *, bare: bool, as_texts: Collection[int] = ()) -> list[msgspec.Raw]:
         """Return an item of each row.
 
         Args:
             cells: those of each column.
             bare: as texts they need quotes, and no more.
+            as_texts: the places of columns whose cells are texts, whatever their type.
 
         Raises:
             Faulty: a cell is not of its column's type.
         """
         places, members = [], []
         for column in self._template.order:
-            place, values = self._values(self._columns[column], cells[column], bare=bare)
+            found = self._columns[column]
+            if column in as_texts:
+                found = found._replace(type=TEXT)
+            place, values = self._values(found, cells[column], bare=bare)
             places.append(place)
             members.append(values)
         return list(map(msgspec.Raw, self._template.fill(places, members)))
@@ -264,6 +286,16 @@ class _Rows:
             return VALUE, [next(values) if cell else "null" for cell in cells]
         name = named(column.path[-1])
         return OPTIONAL, [name + next(values) if cell else "" for cell in cells]
+
+    def lenient(self, record: bytes) -> bytes | None:
+        """As of `lenient_item`."""
+        found = self.cells(record)
+        if isinstance(found, PatchedItem):
+            return found.text
+        if isinstance(found, Unreadable):
+            return None
+        wrong = {place for place in self._places if not self._is_right(self._columns[place], found[place])}
+        return bytes(self._made([(cell,) for cell in found], bare=False, as_texts=wrong)[0])
 
     def row(self, record: bytes) -> list[str] | PatchedItem | Unreadable:
         """Return as `cells`, once each cell is known to be of its column's type."""
@@ -306,8 +338,11 @@ class _Rows:
         return [
             (column, f'Column "{column.title}" must be {MUST_BE[column.type]}{"" if cell else EMPTY_TEXT}')
             for column, cell in zip(self._columns, row, strict=True)
-            if (cell or self._format.empty == "string") and not is_of_type(column, cell)
+            if not self._is_right(column, cell)
         ]
+
+    def _is_right(self, column: Column, cell: str) -> bool:
+        return is_of_type(column, cell) or (not cell and self._format.empty != "string")
 
     def _id_of(self, row: Sequence[str]) -> str | None:
         cell = row[self._id_place] if self._id_place < len(row) else ""

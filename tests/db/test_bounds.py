@@ -13,7 +13,7 @@ import pytest
 
 from ingest.db.connection.pool import Connection
 from ingest.db.data import retention
-from ingest.db.jobs import gone, parts, receiving, rescue, uploads
+from ingest.db.jobs import drafts, gone, parts, receiving, rescue, uploads
 from ingest.db.tenants import audit, idempotency, templates
 from ingest.db.tenants.audit import Action, Actor
 from ingest.db.tenants.tenants import Tenant
@@ -121,9 +121,17 @@ def _old_entries(conn: Connection, tenant: Tenant) -> None:
     conn.execute("SET LOCAL session_replication_role = origin")
 
 
+def _old_drafts(conn: Connection, tenant: Tenant) -> None:
+    job_id = accept(conn, tenant, "entities", [entity(1)])
+    edited = [drafts.Draft(index, b"{}", sealed=False, dropped=False, version=0) for index in range(_ROWS)]
+    drafts.store(conn, tenant.id, job_id, edited, editor="ada")
+    conn.execute("UPDATE job_drafts SET edited_at = edited_at - interval '2 days'")
+
+
 _BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], object], Callable[[Connection], int]]] = {
     "idempotency keys": (_old_keys, lambda conn: retention.purge_idempotency_keys(conn, limit=_LIMIT)),
     "audit entries": (_old_entries, lambda conn: audit.purge(conn, days=1, limit=_LIMIT)),
+    "drafts": (_old_drafts, lambda conn: drafts.purge(conn, days=1, limit=_LIMIT)),
     "uploads to expire": (_old_uploads, lambda conn: uploads.expire(conn, limit=_LIMIT)),
     "uploads to forget": (_gone_uploads, lambda conn: uploads.forget(conn, limit=_LIMIT)),
     "parts left": (_parts_left, lambda conn: parts.remove_abandoned(conn, limit=_LIMIT)),

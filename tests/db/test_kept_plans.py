@@ -31,6 +31,7 @@ from ingest.db.jobs import (
     claims,
     completion,
     control,
+    drafts,
     errors,
     failed_items,
     families,
@@ -56,9 +57,10 @@ from ingest.db.jobs import (
 from ingest.db.jobs import resealing as items_resealing
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.completion import BlockOutcome, Yields
+from ingest.db.jobs.drafts import Draft, Verdict
 from ingest.db.jobs.listing import JobFilter
 from ingest.db.jobs.parts import Arrived
-from ingest.db.tenants import audit, idempotency, key_changes, keys, readers, sessions, templates, tenants
+from ingest.db.tenants import audit, idempotency, key_changes, keys, mappings, readers, sessions, templates, tenants
 from ingest.db.tenants.audit import Action, Actor, Filter
 from ingest.db.tenants.keys import Key
 from ingest.db.tenants.tenants import Tenant
@@ -257,6 +259,14 @@ def _complete_too_early(conn: Connection, stored: Stored) -> None:
         )
 
 
+def _drafts(conn: Connection, stored: Stored) -> UUID:
+    """Edit items of a new job, which have not failed, and of one that has ended."""
+    job_id = _accepted(conn, stored)
+    made = [Draft(index, b"{}", sealed=False, dropped=False, version=0) for index in range(stored.items)]
+    assert len(drafts.store(conn, stored.tenant.id, job_id, made, editor="x")) == stored.items
+    return job_id
+
+
 def _erase_failed(conn: Connection, stored: Stored) -> None:
     failed = ItemError(0, "p1", "VALIDATION_FAILED", "wrong", item=b"{}", sealed=True)
     blocks.record_errors(conn, stored.tenant.id, [(_accepted(conn, stored), failed)])
@@ -380,6 +390,10 @@ READS: dict[str, Call] = {
     "errors.page code": lambda conn, stored: errors.page(conn, stored.ended, limit=10, code="NOT_FOUND"),
     "errors.page items": lambda conn, stored: errors.page(conn, stored.ended, limit=10, with_items=True),
     "errors.of_item": lambda conn, stored: errors.of_item(conn, stored.ended, 0),
+    "drafts.show": lambda conn, stored: drafts.show(conn, stored.ended, range(stored.items)),
+    "drafts.to_send": lambda conn, stored: drafts.to_send(conn, stored.ended),
+    "drafts.marks": lambda conn, stored: drafts.marks(conn, stored.ended),
+    "mappings.of_tenant": lambda conn, stored: mappings.of_tenant(conn, stored.tenant.id),
     "errors.any_sealed": lambda conn, stored: errors.any_sealed(conn, stored.ended, seals=True),
     "items.find": lambda conn, stored: items.find(conn, stored.ended, 0),
     "results.of_job": lambda conn, stored: results.of_job(conn, stored.ended),
@@ -522,6 +536,11 @@ WRITES: dict[str, Call] = {
     "blocks.record_errors": _record_errors,
     "unreadable.put_off": lambda conn, stored: unreadable.put_off(conn, [(_accepted(conn, stored), 0)]),
     "failed_items.erase": _erase_failed,
+    "drafts.store": _drafts,
+    "drafts.note": lambda conn, stored: drafts.note(conn, _drafts(conn, stored), [Verdict(0, 1, "x", "y", "/z")]),
+    "drafts.delete": lambda conn, stored: drafts.delete(conn, _drafts(conn, stored), range(stored.items)),
+    "mappings.save": lambda conn, stored: mappings.save(conn, stored.tenant.id, f"m{next(_numbers) % 20}", {}),
+    "mappings.delete": lambda conn, stored: mappings.delete(conn, stored.tenant.id, "m1"),
     "blocks.record_warnings": _record_warnings,
     "completion.close_blocks": lambda conn, stored: _close(conn, stored, Yields.NEVER),
     "completion.close_blocks now": lambda conn, stored: _close(conn, stored, Yields.NOW),
@@ -612,7 +631,7 @@ _PLANNED_ANEW = {
     *("gone.forget", "holds.settle", "outbox.take_left", "receiving.remove_abandoned", "parts.remove_abandoned"),
     *("uploads.expire", "uploads.forget"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "set_weight", "suspend")),
-    *("audit.purge", "sessions.purge", "sessions.offer"),
+    *("audit.purge", "drafts.purge", "sessions.purge", "sessions.offer"),
     *(f"readers.{name}" for name in ("add", "everyone", "remove")),
     *(f"kept.{name}" for name in ("jobs", "next_block", "replace")),
     *(f"resealing.{name}" for name in ("called_in", "called_personal", "count", "find", "lock", "write")),
@@ -621,11 +640,11 @@ _PLANNED_ANEW = {
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
-    open_jobs,
+    *(drafts, open_jobs),
     *(failed_items, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, resealing, retention, secrets_resealing, states, stored_rows),
-    *(audit, idempotency, key_changes, keys, readers, sessions, templates, tenants),
+    *(audit, idempotency, key_changes, keys, mappings, readers, sessions, templates, tenants),
     *(deliveries, purging, recording, registry, sending),
 )
 
@@ -640,7 +659,7 @@ END $$
 
 # Retention may empty these tables, and autovacuum then notes that they are empty.
 _EMPTIED = """
-VACUUM ANALYZE jobs, job_blocks, job_errors, job_warnings, job_ends, job_timeline, idempotency_keys, uploads,
+VACUUM ANALYZE jobs, job_blocks, job_drafts, job_errors, job_warnings, job_ends, job_timeline, idempotency_keys, uploads,
                upload_parts, gone_ids, webhooks, webhook_deliveries, webhook_tries, entities, states, events,
                event_entities
 """
@@ -677,6 +696,9 @@ INSERT INTO job_errors (tenant_id, job_id, index, code, message) SELECT tenant_i
 ON CONFLICT DO NOTHING;
 INSERT INTO job_warnings (tenant_id, job_id, index, no, code, message) SELECT tenant_id, id, 0, 0, '', '' FROM jobs
 ON CONFLICT DO NOTHING;
+INSERT INTO job_drafts (tenant_id, job_id, index, edit, sealed, dropped, version, editor)
+SELECT tenant_id, id, 0, '', false, false, 1, '' FROM jobs ON CONFLICT DO NOTHING;
+INSERT INTO console_mappings (tenant_id, name, mapping) SELECT id, 'x', '{{}}' FROM tenants WHERE id <> {tenant};
 INSERT INTO jobs (id, tenant_id, kind, merge, request_id, awaited, total, blocks_open, unprocessed, after_job_id)
 SELECT gen_random_uuid(), {tenant}, 'entities', false, '', false, 1, 1, 1,
        CASE WHEN n % 2 = 0 THEN '{waiting}'::uuid END

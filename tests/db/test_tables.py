@@ -16,8 +16,9 @@ from ingest.db import verify
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, retention
 from ingest.db.data.entities import SCOPE
-from ingest.db.jobs import control
-from ingest.db.tenants import audit, idempotency, readers, sessions, templates, tenants
+from ingest.db.jobs import control, drafts
+from ingest.db.jobs.drafts import Draft
+from ingest.db.tenants import audit, idempotency, mappings, readers, sessions, templates, tenants
 from ingest.db.tenants.audit import Action, Actor
 from ingest.db.tenants.idempotency import Answer, Key
 from ingest.db.tenants.tenants import Tenant
@@ -36,6 +37,7 @@ _NOT_VERIFIED = {
     "readers": "its constraints hold all that could be wrong with a reader",
     "audit_log": "an entry stands for itself: a trigger keeps it as it was written",
     "console_sessions": "its constraints hold all that could be wrong with a session",
+    "console_mappings": "its constraints hold all that could be wrong with a mapping",
 }
 
 # Tables that may hold rows of an entity, or its data, once it was deleted.
@@ -50,6 +52,8 @@ _NOT_ERASED = {
     "job_blocks": "the items go when their block is closed; of jobs that ended before, by `sluice entities erase`",
     "job_ends": "it holds nothing that was sent as an item",
     "job_errors": "the texts of failed items are erased by ingest.db.jobs.failed_items, where they are encrypted",
+    "job_drafts": "edits of failed items are erased with their texts by ingest.db.jobs.failed_items",
+    "console_mappings": "it holds names of columns",
     "job_warnings": "what a client was told of its batch goes with the job, by retention",
     "job_timeline": "it holds nothing that was sent as an item",
     "events": "events outlive their entity (docs/contracts/operator.md section 3)",
@@ -71,6 +75,7 @@ _NOT_PURGED = {
     "templates": "the newest version of a template stays; replaced ones go",
     "entities": "an entity stays until its client deletes it; retention is of events and states",
     "webhooks": "a webhook stays until its client deletes it; a callback goes with its job",
+    "console_mappings": "a mapping stays until somebody deletes it",
 }
 
 # Tables that may hold rows of no tenant, or of all.
@@ -132,7 +137,8 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
         webhooks.create(conn, keys, owner.id, **wanted)
     batches = {"entities": [with_warning, refused], "events": [session], "states": [state(1, value=_MARK)]}
     for kind, items in batches.items():
-        executor.run(submit(kind, items), seconds=60)
+        failed = submit(kind, items)
+        executor.run(failed, seconds=60)
     key = Key(owner.id, "upsertEntity", sha256(_MARK.encode()).digest())
     with transaction(pool) as conn:
         assert control.cancel(conn, submit("states", [state(1)]))
@@ -142,6 +148,9 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
         assert retention.purge_jobs(conn, days=30, limit=1) == 1
         store_part(conn, new_upload(conn, owner), 1, json.dumps(entity(1)).encode() + b"\n")
         idempotency.remember(conn, key, sha256(b"").digest(), Answer(public_id=uuid7(), action="created"))
+        edited = Draft(0, b"{}", sealed=False, dropped=False, version=0)
+        assert drafts.store(conn, owner.id, failed, [edited], editor="ada") == {0}
+        mappings.save(conn, owner.id, "players", {})
         assert sending.claim(conn, under_way=[], room=sending.Room(2))
 
 

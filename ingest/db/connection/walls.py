@@ -21,8 +21,8 @@ _OWN: LiteralString = f"CASE tenant_id WHEN {_TENANT} THEN true END IS NOT NULL"
 WALLED: dict[LiteralString, tuple[LiteralString, LiteralString]] = {
     **dict.fromkeys(
         (
-            *("api_keys", "audit_log", "console_sessions", "entities", "event_entities", "events", "gone_ids"),
-            "idempotency_keys",
+            *("api_keys", "audit_log", "console_mappings", "console_sessions", "entities", "event_entities", "events"),
+            *("gone_ids", "idempotency_keys", "job_drafts"),
             *("job_blocks", "job_ends", "job_errors", "job_timeline", "job_warnings", "jobs", "readers", "states"),
             *("upload_parts", "uploads", "webhook_deliveries", "webhook_tries", "webhooks"),
         ),

@@ -5,6 +5,7 @@
     blocks        a worker locks a block, and records errors, warnings and results
     results       a worker keeps what became of each accepted item
     errors        a request pages through the errors of items
+    drafts        a request keeps edits of items that failed, which are not sent yet
     children      a request sends items of a job again
     families      a job and those that retried it
     items         a request looks one item up

@@ -15,11 +15,18 @@ from ingest.db.connection.pool import Connection
 _OF_ENTITY: LiteralString = """sealed_for = %(tenant_id)s
   AND hashtextextended(external_id, 0) = hashtextextended(%(external_id)s, 0) AND external_id = %(external_id)s"""
 
-_ERASE = f"UPDATE job_errors SET item = NULL, sealed_for = NULL WHERE {_OF_ENTITY}"
+_ERASE = f"""
+WITH erased AS (
+    UPDATE job_errors SET item = NULL, sealed_for = NULL WHERE {_OF_ENTITY} RETURNING job_id, index
+), undone AS (
+    DELETE FROM job_drafts d USING erased e WHERE d.job_id = ANY (ARRAY[e.job_id]) AND d.index = e.index
+)
+SELECT FROM erased
+"""
 
 
 def erase(conn: Connection, tenant_id: int, external_id: str) -> int:
-    """Erase the texts of an entity's items, of whatever kind; what was wrong with each stays.
+    """Erase the texts of an entity's items, of whatever kind, and their drafts; what was wrong with each stays.
 
     Args:
         conn: an open transaction.

@@ -1,4 +1,4 @@
-"""Payloads of blocks, and texts of failed items: to count them by their master keys, and to encrypt them anew.
+"""Payloads of blocks, texts of failed items, and edits of these: count them by their master keys, and seal them anew.
 
 Those of tenants whose template lists personal data today are wanted too where they are in the clear, since a job was
 accepted before the template did. A job without a template, of the public API, has none that could; nor has a trial,
@@ -18,10 +18,10 @@ from ingest.db.bulk.pages import IN_PAGES, in_pages
 from ingest.db.connection.pool import Connection
 from ingest.jobs import TRIAL
 
-BLOCKS, ERRORS = "job_blocks", "job_errors"
+BLOCKS, ERRORS, DRAFTS = "job_blocks", "job_errors", "job_drafts"
 
 # Of 4 MB, and of 1 MiB at most.
-A_TRANSACTION = {BLOCKS: 2, ERRORS: 50}
+A_TRANSACTION = {BLOCKS: 2, ERRORS: 50, DRAFTS: 50}
 
 # As many bytes of a value as hold the id of its key.
 _HEAD: LiteralString = "substring({value} FROM 1 FOR 22)"
@@ -50,6 +50,11 @@ SELECT x.job_id, x.index AS place,
 FROM job_errors x
 WHERE {IN_PAGES} AND x.item IS NOT NULL AND (x.sealed_for IS NOT NULL OR {_CALLED})
 """,
+    DRAFTS: f"""
+SELECT x.job_id, x.index AS place,
+       CASE WHEN x.sealed THEN {_KID.format(head=_HEAD.format(value="x.edit"))} ELSE '' END AS kid
+FROM job_drafts x WHERE {IN_PAGES} AND (x.sealed OR {_CALLED})
+""",
 }
 
 
@@ -76,7 +81,7 @@ def count(conn: Connection, table: str, tenant_ids: Collection[int], *, first: i
 
     Args:
         conn: an open transaction.
-        table: BLOCKS or ERRORS.
+        table: BLOCKS, ERRORS or DRAFTS.
         tenant_ids: those whose template lists personal data today.
         first: the first page, of 8 kB.
         pages: how many.
@@ -114,6 +119,12 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (SELECT tenant_id FROM jobs WHERE id = x.job_id LIMIT 1) j
 WHERE x.item IS NOT NULL
 """,
+    DRAFTS: """
+SELECT x.tenant_id, x.job_id, x.index AS place, x.edit AS value, NOT x.sealed AS in_the_clear
+FROM unnest(%(job_ids)s::uuid[], %(places)s::integer[]) AS w (job_id, place)
+CROSS JOIN LATERAL (
+    SELECT * FROM job_drafts d WHERE d.job_id = w.job_id AND d.index = w.place LIMIT 1 FOR UPDATE) x
+""",
 }
 
 
@@ -129,6 +140,7 @@ _WRITE: dict[str, LiteralString] = {
     ERRORS: """
 UPDATE job_errors SET item = %(new)s, sealed_for = %(tenant_id)s WHERE job_id = %(job_id)s AND index = %(place)s
 """,
+    DRAFTS: "UPDATE job_drafts SET edit = %(new)s, sealed = true WHERE job_id = %(job_id)s AND index = %(place)s",
 }
 
 

@@ -37,6 +37,7 @@ class Action(StrEnum):
     WEBHOOK_DELETED = "webhook.deleted"
     WEBHOOK_TESTED = "webhook.tested"
     WEBHOOK_REPLAYED = "webhook.replayed"
+    ITEMS_READ = "job.items_read"
     PERSON_READ = "person.read"
     PERSON_EXPORTED = "person.exported"
     PERSON_ERASED = "person.erased"

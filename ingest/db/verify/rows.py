@@ -192,6 +192,7 @@ _BELONGS = {
     "job_warnings": ("job_id", "jobs"),
     "job_timeline": ("job_id", "jobs"),
     "job_ends": ("job_id", "jobs"),
+    "job_drafts": ("job_id", "jobs"),
     "upload_parts": ("upload_id", "uploads"),
     "webhook_tries": ("delivery_id", "webhook_deliveries"),
 }
