@@ -128,9 +128,7 @@ class Sweep:
             conn, days=self._settings.audit_retention_days, limit=_MOST_AUDIT_ENTRIES_PURGED
         )
         conn.commit()
-        counts["console_sessions_purged"] = sessions.purge(conn, limit=_MOST_SESSIONS_PURGED)
-        counts["drafts_purged"] = drafts.purge(conn, days=_DRAFT_DAYS, limit=_MOST_DRAFTS_PURGED)
-        conn.commit()
+        counts |= _purge_console(conn)
         counts["deliveries_purged"] = purging.purge_deliveries(conn, limit=_MOST_DELIVERIES_PURGED)
         conn.commit()
         counts["webhook_tests_purged"] = purging.purge_tests(
@@ -167,6 +165,15 @@ class Sweep:
             self._announcer.announce(conn, failed)
             conn.commit()
         return failed
+
+
+def _purge_console(conn: Connection) -> dict[str, int]:
+    """Delete what nobody uses of the console any more. Return counts by name."""
+    counts = {"console_sessions_purged": sessions.purge(conn, limit=_MOST_SESSIONS_PURGED)}
+    conn.commit()
+    counts["drafts_purged"] = drafts.purge(conn, days=_DRAFT_DAYS, limit=_MOST_DRAFTS_PURGED)
+    conn.commit()
+    return counts
 
 
 class _Watched:

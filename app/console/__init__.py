@@ -10,6 +10,7 @@
     job.py         one job
     entities.py    an entity, its states and events
     keys.py templates_page.py tenants_page.py    what may be changed of a tenant; whose.py has one picked
+    fix/           the grid in which failed items are mended
     templates/     a template a screen; `_parts.html` has what they share
     static/        our script and style sheet; vendor/ has those of others, with their licences
 
@@ -20,6 +21,7 @@ Every link and form works without the script, which adds live regions, dialogs a
 from flask import Blueprint, Flask
 
 from app.console import access, assets, bulk, entities, job, jobs, keys, login, pages, templates_page, tenants_page
+from app.console.fix import screen as fix
 from app.console.pages import BASE, failure
 
 __all__ = ["BASE", "failure", "mount"]
@@ -27,7 +29,7 @@ __all__ = ["BASE", "failure", "mount"]
 
 _screens = Blueprint("console", __name__, template_folder="templates")
 _screens.before_request(access.admit)
-for _screen in (login, jobs, bulk, job, entities, keys, templates_page, tenants_page):
+for _screen in (login, jobs, bulk, job, entities, keys, templates_page, tenants_page, fix):
     _screens.register_blueprint(_screen.bp)
 
 

@@ -32,6 +32,9 @@ _PATH = "/console"
 # In place of a scope, of pages that need no session.
 OPEN = "open"
 
+# The cells of a page of failed items: 50 rows, each of up to 64 kB.
+_MOST_FORM_BYTES = 8 * 1024 * 1024
+
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Beside the scopes of keys: of what concerns the installation, and all of its tenants.
@@ -116,9 +119,14 @@ def admit() -> None:
         raise Forbidden(f"This needs a key with the scope {scope}; yours has {has}", scope)
     if scope != ANY and request.method not in _READS and services().settings.console != "on":
         raise Forbidden("This console is for reading only (SLUICE_CONSOLE=read-only)")
-    named = request.values.get("tenant")
-    if visitor().is_operator and named:
+    request.max_form_memory_size = _MOST_FORM_BYTES
+    if visitor().is_operator and (named := request.args.get("tenant") or _field("tenant")):
         enter(_tenant_of(named))
+
+
+def _field(name: str) -> str | None:
+    """Return a field of a form; not of one with a file, which is read by its view, as it arrives."""
+    return request.form.get(name) if request.mimetype == "application/x-www-form-urlencoded" else None
 
 
 def _is_same_origin() -> bool:

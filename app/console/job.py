@@ -12,6 +12,7 @@ from markupsafe import Markup
 from app.console import access
 from app.console.access import needs, note
 from app.console.pages import confirmed, page, query, render, to
+from app.http import audit
 from app.http.auth import caller
 from app.jobs import children, error_files, steering
 from app.jobs.errors import GROUPED_AT_ONCE
@@ -19,11 +20,12 @@ from app.jobs.groups import Group, grouped
 from app.jobs.own import first_warnings, own_job
 from app.jobs.shape import fault_of
 from ingest import ids
-from ingest.db.connection.pool import Connection
+from ingest.db.connection.pool import Connection, transaction
 from ingest.db.jobs import errors as stored_errors
 from ingest.db.jobs import queue
 from ingest.db.jobs import timeline as stored_timeline
 from ingest.db.jobs.queue import Place
+from ingest.db.tenants.audit import Action
 from ingest.engine.job_shape import job_without_errors
 from ingest.engine.selection import FAILED, RETRYABLE, UNPROCESSED, Wish
 from ingest.errors import InvalidInput, NotFound
@@ -115,16 +117,22 @@ def raw(job_id: str) -> Response:
 def download_lines(job_id: str) -> Response:
     """Answer with the failed items, to be corrected and sent again."""
     _enter(job_id)
-    note("download_errors", job_id=job_id)
-    return error_files.as_lines(job_id)
+    return _noted(error_files.as_lines(job_id), job_id, "ndjson")
 
 
 @bp.get("/jobs/<text:job_id>/errors.csv")
 def download_rows(job_id: str) -> Response:
     """Answer with the failed rows of a job that came as CSV, likewise."""
     _enter(job_id)
+    return _noted(error_files.as_rows(job_id), job_id, "csv")
+
+
+def _noted(answer: Response, job_id: str, form: str) -> Response:
+    """Return an answer with failed items once it is noted who takes them: personal data are in the clear in it."""
+    with transaction(access.lent()) as conn:
+        audit.record(conn, Action.ITEMS_READ, job_id, {"file": form}, of_read=True)
     note("download_errors", job_id=job_id)
-    return error_files.as_rows(job_id)
+    return answer
 
 
 @bp.post("/jobs/<text:job_id>/cancel")

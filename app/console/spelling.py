@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from ingest import ids
+from ingest.items.pointers import pointer
 from ingest.jobs import Effect, Job, JobState
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -91,6 +94,11 @@ def plain(text: str) -> str:
     return str(json.loads(text)) if text.startswith('"') else text
 
 
+def as_json(value: Any) -> str:
+    """Return a value as JSON, for an attribute; never for a script."""
+    return msgspec.json.encode(value).decode()
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
     "stamp": stamp,
@@ -101,4 +109,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "parts_of": parts_of,
     "sentence": sentence,
     "plain": plain,
+    "as_json": as_json,
+    "pointer": pointer,
 }

@@ -1,7 +1,7 @@
 """Check items that are about to be sent again, as their job would, and undo what that has written."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from msgspec import structs
 
@@ -21,22 +21,10 @@ _ITEMS = 500
 _BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a check has found.
-
-    Attributes:
-        error: None where the item would be taken.
-    """
-
-    index: int
-    error: ItemError | None
-
-
 def rehearse(
     conn: Connection, job: Job, schema: ItemSchema, items: Sequence[Picked], keys: MasterKeys
-) -> Iterator[Found]:
-    """Yield what would become of items, in their order; nothing of them stays written.
+) -> Iterator[tuple[int, ItemError | None]]:
+    """Yield the indexes of items, each with the error that it would have; nothing of them stays written.
 
     Args:
         conn: in no transaction.
@@ -55,7 +43,7 @@ def rehearse(
         with conn.transaction(force_rollback=True):
             [share] = check_and_write(conn, [claim], schema, (), keys=keys, measure=Measure(), halving=True)
         errors = {error.index: error for error in share.errors}
-        yield from (Found(item.index, errors.get(item.index)) for item in page)
+        yield from ((item.index, errors.get(item.index)) for item in page)
 
 
 def _pages(items: Sequence[Picked]) -> Iterator[Sequence[Picked]]:

@@ -659,8 +659,8 @@ END $$
 
 # Retention may empty these tables, and autovacuum then notes that they are empty.
 _EMPTIED = """
-VACUUM ANALYZE jobs, job_blocks, job_drafts, job_errors, job_warnings, job_ends, job_timeline, idempotency_keys, uploads,
-               upload_parts, gone_ids, webhooks, webhook_deliveries, webhook_tries, entities, states, events,
+VACUUM ANALYZE jobs, job_blocks, job_drafts, job_errors, job_warnings, job_ends, job_timeline, idempotency_keys,
+               uploads, upload_parts, gone_ids, webhooks, webhook_deliveries, webhook_tries, entities, states, events,
                event_entities
 """
 

@@ -17,7 +17,8 @@ import pytest
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, resealing
-from ingest.db.jobs import failed_items, trials
+from ingest.db.jobs import drafts, failed_items, trials
+from ingest.db.jobs.drafts import Draft
 from ingest.db.tenants import templates
 from ingest.db.tenants.tenants import Tenant
 from ingest.db.verify.rows import ENTITIES_PERSONAL
@@ -34,7 +35,7 @@ from tests.support.factories import MASTER_KEYS, accept, entity, make_tenant, ne
 
 _NEW = f"new:{base64.b64encode(bytes([7] * 32)).decode()}"
 _BOTH = MasterKeys.parse(f"{_NEW},{MASTER_KEYS}")
-_ENTITIES, _SECRETS, _CALLBACKS, _PAYLOADS, _FAILED = (kind.name for kind in rotation.KINDS)
+_ENTITIES, _SECRETS, _CALLBACKS, _PAYLOADS, _FAILED, _EDITS = (kind.name for kind in rotation.KINDS)
 
 _KIDS = """
 SELECT array_agg(DISTINCT split_part(value, ':', 1)) FROM entities, jsonb_each_text(pii_digests) WHERE id = %s
@@ -256,20 +257,30 @@ def test_a_row_whose_personal_data_a_writer_takes_away_meanwhile_gets_none(
 def test_payloads_and_failed_items_come_under_the_first_key_and_stay_readable(
     command: Connection, executor: Executor, submit: Submit, owner: Tenant, observer: Connection
 ) -> None:
-    executor.run(submit("entities", [entity(1), entity(2, data={})], sealed=True), seconds=60)
+    failed = submit("entities", [entity(1), entity(2, data={})], sealed=True)
+    executor.run(failed, seconds=60)
     waiting = submit("entities", [entity(number) for number in range(5)], block_items=1, sealed=True)
+    sealer, edit = Sealer(MasterKeys.parse(MASTER_KEYS), owner.id, seals=True), b'{"data":{"email":"x"}}'
+    made = Draft(1, sealer.sealed_text(edit), sealed=True, dropped=False, version=0)
+    assert drafts.store(observer, owner.id, failed, [made], editor="ada") == {1}
     counts = rotation.count(command)
-    assert (counts[_PAYLOADS], counts[_FAILED]) == ({"test": 5}, {"test": 1})
+    assert (counts[_PAYLOADS], counts[_FAILED], counts[_EDITS]) == ({"test": 5}, {"test": 1}, {"test": 1})
     steps = rotated(command)
-    assert (steps[_PAYLOADS], steps[_FAILED]) == (Step(changed=5), Step(changed=1))
+    assert (steps[_PAYLOADS], steps[_FAILED], steps[_EDITS]) == (Step(changed=5), Step(changed=1), Step(changed=1))
     counts = rotation.count(command)
-    assert (counts[_PAYLOADS], counts[_FAILED]) == ({"new": 5}, {"new": 1})
+    assert (counts[_PAYLOADS], counts[_FAILED], counts[_EDITS]) == ({"new": 5}, {"new": 1}, {"new": 1})
     assert rotated(command)[_PAYLOADS] == Step()
     only_new = replace(executor, keys=MasterKeys.parse(_NEW))
     only_new.run(waiting, seconds=60)
     assert observer.execute("SELECT FROM jobs WHERE status = 'completed'").rowcount == 2
     [found] = failed_items.page(observer, owner.id, "player_000002")
-    assert b"player_000002" in Sealer(only_new.keys, owner.id, seals=False).text(found.item, sealed=True)
+    opener = Sealer(only_new.keys, owner.id, seals=False)
+    assert b"player_000002" in opener.text(found.item, sealed=True)
+    [draft] = drafts.show(observer, failed, [1])
+    assert opener.text(draft.edit or b"", sealed=True) == edit
+    # An erasure takes the edits of a person's items with them.
+    assert failed_items.erase(observer, owner.id, "player_000002") == 1
+    assert drafts.marks(observer, failed) == []
 
 
 def test_items_in_the_clear_that_may_be_personal_now_are_encrypted(

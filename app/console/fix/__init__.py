@@ -1,6 +1,6 @@
 """S3, the grid in which items that failed are mended and sent again.
 
-    screen.py    its calls: the page, the one form of it, downloads
+    screen.py    its calls: the page, and the one form of it
     opened.py    the job of a page, and the rules by which its items are read
     finding.py   the items of a page: by their indexes, or those that failed alike
     grid.py      rows and cells as the template shows them

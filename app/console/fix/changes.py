@@ -29,11 +29,11 @@ class Done(NamedTuple):
     """The result of a change.
 
     Attributes:
-        count: how many items it has changed.
+        changed: how many items it has changed.
         left: how many it has not: others have changed them meanwhile, or they cannot be edited.
     """
 
-    count: int
+    changed: int
     left: int
 
 
@@ -46,7 +46,7 @@ def save(opened: Opened, wish: Wish) -> Done:
     """Keep the cells of a page that were edited. What others have changed since the page was made is left as it is."""
 
     def made(mending: Mending, row: Row) -> Mapping[str, Any] | None:
-        item = row.item or {}
+        item: Mapping[str, Any] = row.item or {}
         for path, text in wish.cells[row.index].items():
             item = _typed_in(mending, row, item, path, text)
         return item
@@ -107,7 +107,7 @@ def of_group(opened: Opened, group_id: str, made: Change | None) -> Done:
     with transaction(access.lent()) as conn:
         indexes = list(islice(finding.all_of(conn, opened.job.id, group_id=group_id), drafts.MOST + 1))
     done = change(opened, indexes[: drafts.MOST], made)
-    access.note("items_edited", done.count, job_id=opened.name)
+    access.note("items_edited", done.changed, job_id=opened.name)
     return done._replace(left=done.left + len(indexes[drafts.MOST :]))
 
 
@@ -128,7 +128,7 @@ def change(
     count = left = 0
     for start in range(0, len(indexes), _ROWS_A_STEP):
         done = _step(opened, indexes[start : start + _ROWS_A_STEP], made, seen)
-        count, left = count + done.count, left + done.left
+        count, left = count + done.changed, left + done.left
     return Done(count, left)
 
 

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 from app.console import access
-from app.console.jobs import own
 from app.http import personal_data
 from app.http.auth import caller
 from app.http.services import services
+from app.jobs.own import own_job
 from ingest.db.connection.pool import transaction
 from ingest.engine.kinds import KINDS
 from ingest.engine.mending import Mending, mending_of
 from ingest.errors import Forbidden, TemplateNotConfigured, WrongState
-from ingest.ids import JOB, spell
+from ingest.ids import JOB, parse, spell
 from ingest.jobs import Job
 
 
@@ -47,11 +47,14 @@ def opened(job_id: str, *, to_change: bool = False) -> Opened:
 
     Raises:
         NotFound: there is none, or it is another tenant's.
+        Gone: retention has deleted it.
         WrongState: it is no batch, so that it has no items that could be mended.
         TemplateNotConfigured: the tenant has no template any more that could check its items.
         Forbidden: its items may hold personal data, and the visitor has not the scope for them.
     """
-    job = own(job_id)
+    access.enter_tenant_of(parse(JOB, job_id))
+    with transaction(access.lent()) as conn:
+        job = own_job(conn, caller().tenant_id, job_id)
     if job.kind not in KINDS:
         raise WrongState(f"{job_id} is no batch: it checked what is stored, so none of its items can be sent again")
     if job.template_id is not None and caller().template_id is None:

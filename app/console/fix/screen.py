@@ -1,4 +1,4 @@
-"""The calls of the grid: its page, the one form of it, and the files that have the same items."""
+"""The calls of the grid: its page, the one form of it, and the line that says who has edited how much."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,9 +10,8 @@ from app.console.fix import changes, finding, grid, sending, wishes
 from app.console.fix.changes import Done
 from app.console.fix.opened import Opened, opened
 from app.console.fix.wishes import Wish, path_of
-from app.console.pages import page, query, to
+from app.console.pages import BASE, page, query, to
 from app.http import audit
-from app.jobs import error_files
 from ingest.db.connection.pool import Connection, transaction
 from ingest.db.jobs import drafts
 from ingest.db.tenants.audit import Action
@@ -24,8 +23,8 @@ bp = Blueprint("console_fix", __name__)
 
 _MOST_DIGITS = 9
 
-# What the page says once a change is made, by the name that the address has for it.
-_SAID = {
+# The words of the page about a change that was made, by the name that the address has for it.
+_TOLD = {
     "save": "Kept the edits of {n} rows.",
     "set": "Set a value in {n} rows.",
     "replace": "Replaced a text in {n} rows.",
@@ -59,23 +58,24 @@ class _Place(NamedTuple):
 @bp.get("/jobs/<text:job_id>/errors")
 def show(job_id: str) -> Response:
     """Answer with a page of the grid."""
-    return _page(opened(job_id), said=_said())
+    return _page(opened(job_id), told=_told())
 
 
 @bp.post("/jobs/<text:job_id>/errors")
 @access.needs(WRITE)
 def change(job_id: str) -> Response:
     """Keep the edited cells of a page, and do what its button says."""
-    request.max_form_memory_size = wishes.MOST_FORM_BYTES
-    request.max_form_parts = None
     found = opened(job_id, to_change=True)
     wish = wishes.read()
     saved = changes.save(found, wish) if wish.cells else Done(0, 0)
     if wish.action == "reveal":
         return _page(found, revealed={_revealed(found, wish)})
+    if question := _question(found, wish):
+        fields = [(name, request.form[name]) for name in ("do", "tenant") if name in request.form]
+        return page("confirm", question=question, word="Yes, do it", back=f"{BASE}{_address(found)}", fields=fields)
     if wish.action == "send":
         child_id = sending.send(found)
-        return to(f"/jobs/{spell(JOB, child_id)}")
+        return to(f"/jobs/{spell(JOB, child_id)}?said=sent")
     if wish.action == "check":
         checked = sending.check(found)
         told = "bad" if checked.bad else "check"
@@ -92,19 +92,7 @@ def marks(job_id: str) -> Response:
     return page("_marks", marks=access.part(lambda conn: drafts.marks(conn, found.job.id)), **_names(found))
 
 
-@bp.get("/jobs/<text:job_id>/errors.<text:form>")
-def download(job_id: str, form: str) -> Response:
-    """Answer with the failed items as a file, personal data in the clear: the audit log says who took it."""
-    if form not in error_files.FORMS:
-        raise InvalidInput(f"There is no file of errors as {form!r}; take ndjson or csv")
-    found = opened(job_id, to_change=True)
-    with transaction(access.lent()) as conn:
-        audit.record(conn, Action.ITEMS_READ, found.name, {"file": form}, of_read=True)
-    access.note("items_downloaded", job_id=found.name)
-    return error_files.answer(found.job, form)
-
-
-def _page(found: Opened, *, said: str = "", revealed: set[tuple[int, str]] | None = None) -> Response:
+def _page(found: Opened, *, told: str = "", revealed: set[tuple[int, str]] | None = None) -> Response:
     place = _place()
     shown = access.part(partial(_look, found=found, place=place))
     if shown is None:
@@ -113,7 +101,7 @@ def _page(found: Opened, *, said: str = "", revealed: set[tuple[int, str]] | Non
     columns = grid.columns_of(found.mending, rows)
     return page(
         "fix",
-        said=said,
+        told=told,
         groups=groups,
         group=groups.named(place.group),
         place=place,
@@ -151,6 +139,19 @@ def _place() -> _Place:
     after = request.args.get("after", "")
     is_index = after.isascii() and after.isdigit() and len(after) <= _MOST_DIGITS
     return _Place(request.args.get("group", ""), int(after) if is_index else -1)
+
+
+def _question(found: Opened, wish: Wish) -> str | None:
+    """Return what to ask before a form is carried out; the script has asked already where it runs."""
+    if request.form.get("confirmed"):
+        return None
+    if wish.action == "send":
+        with transaction(access.lent()) as conn:
+            count = sum(mark.edited for mark in drafts.marks(conn, found.job.id))
+        return f"Send {count:,} edited {'row' if count == 1 else 'rows'} again, as a new job?" if count else None
+    if wish.action == "drop" and not wish.arguments:
+        return "Drop all these rows? They stay failed, and are not sent."
+    return None
 
 
 def _changed(found: Opened, wish: Wish) -> Done:
@@ -194,20 +195,22 @@ def _revealed(found: Opened, wish: Wish) -> tuple[int, str]:
 
 def _back(found: Opened, told: str, done: Done) -> Response:
     """Go back to the page that a form was on, which says what was done."""
-    place = _place()
-    left = done.left or None
-    address = query(
-        group=place.group, after=place.after if place.after >= 0 else None, did=told, n=done.count, left=left
-    )
-    return to(f"/jobs/{found.name}/errors?{address}")
+    said = query(did=told, n=done.changed, left=done.left or None)
+    address = _address(found)
+    return to(f"{address}{'&' if '?' in address else '?'}{said}")
 
 
-def _said() -> str:
+def _address(found: Opened) -> str:
+    place = _place().query
+    return f"/jobs/{found.name}/errors{'?' if place else ''}{place}"
+
+
+def _told() -> str:
     """Return what the page says about the change before; the address names it, and cannot say anything else."""
     told, count, left = (request.args.get(name, "") for name in ("did", "n", "left"))
     numbers = [text for text in (count, left) if text]
-    if told not in _SAID or not all(text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS for text in numbers):
+    if told not in _TOLD or not all(text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS for text in numbers):
         return ""
     n, others = int(count or 0), int(left or 0)
-    text = _SAID[told].format(n=f"{n:,}", left=f"{others:,}")
+    text = _TOLD[told].format(n=f"{n:,}", left=f"{others:,}")
     return text + (_LEFT.format(left=f"{others:,}") if others and told != "bad" else "")

@@ -1,24 +1,20 @@
-"""What a form of the grid says: the cells as they stand in it, and what its button wants done."""
+"""Read a form of the grid: the cells as they stand in it, and the wish of its button."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-
 from flask import request
 
 from ingest.engine.cells import Path
 from ingest.errors import InvalidInput
-
-# 50 rows of 40 cells, some of them of tens of kilobytes.
-MOST_FORM_BYTES = 8 * 1024 * 1024
 
 _BUTTON = msgspec.json.Decoder(list[Any])
 _MOST_DIGITS = 10
 
 
 class Wish(NamedTuple):
-    """What a form says.
+    """The content of a form.
 
     Attributes:
         cells: the texts of the cells that it shows, by the indexes of their rows.

@@ -116,6 +116,47 @@
     one("#shortcuts").showModal();
   };
 
+  // The grid of failed items: a cell is kept as soon as it is left, and the keys are those of a spreadsheet.
+  const grid = one("#grid");
+  const cells = (row) => all("input:not([type=hidden]), textarea", row);
+  const keep = async (cell) => {
+    const row = cell.closest("tr"), version = one(`[name="v.${row.id.slice(1)}"]`);
+    const sent = new URLSearchParams([[cell.name, cell.value], [version.name, version.value]]);
+    const answer = await fetch(grid.closest("form").action, { method: "POST", body: sent });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const refresh = (id) => {
+      const old = document.getElementById(id), now = page.getElementById(id);
+      if (!answer.ok || !now) return;
+      const held = all("button, a", old).indexOf(document.activeElement);
+      old.replaceWith(now);
+      if (held >= 0) all("button, a", now)[held]?.focus();
+    };
+    refresh(`i${row.id.slice(1)}`);
+    refresh("send-row");
+    if (answer.ok) cell.defaultValue = cell.value;
+    else cell.setCustomValidity(page.querySelector("main")?.textContent.trim() || "This could not be kept"), cell.reportValidity();
+    tellTimes();
+  };
+  const step = (cell, by) => {
+    const row = cell.closest("tr"), at = cells(row).indexOf(cell), place = cell.name.split(".").slice(2).join(".");
+    let next = row;
+    do next = by > 0 ? next.nextElementSibling : next.previousElementSibling; while (next && !cells(next).length);
+    if (!next) cell.blur(), cell.focus();
+    else (cells(next).find((one) => one.name.endsWith(`.${place}`)) ?? cells(next)[at])?.focus();
+  };
+  grid?.addEventListener("change", (event) => { event.target.setCustomValidity(""); keep(event.target); });
+  grid?.addEventListener("focusin", (event) => event.target.select?.());
+  grid?.addEventListener("keydown", (event) => {
+    const cell = event.target;
+    if (!cell.matches("input, textarea")) return;
+    if (event.key === "Escape") { cell.value = cell.defaultValue; cell.select(); }
+    else if (event.key === "F2") cell.setSelectionRange(cell.value.length, cell.value.length);
+    else if ((event.key === "Enter" && cell.matches("input")) || event.key === "ArrowDown") step(cell, 1);
+    else if (event.key === "ArrowUp") step(cell, -1);
+    else return;
+    if (cell.matches("input")) event.preventDefault();
+  });
+
   let wentBefore = 0;
   const go = (selector) => one(selector)?.click();
   const KEYS = {

@@ -19,7 +19,7 @@ export interface components {
         AuditEntries: components["schemas"]["AuditEntry"][];
         AuditEntry: {
             /** @enum {string} */
-            action: "tenant.created" | "tenant.changed" | "tenant.suspended" | "tenant.resumed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "settings.changed" | "template.stored" | "reader.added" | "reader.removed" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.deleted" | "webhook.tested" | "webhook.replayed" | "person.read" | "person.exported" | "person.erased" | "master_key.rotation_begun" | "master_key.rotation_ended";
+            action: "tenant.created" | "tenant.changed" | "tenant.suspended" | "tenant.resumed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "settings.changed" | "template.stored" | "reader.added" | "reader.removed" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.deleted" | "webhook.tested" | "webhook.replayed" | "job.items_read" | "person.read" | "person.exported" | "person.erased" | "master_key.rotation_begun" | "master_key.rotation_ended";
             actor: {
                 /** @description of the key, or the name of the user who ran the command */
                 id: string;
@@ -37,7 +37,7 @@ export interface components {
             object: {
                 id: string;
                 /** @enum {string} */
-                kind: "tenant" | "key" | "settings" | "template" | "reader" | "webhook" | "person" | "master_key";
+                kind: "tenant" | "key" | "settings" | "template" | "reader" | "webhook" | "job" | "person" | "master_key";
             };
             requestId: string | null;
         };
@@ -1821,12 +1821,12 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only entries of this action */
-                action?: "tenant.created" | "tenant.changed" | "tenant.suspended" | "tenant.resumed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "settings.changed" | "template.stored" | "reader.added" | "reader.removed" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.deleted" | "webhook.tested" | "webhook.replayed" | "person.read" | "person.exported" | "person.erased" | "master_key.rotation_begun" | "master_key.rotation_ended";
+                action?: "tenant.created" | "tenant.changed" | "tenant.suspended" | "tenant.resumed" | "key.created" | "key.changed" | "key.rotated" | "key.revoked" | "settings.changed" | "template.stored" | "reader.added" | "reader.removed" | "webhook.created" | "webhook.changed" | "webhook.rotated" | "webhook.deleted" | "webhook.tested" | "webhook.replayed" | "job.items_read" | "person.read" | "person.exported" | "person.erased" | "master_key.rotation_begun" | "master_key.rotation_ended";
                 /** @description as the Link header gives it; the first page has none */
                 cursor?: string;
                 limit?: number;
                 /** @description only entries about objects of this kind */
-                object?: "tenant" | "key" | "settings" | "template" | "reader" | "webhook" | "person" | "master_key";
+                object?: "tenant" | "key" | "settings" | "template" | "reader" | "webhook" | "job" | "person" | "master_key";
                 /** @description only entries about the object of this id */
                 object_id?: string;
                 /** @description only entries of this moment or later */

@@ -166,7 +166,7 @@ WHERE d.job_id = ANY (ARRAY[%(job_id)s::uuid]) AND d.index = w.index AND d.versi
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check has found about a draft; all three are None where its item would be taken.
+    """The findings of a check about a draft; all three are None where its item would be taken.
 
     Attributes:
         version: of the draft that was checked.
@@ -196,7 +196,7 @@ def note(conn: Connection, job_id: UUID, verdicts: Sequence[Verdict]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What one editor has made of a job's drafts.
+    """The share of one editor in a job's drafts.
 
     Attributes:
         edited: how many items are to be sent as this one has left them.

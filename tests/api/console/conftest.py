@@ -52,6 +52,10 @@ class Browser:
 
     def send(self, path: str, **form: Any) -> TestResponse:
         """Send a form and say yes; return the page that comes then."""
+        return self.get_after(path, form)
+
+    def get_after(self, path: str, form: Any) -> TestResponse:
+        """Likewise, of fields of any names."""
         answer = self.post(path, {**form, "confirmed": "1"})
         assert answer.status_code == 303, text_of(answer)
         return self.get(answer.headers["Location"].removeprefix("/console"))
