@@ -112,7 +112,7 @@ def streamed() -> Store:
             if not opened:
                 opened.append(_opened(job))
             options, blocks = opened[0]
-            return _received(replace(job, options=options), blocks)
+            return received(replace(job, options=options), blocks)
 
     return store
 
@@ -132,7 +132,17 @@ def _opened(job: NewJob) -> _Body:
     return _Body(structs.replace(job.options, csv=csv), blocks)
 
 
-def _received(job: NewJob, blocks: Iterable[Block]) -> bool:
+def received(job: NewJob, blocks: Iterable[Block]) -> bool:
+    """Store a job while its blocks arrive. Return False if something about its caller has changed; nothing is stored.
+
+    Args:
+        job: with all options.
+        blocks: of its items, while they arrive.
+
+    Raises:
+        InvalidInput: there is no item, or there are too many; and all that `blocks` raise.
+        DatabaseError: nothing was stored.
+    """
     pool = services().pool
     sealer = personal_data.sealer(job.tenant_id, job.template_id)
     if not retry_until_known(pool, lambda conn: receiving.begin(conn, job)):

@@ -11,6 +11,7 @@
     entities.py    an entity, its states and events
     keys.py templates_page.py tenants_page.py    what may be changed of a tenant; whose.py has one picked
     fix/           the grid in which failed items are mended
+    load/          a file from the browser, checked as a whole and then sent
     templates/     a template a screen; `_parts.html` has what they share
     static/        our script and style sheet; vendor/ has those of others, with their licences
 
@@ -22,6 +23,7 @@ from flask import Blueprint, Flask
 
 from app.console import access, assets, bulk, entities, job, jobs, keys, login, pages, templates_page, tenants_page
 from app.console.fix import screen as fix
+from app.console.load import screen as load
 from app.console.pages import BASE, failure
 
 __all__ = ["BASE", "failure", "mount"]
@@ -29,7 +31,7 @@ __all__ = ["BASE", "failure", "mount"]
 
 _screens = Blueprint("console", __name__, template_folder="templates")
 _screens.before_request(access.admit)
-for _screen in (login, jobs, bulk, job, entities, keys, templates_page, tenants_page, fix):
+for _screen in (login, jobs, bulk, job, entities, keys, templates_page, tenants_page, fix, load):
     _screens.register_blueprint(_screen.bp)
 
 

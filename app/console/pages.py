@@ -9,7 +9,7 @@ from app.console import access, spelling
 from app.console.assets import ASSETS
 from app.http.errors import Fault
 from app.http.services import services
-from ingest.rights import ADMIN, READ
+from ingest.rights import ADMIN, READ, WRITE
 
 BASE = "/console"
 
@@ -37,6 +37,7 @@ class Screen(NamedTuple):
 
 SCREENS = (
     Screen("/jobs", "Jobs"),
+    Screen("/load", "Load a file", WRITE),
     Screen("/entities", "Look up"),
     Screen("/keys", "Keys", ADMIN),
     Screen("/templates", "Templates", ADMIN),

@@ -31,11 +31,15 @@ NOTE = "_sluice"
 CODE_COLUMN, MESSAGE_COLUMN = "sluice_code", "sluice_message"
 NOTE_COLUMNS = ("sluice_index", "sluice_line", CODE_COLUMN, "sluice_field", MESSAGE_COLUMN)
 
+# Columns that are no part of an item by the wish of their sender.
+IGNORED = "_ignored"
+
 TEXT = "string"
 NUMBER = "number"
 BOOLEAN = "boolean"
 JSON = "json"
 _TYPES = (TEXT, NUMBER, BOOLEAN, JSON)
+_IGNORE = "ignore"  # in the place of a type
 
 # A name stands in the JSON of each row, so that a long one would make gigabytes of a small body; and a worker goes down
 # the levels one by one.
@@ -208,11 +212,13 @@ def _column(number: int, title: str) -> Column:
     if title in NOTE_COLUMNS:
         return Column(title, (NOTE, title), TEXT)
     name, colon, suffix = title.rpartition(":")
+    if suffix == _IGNORE and colon:
+        return Column(title, (IGNORED, str(number)), TEXT)
     if not colon:
         name, suffix = title, TEXT
     elif suffix not in _TYPES:
         raise InvalidInput(
-            f'Column "{title}" has an unknown suffix ":{suffix}"; a column is {", ".join(_TYPES[:-1])} or {_TYPES[-1]}'
+            f'Column "{title}" has an unknown suffix ":{suffix}"; a column is {", ".join(_TYPES)} or {_IGNORE}'
         )
     if name in _MEMBERS:
         if suffix != TEXT and name != "value":
@@ -243,7 +249,9 @@ def title_of(name: str, of_type: str) -> str | None:
 
 
 def tree_of(columns: Sequence[Column]) -> Tree:
-    """Return the places of columns by their names, nested as the members of an item are; not of those of a note.
+    """Return the places of columns by their names, nested as the members of an item are.
+
+    Those that are no part of an item have none.
 
     Raises:
         InvalidInput: two columns have one place, or one of them lies within the other.
@@ -261,6 +269,7 @@ def tree_of(columns: Sequence[Column]) -> Tree:
         if other != place:
             raise InvalidInput(f'Columns "{columns[other].title}" and "{column.title}" have the same name')
     tree.pop(NOTE, None)
+    tree.pop(IGNORED, None)
     return tree
 
 

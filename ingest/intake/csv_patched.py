@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from ingest import json_text
-from ingest.intake.csv_header import JSON, NOTE, Column, RowTypes, columns_of
+from ingest.intake.csv_header import IGNORED, JSON, NOTE, Column, RowTypes, columns_of
 from ingest.intake.csv_resent import quoted
 from ingest.intake.csv_rows import items_of_rows
 from ingest.intake.lines import guarded
@@ -24,7 +24,7 @@ def cells_of_item(item: bytes, csv_format: CsvFormat, types: RowTypes | None) ->
     """
     cells = []
     for column in columns_of(csv_format):
-        value = None if column.path[0] == NOTE else _member(item, column.path)
+        value = None if column.path[0] in {NOTE, IGNORED} else _member(item, column.path)
         cells.append(_cell(value, column, csv_format))
     record = csv_format.delimiter.encode().join(cells)
     made = items_of_rows(guarded(record) + b"\n", 1, csv_format, types)

@@ -97,11 +97,18 @@ def lenient_item(record: bytes, csv_format: CsvFormat, types: RowTypes | None = 
     Returns:
         A JSON text; None where the row has not the cells of its header.
     """
-    columns: CellTypes = ()
-    if types is not None:
+    columns = _types_of_all(types)
+    if columns is None and types is not None:
         [name] = _names_of([record], csv_format, types.member)
-        columns = dict(types.columns).get(name, ()) if len(types.columns) > 1 else types.columns[0][1]
-    return _rows_of(csv_format, columns).lenient(record)
+        columns = dict(types.columns).get(name)
+    return _rows_of(csv_format, columns or ()).lenient(record)
+
+
+def _types_of_all(types: RowTypes | None) -> CellTypes | None:
+    """Return the types of cells if they are the same for all rows, whatever their items; else None."""
+    if types is None:
+        return ()
+    return types.columns[0][1] if len({columns for _, columns in types.columns}) == 1 else None
 
 
 @dataclass(slots=True)
@@ -121,9 +128,9 @@ class _Read:
 
 def _items(records: list[bytes], form: _Text, csv_format: CsvFormat, types: RowTypes | None) -> _Read:
     """Read records as `_Rows.items` does, each by the types of its own item."""
-    if types is None or len({columns for _, columns in types.columns}) == 1:
-        columns: CellTypes = () if types is None else types.columns[0][1]
-        return _rows_of(csv_format, columns).items(records, form)
+    of_all = _types_of_all(types)
+    if types is None or of_all is not None:
+        return _rows_of(csv_format, of_all or ()).items(records, form)
     alike: dict[CellTypes, list[int]] = {}
     by_name = dict(types.columns)
     for place, name in enumerate(_names_of(records, csv_format, types.member)):

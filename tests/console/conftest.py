@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from ingest import ids
 from ingest.db.connection.pool import WORKER, Pool, open_pool, transaction
@@ -19,7 +20,7 @@ from ingest.db.tenants import keys, sessions
 from ingest.db.tenants.tenants import Tenant
 from tests.api.conftest import running
 from tests.support.factories import accept, entity, make_tenant, run_pending
-from tests.support.postgres import TestServers
+from tests.support.postgres import TestServers, admin_of, url_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="make .venv/browsing installs what opens a browser")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -91,13 +92,25 @@ class Visit:
 
 
 @pytest.fixture(scope="session")
-def site(shared_database_url: str, servers: TestServers) -> Iterator[Site]:
+def console_database_url(servers: TestServers, template_database: str) -> Iterator[str]:
+    """A database of these tests alone: they commit what others would find."""
+    name = f"{template_database}_console"
+    clone = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_database))
+    with admin_of(servers) as admin:
+        admin.execute(clone)
+    yield url_of(servers, name)
+    with admin_of(servers) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def site(console_database_url: str, servers: TestServers) -> Iterator[Site]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     place = f"127.0.0.1:{port}"
     with (
-        running(shared_database_url, servers, place, SLUICE_BIND=place),
-        open_pool(shared_database_url, WORKER, size=2) as pool,
+        running(console_database_url, servers, place, SLUICE_BIND=place),
+        open_pool(console_database_url, WORKER, size=2) as pool,
     ):
         yield Site(f"http://{place}/console", pool, servers.redis_url)
 

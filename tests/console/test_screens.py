@@ -1,24 +1,15 @@
 """Every screen, in both themes and at both widths, by a mouse, by keys alone, and without a script."""
 
-from importlib.resources import files
-
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from ingest.db.connection.pool import transaction
 from ingest.db.tenants import sessions
 from ingest.jobs import JobOptions
-from tests.console.conftest import NARROW, WIDE, Visit
+from tests.console.axe import violations
+from tests.console.conftest import Visit
 from tests.support.factories import entity
 
-_AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 _EVIL = "<img src=x onerror=alert(1)>"
-
-
-def _violations(page: Page, *rules: str) -> list[str]:
-    """Return what axe finds, by all rules or some."""
-    options = {"runOnly": list(rules)} if rules else {}
-    found = page.evaluate("options => axe.run(document, options)", options)["violations"]
-    return [f"{rule['id']}: {[node['html'][:200] for node in rule['nodes']]}" for rule in found]
 
 
 def _screens(visit: Visit) -> list[str]:
@@ -27,25 +18,26 @@ def _screens(visit: Visit) -> list[str]:
     )
     visit.run_jobs()
     waiting = visit.submit([entity(3)])
-    return ["/jobs", "/jobs?state=failed", f"/jobs/{bad}", f"/jobs/{waiting}", f"/jobs/{bad}/raw", "/jobs/nothing"]
+    mended = [f"/jobs/{bad}/errors", "/load"]
+    return [
+        *mended,
+        "/jobs",
+        "/jobs?state=failed",
+        f"/jobs/{bad}",
+        f"/jobs/{waiting}",
+        f"/jobs/{bad}/raw",
+        "/jobs/nothing",
+    ]
 
 
 def test_axe_finds_nothing_on_any_screen_in_both_themes_and_widths(visit: Visit) -> None:
-    page = visit.open("/jobs", reduced_motion="reduce")  # no colour is on its way to another
+    page = visit.open("/jobs")
     found = {}
     for path in [*_screens(visit), "/login"]:
         page.goto(f"{visit.site.address}{path}")
-        page.evaluate(_AXE)  # by the browser's own debugger, which the page's policy lets pass
-        for width in (WIDE, NARROW):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.emulate_media(color_scheme="light")
-            found[path, width, "light"] = _violations(page)
-            page.emulate_media(color_scheme="dark")
-            found[path, width, "dark"] = _violations(page, "color-contrast")  # nothing else differs
-            beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert beyond <= 0, f"{path} scrolls sideways at {width} px"
+        found[path] = violations(page)
     visit.faults = [fault for fault in visit.faults if "404" not in fault]
-    assert not any(found.values()), {place: rules for place, rules in found.items() if rules}
+    assert not any(found.values()), {path: faults for path, faults in found.items() if faults}
 
 
 def test_texts_of_a_sender_are_text(visit: Visit) -> None:

@@ -300,13 +300,17 @@ def test_an_array_of_json_and_other_encodings_are_loaded(load, client, tmp_path,
 
 
 def test_cells_with_a_comma_and_cells_of_nothing_are_read_as_numbers_and_null(load, client, tmp_path, label):
-    (tmp_path / "map.json").write_text('{"externalId": "ID", "balance:number": "Saldo"}')
-    (tmp_path / "a.csv").write_text(f"ID;email;Saldo\n{label}-a;a@b.com;1.234,50\n{label}-b;b@b.com;NA\n")
-    arguments = ("--map-file", "map.json", "--delimiter", ";", "--decimal-comma", "--null", "NA")
+    (tmp_path / "map.json").write_text('{"externalId": "ID", "balance:number": "Saldo", "born:date": "Geb"}')
+    (tmp_path / "a.csv").write_text(
+        f"ID;email;Saldo;Geb\n{label}-a;a@b.com;1.234,50;6.4.1990\n{label}-b;b@b.com;NA;NA\n"
+    )
+    told = ("--delimiter", ";", "--decimal-comma", "--date-format", "dd.mm.yyyy", "--null", "NA")
+    arguments = ("--map-file", "map.json", *told)
     done = load(*PLAYERS, *arguments, "a.csv")
     assert done.exit_code == 0, done.stderr
-    assert str(client.entities.get(f"{label}-a").data["balance"]) == "1234.50"
-    assert client.entities.get(f"{label}-b").data == {"email": "b@b.com", "balance": None}
+    data = client.entities.get(f"{label}-a").data
+    assert (str(data["balance"]), data["born"]) == ("1234.50", "1990-04-06")
+    assert client.entities.get(f"{label}-b").data == {"email": "b@b.com", "balance": None, "born": None}
 
 
 def test_the_template_says_which_cells_are_numbers_with_a_comma(load, flights_key, stack, tmp_path, label):
@@ -327,6 +331,7 @@ def test_the_template_says_which_cells_are_numbers_with_a_comma(load, flights_ke
         ("--map-file", "map.json"),
         ("--delimiter", ";"),
         ("--decimal-comma",),
+        ("--date-format", "yyyymmdd"),
         ("--null", "NA"),
         ("--errors-format", "csv"),
     ],

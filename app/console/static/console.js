@@ -117,44 +117,98 @@
   };
 
   // The grid of failed items: a cell is kept as soon as it is left, and the keys are those of a spreadsheet.
-  const grid = one("#grid");
+  const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
+  const wordsOf = (html) => parsed(html).querySelector("main")?.textContent.trim() || "The connection broke";
   const cells = (row) => all("input:not([type=hidden]), textarea", row);
+  const cellOf = (event) => (event.target.matches("#grid input, #grid textarea") ? event.target : null);
   const keep = async (cell) => {
-    const row = cell.closest("tr"), version = one(`[name="v.${row.id.slice(1)}"]`);
+    const index = cell.closest("tr").id.slice(1), version = one(`[name="v.${index}"]`);
     const sent = new URLSearchParams([[cell.name, cell.value], [version.name, version.value]]);
-    const answer = await fetch(grid.closest("form").action, { method: "POST", body: sent });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const refresh = (id) => {
+    const answer = await fetch(cell.form.action, { method: "POST", body: sent }), html = await answer.text(), page = parsed(html);
+    if (!answer.ok) {
+      cell.setCustomValidity(wordsOf(html));
+      return cell.reportValidity();
+    }
+    cell.defaultValue = cell.value;
+    for (const id of [`i${index}`, "send-row"]) {
       const old = document.getElementById(id), now = page.getElementById(id);
-      if (!answer.ok || !now) return;
+      if (!old || !now) continue;
       const held = all("button, a", old).indexOf(document.activeElement);
       old.replaceWith(now);
       if (held >= 0) all("button, a", now)[held]?.focus();
-    };
-    refresh(`i${row.id.slice(1)}`);
-    refresh("send-row");
-    if (answer.ok) cell.defaultValue = cell.value;
-    else cell.setCustomValidity(page.querySelector("main")?.textContent.trim() || "This could not be kept"), cell.reportValidity();
+    }
     tellTimes();
   };
   const step = (cell, by) => {
-    const row = cell.closest("tr"), at = cells(row).indexOf(cell), place = cell.name.split(".").slice(2).join(".");
-    let next = row;
+    const place = cell.name.split(".").slice(2).join(".");
+    let next = cell.closest("tr");
     do next = by > 0 ? next.nextElementSibling : next.previousElementSibling; while (next && !cells(next).length);
-    if (!next) cell.blur(), cell.focus();
-    else (cells(next).find((one) => one.name.endsWith(`.${place}`)) ?? cells(next)[at])?.focus();
+    const found = next && cells(next).find((other) => other.name.endsWith(`.${place}`));
+    if (!found) cell.blur();
+    (found ?? cell).focus();
   };
-  grid?.addEventListener("change", (event) => { event.target.setCustomValidity(""); keep(event.target); });
-  grid?.addEventListener("focusin", (event) => event.target.select?.());
-  grid?.addEventListener("keydown", (event) => {
-    const cell = event.target;
-    if (!cell.matches("input, textarea")) return;
+  document.addEventListener("change", (event) => {
+    const cell = cellOf(event);
+    cell?.setCustomValidity("");
+    if (cell) keep(cell);
+  });
+  document.addEventListener("focusin", (event) => cellOf(event)?.select());
+  document.addEventListener("keydown", (event) => {
+    const cell = cellOf(event), isLine = cell?.matches("input");
+    if (!cell) return;
     if (event.key === "Escape") { cell.value = cell.defaultValue; cell.select(); }
     else if (event.key === "F2") cell.setSelectionRange(cell.value.length, cell.value.length);
-    else if ((event.key === "Enter" && cell.matches("input")) || event.key === "ArrowDown") step(cell, 1);
-    else if (event.key === "ArrowUp") step(cell, -1);
+    else if (isLine && (event.key === "Enter" || event.key === "ArrowDown")) step(cell, 1);
+    else if (isLine && event.key === "ArrowUp") step(cell, -1);
     else return;
-    if (cell.matches("input")) event.preventDefault();
+    event.preventDefault();
+  });
+
+  // A file: its first bytes are looked at, and all of it goes as one body, which the browser reads from the disk meanwhile.
+  const SAMPLE_BYTES = 262144;
+  const fileOf = (form) => form.elements.file.files[0];
+  const formWith = (form, file) => {
+    const data = new FormData(form);
+    data.delete("file");
+    data.append("file", file, fileOf(form).name);
+    return data;
+  };
+  const tellLoad = (text) => { one("#sending").textContent = text; };
+  let looks = 0;
+  const look = async (form) => {
+    const turn = ++looks;
+    if (!fileOf(form)) return;
+    const sample = formWith(form, fileOf(form).slice(0, SAMPLE_BYTES));
+    const answer = await fetch(form.dataset.look, { method: "POST", body: sample }), html = await answer.text();
+    if (turn !== looks) return; // the form says something else by now
+    tellLoad(answer.ok ? "" : wordsOf(html));
+    if (!answer.ok) return;
+    const held = document.activeElement?.name, now = parsed(html).getElementById("mapping");
+    one("#mapping").replaceWith(now);
+    if (held) now.querySelector(`[name="${CSS.escape(held)}"]`)?.focus();
+  };
+  const upload = (form, button) => {
+    const bar = one("#sent"), call = new XMLHttpRequest();
+    call.open("POST", button.formAction);
+    call.upload.onprogress = ({ loaded, total }) => { bar.value = loaded / total; tellLoad(`${Math.floor(100 * loaded / total)} % sent`); };
+    call.onloadend = () => {
+      if (call.status && call.responseURL !== button.formAction) return location.assign(call.responseURL);
+      bar.hidden = !(button.disabled = false);
+      tellLoad(wordsOf(call.responseText));
+    };
+    bar.hidden = !(button.disabled = true);
+    call.send(formWith(form, fileOf(form)));
+  };
+  document.addEventListener("change", (event) => {
+    const form = event.target.form;
+    if (form?.id === "load" && event.target.matches("[type=file], [data-look]")) look(form);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target, button = event.submitter;
+    if (form.id !== "load") return;
+    event.preventDefault();
+    if (button?.dataset.upload === undefined) look(form);
+    else upload(form, button);
   });
 
   let wentBefore = 0;

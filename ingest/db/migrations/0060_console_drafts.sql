@@ -21,7 +21,7 @@ CREATE INDEX job_drafts_edited_idx ON job_drafts (edited_at);
 
 -- How a tenant's files are read, by a name: which column fills which member, and what stands between cells.
 CREATE TABLE console_mappings (
-    tenant_id integer NOT NULL CONSTRAINT console_mappings_tenant_id_fkey REFERENCES tenants,
+    tenant_id integer NOT NULL CONSTRAINT console_mappings_tenant_id_fkey REFERENCES tenants ON DELETE CASCADE,
     name      text NOT NULL CONSTRAINT console_mappings_name_check CHECK (length(name) BETWEEN 1 AND 100),
     mapping   jsonb NOT NULL,
     saved_at  timestamptz NOT NULL DEFAULT now(),

@@ -247,3 +247,10 @@ def test_personal_data_are_masked_and_each_look_at_them_is_in_the_audit_log(
     assert writer.get(f"{address}.ndjson").status_code == 403
     assert browser.get(f"{address}.ndjson").get_data(as_text=True).count("ada@example.com") == 1
     assert observer.execute(log, (job_id,)).rowcount == 2
+
+
+def test_an_operator_mends_the_job_of_any_tenant(operator: Browser, failed: Failed) -> None:
+    job_id = failed(player(1, age="x"))
+    kept = operator.send(f"/jobs/{job_id}/errors", **{"c.0./data/age": "41", "v.0": "0"})
+    assert "1 edited by root" in text_of(kept)
+    assert "?tenant=" in operator.get("/load").get_data(as_text=True)

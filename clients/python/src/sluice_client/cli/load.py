@@ -17,6 +17,7 @@ from sluice_client.cli.ends import AWAY, INTERRUPTED, PUT_OFF, Terminated, code_
 from sluice_client.cli.errorfile import ErrorFiles
 from sluice_client.cli.parameters import BYTES, LIMIT
 from sluice_client.cli.resuming import resume_command
+from sluice_client.cli.rows import DATE_FORMATS
 from sluice_client.cli.run import Run, probed
 from sluice_client.cli.screen import Screen, say, screen_of
 from sluice_client.cli.sources import FORMATS, named
@@ -77,6 +78,10 @@ _HELP = """Load files of CSV or JSON, and tell what became of each item.
     is_flag=True,
     help="Numbers of CSV have a comma: 1.234,50. Columns hold numbers if the template, their header or --map says so.",
 )
+@click.option(
+    "--date-format", type=click.Choice(DATE_FORMATS),
+    help="Of dates in the column timestamp, and in those that --map calls :date or :datetime; times are UTC.",
+)  # fmt: skip
 @click.option(
     "--null",
     metavar="TEXT",

@@ -36,6 +36,8 @@ class Reading:
         null: cells of this text, and empty ones, are null; an empty text says so of empty ones alone.
         decimal_comma: columns of numbers, by their names for the server, which may have a comma for the decimal point,
             beside those whose header says `:number`; None if none has.
+        date_format: of the column `timestamp`, and of those whose name for the server ends in `:date` or `:datetime`;
+            None if dates are as ISO 8601 has them.
         filled: members for the lines that lack them.
         records: no more than so many.
     """
@@ -45,6 +47,7 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     null: str | None = None
     decimal_comma: frozenset[str] | None = None
+    date_format: str | None = None
     filled: Mapping[str, str] = field(default_factory=dict)
     records: int | None = None
 
@@ -56,6 +59,7 @@ class Reading:
             "columns": dict(self.columns),
             "null": self.null,
             "decimalComma": self.decimal_comma is not None and ["*", *sorted(self.decimal_comma)],
+            "dateFormat": self.date_format,
             "filled": dict(self.filled),
             "records": self.records,
         }
@@ -94,6 +98,10 @@ class Reading:
         pieces = self._pieces(file)
         return file if pieces is None else buffered(pieces, file)
 
+    @property
+    def _changes_rows(self) -> bool:
+        return bool(self.columns or self.null or self.date_format) or self.decimal_comma is not None
+
     def _pieces(self, file: IO[bytes]) -> Iterator[bytes] | None:
         """Return what is read as pieces; None if that is the file itself."""
         found: Iterator[bytes] | None = None
@@ -103,13 +111,14 @@ class Reading:
             found = _in_utf8(file, encoding)
         if self.form.content_type == JSON:
             found = (item + b"\n" for item in items_of(found or _read(file)))
-        elif self.form.content_type == CSV and (self.columns or self.null or self.decimal_comma is not None):
+        elif self.form.content_type == CSV and self._changes_rows:
             found = rows.edited(
                 found or _read(file),
                 self.form.separator,
                 columns=self.columns,
                 null=self.null or None,
                 decimal_comma=self.decimal_comma,
+                date_format=self.date_format,
             )
         if self.records is not None:
             first = rows.first_rows if self.form.content_type == CSV else rows.first_lines

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from sluice_client.errors import UnreadableFile
 
@@ -14,6 +15,20 @@ csv.field_size_limit(2**31 - 1)  # the server has its own bound
 _ROWS = 1_000
 _DECIMAL_COMMA = re.compile(r"\s*([+-]?)(\d{1,3}(?:[.\u00a0\u202f' ]\d{3})+|\d+)(?:,(\d+))?\s*", re.ASCII)
 _MARKS = re.compile(r"[^\d]")
+
+# Dates by their order, with a time behind or none; a column of `:date` becomes a date, and one of `:datetime` a time.
+_TIME = r"(?:[ T](?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?)?"
+_DATES = {
+    name: re.compile(rf"\s*{pattern}{_TIME}\s*", re.ASCII)
+    for name, pattern in {
+        "dd.mm.yyyy": r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})",
+        "dd/mm/yyyy": r"(?P<day>\d{1,2})/(?P<month>\d{1,2})/(?P<year>\d{4})",
+        "mm/dd/yyyy": r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})",
+        "yyyymmdd": r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})",
+    }.items()
+}
+DATE_FORMATS = tuple(_DATES)
+_OF_DATES = {":date": False, ":datetime": True}
 
 
 def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -69,6 +84,7 @@ def edited(
     columns: Mapping[str, str],
     null: str | None,
     decimal_comma: frozenset[str] | None,
+    date_format: str | None = None,
 ) -> Iterator[bytes]:
     """Yield CSV whose header has other names, and whose cells are changed where that is wished.
 
@@ -78,6 +94,8 @@ def edited(
         columns: new names by those of its header.
         null: cells of this text become empty.
         decimal_comma: new names of columns whose numbers have a comma, beside those of the type number; None for none.
+        date_format: one of DATE_FORMATS, of the column `timestamp` and those whose new name ends in `:date` or
+            `:datetime`; None if dates stay as they are.
 
     Raises:
         UnreadableFile: the header lacks a column that is named.
@@ -91,28 +109,62 @@ def edited(
         if name not in titles:
             raise UnreadableFile(f"its header has no column {name!r}; it has {', '.join(titles)}")
     wanted = [columns.get(title, title) for title in titles]
+    dates = _dates(wanted, date_format)
+    wanted = [
+        title.rpartition(":")[0] if place in dates and ":" in title else title for place, title in enumerate(wanted)
+    ]
     yield _written([wanted], separator)
     numbers = [
         place
         for place, title in enumerate(wanted)
         if decimal_comma is not None and (title in decimal_comma or title.endswith(":number"))
     ]
-    if null is None and not numbers:
+    changes: dict[int, Callable[[str], str]] = {**dict.fromkeys(numbers, _with_point), **dates}
+    if null is None and not changes:
         yield from lines
         return
-    yield from _changed(lines, separator, null=null, numbers=numbers)
+    yield from _changed(lines, separator, null=null, changes=changes)
 
 
-def _changed(lines: Iterator[bytes], separator: str, *, null: str | None, numbers: list[int]) -> Iterator[bytes]:
+def _suffix(title: str) -> str:
+    return "".join(title.rpartition(":")[1:])
+
+
+def _dates(titles: Sequence[str], date_format: str | None) -> dict[int, Callable[[str], str]]:
+    """Return what makes dates of the cells of columns, by their places."""
+    if date_format is None:
+        return {}
+    return {
+        place: partial(_iso, _DATES[date_format], has_time=title == "timestamp" or _OF_DATES[_suffix(title)])
+        for place, title in enumerate(titles)
+        if title == "timestamp" or _suffix(title) in _OF_DATES
+    }
+
+
+def _iso(pattern: re.Pattern[str], cell: str, *, has_time: bool) -> str:
+    """Return a date as ISO 8601 spells it, its time in UTC; any other cell as it is."""
+    match = pattern.fullmatch(cell)
+    if not match:
+        return cell
+    found = match.groupdict()
+    date = f"{found['year']}-{found['month']:0>2}-{found['day']:0>2}"
+    if found["hour"] is None and not has_time:
+        return date
+    return f"{date}T{found['hour'] or 0:0>2}:{found['minute'] or '00'}:{found['second'] or '00'}Z"
+
+
+def _changed(
+    lines: Iterator[bytes], separator: str, *, null: str | None, changes: Mapping[int, Callable[[str], str]]
+) -> Iterator[bytes]:
     """Yield rows with other cells, a thousand at a time."""
     text = (line.decode("utf-8", "surrogateescape") for line in lines)
     found: list[list[str]] = []
     for cells in csv.reader(text, delimiter=separator):
         if null is not None and null in cells:
             cells[:] = ["" if cell == null else cell for cell in cells]
-        for place in numbers:
+        for place, changed in changes.items():
             if place < len(cells):
-                cells[place] = _with_point(cells[place])
+                cells[place] = changed(cells[place])
         found.append(cells)
         if len(found) == _ROWS:
             yield _written(found, separator)

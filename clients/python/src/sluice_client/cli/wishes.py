@@ -62,6 +62,7 @@ def wishes_of(said: dict[str, Any]) -> Wishes:
         columns=columns_of(said["mapped"], said["map_file"]),
         null=said["null"],
         decimal_comma=frozenset() if said["decimal_comma"] else None,
+        date_format=said["date_format"],
         records=said["stop_after"],
     )
     options = {
@@ -94,6 +95,7 @@ def _of_csv(said: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     yield "--map-file", said["map_file"] is not None
     yield "--delimiter", said["delimiter"] is not None
     yield "--decimal-comma", said["decimal_comma"]
+    yield "--date-format", said["date_format"] is not None
     yield "--null", said["null"] is not None
     yield "--errors-format csv", said["errors_format"] == "csv"
 
