@@ -23,6 +23,7 @@ from ingest.errors import TryAgain, WrongDatabase
 _LOCK = 5_748_309_261
 _LOCK_TIMEOUT_SECONDS = 120.0
 _LOCK_INTERVAL_SECONDS = 0.1
+_WALL_TIMEOUT_SECONDS = 300.0
 
 STEPWISE = b"-- Each paragraph is a transaction of its own.\n"
 
@@ -60,7 +61,7 @@ def migrate(conn: Connection) -> list[str]:
 
     Raises:
         WrongDatabase: it cannot hold what clients send.
-        TryAgain: another runner held the lock for two minutes.
+        TryAgain: another runner held the lock for two minutes, or a transaction held a table for five.
         DatabaseError: a migration was refused; those before it stand. Nothing of it does, but for the steps of one that
             goes stepwise: the next call begins it anew.
     """
@@ -78,13 +79,43 @@ def migrate(conn: Connection) -> list[str]:
                 if missing:
                     _apply(conn, missing[0])
                     conn.execute("INSERT INTO sluice_migrations (name) VALUES (%s)", (missing[0],))
-                elif not walls.build_next(conn):
-                    return applied
         if locked:
+            if not missing:
+                _build_wall(conn)
+                return applied
             applied += missing[:1]
             deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
         elif time.monotonic() > deadline:
             raise TryAgain("55P03", reason="another `sluice migrate` has held its lock for two minutes")
+        else:
+            time.sleep(_LOCK_INTERVAL_SECONDS)
+
+
+# While a change of a table waits for its lock, all that come after it wait too.
+_BRIEFLY = "SELECT set_config('lock_timeout', '0.2s', true)"
+
+
+def _build_wall(conn: Connection) -> None:
+    """Build what is missing of the wall: a part a transaction, which asks for its locks for an instant at a time.
+
+    Raises:
+        TryAgain: another runner, or a transaction that holds a table, did not end in time.
+    """
+    deadline = time.monotonic() + _WALL_TIMEOUT_SECONDS
+    while True:
+        blocked = TryAgain("55P03", reason="another `sluice migrate` holds its lock")
+        try:
+            with translated(), conn.transaction():
+                if locked := _lock(conn):
+                    conn.execute(_BRIEFLY)
+                    if not walls.build_next(conn):
+                        return
+        except TryAgain as error:
+            locked, blocked = False, error
+        if locked:
+            deadline = time.monotonic() + _WALL_TIMEOUT_SECONDS
+        elif time.monotonic() > deadline:
+            raise blocked
         else:
             time.sleep(_LOCK_INTERVAL_SECONDS)
 

@@ -28,6 +28,7 @@ from ingest.db.jobs import lookup
 from ingest.db.tenants import keys
 from ingest.db.tenants.tenants import Tenant
 from ingest.errors import DatabaseError
+from tests.db.connection.test_migrate import until_waits
 from tests.support.factories import accept, entity, event, make_executor, make_tenant, state
 from tests.support.postgres import TestServers, admin_of, url_of
 
@@ -176,6 +177,27 @@ def test_a_part_of_the_wall_that_is_missing_is_built_anew(
     for of_whom, seen in ((as_stranger, 0), (as_owner, 1)):
         with transaction(of_whom) as conn:
             assert conn.execute("SELECT FROM jobs").rowcount == seen
+
+
+def test_a_wall_that_waits_for_a_reader_holds_up_no_writer(
+    observer: Connection, other: Connection, database_url: str, owner: Tenant
+) -> None:
+    observer.execute("DROP POLICY own_rows ON jobs")
+
+    def build() -> list[str]:
+        with closing(connect(database_url, "sluice-cli")) as conn:
+            return migrate(conn)
+
+    with psycopg.connect(database_url) as reader, ThreadPoolExecutor(1) as thread:
+        reader.execute("SELECT FROM jobs")
+        building = thread.submit(build)
+        until_waits(observer, building)
+        accept(other, owner, "entities", [entity()])  # a worker waits for a lock for 3 s
+        other.commit()
+        assert not building.done()
+        reader.rollback()
+        assert building.result() == []
+    assert observer.execute("SELECT FROM pg_policies WHERE policyname = 'own_rows'").rowcount == len(walls.WALLED)
 
 
 def test_two_databases_of_a_server_are_migrated_at_once(servers: TestServers) -> None:
