@@ -90,8 +90,8 @@ _NOT_OF_A_TENANT = {
 _KEY_WITHOUT_TENANT = {
     **_NOT_OF_A_TENANT,
     **dict.fromkeys(
-        ("api_keys", "entities", "events", "gone_ids", "jobs", "uploads", "webhook_deliveries", "webhooks"),
-        "its rows are found by an id of their own, which no two tenants share",
+        ("api_keys", "gone_ids", "jobs", "uploads", "webhook_deliveries", "webhooks"),
+        "its rows are found by an id of their own, by which others name them: no two tenants may share one",
     ),
 }
 
