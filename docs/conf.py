@@ -3,9 +3,10 @@
 The built pages ask no other host for anything, so the guide is read offline, at the version that runs.
 """
 
+import posixpath
 import re
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
@@ -29,16 +30,40 @@ html_show_sphinx = False
 html_last_updated_fmt = None  # two builds of the same pages are the same
 html_theme_options = {"source_repository": "", "top_of_page_buttons": []}
 
-# A link to a file that is no page, such as a test: the guide has its text alone.
-_OUTSIDE = re.compile(r"\[([^\]]+)\]\((?:\.\./){2}[^)]+\)")
+_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
+# Pages from elsewhere that the guide includes, and where.
+_INCLUDED = {
+    "clients/python/README.md": "reference/python-client.md",
+    "clients/typescript/README.md": "reference/typescript-client.md",
+}
 
 
-def _unlink_files(_app: Sphinx, _page: str, source: list[str]) -> None:
-    """Take the links to files of the repository out of a page: they lead nowhere from a running server."""
-    source[0] = _OUTSIDE.sub(r"\1", source[0])
+def _relinked(text: str, folder: PurePosixPath) -> str:
+    """Point links at pages of the guide; one to another file of the repository, such as a test, is its text alone.
+
+    Args:
+        text: of a page.
+        folder: the page's, in the repository.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        target = posixpath.normpath(folder / found[2])
+        page = _INCLUDED.get(target) or (target.removeprefix("docs/") if target.startswith("docs/") else None)
+        return found[1] if page is None else f"[{found[1]}](/{page}{found[3] or ''})"
+
+    return _LINK.sub(link, text)
+
+
+def _read_page(_app: Sphinx, name: str, source: list[str]) -> None:
+    source[0] = _relinked(source[0], ("docs" / PurePosixPath(name)).parent)
+
+
+def _read_included(_app: Sphinx, path: Path, _parent: str, source: list[str]) -> None:
+    source[0] = _relinked(source[0], PurePosixPath(posixpath.normpath(PurePosixPath("docs") / path)).parent)
 
 
 def setup(app: Sphinx) -> None:
     """Have Sphinx read diagrams as text, since a script that draws them would come from another host."""
     app.add_lexer("mermaid", TextLexer)
-    app.connect("source-read", _unlink_files)
+    app.connect("source-read", _read_page)
+    app.connect("include-read", _read_included)

@@ -45,6 +45,21 @@ def test_the_guide_has_a_page_for_each_of_docs(guide):
     assert {page for page in sources if page.name != "index"} <= built
 
 
+def test_a_link_from_page_to_page_is_one_in_the_guide(guide):
+    lost = []
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").with_suffix("")
+        built = guide / ("index.html" if name.name == "index" else f"{name}/index.html")
+        article = built.read_text(encoding="utf-8").partition("<article")[2].partition("</article>")[0]
+        leads_to = {(built.parent / href).resolve() for href in re.findall(r'href="([^"#:]+)', article)}
+        for link in re.findall(r"\]\(([\w./-]+\.md)", page.read_text(encoding="utf-8")):
+            target = (page.parent / link).resolve()
+            if target.is_relative_to(ROOT / "docs"):
+                place = guide / target.relative_to(ROOT / "docs").with_suffix("")
+                lost += [] if place.resolve() in leads_to else [f"{name}: {link}"]
+    assert lost == []
+
+
 def test_no_page_and_no_style_asks_another_host(guide):
     files = [file for file in guide.rglob("*") if file.suffix in {".html", ".css"}]
     asked = {file.relative_to(guide): fetched(file.read_text(encoding="utf-8")) for file in files}
