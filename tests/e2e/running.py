@@ -21,6 +21,9 @@ from cli import main
 
 SLUICE = Path(sys.executable).with_name("sluice")
 
+# Of a stack that tests start: a second process of each kind costs its imports, and shows nothing more.
+_FEW_PROCESSES = {"SLUICE_WEB_WORKERS": "1", "SLUICE_WORKER_PROCESSES": "1"}
+
 
 def environment(**settings):
     """This process's, without what would change what `sluice` does."""
@@ -75,7 +78,7 @@ class Up:
         ports = ("--port", str(self.port), "--flower-port", str(self.flower_port))
         self.process = subprocess.Popen(
             [SLUICE, "up", "--data-dir", data_dir, *ports, *options],
-            env=environment(**settings),
+            env=environment(**_FEW_PROCESSES | settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

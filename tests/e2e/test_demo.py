@@ -26,7 +26,7 @@ def empty_folder():
 
 
 def environment_in(folder):
-    return os.environ | {"TMPDIR": str(folder), "COLUMNS": "120"}
+    return os.environ | {"TMPDIR": str(folder), "COLUMNS": "120", "SLUICE_WEB_WORKERS": "1"}
 
 
 def run_demo(folder, **environment):

@@ -73,9 +73,8 @@ def test_without_a_master_key_a_command_says_what_to_do(tmp_path, database_url):
     assert "sluice crypto generate" in done.stderr
 
 
-def test_sluice_up_delivers_the_end_of_a_batch_and_has_one_key_for_all_runs(up):
-    stack = up("--workers", "1", **_ALLOW).ready()
-    kept = (stack.data_dir / "master_keys").read_text()
+def test_sluice_up_delivers_the_end_of_a_batch(up):
+    stack = up(**_ALLOW).ready()
     assert (stack.data_dir / "master_keys").stat().st_mode & 0o777 == 0o600
     arrived = queue.Queue()
     with receiving() as receiver, httpx2.Client(headers={"Authorization": f"Bearer {stack.key}"}) as client:
@@ -89,9 +88,6 @@ def test_sluice_up_delivers_the_end_of_a_batch_and_has_one_key_for_all_runs(up):
             assert message.said["data"]["id"] == answer["jobId"]
         shown = sluice("webhooks", "list", "--tenant", tenant_of(client, stack), SLUICE_DATA_DIR=str(stack.data_dir))
         assert receiver.url in shown.stdout
-    stack.close()
-    again = up("--workers", "1", data_dir=stack.data_dir, **_ALLOW).ready()
-    assert (again.data_dir / "master_keys").read_text() == kept
 
 
 def tenant_of(client, stack):
