@@ -56,8 +56,8 @@ def test_what_real_jobs_leave_behind_is_well(
     assert found(database_url) == {}
 
 
-@pytest.mark.usefixtures("done", "half")
-def test_a_job_that_is_half_done_is_well(database_url: str) -> None:
+@pytest.mark.usefixtures("done", "half", "uploaded")
+def test_jobs_that_are_half_done_and_uploads_that_are_open_are_well(database_url: str) -> None:
     assert found(database_url) == {}
 
 
