@@ -73,14 +73,15 @@ def test_three_of_50_000_rows_are_mended_and_sent_by_the_keyboard_alone(visit: V
         assert conn.execute("SELECT FROM entities WHERE tenant_id = %s", (visit.tenant.id,)).rowcount == 50_000
 
 
-def test_edits_stay_when_their_tab_is_closed(visit: Visit) -> None:
+def test_edits_stay_when_their_tab_is_closed_and_others_see_them(visit: Visit) -> None:
     job_id = visit.submit(_players(3, 0, 1))
     visit.run_jobs()
-    first = visit.open(f"/jobs/{job_id}/errors")
+    first, other = (visit.open(f"/jobs/{job_id}/errors") for _ in range(2))
     _cell(first, 0, "email").fill("ada@example.com")
     _cell(first, 1, "email").focus()
     _kept(first, 0)
     first.close()
+    other.get_by_text("1 edited by test").wait_for()  # a colleague sees it without asking
     again = visit.open(f"/jobs/{job_id}/errors")
     # It is personal data, so that it comes back masked until somebody asks for it.
     assert _cell(again, 0, "email").get_attribute("placeholder") == "a•••@e•••.com"

@@ -130,12 +130,12 @@
       return cell.reportValidity();
     }
     cell.defaultValue = cell.value;
-    for (const id of [`i${index}`, "send-row"]) {
+    for (const id of [`i${index}`, "send-row", "marks"]) {
       const old = document.getElementById(id), now = page.getElementById(id);
       if (!old || !now) continue;
       const held = all("button, a", old).indexOf(document.activeElement);
-      old.replaceWith(now);
-      if (held >= 0) all("button, a", now)[held]?.focus();
+      old.replaceChildren(...now.childNodes);
+      if (held >= 0) all("button, a", old)[held]?.focus();
     }
     tellTimes();
   };
