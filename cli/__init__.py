@@ -3,7 +3,7 @@
 `load`, `top` and `jobs watch` are the client's own commands (`sluice_client.cli`), which talk with a server by its API.
 
     commands/                 one file a noun
-    demo/, doctor/            the parts of the two largest
+    demo/                     the parts of the largest
     job.py                    the job that a command names
     options.py                options and output that commands share
     stack/                    everything on one machine, as context managers

@@ -2,6 +2,7 @@
 
 Imported by `app`, `worker` and `cli`; imports none of them. Upper imports lower:
 
+    doctor                     check what the installation stands on
     engine                     execute jobs
     db                         store: all SQL
     items intake notify        check items; cut bodies into blocks; tell workers and requests

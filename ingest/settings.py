@@ -16,6 +16,9 @@ from ingest.origins import Origins
 from ingest.proxies import TrustedProxies
 from ingest.urls import wrong_database_url, wrong_redis_url
 
+# Of the console, in each web process. People look at pages now and then: more would be as many fewer for the API.
+CONSOLE_CONNECTIONS = 2
+
 # Postgres takes some 70 bytes of memory for one of JSON while it writes an item.
 MOST_ITEM_BYTES = 1024**2
 

@@ -9,6 +9,7 @@
     bulk.py        actions on many of them
     job.py         one job
     entities.py    an entity, its states and events
+    system.py      what the installation stands on
     keys.py templates_page.py tenants_page.py    what may be changed of a tenant; whose.py has one picked
     fix/           the grid in which failed items are mended
     load/          a file from the browser, checked as a whole and then sent
@@ -21,7 +22,20 @@ Every link and form works without the script, which adds live regions, dialogs a
 
 from flask import Blueprint, Flask
 
-from app.console import access, assets, bulk, entities, job, jobs, keys, login, pages, templates_page, tenants_page
+from app.console import (
+    access,
+    assets,
+    bulk,
+    entities,
+    job,
+    jobs,
+    keys,
+    login,
+    pages,
+    system,
+    templates_page,
+    tenants_page,
+)
 from app.console.fix import screen as fix
 from app.console.load import screen as load
 from app.console.pages import BASE, failure
@@ -31,7 +45,7 @@ __all__ = ["BASE", "failure", "mount"]
 
 _screens = Blueprint("console", __name__, template_folder="templates")
 _screens.before_request(access.admit)
-for _screen in (login, jobs, bulk, job, entities, keys, templates_page, tenants_page, fix, load):
+for _screen in (login, jobs, bulk, job, entities, system, keys, templates_page, tenants_page, fix, load):
     _screens.register_blueprint(_screen.bp)
 
 

@@ -39,6 +39,7 @@ SCREENS = (
     Screen("/jobs", "Jobs"),
     Screen("/load", "Load a file", WRITE),
     Screen("/entities", "Look up"),
+    Screen("/system", "System", access.OPERATOR),
     Screen("/keys", "Keys", ADMIN),
     Screen("/templates", "Templates", ADMIN),
     Screen("/tenants", "Tenants", access.OPERATOR),

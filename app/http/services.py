@@ -21,7 +21,7 @@ from ingest.notify.progress import Progress
 from ingest.notify.watched import WatchedJobs
 from ingest.origins import Origins
 from ingest.proxies import TrustedProxies
-from ingest.settings import Settings
+from ingest.settings import CONSOLE_CONNECTIONS, Settings
 
 # A request that runs its own batch must end well inside a client's 30 s; sweep has more time.
 _TRIES_IN_REQUEST = 2
@@ -31,9 +31,6 @@ _THREADS_A_FREE_ONE = 4
 
 # A body of gigabytes, or one that comes slowly, holds its thread for minutes: half of the threads are left to others.
 _THREADS_A_LARGE_BODY = 2
-
-# People look at pages now and then: more connections would be as many fewer for the API.
-CONSOLE_CONNECTIONS = 2
 
 
 class Services:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import click
 
-from cli.doctor import broker, database, machine
-from cli.doctor.line import Level, Line, fail, ok
 from cli.options import data_dir_option, json_option, print_json, settings_here
 from cli.stack.datadir import DataDir
 from cli.stack.running import embedded_urls
 from cli.terminal import printable
+from ingest.doctor import broker, database, machine
+from ingest.doctor.line import Level, Line, fail, ok
 from ingest.errors import SettingsError
 
 _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}

@@ -1,4 +1,4 @@
-"""Queries of `sluice doctor`: each returns facts by a few statements, and `cli.doctor` judges these.
+"""Queries of `sluice doctor`: each returns facts by a few statements, and `ingest.doctor` judges these.
 
 Each statement is bounded; only that of all tenants whose template lists personal data is sent again for each thousand.
 """
@@ -21,7 +21,7 @@ from ingest.db.jobs.resealing import HEAD_OF_PAYLOAD, IS_SEALED, KID_OF_HEAD
 _BOUND = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
 
 
-def bound(conn: Connection, *, seconds: int, lock_seconds: int) -> None:
+def bound(conn: Connection, *, seconds: float, lock_seconds: float) -> None:
     """Limit how long a statement of this transaction may take, and wait for a lock."""
     conn.execute(_BOUND, (f"{seconds}s", f"{lock_seconds}s"))
 

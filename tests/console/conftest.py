@@ -59,16 +59,15 @@ class Visit:
     exits: ExitStack
     faults: list[str] = field(default_factory=list)
 
-    def open(self, path: str = "/jobs", *, width: int = WIDE, logged_in: bool = True, **options: Any) -> Any:
+    def open(
+        self, path: str = "/jobs", *, width: int = WIDE, logged_in: bool = True, operator: bool = False, **options: Any
+    ) -> Any:
         """Open a page of the console in a browser of its own; the options are Playwright's for a context."""
         context = self.browser.new_context(viewport={"width": width, "height": 900}, **options)
         self.exits.callback(context.close)
         context.set_default_timeout(10_000)
         if logged_in:
-            with transaction(self.site.pool) as conn:
-                caller = keys.caller(conn, self.key)
-                assert caller is not None
-                secret = sessions.begin(conn, caller)
+            secret = self._session(operator=operator)
             context.add_cookies([{"name": "sluice_console", "value": secret, "url": f"{self.site.address}/"}])
         page = context.new_page()
         page.on("console", lambda said: self.faults.append(said.text) if said.type in {"error", "warning"} else None)
@@ -76,6 +75,16 @@ class Visit:
         page.on("request", lambda request: self._hold(request.url))
         page.goto(f"{self.site.address}{path}")
         return page
+
+    def _session(self, *, operator: bool) -> str:
+        with transaction(self.site.pool) as conn:
+            if operator:
+                secret = sessions.open_offered(conn, sessions.offer(conn, "root"))
+                assert secret is not None
+                return secret
+            caller = keys.caller(conn, self.key)
+            assert caller is not None
+            return sessions.begin(conn, caller)
 
     def _hold(self, url: str) -> None:
         if not url.startswith((self.site.address, "data:")):

@@ -24,12 +24,21 @@ def _jobs(visit: Visit) -> dict[str, str]:
     visit.submit(players[:400], options=JobOptions(label="Check of the new feed", validate_only=True))
     visit.run_jobs()
     visit.submit(players, options=JobOptions(label="Balances of the week"))
-    return {"jobs": "/jobs", "job": f"/jobs/{bad}"}
+    whose = f"tenant={visit.tenant.public_id}"
+    return {
+        "jobs": f"/jobs?{whose}",
+        "job": f"/jobs/{bad}",
+        "entity": f"/entities?id=player_000007&{whose}",
+        "keys": f"/keys?{whose}",
+        "templates": f"/templates?{whose}",
+        "tenants": "/tenants",
+        "system": "/system",
+    }
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pictures_of_the_screens_are_taken(visit: Visit, theme: str) -> None:
-    page = visit.open(color_scheme=theme)
+    page = visit.open(operator=True, color_scheme=theme)
     for name, path in _jobs(visit).items():
         page.goto(f"{visit.site.address}{path}")
         page.screenshot(path=Path(_FOLDER) / f"console-{name}-{theme}.png", scale="css")

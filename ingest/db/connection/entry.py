@@ -29,9 +29,11 @@ def of_tenant(tenant_id: int) -> Entry:
 
 
 def of_everyone() -> Entry:
-    """Return the entry of nobody in particular: the transaction sees all rows, for an operator of the installation."""
-    spelled = b"SET LOCAL ROLE sluice_system"
-    return Entry(b"enter_all", "SELECT set_config('role', %s::text, true)", "sluice_system", spelled)
+    """Return the entry of nobody in particular, for an operator of the installation: it takes web's role off.
+
+    The transaction then sees all rows, as the login does that runs jobs in web, and the sessions of other processes.
+    """
+    return Entry(b"enter_all", "SELECT set_config('role', %s::text, true)", "none", b"SET LOCAL ROLE NONE")
 
 
 def of_key(key_hash: bytes) -> Entry:

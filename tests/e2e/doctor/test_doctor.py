@@ -7,11 +7,11 @@ from click.testing import CliRunner
 from packaging.requirements import Requirement
 
 from cli import main
-from cli.doctor import database, machine
-from cli.doctor.line import Level
-from cli.doctor.wall import wall
 from ingest.db import doctor as facts
 from ingest.db.connection.pool import WORKER, connect
+from ingest.doctor import database, machine
+from ingest.doctor.line import Level
+from ingest.doctor.wall import wall
 from tests.e2e.doctor.checkup import Checkup
 
 

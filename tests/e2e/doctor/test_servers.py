@@ -7,12 +7,12 @@ import psycopg
 import pytest
 import redis
 
-from cli.doctor import broker, database, machine
-from cli.doctor.line import Level, clocks
 from cli.stack.running import running_servers
 from ingest.db import doctor as facts
 from ingest.db.connection.migrate import migrate
 from ingest.db.connection.pool import connect
+from ingest.doctor import broker, database, machine
+from ingest.doctor.line import Level, clocks
 from ingest.machine.disk import Room
 from tests.e2e.doctor.checkup import Checkup
 
@@ -73,7 +73,7 @@ def test_commits_that_do_not_wait_for_the_disk_are_a_warning_which_exits_0(docto
 def test_settings_that_may_take_more_connections_than_there_are_are_a_warning(doctor):
     level, found = doctor(SLUICE_WEB_WORKERS="256", SLUICE_WEB_THREADS="256")["connections"]
     assert level == "warn"
-    assert f"up to {256 * 257 + 2 + 4}" in found
+    assert f"up to {256 * (257 + 2) + 2 + 4}" in found
 
 
 def test_dead_rows_that_nobody_clears_away_are_a_warning(doctor, execute):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from cli.doctor.line import Line, amount, fail, ok, warn
+from ingest.doctor.line import Line, amount, fail, ok, warn
 from ingest.environment import strays
 from ingest.machine.disk import Room, room
 from ingest.machine.listening import open_addresses

@@ -1,12 +1,10 @@
 """Postgres, and what stands in it of the processes and jobs."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from cli.doctor.line import Line, amount, clocks, fail, ok, warn
-from cli.doctor.wall import wall
 from ingest.crypto import MasterKeys
 from ingest.db import doctor as facts
 from ingest.db.connection.errors import translated
@@ -15,10 +13,12 @@ from ingest.db.connection.pool import WORKER, Connection, connect
 from ingest.db.connection.roles import ROLES, present
 from ingest.db.connection.session import unfit
 from ingest.db.connection.unreachable import advice_for
+from ingest.doctor.line import Line, amount, clocks, fail, ok, warn
+from ingest.doctor.wall import wall
 from ingest.engine.webhooks import is_readable
 from ingest.errors import DatabaseError, Unavailable
 from ingest.ids import JOB, WEBHOOK, spell
-from ingest.settings import Settings
+from ingest.settings import CONSOLE_CONNECTIONS, Settings
 
 _OLDEST_VERSION = 150000
 _STATEMENT_SECONDS = 5
@@ -52,7 +52,7 @@ def examine(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
     """
     try:
         with connect(settings.database_url, "sluice-cli") as conn:
-            yield from _examined(conn, settings)
+            yield from look(conn, settings, seconds=_STATEMENT_SECONDS)
         with connect(settings.database_url, WORKER) as conn:
             yield guards(facts.unheeded(conn, WORKER), lent=conn.lent)
             held, missing = conn.held, [role for role in ROLES if role not in present(conn)]
@@ -63,7 +63,18 @@ def examine(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
         yield fail("database", f"no connection, so nothing in it was looked at: {error.message}", advice)
 
 
-def _examined(conn: Connection, settings: Settings) -> Iterator[Line]:
+def look(conn: Connection, settings: Settings, *, seconds: float, without: Collection[str] = ()) -> Iterator[Line]:
+    """Yield a line about each thing that one connection sees.
+
+    Args:
+        conn: on which each statement commits by itself, or whose transaction nobody else uses.
+        settings: as of `examine`.
+        seconds: how long a statement may take.
+        without: the names of what is not to be looked at.
+
+    Raises:
+        Unavailable: the connection was lost.
+    """
     yield version(conn.info.server_version)
     yield encoding(unfit(conn))
     checks: tuple[tuple[str, Callable[[Connection], Any], Callable[[Any], Line]], ...] = (
@@ -105,15 +116,19 @@ def _examined(conn: Connection, settings: Settings) -> Iterator[Line]:
         ("jobs", facts.jobs_by_state, jobs),
     )
     for name, read, judge in checks:
+        if name in without:
+            continue
         try:
             with translated(), conn.transaction():
-                facts.bound(conn, seconds=_STATEMENT_SECONDS, lock_seconds=_LOCK_SECONDS)
+                facts.bound(conn, seconds=seconds, lock_seconds=min(seconds, _LOCK_SECONDS))
                 found = read(conn)
         except Unavailable:
             raise
         except DatabaseError as error:
             yield warn(
-                name, f"it could not be looked at ({error.message})", _ADVICES.get(error.sqlstate or "", _ADVICE)
+                name,
+                f"it could not be looked at ({error.message})",
+                _ADVICES.get(error.sqlstate or "", _ADVICE).format(seconds=seconds),
             )
         else:
             yield judge(found)
@@ -121,7 +136,7 @@ def _examined(conn: Connection, settings: Settings) -> Iterator[Line]:
 
 _ADVICE = "Is this the right database, is it migrated, and may its user read it?"
 _ADVICES = {
-    "57014": f"It took longer than {_STATEMENT_SECONDS} s: the database is very busy or very large",
+    "57014": "It took longer than {seconds} s: the database is very busy or very large",
     "55P03": "Something holds a lock on it, such as a migration under way: try again",
     "42P01": "A table is missing: run `sluice migrate`",
 }
@@ -164,7 +179,9 @@ def durability(settings: dict[str, str]) -> Line:
 
 
 def _wanted(settings: Settings) -> int:
-    of_web = settings.web_workers * (settings.web_threads + 1)  # the thread that serves streams has one, too
+    # The thread that serves streams has one, too.
+    of_console = 0 if settings.console == "off" else CONSOLE_CONNECTIONS
+    of_web = settings.web_workers * (settings.web_threads + 1 + of_console)
     return of_web + settings.worker_processes + _OTHERS
 
 

@@ -8,7 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from cli.doctor.line import Line, amount, clocks, fail, ok, warn
+from ingest.doctor.line import Line, amount, clocks, fail, ok, warn
 
 _TIMEOUT_SECONDS = 2.0
 _OLDEST_MAJOR = 6

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cli.doctor.line import Line, ok, warn
+from ingest.doctor.line import Line, ok, warn
 
 
 def wall(*, walled: bool, workers_held: bool, missing: Sequence[str]) -> Line:

@@ -1,4 +1,4 @@
-"""The parts of `sluice doctor`, which `cli.commands.doctor` joins.
+"""The check-up of an installation: `sluice doctor` joins all parts, and the console shows those of the servers.
 
 machine database broker    each yields lines
 wall                       one line of the database's
