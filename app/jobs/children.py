@@ -115,7 +115,7 @@ def send_again(text: str, wish: Wish) -> UUID:
         sealer = sealer_of(services().master_keys, child.tenant_id, template)
         return retry(conn, parent, child, wish, types, sealer=sealer)
 
-    return _made(text, make, picked=Effect.UNPROCESSED if wish.select == UNPROCESSED else Effect.FAILED)
+    return make_child(text, make, picked=Effect.UNPROCESSED if wish.select == UNPROCESSED else Effect.FAILED)
 
 
 def write_checked(text: str) -> UUID:
@@ -129,11 +129,23 @@ def write_checked(text: str) -> UUID:
         WrongState: it has not completed, or has not only checked.
         TemplateNotConfigured: no template could check its items.
     """
-    return _made(text, commit, picked=None)
+    return make_child(text, commit, picked=None)
 
 
-def _made(text: str, make: Callable[[Connection, Job, NewJob], UUID], *, picked: Effect | None) -> UUID:
-    """Make a child of a job of the caller's, and notify workers of it. Return the child's id."""
+def make_child(text: str, make: Callable[[Connection, Job, NewJob], UUID], *, picked: Effect | None) -> UUID:
+    """Make a child of a job of the caller's, and notify workers of it. Return the child's id.
+
+    Args:
+        text: the job's public id.
+        make: takes the transaction, the job, and the child as it is before it has items; it gives the child its items,
+            and returns its id, or that of one that has them.
+        picked: the effect that these items had; None for all of a job that only validated.
+
+    Raises:
+        NotFound: there is no such job of the caller's.
+        WrongState: it is no batch.
+        TemplateNotConfigured: no template could check its items.
+    """
     with confirmed_transaction(services().pool) as conn:
         idempotency.lock(conn)
         parent = own_job(conn, caller().tenant_id, text)

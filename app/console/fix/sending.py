@@ -10,21 +10,18 @@ from uuid import UUID
 
 from app.console import access
 from app.console.fix.opened import Opened
-from app.http.request_log import request_id
 from app.http.services import services
-from ingest import faultpoints
-from ingest.db.connection.confirmed import confirmed_transaction
+from app.jobs.children import make_child
 from ingest.db.connection.pool import Connection, autocommit, transaction
 from ingest.db.jobs import drafts
+from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.drafts import Verdict
-from ingest.engine.children import child_of
 from ingest.engine.mending import Row
 from ingest.engine.rehearsal import rehearse
 from ingest.engine.retries import retry
 from ingest.engine.selection import Wish
 from ingest.errors import WrongState
-from ingest.ids import uuid7
-from ingest.jobs import Effect
+from ingest.jobs import Effect, Job
 
 _ROWS_A_STEP = 500
 
@@ -71,18 +68,18 @@ def send(opened: Opened) -> UUID:
     Raises:
         WrongState: none is edited; and all that `ingest.engine.retries.retry` raises.
     """
-    job, mending = opened.job, opened.mending
-    template = mending.schema.judging
-    template_id = None if template is None else template.id
-    with confirmed_transaction(access.lent()) as conn:
+    mending, sent = opened.mending, set[int]()
+
+    def make(conn: Connection, parent: Job, child: NewJob) -> UUID:
         indexes = _edited(conn, opened)
         patch = {row.index: mending.patch(row) for rows in _steps(conn, opened, indexes) for row in rows}
-        child = child_of(job, uuid7(), template_id=template_id, request_id=request_id(), picked=Effect.FAILED)
-        child_id = retry(conn, job, child, Wish(sorted(patch), patch), mending.types, sealer=mending.sealer)
-        drafts.delete(conn, job.id, indexes)
-    faultpoints.passing("accept.committed")
-    services().notifier.notify(child_id)
-    access.note("items_sent", len(patch), job_id=opened.name)
+        child_id = retry(conn, parent, child, Wish(sorted(patch), patch), mending.types, sealer=mending.sealer)
+        drafts.delete(conn, parent.id, indexes)
+        sent.update(patch)
+        return child_id
+
+    child_id = make_child(opened.name, make, picked=Effect.FAILED)
+    access.note("items_sent", len(sent), job_id=opened.name)
     return child_id
 
 
