@@ -70,7 +70,7 @@ _STATES = "SELECT entity_id, key, value FROM states WHERE entity_id = ANY(%s)"
 _EVENTS = """
 SELECT (v.properties ->> 'amount')::int, v.public_id::text, array_agg(l.entity_id), array_agg(l.qualifier)
 FROM events v JOIN event_entities l ON l.event_id = v.id
-WHERE v.tenant_id = %s AND l.entity_id = ANY(%s) GROUP BY v.id ORDER BY v.id
+WHERE v.tenant_id = %s AND l.entity_id = ANY(%s) GROUP BY v.tenant_id, v.id ORDER BY v.id
 """
 
 

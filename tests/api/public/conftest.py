@@ -240,6 +240,6 @@ def events_of(public_pool: Pool, dataset: Dataset) -> Callable[[], list[tuple[ob
         SELECT v.type, v.occurred_at, v.properties,
                array_agg(ARRAY[e.type, e.external_id, l.qualifier] ORDER BY e.type, e.external_id, l.qualifier)
         FROM events v JOIN event_entities l ON l.event_id = v.id JOIN entities e ON e.id = l.entity_id
-        WHERE v.tenant_id = %s GROUP BY v.id ORDER BY v.id
+        WHERE v.tenant_id = %s GROUP BY v.tenant_id, v.id ORDER BY v.id
     """
     return lambda: rows(public_pool, query, dataset.tenant.id)

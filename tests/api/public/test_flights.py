@@ -63,7 +63,7 @@ def test_every_flight_becomes_one_event_with_its_objects(
         """
         SELECT v.public_id, v.type, v.occurred_at, v.properties, array_agg(ARRAY[e.type, e.external_id, l.qualifier])
         FROM events v JOIN event_entities l ON l.event_id = v.id JOIN entities e ON e.id = l.entity_id
-        WHERE v.tenant_id = %s GROUP BY v.id ORDER BY v.id
+        WHERE v.tenant_id = %s GROUP BY v.tenant_id, v.id ORDER BY v.id
         """,
         dataset.tenant.id,
     )
