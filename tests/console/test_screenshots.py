@@ -28,6 +28,8 @@ def _jobs(visit: Visit) -> dict[str, str]:
     return {
         "jobs": f"/jobs?{whose}",
         "job": f"/jobs/{bad}",
+        "errors": f"/jobs/{bad}/errors",
+        "load": f"/load?{whose}",
         "entity": f"/entities?id=player_000007&{whose}",
         "keys": f"/keys?{whose}",
         "templates": f"/templates?{whose}",
@@ -39,6 +41,7 @@ def _jobs(visit: Visit) -> dict[str, str]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pictures_of_the_screens_are_taken(visit: Visit, theme: str) -> None:
     page = visit.open(operator=True, color_scheme=theme)
+    page.set_viewport_size({"width": 1100, "height": 700})
     for name, path in _jobs(visit).items():
         page.goto(f"{visit.site.address}{path}")
         page.screenshot(path=Path(_FOLDER) / f"console-{name}-{theme}.png", scale="css")
