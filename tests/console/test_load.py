@@ -9,7 +9,7 @@ from tests.console.axe import violations
 from tests.console.conftest import Visit
 
 _MARKUP = "<img src=x onerror=alert(1)>"
-_LARGE_BYTES = 512 * 1024**2
+_LARGE_BYTES = 256 * 1024**2
 _MOST_HEAP_BYTES = 16 * 1024**2
 
 
