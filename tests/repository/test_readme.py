@@ -22,6 +22,12 @@ def test_the_numbers_on_its_first_screen_are_those_of_the_benchmarks() -> None:
     assert [number for number in numbers if number not in measured] == []
 
 
+def test_the_pictures_of_the_readme_are_there_for_light_and_for_dark() -> None:
+    pictures = re.findall(r'(?:src|srcset)="([^"]+)"', "\n".join(lines()))
+    assert {"light", "dark"} == {Path(picture).stem.rpartition("-")[2] for picture in pictures}
+    assert [picture for picture in pictures if not (ROOT / picture).exists()] == []
+
+
 def test_the_figures_of_pages_that_advise_are_those_of_the_benchmarks() -> None:
     measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     for name in ("sizing", "when-to-use-something-else"):
