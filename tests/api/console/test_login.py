@@ -124,6 +124,11 @@ def test_a_one_time_address_is_no_session_and_lasts_a_minute(
     assert "sluice console" in text_of(answer)
 
 
+def test_the_secret_of_a_session_is_no_one_time_address(new_browser: NewBrowser, key: str) -> None:
+    secret = _cookie(new_browser(), key).partition("=")[2].partition(";")[0]
+    assert new_browser().post("/login", {"once": secret}).status_code == 401
+
+
 def test_a_key_keeps_a_hundred_sessions_and_no_more(
     new_browser: NewBrowser, key: str, pool: Pool, observer: Connection
 ) -> None:

@@ -8,7 +8,8 @@ from flask import Flask
 from app.console import access
 from app.console.pages import BASE
 from app.http.services import attach
-from ingest.db.connection.pool import Connection
+from ingest.db.connection.pool import Connection, transaction
+from ingest.errors import TryAgain
 from ingest.rights import ADMIN, ANY, READ, SCOPES, WRITE
 from ingest.settings import Settings
 from tests.api.console.conftest import Browser, text_of
@@ -92,3 +93,9 @@ def test_what_takes_too_long_says_so_and_the_rest_is_there(browser: Browser, oth
     assert "Find a job" in said
     other.rollback()
     assert "too slow" not in text_of(browser.get("/jobs"))
+
+
+def test_no_statement_of_the_console_takes_longer_than_half_a_second(app: Flask) -> None:
+    pool = app.extensions["sluice"].console_pool(None)
+    with pytest.raises(TryAgain), transaction(pool) as conn:
+        conn.execute("SELECT pg_sleep(1)")
