@@ -83,11 +83,16 @@ def _erase_next(
         items = items_of(sealer.payload(block.payload), block.first_line, job.options.csv)
     except (SecretUnreadable, JobUnrunnable):
         return block.no, Search(0, 1)
-    member = KINDS[job.kind].schema.id_member
-    places = [place for place in range(len(items.texts)) if _name(items, place, member) == external_id]
+    places = named(items, job.kind, external_id)
     if places:
         kept.replace(conn, job_id, block.no, sealer.block(_without(job, block, items, set(places))).payload)
     return block.no, Search(len(places), 0)
+
+
+def named(items: Items, kind: str, external_id: str) -> list[int]:
+    """Return the places of the items of a kind that have this external id."""
+    member = KINDS[kind].schema.id_member
+    return [place for place in range(len(items.texts)) if _name(items, place, member) == external_id]
 
 
 def _name(items: Items, place: int, member: str | None) -> str | None:

@@ -5,6 +5,7 @@ docs/how-to/answer-a-personal-request.md says what an erasure reaches.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,14 +14,16 @@ import msgspec
 from ingest import json_text
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection
-from ingest.db.data import entities, events, states
+from ingest.db.data import entities, events, scopes, states
+from ingest.db.data.entities import SCOPE, EntityRow
 from ingest.db.data.events import EventRow
 from ingest.db.jobs import failed_items
 from ingest.db.jobs.failed_items import FailedItem
+from ingest.engine import open_uploads
 from ingest.engine.kinds import JOB_TYPES
 from ingest.engine.sealing import Sealer
 from ingest.errors import SecretUnreadable
-from ingest.ids import ENTITY, EVENT, JOB, spell
+from ingest.ids import ENTITY, EVENT, JOB, UPLOAD, spell
 from ingest.intake.error_files import shown
 from ingest.items import personal
 from ingest.timestamps import timestamp
@@ -38,35 +41,75 @@ class Erased(NamedTuple):
         entity_type: of the entity; None where there was none.
         failed_items: how many texts of items that failed.
         sealed: some of all that was encrypted, whatever the template of today calls personal data.
+        object_types: of the objects of the public API.
     """
 
     entity_type: str | None
     failed_items: int
     sealed: bool
+    object_types: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> bool:
+        """True if there was anything to erase."""
+        return bool(self.entity_type or self.failed_items or self.object_types)
 
     @property
     def details(self) -> dict[str, Any]:
         """Return the facts that the audit log tells of it."""
-        return {"entityType": self.entity_type, "failedItems": self.failed_items}
+        objects = {"objectTypes": list(self.object_types)} if self.object_types else {}
+        return {"entityType": self.entity_type, **objects, "failedItems": self.failed_items}
 
 
 def erase(conn: Connection, tenant_id: int, external_id: str) -> Erased:
-    """Erase an entity with its states, and the texts of its items that failed; its events stay.
+    """Erase an entity of the operator API with its states, and the texts of its items that failed; its events stay.
 
     Args:
         conn: an open transaction, which has written nothing yet.
         tenant_id: whose.
         external_id: the entity's.
     """
-    deleted = entities.delete(conn, tenant_id, external_id)
+    return _erase(conn, tenant_id, external_id, [SCOPE])
+
+
+def erase_everywhere(conn: Connection, tenant_id: int, external_id: str, *, type_name: str | None = None) -> Erased:
+    """Erase as `erase` does, and the objects of the public API that have this id.
+
+    Args:
+        conn: an open transaction, which has written nothing yet.
+        tenant_id: whose.
+        external_id: theirs.
+        type_name: of the entity and the objects to erase; None for all. Items that failed have none: they all go.
+    """
+    return _erase(conn, tenant_id, external_id, _scopes(conn, tenant_id, external_id, type_name))
+
+
+def _erase(conn: Connection, tenant_id: int, external_id: str, in_scopes: Iterable[str]) -> Erased:
+    found = {scope: entities.delete(conn, tenant_id, external_id, scope=scope) for scope in in_scopes}
     erased = failed_items.erase(conn, tenant_id, external_id)
-    if deleted is None:
-        return Erased(None, erased, sealed=erased > 0)
-    return Erased(deleted.type, erased, sealed=deleted.sealed or erased > 0)
+    deleted = {scope: row for scope, row in found.items() if row is not None}
+    return Erased(
+        entity_type=deleted[SCOPE].type if SCOPE in deleted else None,
+        failed_items=erased,
+        sealed=erased > 0 or any(row.sealed for row in deleted.values()),
+        object_types=tuple(scope for scope in deleted if scope != SCOPE),
+    )
+
+
+def _scopes(conn: Connection, tenant_id: int, external_id: str, type_name: str | None) -> list[str]:
+    """Return the scopes that have an entity of this id, and of this type if one is named."""
+    named = scopes.named(conn, tenant_id, external_id)
+    return [scope for scope, found in named.items() if type_name in (None, found)]
 
 
 def export(
-    conn: Connection, tenant_id: int, external_id: str, sealer: Sealer, *, counts: Counter[str]
+    conn: Connection,
+    tenant_id: int,
+    external_id: str,
+    sealer: Sealer,
+    *,
+    counts: Counter[str],
+    type_name: str | None = None,
 ) -> Iterator[bytes]:
     """Yield all that is stored of an entity, personal data in the clear, as the parts of one JSON object.
 
@@ -79,14 +122,20 @@ def export(
         sealer: of the tenant's items.
         counts: takes how many things of each kind there are, by the names of the object's members; and as UNREADABLE
             how many values could not be decrypted.
+        type_name: as of `erase_everywhere`.
     """
-    entity = _entity(conn, tenant_id, external_id, sealer.keys, counts)
+    in_scopes = _scopes(conn, tenant_id, external_id, type_name)
+    of_operator = SCOPE in in_scopes
+    row = entities.read(conn, tenant_id, external_id) if of_operator else None
+    entity = b"null" if row is None else _entity(row, tenant_id, sealer.keys, counts)
     yield b'{"externalId": %b, "entity": %b' % (_ENCODE(external_id), entity)
-    of_states = [[_state(row) for row in states.of_entity(conn, tenant_id, external_id)]]
-    of_items = _failed_items(conn, tenant_id, external_id, sealer, counts)
-    yield from _listed("states", of_states, counts)
-    yield from _listed("events", _events(conn, tenant_id, external_id), counts)
-    yield from _listed("failedItems", of_items, counts)
+    of_states = states.of_entity(conn, tenant_id, external_id) if of_operator else []
+    of_events = _events(conn, tenant_id, external_id, SCOPE) if of_operator else ()
+    yield from _listed("states", [[_state(row) for row in of_states]], counts)
+    yield from _listed("events", of_events, counts)
+    yield from _objects(conn, tenant_id, external_id, [scope for scope in in_scopes if scope != SCOPE], counts)
+    yield from _listed("failedItems", _failed_items(conn, tenant_id, external_id, sealer, counts), counts)
+    yield from _listed("openUploads", _uploaded(conn, tenant_id, external_id, sealer, counts), counts)
     yield b"}\n"
 
 
@@ -105,15 +154,38 @@ def _listed(name: str, pages: Iterable[Sequence[Any]], counts: Counter[str]) -> 
     yield b"]"
 
 
-def _entity(conn: Connection, tenant_id: int, external_id: str, keys: MasterKeys, counts: Counter[str]) -> bytes:
-    row = entities.read(conn, tenant_id, external_id)
-    if row is None:
-        return b"null"
+def _objects(
+    conn: Connection, tenant_id: int, external_id: str, types: Iterable[str], counts: Counter[str]
+) -> Iterator[bytes]:
+    """Yield a member that lists the objects of the public API with their events; of a deleted one these are left."""
+    yield b', "objects": ['
+    between = b""
+    for object_type in types:
+        row = entities.read(conn, tenant_id, external_id, scope=object_type)
+        counts["objects"] += row is not None
+        shown_object = b"null" if row is None else _ENCODE(_object(row))
+        yield between + b'{"objectType": %b, "object": %b' % (_ENCODE(object_type), shown_object)
+        yield from _listed("events", _events(conn, tenant_id, external_id, object_type), counts)
+        yield b"}"
+        between = b", "
+    yield b"]"
+
+
+def _object(row: EntityRow) -> dict[str, Any]:
+    return {
+        "id": row.public_id,
+        "properties": msgspec.Raw(row.properties.encode()),
+        "createdAt": timestamp(row.created_at),
+        "updatedAt": timestamp(row.updated_at),
+    }
+
+
+def _entity(row: EntityRow, tenant_id: int, keys: MasterKeys, counts: Counter[str]) -> bytes:
     counts["entity"] += 1
     data, unreadable = json_text.split_object(row.properties.encode()), dict[str, str]()
     for field, value in personal.sealed_values(row.pii or "{}").items():
         try:
-            data.setdefault(field, personal.opened_value(keys, tenant_id, external_id, field, value))
+            data.setdefault(field, personal.opened_value(keys, tenant_id, row.external_id, field, value))
         except SecretUnreadable as error:
             unreadable[field] = error.message
     counts[UNREADABLE] += len(unreadable)
@@ -137,11 +209,13 @@ def _state(row: states.StateRow) -> dict[str, Any]:
     }
 
 
-def _events(conn: Connection, tenant_id: int, external_id: str) -> Iterator[list[dict[str, Any]]]:
+def _events(conn: Connection, tenant_id: int, external_id: str, scope: str) -> Iterator[list[dict[str, Any]]]:
     before: tuple[datetime, int] | None = None
     more = True
     while more:
-        page = events.of_entity(conn, tenant_id, external_id, limit=_EVENTS_A_PAGE, before=before, of_deleted=True)
+        page = events.of_entity(
+            conn, tenant_id, external_id, limit=_EVENTS_A_PAGE, before=before, of_deleted=True, scope=scope
+        )
         yield [_event(row) for row in page]
         more = bool(page) and page[-1].more
         before = (page[-1].occurred_at, page[-1].id) if page else None
@@ -181,3 +255,16 @@ def _failed_item(row: FailedItem, sealer: Sealer) -> dict[str, Any]:
         "message": row.message,
         **item,
     }
+
+
+def _uploaded(
+    conn: Connection, tenant_id: int, external_id: str, sealer: Sealer, counts: Counter[str]
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the entity's items in open uploads, a list for each block that has any, or could not be read."""
+    for held in open_uploads.search(lambda: nullcontext(conn), tenant_id, external_id, sealer.keys):
+        upload = {"uploadId": spell(UPLOAD, held.upload_id)}
+        if held.unreadable:
+            counts[UNREADABLE] += 1
+            yield [{**upload, "item": None, UNREADABLE: held.unreadable}]
+        else:
+            yield [{**upload, "item": shown(text, as_text=False)} for text in held.texts]

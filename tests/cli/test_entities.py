@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -10,10 +11,13 @@ from click.testing import CliRunner, Result
 
 from cli import main
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import control
+from ingest.db.jobs import control, parts, uploads
+from ingest.db.jobs.parts import Arrived
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
-from tests.support.factories import MASTER_KEYS, entity, event
+from ingest.intake.blocks import blocks_of_rows
+from ingest.jobs import CsvFormat, JobOptions
+from tests.support.factories import MASTER_KEYS, begin_part, entity, event, make_sealer, new_upload, store_part
 
 Run = Callable[..., Result]
 
@@ -92,8 +96,10 @@ def test_an_erasure_leaves_nothing_of_a_person_and_all_of_the_other(run: Run, ob
         "externalId": "player_000001",
         "entityType": "player",
         "failedItems": 1,
+        "objectTypes": [],
         "unprocessedItems": 1,
         "unreadBlocks": 0,
+        "openUploads": [],
     }
     entry = ("person.erased", "player_000001", "sluice entities erase")
     entries = [(*entry, {"entityType": "player", "failedItems": 1}), (*entry, {"unprocessedItems": 1})]
@@ -113,6 +119,99 @@ def test_an_erasure_tells_of_payloads_that_it_could_not_read(run: Run, observer:
     assert "erased the player, 1 failed items and 0 items" in result.stdout
     assert "1 blocks of items could not be read" in result.stdout
     assert json.loads(run("erase", "player_000001", "--json").stdout)["unreadBlocks"] == 1
+
+
+@pytest.fixture
+def _objects(submit: Callable[..., UUID], executor: Executor) -> None:
+    """A person in three types of the public API, with an event of one, and in the operator API; one without."""
+    objects = [{"type": name, "id": "c1", "properties": {"email": f"{MARK} {name}"}} for name in ("Lead", "Customer")]
+    others = [
+        {"type": "Lead", "id": "c2", "properties": {"email": f"{MARK} other"}},
+        {"type": "Product", "id": "p1", "properties": {}},
+        {"type": "Éstate", "id": "c1", "properties": {"email": f"{MARK} é"}},
+    ]
+    executor.run(submit("objects", objects + others), seconds=60)
+    executor.run(submit("entities", [{**entity(1), "externalId": "c1", "data": {"email": MARK}}]), seconds=60)
+    session = {"event": "login", "objects": [{"type": "Lead", "id": "c1"}]}
+    executor.run(submit("object_events", [session]), seconds=60)
+
+
+@pytest.mark.usefixtures("_objects")
+def test_an_export_has_the_objects_of_an_id_in_all_types_or_one(run: Run) -> None:
+    found = json.loads(run("export", "c1").stdout)
+    assert found["entity"]["data"] == {"email": MARK}
+    emails = {row["objectType"]: row["object"]["properties"]["email"] for row in found["objects"]}
+    assert emails == {"Customer": f"{MARK} Customer", "Lead": f"{MARK} Lead", "Éstate": f"{MARK} é"}
+    assert [len(row["events"]) for row in found["objects"]] == [0, 1, 0]
+    one = json.loads(run("export", "c1", "--type", "Lead").stdout)
+    assert (one["entity"], [row["objectType"] for row in one["objects"]]) == (None, ["Lead"])
+    assert json.loads(run("export", "c1", "--type", "player").stdout)["objects"] == []
+
+
+@pytest.mark.usefixtures("_objects")
+def test_an_erasure_reaches_an_id_in_one_type_or_in_all(run: Run, observer: Connection) -> None:
+    def left() -> list[str]:
+        query = """
+            SELECT scope FROM entities e WHERE external_id = 'c1' AND (position(%s IN e::text) > 0 OR pii IS NOT NULL)
+            ORDER BY scope
+        """
+        return [str(row[0]) for row in observer.execute(query, (MARK,))]
+
+    result = run("erase", "c1", "--type", "Lead")
+    assert "erased no entity, objects of 1 types (Lead), 0 failed items" in result.output
+    assert left() == ["", "Customer", "Éstate"]
+    assert json.loads(run("erase", "c1", "--json").stdout)["objectTypes"] == ["Customer", "Éstate"]
+    assert left() == []
+    assert observer.execute("SELECT FROM entities WHERE position(%s IN properties::text) > 0", (MARK,)).rowcount == 1
+    assert [row[3].get("objectTypes") for row in observer.execute(_ACTIONS)] == [["Lead"], ["Customer", "Éstate"]]
+    assert run("erase", "c1").exit_code == 1
+    [_, lead, _] = json.loads(run("export", "c1").stdout)["objects"]
+    assert (lead["objectType"], lead["object"], len(lead["events"])) == ("Lead", None, 1)
+
+
+def test_an_open_upload_that_holds_a_person_is_named_and_stays_as_it_is(
+    run: Run, pool: Pool, owner: Tenant, observer: Connection
+) -> None:
+    sent = [json.dumps({**entity(number), "data": {"email": MARK}}).encode() + b"\n" for number in (1, 2)]
+    with transaction(pool) as conn:
+        upload_id = new_upload(conn, owner)
+        store_part(conn, upload_id, 2, sent[1], sent[0] + sent[0])
+        store_part(conn, upload_id, 1, sent[0])
+    stored = "SELECT payload FROM job_blocks ORDER BY no"
+    before = observer.execute(stored).fetchall()
+    spelled = f"upl_{upload_id.hex}"
+    result = run("erase")
+    assert (result.exit_code, f"open upload {spelled} holds 3 items" in result.stdout) == (1, True)
+    held = json.loads(run("erase", "player_000001", "--json").stdout)["openUploads"]
+    assert held == [{"uploadId": spelled, "items": 3, "unreadBlocks": 0}]
+    found = json.loads(run("export").stdout)["openUploads"]
+    assert [(row["uploadId"], row["item"]["data"]["email"]) for row in found] == [(spelled, MARK)] * 3
+    with transaction(pool) as conn:
+        assert before == observer.execute(stored).fetchall()
+        job_id = uploads.complete(conn, owner.id, upload_id, parts_sent=2, check=lambda *_: None, awaited=False).job_id
+    assert "nothing to erase" in run("erase").output  # a job that has not ended: its items will be written yet
+    with transaction(pool) as conn:
+        assert control.cancel(conn, job_id)
+    assert "3 items of jobs that have ended" in run("erase").stdout
+
+
+def test_rows_of_an_upload_are_found_once_its_header_is_there(run: Run, pool: Pool, owner: Tenant) -> None:
+    csv = CsvFormat(header="externalId,entityType,email")
+    [block] = blocks_of_rows([f"player_000001,player,{MARK}\n".encode()], ",", longest=1_000, first_line=2)
+    sealed = replace(make_sealer(owner.id).block(block), first_index=0)
+    with transaction(pool) as conn:
+        upload_id = new_upload(conn, owner, options=JobOptions(csv=CsvFormat()))
+        attempts = [begin_part(conn, upload_id, part) for part in (2, 1)]
+        assert parts.append(conn, attempts[0], 0, sealed)
+        arrived = Arrived(2, 1, 9, bytes(32), 1, 1, 9)
+        assert parts.finish(conn, attempts[0], arrived)
+    assert "1 blocks that could not be read" in run("erase").stdout
+    assert "before part 1" in json.loads(run("export").stdout)["openUploads"][0]["unreadable"]
+    with transaction(pool) as conn:
+        assert parts.finish(conn, attempts[1], replace(arrived, part=1, items=0, blocks=0, csv=csv))
+    assert "holds 1 items of it:" in run("erase").stdout
+    assert 'no key "test"' in json.loads(run("export", keys=_OTHER_KEY).stdout)["openUploads"][0]["unreadable"]
+    assert "1 blocks that could not be read" in run("erase", keys=_OTHER_KEY).stdout
 
 
 def test_of_an_unknown_person_nothing_is_told_and_nothing_is_recorded(run: Run, observer: Connection) -> None:

@@ -19,7 +19,7 @@ import pytest
 from ingest.crypto import MasterKeys, generate
 from ingest.db.connection.entry import of_tenant
 from ingest.db.connection.pool import WORKER, Connection, EnteredPool, Pool, open_pool, transaction
-from ingest.db.data import entities, events, growth, resealing, retention, states
+from ingest.db.data import entities, events, growth, resealing, retention, scopes, states
 from ingest.db.data import stored as stored_rows
 from ingest.db.data.entities import SCOPE
 from ingest.db.data.events import Links
@@ -42,6 +42,7 @@ from ingest.db.jobs import (
     listing,
     lookup,
     open_jobs,
+    open_uploads,
     outbox,
     parts,
     queue,
@@ -634,13 +635,14 @@ _PLANNED_ANEW = {
     *("audit.purge", "drafts.purge", "sessions.purge", "sessions.offer"),
     *(f"readers.{name}" for name in ("add", "everyone", "remove")),
     *(f"kept.{name}" for name in ("jobs", "next_block", "replace")),
+    *("open_uploads.ids", "open_uploads.next_block", "scopes.named"),
     *(f"resealing.{name}" for name in ("called_in", "called_personal", "count", "find", "lock", "write")),
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
     *(f"sending.{name}" for name in ("claim", "keep_bodies", "mark")),
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
-    *(drafts, open_jobs),
+    *(drafts, open_jobs, open_uploads, scopes),
     *(failed_items, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, resealing, retention, secrets_resealing, states, stored_rows),

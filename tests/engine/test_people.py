@@ -85,7 +85,8 @@ def test_an_export_has_all_that_is_stored_of_a_person_in_the_clear(
     assert (failed["type"], failed["index"], failed["code"]) == ("batch_ingest_entities", 2, "VALIDATION_FAILED")
     assert failed["item"]["data"] == {"email": MARK}
     nobody = export(pool, owner, "nobody")
-    assert nobody == {"externalId": "nobody", "entity": None, "states": [], "events": [], "failedItems": []}
+    members = ("states", "events", "objects", "failedItems", "openUploads")
+    assert nobody == {"externalId": "nobody", "entity": None, **{member: [] for member in members}}
 
 
 def _stored(pool: Pool, owner: Tenant, block: Block, options: JobOptions = JobOptions()) -> UUID:  # noqa: B008 # frozen

@@ -426,18 +426,19 @@ class Deleted(NamedTuple):
     sealed: bool
 
 
-def delete(conn: Connection, tenant_id: int, external_id: str) -> Deleted | None:
+def delete(conn: Connection, tenant_id: int, external_id: str, *, scope: str = SCOPE) -> Deleted | None:
     """Delete an entity softly: its properties and states are erased, its events kept.
 
     Args:
-        conn: an open transaction, which has written nothing yet.
+        conn: an open transaction, which has written nothing yet but other deletions.
         tenant_id: whose.
         external_id: its id, as the tenant knows it.
+        scope: in which the id is its own.
 
     Returns:
         The entity; None where there was none.
     """
     erasure.begin(conn, tenant_id)
-    values = {"tenant_id": tenant_id, "scope": SCOPE, "external_id": external_id}
+    values = {"tenant_id": tenant_id, "scope": scope, "external_id": external_id}
     with conn.cursor(row_factory=class_row(Deleted)) as cursor:
         return cursor.execute(_DELETE, values).fetchone()

@@ -303,6 +303,7 @@ def of_entity(
     event_type: str | None = None,
     before: tuple[datetime, int] | None = None,
     of_deleted: bool = False,
+    scope: str = SCOPE,
 ) -> list[EventRow]:
     """Return a page of an entity's events, newest first, and of those of one time the last sent first.
 
@@ -314,11 +315,12 @@ def of_entity(
         event_type: only those of this type.
         before: `(occurred_at, id)` of the last event of the page before.
         of_deleted: also of an entity that was deleted.
+        scope: in which the external id is the entity's.
     """
     occurred_at, last_id = before or (None, None)
     values = {
         "tenant_id": tenant_id,
-        "scope": SCOPE,
+        "scope": scope,
         "external_id": external_id,
         "type": event_type,
         "occurred_at": occurred_at,
