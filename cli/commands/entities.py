@@ -17,7 +17,7 @@ from ingest.db.connection.pool import Connection
 from ingest.db.tenants import audit
 from ingest.db.tenants import tenants as stored_tenants
 from ingest.db.tenants.audit import Action
-from ingest.engine import kept_payloads, open_uploads, people
+from ingest.engine import clear_items, kept_payloads, open_uploads, people
 from ingest.engine.kept_payloads import Search
 from ingest.engine.open_uploads import Held
 from ingest.engine.people import Erased
@@ -97,9 +97,9 @@ def erase(
     """Erase an entity, its states, its items that failed, and those that ended jobs keep unprocessed; events stay.
 
     The entity, its states, its failed items and the objects of the public API that have the id, in all types, go in one
-    transaction. Then all payloads are searched that jobs of the tenant keep though they have ended, block by block: run
-    it again if it was stopped. Items of jobs that have not ended will be written yet. Each transaction that erases
-    something has its entry in the audit log.
+    transaction. Then all payloads are searched that jobs of the tenant keep though they have ended, block by block, and
+    the failed items that are stored in the clear: run it again if it was stopped. Items of jobs that have not ended
+    will be written yet. Each transaction that erases something has its entry in the audit log.
 
     Items in open uploads stay, since their sender goes on by the digests of the parts: it names these uploads, and
     exits 1. It exits 1 too if a payload could not be read, because its key is not configured.
@@ -121,6 +121,8 @@ def erase(
         kept = kept_payloads.erase(
             lend, tenant_id, external_id, keys, lambda conn, n: record(conn, {"unprocessedItems": n})
         )
+        clear = clear_items.erase(lend, tenant_id, external_id, lambda conn, n: record(conn, {"failedItems": n}))
+        erased = erased._replace(failed_items=erased.failed_items + clear)
         held = _held(open_uploads.search(lend, tenant_id, external_id, keys))
     if not (erased.found or kept.erased or kept.unread or held):
         raise NotFound(f'There is nothing to erase of an entity "{external_id}"')

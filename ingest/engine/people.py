@@ -19,7 +19,7 @@ from ingest.db.data.entities import SCOPE, EntityRow
 from ingest.db.data.events import EventRow
 from ingest.db.jobs import failed_items
 from ingest.db.jobs.failed_items import FailedItem
-from ingest.engine import open_uploads
+from ingest.engine import clear_items, open_uploads
 from ingest.engine.kinds import JOB_TYPES
 from ingest.engine.sealing import Sealer
 from ingest.errors import SecretUnreadable
@@ -240,11 +240,13 @@ def _failed_items(
         counts[UNREADABLE] += sum(UNREADABLE in item for item in found)
         yield found
         after = (page[-1].job_id, page[-1].index)
+    for clear in clear_items.search(lambda: nullcontext(conn), tenant_id, external_id):
+        yield [_failed_item(row, sealer, sealed=False) for row in clear]
 
 
-def _failed_item(row: FailedItem, sealer: Sealer) -> dict[str, Any]:
+def _failed_item(row: FailedItem, sealer: Sealer, *, sealed: bool = True) -> dict[str, Any]:
     try:
-        item: dict[str, Any] = {"item": shown(sealer.text(row.item, sealed=True), as_text=False)}
+        item: dict[str, Any] = {"item": shown(sealer.text(row.item, sealed=sealed), as_text=False)}
     except SecretUnreadable as error:
         item = {"item": None, UNREADABLE: error.message}
     return {

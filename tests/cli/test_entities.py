@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -167,6 +168,26 @@ def test_an_erasure_reaches_an_id_in_one_type_or_in_all(run: Run, observer: Conn
     assert run("erase", "c1").exit_code == 1
     [_, lead, _] = json.loads(run("export", "c1").stdout)["objects"]
     assert (lead["objectType"], lead["object"], len(lead["events"])) == ("Lead", None, 1)
+
+
+def test_failed_items_in_the_clear_are_exported_and_erased(
+    run: Run, submit: Callable[..., UUID], executor: Executor, observer: Connection
+) -> None:
+    bad = [{"type": "Lead", "id": name, "properties": [f"{MARK} {name}"]} for name in ("c1", "c2")]
+    job_id = submit("objects", bad, template_id=None)
+    executor.run(job_id, seconds=60)
+    observer.execute(
+        "INSERT INTO job_drafts (tenant_id, job_id, index, edit, sealed, dropped, version, editor)"
+        " SELECT tenant_id, job_id, index, item, false, false, 1, '' FROM job_errors"
+    )
+    [failed] = json.loads(run("export", "c1").stdout)["failedItems"]
+    assert (failed["type"], failed["item"]) == ("batch_ingest_objects", bad[0])
+    assert json.loads(run("erase", "c1", "--json").stdout)["failedItems"] == 1
+    for left in ("SELECT index, item FROM job_errors WHERE item IS NOT NULL", "SELECT index, edit FROM job_drafts"):
+        [(index, text)] = observer.execute(left.encode()).fetchall()
+        assert (index, msgspec.json.decode(text)) == (1, bad[1])  # type: ignore[arg-type] # as selected
+    assert [row[3] for row in observer.execute(_ACTIONS)][1:] == [{"failedItems": 1}]
+    assert "nothing to erase" in run("erase", "c1").output
 
 
 def test_an_open_upload_that_holds_a_person_is_named_and_stays_as_it_is(

@@ -29,6 +29,7 @@ from ingest.db.jobs import (
     blocks,
     children,
     claims,
+    clear_items,
     completion,
     control,
     drafts,
@@ -635,6 +636,7 @@ _PLANNED_ANEW = {
     *("audit.purge", "drafts.purge", "sessions.purge", "sessions.offer"),
     *(f"readers.{name}" for name in ("add", "everyone", "remove")),
     *(f"kept.{name}" for name in ("jobs", "next_block", "replace")),
+    *("clear_items.erase", "clear_items.jobs", "clear_items.next_items"),
     *("open_uploads.ids", "open_uploads.next_block", "scopes.named"),
     *(f"resealing.{name}" for name in ("called_in", "called_personal", "count", "find", "lock", "write")),
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
@@ -642,7 +644,7 @@ _PLANNED_ANEW = {
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
-    *(drafts, open_jobs, open_uploads, scopes),
+    *(clear_items, drafts, open_jobs, open_uploads, scopes),
     *(failed_items, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, resealing, retention, secrets_resealing, states, stored_rows),

@@ -5,6 +5,8 @@
     blocks        a worker locks a block, and records errors, warnings and results
     results       a worker keeps what became of each accepted item
     errors        a request pages through the errors of items
+    failed_items  an erasure finds encrypted texts of items that failed; clear_items has the others
+    kept          an erasure finds what ended jobs keep unprocessed; open_uploads has what is no batch yet
     drafts        a request keeps edits of items that failed, which are not sent yet
     children      a request sends items of a job again
     families      a job and those that retried it
