@@ -1,10 +1,11 @@
-"""Polls and lists of a tenant that has had very many jobs, 5,000 of which wait: one connection, page by page."""
+"""Polls, lists and pages of a tenant that has had very many jobs, 5,000 of which wait: one connection, page by page."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import repeat
 
+from app.console.access import COOKIE
 from benchmarks.clients import drive, get
 from benchmarks.database import Database
 from benchmarks.deployment import RATES
@@ -12,11 +13,15 @@ from benchmarks.measure import RATE, Limit, Row, Side
 from benchmarks.peers import processes
 from benchmarks.place import Place
 from ingest import ids
+from ingest.db.connection.pool import transaction
+from ingest.db.tenants import keys, sessions
 
 _WAITING = 5_000
 _ERRORS_OF_A_JOB = 1_000_000
 _SECONDS = 1.0
 _MOST_MS = 20.0
+_MOST_MS_OF_LISTS = 50.0  # of the console, as a page for people
+_MOST_MS_OF_JOBS = 30.0
 _REDIS = 11  # a database of Valkey that no worker listens to
 
 # Ids grow with the time, as those of the product do. The oldest jobs have all the errors.
@@ -38,6 +43,8 @@ SELECT %(tenant)s, %(job)s, n, 'player_' || n, 'VALIDATION_FAILED', 'email: Must
        '/data/email'
 FROM generate_series(0, %(errors)s - 1) n
 """
+_API = "/operator-data-api/batch/jobs"
+_CONSOLE = "/console/jobs"
 _IDS = "SELECT id FROM jobs WHERE status = 'completed' ORDER BY id LIMIT %(count)s"
 
 
@@ -47,7 +54,7 @@ def polls_and_lists(place: Place, jobs: int, errors: int) -> Iterator[Row]:
     bad, done = _filled(database, jobs, errors)
     env = {"DATABASE_URL": database.url, "REDIS_URL": place.redis_url(_REDIS), **RATES}
     with processes.web("app:create_app()", env, place.folder / "listing.log") as api:
-        paths = {
+        calls = {
             "a job": done,
             "newest, 50": "?limit=50",
             "newest, 200": "?limit=200",
@@ -59,15 +66,33 @@ def polls_and_lists(place: Place, jobs: int, errors: int) -> Iterator[Row]:
             "errors of a job": f"{bad}/errors",
             "errors of a rare code": f"{bad}/errors?code=NOT_FOUND",
         }
-        sides = tuple(Side(name, partial(_sample, api, database.key, path)) for name, path in paths.items())
-        goals = tuple(Limit(side.name, "p95_ms", _MOST_MS) for side in sides)
+        lists = {"newest": "", "with errors": "?errors=any", "by kind": "?kind=states"}
+        pages = {"a job": done, "a job with errors": bad}
+        bearer = {"Authorization": f"Bearer {database.key}"}
+        asked = [(name, f"{_API}{path}", bearer, _MOST_MS) for name, path in calls.items()]
+        for who, own in _cookies(database).items():
+            asked += [(f"{who}: {name}", f"{_CONSOLE}{path}", own, _MOST_MS_OF_LISTS) for name, path in lists.items()]
+            asked += [(f"{who}: {name}", f"{_CONSOLE}{path}", own, _MOST_MS_OF_JOBS) for name, path in pages.items()]
+        sides = tuple(Side(name, partial(_sample, api, get(api, path, headers))) for name, path, headers, _ in asked)
+        goals = tuple(Limit(name, "p95_ms", most) for name, _, _, most in asked)
         yield Row(f"polls and lists at {jobs:,} jobs and {errors:,} errors", "answers", sides, goals)
 
 
-def _sample(api: str, key: str, path: str) -> Mapping[str, float]:
-    request = get(api, f"/operator-data-api/batch/jobs{path}", {"Authorization": f"Bearer {key}"})
+def _sample(api: str, request: bytes) -> Mapping[str, float]:
     answers = drive(api, repeat(request), connections=1, status=200, seconds=_SECONDS)
     return {RATE: answers.rate, "p50_ms": answers.percentile_ms(50), "p95_ms": answers.percentile_ms(95)}
+
+
+def _cookies(database: Database) -> dict[str, dict[str, str]]:
+    """Return a header with the cookie of a session at the console, of the tenant's key and of an operator."""
+    with transaction(database.pool) as conn:
+        caller = keys.caller(conn, database.key)
+        assert caller is not None
+        secrets = {
+            "page of a key": sessions.begin(conn, caller),
+            "page of an operator": sessions.open_offered(conn, sessions.offer(conn, "bench")),
+        }
+    return {who: {"Cookie": f"{COOKIE}={secret}"} for who, secret in secrets.items()}
 
 
 def _filled(database: Database, jobs: int, errors: int) -> list[str]:
