@@ -17,6 +17,7 @@ from ingest.errors import InvalidParameter, NotFound
 from ingest.jobs import LONGEST_LABEL, JobState
 
 STATES = tuple(state for state in JobState if state is not JobState.RECEIVING)
+_ERRORS = {"": None, "any": True, "none": False}
 OPEN = tuple(state for state in STATES if not state.ended)
 
 
@@ -25,6 +26,7 @@ class Filters:
     """The jobs that a list shows: those that pass all of these, each named as in the address.
 
     Attributes:
+        errors: `any`: an item has failed; `none`: none has, so far; empty: either.
         accepted_after: at that moment or later; `accepted_before` likewise.
         before: only jobs behind this one in the list.
         tenant: the public id, where an operator looks at one.
@@ -52,7 +54,7 @@ class Filters:
             label=self.label or None,
             created_after=self.accepted_after,
             created_before=self.accepted_before,
-            has_errors=self.errors == "any",
+            has_errors=_ERRORS[self.errors],
         )
 
     def query(self, **changes: Any) -> str:
@@ -85,8 +87,8 @@ def read(values: MultiDict[str, str] | None = None) -> Filters:
     kind, label, errors = sent.get("kind", ""), sent.get("label", ""), sent.get("errors", "")
     if kind and kind not in JOB_TYPES:
         raise InvalidParameter("kind", f"kind must be one of {', '.join(JOB_TYPES)}")
-    if errors not in {"", "any"}:
-        raise InvalidParameter("errors", "errors must be any, or be left out")
+    if errors not in _ERRORS:
+        raise InvalidParameter("errors", "errors must be any or none, or be left out")
     if len(label) > LONGEST_LABEL or "\0" in label:
         raise InvalidParameter("label", f"label has at most {LONGEST_LABEL} characters, none of them NUL")
     return Filters(

@@ -76,7 +76,7 @@ def _wanted() -> JobFilter:
         label=_LABEL.read(),
         created_after=_AFTER.read(),
         created_before=_BEFORE.read(),
-        has_errors=_HAS_ERRORS.read(),
+        has_errors=_HAS_ERRORS.read() or None,
         parent=_parent(),
     )
 

@@ -38,7 +38,7 @@ class JobFilter:
         label: exactly this one.
         created_after: not before that moment.
         created_before: before that moment.
-        has_errors: an item has failed.
+        has_errors: True: an item has failed; False: none has, so far; None: either.
         parent: the job that they sent items of again.
     """
 
@@ -47,7 +47,7 @@ class JobFilter:
     label: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
-    has_errors: bool = False
+    has_errors: bool | None = None
     parent: UUID | None = None
 
 
@@ -99,7 +99,7 @@ _PASSES: LiteralString = f"""(j.status <> 'receiving'
     AND (%(label)s::text IS NULL OR {_LABEL} = %(label)s)
     AND (%(created_after)s::timestamptz IS NULL OR j.created_at >= %(created_after)s)
     AND (%(created_before)s::timestamptz IS NULL OR j.created_at < %(created_before)s)
-    AND (NOT %(has_errors)s OR j.had_errors)
+    AND (%(has_errors)s::boolean IS NULL OR j.had_errors = %(has_errors)s)
     AND (%(parent)s::uuid IS NULL OR j.parent_job_id = %(parent)s))"""
 
 # ANY compares the first column of the index, so that the order has to name it: no other index has that order, whatever

@@ -94,6 +94,8 @@ def test_filters_stand_in_the_address_and_are_kept_on_the_page(
     assert _rows(browser, "/jobs?state=cancelled,pending") == [waiting, cancelled]
     assert _rows(browser, "/jobs?state=cancelled&state=pending") == [waiting, cancelled]
     assert _rows(browser, "/jobs?errors=any") == [bad]
+    assert _rows(browser, "/jobs?errors=none") == [waiting, cancelled, good]
+    assert '<option value="none" selected>' in browser.get("/jobs?errors=none").get_data(as_text=True)
     assert _rows(browser, "/jobs?label=good+one") == [good]
     assert _rows(browser, "/jobs?kind=events") == []
     now = datetime.now(UTC)
