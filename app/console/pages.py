@@ -94,6 +94,7 @@ _SAID = {
     "revoked": "This key opens nothing any more.",
     "chosen": "New writes are checked by this template.",
     "stored": "The template is stored.",
+    "forgotten": "The mapping is deleted.",
     "created": "The tenant is created.",
     "suspended": "Every key of the tenant is refused from now on. Jobs that were accepted go on.",
     "taken-up": "The tenant's keys open it again.",

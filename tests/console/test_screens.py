@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from ingest.db.connection.pool import transaction
-from ingest.db.tenants import sessions
+from ingest.db.tenants import mappings, sessions
 from ingest.jobs import JobOptions
 from tests.console.axe import violations
 from tests.console.conftest import Visit
@@ -18,6 +18,8 @@ def _screens(visit: Visit) -> list[str]:
     )
     visit.run_jobs()
     waiting = visit.submit([entity(3)])
+    with transaction(visit.site.pool) as conn:
+        mappings.save(conn, visit.tenant.id, "CRM", {})
     jobs = ["/jobs", "/jobs?state=failed", f"/jobs/{bad}", f"/jobs/{waiting}", f"/jobs/{bad}/raw", "/jobs/nothing"]
     mended = [f"/jobs/{bad}/errors", "/load"]
     others = ["/entities?id=player_000001", "/keys", "/templates", "/templates/tpl_igaming", "/tenants", "/system"]

@@ -15,7 +15,7 @@ from app.console.load.fields import KINDS_OF_FILES, fields_of, vocabulary_of
 from app.console.load.guess import guess
 from app.console.load.looks import CSV, DELIMITERS, FORMS, SAMPLE_BYTES, Looks, look
 from app.console.load.plan import KEEP, LEAVE, Plan, plan_of, reading_of
-from app.console.pages import page, to
+from app.console.pages import confirmed, page, query, to
 from app.console.whose import pick_unless_known
 from app.http.auth import caller
 from app.http.services import services
@@ -102,12 +102,16 @@ def check() -> Response:
 
 @bp.post("/load/mappings/delete")
 @access.needs(WRITE)
+@pick_unless_known
 def forget() -> Response:
-    """Delete a saved mapping."""
-    _template()
+    """Delete a saved mapping, once its visitor has said yes."""
+    name, whose = request.form.get("name", ""), query(tenant=request.form.get("tenant"))
+    if asked := confirmed(f'Delete the mapping "{name}"?', "Delete it", f"/load?{whose}"):
+        return asked
     with transaction(access.lent()) as conn:
-        mappings.delete(conn, caller().tenant_id, request.form.get("name", ""))
-    return to("/load")
+        mappings.delete(conn, caller().tenant_id, name)
+    access.note("delete_mapping", name=name)
+    return to(f"/load?{whose}&said=forgotten")
 
 
 def _page(looked: _Looked | None, form: Mapping[str, str]) -> Response:

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Callable
 
+import pytest
+
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.tenants import keys
+from ingest.db.tenants import key_changes, keys
 from ingest.db.tenants.tenants import Tenant
-from ingest.rights import ADMIN, READ
+from ingest.rights import ADMIN, READ, Rights
 from tests.api.console.conftest import Browser, text_of
+from tests.support.factories import make_tenant
 
 _SCHEMA = '{"entity_types": {"shop": {"required": [], "optional": []}}, "event_types": {}, "state_keys": []}'
 
@@ -52,6 +55,54 @@ def test_a_key_is_revoked_but_not_the_last_one(browser: Browser, pool: Pool, ten
     assert last.status_code == 409
     assert browser.post("/keys/x/revoke", {"confirmed": "1"}).status_code == 404
     assert key
+
+
+@pytest.mark.parametrize("prefix", ["oh_live", "fm_live"])
+def test_a_key_is_followed_by_one_that_is_shown_once(
+    browser: Browser, pool: Pool, tenant: Tenant, observer: Connection, prefix: str
+) -> None:
+    with transaction(pool) as conn:
+        former, _ = keys.create(conn, tenant.id, prefix, "nightly", Rights([READ], requests_per_minute=7))
+    form = {"key": str(former.id), "hours": "2"}
+    assert "expires after 2 h" in text_of(browser.post("/keys/rotate", form))
+    assert observer.execute("SELECT FROM api_keys WHERE label = 'nightly'").rowcount == 1
+    page = browser.post("/keys/rotate", {**form, "confirmed": "1"}).get_data(as_text=True)
+    [secret] = set(re.findall(rf"{prefix}_[\w-]{{32,}}", page))
+    assert secret not in browser.get("/keys").get_data(as_text=True)
+    with transaction(pool) as conn:
+        made = keys.caller(conn, secret)
+    assert made
+    assert made.rights == Rights([READ], requests_per_minute=7)
+    left = "SELECT extract(epoch FROM expires_at - now())::float / 3600 FROM api_keys WHERE id = %s"
+    assert observer.execute(left, (former.id,)).fetchall()[0][0] == pytest.approx(2, abs=0.1)
+    [entry] = observer.execute("SELECT action, object_id, details, actor_label FROM audit_log").fetchall()
+    details = {"newKey": str(made.key_id), "overlapSeconds": 7200}
+    assert entry == ("key.rotated", str(former.id), details, "test")
+
+
+def test_no_key_takes_over_from_one_that_may_do_more(
+    new_browser: Callable[[], Browser], key_of: Callable[..., str], pool: Pool, tenant: Tenant, observer: Connection
+) -> None:
+    admin = new_browser().log_in(key_of(READ, ADMIN))
+    with transaction(pool) as conn:
+        former, _ = keys.create(conn, tenant.id, "oh_live", "former")
+    answer = admin.post("/keys/rotate", {"key": str(former.id), "hours": "0", "confirmed": "1"})
+    assert answer.status_code == 403
+    found = observer.execute("SELECT expires_at FROM api_keys WHERE label = 'former'").fetchall()
+    assert found == [(None,)]
+
+
+def test_only_an_active_key_of_the_tenant_is_followed(browser: Browser, pool: Pool, tenant: Tenant) -> None:
+    with transaction(pool) as conn:
+        stranger, _ = make_tenant(conn, name="Stranger")
+        [theirs] = keys.of_tenant(conn, stranger.id)
+        revoked, _ = keys.create(conn, tenant.id, "oh_live", "revoked")
+        key_changes.revoke(conn, tenant.id, revoked.id)
+    form = {"hours": "24", "confirmed": "1"}
+    for key, status in ((str(theirs.id), 404), ("x", 404), (str(revoked.id), 409)):
+        assert browser.post("/keys/rotate", {**form, "key": key}).status_code == status
+    for hours in ("", "-1", "8761", "x"):
+        assert browser.post("/keys/rotate", {**form, "key": str(revoked.id), "hours": hours}).status_code == 400
 
 
 def test_a_wrong_form_of_a_key_says_what_to_mend(browser: Browser) -> None:

@@ -123,7 +123,7 @@ def test_a_file_is_guessed_mapped_checked_and_sent_as_it_was_checked(
     assert 'name="c.2./data/worth" value="viel"' in page
 
 
-def test_a_saved_mapping_is_used_for_the_next_file(browser: Browser, send: Send) -> None:
+def test_a_saved_mapping_is_used_for_the_next_file_until_it_is_deleted(browser: Browser, send: Send) -> None:
     content = _FILE.encode()
     said = {**_said(send("/load/look", content)), "f.externalId": "0", "left.4": "leave", "left.5": "keep"}
     assert send("/load/check", content, **said, save_as="Kunden").status_code == 303
@@ -131,6 +131,11 @@ def test_a_saved_mapping_is_used_for_the_next_file(browser: Browser, send: Send)
     again = _said(send("/load/look", content, saved="Kunden"))
     assert (again["f.externalId"], again["left.4"], again["left.5"]) == ("0", "leave", "keep")
     assert send("/load/check", content, **again).status_code == 303
+    assert 'Delete the mapping "Kunden"?' in text_of(browser.post("/load/mappings/delete", {"name": "Kunden"}))
+    assert '<option value="Kunden">' in browser.get("/load").get_data(as_text=True)
+    after = browser.send("/load/mappings/delete", name="Kunden")
+    assert "The mapping is deleted." in text_of(after)
+    assert "Kunden" not in after.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("name", ["items.ndjson.gz", "items.json"])
