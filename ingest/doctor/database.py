@@ -1,4 +1,4 @@
-"""Postgres, and what stands in it of the processes and jobs."""
+"""Postgres; and all that one connection to it sees, of processes, jobs and encrypted data too."""
 
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -13,11 +13,10 @@ from ingest.db.connection.pool import WORKER, Connection, connect
 from ingest.db.connection.roles import ROLES, present
 from ingest.db.connection.session import unfit
 from ingest.db.connection.unreachable import advice_for
+from ingest.doctor import encrypted, processes
 from ingest.doctor.line import Line, amount, clocks, fail, ok, warn
 from ingest.doctor.wall import wall
-from ingest.engine.webhooks import is_readable
 from ingest.errors import DatabaseError, Unavailable
-from ingest.ids import JOB, WEBHOOK, spell
 from ingest.settings import CONSOLE_CONNECTIONS, Settings
 
 _OLDEST_VERSION = 150000
@@ -36,11 +35,7 @@ _DEAD_LEAST = 50_000
 # A worker's lease time grows to less than six minutes.
 _LONG_TRANSACTION_SECONDS = 600
 
-# Sweep looks every second; a job is begun within seconds, or there are too few workers.
-_LATE_SECONDS = 60
-
 _LARGEST = 3
-_SHOWN_SECRETS = 3
 
 
 def examine(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
@@ -88,32 +83,32 @@ def look(conn: Connection, settings: Settings, *, seconds: float, without: Colle
         (
             "sweep",
             lambda conn: (facts.sessions(conn), facts.check_lag(conn)),
-            lambda found: sweep(*found, lent=conn.lent),
+            lambda found: processes.sweep(*found, lent=conn.lent),
         ),
         (
             "workers",
             lambda conn: (facts.sessions(conn), facts.waiting(conn), facts.swept(conn)),
-            lambda found: workers(*found),
+            lambda found: processes.workers(*found),
         ),
         (
             "webhooks",
             lambda conn: (facts.sessions(conn), facts.message_lag(conn)),
-            lambda found: webhooks(*found, lent=conn.lent),
+            lambda found: processes.webhooks(*found, lent=conn.lent),
         ),
         (
             "webhook secrets",
             facts.webhook_secrets,
-            lambda found: webhook_secrets(found, MasterKeys.parse(settings.master_keys)),
+            lambda found: encrypted.webhook_secrets(found, MasterKeys.parse(settings.master_keys)),
         ),
         (
             "personal data",
             facts.personal_data,
-            lambda found: personal_data(found, MasterKeys.parse(settings.master_keys)),
+            lambda found: encrypted.personal_data(found, MasterKeys.parse(settings.master_keys)),
         ),
-        ("items", facts.sealed_jobs, lambda found: items(found, MasterKeys.parse(settings.master_keys))),
+        ("items", facts.sealed_jobs, lambda found: encrypted.items(found, MasterKeys.parse(settings.master_keys))),
         ("server log", facts.is_quiet, server_log),
-        ("waiting", facts.waiting, waiting),
-        ("jobs", facts.jobs_by_state, jobs),
+        ("waiting", facts.waiting, processes.waiting),
+        ("jobs", facts.jobs_by_state, processes.jobs),
     )
     for name, read, judge in checks:
         if name in without:
@@ -254,109 +249,6 @@ def transactions(oldest: facts.Transaction | None) -> Line:
     return ok("transactions", found)
 
 
-def sweep(sessions: facts.Sessions, lag: float | None, *, lent: bool) -> Line:
-    """Report on the sweeper. Behind a pooler its connection cannot be told from others, so only late checks count."""
-    late = lag is not None and lag > _LATE_SECONDS
-    due = f"; a job has waited for its check for {lag:,.0f} s" if late else ""
-    if lent and not late:
-        return ok("sweep", "no job waits for its check; behind a pooler, no more can be seen of it")
-    if not (sessions.sweeps or lent):
-        advice = "Start it (`python -m worker.sweep`): without it, a job whose message is lost does not run"
-        return fail("sweep", f"it is not running: none is connected{due}", advice)
-    if late:
-        advice = "Read its log; if it says nothing, restart it; if it is busy, add workers"
-        return fail("sweep", f"it is connected but does not keep up{due}", advice)
-    return ok("sweep", f"{sessions.sweeps} connected, and no job waits for its check")
-
-
-def workers(sessions: facts.Sessions, waits: facts.Waiting | None, swept: int) -> Line:
-    """Report on the workers. An idle worker cannot be seen here: it holds no connection."""
-    if swept:
-        found = f"no worker came for {swept:,} jobs of the last 10 minutes: the sweeper ran them, seconds late"
-        return fail("workers", found, "Start workers; if they run, see that their REDIS_URL is this one, and their log")
-    if sessions.workers:
-        return ok("workers", f"{sessions.workers} connected")
-    if waits is None:
-        return ok("workers", "none connected, and none needed: there was no work in the last minute")
-    found = f"none connected, though {waits.jobs:,} jobs wait"
-    advice = "Start workers, on the broker that REDIS_URL names; if they run, their log says what keeps them"
-    if waits.seconds > _LATE_SECONDS:
-        return fail("workers", found, advice)
-    return warn("workers", found, advice)
-
-
-def webhooks(sessions: facts.Sessions, lag: float | None, *, lent: bool) -> Line:
-    """Report on the process that sends messages to webhooks; only messages that are late show that it is missing."""
-    late = lag is not None and lag > _LATE_SECONDS
-    if late:
-        found = f"a message has waited for {lag:,.0f} s to be sent"
-        if not (sessions.webhooks or lent):
-            return fail("webhooks", f"{found}, and no process is connected", "Start it (`python -m worker.webhooks`)")
-        advice = "Read the log of `webhooks`; if it is busy, start another one"
-        return warn("webhooks", found, advice)
-    return ok("webhooks", f"{sessions.webhooks} connected, and no message waits to be sent")
-
-
-def webhook_secrets(stored: list[facts.StoredSecret], keys: MasterKeys) -> Line:
-    """Check that the master keys can decrypt what signs messages to webhooks."""
-    lost = [found for found in stored if not is_readable(keys, found.tenant_id, found.secret)]
-    if lost:
-        named = ", ".join(spell(WEBHOOK, found.webhook_id) for found in lost[:_SHOWN_SECRETS])
-        more = ", …" if len(lost) > _SHOWN_SECRETS else ""
-        advice = (
-            "Their messages wait, and are given up after three days. Put the former key back into SLUICE_MASTER_KEYS, "
-            "for `webhooks` too, or rotate these webhooks and tell their receivers the new secrets"
-        )
-        return fail(
-            "webhook secrets", f"no master key decrypts {len(lost):,} of {len(stored):,}: {named}{more}", advice
-        )
-    return ok("webhook secrets", f"the master keys decrypt all {len(stored):,}")
-
-
-def personal_data(found: facts.PersonalData, keys: MasterKeys) -> Line:
-    """Check that personal data can be encrypted and decrypted, and that none stands in the clear.
-
-    Args:
-        found: a sample.
-        keys: of these settings.
-    """
-    lost = [kid for kid in found.values if kid not in {"", *keys.keys}]
-    if lost:
-        advice = (
-            "Reads of these entities answer SECRET_UNREADABLE: put the keys back into SLUICE_MASTER_KEYS, for all "
-            "processes. `sluice crypto status` counts all of it"
-        )
-        return fail("personal data", f"encrypted under keys that are not configured: {', '.join(lost)}", advice)
-    if found.tenants and not keys.keys:
-        advice = (
-            "Entities with personal data are refused, and jobs with such wait: run `sluice crypto generate`, and set "
-            "SLUICE_MASTER_KEYS to what it prints, for all processes"
-        )
-        return fail("personal data", f"{found.tenants:,} tenants send some, and there is no master key", advice)
-    if found.values.get(""):
-        told = "some stand in the clear, from before their template called them so"
-        return warn("personal data", told, "Run `sluice crypto rotate`, which encrypts them beside traffic")
-    if not found.tenants:
-        return ok("personal data", "no tenant's template calls any field so")
-    return ok("personal data", f"{found.tenants:,} tenants send some, and the master keys decrypt a sample")
-
-
-def items(stored: list[facts.SealedJob], keys: MasterKeys) -> Line:
-    """Check that the master keys can decrypt the items of jobs that wait or run."""
-    lost = [job for job in stored if job.kid not in keys.keys]
-    if lost:
-        named = ", ".join(spell(JOB, job.job_id) for job in lost[:_SHOWN_SECRETS])
-        more = ", …" if len(lost) > _SHOWN_SECRETS else ""
-        kids = ", ".join(sorted({job.kid for job in lost}))
-        advice = (
-            f"Put the former key back into SLUICE_MASTER_KEYS ({kids}), for `worker`, `sweep` and `web` alike. These "
-            "jobs wait for it, with those of their tenants behind them, and go on by themselves"
-        )
-        found = f"no master key decrypts the items of {len(lost):,} jobs that wait: {named}{more}"
-        return fail("items", found, advice)
-    return ok("items", f"the master keys decrypt those of all {len(stored):,} jobs whose items are encrypted")
-
-
 def server_log(quiet: bool) -> Line:  # noqa: FBT001 # a fact beside others
     """Check that no error puts the key of a row, such as an external id, into the server's log."""
     if quiet:
@@ -364,20 +256,3 @@ def server_log(quiet: bool) -> Line:  # noqa: FBT001 # a fact beside others
     found = "where two writers insert the same entity, an error names its external id in it"
     advice = "As a superuser: GRANT SET ON PARAMETER log_error_verbosity TO the role that DATABASE_URL names"
     return warn("server log", found, advice)
-
-
-def waiting(oldest: facts.Waiting | None) -> Line:
-    """Check that no job waits long to begin."""
-    if oldest is None:
-        return ok("waiting", "no job waits to be begun")
-    found = (
-        f"{oldest.jobs:,} jobs wait to be begun, the oldest, {spell(JOB, oldest.oldest)}, for {oldest.seconds:,.0f} s"
-    )
-    if oldest.seconds > _LATE_SECONDS:
-        return warn("waiting", found, "If workers are running, there are too few of them: add some")
-    return ok("waiting", found)
-
-
-def jobs(by_state: dict[str, int]) -> Line:
-    """Return how many jobs there are."""
-    return ok("jobs", ", ".join(f"{count:,} {state}" for state, count in sorted(by_state.items())) or "none yet")
