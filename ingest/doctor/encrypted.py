@@ -1,4 +1,4 @@
-"""What is encrypted: whether the master keys of these settings decrypt it."""
+"""Encrypted data: the master keys of these settings must decrypt it."""
 
 from ingest.crypto import MasterKeys
 from ingest.db import doctor as facts
