@@ -16,7 +16,7 @@ from app.http import audit
 from app.http.auth import caller
 from app.jobs import children, error_files, steering
 from app.jobs.errors import GROUPED_AT_ONCE
-from app.jobs.groups import Group, grouped
+from app.jobs.groups import Group, grouped_alike
 from app.jobs.own import first_warnings, own_job
 from app.jobs.shape import fault_of
 from ingest import ids
@@ -61,7 +61,7 @@ class _Causes(NamedTuple):
     Attributes:
         groups: the largest of them.
         looked_at: errors, the first of the job.
-        more: there are further errors behind those that were looked at.
+        more: there may be further errors behind those that were looked at.
     """
 
     groups: list[Group]
@@ -234,8 +234,11 @@ def _shown(conn: Connection, job_id: str) -> _Shown:
 
 def _causes(conn: Connection, job_id: str) -> _Causes:
     job = own_job(conn, caller().tenant_id, job_id)
-    found = stored_errors.page(conn, job.id, limit=GROUPED_AT_ONCE)
-    return _Causes(grouped(found.errors)[:_MOST_GROUPS], len(found.errors), found.after is not None)
+    found = grouped_alike(stored_errors.alike(conn, job.id, limit=GROUPED_AT_ONCE))
+    looked_at = sum(group.count for group in found)
+    for group in found[:_MOST_GROUPS]:
+        group.sample = stored_errors.of_item(conn, job.id, group.sample.index) or group.sample
+    return _Causes(found[:_MOST_GROUPS], looked_at, looked_at == GROUPED_AT_ONCE)
 
 
 class _Parts(NamedTuple):

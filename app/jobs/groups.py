@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
+from itertools import chain
 
+from ingest.db.jobs.errors import Alike
 from ingest.jobs import ItemError
 
 # A group names the first so many runs of indexes.
@@ -90,6 +92,25 @@ def grouped(errors: Iterable[ItemError]) -> list[Group]:
             alike[same] = group
         group.add(error.index)
     return sorted(groups.values(), key=lambda group: -group.count)
+
+
+def grouped_alike(found: Iterable[Alike]) -> list[Group]:
+    """Return the groups of errors, the largest first; their samples lack the item's id and line."""
+    members: dict[tuple[str, str | None, str], list[Alike]] = {}
+    for same in found:
+        pattern = (same.code, field_pattern(same.field), message_pattern(same.message, same.field))
+        members.setdefault(pattern, []).append(same)
+    groups = [_group(pattern, alike) for pattern, alike in members.items()]
+    return sorted(groups, key=lambda group: (-group.count, group.sample.index))
+
+
+def _group(pattern: tuple[str, str | None, str], alike: list[Alike]) -> Group:
+    first = min(alike, key=lambda same: min(same.indexes))
+    sample = ItemError(min(first.indexes), None, first.code, first.message, field=first.field)
+    group = Group(*pattern, sample=sample)
+    for index in sorted(chain.from_iterable(same.indexes for same in alike)):
+        group.add(index)
+    return group
 
 
 def field_pattern(pointer: str | None) -> str | None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.jobs.groups import MOST_RANGES, field_pattern, grouped, message_pattern
+from app.jobs.groups import MOST_RANGES, field_pattern, grouped, grouped_alike, message_pattern
+from ingest.db.jobs.errors import Alike
 from ingest.jobs import ItemError
 
 
@@ -43,3 +44,13 @@ def test_a_group_names_its_first_hundred_runs_and_counts_all() -> None:
     assert len(group.ranges) == MOST_RANGES
     assert (group.ranges[0], group.ranges[-1]) == ([1, 2], [298, 299])
     assert group.count == 666
+
+
+def test_errors_that_come_in_bunches_make_the_same_groups() -> None:
+    messages = {0: 'Entity "a" does not exist', 1: 'Entity "b" does not exist', 2: "wrong"}
+    errors = [an_error(index, messages[index % 3], code="D" if index == 8 else "C") for index in range(10)]
+    bunches: dict[tuple[str, str], list[int]] = {}
+    for error in errors[::-1]:
+        bunches.setdefault((error.code, error.message), []).append(error.index)
+    found = [Alike(code, None, message, indexes) for (code, message), indexes in bunches.items()]
+    assert grouped_alike(found) == grouped(errors)

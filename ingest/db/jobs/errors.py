@@ -86,6 +86,39 @@ def page(
     return Page(found, horizon[0] if horizon else None)  # type: ignore[arg-type] # an integer
 
 
+class Alike(NamedTuple):
+    """Item errors of one code, field and message.
+
+    Attributes:
+        indexes: theirs, in no order.
+    """
+
+    code: str
+    field: str | None
+    message: str
+    indexes: list[int]
+
+
+# One row for all that are alike: a client takes far longer to read a row of each error.
+_ALIKE = """
+SELECT code, field, message, array_agg(index) AS indexes
+FROM (SELECT code, field, message, index FROM job_errors WHERE job_id = %(job_id)s ORDER BY index LIMIT %(limit)s) first
+GROUP BY code, field, message
+"""
+
+
+def alike(conn: Connection, job_id: UUID, *, limit: int) -> list[Alike]:
+    """Return the first item errors of a job, those together that are alike, in no order.
+
+    Args:
+        conn: an open transaction.
+        job_id: whose.
+        limit: the most errors to look at.
+    """
+    with conn.cursor(row_factory=class_row(Alike)) as cursor:
+        return cursor.execute(_ALIKE, {"job_id": job_id, "limit": limit}).fetchall()
+
+
 _OF_INDEX = """
 SELECT index, external_id, code, message, line, field FROM job_errors WHERE job_id = %s AND index = %s
 """

@@ -46,7 +46,7 @@ def test_errors_stand_in_groups_by_their_cause(browser: Browser, submit: Submit,
     job = submit(_BAD)
     run_jobs()
     said = text_of(browser.get(f"/jobs/{job}"))
-    assert '2 Unknown entity type: "…" /entityType VALIDATION_FAILED 0 to 1' in said
+    assert '2 Unknown entity type: "…" /entityType VALIDATION_FAILED 0 to 1 player_' in said
     assert '1 Missing required field: "email" /data/email VALIDATION_FAILED 2' in said
 
 
