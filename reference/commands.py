@@ -29,7 +29,8 @@ Those of `sluice load` are in its help."""
 
 def page() -> str:
     """Return the page."""
-    main_context = click.Context(main, info_name="sluice", max_content_width=_WIDTH, terminal_width=_WIDTH)
+    widths = {"max_content_width": _WIDTH, "terminal_width": _WIDTH}
+    main_context = main.make_context("sluice", [], resilient_parsing=True, **widths)
     return markdown.page("Commands", _INTRODUCTION, *_sections(main, main_context))
 
 
@@ -40,7 +41,7 @@ def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             if inner is not None and not inner.hidden:
-                yield from _sections(inner, click.Context(inner, info_name=name, parent=context))
+                yield from _sections(inner, inner.make_context(name, [], context, resilient_parsing=True))
 
 
 def _help(command: click.Command, context: click.Context) -> str:

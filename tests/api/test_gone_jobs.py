@@ -49,7 +49,7 @@ def calls_about_jobs(app: Flask) -> Iterator[tuple[str, str, bytes | None]]:
     """Method, path and body of each call about a job, at each of its addresses; `{job_id}` stands in the path."""
     document = docs.document(app)
     for rule in app.url_map.iter_rules():
-        if "job_id" not in rule.arguments:
+        if "job_id" not in rule.arguments or rule.endpoint.startswith("console."):
             continue
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         described = re.sub("^/v1/", f"{public.BASES[0]}/", path.removeprefix("/functions/v1"))
