@@ -29,8 +29,9 @@ Those of `sluice load` are in its help."""
 
 def page() -> str:
     """Return the page."""
-    widths = {"max_content_width": _WIDTH, "terminal_width": _WIDTH}
-    main_context = main.make_context("sluice", [], resilient_parsing=True, **widths)
+    main_context = main.make_context(
+        "sluice", [], None, resilient_parsing=True, max_content_width=_WIDTH, terminal_width=_WIDTH
+    )
     return markdown.page("Commands", _INTRODUCTION, *_sections(main, main_context))
 
 

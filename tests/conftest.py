@@ -24,6 +24,7 @@ from ingest.db.connection.pool import WORKER, Connection, Pool, connect, open_po
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
 from ingest.notify.listener import Listener
+from ingest.notify.progress import Progress
 from ingest.settings import Settings
 from tests.support import pages
 from tests.support.factories import accept, entity, make_executor, make_settings, make_tenant
@@ -223,8 +224,10 @@ def empty_database_url(servers: TestServers) -> Iterator[str]:
 
 
 @pytest.fixture
-def executor(pool: Pool, redis_url: str) -> Executor:
-    return make_executor(pool, redis_url)
+def executor(pool: Pool, redis_url: str) -> Iterator[Executor]:
+    progress = Progress(redis_url)
+    yield make_executor(pool, redis_url, progress)
+    progress.close()
 
 
 @pytest.fixture

@@ -144,9 +144,10 @@ class Services:
         self.watched_jobs.wake_all()
 
     def close(self) -> None:
-        """Give the connections back, and end the thread that notifies."""
+        """Give the connections back, and end the threads."""
         self.notifier.close()
         self.job_end.close()
+        self.progress.close()
         self.end_watches()
         self.watched_jobs.close()
         if "_pool" in self.__dict__:

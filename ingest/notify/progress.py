@@ -50,8 +50,15 @@ class Progress:
         self._redis = redis_client(redis_url)
         self._thread = ProcessThread("progress", self._publish, self._renew)
         self._waiting: queue.SimpleQueue[Collection[UUID]] = queue.SimpleQueue()
+        self._ending = False
         self._watched: frozenset[UUID] = frozenset()
         self._read_at = 0.0
+
+    def close(self) -> None:
+        """End the thread, once it has told of what waits, and close its connection."""
+        if self._thread.is_started:
+            self._ending = True
+            self._waiting.put(())
 
     def moved(self, job_ids: Collection[UUID]) -> None:
         """Tell of jobs that have begun, moved on or ended. A hint that is dropped only makes a watching request slower.
@@ -72,7 +79,7 @@ class Progress:
 
     def _publish(self) -> None:
         read_next = 0.0
-        while True:
+        while not self._ending:
             job_ids = set(self._waiting.get())
             while not self._waiting.empty():
                 job_ids |= set(self._waiting.get())
@@ -84,6 +91,7 @@ class Progress:
             except (redis.RedisError, ValueError) as error:
                 self._watched, self._read_at = frozenset(), time.monotonic() + _AWAY_SECONDS
                 log.warning("progress_untold", error=type(error).__name__)
+        self._redis.close()
 
     def _read_watched(self) -> frozenset[UUID]:
         ids: Any = self._redis.zrangebyscore(WATCHED, time.time(), "+inf", start=0, num=_MOST_WATCHED)

@@ -47,6 +47,21 @@ def test_a_watching_request_is_woken_once_its_job_has_moved(
         assert not others_moved.is_set()
 
 
+def test_closing_tells_of_what_waits_and_ends_the_thread(
+    redis_url: str, broker: redis.Redis, watched_jobs: WatchedJobs
+) -> None:
+    job_id, moved = uuid7(), threading.Event()
+    with watched_jobs.watching(job_id, moved.set):
+        _until_said(broker, 1)
+        told, before = Progress(redis_url), set(threading.enumerate())
+        told.moved([job_id])
+        [thread] = set(threading.enumerate()) - before
+        told.close()
+        thread.join(_TIMEOUT_SECONDS)
+        assert not thread.is_alive()
+        assert moved.wait(_TIMEOUT_SECONDS)
+
+
 def test_all_requests_that_watch_a_job_are_woken(
     redis_url: str, broker: redis.Redis, watched_jobs: WatchedJobs
 ) -> None:

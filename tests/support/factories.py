@@ -1,6 +1,7 @@
 """Makers of test data; every one takes overrides."""
 
 import base64
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -199,10 +200,11 @@ def told(item: Any) -> Any:
     return {name: told(getattr(item, name)) for name in item.__struct_fields__}
 
 
-def make_executor(pool: Pool, redis_url: str) -> Executor:
+def make_executor(pool: Pool, redis_url: str, progress: Progress | None = None) -> Executor:
     notifier = Notifier(celery_app(redis_url), redis_url)
     keys = MasterKeys.parse(MASTER_KEYS)
-    return Executor(pool, notifier, JobEndSignal(redis_url), Progress(redis_url), TemplateCache(), keys=keys)
+    told = progress or Progress(redis_url)
+    return Executor(pool, notifier, JobEndSignal(redis_url), told, TemplateCache(), keys=keys)
 
 
 def make_sealer(tenant_id: int, keys: str = MASTER_KEYS) -> Sealer:
@@ -211,12 +213,13 @@ def make_sealer(tenant_id: int, keys: str = MASTER_KEYS) -> Sealer:
 
 def run_pending(pool: Pool, redis_url: str) -> int:
     """Run every job that is not ended, in this process. Return how often one was."""
-    executor, runs = make_executor(pool, redis_url), 0
-    while True:
-        with transaction(pool) as conn:
-            ids = [row[0] for row in conn.execute("SELECT id FROM jobs WHERE ended_at IS NULL ORDER BY id")]
-        if not ids:
-            return runs
-        for job_id in ids:
-            executor.run(job_id, seconds=60)
-        runs += len(ids)
+    with closing(Progress(redis_url)) as progress:
+        executor, runs = make_executor(pool, redis_url, progress), 0
+        while True:
+            with transaction(pool) as conn:
+                ids = [row[0] for row in conn.execute("SELECT id FROM jobs WHERE ended_at IS NULL ORDER BY id")]
+            if not ids:
+                return runs
+            for job_id in ids:
+                executor.run(job_id, seconds=60)
+            runs += len(ids)
