@@ -59,6 +59,7 @@ def jobs_list(
     limit: int,
     data_dir: Path,
     as_json: bool,
+    has_errors: bool,
     **filters: Any,
 ) -> None:
     """List jobs, the newest first. TIME is ISO 8601, in UTC where it names no zone.
@@ -69,6 +70,7 @@ def jobs_list(
         statuses=[JobState(status) for status in statuses],
         kinds=() if job_type is None else (_KINDS[job_type],),
         parent=None if parent is None else parse_any(JOB, parent),
+        has_errors=has_errors or None,
         **filters,
     )
     with database(data_dir) as conn:
