@@ -47,7 +47,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
 
     @bp.get("/batch/jobs/<text:job_id>/errors")
     @describe(
-        "What was wrong with a job's bad items, in the order of their indexes, or how many of them are alike",
+        "The errors of a job's bad items, in the order of their indexes, or how many of them are alike",
         operation=f"list{noun}Errors",
         answers={200: "ItemErrorsOrGroups"},
         faults=(SecretUnreadable,),

@@ -36,7 +36,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
 
     @bp.get("/batch/jobs/<text:job_id>/items/<text:index>")
     @describe(
-        "What became of one item of a job; what is not known is null",
+        "The outcome of one item of a job; a member that is not known is null",
         operation=f"get{noun}Item",
         answers={200: "JobItem"},
         faults=(SecretUnreadable,),

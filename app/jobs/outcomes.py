@@ -48,7 +48,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
 
     @bp.get("/batch/jobs/<text:job_id>/warnings")
     @describe(
-        "What the sender of a job's items should know, in the order of their indexes",
+        "The warnings about a job's items, in the order of their indexes",
         operation=f"list{noun}Warnings",
         answers={200: "ItemWarnings"},
         query=(LIMIT, pagination.CURSOR),

@@ -33,7 +33,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
 
     @bp.get("/batch/jobs/<text:job_id>/timeline")
     @describe(
-        "What happened to a job, and who asked for it, in the order of time",
+        "The events of a job, and who asked for each, in the order of time",
         operation=f"list{noun}Timeline",
         answers={200: "Timeline"},
         query=(_LIMIT, pagination.CURSOR),

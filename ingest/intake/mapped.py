@@ -14,6 +14,8 @@ from ingest.errors import InvalidInput
 from ingest.intake.csv_header import Header
 from ingest.intake.csv_records import grammar_of
 
+# `sluice load` reads cells alike by code of its own (`sluice_client.cli.rows`), since the client stands without the
+# server, and the server's processes without the client. Tests hold the two together.
 _DECIMAL_COMMA = re.compile(r"\s*([+-]?)(\d{1,3}(?:[.\u00a0\u202f' ]\d{3})+|\d+)(?:,(\d+))?\s*", re.ASCII)
 _NO_DIGIT = re.compile(r"\D")
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from sluice_client.cli import rows as loading
 
 from ingest.errors import InvalidInput
 from ingest.intake.array_lines import lines_of_array
 from ingest.intake.csv_header import read_header
 from ingest.intake.csv_rows import items_of_rows, lenient_item
-from ingest.intake.mapped import Reading, in_utf8, iso_date, mapped, with_point
+from ingest.intake.mapped import DATE_FORMATS, Reading, in_utf8, iso_date, mapped, with_point
 from ingest.jobs import CsvFormat
 
 
@@ -37,6 +38,29 @@ def test_a_number_with_a_decimal_comma_is_read_and_any_other_cell_stays(cell: st
 )
 def test_a_date_is_read_in_its_format(cell: str, date_format: str, *, has_time: bool, date: str) -> None:
     assert iso_date(cell, date_format, has_time=has_time) == date
+
+
+def _as_loaded(title: str, cell: str, *, date_format: str | None = None) -> str:
+    """Return a cell as `sluice load` sends it."""
+    file = [f"{title}\n{cell}\n".encode()]
+    edited = loading.edited(
+        file, ";", columns={}, null=None, decimal_comma=None if date_format else frozenset(), date_format=date_format
+    )
+    return b"".join(edited).decode().splitlines()[1]
+
+
+@pytest.mark.parametrize("cell", ["1.234,50", "+7", "-7,25", "1 234", "1\u00a0234,5", "1.5", "1,2,3", "viel"])
+def test_sluice_load_reads_a_number_as_the_console_does(cell: str) -> None:
+    assert _as_loaded("n:number", cell) == with_point(cell)
+
+
+@pytest.mark.parametrize("date_format", DATE_FORMATS)
+@pytest.mark.parametrize("title", ["d:date", "d:datetime"])
+def test_sluice_load_reads_a_date_as_the_console_does(title: str, date_format: str) -> None:
+    assert loading.DATE_FORMATS == DATE_FORMATS
+    for cell in ("6.4.1990", "06/04/1990", "04/06/1990 7:05", "19900406 07:05:09", "1990-04-06", "6.4.90", "x"):
+        expected = iso_date(cell, date_format, has_time=title == "d:datetime")
+        assert _as_loaded(title, cell, date_format=date_format) == expected
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
