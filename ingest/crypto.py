@@ -14,11 +14,11 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ingest.errors import MasterKeyMissing, SecretUnreadable
@@ -32,8 +32,6 @@ _MARK = b"\xf5"
 
 # Of HMAC-SHA-256, as many as make it hopeless to find another value of the same digest.
 _DIGEST_BYTES = 16
-
-_HASH_BLOCK_BYTES = 64  # of SHA-256: RFC 6234
 
 # Ciphers that a process keeps, so that HKDF runs once for each; they are made again once there are more.
 _MOST_CIPHERS = 10_000
@@ -127,14 +125,13 @@ class Cipher:
     def digest_all(self, plains: Sequence[bytes], contexts: Sequence[bytes], *, kid: str | None = None) -> list[bytes]:
         """Return digests: as `digest`, with a context each."""
         key = self._sealing() if kid is None else self._keys[kid]
-        begun, ending = key.inner.copy, key.outer.copy
+        begun = key.hmac.copy
         found = []
         for plain, context in zip(plains, contexts, strict=True):
-            inner, outer = begun(), ending()
+            hmac = begun()
             # Its length tells where the context ends.
-            inner.update(len(context).to_bytes(4) + context + plain)
-            outer.update(inner.digest())
-            found.append(outer.digest()[:_DIGEST_BYTES])
+            hmac.update(len(context).to_bytes(4) + context + plain)
+            found.append(hmac.finalize()[:_DIGEST_BYTES])
         return found
 
     def _sealing(self) -> "_Key":
@@ -151,9 +148,8 @@ class _Key:
         self.head = _MARK + bytes([len(kid)]) + kid.encode()
         cipher = AESGCM(_derived(master_key, tenant_id, purpose))
         self.encrypt, self.decrypt = cipher.encrypt, cipher.decrypt
-        # HMAC (RFC 2104) with its two blocks of key hashed beforehand takes half the time of `hmac.digest`.
-        padded = _derived(master_key, tenant_id, f"digest/{purpose}").ljust(_HASH_BLOCK_BYTES, b"\0")
-        self.inner, self.outer = (sha256(bytes(byte ^ pad for byte in padded)) for pad in (0x36, 0x5C))
+        # A copy of one that has its key takes a third of the time of `hmac.digest`.
+        self.hmac = HMAC(_derived(master_key, tenant_id, f"digest/{purpose}"), SHA256())
         named = _context(kid, tenant_id, purpose)
         self.context = len(named).to_bytes(2) + named
 
