@@ -1,4 +1,4 @@
-"""The barest endpoint there is: it reads the body and says 202."""
+"""The barest endpoints there are: they read the body, and say 202, or 200 to traces."""
 
 from typing import Any
 
@@ -12,5 +12,10 @@ def create_app() -> Flask:
     def accept() -> tuple[dict[str, Any], int]:
         request.get_data()
         return {"success": True, "data": {"jobId": "job_00000000000000000000000000000000", "status": "pending"}}, 202
+
+    @app.post("/v1/traces")
+    def take_spans() -> bytes:
+        request.get_data()
+        return b""
 
     return app

@@ -24,6 +24,7 @@ from benchmarks.rows import (
     streams,
     table_size,
     typescript,
+    wall,
     worker,
 )
 
@@ -33,6 +34,7 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "worker-pii": worker.personal_entities,
     "worker-metrics": worker.measured_entities,
     "worker-traces": worker.traced_entities,
+    "worker-wall": wall.working,
     "worker-existing": worker.existing_entities,
     "worker-events": worker.linked_events,
     "worker-states": worker.states,
@@ -60,6 +62,7 @@ ROWS: dict[str, Callable[[Place], AbstractContextManager[Row]]] = {
     "dlt": peers.dlt,
     "celery": peers.celery,
     "accept": accept.accept,
+    "accept-wall": wall.accepting,
     "accept-with-keys": accept.accept_with_keys,
     "accept-beside-streams": streams.accept_beside_streams,
     "small-jobs": small_jobs.small_jobs,

@@ -1,17 +1,16 @@
 """One worker process, in this process: jobs stored beforehand, against raw COPY of the same rows."""
 
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from benchmarks import items
 from benchmarks.copying import Rows, rows_of
 from benchmarks.database import Database
 from benchmarks.measure import Ratio, Row, Side
+from benchmarks.peers import processes
 from benchmarks.place import Place
 from benchmarks.rows.beside_copy import entities, jobs_of, sides, worked
 from benchmarks.stored import run_all, store
@@ -112,45 +111,22 @@ def traced_entities(place: Place) -> Iterator[Row]:
     traced = worked(place, database, "entities", jobs, there, traceparents=requests)
 
     def tracing_them() -> Mapping[str, float]:
-        with _receiving() as endpoint:
-            os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
-            tracing.begin("worker", 0.01)
-            try:
-                return traced()
-            finally:
-                tracing.end()
-
-    yield Row(
-        f"worker, jobs of {_SMALL} new entities, with traces",
-        "entities",
-        (Side("traces on", tracing_them), Side("traces off", run)),
-        (Ratio("traces on", "traces off", 0.99),),
-        ("One of 100 requests in the sample. The receiver, which throws the spans away, runs in the same process.",),
-    )
-
-
-@contextmanager
-def _receiving() -> Iterator[str]:
-    """A receiver that takes all spans."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+        tracing.begin("worker", 0.01)
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            return traced()
         finally:
-            server.shutdown()
-            thread.join()
+            tracing.end()
+
+    env = {"DATABASE_URL": database.url, "REDIS_URL": place.servers.redis_url}
+    with processes.web("benchmarks.peers.bare:create_app()", env, place.folder / "traces.log") as receiver:
+        os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = receiver
+        yield Row(
+            f"worker, jobs of {_SMALL} new entities, with traces",
+            "entities",
+            (Side("traces on", tracing_them), Side("traces off", run)),
+            (Ratio("traces on", "traces off", 0.99),),
+            ("One of 100 requests in the sample. A process of its own takes the spans, and throws them away.",),
+        )
 
 
 def _with_template(place: Place, name: str, schema: dict[str, Any]) -> Database:
