@@ -8,6 +8,7 @@
     jobs.py        the list of jobs; filters.py reads what it is to show
     bulk.py        actions on many of them
     job.py         one job
+    job_stream.py  tells its page that the job has moved
     entities.py    an entity, its states and events
     system.py      what the installation stands on
     keys.py templates_page.py tenants_page.py    what may be changed of a tenant; whose.py has one picked
@@ -28,6 +29,7 @@ from app.console import (
     bulk,
     entities,
     job,
+    job_stream,
     jobs,
     keys,
     login,
@@ -45,7 +47,7 @@ __all__ = ["BASE", "failure", "mount"]
 
 _screens = Blueprint("console", __name__, template_folder="templates")
 _screens.before_request(access.admit)
-for _screen in (login, jobs, bulk, job, entities, system, keys, templates_page, tenants_page, fix, load):
+for _screen in (login, jobs, bulk, job, job_stream, entities, system, keys, templates_page, tenants_page, fix, load):
     _screens.register_blueprint(_screen.bp)
 
 

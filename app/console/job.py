@@ -72,7 +72,7 @@ class _Causes(NamedTuple):
 @bp.get("/jobs/<text:job_id>")
 def show(job_id: str) -> Response:
     """Answer with the page of a job."""
-    _enter(job_id)
+    enter(job_id)
     shown = access.part(partial(_shown, job_id=job_id))
     causes = access.part(partial(_causes, job_id=job_id))
     parts = None if shown is None else _parts(shown)
@@ -89,7 +89,7 @@ def show(job_id: str) -> Response:
 @bp.get("/jobs/<text:job_id>/live")
 def live(job_id: str) -> Response:
     """Answer with the part of the page that lives; 304 if the page shows the job as it stands."""
-    _enter(job_id)
+    enter(job_id)
     shown = access.part(partial(_shown, job_id=job_id))
     if shown is None:
         return Response(status=_NOT_CHANGED)
@@ -102,7 +102,7 @@ def live(job_id: str) -> Response:
 @bp.get("/jobs/<text:job_id>/raw")
 def raw(job_id: str) -> Response:
     """Answer with the job as the API shows it."""
-    _enter(job_id)
+    enter(job_id)
 
     def read(conn: Connection) -> tuple[str, str]:
         job = own_job(conn, caller().tenant_id, job_id, shown=True)
@@ -116,14 +116,14 @@ def raw(job_id: str) -> Response:
 @bp.get("/jobs/<text:job_id>/errors.ndjson")
 def download_lines(job_id: str) -> Response:
     """Answer with the failed items, to be corrected and sent again."""
-    _enter(job_id)
+    enter(job_id)
     return _noted(error_files.as_lines(job_id), job_id, "ndjson")
 
 
 @bp.get("/jobs/<text:job_id>/errors.csv")
 def download_rows(job_id: str) -> Response:
     """Answer with the failed rows of a job that came as CSV, likewise."""
-    _enter(job_id)
+    enter(job_id)
     return _noted(error_files.as_rows(job_id), job_id, "csv")
 
 
@@ -139,7 +139,7 @@ def _noted(answer: Response, job_id: str, form: str) -> Response:
 @needs(WRITE)
 def cancel(job_id: str) -> Response:
     """End the job, once its visitor has said yes."""
-    job = _enter(job_id)
+    job = enter(job_id)
     question = f"Cancel this job? {job.effects[Effect.UNPROCESSED]:,} of {job.total:,} items stay unprocessed."
     if asked := confirmed(question, "Cancel the job", f"/jobs/{job_id}"):
         return asked
@@ -152,7 +152,7 @@ def cancel(job_id: str) -> Response:
 @needs(WRITE)
 def pause(job_id: str) -> Response:
     """Begin no further block of the job."""
-    _enter(job_id)
+    enter(job_id)
     steering.pause_job(job_id, _nothing)
     note("pause", job_id=job_id)
     return to(f"/jobs/{job_id}?said=paused")
@@ -162,7 +162,7 @@ def pause(job_id: str) -> Response:
 @needs(WRITE)
 def resume(job_id: str) -> Response:
     """Let the job go on."""
-    _enter(job_id)
+    enter(job_id)
     steering.resume_job(job_id, _nothing)
     note("resume", job_id=job_id)
     return to(f"/jobs/{job_id}?said=resumed")
@@ -172,7 +172,7 @@ def resume(job_id: str) -> Response:
 @needs(WRITE)
 def retry(job_id: str) -> Response:
     """Send items of the job again, once its visitor has said yes."""
-    job = _enter(job_id)
+    job = enter(job_id)
     select = request.form.get("select", FAILED)
     if select not in {FAILED, RETRYABLE, UNPROCESSED}:
         raise InvalidInput(f"select must be {FAILED}, {RETRYABLE} or {UNPROCESSED}")
@@ -189,7 +189,7 @@ def retry(job_id: str) -> Response:
 @needs(WRITE)
 def commit(job_id: str) -> Response:
     """Write what the job has only checked, once its visitor has said yes."""
-    job = _enter(job_id)
+    job = enter(job_id)
     if asked := confirmed(f"Write the {job.total:,} items that were checked?", "Write them", f"/jobs/{job_id}"):
         return asked
     child = ids.spell(ids.JOB, children.write_checked(job_id))
@@ -201,7 +201,7 @@ def commit(job_id: str) -> Response:
 @needs(WRITE)
 def label(job_id: str) -> Response:
     """Give the job another label, or none."""
-    _enter(job_id)
+    enter(job_id)
     steering.relabel_job(job_id, request.form.get("label", "").strip() or None, _nothing)
     note("relabel", job_id=job_id)
     return to(f"/jobs/{job_id}?said=labelled")
@@ -211,7 +211,7 @@ def _nothing(_conn: Connection, _job: Job) -> None:
     """Tell nothing of a job that was steered: its page follows."""
 
 
-def _enter(job_id: str) -> Job:
+def enter(job_id: str) -> Job:
     """Return the job that a page is about, as far as the page's visitor may see it.
 
     Raises:
@@ -263,9 +263,15 @@ def _parts(shown: _Shown, *, goes_beside: bool = False) -> _Parts:
     known = {"job": shown.job, "place": shown.place, "timeline": shown.timeline, "fault": fault_of(shown.job)}
     inner, facts = Markup(render("_job", **known)), Markup(render("_job_facts", **known))  # noqa: S704 # by templates
     tag = hashlib.sha256((inner + facts).encode()).hexdigest()[:_TAG_DIGITS]
-    address = f"/jobs/{ids.spell(ids.JOB, shown.job.id)}/live?{query(seen=tag)}"
-    beside = facts if goes_beside else ""
-    live = render("_live", inner=inner, address=address, still=shown.job.status.ended, beside=beside)
+    job = f"/jobs/{ids.spell(ids.JOB, shown.job.id)}"
+    live = render(
+        "_live",
+        inner=inner,
+        address=f"{job}/live?{query(seen=tag)}",
+        stream=f"{job}/stream",
+        still=shown.job.status.ended,
+        beside=facts if goes_beside else "",
+    )
     return _Parts(Markup(live), facts, tag)  # noqa: S704 # by a template
 
 

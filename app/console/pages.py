@@ -136,8 +136,8 @@ def to(address: str) -> Response:
 
 
 def is_live() -> bool:
-    """True if the script asks for a part of the page that is shown already."""
-    return request.headers.get("HX-Request") == "true"
+    """True if the script asks for a part of the page that is shown already, or to be told when that has changed."""
+    return request.headers.get("HX-Request") == "true" or request.headers.get("Accept") == "text/event-stream"
 
 
 def failure(fault: Fault) -> Response:

@@ -88,6 +88,11 @@ class Services:
         """
         return EnteredPool(self._connections(), of_key(key_hash))
 
+    @property
+    def pool_of_everyone(self) -> Pool:
+        """The same connections, for what concerns all tenants."""
+        return EnteredPool(self._connections(), of_everyone())
+
     def console_pool(self, tenant_id: int | None) -> Pool:
         """Return connections of the console's own, on which no statement takes longer than half a second.
 

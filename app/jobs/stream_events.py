@@ -1,18 +1,16 @@
 """The events of streams: what each client is told of its job. One look finds those of all streams of a process."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import msgspec
-
 from app.http.services import Services
-from ingest.db.connection.pool import autocommit
+from ingest.db.connection.pool import Pool, autocommit
 from ingest.db.jobs import lookup, queue
 from ingest.db.jobs.queue import Place
-from ingest.engine.job_shape import job_without_errors
+from ingest.db.tenants import sessions
 from ingest.errors import DatabaseError
 from ingest.jobs import Job, JobState
 
@@ -56,25 +54,46 @@ class Event(NamedTuple):
     text: bytes
 
 
+class ConsoleSession(NamedTuple):
+    """A session of the console, which a stream ends with.
+
+    Attributes:
+        hash: of its secret.
+        pool: lends connections that see sessions.
+    """
+
+    hash: bytes
+    pool: Pool
+
+
 class JobStream:
     """A client's stream of a job, from its request on.
 
     Args:
         shared: of the process; one of its places for streams has been taken.
         job: as it stands.
-        link: returns the path of one of its calls.
+        data: returns what an event says of the job, in one line.
         seen: the number of the last event that the client has seen.
+        session: of the page that asks for the stream; None: a key does.
 
     Attributes:
         job_id: the job's.
         tenant_id: whose it is.
         pool: lends connections for this tenant's work.
         until: the stream ends then, by the monotonic clock.
-        has_ended: the client was told the end of the job.
+        has_ended: the client was told the end of the job, or its session has ended.
     """
 
-    def __init__(self, shared: Services, job: Job, link: Callable[[str], str], seen: int) -> None:
-        self.job_id, self.tenant_id, self._link = job.id, job.tenant_id, link
+    def __init__(
+        self,
+        shared: Services,
+        job: Job,
+        data: Callable[[Job, Place], bytes],
+        seen: int,
+        session: ConsoleSession | None = None,
+    ) -> None:
+        self.job_id, self.tenant_id, self._data = job.id, job.tenant_id, data
+        self.session = session
         self.pool = shared.pool
         self._watched_jobs = shared.watched_jobs
         self.until = time.monotonic() + _LONGEST_SECONDS
@@ -115,8 +134,8 @@ class JobStream:
         """Return the event that tells the client of the job as it stands. `note` says that the client has it."""
         kind = "end" if job.status.ended else "progress" if job.status is self._status else "state"
         number = number_of(job, self._told)
-        data = msgspec.json.encode(job_without_errors(job, None, self._link, place))
-        return Event(number, job.status, b"event: %b\nid: %d\ndata: %b\n\n" % (kind.encode(), number, data))
+        text = b"event: %b\nid: %d\ndata: %b\n\n" % (kind.encode(), number, self._data(job, place))
+        return Event(number, job.status, text)
 
     def note(self, event: Event) -> None:
         """Note that the client was sent an event."""
@@ -143,14 +162,26 @@ def next_events(streams: Sequence[JobStream]) -> list[Event | None]:
     Args:
         streams: of this process. They are as before until an event is noted.
     """
-    of_tenants: dict[int, list[JobStream]] = {}
-    for stream in streams:
-        of_tenants.setdefault(stream.tenant_id, []).append(stream)
     events: dict[JobStream, Event] = {}
     with suppress(DatabaseError):
+        _end_with_sessions({stream: stream.session for stream in streams if stream.session is not None})
+        of_tenants: dict[int, list[JobStream]] = {}
+        for stream in streams:
+            if not stream.has_ended:
+                of_tenants.setdefault(stream.tenant_id, []).append(stream)
         for of_tenant in of_tenants.values():
             events |= _events_of_tenant(of_tenant)
     return [events.get(stream) for stream in streams]
+
+
+def _end_with_sessions(of_pages: Mapping[JobStream, ConsoleSession]) -> None:
+    """End the streams of pages whose sessions have ended."""
+    if not of_pages:
+        return
+    with autocommit(next(iter(of_pages.values())).pool) as conn:
+        good = sessions.good(conn, {session.hash for session in of_pages.values()})
+    for stream, session in of_pages.items():
+        stream.has_ended = session.hash not in good
 
 
 def _events_of_tenant(streams: Sequence[JobStream]) -> dict[JobStream, Event]:

@@ -4,6 +4,9 @@ The request's thread answers with the head and hands the rest over: one thread o
 (app/server/streams.py), and tells each client of its job (`stream_events.py`).
 """
 
+from collections.abc import Callable
+
+import msgspec
 from flask import Blueprint, Response, request
 
 from app.http.auth import caller
@@ -12,9 +15,12 @@ from app.http.responses import JsonResponse, Respond, as_nothing
 from app.http.services import services
 from app.jobs.own import own_job
 from app.jobs.shape import links_of
-from app.jobs.stream_events import JobStream, number_of
+from app.jobs.stream_events import ConsoleSession, JobStream, number_of
 from ingest.db.connection.pool import transaction
+from ingest.db.jobs.queue import Place
+from ingest.engine.job_shape import job_without_errors
 from ingest.errors import Busy
+from ingest.jobs import Job
 
 
 def mount(bp: Blueprint, respond: Respond, noun: str) -> None:  # noqa: ARG001 # events are in no envelope
@@ -37,19 +43,33 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:  # noqa: ARG001 #
         bare=True,
     )
     def stream(job_id: str) -> Response:
-        shared, seen = services(), _last_seen()
-        with transaction(shared.pool) as conn:
+        with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
-        if found.status.ended and seen >= number_of(found):
-            return as_nothing(204)
         link = links_of(found)
-        if not shared.stream_places.acquire(blocking=False):
-            raise Busy("This process has as many streams as it can serve; poll the job, or connect again later")
-        stream = JobStream(shared, found, link, seen)
-        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        response = JsonResponse(stream.begin(), 200, headers)
-        response.call_on_close(stream.end_request)
-        return response
+        return answer(found, lambda job, place: msgspec.json.encode(job_without_errors(job, None, link, place)))
+
+
+def answer(job: Job, data: Callable[[Job, Place], bytes], session: ConsoleSession | None = None) -> Response:
+    """Answer with a stream of a job; with 204 if the job has ended, and the client has seen that.
+
+    Args:
+        job: as it stands.
+        data: returns what an event says of it, in one line.
+        session: of the page that asks for it; None: a key does.
+
+    Raises:
+        Busy: the process has no place for it.
+    """
+    seen = _last_seen()
+    if job.status.ended and seen >= number_of(job):
+        return as_nothing(204)
+    if not services().stream_places.acquire(blocking=False):
+        raise Busy("This process has as many streams as it can serve; poll the job, or connect again later")
+    stream = JobStream(services(), job, data, seen, session)
+    headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    response = JsonResponse(stream.begin(), 200, headers)
+    response.call_on_close(stream.end_request)
+    return response
 
 
 def _last_seen() -> int:

@@ -60,15 +60,37 @@ class Visit:
     faults: list[str] = field(default_factory=list)
 
     def open(
-        self, path: str = "/jobs", *, width: int = WIDE, logged_in: bool = True, operator: bool = False, **options: Any
+        self,
+        path: str = "/jobs",
+        *,
+        width: int = WIDE,
+        logged_in: bool = True,
+        operator: bool = False,
+        init_script: str = "",
+        refused: str = "",
+        **options: Any,
     ) -> Any:
-        """Open a page of the console in a browser of its own; the options are Playwright's for a context."""
+        """Open a page of the console in a browser of its own.
+
+        Args:
+            path: of the page.
+            width: of the window.
+            logged_in: by the tenant's key.
+            operator: as an operator of the installation instead.
+            init_script: runs before the page's own.
+            refused: a pattern of addresses that are answered with 503.
+            options: Playwright's for a context.
+        """
         context = self.browser.new_context(viewport={"width": width, "height": 900}, **options)
         self.exits.callback(context.close)
         context.set_default_timeout(10_000)
         if logged_in:
             secret = self._session(operator=operator)
             context.add_cookies([{"name": "sluice_console", "value": secret, "url": f"{self.site.address}/"}])
+        if init_script:
+            context.add_init_script(init_script)
+        if refused:
+            context.route(refused, lambda route: route.fulfill(status=503))
         page = context.new_page()
         page.on("console", lambda said: self.faults.append(said.text) if said.type in {"error", "warning"} else None)
         page.on("pageerror", lambda error: self.faults.append(str(error)))

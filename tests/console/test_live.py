@@ -5,7 +5,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from ingest.db.connection.pool import transaction
-from ingest.db.jobs import control
+from ingest.db.jobs import claims, control
 from ingest.ids import JOB, parse
 from tests.console.conftest import Visit
 
@@ -20,6 +20,24 @@ element => { window.changes = 0; new MutationObserver(found => { window.changes 
 _TWO_ANSWERS = """
 () => new Promise(resolve => { let left = 2;
     document.addEventListener("htmx:finally:request", () => { left -= 1; if (!left) resolve(true) }) })
+"""
+
+
+# The test sees all streams of the page.
+_STREAMS = """
+window.streams = []
+window.EventSource = class extends EventSource { constructor(address) { super(address); window.streams.push(this) } }
+"""
+# A part that lives asks when it is told, and never by itself.
+_ASKS_NEVER = f"""{_STREAMS}
+const repeat = window.setInterval
+window.setInterval = (act, wait) => wait === 2000 ? 0 : repeat(act, wait)
+"""
+_CLOSED = 2
+_OPENED = "streams[0].readyState === EventSource.OPEN || new Promise(told => { streams[0].onopen = () => told(true) })"
+_SHOW = """
+isShown => { Object.defineProperty(document, "hidden", { value: !isShown, configurable: true })
+    document.dispatchEvent(new Event("visibilitychange")) }
 """
 
 
@@ -102,6 +120,66 @@ def test_a_dialog_that_is_open_stops_live_parts(visit: Visit) -> None:
     expect(page.locator("#live .state")).to_have_text("pending")
     page.get_by_role("button", name="Leave it").click()
     expect(page.locator("#live .state")).to_have_text("completed", timeout=_SOON)
+
+
+def _begin(visit: Visit, job: str, *, done: int = 0) -> None:
+    """Have a job begin, with so many items that are done beside its own."""
+    job_id = parse(JOB, job)
+    with transaction(visit.site.pool) as conn:
+        assert claims.claim(conn, job_id)
+        conn.execute("UPDATE jobs SET total = total + %s, created = %s WHERE id = %s", (done, done, job_id))
+
+
+def test_a_job_s_page_is_told_of_progress_and_leaves_alone_what_a_person_is_at(visit: Visit) -> None:
+    job = visit.submit()
+    page = visit.open(f"/jobs/{job}", init_script=_ASKS_NEVER)
+    label, commands = page.locator("#label"), page.locator("#commands")
+    label.fill("half of it")
+    label.evaluate("field => { field.focus(); field.setSelectionRange(4, 4) }")
+    commands.evaluate("details => { details.open = true }")
+    _begin(visit, job, done=2)
+    expect(page.locator("#progress")).to_have_attribute("value", "2", timeout=_SOON)
+    expect(label).to_be_focused()
+    assert label.evaluate("field => [field.value, field.selectionStart]") == ["half of it", 4]
+    expect(commands).to_have_attribute("open", "")
+    visit.run_jobs()
+    expect(page.locator("#live .state")).to_have_text("completed", timeout=_SOON)
+    assert page.evaluate("window.streams.map(stream => stream.readyState)") == [_CLOSED]
+
+
+def test_a_job_s_page_catches_up_with_what_it_was_told_while_text_was_selected(visit: Visit) -> None:
+    job = visit.submit()
+    page = visit.open(f"/jobs/{job}", init_script=_STREAMS)
+    page.evaluate(_OPENED)
+    expect(page.get_by_role("button", name="Stop live updates")).to_be_visible()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('h1'))")
+    page.evaluate("window.ended = new Promise(told => streams[0].addEventListener('end', () => told(true))); 0")
+    visit.run_jobs()
+    page.evaluate("window.ended")
+    expect(page.locator("#live .state")).to_have_text("pending")
+    page.evaluate("getSelection().removeAllRanges()")
+    expect(page.locator("#live .state")).to_have_text("completed", timeout=_SOON)
+
+
+def test_a_tab_that_is_hidden_has_no_stream_and_catches_up_when_it_is_shown(visit: Visit) -> None:
+    job = visit.submit()
+    page = visit.open(f"/jobs/{job}", init_script=_ASKS_NEVER)
+    page.evaluate(_OPENED)
+    page.evaluate(_SHOW, False)
+    assert page.evaluate("window.streams.map(stream => stream.readyState)") == [_CLOSED]
+    _begin(visit, job)
+    page.evaluate(_SHOW, True)
+    expect(page.locator("#live .state")).to_have_text("processing", timeout=_SOON)
+    assert page.evaluate("window.streams.length") == 2
+
+
+def test_a_job_s_page_without_a_stream_asks_by_itself(visit: Visit) -> None:
+    job = visit.submit()
+    page = visit.open(f"/jobs/{job}", refused="**/stream")
+    visit.run_jobs()
+    expect(page.locator("#live .state")).to_have_text("completed", timeout=_SOON)
+    assert [fault for fault in visit.faults if "503" not in fault] == []
+    visit.faults = []
 
 
 def test_a_job_s_page_follows_it_to_its_end_and_then_asks_no_more(visit: Visit) -> None:

@@ -33,11 +33,27 @@
   const hasSelection = () => String(getSelection()).length > 0;
   const isBusy = () => isStopped || document.hidden || hasSelection() || one("dialog[open], [data-editing]") !== null;
   document.addEventListener("htmx:before:request", (event) => {
-    if (event.target.closest("[data-live]") && isBusy()) event.preventDefault();
+    if (!event.target.closest("[data-live]")) return;
+    if (isBusy() || (isTold && !isBehind && Date.now() - askedAt < SELDOM_MS)) return event.preventDefault();
+    isBehind = false;
+    askedAt = Date.now();
   });
-  document.addEventListener("htmx:after:swap", () => { tellTimes(); countTicks(); });
+  document.addEventListener("htmx:after:swap", () => { tellTimes(); countTicks(); listen(); });
   const wake = () => { for (const region of all("[data-live]")) region.dispatchEvent(new Event("wake")); };
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
+  document.addEventListener("visibilitychange", () => { listen(); if (!document.hidden) wake(); });
+
+  // A stream tells the page of one job when the job has moved. While it does, the page asks seldom by itself, for what
+  // moves beside the job. Where no stream is to be had, or a proxy holds it back, the page asks as often as any other.
+  const SELDOM_MS = 10000;
+  let stream = null, isTold = false, isBehind = false, askedAt = 0;
+  const listen = () => {
+    const address = document.hidden ? "" : one("[data-stream]")?.dataset.stream;
+    if (stream && !address) { stream.close(); stream = null; isTold = false; }
+    if (stream || !address) return;
+    stream = new EventSource(address);
+    for (const kind of ["state", "progress", "end"]) stream.addEventListener(kind, () => { isTold = isBehind = true; wake(); });
+    stream.addEventListener("error", () => { isTold = false; });
+  };
   const stopOrGoOn = () => {
     const button = one("#live-button");
     if (!button) return;
@@ -234,6 +250,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     tellTimes();
+    listen();
     setInterval(tellTimes, 1000);
     for (const form of all("[data-submit-at-once]")) form.requestSubmit();
   });

@@ -17,50 +17,23 @@ from ingest.db.tenants.tenants import Tenant
 from ingest.ids import JOB, spell
 from ingest.notify.progress import Progress
 from tests.api.conftest import BASE, STREAMS, TIMEOUT_SECONDS, running
+from tests.api.server.event_stream import Connect, EventStream
 from tests.support.factories import accept, entity, make_tenant
 from tests.support.postgres import TestServers
 
-Connect = Callable[[], socket.socket]
 Event = tuple[str, int, dict[str, Any]]
 
 
-class _Stream:
-    """A client of a stream."""
+class _Stream(EventStream):
+    """A client of the stream of a job."""
 
     def __init__(self, connect: Connect, key: str, job_id: UUID, version: str = "1.0", **headers: str) -> None:
-        self.connection = connect()
         path = f"{BASE}/batch/jobs/{spell(JOB, job_id)}/stream"
-        sent = [f"GET {path} HTTP/{version}", "Host: x", f"Authorization: Bearer {key}"]
-        sent += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        self.connection.sendall("\r\n".join(sent).encode() + b"\r\n\r\n")
-        self._file = self.connection.makefile("rb")
-        self.status = int(self._file.readline().split()[1])
-        self.headers = dict(line.decode().rstrip().split(": ", 1) for line in iter(self._file.readline, b"\r\n"))
-
-    def messages(self) -> Iterator[list[str]]:
-        """The lines of each message, comments included, until the server ends the stream."""
-        lines: list[str] = []
-        for line in self._file:
-            if line != b"\n":
-                lines.append(line.decode().removesuffix("\n"))
-            else:
-                yield lines
-                lines = []
+        super().__init__(connect, path, version, Authorization=f"Bearer {key}", **headers)
 
     def events(self) -> Iterator[Event]:
-        for lines in self.messages():
-            if lines[0].startswith("event: "):
-                kind, number, job = (line.partition(": ")[2] for line in lines)
-                yield kind, int(number), json.loads(job)
-
-    def rest(self) -> bytes:
-        """All that comes until the server closes the connection; then close it, too."""
-        with closing(self):
-            return self._file.read()
-
-    def close(self) -> None:
-        self._file.close()
-        self.connection.close()
+        for kind, number, job in self.told():
+            yield kind, number, json.loads(job)
 
 
 @pytest.fixture

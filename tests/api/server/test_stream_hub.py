@@ -106,7 +106,7 @@ def stream_of(shared: Services, pool: Pool) -> Callable[..., JobStream]:
         with transaction(pool) as conn:
             job = lookup.get(conn, job_id)
         assert job is not None
-        stream = JobStream(shared, job, lambda call: f"/{call}", number_of(job) if has_seen_all else 0)
+        stream = JobStream(shared, job, lambda job, _: job.status.encode(), number_of(job) if has_seen_all else 0)
         connections = shared.pool
         assert not isinstance(connections, EnteredPool)  # no request has a caller here
         stream.pool = EnteredPool(connections, of_tenant(job.tenant_id))

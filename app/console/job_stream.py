@@ -1,0 +1,23 @@
+"""The stream of S2: it tells the page of a job that the job has moved, and the page then asks for the part that lives.
+
+The thread that serves the streams of the API serves this one too (`app/server/streams.py`), in the same places of the
+process: it holds neither a thread nor a connection, and it ends with the session of its page.
+"""
+
+from flask import Blueprint, Response
+
+from app.console import access
+from app.console.job import enter
+from app.http.services import services
+from app.jobs import streams
+from app.jobs.stream_events import ConsoleSession
+from ingest.db.tenants.keys import digest
+
+bp = Blueprint("job_stream", __name__)
+
+
+@bp.get("/jobs/<text:job_id>/stream")
+def stream(job_id: str) -> Response:
+    """Answer with the stream of a job; with 204 if it has ended, and its page has seen that."""
+    session = ConsoleSession(digest(access.visitor().secret), services().pool_of_everyone)
+    return streams.answer(enter(job_id), lambda job, _: job.status.encode(), session)
