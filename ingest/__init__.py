@@ -8,7 +8,9 @@ Imported by `app`, `worker` and `cli`; imports none of them. Upper imports lower
     items intake notify        check items; cut bodies into blocks; tell workers and requests
     webhooks                   messages of webhooks, and the sending of them
     json_screen                find in a text, at a glance, what needs a closer look
-    json_text ids settings machine
+    json_batch                 split JSON that holds many items
+    json_text json_repeats ids settings machine
+    json_cuts                  cut JSON at its marks, where no decoder takes it
     crypto                     encrypt secrets at rest
     errors jobs environment urls logs faultpoints nearest timestamps
 

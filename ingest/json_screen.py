@@ -14,7 +14,7 @@ from itertools import accumulate, islice
 
 import msgspec
 
-from ingest.json_text import STEPS, STRINGS, STRINGS_OR_REST, SURROGATE
+from ingest.json_cuts import STEPS, STRINGS, STRINGS_OR_REST, SURROGATE
 
 # Backslashes stand in strings alone, and in pairs where they mean themselves.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")

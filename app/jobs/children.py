@@ -19,7 +19,7 @@ from app.http.services import services
 from app.http.traces import traceparent
 from app.jobs.own import first_warnings, inline_errors, own_job
 from app.jobs.shape import address, job_shape
-from ingest import faultpoints, ids, json_screen, json_text
+from ingest import faultpoints, ids, json_repeats, json_screen, json_text
 from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import Connection, transaction
 from ingest.db.jobs import queue
@@ -180,10 +180,10 @@ def _wish() -> Wish:
     if json_screen.is_deep(text, DEEPEST) or json_screen.has_huge_exponent(text):
         raise InvalidInput(f"The body is nested over {DEEPEST} levels deep, or holds an exponent beyond 999")
     try:
-        json_text.check_once(text)
+        json_repeats.check_once(text)
         members = json_text.split_object(text)
         values = {name: json_text.decode(value) for name, value in members.items()}
-    except json_text.Repeated as error:
+    except json_repeats.Repeated as error:
         raise InvalidInput(str(error)) from None
     except ValueError as error:
         raise InvalidInput(f"The body must be a JSON object: {error}") from None

@@ -11,7 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 
 from app.http import body
 from app.http.prefer import LONGEST_WAIT_SECONDS
-from ingest import json_screen, json_text
+from ingest import json_repeats, json_screen, json_text
 from ingest.db.jobs.parts import MOST_PARTS
 from ingest.errors import InvalidInput
 from ingest.items.addresses import MOST_ENCODED_BYTES, UNADDRESSABLE, UNADDRESSABLE_REASON, encoded_bytes
@@ -253,9 +253,9 @@ def object_of(text: msgspec.Raw) -> dict[str, Any]:
     if json_screen.has_huge_exponent(text):
         raise InvalidInput("The body holds a number whose exponent is beyond 999")
     try:
-        json_text.check_once(text)
+        json_repeats.check_once(text)
         value = json_text.decode(text)
-    except json_text.Repeated as error:
+    except json_repeats.Repeated as error:
         raise InvalidInput(str(error)) from None
     except ValueError as error:
         raise InvalidInput(f"The body is not valid JSON: {error}") from None

@@ -3,7 +3,7 @@
 import msgspec
 
 from app.http.body import read, read_item
-from ingest import json_text
+from ingest import json_batch, json_repeats, json_text
 from ingest.errors import FaultyBody, InvalidInput
 
 
@@ -35,10 +35,10 @@ def items(name: str, most: int) -> list[msgspec.Raw]:
 
 def _member(name: str) -> msgspec.Raw:
     try:
-        members = json_text.split_batch(read(or_lines=True))
+        members = json_batch.split_batch(read(or_lines=True))
     except json_text.NotAnObject:
         raise FaultyBody.at([], "value is not a valid dict", "type_error.dict") from None
-    except json_text.Repeated as error:
+    except json_repeats.Repeated as error:
         raise FaultyBody.at([error.name], str(error), "value_error.repeated") from None
     except UnicodeDecodeError as error:
         raise _malformed(f"The body is not valid UTF-8 (byte {error.start})") from None
@@ -53,11 +53,11 @@ def _member(name: str) -> msgspec.Raw:
 
 def _list(name: str, text: msgspec.Raw, most: int) -> list[msgspec.Raw]:
     try:
-        return json_text.split_array(bytes(text), deep=True, most=most)
-    except json_text.TooMany:
+        return json_batch.split_array(bytes(text), deep=True, most=most)
+    except json_batch.TooMany:
         msg = f"ensure this value has at most {most} items"
         raise FaultyBody.at([name], msg, "value_error.list.max_items") from None
-    except json_text.NotAnArray:
+    except json_batch.NotAnArray:
         raise FaultyBody.at([name], "value is not a valid list", "type_error.list") from None
     except ValueError as error:
         raise _malformed(f"The body is not valid JSON: {error}") from None

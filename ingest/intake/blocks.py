@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 import zstandard
 
-from ingest import json_text
+from ingest import json_batch
 from ingest.errors import InvalidInput, JobUnrunnable
 from ingest.intake import picked
 from ingest.intake.csv_header import RowTypes, row_bytes
@@ -82,10 +82,10 @@ def cut(body: bytes, *, limit: int, block_items: int) -> list[Block]:
         InvalidInput: the body is not JSON, not an array, empty, or over the limit.
     """
     try:
-        items = json_text.split_array(body, most=limit)
-    except json_text.NotAnArray:
+        items = json_batch.split_array(body, most=limit)
+    except json_batch.NotAnArray:
         raise InvalidInput("The body must be a JSON array of items") from None
-    except json_text.TooMany as error:
+    except json_batch.TooMany as error:
         raise InvalidInput(f"The array has {error.count} items; the most in one request is {limit}") from None
     except UnicodeDecodeError as error:
         raise InvalidInput(f"The body is not valid UTF-8 (byte {error.start})") from None
@@ -167,7 +167,7 @@ def items_of(
         if first_line is not None and csv_format is not None:
             return items_of_rows(text, first_line, csv_format, types)
         items = (
-            Items(json_text.split_array(text, deep=True)) if first_line is None else items_of_lines(text, first_line)
+            Items(json_batch.split_array(text, deep=True)) if first_line is None else items_of_lines(text, first_line)
         )
         return _corrected(items) if may_be_resent(text) else items
     except (zstandard.ZstdError, ValueError) as error:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import marshmallow
 import msgspec
 
-from ingest import json_screen, json_text
+from ingest import json_batch, json_screen, json_text
 from ingest.errors import FaultyBody, ItemTooLarge
 from ingest.items.fields import Document, FastField, OfItems, RawMember, Timestamp, description_of
 from ingest.items.schema import ItemSchema, why_unreadable
@@ -249,8 +249,8 @@ class Items(_Told, RawMember):
         if bytes(value) == b"null":
             raise self.make_error("null")
         try:
-            texts = json_text.split_array(bytes(value))
-        except json_text.NotAnArray:
+            texts = json_batch.split_array(bytes(value))
+        except json_batch.NotAnArray:
             raise self.fault("value is not a valid list", "type_error.list", "Objects must be a list") from None
         if not texts:
             raise self.fault("ensure this value has at least 1 items", "value_error.list.min_items", self.wanted)
@@ -324,7 +324,7 @@ class PublicSchema(ItemSchema):
         total, first = self.unknown_members(values)
         for name, field in self.fields.items():
             if isinstance(field, Items):
-                for place, text in enumerate(json_text.split_array(bytes(values[name]))):
+                for place, text in enumerate(json_batch.split_array(bytes(values[name]))):
                     inner = field.schema.strangers(field.schema.members(text))
                     total += inner.total
                     left = MOST_WARNINGS_KEPT - len(first)

@@ -1,11 +1,15 @@
-"""Numbers that read back as more than was sent: counted to the character, and screened for at next to no cost."""
+"""Screens: numbers that read back as more than was sent, U+0000, and depth."""
 
+import json
 import uuid
+from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
 
 from ingest import json_screen
+from tests.ingest.json_values import JSON
 
 MEGABYTE = 1024 * 1024
 
@@ -68,3 +72,58 @@ def test_a_huge_exponent_is_found_behind_very_many_that_look_like_one() -> None:
     text = msgspec.Raw(b'["%s", 1e1000]' % (b"1e9999" * 20_000))
     assert json_screen.has_huge_exponent(text)
     assert not json_screen.has_huge_exponent(msgspec.Raw(b'["%s", 1e999]' % (b"1e9999" * 20_000)))
+
+
+@given(value=JSON)
+def test_a_nul_is_found_wherever_it_stands(value: Any) -> None:
+    def holds(part: Any) -> bool:
+        match part:
+            case str():
+                return "\0" in part
+            case list():
+                return any(map(holds, part))
+            case dict():
+                return any(map(holds, part)) or any(map(holds, part.values()))
+        return False
+
+    assert json_screen.has_nul(msgspec.Raw(json.dumps(value).encode())) == holds(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (rb'"\u0000"', True),
+        (rb'"\\u0000"', False),
+        (rb'"\\\u0000"', True),
+        (rb'"\\\\u0000"', False),
+        (rb'{"a\u0000": 1}', True),
+        (rb'[[{"a": ["\n\u0000"]}]]', True),
+        (rb'["\\u0000", "\u0000"]', True),
+        (rb'["\u00000"]', True),
+        (rb'["\u0001", "u0000"]', False),
+        (rb'{"text": "\\u0000", "number": ' + b"9" * 5_000 + b"}", False),
+        (rb'{"text": "\\u0000", "number": 1e1000000000000000000000}', False),
+    ],
+)
+def test_an_escaped_backslash_makes_no_nul(text: bytes, *, found: bool) -> None:
+    assert json_screen.has_nul(msgspec.Raw(text)) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [(b"1", 0), (b'"[[["', 0), (b"[]", 1), (b'{"a": [1, {"b": {}}], "c": "[[[[[["}', 4), (b"[[],[],[[]]]", 3)],
+)
+def test_depth_counts_brackets_outside_of_strings(text: bytes, levels: int) -> None:
+    assert json_screen.is_deep(msgspec.Raw(text), levels) is False
+    if levels:
+        assert json_screen.is_deep(msgspec.Raw(text), levels - 1) is True
+
+
+@pytest.mark.parametrize("filling", [b"[],", b'{"":0},', b'"[",', b'"\\"[",', b'"\\ud800[[[",'])
+def test_depth_counts_brackets_outside_of_strings_alone(filling: bytes) -> None:
+    shallow = filling * 2_000
+    for levels in (1, 10, 500):
+        text = b"[" * levels + shallow + b"0" + b"]" * levels
+        deepest = levels + (filling[:1] in b"[{")
+        assert not json_screen.is_deep(msgspec.Raw(text), deepest)
+        assert json_screen.is_deep(msgspec.Raw(text), deepest - 1)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import json_screen, json_text
+from ingest import json_batch, json_screen
 from ingest.engine.kinds import KINDS
 from ingest.items.entities import Entity, EntitySchema
 from ingest.items.events import EventSchema
@@ -149,7 +149,7 @@ def test_what_the_fast_path_takes_marshmallow_takes_alike_and_unwarned(
 ) -> None:
     schema = kind(data.draw(_templates))
     texts = data.draw(st.lists(_items(kind), min_size=1, max_size=12))
-    items = json_text.split_array(b"[" + b",".join(texts) + b"]")
+    items = json_batch.split_array(b"[" + b",".join(texts) + b"]")
     fast = derive(schema)
     if fast is None:
         return  # no name of this template can be sent: nothing is good
