@@ -6,7 +6,6 @@ An edit is kept as the difference of two items (RFC 7396), as a retry takes it: 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 from ingest import json_text
@@ -145,13 +144,19 @@ class Mending:
         return rules.fields.get(path[-1]) if len(path) > 1 else rules.value
 
     def is_personal(self, item: Mapping[str, Any], path: Path) -> bool:
-        """True if a member holds personal data; so may one of an entity of an unknown type."""
+        """True if a member may hold personal data.
+
+        So may one that a type with personal data does not list, since its name may be a misspelled one, and `data`
+        that is no object. An entity of an unknown type may be one of any type.
+        """
         template = self.schema.judging
-        if template is None or self.job.kind != "entities" or len(path) == 1:
+        if template is None or self.job.kind != "entities" or (len(path) == 1 and path[0] != self.document):
             return False
         name = self.name(item)
-        fields = template.pii_fields
-        return path[-1] in (fields.get(name or "", ()) if name in template.entity_types else chain(*fields.values()))
+        names = [name] if name is not None and name in template.entity_types else list(template.entity_types)
+        fields = {field for of_type in names for field in template.pii_fields.get(of_type, ())}
+        listed = {field for of_type in names for field in template.entity_types[of_type].listed}
+        return path[-1] in fields or (bool(fields) and path[-1] not in listed)
 
     def draft(self, row: Row, item: Mapping[str, Any], *, dropped: bool = False) -> Draft:
         """Return the draft of an item as it is to be; the row is mendable.
