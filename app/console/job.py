@@ -14,14 +14,12 @@ from app.console.access import needs, note
 from app.console.pages import confirmed, page, query, render, to
 from app.http import audit
 from app.http.auth import caller
-from app.jobs import children, error_files, steering
-from app.jobs.errors import GROUPED_AT_ONCE
-from app.jobs.groups import Group, grouped_alike
+from app.jobs import children, error_files, groups, steering
+from app.jobs.groups import Group
 from app.jobs.own import first_warnings, own_job
 from app.jobs.shape import fault_of
 from ingest import ids
 from ingest.db.connection.pool import Connection, transaction
-from ingest.db.jobs import errors as stored_errors
 from ingest.db.jobs import queue
 from ingest.db.jobs import timeline as stored_timeline
 from ingest.db.jobs.queue import Place
@@ -234,11 +232,8 @@ def _shown(conn: Connection, job_id: str) -> _Shown:
 
 def _causes(conn: Connection, job_id: str) -> _Causes:
     job = own_job(conn, caller().tenant_id, job_id)
-    found = grouped_alike(stored_errors.alike(conn, job.id, limit=GROUPED_AT_ONCE))
-    looked_at = sum(group.count for group in found)
-    for group in found[:_MOST_GROUPS]:
-        group.sample = stored_errors.of_item(conn, job.id, group.sample.index) or group.sample
-    return _Causes(found[:_MOST_GROUPS], looked_at, looked_at == GROUPED_AT_ONCE)
+    found = groups.read(conn, job.id, most=_MOST_GROUPS)
+    return _Causes(found.groups, found.looked_at, found.after is not None)
 
 
 class _Parts(NamedTuple):

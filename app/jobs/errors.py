@@ -11,7 +11,8 @@ from app.http.auth import caller
 from app.http.describe import describe
 from app.http.responses import Respond
 from app.http.services import services
-from app.jobs.groups import Group, grouped
+from app.jobs import groups
+from app.jobs.groups import GROUPED_AT_ONCE, Group
 from app.jobs.outcomes import LIMIT
 from app.jobs.own import own_job
 from app.jobs.shape import error_list
@@ -20,9 +21,6 @@ from ingest.db.jobs import errors as stored_errors
 from ingest.errors import InvalidParameter, SecretUnreadable
 from ingest.intake.error_files import is_patched, shown
 from ingest.jobs import ITEM_ERROR_CODES, ItemError, Job
-
-# A page of groups is of so many errors: it takes a tenth of a second, whatever the size of the job.
-GROUPED_AT_ONCE = 20_000
 
 _MOST_INDEX = 2**31 - 1
 
@@ -57,19 +55,24 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         code, first, with_items, in_groups = _CODE.read(), _FROM.read(), _ITEMS.read(), _GROUP.read()
         if in_groups and with_items:
             raise InvalidParameter(_ITEMS.name, "items is for single errors; leave it or group out")
-        most = GROUPED_AT_ONCE if in_groups else LIMIT.read()
+        most = LIMIT.read()
         place = pagination.cursor(_Index)
         after = max((first or 0) - 1, -1 if place is None else place)
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
+            if in_groups:
+                alike = groups.read(conn, found.id, after=after, code=code)
+                return respond(list(map(_group_shape, alike.groups)), 200, _next(alike.after))
             if with_items:
                 personal_data.require_admin_for_items(conn, found)
             page = stored_errors.page(conn, found.id, limit=most, after=after, code=code, with_items=with_items)
-        more = {} if page.after is None else pagination.next_link(page.after)
-        if in_groups:
-            return respond([_group_shape(group) for group in grouped(page.errors)], 200, more)
         shape = _with_items(found, page.errors) if with_items else error_list(page.errors)
-        return respond(shape, 200, more)
+        return respond(shape, 200, _next(page.after))
+
+
+def _next(after: int | None) -> dict[str, str]:
+    """Return the header that leads to the next page, which begins behind an index; none where that is None."""
+    return {} if after is None else pagination.next_link(after)
 
 
 def _with_items(job: Job, stored: Sequence[ItemError]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Group item errors that are alike, so that a client sees ten reasons rather than a million items. Pure."""
+"""Group item errors that are alike, so that a client sees ten reasons rather than a million items."""
 
 import dataclasses
 import re
@@ -6,9 +6,16 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
+from typing import NamedTuple
+from uuid import UUID
 
+from ingest.db.connection.pool import Connection
+from ingest.db.jobs import errors as stored_errors
 from ingest.db.jobs.errors import Alike
 from ingest.jobs import ItemError
+
+# A page of groups is of so many errors: it takes hundredths of a second, whatever the size of the job.
+GROUPED_AT_ONCE = 20_000
 
 # A group names the first so many runs of indexes.
 MOST_RANGES = 100
@@ -75,26 +82,42 @@ def _id(*pattern: str | None) -> str:
     return sha256(repr(pattern).encode(errors="replace")).hexdigest()[:_ID_DIGITS]
 
 
-def grouped(errors: Iterable[ItemError]) -> list[Group]:
-    """Return the groups of errors, the largest first.
+class Groups(NamedTuple):
+    """The groups of the errors of a page.
+
+    Attributes:
+        groups: the largest first.
+        looked_at: errors.
+        after: the index behind which the next page begins; None: there is none.
+    """
+
+    groups: list[Group]
+    looked_at: int
+    after: int | None
+
+
+def read(
+    conn: Connection, job_id: UUID, *, after: int = -1, code: str | None = None, most: int | None = None
+) -> Groups:
+    """Return the groups of a job's item errors, of GROUPED_AT_ONCE errors a page.
 
     Args:
-        errors: in the order of their indexes.
+        conn: an open transaction.
+        job_id: whose.
+        after: only errors with a greater index.
+        code: only those with this one.
+        most: the most groups to return; None: all of the page.
     """
-    groups: dict[tuple[str, str | None, str], Group] = {}
-    alike: dict[tuple[str, str | None, str], Group] = {}
-    for error in errors:
-        same = (error.code, error.field, error.message)
-        group = alike.get(same)
-        if group is None:
-            pattern = (error.code, field_pattern(error.field), message_pattern(error.message, error.field))
-            group = groups.setdefault(pattern, Group(*pattern, sample=error))
-            alike[same] = group
-        group.add(error.index)
-    return sorted(groups.values(), key=lambda group: -group.count)
+    page = stored_errors.alike(conn, job_id, limit=GROUPED_AT_ONCE, after=after, code=code)
+    groups = grouped(page.errors)
+    shown = groups[:most]
+    samples = stored_errors.of_items(conn, job_id, [group.sample.index for group in shown])
+    for group in shown:
+        group.sample = samples.get(group.sample.index, group.sample)
+    return Groups(shown, sum(group.count for group in groups), page.after)
 
 
-def grouped_alike(found: Iterable[Alike]) -> list[Group]:
+def grouped(found: Iterable[Alike]) -> list[Group]:
     """Return the groups of errors, the largest first; their samples lack the item's id and line."""
     members: dict[tuple[str, str | None, str], list[Alike]] = {}
     for same in found:

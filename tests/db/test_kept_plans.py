@@ -393,6 +393,8 @@ READS: dict[str, Call] = {
     "errors.page code": lambda conn, stored: errors.page(conn, stored.ended, limit=10, code="NOT_FOUND"),
     "errors.page items": lambda conn, stored: errors.page(conn, stored.ended, limit=10, with_items=True),
     "errors.alike": lambda conn, stored: errors.alike(conn, stored.ended, limit=10),
+    "errors.alike code": lambda conn, stored: errors.alike(conn, stored.ended, limit=10, code="NOT_FOUND"),
+    "errors.of_items": lambda conn, stored: errors.of_items(conn, stored.ended, range(stored.items)),
     "errors.of_item": lambda conn, stored: errors.of_item(conn, stored.ended, 0),
     "drafts.show": lambda conn, stored: drafts.show(conn, stored.ended, range(stored.items)),
     "drafts.to_send": lambda conn, stored: drafts.to_send(conn, stored.ended),

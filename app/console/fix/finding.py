@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from app.jobs.errors import GROUPED_AT_ONCE
-from app.jobs.groups import Group, grouped, id_of
+from app.jobs import groups as job_groups
+from app.jobs.groups import GROUPED_AT_ONCE, Group, id_of
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import errors
 
@@ -42,8 +42,8 @@ class Groups(NamedTuple):
 
 def groups(conn: Connection, job_id: UUID) -> Groups:
     """Return the groups of the first errors of a job."""
-    page = errors.page(conn, job_id, limit=GROUPED_AT_ONCE)
-    return Groups(grouped(page.errors), page.after is not None)
+    found = job_groups.read(conn, job_id)
+    return Groups(found.groups, found.after is not None)
 
 
 def find(conn: Connection, job_id: UUID, *, group_id: str, after: int) -> Found:

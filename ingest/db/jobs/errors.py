@@ -1,7 +1,7 @@
 """Pages of a job's item errors, however many it has, with the texts of the items or without."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -74,16 +74,28 @@ def page(
         code: only those with this one.
         with_items: with the text of each item; the page may be shorter then.
     """
-    values = {"job_id": job_id, "after": after, "code": code, "limit": limit + 1, "looked_at": _LOOKED_AT - 1}
-    horizon = conn.execute(_HORIZON, values).fetchone() if code is not None else None
-    values["horizon"] = horizon[0] if horizon else _MOST_INDEX
+    horizon = _horizon(conn, job_id, after=after, code=code)
+    values = _values(job_id, limit=limit, after=after, code=code, horizon=horizon)
     with conn.cursor(row_factory=class_row(ItemError)) as cursor:
         found = cursor.execute(_PAGE_WITH_ITEMS if with_items else _PAGE, values).fetchall()
     if len(found) > limit:
         return Page(found[:limit], found[limit - 1].index)
     if with_items and sum(len(error.item or b"") for error in found) >= _MOST_BYTES:
         return Page(found, found[-1].index)
-    return Page(found, horizon[0] if horizon else None)  # type: ignore[arg-type] # an integer
+    return Page(found, horizon)
+
+
+def _horizon(conn: Connection, job_id: UUID, *, after: int, code: str | None) -> int | None:
+    """Return the index of the last error that a page may look at; None: it may look at all."""
+    if code is None:
+        return None
+    row = conn.execute(_HORIZON, {"job_id": job_id, "after": after, "looked_at": _LOOKED_AT - 1}).fetchone()
+    return None if row is None else int(str(row[0]))
+
+
+def _values(job_id: UUID, *, limit: int, after: int, code: str | None, horizon: int | None) -> dict[str, Any]:
+    last = _MOST_INDEX if horizon is None else horizon
+    return {"job_id": job_id, "after": after, "code": code, "limit": limit + 1, "horizon": last}
 
 
 class Alike(NamedTuple):
@@ -99,24 +111,37 @@ class Alike(NamedTuple):
     indexes: list[int]
 
 
+class AlikePage(NamedTuple):
+    """The errors of a page, those together that are alike, in no order; `after` is that of `Page`."""
+
+    errors: Sequence[Alike]
+    after: int | None
+
+
 # One row for all that are alike: a client takes far longer to read a row of each error.
 _ALIKE = """
-SELECT code, field, message, array_agg(index) AS indexes
-FROM (SELECT code, field, message, index FROM job_errors WHERE job_id = %(job_id)s ORDER BY index LIMIT %(limit)s) first
+SELECT code, field, message, array_agg(index) AS indexes FROM (
+    SELECT code, field, message, index FROM job_errors
+    WHERE job_id = %(job_id)s AND index > %(after)s AND index <= %(horizon)s
+      AND (%(code)s::text IS NULL OR code = %(code)s)
+    ORDER BY index LIMIT %(limit)s
+) page
 GROUP BY code, field, message
 """
 
 
-def alike(conn: Connection, job_id: UUID, *, limit: int) -> list[Alike]:
-    """Return the first item errors of a job, those together that are alike, in no order.
-
-    Args:
-        conn: an open transaction.
-        job_id: whose.
-        limit: the most errors to look at.
-    """
+def alike(conn: Connection, job_id: UUID, *, limit: int, after: int = -1, code: str | None = None) -> AlikePage:
+    """Return the item errors of a page, those together that are alike; the arguments are those of `page`."""
+    horizon = _horizon(conn, job_id, after=after, code=code)
+    values = _values(job_id, limit=limit, after=after, code=code, horizon=horizon)
     with conn.cursor(row_factory=class_row(Alike)) as cursor:
-        return cursor.execute(_ALIKE, {"job_id": job_id, "limit": limit}).fetchall()
+        found = cursor.execute(_ALIKE, values).fetchall()
+    if sum(len(same.indexes) for same in found) <= limit:
+        return AlikePage(found, horizon)
+    last = max(found, key=lambda same: max(same.indexes))  # it belongs to the next page
+    last.indexes.remove(max(last.indexes))
+    errors = [same for same in found if same.indexes]
+    return AlikePage(errors, max(max(same.indexes) for same in errors))
 
 
 _OF_INDEX = """
@@ -128,6 +153,19 @@ def of_item(conn: Connection, job_id: UUID, index: int) -> ItemError | None:
     """Return the error of a job's item; None where it has none."""
     with conn.cursor(row_factory=class_row(ItemError)) as cursor:
         return cursor.execute(_OF_INDEX, (job_id, index)).fetchone()
+
+
+_OF_INDEXES = """
+SELECT index, external_id, code, message, line, field FROM job_errors
+WHERE job_id = %(job_id)s AND index = ANY (%(indexes)s::integer[])
+"""
+
+
+def of_items(conn: Connection, job_id: UUID, indexes: Collection[int]) -> dict[int, ItemError]:
+    """Return the errors of some items of a job, by their indexes; those that have none are not among them."""
+    with conn.cursor(row_factory=class_row(ItemError)) as cursor:
+        found = cursor.execute(_OF_INDEXES, {"job_id": job_id, "indexes": list(indexes)})
+        return {error.index: error for error in found}
 
 
 # By the job: spelled so that the index of encrypted texts, which knows no job, is no way to find them.

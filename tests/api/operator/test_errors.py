@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.jobs import errors as error_calls
+from app.jobs import groups
 from ingest.db.connection.pool import Pool, transaction
 from ingest.db.jobs import control
 from ingest.db.jobs import errors as stored_errors
@@ -127,11 +127,21 @@ def test_errors_that_are_alike_are_groups(api: Api, run: Run) -> None:
 
 
 def test_groups_of_a_job_with_many_errors_come_in_pages(api: Api, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(error_calls, "GROUPED_AT_ONCE", 4)
+    monkeypatch.setattr(groups, "GROUPED_AT_ONCE", 4)
     job = run([{}] * 10)
     pages = walk(api, f"{job['links']['errors']}?group=true")
     assert [[group["count"] for group in page] for page in pages] == [[4], [4], [2]]
     assert [page[0]["ranges"] for page in pages] == [[[0, 3]], [[4, 7]], [[8, 9]]]
+
+
+def test_groups_of_a_rare_code_end_their_page_where_single_errors_do(
+    api: Api, mixed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_errors, "_LOOKED_AT", 6)
+    pages = walk(api, f"{mixed['links']['errors']}?group=true&code=NOT_FOUND")
+    assert [[(group["count"], group["sample"]["index"]) for group in page] for page in pages] == [
+        *([(3, 1)], [(3, 7)], [(3, 13)], [(1, 19)]),
+    ]
 
 
 def item(api: Api, job: dict[str, Any], index: int) -> dict[str, Any]:
