@@ -119,11 +119,12 @@ def _next_of_all(deed: _Deed) -> _Step:
     wanted = filters.read(_filters_sent())
     after = request.form.get("place", "")
     caller = access.tenant_or_none()
+    tenant_id = None if caller is None else caller.tenant_id
     with transaction(access.lent()) as conn:
         found = listing.page(
             conn,
-            None if caller is None else caller.tenant_id,
-            _narrowed(wanted, deed).as_job_filter(),
+            tenant_id,
+            _narrowed(wanted, deed).as_job_filter(wanted.medians(conn, tenant_id)),
             limit=_AT_ONCE,
             after=ids.parse(ids.JOB, after) if after else None,
         )
@@ -132,7 +133,8 @@ def _next_of_all(deed: _Deed) -> _Step:
 
 def _narrowed(wanted: Filters, deed: _Deed) -> Filters:
     """Return filters that pass over history where only open jobs can be meant."""
-    return replace(wanted, state=OPEN) if deed is _DEEDS["cancel"] and not wanted.state else wanted
+    can_be_open = not (wanted.state or wanted.slow)
+    return replace(wanted, state=OPEN) if deed is _DEEDS["cancel"] and can_be_open else wanted
 
 
 def _of_ids(ticked: Sequence[str]) -> list[Job]:

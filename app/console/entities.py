@@ -17,6 +17,7 @@ from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import Connection
 from ingest.db.data import entities, events, states
 from ingest.db.data.entities import EntityRow
+from ingest.db.jobs import requests
 from ingest.db.tenants.audit import Action
 from ingest.errors import NotFound
 from ingest.rights import ADMIN
@@ -57,8 +58,10 @@ def show() -> Response:
     found = access.part(lambda conn: _read(conn, external_id))
     if found is None:
         return page("entity", external_id=external_id, found=None, asked=True, slow=True)
-    status = 200 if found else 404
-    return page("entity", status=status, external_id=external_id, found=found[0] if found else None, asked=True)
+    if not found:
+        looked_at = requests.LOOKED_AT if request.args.get("requests") else None
+        return page("entity", status=404, external_id=external_id, found=None, asked=True, requests_looked_at=looked_at)
+    return page("entity", external_id=external_id, found=found[0], asked=True)
 
 
 @bp.post("/entities/reveal")

@@ -1,8 +1,10 @@
 """S1, the list of jobs: filters, pages, and rows that live."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,11 +12,12 @@ from flask import Blueprint, Response, request
 from markupsafe import Markup
 
 from app.console import access, filters
-from app.console.filters import OPEN, STATES, Filters
+from app.console.filters import OPEN, SLOW_TIMES, STATES, Filters
 from app.console.pages import page, query, render, to
 from ingest import ids
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import listing, lookup, open_jobs, queue
+from ingest.db.jobs import durations, listing, lookup, open_jobs, queue, requests
+from ingest.db.jobs.durations import Median
 from ingest.db.jobs.queue import Place
 from ingest.db.tenants import tenants
 from ingest.db.tenants.tenants import Name
@@ -41,12 +44,14 @@ class Rows(NamedTuple):
         places: theirs in the queue.
         tenants: the names of theirs, for operators.
         next_place: the next page begins behind it.
+        medians: of the kinds, where the page is of slow jobs.
     """
 
     jobs: list[Job]
     places: dict[UUID, Place]
     tenants: dict[int, Name]
     next_place: UUID | None = None
+    medians: Mapping[str, Median] = MappingProxyType({})
 
 
 @bp.get("/jobs")
@@ -61,6 +66,9 @@ def show() -> Response:
         filters=wanted,
         live=None if rows is None else Markup(_live(wanted, rows)[0]),  # noqa: S704 # rendered by a template
         next_place=rows and rows.next_place,
+        medians=rows and rows.medians,
+        medians_of=durations.LOOKED_AT,
+        slow_times=SLOW_TIMES,
         counts=access.part(lambda conn: open_jobs.count(conn, _tenant_id())),
         most_counted=open_jobs.MOST_COUNTED,
         presets=_presets(wanted),
@@ -74,7 +82,9 @@ def live() -> Response:
     """Answer with the rows that a page shows, as they stand; 304 if the page shows them so."""
     wanted = filters.read()
     shown = [ids.parse(ids.JOB, text) for text in request.args.get("rows", "").split(",")[:ROWS] if text]
-    rows = access.part(lambda conn: _rows(conn, _still_there(conn, shown)))
+    next_place = request.args.get("next")
+    behind = ids.parse(ids.JOB, next_place) if next_place else None
+    rows = access.part(lambda conn: _rows(conn, _still_there(conn, shown))._replace(next_place=behind))
     new = access.part(lambda conn: _new(conn, wanted, shown))
     if rows is None or new is None:  # the next look may find more time
         return Response(status=_NOT_CHANGED)
@@ -85,12 +95,15 @@ def live() -> Response:
 
 
 def _search(sought: str) -> Response:
-    """Go to the job of an id, or to the entity of any other text."""
+    """Go to the job of an id, or of a request's id, or to the entity of any other text."""
     named = request.args.get("tenant")
     try:
         return to(f"/jobs/{ids.spell(ids.JOB, ids.parse(ids.JOB, sought))}")
     except NotFound:
-        return to(f"/entities?{query(id=sought, tenant=named)}")
+        found = access.part(lambda conn: (requests.find(conn, _tenant_id(), sought),))
+    if found and found[0] is not None:
+        return to(f"/jobs/{ids.spell(ids.JOB, found[0])}")
+    return to(f"/entities?{query(id=sought, tenant=named, requests=found and 'none')}")
 
 
 def _tenant_id() -> int | None:
@@ -99,8 +112,9 @@ def _tenant_id() -> int | None:
 
 
 def _page(conn: Connection, wanted: Filters) -> Rows:
-    found = listing.page(conn, _tenant_id(), wanted.as_job_filter(), limit=ROWS, after=wanted.before)
-    return _rows(conn, found.jobs)._replace(next_place=found.next_place)
+    medians = wanted.medians(conn, _tenant_id())
+    found = listing.page(conn, _tenant_id(), wanted.as_job_filter(medians), limit=ROWS, after=wanted.before)
+    return _rows(conn, found.jobs)._replace(next_place=found.next_place, medians=medians)
 
 
 def _rows(conn: Connection, jobs: list[Job]) -> Rows:
@@ -120,16 +134,18 @@ def _new(conn: Connection, wanted: Filters, shown: list[UUID]) -> int:
     if wanted.before is not None:
         return 0
     newest = shown[0] if shown else UUID(int=0)
-    found = listing.page(conn, _tenant_id(), wanted.as_job_filter(), limit=_MOST_NEW)
+    medians = wanted.medians(conn, _tenant_id())
+    found = listing.page(conn, _tenant_id(), wanted.as_job_filter(medians), limit=_MOST_NEW)
     return sum(job.id > newest for job in found.jobs)
 
 
 def _live(wanted: Filters, rows: Rows, *, new: int = 0) -> tuple[str, str]:
     """Return the part of a page that lives, and a tag of what it shows."""
-    inner = render("_rows", rows=rows, new=new, most_new=_MOST_NEW, filters=wanted)
+    inner = render("_rows", rows=rows, new=new, most_new=_MOST_NEW, filters=wanted, looked_at=listing.LOOKED_AT)
     tag = hashlib.sha256(inner.encode()).hexdigest()[:_TAG_DIGITS]
     shown = ",".join(ids.spell(ids.JOB, job.id) for job in rows.jobs)
-    address = f"/jobs/live{wanted.query() or '?'}&{query(rows=shown, seen=tag)}"
+    behind = rows.next_place and ids.spell(ids.JOB, rows.next_place)
+    address = f"/jobs/live{wanted.query() or '?'}&{query(rows=shown, next=behind, seen=tag)}"
     return render("_live", inner=Markup(inner), address=address), tag  # noqa: S704 # rendered by a template
 
 
@@ -140,6 +156,7 @@ def _presets(wanted: Filters) -> list[tuple[str, str]]:
     return [
         ("All", whose.query()),
         ("Open", whose.query(state=OPEN)),
-        ("With errors today", whose.query(errors="any", accepted_after=today)),
+        ("With errors today", whose.query(errors="any", ended_after=today)),
         ("Failed", whose.query(state=(JobState.FAILED,))),
+        ("Slow", whose.query(slow=True)),
     ]

@@ -13,7 +13,7 @@ from ingest.items.pointers import pointer
 from ingest.jobs import Effect, Job, JobState
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-_FEW = 10
+_FEW, _SHORT = 10, 0.1
 
 
 def number(value: float) -> str:
@@ -37,7 +37,7 @@ def duration(seconds: float | None) -> str:
         return "?"
     seconds = max(0.0, seconds)
     if seconds < _FEW:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if seconds >= _SHORT else f"{seconds * 1000:.0f} ms"
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"

@@ -34,6 +34,7 @@ from ingest.db.jobs import (
     completion,
     control,
     drafts,
+    durations,
     errors,
     failed_items,
     families,
@@ -49,6 +50,7 @@ from ingest.db.jobs import (
     parts,
     queue,
     receiving,
+    requests,
     rescue,
     results,
     retries,
@@ -70,6 +72,7 @@ from ingest.db.tenants.tenants import Tenant
 from ingest.db.webhooks import deliveries, purging, recording, registry, sending
 from ingest.db.webhooks import resealing as secrets_resealing
 from ingest.db.webhooks.registry import Webhook
+from ingest.engine.kinds import KINDS
 from ingest.errors import PartsMissing
 from ingest.ids import uuid7
 from ingest.intake.blocks import Block
@@ -87,6 +90,8 @@ _KEEP_THE_FIRST = "SET plan_cache_mode = force_generic_plan"
 _FEW, _ITEMS = 2, 100
 _ROWS = 10_000
 _MOST_READ = 1_000
+# No index has the ids of requests: a look goes through so many jobs, twice.
+_READS_MORE = {"requests.find": 2 * requests.LOOKED_AT}
 
 _WANTED: dict[str, Any] = {"url": "https://x.example", "events": EVENTS, "description": None, "secret": "x"}
 
@@ -417,6 +422,12 @@ READS: dict[str, Call] = {
     "listing.page errors": lambda conn, stored: _list(conn, stored, has_errors=True),
     "listing.page parent": lambda conn, stored: _list(conn, stored, parent=stored.ended),
     "listing.page times": lambda conn, stored: _list(conn, stored, created_before=datetime(2020, 1, 1, tzinfo=UTC)),
+    "listing.page ends": lambda conn, stored: _list(conn, stored, ended_before=datetime(2020, 1, 1, tzinfo=UTC)),
+    "listing.page slow": lambda conn, stored: _list(
+        conn, stored, statuses=[JobState.PENDING], created_before_by_kind={"states": datetime.now(UTC)}
+    ),
+    "durations.medians": lambda conn, stored: durations.medians(conn, stored.tenant.id, KINDS),
+    "requests.find": lambda conn, stored: requests.find(conn, stored.tenant.id, uuid7().hex),
     "failed_items.page": lambda conn, stored: failed_items.page(conn, stored.tenant.id, "p1"),
     "lookup.show": lambda conn, stored: lookup.show(conn, stored.ended),
     "lookup.show_many": lambda conn, stored: lookup.show_many(
@@ -649,7 +660,7 @@ _PLANNED_ANEW = {
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
-    *(clear_items, drafts, open_jobs, open_uploads, scopes),
+    *(clear_items, drafts, durations, open_jobs, open_uploads, requests, scopes),
     *(failed_items, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
     *(entities, events, growth, resealing, retention, secrets_resealing, states, stored_rows),
@@ -798,7 +809,8 @@ def test_a_plan_made_while_the_tables_were_empty_reads_few_rows_of_full_ones(
         first = "SELECT id FROM entities ORDER BY external_id LIMIT 100"
         stored.entity_ids, stored.items = [int(str(row[0])) for row in observer.execute(first)], _ITEMS
         read = {name: _rows_read(pool, call, stored) for pool, name, call in calls}
-        assert {name: rows for name, rows in read.items() if rows > _MOST_READ} == {}
+        most = {name: _READS_MORE.get(name.removesuffix(" behind the wall"), _MOST_READ) for name in read}
+        assert {name: rows for name, rows in read.items() if rows > most[name]} == {}
 
 
 # Triggers and defaults that find the tenant of a row for processes of the version before (0054_tenants_of_rows.sql).

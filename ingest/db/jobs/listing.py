@@ -1,6 +1,6 @@
 """Lists of jobs, newest first: a page reads so many rows at most, whatever its filters and the size of the table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -8,6 +8,7 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from ingest.db.connection.plans import read_in_order
 from ingest.db.connection.pool import Connection
@@ -38,6 +39,8 @@ class JobFilter:
         label: exactly this one.
         created_after: not before that moment.
         created_before: before that moment.
+        ended_after: ended at that moment or later; `ended_before` likewise.
+        created_before_by_kind: before the moment of its kind; kinds that have none are left out. None: any.
         has_errors: True: an item has failed; False: none has, so far; None: either.
         parent: the job that they sent items of again.
     """
@@ -47,6 +50,9 @@ class JobFilter:
     label: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    ended_after: datetime | None = None
+    ended_before: datetime | None = None
+    created_before_by_kind: Mapping[str, datetime] | None = None
     has_errors: bool | None = None
     parent: UUID | None = None
 
@@ -99,6 +105,9 @@ _PASSES: LiteralString = f"""(j.status <> 'receiving'
     AND (%(label)s::text IS NULL OR {_LABEL} = %(label)s)
     AND (%(created_after)s::timestamptz IS NULL OR j.created_at >= %(created_after)s)
     AND (%(created_before)s::timestamptz IS NULL OR j.created_at < %(created_before)s)
+    AND (%(ended_after)s::timestamptz IS NULL OR j.ended_at >= %(ended_after)s)
+    AND (%(ended_before)s::timestamptz IS NULL OR j.ended_at < %(ended_before)s)
+    AND (%(by_kind)s::jsonb IS NULL OR j.created_at < (%(by_kind)s::jsonb ->> j.kind)::timestamptz)
     AND (%(has_errors)s::boolean IS NULL OR j.had_errors = %(has_errors)s)
     AND (%(parent)s::uuid IS NULL OR j.parent_job_id = %(parent)s))"""
 
@@ -132,20 +141,25 @@ def _reading(source: _Source) -> LiteralString:
     )
 
 
-# A tenant has few open jobs mostly, which may be anywhere among all of its jobs: look them up, and put them into order.
-# The first index has pending jobs before processing ones: those before the first wanted state are not looked at.
+# There are few open jobs mostly, which may be anywhere among all: look them up, and put them into order. The first
+# index has a tenant's pending jobs before its processing ones: those before the first wanted state are not looked at.
 _OPEN: LiteralString = f"""
 (SELECT id FROM jobs
- WHERE status IN ('pending', 'processing') AND on_hold_since IS NULL
-   AND (tenant_id, status, kind, seq) > (%(tenant_id)s::integer, %(first_open)s, '', 0)
-   AND (tenant_id, status, kind, seq) < (%(tenant_id)s::integer + 1, '', '', 0)
+ WHERE status IN ('pending', 'processing') AND on_hold_since IS NULL {{of_tenant}}
  ORDER BY tenant_id, status, kind, seq LIMIT {LOOKED_AT} + 1)
 UNION ALL
 (SELECT id FROM jobs
- WHERE status IN ('pending', 'paused') AND on_hold_since IS NOT NULL
-   AND (tenant_id, seq) > (%(tenant_id)s::integer, 0) AND (tenant_id, seq) < (%(tenant_id)s::integer + 1, 0)
+ WHERE status IN ('pending', 'paused') AND on_hold_since IS NOT NULL {{on_hold_of_tenant}}
  ORDER BY tenant_id, seq LIMIT {LOOKED_AT} + 1)
 """
+_OPEN_OF_ALL: LiteralString = _OPEN.format(of_tenant="", on_hold_of_tenant="")
+_OPEN_OF_TENANT: LiteralString = _OPEN.format(
+    of_tenant="""
+   AND (tenant_id, status, kind, seq) > (%(tenant_id)s::integer, %(first_open)s, '', 0)
+   AND (tenant_id, status, kind, seq) < (%(tenant_id)s::integer + 1, '', '', 0)""",
+    on_hold_of_tenant="""
+   AND (tenant_id, seq) > (%(tenant_id)s::integer, 0) AND (tenant_id, seq) < (%(tenant_id)s::integer + 1, 0)""",
+)
 _PAGE_OF_OPEN: LiteralString = f"""
 SELECT {SHOWN}, true AS passes, false AS is_last FROM jobs j
 WHERE j.id = ANY (%(open)s) AND j.id < %(before)s AND j.id >= %(first)s AND {_PASSES}
@@ -172,6 +186,9 @@ def page(conn: Connection, tenant_id: int | None, wanted: JobFilter, *, limit: i
         "label": wanted.label,
         "created_after": wanted.created_after,
         "created_before": wanted.created_before,
+        "ended_after": wanted.ended_after,
+        "ended_before": wanted.ended_before,
+        "by_kind": _by_kind(wanted),
         "has_errors": wanted.has_errors,
         "parent": wanted.parent,
         "before": min(after or _LAST_ID, _newest(wanted)),
@@ -182,9 +199,10 @@ def page(conn: Connection, tenant_id: int | None, wanted: JobFilter, *, limit: i
     }
     read_in_order(conn)
     statement = _reading(_source_of(tenant_id, wanted))
-    if tenant_id is not None and _are_open(wanted):
+    if _are_open(wanted):
         values["first_open"] = min(wanted.statuses)
-        values["open"] = [row[0] for row in conn.execute(_OPEN, values, prepare=False)]
+        reading = _OPEN_OF_ALL if tenant_id is None else _OPEN_OF_TENANT
+        values["open"] = [row[0] for row in conn.execute(reading, values, prepare=False)]
         if len(values["open"]) <= LOOKED_AT:
             statement = _PAGE_OF_OPEN
     with conn.cursor(row_factory=dict_row) as cursor:
@@ -222,8 +240,15 @@ def _oldest(wanted: JobFilter) -> UUID:
 
 
 def _newest(wanted: JobFilter) -> UUID:
-    """Return an id behind that of any wanted job."""
-    return _LAST_ID if wanted.created_before is None else _id_at(wanted.created_before.timestamp() + _CLOCKS_APART)
+    """Return an id behind that of any wanted job; a job that has ended was accepted before."""
+    by_kind = wanted.created_before_by_kind or {}
+    bounds = [wanted.created_before, wanted.ended_before, max(by_kind.values(), default=None)]
+    return min((_id_at(bound.timestamp() + _CLOCKS_APART) for bound in bounds if bound is not None), default=_LAST_ID)
+
+
+def _by_kind(wanted: JobFilter) -> Jsonb | None:
+    moments = wanted.created_before_by_kind
+    return None if moments is None else Jsonb({kind: moment.isoformat() for kind, moment in moments.items()})
 
 
 def _id_at(seconds: float) -> UUID:
