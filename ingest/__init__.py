@@ -11,6 +11,7 @@ Imported by `app`, `worker` and `cli`; imports none of them. Upper imports lower
     json_batch                 split JSON that holds many items
     json_text json_repeats ids settings machine
     json_cuts                  cut JSON at its marks, where no decoder takes it
+    master_keys                make and check the keys of an installation
     crypto                     encrypt secrets at rest
     errors jobs environment urls logs faultpoints nearest timestamps
 

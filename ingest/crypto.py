@@ -1,9 +1,9 @@
 """Encrypt secrets and personal data at rest, by AES-256-GCM and a key of each tenant's. No other file knows how.
 
-SLUICE_MASTER_KEYS holds `kid:base64` of 32 random bytes, several of them separated by commas. The first one encrypts
-and all of them decrypt: a new key is put in front, and an old one leaves once nothing is encrypted under it any more.
-HKDF (RFC 5869) derives the key of a tenant and a purpose from a master key. The same two, the key's id and what the
-caller says of the value are the associated data: a value that is moved to another row cannot be decrypted there.
+The first master key encrypts and all of them decrypt: a new key is put in front, and an old one leaves once nothing is
+encrypted under it any more (`ingest.master_keys`). HKDF (RFC 5869) derives the key of a tenant and a purpose from a
+master key. The same two, the key's id and what the caller says of the value are the associated data: a value that is
+moved to another row cannot be decrypted there.
 
 A sealed value is `_MARK`, the length of the key's id in one byte, that id, the nonce, and what AES-GCM makes of it.
 """
@@ -11,7 +11,6 @@ A sealed value is `_MARK`, the length of the key's id in one byte, that id, the 
 import base64
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,9 +22,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ingest.errors import MasterKeyMissing, SecretUnreadable
 
-_KEY_BYTES = 32
+KEY_BYTES = 32
 _NONCE_BYTES = 12  # of GCM: NIST SP 800-38D section 8.2
-_ID = re.compile(r"[A-Za-z0-9_-]{1,20}")
+KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,20}")
 
 # No UTF-8 text holds this byte, hence no JSON; zstd and gzip begin with others.
 _MARK = b"\xf5"
@@ -167,7 +166,7 @@ def key_of(sealed: bytes) -> str:
     """
     length = sealed[1] if len(sealed) > 1 and is_sealed(sealed) else 0
     kid = sealed[2 : 2 + length].decode(errors="replace")
-    if not _ID.fullmatch(kid):
+    if not KEY_ID.fullmatch(kid):
         raise SecretUnreadable("The value cannot be decrypted: it does not begin as one that was encrypted")
     return kid
 
@@ -185,7 +184,7 @@ class MasterKeys:
 
     @classmethod
     def parse(cls, text: str) -> "MasterKeys":
-        """Return the keys of SLUICE_MASTER_KEYS, in which `wrong_master_keys` finds no mistake."""
+        """Return the keys of SLUICE_MASTER_KEYS, in which `ingest.master_keys.fault` finds no mistake."""
         pairs = (part.strip().partition(":") for part in text.split(",") if part.strip())
         return cls({kid: base64.b64decode(key) for kid, _, key in pairs})
 
@@ -268,30 +267,4 @@ def _context(kid: str, tenant_id: int, purpose: str) -> bytes:
 def _derived(master_key: bytes, tenant_id: int, purpose: str) -> bytes:
     """Return the key of a tenant and a purpose: 32 bytes."""
     info = f"sluice/{purpose}/tenant {tenant_id}".encode()
-    return HKDF(SHA256(), _KEY_BYTES, salt=None, info=info).derive(master_key)
-
-
-def generate() -> str:
-    """Return a new master key, as SLUICE_MASTER_KEYS takes it."""
-    return f"{secrets.token_hex(4)}:{base64.b64encode(os.urandom(_KEY_BYTES)).decode()}"
-
-
-def wrong_master_keys(text: str) -> str | None:
-    """Return the fault in a value of SLUICE_MASTER_KEYS, without a word of a key; None if it has none."""
-    parts = [part.strip() for part in text.split(",")] if text.strip() else []
-    kids = []
-    for place, part in enumerate(parts, start=1):
-        kid, colon, key = part.partition(":")
-        if not colon or not _ID.fullmatch(kid):
-            return f"key {place} must be an id of 1 to 20 letters, digits, _ or -, a colon, and base64"
-        if not _is_key(key):
-            return f"key {place} must be {_KEY_BYTES} bytes in base64, as `sluice crypto generate` makes one"
-        kids.append(kid)
-    return f"the id {kids[-1]} stands twice" if len(set(kids)) < len(kids) else None
-
-
-def _is_key(text: str) -> bool:
-    try:
-        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
-    except ValueError:
-        return False
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(master_key)

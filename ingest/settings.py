@@ -9,7 +9,7 @@ from typing import Any
 from environs import EnvValidationError, FileAwareEnv
 from marshmallow import ValidationError, validate
 
-from ingest.crypto import wrong_master_keys
+from ingest import master_keys
 from ingest.environment import drop_strays
 from ingest.errors import SettingsError
 from ingest.origins import Origins
@@ -214,7 +214,7 @@ def _redis_url(url: str) -> None:
 
 
 def _master_keys(text: str) -> None:
-    if wrong := wrong_master_keys(text):
+    if wrong := master_keys.fault(text):
         raise ValidationError(wrong)
 
 

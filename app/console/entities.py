@@ -15,8 +15,9 @@ from app.http.services import services
 from ingest import ids, json_text
 from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import Connection
-from ingest.db.data import entities, events, states
-from ingest.db.data.entities import EntityRow
+from ingest.db.data import entity_rows, event_rows, states
+from ingest.db.data.entity_rows import EntityRow
+from ingest.db.data.event_rows import EventRow
 from ingest.db.jobs import requests
 from ingest.db.tenants.audit import Action
 from ingest.errors import NotFound
@@ -45,7 +46,7 @@ class _Found(NamedTuple):
     spelling: str
     members: list[_Member]
     states: list[states.StateRow]
-    events: list[events.EventRow]
+    events: list[EventRow]
 
 
 @bp.get("/entities")
@@ -85,7 +86,7 @@ def reveal() -> Response:
 def _read(conn: Connection, external_id: str) -> list[_Found]:
     """Return what is stored of an entity, alone in a list; an empty one where there is no such entity."""
     tenant_id = caller().tenant_id
-    entity = entities.read(conn, tenant_id, external_id)
+    entity = entity_rows.read(conn, tenant_id, external_id)
     if entity is None:
         return []
     fields = personal_data.fields_of(conn, entity.type)
@@ -95,7 +96,7 @@ def _read(conn: Connection, external_id: str) -> list[_Found]:
             ids.spell(ids.ENTITY, entity.public_id),
             _members(entity, fields),
             states.of_entity(conn, tenant_id, external_id),
-            events.of_entity(conn, tenant_id, external_id, limit=_MOST_EVENTS),
+            event_rows.of_entity(conn, tenant_id, external_id, limit=_MOST_EVENTS),
         )
     ]
 

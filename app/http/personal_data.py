@@ -12,7 +12,7 @@ from app.http.services import services
 from ingest import json_text
 from ingest.db.connection.confirmed import retry_until_known
 from ingest.db.connection.pool import Connection
-from ingest.db.data.entities import EntityRow
+from ingest.db.data.entity_rows import EntityRow
 from ingest.db.jobs import errors
 from ingest.engine.sealing import Sealer, has_personal_data, sealer_of
 from ingest.errors import Forbidden

@@ -14,8 +14,8 @@ from app.operator.envelope import success
 from ingest import ids, json_text
 from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import Connection, transaction
-from ingest.db.data import entities
-from ingest.db.data.entities import EntityRow
+from ingest.db.data import entity_rows
+from ingest.db.data.entity_rows import EntityRow
 from ingest.db.tenants.audit import Action
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine import people
@@ -156,7 +156,7 @@ def delete(external_id: str) -> Response:
 
 
 def _read(conn: Connection, external_id: str) -> EntityRow:
-    stored = entities.read(conn, caller().tenant_id, external_id)
+    stored = entity_rows.read(conn, caller().tenant_id, external_id)
     if stored is None:
         raise NotFound(f'Entity "{external_id}" does not exist')
     return stored

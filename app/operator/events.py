@@ -17,8 +17,8 @@ from app.operator.envelope import success
 from ingest import ids
 from ingest.db.connection.confirmed import confirmed_transaction
 from ingest.db.connection.pool import transaction
-from ingest.db.data import events
-from ingest.db.data.events import EventRow
+from ingest.db.data import event_rows
+from ingest.db.data.event_rows import EventRow
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import KINDS
 from ingest.errors import (
@@ -93,7 +93,7 @@ def get(external_id: str) -> Response:
         raise InvalidParameter(_EVENT_TYPE.name, "eventType holds a NUL character, which no type can have")
     with transaction(services().pool) as conn:
         single_writes.require_entity(conn, external_id)
-        page = events.of_entity(
+        page = event_rows.of_entity(
             conn,
             caller().tenant_id,
             external_id,

@@ -13,12 +13,13 @@ from app.jobs.shape import warning_summary
 from app.operator.envelope import success
 from ingest import json_text
 from ingest.db.connection.pool import Connection, transaction
-from ingest.db.data import entities
+from ingest.db.data import entity_lookup
 from ingest.db.tenants.idempotency import Answer
 from ingest.engine.kinds import Kind, schema_of
 from ingest.engine.single_write import Written, write_one
 from ingest.engine.writers import Target
 from ingest.errors import InvalidInput, NotFound
+from ingest.items.entities import SCOPE
 from ingest.items.personal import Protection
 from ingest.jobs import Effect, ItemWarning
 
@@ -107,7 +108,7 @@ def require_entity(conn: Connection, external_id: str) -> int:
     Raises:
         NotFound: there is none, or it was deleted.
     """
-    known = entities.resolve(conn, caller().tenant_id, {entities.SCOPE: [external_id]})[entities.SCOPE]
+    known = entity_lookup.resolve(conn, caller().tenant_id, {SCOPE: [external_id]})[SCOPE]
     if external_id not in known:
         raise NotFound(f'Entity "{external_id}" does not exist')
     return known[external_id]

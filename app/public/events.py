@@ -11,8 +11,8 @@ from app.http.services import services
 from app.public import single_writes
 from app.public.envelope import timestamp
 from ingest.db.connection.pool import transaction
-from ingest.db.data import events
-from ingest.db.data.events import First
+from ingest.db.data import first_events
+from ingest.db.data.first_events import First
 from ingest.errors import ItemTooLarge, TooLarge, WriteRefused
 from ingest.items.object_events import ObjectEvent
 from ingest.jobs import Effect
@@ -59,4 +59,4 @@ def _first(event: ObjectEvent) -> First | None:
     """Return the stored event with the id of this one; None if it is gone again."""
     event_ids = [event.event_id] if event.event_id else []
     with transaction(services().pool) as conn:
-        return next(iter(events.find(conn, caller().tenant_id, event_ids).values()), None)
+        return next(iter(first_events.find(conn, caller().tenant_id, event_ids).values()), None)

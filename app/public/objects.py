@@ -10,7 +10,7 @@ from app.http.services import services
 from app.public import single_writes
 from app.public.envelope import success, timestamp
 from ingest.db.connection.pool import transaction
-from ingest.db.data import entities
+from ingest.db.data import entity_rows
 from ingest.errors import ItemTooLarge, NotFound, TooLarge, WriteRefused
 from ingest.items.entities import Entity
 from ingest.jobs import Effect
@@ -53,7 +53,7 @@ def upsert() -> Response:
 def get(object_type: str, external_id: str) -> Response:
     """Answer with one object, its numbers as they were sent."""
     with transaction(services().pool) as conn:
-        stored = entities.read(conn, caller().tenant_id, external_id, scope=object_type)
+        stored = entity_rows.read(conn, caller().tenant_id, external_id, scope=object_type)
     if stored is None:
         raise NotFound(f"Object '{object_type}/{external_id}' does not exist")
     return success(

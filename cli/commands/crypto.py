@@ -10,7 +10,7 @@ import click
 
 from cli.actor import actor
 from cli.options import data_dir_option, database, json_option, print_json, print_table, settings_here
-from ingest import crypto as engine
+from ingest import master_keys
 from ingest.crypto import MasterKeys
 from ingest.db.tenants import audit
 from ingest.db.tenants.audit import Action
@@ -36,7 +36,7 @@ def generate() -> None:
 
     Example: sluice crypto generate
     """
-    click.echo(engine.generate())
+    click.echo(master_keys.generate())
 
 
 @crypto.command()

@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from cli.errors import DataDirInUse, StackError
 from cli.stack.run_as import RunAs
-from ingest import crypto
+from ingest import master_keys
 from ingest.machine.disk import room
 
 # Postgres ends when it cannot make the next 16 MiB of its log, and then gives back what it had of them.
@@ -158,7 +158,7 @@ class DataDir:
     def make_master_keys(self) -> None:
         """Make a key that encrypts secrets in the database, unless there is one: it must outlive every run."""
         if self.read_master_keys() is None:
-            _write_secret(self._master_keys, crypto.generate())
+            _write_secret(self._master_keys, master_keys.generate())
 
     def flower_login(self) -> str:
         """Return the login of flower, as USER:PASSWORD: the one of the last run, or a new one."""

@@ -2,13 +2,14 @@
 
     composition   make an executor
     executor      choose the jobs that a process runs, and wake others
-    runner        claim and run jobs, handle failures
+    group_runner  run several jobs together; groups: how many share a transaction
+    runner        claim jobs, run one, handle failures; delivery: how that ends
+    block_runner  run a block by the transaction that its job asks for
     announcer     announce the ends of jobs
     webhooks      make webhooks, and compose their messages
     transaction   one transaction: lock a block, check its items, write them, close it
     checking      check the items of blocks
     shares        part what was written together among its jobs
-    groups        how many jobs share a transaction
     atomic        one transaction for all blocks of a job
     single_write  write one item, as a batch of one
     writing       write items; find those that the database refuses

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from ingest.crypto import MasterKeys
-from ingest.db.connection.pool import WORKER, open_pool
+from ingest.db.connection.pool import WORKER, Connections, open_pool
 from ingest.db.tenants.templates import TemplateCache
+from ingest.engine.announcer import Announcer
+from ingest.engine.block_runner import BlockRunner
 from ingest.engine.executor import Executor
-from ingest.engine.runner import TRIES
+from ingest.engine.group_runner import GroupRunner
+from ingest.engine.runner import TRIES, JobRunner
+from ingest.engine.turns import Turn
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.notify.progress import Progress
@@ -37,16 +41,23 @@ def make_executor(
         wakes_requests: False in a request that runs its own job, for which no other request waits.
         connections: as many jobs may run at once.
         tries: as of JobRunner.
-        watchdog: likewise.
+        watchdog: as of BlockRunner.
     """
-    return Executor(
-        open_pool(settings.database_url, WORKER, size=connections),
-        notifier,
-        JobEndSignal(settings.redis_url) if wakes_requests else None,
-        progress or Progress(settings.redis_url),
-        template_cache or TemplateCache(),
-        tries=tries,
-        watchdog=watchdog,
-        max_item_bytes=settings.max_item_bytes,
-        keys=keys or MasterKeys.parse(settings.master_keys),
-    )
+    job_end = JobEndSignal(settings.redis_url) if wakes_requests else None
+    announcer = Announcer(notifier, job_end, progress or Progress(settings.redis_url))
+    keys = keys or MasterKeys.parse(settings.master_keys)
+    blocks = BlockRunner(template_cache or TemplateCache(), Turn(), watchdog, settings.max_item_bytes, keys)
+    return compose(open_pool(settings.database_url, WORKER, size=connections), announcer, blocks, tries)
+
+
+def compose(pool: Connections, announcer: Announcer, blocks: BlockRunner, tries: int = TRIES) -> Executor:
+    """Put the parts of an executor together.
+
+    Args:
+        pool: of worker connections.
+        announcer: as of JobRunner, like those below.
+        blocks: likewise.
+        tries: likewise.
+    """
+    runner = JobRunner(pool, announcer, blocks, tries)
+    return Executor(pool, announcer.notifier, runner, GroupRunner(runner), blocks.turn)

@@ -1,6 +1,6 @@
 """Decide which jobs a process runs, and when: one that a message names, then all that are queued.
 
-`ingest.engine.runner` claims and runs them.
+`ingest.engine.runner` claims them and runs one, `ingest.engine.group_runner` several.
 """
 
 import time
@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
-from ingest.db.connection.pool import Connection, autocommit
+from ingest.db.connection.pool import Connection, Connections, autocommit
 from ingest.db.jobs import claims, lookup
 from ingest.db.jobs.claims import Claim
-from ingest.engine.runner import Claiming, Delivery, JobRunner
-from ingest.engine.turns import Weights
+from ingest.engine import job_spans
+from ingest.engine.delivery import Delivery
+from ingest.engine.group_runner import GroupRunner
+from ingest.engine.groups import JobGroup
+from ingest.engine.runner import Claiming, JobRunner
+from ingest.engine.turns import Turn, Weights
 from ingest.errors import TryAgain, Unavailable
 from ingest.ids import JOB, spell
 from ingest.jobs import WAITS_FOR, JobState
 from ingest.logs import Logger, bound_contextvars, get_logger
 from ingest.notify.listener import Listener
+from ingest.notify.notifier import Notifier
 
 # Stop after this many failed claims in a row: other workers are taking the jobs first.
 _MOST_EMPTY_CLAIMS = 20
@@ -33,13 +38,23 @@ log: Logger = get_logger("ingest.engine.executor")
 
 
 @dataclass(frozen=True, slots=True)
-class Executor(JobRunner):
+class Executor:
     """Runs jobs, and wakes other workers if more are queued than it can run.
 
     Attributes:
-        weights: of the tenants; all others are as of JobRunner.
+        pool: of worker connections, opened in this process.
+        notifier: notifies workers of jobs that are left.
+        runner: runs one job.
+        group_runner: runs several.
+        turn: the tenant's whose jobs this process runs.
+        weights: of the tenants.
     """
 
+    pool: Connections
+    notifier: Notifier
+    runner: JobRunner
+    group_runner: GroupRunner
+    turn: Turn
     weights: Weights = field(default_factory=Weights)
 
     def run(self, job_id: UUID, *, seconds: float) -> Delivery:
@@ -113,7 +128,7 @@ class Executor(JobRunner):
         self, claiming: Claiming, until: float, *, fair: bool = False, wakes_another: bool = False
     ) -> Delivery:
         """Claim a job, or several, and run them until the time is up."""
-        group = self.claim(claiming)
+        group = self.runner.claim(claiming)
         if group is None:
             return Delivery.TROUBLE
         if not group:
@@ -124,6 +139,19 @@ class Executor(JobRunner):
         if wakes_another or (fair and freed_others):
             self._wake_another()
         return self.run_claimed(group, until, fair=fair)
+
+    def run_claimed(self, group: JobGroup, until: float, *, fair: bool) -> Delivery:
+        """Run a job until the time is up; or several jobs together, and each by itself if that fails.
+
+        Args:
+            group: as it was claimed.
+            until: on the monotonic clock.
+            fair: put a job of several blocks down once its tenant's turn is over and another one waits.
+        """
+        with job_spans.of_group(group):
+            if len(group) == 1:
+                return self.runner.run(group[0], until, fair=fair)
+            return self.group_runner.run(group, until, fair=fair)
 
     def _claim_next(self, conn: Connection) -> list[Claim]:
         self.weights.refresh(conn)

@@ -14,9 +14,9 @@ import msgspec
 from ingest import json_text
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection
-from ingest.db.data import entities, events, scopes, states
-from ingest.db.data.entities import SCOPE, EntityRow
-from ingest.db.data.events import EventRow
+from ingest.db.data import entity_rows, erasure, event_rows, scopes, states
+from ingest.db.data.entity_rows import EntityRow
+from ingest.db.data.event_rows import EventRow
 from ingest.db.jobs import failed_items
 from ingest.db.jobs.failed_items import FailedItem
 from ingest.engine import clear_items, open_uploads
@@ -26,6 +26,7 @@ from ingest.errors import SecretUnreadable
 from ingest.ids import ENTITY, EVENT, JOB, UPLOAD, spell
 from ingest.intake.error_files import shown
 from ingest.items import personal
+from ingest.items.entities import SCOPE
 from ingest.timestamps import timestamp
 
 _EVENTS_A_PAGE = 500
@@ -85,7 +86,7 @@ def erase_everywhere(conn: Connection, tenant_id: int, external_id: str, *, type
 
 
 def _erase(conn: Connection, tenant_id: int, external_id: str, in_scopes: Iterable[str]) -> Erased:
-    found = {scope: entities.delete(conn, tenant_id, external_id, scope=scope) for scope in in_scopes}
+    found = {scope: erasure.delete(conn, tenant_id, external_id, scope=scope) for scope in in_scopes}
     erased = failed_items.erase(conn, tenant_id, external_id)
     deleted = {scope: row for scope, row in found.items() if row is not None}
     return Erased(
@@ -126,7 +127,7 @@ def export(
     """
     in_scopes = _scopes(conn, tenant_id, external_id, type_name)
     of_operator = SCOPE in in_scopes
-    row = entities.read(conn, tenant_id, external_id) if of_operator else None
+    row = entity_rows.read(conn, tenant_id, external_id) if of_operator else None
     entity = b"null" if row is None else _entity(row, tenant_id, sealer.keys, counts)
     yield b'{"externalId": %b, "entity": %b' % (_ENCODE(external_id), entity)
     of_states = states.of_entity(conn, tenant_id, external_id) if of_operator else []
@@ -161,7 +162,7 @@ def _objects(
     yield b', "objects": ['
     between = b""
     for object_type in types:
-        row = entities.read(conn, tenant_id, external_id, scope=object_type)
+        row = entity_rows.read(conn, tenant_id, external_id, scope=object_type)
         counts["objects"] += row is not None
         shown_object = b"null" if row is None else _ENCODE(_object(row))
         yield between + b'{"objectType": %b, "object": %b' % (_ENCODE(object_type), shown_object)
@@ -213,7 +214,7 @@ def _events(conn: Connection, tenant_id: int, external_id: str, scope: str) -> I
     before: tuple[datetime, int] | None = None
     more = True
     while more:
-        page = events.of_entity(
+        page = event_rows.of_entity(
             conn, tenant_id, external_id, limit=_EVENTS_A_PAGE, before=before, of_deleted=True, scope=scope
         )
         yield [_event(row) for row in page]

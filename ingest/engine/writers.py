@@ -9,14 +9,13 @@ from typing import Any
 
 from ingest.db.connection.pool import Connection
 from ingest.db.data import entities as stored_entities
-from ingest.db.data import erasure, growth
+from ingest.db.data import entity_lookup, erasure, first_events, growth, linked_objects
 from ingest.db.data import events as stored_events
 from ingest.db.data import states as stored_states
-from ingest.db.data.entities import SCOPE
-from ingest.db.data.events import Links
+from ingest.db.data.event_links import Links
 from ingest.engine.outcomes import Outcomes, Refusal, all_refused, merge_outcomes
 from ingest.errors import NotFound
-from ingest.items.entities import Entity
+from ingest.items.entities import SCOPE, Entity
 from ingest.items.events import Event
 from ingest.items.object_events import ObjectEvent
 from ingest.items.personal import Protection
@@ -62,7 +61,7 @@ def write_objects(conn: Connection, target: Target, items: Sequence[Entity]) -> 
     names: dict[str, set[str]] = {}
     for item in items:
         names.setdefault(item.scope, set()).add(item.external_id)
-    public_ids = stored_entities.public_ids(conn, target.tenant_id, names)
+    public_ids = entity_lookup.public_ids(conn, target.tenant_id, names)
     return Outcomes(effects, ids=[public_ids[item.scope][item.external_id].bytes for item in items])
 
 
@@ -95,7 +94,7 @@ def _tell_refused_duplicates(conn: Connection, target: Target, items: Sequence[E
     created = {
         items[place].event_id: place for place, effect in enumerate(outcomes.effects) if effect is Effect.CREATED
     }
-    firsts = stored_events.find(conn, target.tenant_id, set(named.values()))
+    firsts = first_events.find(conn, target.tenant_id, set(named.values()))
     for place, event_id in named.items():
         # One that was stored only by a later item of these came after it.
         if event_id in firsts and created.get(event_id, -1) < place:
@@ -109,7 +108,7 @@ def write_object_events(conn: Connection, target: Target, items: Sequence[Object
 
     def link(stored: Sequence[int]) -> Links:
         objects = [link for place in stored for link in items[place].links]
-        ids = stored_entities.ensure(conn, target.tenant_id, objects, most_bytes=target.most_bytes)
+        ids = linked_objects.ensure(conn, target.tenant_id, objects, most_bytes=target.most_bytes)
         places = [place for place in stored for _ in items[place].links]
         return Links(places, ids, [link.qualifier for link in objects])
 
@@ -135,7 +134,7 @@ def likely_duplicates(conn: Connection, target: Target, items: Sequence[ObjectEv
     if not named:
         return ()
     earlier = {event_id: place for place, event_id in reversed(named.items())}
-    firsts = stored_events.find(conn, target.tenant_id, earlier)
+    firsts = first_events.find(conn, target.tenant_id, earlier)
     return {place for place, event_id in named.items() if event_id in firsts or earlier[event_id] < place}
 
 
@@ -155,7 +154,7 @@ def _where_known(
     """Write the items whose entity exists, given with their entities' internal ids; refuse the others."""
     names = [item.external_id for item in items]
     distinct = set(names)
-    ids = stored_entities.resolve(conn, target.tenant_id, {SCOPE: distinct})[SCOPE]
+    ids = entity_lookup.resolve(conn, target.tenant_id, {SCOPE: distinct})[SCOPE]
     if len(ids) == len(distinct):
         return write(items, [ids[name] for name in names])
     known = [place for place, name in enumerate(names) if name in ids]

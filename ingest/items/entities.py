@@ -9,6 +9,9 @@ import msgspec
 from ingest.items.fields import ObjectDocument, external_id_field, name_field
 from ingest.items.schema import DataSchema, Vocabulary
 
+# In the operator API an external id is unique across types.
+SCOPE = ""
+
 
 class Entity(msgspec.Struct, frozen=True, gc=False):
     """A good item: `data` is a JSON object as it was sent.
@@ -17,7 +20,7 @@ class Entity(msgspec.Struct, frozen=True, gc=False):
         scope: within which its external id is unique: its type; empty where that is across types.
     """
 
-    scope: ClassVar[str] = ""
+    scope: ClassVar[str] = SCOPE
 
     external_id: str
     type: str

@@ -113,7 +113,7 @@ MUTANTS = (
     ),
     Mutant(
         "the turns of tenants",
-        (("ingest/engine/runner.py", "fair and self.turn.is_over", "False"),),
+        (("ingest/engine/block_runner.py", "fair and self.turn.is_over", "False"),),
         ("tests/engine/test_turns.py::test_a_small_job_is_next_after_the_blocks_that_are_under_way",),
     ),
     Mutant(
@@ -309,7 +309,7 @@ MUTANTS = (
     ),
     Mutant(
         "the bound of merges",
-        (("ingest/db/data/entities.py", "{guard}", ""),),
+        (("ingest/db/data/entity_statements.py", "{guard}", ""),),
         (
             "tests/db/data/test_growth.py::test_the_merges_that_would_let_a_row_grow_too_large_are_refused",
             "tests/db/data/test_growth.py::test_a_row_that_is_too_large_already_can_only_be_made_smaller",

@@ -169,8 +169,8 @@ class Jobs(RuleBasedStateMachine):
         job, block = lookup.get(conn, job_id), blocks.next_open(conn, job_id)
         if job is None or block is None or self.jobs[job_id].stands:
             return False
-        schema = schema_of(KINDS[job.kind], self.executor.template_cache.get(conn, job.template_id))
-        return run_in_transaction(conn, [Claim(job, block)], schema, keys=self.executor.keys) is not None
+        schema = schema_of(KINDS[job.kind], self.executor.runner.blocks.template_cache.get(conn, job.template_id))
+        return run_in_transaction(conn, [Claim(job, block)], schema, keys=self.executor.runner.blocks.keys) is not None
 
     def _expect_block(self, job_id: UUID) -> None:
         modelled = self.jobs[job_id]

@@ -17,13 +17,26 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from ingest.crypto import MasterKeys, generate
+from ingest.crypto import MasterKeys
 from ingest.db.connection.entry import of_tenant
 from ingest.db.connection.pool import WORKER, Connection, EnteredPool, Pool, open_pool, transaction
-from ingest.db.data import entities, events, growth, resealing, retention, scopes, states
+from ingest.db.data import (
+    entities,
+    entity_lookup,
+    entity_rows,
+    erasure,
+    event_rows,
+    events,
+    first_events,
+    growth,
+    linked_objects,
+    resealing,
+    retention,
+    scopes,
+    states,
+)
 from ingest.db.data import stored as stored_rows
-from ingest.db.data.entities import SCOPE
-from ingest.db.data.events import Links
+from ingest.db.data.event_links import Links
 from ingest.db.data.stored import Place
 from ingest.db.jobs import (
     acceptance,
@@ -76,11 +89,12 @@ from ingest.engine.kinds import KINDS
 from ingest.errors import PartsMissing
 from ingest.ids import uuid7
 from ingest.intake.blocks import Block
-from ingest.items.entities import Entity
+from ingest.items.entities import SCOPE, Entity
 from ingest.items.events import Event
 from ingest.items.personal import Protection
 from ingest.items.states import State
 from ingest.jobs import TRIAL, Effect, ItemError, ItemWarning, JobState
+from ingest.master_keys import generate
 from ingest.webhooks.message import EVENTS
 from tests.support.factories import MASTER_KEYS, accept, begin_part, make_tenant, new_job, new_upload, store_part
 from tests.support.factories import entity as sent_entity
@@ -303,7 +317,7 @@ def _place(conn: Connection, stored: Stored) -> object:
 
 def _delete(conn: Connection, stored: Stored) -> object:
     _upsert(conn, stored, [Entity("gone", "player", msgspec.Raw(b"{}"))], merge=False)
-    return entities.delete(conn, stored.tenant.id, "gone")
+    return erasure.delete(conn, stored.tenant.id, "gone")
 
 
 def _rotate(conn: Connection, stored: Stored) -> object:
@@ -439,20 +453,29 @@ READS: dict[str, Call] = {
     "lookup.get": lambda conn, stored: lookup.get(conn, stored.ended),
     "results.record_lines": lambda conn, stored: results.record_lines(conn, stored.waiting, 0, [1]),
     "rescue.mark_swept": lambda conn, stored: rescue.mark_swept(conn, stored.ended),
-    "entities.read": lambda conn, stored: entities.read(conn, stored.tenant.id, "e000001"),
-    "entities.public_ids": lambda conn, stored: entities.public_ids(conn, stored.tenant.id, {SCOPE: _names(stored)}),
-    "entities.resolve": lambda conn, stored: entities.resolve(conn, stored.tenant.id, {SCOPE: _names(stored)}),
-    "entities.resolve missing": lambda conn, stored: entities.resolve(
+    "entity_rows.read": lambda conn, stored: entity_rows.read(conn, stored.tenant.id, "e000001"),
+    "entity_lookup.known_query": lambda conn, stored: conn.execute(
+        entity_lookup.known_query(conn), entity_lookup.parameters(stored.tenant.id, _entities(stored))
+    ).fetchall(),
+    "entity_lookup.public_ids": lambda conn, stored: entity_lookup.public_ids(
+        conn, stored.tenant.id, {SCOPE: _names(stored)}
+    ),
+    "entity_lookup.resolve": lambda conn, stored: entity_lookup.resolve(
+        conn, stored.tenant.id, {SCOPE: _names(stored)}
+    ),
+    "entity_lookup.resolve missing": lambda conn, stored: entity_lookup.resolve(
         conn, stored.tenant.id, {SCOPE: [*_names(stored), "nobody"]}
     ),
     "growth.too_large": lambda conn, stored: growth.too_large(
         conn, stored.tenant.id, [[item] for item in _entities(stored)]
     ),
-    "events.of_entity": lambda conn, stored: events.of_entity(conn, stored.tenant.id, "e000001", limit=50),
-    "events.of_entity type": lambda conn, stored: events.of_entity(
+    "erasure.begin": lambda conn, stored: erasure.begin(conn, stored.tenant.id),
+    "erasure.keep_out": lambda conn, stored: erasure.keep_out(conn, stored.tenant.id),
+    "event_rows.of_entity": lambda conn, stored: event_rows.of_entity(conn, stored.tenant.id, "e000001", limit=50),
+    "event_rows.of_entity type": lambda conn, stored: event_rows.of_entity(
         conn, stored.tenant.id, "e000001", limit=50, event_type="session"
     ),
-    "events.find": lambda conn, stored: events.find(conn, stored.tenant.id, _names(stored)),
+    "first_events.find": lambda conn, stored: first_events.find(conn, stored.tenant.id, _names(stored)),
     "states.of_entity": lambda conn, stored: states.of_entity(conn, stored.tenant.id, "e000001"),
     "states.of_entity key": lambda conn, stored: states.of_entity(conn, stored.tenant.id, "e000001", key="k"),
     "keys.caller": lambda conn, stored: keys.caller(conn, stored.secret),
@@ -565,8 +588,8 @@ WRITES: dict[str, Call] = {
     "completion.close_blocks keep payload": lambda conn, stored: _close(conn, stored, Yields.NEVER, keeps_payload=True),
     "completion.close_blocks to others": lambda conn, stored: _close(conn, stored, Yields.TO_OTHER_TENANTS),
     "completion.abort": lambda conn, stored: completion.abort(conn, _begun(conn, stored)[0], failed=0, message="x"),
-    "entities.delete": _delete,
-    "entities.ensure": lambda conn, stored: entities.ensure(conn, stored.tenant.id, _entities(stored)),
+    "erasure.delete": _delete,
+    "linked_objects.ensure": lambda conn, stored: linked_objects.ensure(conn, stored.tenant.id, _entities(stored)),
     "entities.upsert": lambda conn, stored: _upsert(conn, stored, _entities(stored), merge=False),
     "entities.upsert in turn": lambda conn, stored: _upsert(conn, stored, _entities(stored, versions=2), merge=False),
     "entities.upsert merges": lambda conn, stored: _upsert(conn, stored, _entities(stored), merge=True),
@@ -663,7 +686,8 @@ _MODULES = (
     *(clear_items, drafts, durations, open_jobs, open_uploads, requests, scopes),
     *(failed_items, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
-    *(entities, events, growth, resealing, retention, secrets_resealing, states, stored_rows),
+    *(entities, entity_lookup, entity_rows, erasure, event_rows, events, first_events, growth, linked_objects),
+    *(resealing, retention, secrets_resealing, states, stored_rows),
     *(audit, idempotency, key_changes, keys, mappings, readers, sessions, templates, tenants),
     *(deliveries, purging, recording, registry, sending),
 )
@@ -759,7 +783,7 @@ def stored(pool: Pool) -> Stored:
         entities.upsert(
             conn, tenant.id, [Entity(f"e{number:06}", "player", msgspec.Raw(b"{}")) for number in (0, 1)], merge=False
         )
-        entity_ids = entities.resolve(conn, tenant.id, {SCOPE: ["e000000", "e000001"]})[SCOPE]
+        entity_ids = entity_lookup.resolve(conn, tenant.id, {SCOPE: ["e000000", "e000001"]})[SCOPE]
         ended, waiting = (accept(conn, tenant, "entities", [sent_entity()]) for _ in range(2))
         assert control.cancel(conn, ended)
         webhook = registry.create(conn, uuid7(), tenant.id, **_WANTED)

@@ -14,8 +14,7 @@ import pytest
 from ingest.crypto import MasterKeys
 from ingest.db import verify
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
-from ingest.db.data import entities, retention
-from ingest.db.data.entities import SCOPE
+from ingest.db.data import entity_lookup, erasure, retention
 from ingest.db.jobs import control, drafts
 from ingest.db.jobs.drafts import Draft
 from ingest.db.tenants import audit, idempotency, mappings, readers, sessions, templates, tenants
@@ -26,6 +25,7 @@ from ingest.db.webhooks import sending
 from ingest.engine import webhooks
 from ingest.engine.executor import Executor
 from ingest.ids import uuid7
+from ingest.items.entities import SCOPE
 from ingest.settings import Settings
 from ingest.webhooks.message import EVENTS
 from tests.support.factories import MASTER_KEYS, entity, event, new_upload, state, store_part
@@ -192,7 +192,7 @@ def test_an_erasure_leaves_nothing_of_an_entity_in_any_table(
     pool: Pool, owner: Tenant, observer: Connection, tables: list[str]
 ) -> None:
     with transaction(pool) as conn:
-        [entity_id] = entities.resolve(conn, owner.id, {SCOPE: ["player_000001"]})[SCOPE].values()
+        [entity_id] = entity_lookup.resolve(conn, owner.id, {SCOPE: ["player_000001"]})[SCOPE].values()
     naming = _names(observer, _NAMES_ENTITY)
 
     def rows(table: str) -> int:
@@ -204,10 +204,10 @@ def test_an_erasure_leaves_nothing_of_an_entity_in_any_table(
     unmarked = [table for table in erased if not rows(table)]
     assert not unmarked, f"let _fill of {__file__} write the mark into these tables: {unmarked}"
     with transaction(pool) as conn:
-        assert entities.delete(conn, owner.id, "player_000001")
+        assert erasure.delete(conn, owner.id, "player_000001")
     left = [table for table in erased if rows(table)]
     assert not left, (
-        f"let _DELETE of ingest/db/data/entities.py erase rows of these, or add a reason to _NOT_ERASED: {left}"
+        f"let _DELETE of ingest/db/data/erasure.py erase rows of these, or add a reason to _NOT_ERASED: {left}"
     )
 
 

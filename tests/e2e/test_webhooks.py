@@ -7,7 +7,7 @@ from functools import partial
 import httpx2
 import pytest
 
-from ingest.crypto import wrong_master_keys
+from ingest import master_keys
 from tests.e2e.running import command_result, sluice
 from tests.support.factories import entity
 from tests.support.receiver import receiving
@@ -29,7 +29,7 @@ def tenant(run):
 def test_crypto_generate_prints_a_key_that_the_setting_takes():
     done = sluice("crypto", "generate")
     assert done.returncode == 0
-    assert wrong_master_keys(done.stdout.strip()) is None
+    assert master_keys.fault(done.stdout.strip()) is None
     assert re.fullmatch(r"[0-9a-f]{8}:[A-Za-z0-9+/]{43}=\n", done.stdout)
 
 

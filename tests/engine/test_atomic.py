@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from ingest.engine.executor import Executor
 from ingest.intake.blocks import blocks_of_lines
 from ingest.jobs import MOST_WARNINGS_KEPT, Effect, JobOptions, JobState
 from ingest.notify.listener import Listener
-from tests.support.factories import TOO_LARGE, entity, event, make_executor, new_job
+from tests.support.factories import TOO_LARGE, changed, entity, event, make_executor, new_job
 from tests.support.meanwhile import Watched, once
 from tests.support.seen import deposits, effect_counts, job_of, numbers
 
@@ -180,7 +179,7 @@ def test_a_cancellation_in_the_middle_waits_for_nothing_and_undoes_all(
         observer.execute("SET lock_timeout = '5s'")
         assert control.cancel(observer, job_id)
 
-    replace(executor, template_cache=once(cancel)).run(job_id, seconds=60)
+    changed(executor, template_cache=once(cancel)).run(job_id, seconds=60)
     assert job_of(observer, job_id).status is JobState.CANCELLED
     assert effect_counts(observer, job_id) == {Effect.UNPROCESSED: len(items) + bad}
     assert (names(observer), told(observer, job_id)) == ([], [])
@@ -217,7 +216,7 @@ def fails_in_between(executor: Executor) -> Executor:
             raise KeyboardInterrupt
         return nullcontext()
 
-    return replace(executor, watchdog=watchdog)
+    return changed(executor, watchdog=watchdog)
 
 
 def test_a_worker_that_dies_between_the_two_transactions_leaves_the_job_to_the_next(
@@ -263,7 +262,7 @@ def test_the_lease_of_a_job_is_that_of_its_blocks(atomic: Submit, executor: Exec
         names_seen = [row[0] for row in observer.execute(query)]
 
     job_id = atomic("entities", [entity(number) for number in range(15)])
-    replace(executor, template_cache=once(look)).run(job_id, seconds=60)
+    changed(executor, template_cache=once(look)).run(job_id, seconds=60)
     assert names_seen == ["sluice-worker:30"]
 
 
@@ -305,7 +304,7 @@ def test_poison_in_any_block_is_named_once_the_first_was_delivered_often(
     sent[1], sent[7] = event(1, eventType="bonus"), event(7, eventType="bonus")
     job_id = atomic("events", sent, block_items=3)
     observer.execute("UPDATE job_blocks SET deliveries = 2 WHERE no = 0 AND job_id = %s", (job_id,))
-    replace(executor, template_cache=Watched(die_of_a_bonus)).run(job_id, seconds=60)
+    changed(executor, template_cache=Watched(die_of_a_bonus)).run(job_id, seconds=60)
     assert told(observer, job_id) == [(1, "VALIDATION_FAILED"), (7, "VALIDATION_FAILED")]
     assert "three times" in blocks.errors_of(observer, job_id, limit=1)[0].message
     assert numbers(observer) == []

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ingest.db import verify
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
-from ingest.db.data import entities, retention
+from ingest.db.data import entities, erasure, retention
 from ingest.db.jobs import blocks, claims
 from ingest.db.jobs import results as job_results
 from ingest.db.tenants import tenants
@@ -175,7 +175,7 @@ def test_an_event_that_the_database_refuses_does_not_take_its_id(conn: Connectio
 
 def test_an_event_sent_again_is_a_duplicate_though_its_entity_is_gone(conn: Connection, tenant: Tenant) -> None:
     first = put(conn, tenant, "events", item("events", "a"))
-    entities.delete(conn, tenant.id, "player_000001")
+    erasure.delete(conn, tenant.id, "player_000001")
     outcomes = put(conn, tenant, "events", item("events", "a"), item("events", "new"), item("events", None))
     assert (outcomes.effects, outcomes.ids[0]) == ([DUPLICATE, FAILED, FAILED], first.ids[0])
     assert {place: refusal.code for place, refusal in outcomes.refusals.items()} == {1: "NOT_FOUND", 2: "NOT_FOUND"}

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from ingest.db.connection.pool import Connection
 from ingest.db.jobs import blocks
 from ingest.engine.executor import Executor
 from ingest.jobs import Effect, JobState
-from tests.support.factories import TOO_LARGE, entity, event, state
+from tests.support.factories import TOO_LARGE, changed, entity, event, state
 from tests.support.meanwhile import Watched
 from tests.support.seen import deposits, effect_counts, job_of, numbers
 
@@ -114,7 +113,7 @@ def test_an_item_that_kills_whoever_checks_it_is_an_error_and_its_neighbours_are
     sent[3] = event(3, eventType="bonus")
     job_id = submit("events", sent)
     observer.execute("UPDATE job_blocks SET deliveries = 2 WHERE job_id = %s", (job_id,))
-    replace(executor, template_cache=Watched(die_of_a_bonus)).run(job_id, seconds=60)
+    changed(executor, template_cache=Watched(die_of_a_bonus)).run(job_id, seconds=60)
     assert numbers(observer) == [0, 1, 2, 4, 5]
     [error] = blocks.errors_of(observer, job_id, limit=10)
     assert (error.index, error.code, error.message) == (

@@ -1,7 +1,6 @@
 """A block stands as a whole or not at all, whatever is lost on the way."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -11,7 +10,7 @@ from ingest.db.tenants.templates import TemplateCache
 from ingest.engine.executor import Executor
 from ingest.errors import DatabaseError
 from ingest.jobs import Effect, JobState
-from tests.support.factories import event
+from tests.support.factories import changed, event
 from tests.support.lossy import IS_LOST, LANDS, PASSES, lossy_pool
 from tests.support.meanwhile import once
 from tests.support.seen import deposits, effect_counts, finish, job_of, numbers
@@ -81,7 +80,7 @@ def test_a_worker_whose_session_ends_in_a_block_leaves_nothing_and_looks_again(
         assert numbers(observer) == []
 
     finish(
-        replace(executor, template_cache=once(end_session)),
+        changed(executor, template_cache=once(end_session)),
         observer,
         job_id,
     )
@@ -97,7 +96,7 @@ def test_a_commit_whose_answer_is_lost_applies_nothing_twice_and_loses_nothing(
 ) -> None:
     job_id = submit("events", deposits(10), block_items=5)
     with lossy_pool(executor.pool, *[PASSES] * commits_before, fate) as pool:
-        finish(replace(executor, pool=pool, template_cache=TemplateCache()), observer, job_id)
+        finish(changed(executor, pool=pool, template_cache=TemplateCache()), observer, job_id)
     assert numbers(observer) == list(range(10))
     assert effect_counts(observer, job_id) == {Effect.CREATED: 10}
 
@@ -108,7 +107,7 @@ def test_a_delivery_goes_on_after_a_commit_whose_answer_was_lost(
 ) -> None:
     job_id = submit("events", deposits(10), block_items=5)
     with lossy_pool(executor.pool, LANDS) as pool:
-        replace(executor, pool=pool, template_cache=TemplateCache()).run(job_id, seconds=60)
+        changed(executor, pool=pool, template_cache=TemplateCache()).run(job_id, seconds=60)
     assert job_of(observer, job_id).status is JobState.COMPLETED
     assert numbers(observer) == list(range(10))
 
@@ -119,7 +118,7 @@ def test_a_database_that_stays_lost_ends_the_delivery_and_the_next_one_goes_on(
 ) -> None:
     job_id = submit("events", deposits(10), block_items=5)
     with lossy_pool(executor.pool, *[IS_LOST] * 50) as pool:
-        replace(executor, pool=pool, template_cache=TemplateCache()).run(job_id, seconds=60)
+        changed(executor, pool=pool, template_cache=TemplateCache()).run(job_id, seconds=60)
     assert effect_counts(observer, job_id) == {Effect.UNPROCESSED: 10}
     finish(executor, observer, job_id)
     assert numbers(observer) == list(range(10))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -14,7 +13,7 @@ from ingest.db.tenants.templates import TemplateCache
 from ingest.engine.executor import Executor
 from ingest.items.templates import Template
 from ingest.jobs import Effect, JobState
-from tests.support.factories import entity, make_executor
+from tests.support.factories import changed, entity, make_executor
 from tests.support.meanwhile import once
 from tests.support.seen import deposits, effect_counts, finish, job_of, numbers
 
@@ -41,7 +40,7 @@ def test_a_second_delivery_in_the_middle_of_a_block_leaves_at_once(
         executor.run(job_id, seconds=60)
         assert numbers(observer) == []
 
-    first = replace(executor, template_cache=once(deliver_again))
+    first = changed(executor, template_cache=once(deliver_again))
     first.run(job_id, seconds=60)
     assert numbers(observer) == list(range(10))
     assert (job_of(observer, job_id).attempts, effect_counts(observer, job_id)) == (1, {Effect.CREATED: 10})
@@ -61,7 +60,7 @@ def test_a_worker_that_is_overtaken_before_its_lock_does_not_do_the_block_again(
                 executor.run(job_id, seconds=0)
             return super().get(conn, template_id)
 
-    replace(executor, template_cache=Overtaken()).run(job_id, seconds=60)
+    changed(executor, template_cache=Overtaken()).run(job_id, seconds=60)
     assert numbers(observer) == list(range(5))
     finish(executor, observer, job_id)
     assert numbers(observer) == list(range(10))
@@ -119,7 +118,7 @@ def test_a_job_cancelled_while_a_block_is_under_way_keeps_nothing_of_that_block(
         with transaction(pool) as conn:
             assert control.cancel(conn, job_id)
 
-    replace(executor, pool=pool, template_cache=once(cancel)).run(job_id, seconds=60)
+    changed(executor, pool=pool, template_cache=once(cancel)).run(job_id, seconds=60)
     assert job_of(observer, job_id).status is JobState.CANCELLED
     assert effect_counts(observer, job_id) == {Effect.CREATED: 5, Effect.UNPROCESSED: 5}
     assert observer.execute("SELECT FROM entities").rowcount == 5

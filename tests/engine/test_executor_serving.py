@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -17,7 +16,7 @@ from ingest.jobs import JobState
 from ingest.notify.broker import celery_app
 from ingest.notify.listener import Listener, channel_name
 from ingest.notify.notifier import Notifier
-from tests.support.factories import accept, entity, event, make_tenant, state
+from tests.support.factories import accept, changed, entity, event, make_tenant, state
 from tests.support.seen import deposits, job_of
 
 _QUEUE = "sluice.jobs"
@@ -81,7 +80,7 @@ def test_a_long_job_goes_to_the_end_of_those_that_wait(
     long = submit("events", deposits(10), block_items=5)
     short = submit("entities", [entity(1)])
     notifier = Noted()
-    replace(executor, notifier=notifier).run(long, seconds=0)
+    changed(executor, notifier=notifier).run(long, seconds=0)
     assert notifier.jobs == [long]
     with transaction(executor.pool) as conn:
         assert heads(conn, limit=3) == [short]
@@ -104,7 +103,7 @@ def test_a_worker_wakes_another_before_its_own_job_if_more_are_queued(
     both = [submit("events", [event(number)]) for number in range(2)]
     processed: list[int] = []
     notifier = Noting()
-    replace(executor, notifier=notifier).serve(both[mine], listener, seconds=60)
+    changed(executor, notifier=notifier).serve(both[mine], listener, seconds=60)
     assert (notifier.jobs, processed) == ([both[1 - mine]], [0])
 
 
@@ -115,7 +114,7 @@ def test_a_worker_wakes_another_once_the_end_of_its_job_frees_several(
     states = submit("states", [state(1)])
     events = submit("events", [event(1)])
     notifier = Noted()
-    replace(executor, notifier=notifier).serve(first, listener, seconds=60)
+    changed(executor, notifier=notifier).serve(first, listener, seconds=60)
     assert (states, notifier.jobs) == (states, [events])
 
 
@@ -123,7 +122,7 @@ def test_a_worker_whose_job_is_the_only_one_wakes_no_other(
     submit: Callable[..., UUID], executor: Executor, listener: Listener
 ) -> None:
     notifier = Noted()
-    replace(executor, notifier=notifier).serve(submit("entities", [entity(1)]), listener, seconds=60)
+    changed(executor, notifier=notifier).serve(submit("entities", [entity(1)]), listener, seconds=60)
     assert notifier.jobs == []
 
 
@@ -139,7 +138,7 @@ def test_a_worker_notified_of_more_than_one_job_wakes_another(
 
     come: list[UUID] = []
     notifier = Noted()
-    replace(executor, notifier=notifier).serve(None, Late(redis_url), seconds=60)
+    changed(executor, notifier=notifier).serve(None, Late(redis_url), seconds=60)
     assert notifier.jobs == [come[1]]
 
 
@@ -156,7 +155,7 @@ def test_a_worker_whose_time_is_up_passes_a_notification_on(
 
     seconds, come = 0.5, list[UUID]()
     notifier = Noted()
-    replace(executor, notifier=notifier).serve(None, Late(redis_url), seconds=seconds)
+    changed(executor, notifier=notifier).serve(None, Late(redis_url), seconds=seconds)
     assert notifier.jobs == come
 
 
@@ -237,7 +236,7 @@ def test_a_listening_worker_runs_a_new_job_and_no_message_is_sent(
     notifier = Notifier(celery_app(redis_url), redis_url)
     own = open_pool(executor.pool.conninfo, "sluice-worker", size=1)
     with own, ThreadPoolExecutor(1) as thread:
-        serving = thread.submit(replace(executor, pool=own).serve, None, listener, seconds=60)
+        serving = thread.submit(changed(executor, pool=own).serve, None, listener, seconds=60)
         assert listener.opened.wait(30)
         assert broker.pubsub_numsub(channel_name(broker)) == [(channel_name(broker).encode(), 1)]
         job_id = submit("entities", [entity(1)])
@@ -269,7 +268,7 @@ def test_two_workers_that_drain_the_queue_leave_no_job_begun(
 
     def serve() -> None:
         with open_pool(executor.pool.conninfo, "sluice-worker", size=1) as own:
-            replace(executor, pool=own).serve(None, Listener(redis_url), seconds=60)
+            changed(executor, pool=own).serve(None, Listener(redis_url), seconds=60)
 
     with ThreadPoolExecutor(2) as threads:
         for worker in [threads.submit(serve) for _ in range(2)]:

@@ -1,7 +1,6 @@
 """Jobs that a bound of their client's ends: too many failed items, a deadline (docs/contracts/jobs.md section 1)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from ingest.db.jobs import blocks, claims, rescue
 from ingest.engine.executor import Executor
 from ingest.jobs import Effect, JobOptions, JobState
 from ingest.notify.listener import Listener
-from tests.support.factories import accept, entity, make_tenant
+from tests.support.factories import accept, changed, entity, make_tenant
 from tests.support.meanwhile import once
 from tests.support.seen import effect_counts, job_of
 
@@ -61,7 +60,7 @@ def test_a_block_that_another_worker_has_under_way_leaves_nothing_once_the_job_h
 ) -> None:
     options = JobOptions(max_errors=0)
     job_id = submit("entities", [entity(1), BAD], block_items=1, ordered=False, options=options)
-    with_lock = replace(executor, template_cache=once(lambda: executor.run(job_id, seconds=60)))
+    with_lock = changed(executor, template_cache=once(lambda: executor.run(job_id, seconds=60)))
     with_lock.run(job_id, seconds=60)
     assert job_of(observer, job_id).status is JobState.FAILED
     assert effect_counts(observer, job_id) == {Effect.FAILED: 1, Effect.UNPROCESSED: 1}
@@ -127,7 +126,7 @@ def test_a_block_under_way_can_not_commit_once_the_deadline_has_ended_its_job(
         be_late(observer)
         assert failed_late(pool) == [job_id]
 
-    replace(executor, template_cache=once(end)).run(job_id, seconds=60)
+    changed(executor, template_cache=once(end)).run(job_id, seconds=60)
     assert job_of(observer, job_id).error_code == "DEADLINE_EXCEEDED"
     assert effect_counts(observer, job_id) == {Effect.CREATED: 1, Effect.UNPROCESSED: 2}
     assert names(observer) == ["player_000001"]

@@ -33,7 +33,7 @@ def test_only_the_blocks_whose_requests_are_in_the_sample_have_spans(
     spans: Spans, submit: Callable[..., UUID], executor: Executor
 ) -> None:
     wanted, *_ = [submit("entities", [entity(1)], traceparent=kept) for kept in (_SAMPLED, _UNSAMPLED, None)]
-    executor.run_claimed(executor.claim(claims.claim_next) or [], 0, fair=False)
+    executor.run_claimed(executor.runner.claim(claims.claim_next) or [], 0, fair=False)
     process.end()
     [block] = [span for span in spans.all() if span.name == "run block"]
     [group] = [span for span in spans.all() if span.name == "process sluice"]

@@ -1,20 +1,20 @@
 """Jobs whose items no present master key decrypts: they wait, and are carried out once the key is back."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from structlog.testing import capture_logs
 
-from ingest.crypto import NO_KEYS, MasterKeys, generate
+from ingest.crypto import NO_KEYS, MasterKeys
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.jobs import rescue
+from ingest.engine.delivery import Delivery
 from ingest.engine.executor import Executor
-from ingest.engine.runner import Delivery
 from ingest.jobs import Effect, JobOptions, JobState
+from ingest.master_keys import generate
 from ingest.notify.listener import Listener
-from tests.support.factories import entity
+from tests.support.factories import changed, entity
 from tests.support.seen import effect_counts, job_of
 
 Submit = Callable[..., UUID]
@@ -24,7 +24,7 @@ _TRIES = 7  # more than a block may have without progress
 
 @pytest.fixture
 def keyless(executor: Executor) -> Executor:
-    return replace(executor, keys=MasterKeys.parse(generate()))
+    return changed(executor, keys=MasterKeys.parse(generate()))
 
 
 def deliveries(observer: Connection) -> list[int]:
@@ -74,7 +74,7 @@ def test_no_delivery_counts_against_jobs_that_would_run_together(
     for ordered in (True, False):
         for number in range(2):
             submit("entities", [entity(number, data={})], ordered=ordered, sealed=keys is not NO_KEYS)
-    replace(executor, keys=keys).serve(None, Listener(redis_url), seconds=2)
+    changed(executor, keys=keys).serve(None, Listener(redis_url), seconds=2)
     assert deliveries(observer) == [0] * 4
 
 
@@ -98,7 +98,7 @@ def test_without_any_key_the_text_of_a_bad_item_is_not_stored_in_the_clear(
     submit: Submit, executor: Executor, observer: Connection
 ) -> None:
     job_id = submit("entities", [entity(1, data={})])
-    bare = replace(executor, keys=NO_KEYS)
+    bare = changed(executor, keys=NO_KEYS)
     assert bare.run(job_id, seconds=60) is Delivery.UNREADABLE
     assert observer.execute("SELECT FROM job_errors").rowcount == 0
     assert executor.run(job_id, seconds=60) is Delivery.DONE

@@ -1,7 +1,6 @@
 """A job that is paused, resumed or cancelled while it runs: no item is lost, doubled, or written afterwards."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
 from ingest.jobs import Effect, JobOptions, JobState
 from ingest.notify.listener import Listener
-from tests.support.factories import accept, entity, make_executor
+from tests.support.factories import accept, changed, entity, make_executor
 from tests.support.meanwhile import once
 from tests.support.seen import effect_counts, job_of
 
@@ -35,7 +34,7 @@ def test_a_job_paused_in_a_block_ends_that_block_and_begins_none(
     submit: Submit, pool: Pool, executor: Executor, observer: Connection
 ) -> None:
     job_id = submit("entities", [entity(number) for number in range(6)], block_items=2)
-    meanwhile = replace(executor, template_cache=once(lambda: steered(pool, control.pause, job_id)))
+    meanwhile = changed(executor, template_cache=once(lambda: steered(pool, control.pause, job_id)))
     meanwhile.run(job_id, seconds=60)
     assert job_of(observer, job_id).status is JobState.PAUSED
     assert effect_counts(observer, job_id) == {Effect.CREATED: 2, Effect.UNPROCESSED: 4}
@@ -74,7 +73,7 @@ def test_a_pause_and_resume_within_a_block_leave_the_job_to_the_worker_that_has_
         with transaction(pool) as conn:
             claimed.append(claims.next_head(conn))
 
-    replace(executor, template_cache=once(pause_and_resume)).run(job_id, seconds=60)
+    changed(executor, template_cache=once(pause_and_resume)).run(job_id, seconds=60)
     assert claimed == [None], "or each claim would meet the lock of its block"
     assert job_of(observer, job_id).status is JobState.COMPLETED
     assert (job_of(observer, job_id).attempts, len(names(observer))) == (1, 4)
@@ -86,7 +85,7 @@ def test_a_pause_in_an_atomic_job_takes_effect_behind_its_transaction(
 ) -> None:
     items = [entity(1), entity(2), entity(3, **({"entityType": "ghost"} if bad else {}))]
     job_id = submit("entities", items, block_items=1, options=JobOptions(atomic=True))
-    meanwhile = replace(executor, template_cache=once(lambda: steered(pool, control.pause, job_id)))
+    meanwhile = changed(executor, template_cache=once(lambda: steered(pool, control.pause, job_id)))
     meanwhile.run(job_id, seconds=60)
     assert job_of(observer, job_id).status is (JobState.FAILED if bad else JobState.COMPLETED)
     assert len(names(observer)) == (0 if bad else 3)
@@ -100,7 +99,7 @@ def test_one_of_a_group_that_is_steered_meanwhile_takes_no_item_of_the_others(
 ) -> None:
     with transaction(pool) as conn:
         made = [accept(conn, owner, "entities", [entity(number)]) for number in range(4)]
-    executor = replace(make_executor(pool, redis_url), template_cache=once(lambda: steered(pool, steer, made[2])))
+    executor = changed(make_executor(pool, redis_url), template_cache=once(lambda: steered(pool, steer, made[2])))
     executor.serve(None, Listener(redis_url), seconds=60)
     done = JobState.COMPLETED if steer is control.pause else JobState.CANCELLED
     assert [job_of(observer, job_id).status for job_id in made] == [
@@ -120,9 +119,9 @@ def test_blocks_of_an_unordered_job_that_two_workers_have_under_way_are_counted(
     job_id = submit("entities", [entity(number) for number in range(4)], block_items=1, ordered=False)
 
     def second_worker() -> None:
-        replace(executor, template_cache=once(lambda: steered(pool, control.pause, job_id))).run(job_id, seconds=0)
+        changed(executor, template_cache=once(lambda: steered(pool, control.pause, job_id))).run(job_id, seconds=0)
 
-    replace(executor, template_cache=once(second_worker)).run(job_id, seconds=0)
+    changed(executor, template_cache=once(second_worker)).run(job_id, seconds=0)
     assert job_of(observer, job_id).status is JobState.PAUSED
     assert effect_counts(observer, job_id) == {Effect.CREATED: 2, Effect.UNPROCESSED: 2}
     steered(pool, control.resume, job_id)
@@ -144,7 +143,7 @@ def test_the_end_of_a_paused_job_releases_what_waits_for_it(
 ) -> None:
     first = submit("entities", [entity(1)])
     second = submit("entities", [entity(2)], after_job_id=first)
-    meanwhile = replace(executor, template_cache=once(lambda: steered(pool, control.pause, first)))
+    meanwhile = changed(executor, template_cache=once(lambda: steered(pool, control.pause, first)))
     meanwhile.run(first, seconds=60)
     assert job_of(observer, first).status is JobState.COMPLETED
     assert observer.execute("SELECT FROM jobs WHERE id = %s AND on_hold_since IS NULL", (second,)).rowcount == 1
@@ -166,7 +165,7 @@ def test_the_timeline_tells_of_deliveries_that_came_again_up_to_a_hundred(
             (job_id,),
         )
     meanwhile: Any = once(lambda: executor.run(job_id, seconds=0))
-    replace(executor, template_cache=meanwhile).run(job_id, seconds=0)
+    changed(executor, template_cache=meanwhile).run(job_id, seconds=0)
     found = [entry for entry in timeline.page(observer, job_id, limit=1_000) if entry.what == "delivered_again"]
     assert len(found) == 100
     assert found[-1].detail == "block 0, delivery 8"

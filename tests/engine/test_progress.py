@@ -17,14 +17,14 @@ Move = Callable[[Executor, Pool, UUID], object]
 
 
 def _begin(executor: Executor, _pool: Pool, job_id: UUID) -> object:
-    return executor.claim(lambda conn: claims.claim(conn, job_id))
+    return executor.runner.claim(lambda conn: claims.claim(conn, job_id))
 
 
 def _end(executor: Executor, pool: Pool, job_id: UUID) -> None:
     with transaction(pool) as conn:
         control.cancel(conn, job_id)
     with transaction(pool) as conn:
-        Announcer(executor.notifier, None, executor.progress).announce(conn, [job_id])
+        Announcer(executor.notifier, None, executor.runner.announcer.progress).announce(conn, [job_id])
 
 
 def _close_a_block(executor: Executor, pool: Pool, job_id: UUID) -> None:

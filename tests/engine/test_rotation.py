@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ import pytest
 
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
-from ingest.db.data import entities, resealing
+from ingest.db.data import entities, entity_rows, resealing
 from ingest.db.jobs import drafts, failed_items, trials
 from ingest.db.jobs.drafts import Draft
 from ingest.db.tenants import templates
@@ -31,7 +30,7 @@ from ingest.items import personal
 from ingest.items.entities import Entity
 from ingest.jobs import TRIAL, Effect, JobOptions
 from ingest.webhooks.message import EVENTS
-from tests.support.factories import MASTER_KEYS, accept, entity, make_tenant, new_job
+from tests.support.factories import MASTER_KEYS, accept, changed, entity, make_tenant, new_job
 
 _NEW = f"new:{base64.b64encode(bytes([7] * 32)).decode()}"
 _BOTH = MasterKeys.parse(f"{_NEW},{MASTER_KEYS}")
@@ -56,7 +55,7 @@ def rotated(command: Connection, keys: MasterKeys = _BOTH) -> dict[str, Step]:
 
 def read(conn: Connection, tenant: Tenant, name: str, keys: MasterKeys = _BOTH) -> Any:
     """An entity's data, and the ids of the keys that its personal data are under."""
-    found = entities.read(conn, tenant.id, name)
+    found = entity_rows.read(conn, tenant.id, name)
     assert found is not None
     opened = {} if found.pii is None else personal.opened(keys, tenant.id, name, found.pii)
     [(kids,)] = conn.execute(_KIDS, (found.id,)).fetchall()
@@ -83,7 +82,7 @@ def test_an_equal_value_is_still_unchanged_after_a_rotation(
 ) -> None:
     rotated(command)
     job_id = submit("entities", [entity(number) for number in range(10)])
-    replace(executor, keys=MasterKeys.parse(_NEW)).run(job_id, seconds=60)
+    changed(executor, keys=MasterKeys.parse(_NEW)).run(job_id, seconds=60)
     assert observer.execute("SELECT unchanged FROM jobs WHERE id = %s", (job_id,)).fetchone() == (10,)
 
 
@@ -200,7 +199,7 @@ def test_what_is_written_meanwhile_is_not_lost_and_comes_under_the_first_key(
 ) -> None:
     """Merges move rows over the pages while the rotation reads them; each changes one of two personal fields."""
     over, sent = Event(), Counter[int]()
-    writer = replace(executor, keys=_BOTH)
+    writer = changed(executor, keys=_BOTH)
 
     def write_on() -> None:
         while not over.is_set() or not sent:
@@ -270,11 +269,11 @@ def test_payloads_and_failed_items_come_under_the_first_key_and_stay_readable(
     counts = rotation.count(command)
     assert (counts[_PAYLOADS], counts[_FAILED], counts[_EDITS]) == ({"new": 5}, {"new": 1}, {"new": 1})
     assert rotated(command)[_PAYLOADS] == Step()
-    only_new = replace(executor, keys=MasterKeys.parse(_NEW))
+    only_new = changed(executor, keys=MasterKeys.parse(_NEW))
     only_new.run(waiting, seconds=60)
     assert observer.execute("SELECT FROM jobs WHERE status = 'completed'").rowcount == 2
     [found] = failed_items.page(observer, owner.id, "player_000002")
-    opener = Sealer(only_new.keys, owner.id, seals=False)
+    opener = Sealer(only_new.runner.blocks.keys, owner.id, seals=False)
     assert b"player_000002" in opener.text(found.item, sealed=True)
     [draft] = drafts.show(observer, failed, [1])
     assert opener.text(draft.edit or b"", sealed=True) == edit
@@ -300,7 +299,7 @@ def test_items_in_the_clear_that_may_be_personal_now_are_encrypted(
     steps = rotated(command)
     assert (steps[_PAYLOADS], steps[_FAILED]) == (Step(changed=5), Step(changed=1))
     assert (rotation.count(command)[_PAYLOADS], rotation.count(command)[_FAILED]) == ({"new": 5}, {"new": 1})
-    replace(executor, keys=_BOTH).run(waiting, seconds=60)
+    changed(executor, keys=_BOTH).run(waiting, seconds=60)
     assert observer.execute("SELECT FROM entities WHERE external_id LIKE 'player%'").rowcount == 5
     assert failed_items.erase(observer, owner.id, "player_000002") == 1
 

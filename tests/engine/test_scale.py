@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from ingest.db.connection.pool import Connection
-from ingest.db.data import entities, states
+from ingest.db.data import entity_rows, states
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.kinds import KINDS
 from ingest.engine.writers import Target
@@ -52,7 +52,7 @@ def test_a_number_that_differs_by_its_scale_alone_is_written(
         if name == "states":
             assert states.of_entity(conn, tenant.id, "p")[0].value == expected
         else:
-            stored = entities.read(conn, tenant.id, "p", scope="game" if name == "objects" else "")
+            stored = entity_rows.read(conn, tenant.id, "p", scope="game" if name == "objects" else "")
             assert stored is not None
             assert stored.properties == f'{{"n": {expected}}}'
     assert found == [Effect.CREATED, *[Effect.UPDATED] * (len(_NUMBERS) - 1)]
@@ -62,6 +62,6 @@ def test_a_merge_writes_a_member_that_differs_by_its_scale_alone(conn: Connectio
     for sent, effect in {'{"a": 1.0, "b": 2}': "created", '{"a": 1}': "updated", '{"b": 2e0}': "unchanged"}.items():
         item = Entity("p", "game", msgspec.Raw(sent.encode()))
         assert write(conn, KINDS["entities"], Target(tenant.id, merge=True), [item]).effects == [effect]
-    stored = entities.read(conn, tenant.id, "p")
+    stored = entity_rows.read(conn, tenant.id, "p")
     assert stored is not None
     assert stored.properties == '{"a": 1, "b": 2}'

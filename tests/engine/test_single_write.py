@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from ingest.db.connection.pool import Connection
-from ingest.db.data import entities
+from ingest.db.data import entity_rows, erasure
 from ingest.db.tenants.templates import TemplateCache
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.kinds import KINDS, schema_of
@@ -35,7 +35,7 @@ def test_a_single_write_has_its_effect_and_an_event_its_public_id(conn: Connecti
 def test_a_single_entity_is_replaced_or_merged_as_asked(conn: Connection, tenant: Tenant) -> None:
     put(conn, tenant, "entities", entity(data={"email": "a", "phone": "1"}))
     put(conn, tenant, "entities", entity(data={"email": "b"}), merge=True)
-    found = entities.read(conn, tenant.id, "player_000001")
+    found = entity_rows.read(conn, tenant.id, "player_000001")
     assert found is not None
     assert json.loads(found.properties) == {"email": "b", "phone": "1"}
 
@@ -77,6 +77,6 @@ def test_another_tenants_entity_does_not_exist(conn: Connection, tenant: Tenant,
 
 def test_a_deleted_entity_does_not_exist(conn: Connection, tenant: Tenant) -> None:
     put(conn, tenant, "entities", entity())
-    entities.delete(conn, tenant.id, "player_000001")
+    erasure.delete(conn, tenant.id, "player_000001")
     with pytest.raises(NotFound):
         put(conn, tenant, "events", event())

@@ -19,7 +19,7 @@ from ingest.engine.groups import next_may_gather
 from ingest.ids import JOB, spell
 from ingest.jobs import Effect, JobState
 from ingest.notify.listener import Listener
-from tests.support.factories import TOO_LARGE, accept, entity, event, make_tenant
+from tests.support.factories import TOO_LARGE, accept, changed, entity, event, make_tenant
 from tests.support.lossy import IS_LOST, LANDS, PASSES, lossy_pool
 from tests.support.meanwhile import once
 from tests.support.seen import deposits, effect_counts, job_of, numbers
@@ -33,7 +33,7 @@ def serve(executor: Executor, redis_url: str) -> Callable[..., list[dict[str, An
 
     def serve(**other: Any) -> list[dict[str, Any]]:
         with capture_logs() as lines:
-            replace(executor, **other).serve(None, Listener(redis_url), seconds=60)
+            changed(executor, **other).serve(None, Listener(redis_url), seconds=60)
         return [dict(line) for line in lines]
 
     return serve

@@ -15,13 +15,13 @@ from ingest.db.jobs import blocks, claims, control, trials
 from ingest.db.tenants import templates
 from ingest.db.tenants.tenants import Tenant
 from ingest.db.verify import verify
+from ingest.engine.delivery import Delivery
 from ingest.engine.executor import Executor
-from ingest.engine.runner import Delivery
 from ingest.engine.trial import BEGINNING
 from ingest.errors import DatabaseError, LimitReached
 from ingest.jobs import MOST_TRIAL_ERRORS_KEPT, TRIAL, Effect, ItemError, JobState
 from tests.engine.test_validate_only import everything
-from tests.support.factories import entity, event, make_tenant, new_job, state
+from tests.support.factories import changed, entity, event, make_tenant, new_job, state
 from tests.support.meanwhile import once
 from tests.support.seen import effect_counts, job_of
 
@@ -231,7 +231,7 @@ def test_a_trial_that_is_cancelled_in_a_page_counts_nothing_of_it(
 
 def _with(executor: Executor, action: Callable[[], object]) -> Executor:
     """Return an executor that acts once, right before the first row is judged."""
-    return type(executor)(executor.pool, executor.notifier, executor.job_end, executor.progress, once(action))
+    return changed(executor, template_cache=once(action))
 
 
 @pytest.mark.usefixtures("rows")

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.data import entities, states
+from ingest.db.data import entity_rows, erasure, states
 from ingest.db.data.entity_repeats import upsert_in_turn
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.kinds import KINDS
@@ -90,7 +90,7 @@ def test_equal_ids_in_a_block_end_as_if_sent_one_after_the_other(
     with conn.transaction(force_rollback=True):
         tenant = make_tenant(conn)[0]
         found = effects(conn, tenant, "entities", items, merge=merge)
-        rows = [(key, entities.read(conn, tenant.id, key)) for key in "abc"]
+        rows = [(key, entity_rows.read(conn, tenant.id, key)) for key in "abc"]
         stored = {key: (row.type, json.loads(row.properties)) for key, row in rows if row is not None}
     assert (found, stored) == one_after_the_other(sent, merge=merge)
 
@@ -152,10 +152,10 @@ def test_a_batch_over_rows_of_every_kind_does_what_single_writes_do(
         for one in before:
             effects(conn, tenant, "entities", [version(*one)], merge=merge)
         for key in deleted:
-            entities.delete(conn, tenant.id, key)
+            erasure.delete(conn, tenant.id, key)
         parts = [sent] if at_once else [[one] for one in sent]
         found = [effects(conn, tenant, "entities", [version(*one) for one in part], merge=merge) for part in parts]
-        rows = [entities.read(conn, tenant.id, key) for key in "abc"]
+        rows = [entity_rows.read(conn, tenant.id, key) for key in "abc"]
         return [*chain(*found)], [row and (row.type, row.properties) for row in rows]
 
     with conn.transaction(force_rollback=True):

@@ -9,13 +9,16 @@ from uuid import UUID
 import msgspec
 
 from ingest.crypto import MasterKeys
-from ingest.db.connection.pool import Connection, Pool, transaction
+from ingest.db.connection.pool import Connection, Connections, Pool, transaction
 from ingest.db.jobs import acceptance, parts, uploads
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.parts import Arrived, Attempt
 from ingest.db.tenants import keys, tenants
 from ingest.db.tenants.templates import TemplateCache
 from ingest.db.tenants.tenants import Tenant
+from ingest.engine.announcer import Announcer
+from ingest.engine.block_runner import BlockRunner
+from ingest.engine.composition import compose
 from ingest.engine.executor import Executor
 from ingest.engine.kinds import KINDS
 from ingest.engine.sealing import Sealer
@@ -203,8 +206,17 @@ def told(item: Any) -> Any:
 def make_executor(pool: Pool, redis_url: str, progress: Progress | None = None) -> Executor:
     notifier = Notifier(celery_app(redis_url), redis_url)
     keys = MasterKeys.parse(MASTER_KEYS)
-    told = progress or Progress(redis_url)
-    return Executor(pool, notifier, JobEndSignal(redis_url), told, TemplateCache(), keys=keys)
+    announcer = Announcer(notifier, JobEndSignal(redis_url), progress or Progress(redis_url))
+    return compose(pool, announcer, BlockRunner(TemplateCache(), keys=keys))
+
+
+def changed(
+    executor: Executor, *, pool: Connections | None = None, notifier: Notifier | None = None, **of_blocks: Any
+) -> Executor:
+    """Return an executor like another one, but with a pool or a notifier of its own, or other parts of BlockRunner."""
+    runner = executor.runner
+    announcer = replace(runner.announcer, notifier=notifier or executor.notifier)
+    return compose(pool or executor.pool, announcer, replace(runner.blocks, **of_blocks), runner.tries)
 
 
 def make_sealer(tenant_id: int, keys: str = MASTER_KEYS) -> Sealer:

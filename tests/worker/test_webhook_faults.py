@@ -5,13 +5,14 @@ from collections.abc import Callable
 from contextlib import closing
 from uuid import UUID
 
-from ingest.crypto import MasterKeys, generate
+from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.verify.webhooks import CHECKS
 from ingest.db.webhooks import deliveries, sending
 from ingest.db.webhooks.registry import Webhook
 from ingest.db.webhooks.sending import Room
 from ingest.engine import webhooks as engine
+from ingest.master_keys import generate
 from ingest.settings import Settings
 from ingest.webhooks import schedule
 from tests.support.receiver import Receiver, status

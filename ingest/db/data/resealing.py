@@ -15,7 +15,7 @@ from ingest.db.bulk import binary
 from ingest.db.bulk.binary import BigintArray, JsonbArray
 from ingest.db.bulk.pages import IN_PAGES, in_pages
 from ingest.db.connection.pool import Connection
-from ingest.db.data.entities import SCOPE
+from ingest.items.entities import SCOPE
 
 TABLE = "entities"
 

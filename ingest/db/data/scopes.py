@@ -3,7 +3,7 @@
 from typing import Any
 
 from ingest.db.connection.pool import Connection
-from ingest.db.data.entities import SCOPE
+from ingest.items.entities import SCOPE
 
 _A_PAGE = 500
 

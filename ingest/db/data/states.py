@@ -15,7 +15,7 @@ from ingest.db.bulk.copy_rows import target
 from ingest.db.bulk.repeats import changing, in_turn
 from ingest.db.bulk.upsert import differs, run_upsert, with_counts
 from ingest.db.connection.pool import Connection
-from ingest.db.data.entities import SCOPE
+from ingest.items.entities import SCOPE
 from ingest.items.states import State
 from ingest.jobs import Effect
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from ingest.db.connection.pool import Connection
-from ingest.db.data.entities import SCOPE
+from ingest.items.entities import SCOPE
 
 # In the order in which they are read.
 KINDS = ("entities", "states", "events")

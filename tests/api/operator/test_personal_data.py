@@ -11,10 +11,10 @@ import pytest
 from app import create_app
 from app.http import personal_data
 from app.http.services import Services
-from ingest.crypto import generate
 from ingest.db.connection.pool import Connection
-from ingest.db.data.entities import EntityRow
+from ingest.db.data.entity_rows import EntityRow
 from ingest.ids import uuid7
+from ingest.master_keys import generate
 from ingest.settings import Settings
 from tests.api.conftest import Api, data, refused
 from tests.support.factories import entity

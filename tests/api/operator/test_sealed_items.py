@@ -12,12 +12,13 @@ import pytest
 from flask import Flask
 
 from app.http.services import Services, attach
-from ingest.crypto import generate, is_sealed
+from ingest.crypto import is_sealed
 from ingest.db.connection.pool import Pool
 from ingest.db.jobs import claims
-from ingest.engine.runner import Delivery
+from ingest.engine.delivery import Delivery
 from ingest.engine.sealing import PAYLOAD, PURPOSE
 from ingest.errors import SecretUnreadable
+from ingest.master_keys import generate
 from ingest.settings import Settings
 from tests.api.conftest import Api, data, refused
 from tests.api.operator.bad_batches import CSV, HEADER, LINES, Run, file_of
@@ -190,7 +191,7 @@ def test_children_that_run_together_under_a_plain_template_stay_encrypted(
     for parent in parents:
         assert api.post(f"/batch/jobs/{parent}/commit").status_code == 202
     executor = make_executor(pool, redis_url)
-    group = executor.claim(claims.claim_next) or []
+    group = executor.runner.claim(claims.claim_next) or []
     assert len(group) == 2
     assert executor.run_claimed(group, math.inf, fair=False) is Delivery.DONE
     assert [sealed_for for _, _, sealed_for in texts(observer)] == [api.tenant.id] * 4

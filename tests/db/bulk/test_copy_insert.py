@@ -11,13 +11,12 @@ from ingest.db.bulk import binary
 from ingest.db.bulk.binary import BigintArray, IntegerArray, JsonbArray, TextArray
 from ingest.db.bulk.copy_rows import copy_rows, target
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.data import entities, states
-from ingest.db.data.entities import SCOPE
+from ingest.db.data import entities, entity_lookup, erasure, states
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.kinds import KINDS
 from ingest.engine.writers import Target
 from ingest.engine.writing import write
-from ingest.items.entities import Entity
+from ingest.items.entities import SCOPE, Entity
 from ingest.items.states import State
 from ingest.jobs import Effect
 from tests.support.factories import make_tenant
@@ -38,7 +37,7 @@ def balances(
 
 def known(conn: Connection, tenant: Tenant, names: list[str]) -> dict[str, int]:
     entities.upsert(conn, tenant.id, people(names), merge=False)
-    return entities.resolve(conn, tenant.id, {SCOPE: names})[SCOPE]
+    return entity_lookup.resolve(conn, tenant.id, {SCOPE: names})[SCOPE]
 
 
 def stored(conn: Connection) -> list[Any]:
@@ -72,7 +71,7 @@ def test_one_known_key_among_the_new_ones_is_updated(conn: Connection, tenant: T
 
 def test_a_deleted_entity_among_the_new_ones_comes_back(conn: Connection, tenant: Tenant) -> None:
     known(conn, tenant, ["p07"])
-    assert entities.delete(conn, tenant.id, "p07")
+    assert erasure.delete(conn, tenant.id, "p07")
     assert entities.upsert(conn, tenant.id, people(_NAMES), merge=False) == [Effect.CREATED] * len(_NAMES)
     assert all(deleted_at is None for *_, deleted_at, _ in stored(conn))
 

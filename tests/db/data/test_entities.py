@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.data import entities
-from ingest.db.data.entities import SCOPE, EntityRow
+from ingest.db.data import entities, entity_lookup, entity_rows, erasure
+from ingest.db.data.entity_rows import EntityRow
 from ingest.db.tenants.tenants import Tenant
-from ingest.items.entities import Entity
+from ingest.items.entities import SCOPE, Entity
 from ingest.jobs import Effect
 from tests.support.factories import make_tenant
 
@@ -26,7 +26,7 @@ def put(conn: Connection, tenant: Tenant, item: Entity, *, merge: bool = False) 
 
 
 def row(conn: Connection, tenant: Tenant, external_id: str = "p1") -> EntityRow:
-    found = entities.read(conn, tenant.id, external_id)
+    found = entity_rows.read(conn, tenant.id, external_id)
     assert found is not None
     return found
 
@@ -115,10 +115,10 @@ def test_a_deleted_entity_comes_back_as_if_new(conn: Connection, tenant: Tenant,
     put(conn, tenant, an_entity({"a": 2}))
     backdate(conn)
     old = row(conn, tenant)
-    assert entities.delete(conn, tenant.id, "p1")
-    assert entities.read(conn, tenant.id, "p1") is None
-    assert entities.resolve(conn, tenant.id, {SCOPE: ["p1"]}) == {SCOPE: {}}
-    assert not entities.delete(conn, tenant.id, "p1")
+    assert erasure.delete(conn, tenant.id, "p1")
+    assert entity_rows.read(conn, tenant.id, "p1") is None
+    assert entity_lookup.resolve(conn, tenant.id, {SCOPE: ["p1"]}) == {SCOPE: {}}
+    assert not erasure.delete(conn, tenant.id, "p1")
     assert put(conn, tenant, an_entity({"b": 1, "c": None}), merge=merge) is Effect.CREATED
     assert row(conn, tenant).public_id == old.public_id
     assert stored(conn, tenant) == ({"b": 1} if merge else {"b": 1, "c": None})
@@ -128,7 +128,7 @@ def test_a_deleted_entity_comes_back_as_if_new(conn: Connection, tenant: Tenant,
 
 def test_deleting_erases_the_properties(conn: Connection, tenant: Tenant) -> None:
     put(conn, tenant, an_entity({"email": "a@b.example"}))
-    entities.delete(conn, tenant.id, "p1")
+    erasure.delete(conn, tenant.id, "p1")
     kept = conn.execute("SELECT properties::text FROM entities WHERE tenant_id = %s", (tenant.id,)).fetchall()
     assert kept == [("{}",)]
 
@@ -196,31 +196,12 @@ def test_ids_compare_code_point_by_code_point(conn: Connection, tenant: Tenant) 
 def test_no_tenant_sees_or_changes_anothers_entity(conn: Connection, tenant: Tenant) -> None:
     other, _ = make_tenant(conn)
     put(conn, tenant, an_entity({"whose": "mine"}))
-    assert entities.read(conn, other.id, "p1") is None
-    assert entities.resolve(conn, other.id, {SCOPE: ["p1"]}) == {SCOPE: {}}
-    assert not entities.delete(conn, other.id, "p1")
+    assert entity_rows.read(conn, other.id, "p1") is None
+    assert entity_lookup.resolve(conn, other.id, {SCOPE: ["p1"]}) == {SCOPE: {}}
+    assert not erasure.delete(conn, other.id, "p1")
     assert put(conn, other, an_entity({"whose": "theirs"})) is Effect.CREATED
     assert put(conn, other, an_entity({"a": None}), merge=True) is Effect.UNCHANGED
     assert (stored(conn, tenant), stored(conn, other)) == ({"whose": "mine"}, {"whose": "theirs"})
-
-
-def test_only_those_that_exist_are_resolved(conn: Connection, tenant: Tenant) -> None:
-    put(conn, tenant, an_entity({}, "p1"))
-    put(conn, tenant, an_entity({}, "p2"))
-    found = entities.resolve(conn, tenant.id, {SCOPE: {"p1", "p3"}, "player": {"p1"}})
-    assert found == {SCOPE: {"p1": row(conn, tenant, "p1").id}, "player": {}}
-    assert entities.resolve(conn, tenant.id, {}) == {}
-
-
-def test_each_id_is_resolved_to_its_own_entity_whatever_the_order_of_its_characters(
-    conn: Connection, tenant: Tenant
-) -> None:
-    names = ["\U0001f600", "\uffff", "\ue000", "z", "a", "A", "a ", "a\t", "a-", "a.", "aa", "\u0001", "é", "e\u0301"]
-    for name in names:
-        put(conn, tenant, an_entity({}, name))
-    expected = {name: row(conn, tenant, name).id for name in names}
-    assert entities.resolve(conn, tenant.id, {SCOPE: names}) == {SCOPE: expected}
-    assert entities.resolve(conn, tenant.id, {SCOPE: [*names, "b"]}) == {SCOPE: expected}
 
 
 def test_two_writers_of_the_same_keys_in_opposite_orders_never_deadlock(pool: Pool, owner: Tenant) -> None:

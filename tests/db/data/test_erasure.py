@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.data import entities, states
+from ingest.db.data import entities, erasure, states
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.kinds import KINDS
 from ingest.engine.single_write import write_one
@@ -65,7 +65,7 @@ def test_an_erasure_waits_for_a_state_that_is_being_written(
 ) -> None:
     assert set_state(other)
     with ThreadPoolExecutor(1) as threads, transaction(pool) as conn:
-        erased = threads.submit(entities.delete, conn, owner.id, "p1")
+        erased = threads.submit(erasure.delete, conn, owner.id, "p1")
         until_blocked(conn)
         other.commit()
         assert erased.result()
@@ -82,7 +82,7 @@ def test_a_state_written_during_an_erasure_waits_and_is_refused(
 ) -> None:
     with ThreadPoolExecutor(1) as threads:
         with transaction(pool) as conn:
-            assert entities.delete(conn, owner.id, "p1")
+            assert erasure.delete(conn, owner.id, "p1")
             written = threads.submit(set_state, other)
             until_blocked(other)
         assert not written.result()
@@ -105,7 +105,7 @@ def test_an_erasure_waits_for_no_other_tenant_and_for_no_events(pool: Pool, othe
         halving=False,
     )
     with transaction(pool) as conn:
-        assert entities.delete(conn, owner.id, "p1")
+        assert erasure.delete(conn, owner.id, "p1")
 
 
 def test_no_erased_state_is_back_once_its_entity_is_revived(pool: Pool, owner: Tenant, set_state: SetState) -> None:
@@ -119,7 +119,7 @@ def test_no_erased_state_is_back_once_its_entity_is_revived(pool: Pool, owner: T
     def erase() -> None:
         ready.wait()
         with transaction(pool) as conn:
-            assert entities.delete(conn, owner.id, "p1")
+            assert erasure.delete(conn, owner.id, "p1")
 
     with ThreadPoolExecutor(2) as threads:
         for _ in range(40):

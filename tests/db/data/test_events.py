@@ -7,11 +7,10 @@ import msgspec
 import pytest
 
 from ingest.db.connection.pool import Connection
-from ingest.db.data import entities, events
-from ingest.db.data.entities import SCOPE
-from ingest.db.data.events import Links
+from ingest.db.data import entities, entity_lookup, erasure, event_rows, events
+from ingest.db.data.event_links import Links
 from ingest.db.tenants.tenants import Tenant
-from ingest.items.entities import Entity
+from ingest.items.entities import SCOPE, Entity
 from ingest.items.events import Event
 from tests.support.factories import make_tenant
 
@@ -21,7 +20,7 @@ _NOON = datetime(2026, 4, 6, 12, tzinfo=UTC)
 def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[str, int]:
     items = [Entity(external_id, "operator", msgspec.Raw(b"{}")) for external_id in external_ids]
     entities.upsert(conn, tenant.id, items, merge=False)
-    return entities.resolve(conn, tenant.id, {SCOPE: external_ids})[SCOPE]
+    return entity_lookup.resolve(conn, tenant.id, {SCOPE: external_ids})[SCOPE]
 
 
 def an_event(data: Any = None, at: datetime | None = None, *, of: str = "p1", name: str = "session") -> Event:
@@ -36,21 +35,21 @@ def append(conn: Connection, tenant: Tenant, *items: Event) -> list[UUID]:
 
 
 def numbers(conn: Connection, tenant: Tenant, external_id: str = "p1", **options: Any) -> list[Any]:
-    page = events.of_entity(conn, tenant.id, external_id, **{"limit": 100, **options})
+    page = event_rows.of_entity(conn, tenant.id, external_id, **{"limit": 100, **options})
     return [json.loads(row.properties)["n"] for row in page]
 
 
 def test_an_event_is_read_back_as_it_was_sent(conn: Connection, tenant: Tenant) -> None:
     data = b'{"amount": 145.50, "n": %s, "nothing": null}' % (b"9" * 40)
     [public_id] = append(conn, tenant, an_event(data, _NOON))
-    [row] = events.of_entity(conn, tenant.id, "p1", limit=10)
+    [row] = event_rows.of_entity(conn, tenant.id, "p1", limit=10)
     assert (row.public_id, row.type, row.occurred_at) == (public_id, "session", _NOON)
     assert row.properties == '{"n": %s, "amount": 145.50, "nothing": null}' % ("9" * 40)
 
 
 def test_without_a_time_an_event_occurs_now(conn: Connection, tenant: Tenant) -> None:
     append(conn, tenant, an_event())
-    [row] = events.of_entity(conn, tenant.id, "p1", limit=10)
+    [row] = event_rows.of_entity(conn, tenant.id, "p1", limit=10)
     assert row.occurred_at == row.created_at
 
 
@@ -59,7 +58,7 @@ def test_without_a_time_an_event_occurs_now(conn: Connection, tenant: Tenant) ->
 )
 def test_the_first_and_the_last_timestamp_read_back(conn: Connection, tenant: Tenant, timestamp: datetime) -> None:
     append(conn, tenant, an_event(at=timestamp))
-    [row] = events.of_entity(conn, tenant.id, "p1", limit=10)
+    [row] = event_rows.of_entity(conn, tenant.id, "p1", limit=10)
     assert row.occurred_at == timestamp
 
 
@@ -103,7 +102,7 @@ def test_pages_follow_one_another_without_a_gap_or_a_repeat(conn: Connection, te
     append(conn, tenant, *[an_event({"n": n}, _NOON + timedelta(seconds=n // 3)) for n in range(10)])
     seen: list[Any] = []
     before = None
-    while page := events.of_entity(conn, tenant.id, "p1", limit=4, before=before):
+    while page := event_rows.of_entity(conn, tenant.id, "p1", limit=4, before=before):
         seen += [json.loads(row.properties)["n"] for row in page]
         before = (page[-1].occurred_at, page[-1].id)
     assert seen == list(range(9, -1, -1))
@@ -117,7 +116,7 @@ def test_events_can_be_listed_by_type(conn: Connection, tenant: Tenant) -> None:
 
 def test_a_deleted_entitys_events_are_kept_and_seen_again_when_it_is_back(conn: Connection, tenant: Tenant) -> None:
     append(conn, tenant, an_event({"n": 1}))
-    entities.delete(conn, tenant.id, "p1")
+    erasure.delete(conn, tenant.id, "p1")
     assert numbers(conn, tenant) == []
     known(conn, tenant, "p1")
     assert numbers(conn, tenant) == [1]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.data import entities, growth
+from ingest.db.data import entity_rows, growth
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.kinds import KINDS
 from ingest.engine.outcomes import Outcomes
@@ -50,7 +50,7 @@ def merge(conn: Connection, tenant: Tenant, kind: str, items: Sequence[Any], *, 
 
 
 def json_of(conn: Connection, tenant: Tenant, kind: str) -> bytes:
-    stored = entities.read(conn, tenant.id, "p", scope="" if kind == "entities" else "game")
+    stored = entity_rows.read(conn, tenant.id, "p", scope="" if kind == "entities" else "game")
     assert stored is not None
     return stored.properties.encode()
 

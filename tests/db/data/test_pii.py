@@ -11,7 +11,7 @@ import pytest
 from ingest.crypto import MasterKeys
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
-from ingest.db.data import entities, growth
+from ingest.db.data import entities, entity_rows, erasure, growth
 from ingest.db.tenants.tenants import Tenant
 from ingest.errors import TooLarge
 from ingest.items import personal
@@ -49,13 +49,13 @@ def put(
 
 
 def clear(conn: Connection, tenant: Tenant, name: str = "p1") -> Any:
-    found = entities.read(conn, tenant.id, name)
+    found = entity_rows.read(conn, tenant.id, name)
     assert found is not None
     return json.loads(found.properties)
 
 
 def hidden(conn: Connection, tenant: Tenant, name: str = "p1", *, keys: str = f"{_NEW},{_OLD}") -> Any:
-    found = entities.read(conn, tenant.id, name)
+    found = entity_rows.read(conn, tenant.id, name)
     assert found is not None
     if found.pii is None:
         assert conn.execute("SELECT pii_digests FROM entities WHERE id = %s", (found.id,)).fetchone() == (None,)
@@ -196,7 +196,7 @@ def test_a_value_under_a_former_key_is_known_and_stays_until_it_changes(
 
 def test_a_deletion_erases_personal_data(conn: Connection, tenant: Tenant) -> None:
     put(conn, tenant, {"email": "a"})
-    assert entities.delete(conn, tenant.id, "p1")
+    assert erasure.delete(conn, tenant.id, "p1")
     assert conn.execute("SELECT properties, pii, pii_digests FROM entities").fetchall() == [({}, None, None)]
     assert put(conn, tenant, {"phone": "1"}, merge=True) == [Effect.CREATED]
     assert hidden(conn, tenant) == {"phone": "1"}

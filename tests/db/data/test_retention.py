@@ -8,14 +8,13 @@ import pytest
 
 from ingest.db.bulk.pages import pages_of
 from ingest.db.connection.pool import Connection
-from ingest.db.data import entities, events, retention, states
-from ingest.db.data.entities import SCOPE
-from ingest.db.data.events import Links
+from ingest.db.data import entities, entity_lookup, entity_rows, event_rows, events, retention, states
+from ingest.db.data.event_links import Links
 from ingest.db.jobs import control, gone, lookup, uploads
 from ingest.db.jobs.blocks import record_errors, record_warnings
 from ingest.db.tenants import tenants
 from ingest.db.tenants.tenants import Tenant
-from ingest.items.entities import Entity
+from ingest.items.entities import SCOPE, Entity
 from ingest.items.events import Event
 from ingest.items.states import State
 from ingest.jobs import Effect, ItemError, ItemWarning, JobOptions
@@ -30,7 +29,7 @@ def fill(conn: Connection, tenant: Tenant) -> Tenant:
     """An entity with an event and a state of each age in days."""
     effects = entities.upsert(conn, tenant.id, [Entity("p1", "operator", msgspec.Raw(b"{}"))], merge=False)
     assert effects == [Effect.CREATED]
-    entity_id = entities.resolve(conn, tenant.id, {SCOPE: ["p1"]})[SCOPE]["p1"]
+    entity_id = entity_lookup.resolve(conn, tenant.id, {SCOPE: ["p1"]})[SCOPE]["p1"]
     for days in _DAYS:
         [(timestamp,)] = conn.execute("SELECT now() - make_interval(days => %s)", (days,)).fetchall()
         document = msgspec.Raw(json.dumps({"days": days}).encode())
@@ -45,7 +44,7 @@ def fill(conn: Connection, tenant: Tenant) -> Tenant:
 
 def left(conn: Connection, tenant: Tenant) -> tuple[list[int], list[int]]:
     """The ages of the events and of the states that are still there."""
-    of_events = events.of_entity(conn, tenant.id, "p1", limit=100)
+    of_events = event_rows.of_entity(conn, tenant.id, "p1", limit=100)
     of_states = states.of_entity(conn, tenant.id, "p1")
     return (
         [json.loads(row.properties)["days"] for row in of_events],
@@ -101,12 +100,12 @@ def test_entities_are_never_purged(conn: Connection, tenant: Tenant) -> None:
     conn.execute("UPDATE entities SET updated_at = '2001-01-01'")
     tenants.configure(conn, tenant.id, {"data_retention_days": 30})
     purge(conn)
-    assert entities.read(conn, tenant.id, "p1") is not None
+    assert entity_rows.read(conn, tenant.id, "p1") is not None
 
 
 def test_the_first_and_the_last_timestamp_do_not_stop_a_purge(conn: Connection, tenant: Tenant) -> None:
     fill(conn, tenant)
-    entity_id = entities.resolve(conn, tenant.id, {SCOPE: ["p1"]})[SCOPE]["p1"]
+    entity_id = entity_lookup.resolve(conn, tenant.id, {SCOPE: ["p1"]})[SCOPE]["p1"]
     for timestamp in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
         item = Event("p1", "session", msgspec.Raw(b'{"days": 0}'), timestamp)
         events.append(conn, tenant.id, [item], lambda _: Links([0], [entity_id], [""]))

@@ -7,10 +7,9 @@ import msgspec
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.data import entities, states
-from ingest.db.data.entities import SCOPE
+from ingest.db.data import entities, entity_lookup, erasure, states
 from ingest.db.tenants.tenants import Tenant
-from ingest.items.entities import Entity
+from ingest.items.entities import SCOPE, Entity
 from ingest.items.states import State
 from ingest.jobs import Effect
 from tests.support.factories import make_tenant
@@ -19,7 +18,7 @@ from tests.support.factories import make_tenant
 def known(conn: Connection, tenant: Tenant, *external_ids: str) -> dict[str, int]:
     items = [Entity(external_id, "operator", msgspec.Raw(b"{}")) for external_id in external_ids]
     entities.upsert(conn, tenant.id, items, merge=False)
-    return entities.resolve(conn, tenant.id, {SCOPE: external_ids})[SCOPE]
+    return entity_lookup.resolve(conn, tenant.id, {SCOPE: external_ids})[SCOPE]
 
 
 def put(conn: Connection, tenant: Tenant, *sent: tuple[str, str, bytes]) -> list[Effect]:
@@ -84,7 +83,7 @@ def test_states_are_read_in_the_order_of_their_keys_or_one_by_one(conn: Connecti
 
 def test_the_states_of_a_deleted_entity_are_gone_for_good_and_no_others(conn: Connection, tenant: Tenant) -> None:
     put(conn, tenant, ("p1", "balance", b"1"), ("p1", "kyc_status", b"1"), ("p2", "balance", b"2"))
-    entities.delete(conn, tenant.id, "p1")
+    erasure.delete(conn, tenant.id, "p1")
     assert (stored(conn, tenant), stored(conn, tenant, "p2")) == ({}, {"balance": 2})
     known(conn, tenant, "p1")
     assert stored(conn, tenant) == {}

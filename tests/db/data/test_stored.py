@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.data import entities, stored
+from ingest.db.data import erasure, stored
 from ingest.db.data.stored import Place, StoredRow
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
@@ -51,7 +51,7 @@ def rows(submit: Submit, executor: Executor, pool: Pool, owner: Tenant) -> list[
     for kind, items in batches.items():
         executor.run(submit(kind, items), seconds=60)
     with transaction(pool) as conn:
-        assert entities.delete(conn, owner.id, "player_000004")
+        assert erasure.delete(conn, owner.id, "player_000004")
     kept = [state for state in states if state["externalId"] != "player_000004"]
     return [
         *(("entities", f"player_{number:06}", "player", '{"n": 1}') for number in (1, 2, 3, 5)),

@@ -1,13 +1,12 @@
 """No check finds anything in what Sluice itself leaves."""
 
 import threading
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.data import entities
+from ingest.db.data import erasure
 from ingest.db.jobs import control
 from ingest.db.tenants import tenants
 from ingest.db.tenants.tenants import Tenant
@@ -18,6 +17,7 @@ from ingest.jobs import JobOptions
 from tests.db.verify.findings import found, verified
 from tests.support.factories import (
     accept,
+    changed,
     entity,
     event,
     make_executor,
@@ -51,7 +51,7 @@ def test_what_real_jobs_leave_behind_is_well(
         assert control.resume(conn, resumed)
         failed = accept(conn, owner, "entities", [entity()])
         assert control.fail(conn, failed, "JOB_UNRUNNABLE", "it cannot be")
-        assert entities.delete(conn, owner.id, "player_000001")
+        assert erasure.delete(conn, owner.id, "player_000001")
         accept(conn, owner, "entities", [entity()], after_job_id=done["entities"])
     assert found(database_url) == {}
 
@@ -66,7 +66,7 @@ def test_a_job_whose_block_is_under_way_is_well(database_url: str, pool: Pool, o
     template_cache = once(lambda: seen.append(found(database_url)))
     with transaction(pool) as conn:
         job_id = accept(conn, owner, "entities", [entity(number) for number in range(4)], block_items=2)
-    replace(make_executor(pool, redis_url), template_cache=template_cache).run(job_id, seconds=60)
+    changed(make_executor(pool, redis_url), template_cache=template_cache).run(job_id, seconds=60)
     assert seen == [{}]
 
 

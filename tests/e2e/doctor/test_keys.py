@@ -2,11 +2,12 @@
 
 from contextlib import closing
 
-from ingest.crypto import MasterKeys, generate
+from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import connect, transaction
 from ingest.db.webhooks import deliveries, registry
 from ingest.engine import webhooks as engine
 from ingest.ids import JOB, WEBHOOK, spell, uuid7
+from ingest.master_keys import generate
 from ingest.webhooks.message import EVENTS
 from tests.support.factories import MASTER_KEYS, accept, entity, make_tenant, run_pending
 
