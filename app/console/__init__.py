@@ -10,7 +10,7 @@
     job.py         one job
     job_stream.py  tells its page that the job has moved
     entities.py    an entity, its states and events
-    system.py      what the installation stands on
+    system.py      what the installation stands on; tallies.py reads what was counted of it
     keys.py templates_page.py tenants_page.py    what may be changed of a tenant; whose.py has one picked
     fix/           the grid in which failed items are mended
     load/          a file from the browser, checked as a whole and then sent

@@ -1,4 +1,4 @@
-"""S6, what the installation stands on, for its operators: the lines of `sluice doctor`, as they stand."""
+"""S6, what the installation stands on, for its operators: its speed, and the lines of `sluice doctor`."""
 
 import hashlib
 import time
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, request
 from markupsafe import Markup
 
+from app.console import tallies
 from app.console.access import OPERATOR, needs
 from app.console.pages import page, query, render
 from app.http.services import services
@@ -53,7 +54,8 @@ def live() -> Response:
 def _live() -> tuple[str, str]:
     lines = list(_lines())
     levels = {level: sum(line.level is level for line in lines) for level in Level}
-    inner = render("_system", lines=lines, levels=levels, counts=_counts(), most_counted=open_jobs.MOST_COUNTED)
+    known = {"counts": _counts(), "most_counted": open_jobs.MOST_COUNTED, "tallies": tallies.read()}
+    inner = render("_system", lines=lines, levels=levels, **known)
     tag = hashlib.sha256(inner.encode()).hexdigest()[:_TAG_DIGITS]
     address = f"/system/live?{query(seen=tag)}"
     return render("_live", inner=Markup(inner), address=address, every=_EVERY), tag  # noqa: S704 # by a template
@@ -71,6 +73,7 @@ def _lines() -> Iterator[Line]:
                 yield warn("time", f"after {_LOOK_SECONDS:.0f} s nothing more was looked at", advice)
                 break
     yield from broker.examine(settings.redis_url, embedded=False)
+    yield tallies.verify_line()
 
 
 def _counts() -> dict[JobState, int] | None:

@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ingest.logs import Logger, get_logger
+from ingest.notify.tallies import REFUSALS, Tally
 from ingest.settings import Settings
 
 # A Redis that hangs costs one request this long; the requests of the next seconds do not ask it.
@@ -139,7 +140,12 @@ class RateCounter:
             tuple[UUID, str], _Tally
         ] = {}  # one for each scope of a tenant, and each key with a limit of its own
         self._wrong_keys = _Memory()
+        self._refusals = Tally(settings.redis_url, REFUSALS)
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Tell of the refusals that it has not told of."""
+        self._refusals.close()
 
     def count(self, tenant: UUID, scope: str) -> Verdict:
         """Count a request of a tenant.
@@ -197,6 +203,8 @@ class RateCounter:
             self._away_until = time.monotonic() + _AWAY_SECONDS
             log.warning("rate_limits_off", error=type(error).__name__, seconds=_AWAY_SECONDS)
             return Verdict(scope, rate)
+        if not passes:
+            self._refusals.add(1)
         return Verdict(scope, rate, passes, left if passes else 0, datetime.fromtimestamp(reset, UTC))
 
     def _hit(self, rate: RateLimitItem, scope: str, owner: str, requests: int) -> bool:

@@ -153,6 +153,7 @@ class Services:
         self.notifier.close()
         self.job_end.close()
         self.progress.close()
+        self.rate_counter.close()
         self.end_watches()
         self.watched_jobs.close()
         if "_pool" in self.__dict__:

@@ -1,10 +1,13 @@
 """`sluice verify`: whether what is stored is what Sluice promises."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import redis
 
 from cli.errors import StackError
 from cli.options import data_dir_option, database, json_option, print_json, settings_here
@@ -12,6 +15,9 @@ from cli.terminal import printable
 from ingest.db.connection.migrate import pending
 from ingest.db.verify import CHECKS, MOST_FOUND, OPERATIONAL, Result
 from ingest.db.verify import verify as run
+from ingest.notify import last_verify
+from ingest.notify.last_verify import LastVerify
+from ingest.notify.redis_client import redis_client
 
 _NEVER_OURS = """
 Sluice itself leaves no such rows behind. Before anything else, find out: did somebody write to the tables by hand, or
@@ -43,7 +49,7 @@ def verify(context: click.Context, stuck_after: int, check_seconds: int, data_di
 
     Safe at any time: it only reads, in one snapshot, so that running jobs are no false alarm. Says of what is wrong how
     many rows it is, up to five of them, and what to do. Exits 0 if all is well, and 1 if something is wrong or a check
-    could not be finished.
+    could not be finished. The console shows the time and the outcome of the last run, if Redis answers.
 
     Example: sluice verify --stuck-after 600
     """
@@ -59,6 +65,7 @@ def verify(context: click.Context, stuck_after: int, check_seconds: int, data_di
             check_seconds=check_seconds,
         )
         bad = list(_bad(results)) if as_json else list(_shown(_bad(results)))
+    _keep(settings.redis_url, bad)
     if as_json:
         print_json(_document(bad))
     else:
@@ -68,6 +75,18 @@ def verify(context: click.Context, stuck_after: int, check_seconds: int, data_di
 
 def _bad(results: Iterable[Result]) -> Iterator[Result]:
     return (result for result in results if result.found != 0)
+
+
+def _keep(redis_url: str, bad: list[Result]) -> None:
+    """Keep the outcome for the console, which says otherwise that no run is known."""
+    outcome = LastVerify(
+        at=datetime.now(UTC),
+        checks=len(CHECKS),
+        wrong=[result.check.name for result in bad if result.found is not None],
+        unfinished=[result.check.name for result in bad if result.found is None],
+    )
+    with suppress(redis.RedisError, ValueError), redis_client(redis_url) as client:
+        last_verify.keep(client, outcome)
 
 
 def _shown(results: Iterable[Result]) -> Iterator[Result]:

@@ -33,6 +33,7 @@ from ingest.items.schema import ItemSchema
 from ingest.items.templates import Template
 from ingest.jobs import TRIAL, Effect, Job
 from ingest.logs import Logger, get_logger
+from ingest.notify.progress import Progress
 from ingest.settings import MOST_ITEM_BYTES
 
 # Deliveries of the same block, with no progress in between, after which its items are checked in quarantine first.
@@ -50,6 +51,7 @@ class BlockRunner:
 
     Attributes:
         template_cache: the template versions that this process has read.
+        progress: counts the items.
         turn: the tenant's whose jobs this process runs.
         watchdog: given seconds, ends this process if it is not left in time; for processes that may end.
         max_item_bytes: the setting of that name.
@@ -57,6 +59,7 @@ class BlockRunner:
     """
 
     template_cache: TemplateCache
+    progress: Progress
     turn: Turn = field(default_factory=Turn)
     watchdog: Callable[[int], AbstractContextManager[object]] = nullcontext
     max_item_bytes: int = MOST_ITEM_BYTES
@@ -107,6 +110,7 @@ class BlockRunner:
         if done is not None:
             faultpoints.passing("block.committed")
             measure.count(group)
+            self.progress.processed(measure.items)
         return done
 
     def _run_whole(self, conn: Connection, claimed: Claim, schema: ItemSchema, measure: Measure) -> Done | None:

@@ -44,9 +44,10 @@ def make_executor(
         watchdog: as of BlockRunner.
     """
     job_end = JobEndSignal(settings.redis_url) if wakes_requests else None
-    announcer = Announcer(notifier, job_end, progress or Progress(settings.redis_url))
+    progress = progress or Progress(settings.redis_url)
+    announcer = Announcer(notifier, job_end, progress)
     keys = keys or MasterKeys.parse(settings.master_keys)
-    blocks = BlockRunner(template_cache or TemplateCache(), Turn(), watchdog, settings.max_item_bytes, keys)
+    blocks = BlockRunner(template_cache or TemplateCache(), progress, Turn(), watchdog, settings.max_item_bytes, keys)
     return compose(open_pool(settings.database_url, WORKER, size=connections), announcer, blocks, tries)
 
 

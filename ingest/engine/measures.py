@@ -47,6 +47,11 @@ class Measure:
         for error in errors:
             self._codes[error.code] += 1
 
+    @property
+    def items(self) -> int:
+        """The items that have become something."""
+        return sum(self._effects.values())
+
     def count(self, group: Sequence[Claim]) -> None:
         """Count what was committed.
 

@@ -1,5 +1,7 @@
 """Tell of progress: jobs that a request watches have moved, or ended. A hint by Redis, which may be away or forget.
 
+The items that were processed are counted, too, for the console.
+
 The processes that serve watching requests keep the ids of the watched jobs in Redis (`ingest.notify.watched`). A
 process that runs jobs reads these ids now and then, and publishes the id of a job that is among them: so a job that
 nobody watches costs next to nothing.
@@ -16,6 +18,7 @@ import redis
 from ingest.logs import Logger, get_logger
 from ingest.notify.process_thread import ProcessThread
 from ingest.notify.redis_client import redis_client
+from ingest.notify.tallies import ITEMS, Tally
 
 # The ids of watched jobs are read at most so often, and only while jobs move; a job that is watched from now on is told
 # of so much later. Where Redis did not answer, it is left alone for longer.
@@ -53,9 +56,11 @@ class Progress:
         self._ending = False
         self._watched: frozenset[UUID] = frozenset()
         self._read_at = 0.0
+        self._items = Tally(redis_url, ITEMS)
 
     def close(self) -> None:
-        """End the thread, once it has told of what waits, and close its connection."""
+        """End the threads, once they have told of what waits, and close their connections."""
+        self._items.close()
         if self._thread.is_started:
             self._ending = True
             self._waiting.put(())
@@ -73,6 +78,10 @@ class Progress:
         self._thread.start()
         if self._waiting.qsize() < _MOST_WAITING:
             self._waiting.put(job_ids)
+
+    def processed(self, items: int) -> None:
+        """Count items that were processed, after the commit of what became of them."""
+        self._items.add(items)
 
     def _renew(self) -> None:
         self._waiting = queue.SimpleQueue()

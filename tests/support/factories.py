@@ -206,8 +206,9 @@ def told(item: Any) -> Any:
 def make_executor(pool: Pool, redis_url: str, progress: Progress | None = None) -> Executor:
     notifier = Notifier(celery_app(redis_url), redis_url)
     keys = MasterKeys.parse(MASTER_KEYS)
-    announcer = Announcer(notifier, JobEndSignal(redis_url), progress or Progress(redis_url))
-    return compose(pool, announcer, BlockRunner(TemplateCache(), keys=keys))
+    progress = progress or Progress(redis_url)
+    announcer = Announcer(notifier, JobEndSignal(redis_url), progress)
+    return compose(pool, announcer, BlockRunner(TemplateCache(), progress, keys=keys))
 
 
 def changed(
