@@ -32,8 +32,12 @@ _DATES: Mapping[str, re.Pattern[str]] = {
 }
 DATE_FORMATS = tuple(_DATES)
 
-# Encodings that files have, by the names that Python has for them; others can be said too.
-ENCODINGS = ("utf-8", "cp1252", "latin-1", "utf-16")
+# Encodings that files have, by the names that Python has for them, the usual ones first.
+ENCODINGS = (
+    *("utf-8", "cp1252", "latin-1", "utf-16"),
+    *("iso8859-15", "cp1250", "cp1251", "cp1253", "cp1254", "iso8859-2", "koi8-r", "cp437", "cp850", "mac-roman"),
+    *("shift_jis", "euc-jp", "gb18030", "big5", "euc-kr"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,14 @@ class Reading:
         decimal_comma: the places of columns whose numbers have one.
         dates: the places of columns that hold dates of this format, True for those that must have a time.
         date_format: one of DATE_FORMATS.
+        null: cells of this text become empty.
     """
 
     titles: Sequence[str]
     decimal_comma: Collection[int] = ()
     dates: Mapping[int, bool] = field(default_factory=dict)
     date_format: str = ""
+    null: str = ""
 
 
 def in_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -105,7 +111,7 @@ def mapped(header: Header, reading: Reading, delimiter: str, *, longest: int) ->
         longest: the most bytes of a row.
     """
     rows = header.rows
-    if reading.decimal_comma or reading.dates:
+    if reading.decimal_comma or reading.dates or reading.null:
         rows = _changed(rows, reading, delimiter, longest)
     return header._replace(text=row_of(reading.titles, delimiter), rows=rows)
 
@@ -138,6 +144,8 @@ def _change_of(reading: Reading) -> Callable[[list[str]], bool]:
 
     def change(cells: list[str]) -> bool:
         before = list(cells)
+        if reading.null:
+            cells[:] = ["" if cell == reading.null else cell for cell in cells]
         for place in reading.decimal_comma:
             if place < len(cells):
                 cells[place] = with_point(cells[place])

@@ -229,7 +229,6 @@ def test_a_file_that_cannot_be_loaded_is_told_and_ends_with_1(load, write, tmp_p
         ("--no-follow", "--max-errors", "1%", "a.csv"),
         ("--errors-safe-for-excel", "a.csv"),
         ("--errors", "x", "--errors-format", "csv", "a.csv", "b.csv"),
-        ("--kind", "states", "--type", "x", "a.csv"),
         ("--atomic", "-"),
         ("--max-errors", "many", "a.csv"),
         ("--segment", "1 GB", "a.csv"),
@@ -243,6 +242,20 @@ def test_wrong_usage_ends_with_2(load, arguments, write):
     write("b.csv")
     done = load(*arguments)
     assert done.exit_code == 2, done.stderr
+
+
+def test_the_key_of_all_rows_of_states_is_said_by_type(load, write, client, tmp_path, label):
+    load(*PLAYERS, write(count=1))
+    (tmp_path / "balances.csv").write_text(f"externalId;Saldo\n{label}-0;1.234,50\n")
+    (tmp_path / "balances.ndjson").write_text(f'{{"externalId": "{label}-0", "value": 7}}\n')
+    told = ("--kind", "states", "--type", "balance")
+    done = load(*told, "--delimiter", ";", "--decimal-comma", "--map", "value:number=Saldo", "balances.csv")
+    assert done.exit_code == 0, done.stderr
+    assert [(state.state_key, state.value) for state in client.states.list(external_id=f"{label}-0")] == [
+        ("balance", 1234.5)
+    ]
+    assert load(*told, "balances.ndjson").exit_code == 0
+    assert [state.value for state in client.states.list(external_id=f"{label}-0")] == [7]
 
 
 def test_several_files_are_a_job_each_in_their_order(load, write, client, label):

@@ -2,9 +2,10 @@
 
 import shlex
 from collections.abc import Iterator
+from pathlib import PurePath
 
-from app.console.load.looks import ARRAY, LINES
-from app.console.load.plan import KEEP, Plan
+from app.console.load.looks import ARRAY, CSV, LINES
+from app.console.load.plan import Plan
 from ingest.intake.mapped import Reading
 
 
@@ -16,16 +17,17 @@ def command_of(plan: Plan, reading: Reading | None, file_name: str) -> str:
         reading: of CSV.
         file_name: as the browser says it; its folder is not known.
     """
-    return shlex.join(["sluice", "load", *_words(plan, reading), file_name or "FILE"])
+    name = f"./{file_name}" if file_name.startswith("-") else file_name or "FILE"
+    return shlex.join(["sluice", "load", *_words(plan, reading, file_name), name])
 
 
-def _words(plan: Plan, reading: Reading | None) -> Iterator[str]:
+def _words(plan: Plan, reading: Reading | None, file_name: str) -> Iterator[str]:
     said = {
         "--kind": plan.kind,
         "--type": plan.type_name,
-        "--format": {LINES: "ndjson", ARRAY: "json"}.get(plan.form, ""),
+        "--format": _format(plan.form, file_name),
         "--encoding": "" if plan.encoding == "utf-8" else plan.encoding,
-        "--mode": "" if plan.mode == "replace" else plan.mode,
+        "--mode": plan.mode if plan.kind == "entities" and plan.mode != "replace" else "",
         "--delimiter": {",": "", "\t": "tab"}.get(plan.delimiter, plan.delimiter) if reading else "",
         "--date-format": reading.date_format if reading and reading.dates else "",
     }
@@ -34,14 +36,23 @@ def _words(plan: Plan, reading: Reading | None) -> Iterator[str]:
             yield from (option, value)
     if reading is not None and reading.decimal_comma:
         yield "--decimal-comma"
+    if plan.null is not None:
+        yield from ("--null", plan.null)
     if reading is not None:
         yield from _maps(plan, reading)
+
+
+def _format(form: str, file_name: str) -> str:
+    """Return the form of a file as the command has it; empty for CSV whose name says so."""
+    suffixes = [suffix.lower() for suffix in PurePath(file_name).suffixes]
+    suffix = next((suffix for suffix in reversed(suffixes) if suffix not in {".gz", ".zst"}), "")
+    return {LINES: "ndjson", ARRAY: "json"}.get(form, "" if suffix == ".csv" else CSV)
 
 
 def _maps(plan: Plan, reading: Reading) -> Iterator[str]:
     for place, title in enumerate(reading.titles):
         own, name = plan.titles[place], title + _suffix(reading, place, title)
-        if name != own and plan.left_over.get(place) != KEEP:
+        if name != own:
             yield from ("--map", f"{name}={own}")
 
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ingest.engine.cells import shown
-from ingest.engine.csv_types import type_of_cells
 from ingest.engine.kinds import KINDS, schema_of
-from ingest.intake.csv_header import CONSTANTS, NUMBER, TEXT, title_of
+from ingest.intake.csv_header import CONSTANTS, TEXT, title_of
 from ingest.items.schema import ItemSchema, Vocabulary
 from ingest.items.templates import Definition, Template, TypeRules, exact_json
 from ingest.items.types.example import good_values
@@ -16,6 +15,7 @@ KINDS_OF_FILES = ("entities", "events", "states")
 
 _EXAMPLES = {"externalId": "player_001", "timestamp": "2026-04-06T12:00:00Z", "eventId": "e-1001"}
 _LONGEST_EXAMPLE = 40
+_NUMBERS = {"integer", "number", "null"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Field:
         required: an item must have it.
         kind: of its values, for people.
         example: of them.
-        numeric: they are numbers.
         date: they are dates; and `True` where each must have a time.
+        typed: the template says their type.
     """
 
     title: str
@@ -37,8 +37,8 @@ class Field:
     required: bool
     kind: str
     example: str
-    numeric: bool = False
     date: bool | None = None
+    typed: bool = True
 
 
 def schema(kind: str, template: Template) -> ItemSchema:
@@ -99,10 +99,46 @@ def _names(rules: list[TypeRules]) -> list[str]:
 
 def _field(title: str, name: str, definition: Definition | None, *, required: bool) -> Field:
     said = definition if isinstance(definition, Mapping) else {}
-    numeric = definition is not None and type_of_cells(definition) == NUMBER
     date = {"date": False, "date-time": True}.get(str(said.get("format")))
     types = said.get("type", "any")
     kind = str(said.get("format") or (" or ".join(types) if isinstance(types, list) else types))
     examples = [] if definition is None else [value for value in islice(good_values(definition), 1) if value != "text"]
     example = shown(exact_json(examples[0]))[:_LONGEST_EXAMPLE] if examples else ""
-    return Field(title, name, required, kind, example, numeric, date)
+    return Field(title, name, required, kind, example, date, typed=definition is not None)
+
+
+def numbers_of(kind: str, template: Template, type_name: str) -> frozenset[str]:
+    """Return the titles of columns that hold numbers, with a dot between names that nest; as `sluice load` knows them.
+
+    Args:
+        kind: one of KINDS_OF_FILES.
+        template: of the tenant.
+        type_name: the type or key of all rows; empty: a column is of numbers if it is in each type that has it.
+    """
+    vocabulary = vocabulary_of(kind, template)
+    rules = [of_type for name, of_type in vocabulary.names.items() if type_name in {"", name}]
+    if kind == "states":
+        return frozenset({"value"} if rules and all(_is_number(of_key.value) for of_key in rules) else ())
+    found: dict[str, bool] = {}
+    for of_type in rules:
+        for title, is_number in _columns(of_type.fields):
+            found[title] = is_number and found.get(title, True)
+    return frozenset(title for title, is_number in found.items() if is_number)
+
+
+def _columns(fields: Mapping[str, Definition], before: str = "") -> Iterator[tuple[str, bool]]:
+    for name, field in fields.items():
+        if isinstance(field, Mapping) and "object" in _types(field):
+            yield from _columns(field.get("properties", {}), f"{before}{name}.")
+        else:
+            yield f"{before}{name}", _is_number(field)
+
+
+def _is_number(definition: Definition | None) -> bool:
+    types = _types(definition)
+    return bool(types) and types <= _NUMBERS
+
+
+def _types(definition: Definition | None) -> set[str]:
+    said = definition.get("type", []) if isinstance(definition, Mapping) else []
+    return {said} if isinstance(said, str) else {*said}

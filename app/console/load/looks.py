@@ -19,7 +19,7 @@ SAMPLE_BYTES = 256 * 1024
 # The form of a file: CSV, lines of JSON, or a JSON array.
 CSV, LINES, ARRAY = "csv", "ndjson", "json"
 FORMS = (CSV, LINES, ARRAY)
-DELIMITERS = (",", ";", "tab", "|")
+DELIMITERS = (",", ";", "tab", "|", ":", "^", "~", "#", "/", " ")
 
 _ROWS_LOOKED_AT = 50
 _LONGEST_HEADER = 64 * 1024

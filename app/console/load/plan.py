@@ -1,18 +1,24 @@
 """Read what a form says of a file: its form, which column fills which field, and what becomes of all others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from app.console.load.fields import KINDS_OF_FILES, Field, fields_of, vocabulary_of
+from app.console.load.fields import KINDS_OF_FILES, fields_of, numbers_of, vocabulary_of
 from app.console.load.looks import CSV, DELIMITERS, FORMS
 from ingest.errors import InvalidInput
+from ingest.intake.csv_header import BOOLEAN, JSON, NUMBER
 from ingest.intake.mapped import DATE_FORMATS, ENCODINGS, Reading
 from ingest.items.templates import Template
 
 LEAVE, KEEP = "leave", "keep"
+
+# The types of cells that a person can say; text is what they are else.
+_SUFFIXES = (NUMBER, BOOLEAN, JSON)
+_DATES = {"date": False, "datetime": True}  # each True if it must have a time
+CELLS = (*_SUFFIXES, *_DATES)
 
 _TITLES = msgspec.json.Decoder(list[str])
 _MOST_SHOWN = 10
@@ -31,8 +37,11 @@ class Plan:
         titles: of the columns of the sample that was looked at.
         columns: the place of a column, by the title of the field that it fills.
         left_over: what becomes of other columns, by their places: LEAVE or KEEP.
+        names: the names of columns that are kept, by their places; others keep their own.
+        types: of the cells of columns that have none by the template, by their places: one of CELLS.
         decimal_comma: numbers have one.
         date_format: of dates; empty: they are as ISO 8601 has them.
+        null: cells of this text, and empty ones, are null; None: empty cells are left out.
         mode: `replace` or `merge`.
     """
 
@@ -44,8 +53,11 @@ class Plan:
     titles: Sequence[str]
     columns: Mapping[str, int]
     left_over: Mapping[int, str]
+    names: Mapping[int, str]
+    types: Mapping[int, str]
     decimal_comma: bool
     date_format: str
+    null: str | None
     mode: str
 
     def saved(self) -> dict[str, Any]:
@@ -57,9 +69,13 @@ class Plan:
             "encoding": self.encoding,
             "decimalComma": self.decimal_comma,
             "dateFormat": self.date_format,
+            "null": self.null,
+            "mode": self.mode,
             "columns": {field: self.titles[place] for field, place in self.columns.items()},
             "kept": [self.titles[place] for place, fate in self.left_over.items() if fate == KEEP],
             "left": [self.titles[place] for place, fate in self.left_over.items() if fate == LEAVE],
+            "names": {self.titles[place]: name for place, name in self.names.items()},
+            "types": {self.titles[place]: of_cells for place, of_cells in self.types.items()},
         }
 
 
@@ -75,24 +91,32 @@ def plan_of(form: Mapping[str, str], template: Template) -> Plan:
     """
     kind = _one_of(form.get("kind", ""), KINDS_OF_FILES, KINDS_OF_FILES[0])
     delimiter = _one_of(form.get("delimiter", ""), DELIMITERS, DELIMITERS[0])
-    type_name = form.get("type", "") if kind != "states" else ""  # a key of all rows is seldom
+    file_form = _one_of(form.get("form", ""), FORMS, CSV)
+    type_name = form.get("type", "") if file_form == CSV else ""  # items of JSON have their own
     return Plan(
         kind=kind,
         type_name=type_name if type_name in vocabulary_of(kind, template).names else "",
-        form=_one_of(form.get("form", ""), FORMS, CSV),
+        form=file_form,
         encoding=_one_of(form.get("encoding", ""), ENCODINGS, ENCODINGS[0]),
         delimiter="\t" if delimiter == "tab" else delimiter,
         titles=_titles(form.get("titles", "[]")),
         columns={name[2:]: int(place) for name, place in form.items() if name.startswith("f.") and place.isdigit()},
-        left_over={
-            int(name[5:]): fate
-            for name, fate in form.items()
-            if name.startswith("left.") and name[5:].isdigit() and fate in {LEAVE, KEEP}
-        },
+        left_over={place: fate for place, fate in _of_places(form, "left.") if fate in {LEAVE, KEEP}},
+        names={place: name.strip() for place, name in _of_places(form, "name.") if name.strip()},
+        types={place: of_cells for place, of_cells in _of_places(form, "cells.") if of_cells in CELLS},
         decimal_comma=form.get("decimal") == "comma",
         date_format=_one_of(form.get("dates", ""), ("", *DATE_FORMATS), ""),
+        null=form.get("null", "") if file_form == CSV and form.get("empty") == "null" else None,
         mode=_one_of(form.get("mode", ""), ("replace", "merge"), "replace"),
     )
+
+
+def _of_places(form: Mapping[str, str], beginning: str) -> Iterator[tuple[int, str]]:
+    """Yield what a form says of columns, by their places."""
+    for name, value in form.items():
+        place = name.removeprefix(beginning)
+        if name.startswith(beginning) and place.isdigit():
+            yield int(place), value
 
 
 def reading_of(plan: Plan, template: Template) -> Reading:
@@ -116,27 +140,32 @@ def reading_of(plan: Plan, template: Template) -> Reading:
         names = ", ".join(f'"{name}"' for name in open_ones[:_MOST_SHOWN])
         raise InvalidInput(f"Say what becomes of the columns that fill no field: {names}")
     for place in left:
-        own = plan.titles[place]
-        titles[place] = own if plan.left_over[place] == KEEP else f"{own}:ignore"
+        is_kept = plan.left_over[place] == KEEP
+        titles[place] = plan.names.get(place, plan.titles[place]) if is_kept else f"{plan.titles[place]}:ignore"
     filled = {place: fields[title] for title, place in plan.columns.items()}
+    types = {
+        place: of_cells
+        for place, of_cells in plan.types.items()
+        if (place in filled and not filled[place].typed) or plan.left_over.get(place) == KEEP
+    }
+    for place in types.keys() & titles.keys():
+        if types[place] in _SUFFIXES:
+            titles[place] += f":{types[place]}"
+    dates = {place: field.date for place, field in filled.items() if field.date is not None}
+    dates |= {place: _DATES[of_cells] for place, of_cells in types.items() if of_cells in _DATES}
+    dates |= {place: True for place, title in titles.items() if title == "timestamp"}
+    numbers = numbers_of(plan.kind, template, plan.type_name)
     return Reading(
         [titles[place] for place in range(len(plan.titles))],
-        _decimal_comma(titles, filled) if plan.decimal_comma else (),
-        _dates(filled) if plan.date_format else {},
+        [place for place, title in titles.items() if _has_numbers(title, numbers)] if plan.decimal_comma else (),
+        dates if plan.date_format else {},
         plan.date_format,
+        plan.null or "",
     )
 
 
-def _decimal_comma(titles: Mapping[int, str], filled: Mapping[int, Field]) -> list[int]:
-    return [place for place, title in titles.items() if title.endswith(":number") or _is_numeric(filled.get(place))]
-
-
-def _is_numeric(field: Field | None) -> bool:
-    return field is not None and field.numeric
-
-
-def _dates(filled: Mapping[int, Field]) -> dict[int, bool]:
-    return {place: field.date for place, field in filled.items() if field.date is not None}
+def _has_numbers(title: str, numbers: Collection[str]) -> bool:
+    return title in numbers or title.endswith(f":{NUMBER}")
 
 
 def _titles(text: str) -> list[str]:

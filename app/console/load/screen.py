@@ -1,7 +1,7 @@
 """The calls of a file: the page, a look at the first bytes, and the check of all of it, which a job of its own does."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -14,7 +14,7 @@ from app.console.load.cutting import store_of
 from app.console.load.fields import KINDS_OF_FILES, fields_of, vocabulary_of
 from app.console.load.guess import guess
 from app.console.load.looks import CSV, DELIMITERS, FORMS, SAMPLE_BYTES, Looks, look
-from app.console.load.plan import KEEP, LEAVE, Plan, plan_of, reading_of
+from app.console.load.plan import CELLS, KEEP, LEAVE, Plan, plan_of, reading_of
 from app.console.pages import confirmed, page, query, to
 from app.console.whose import pick_unless_known
 from app.http.auth import caller
@@ -87,6 +87,7 @@ def check() -> Response:
         spelled["label"] = label
     if plan.form == CSV:
         spelled["delimiter"] = plan.delimiter
+        spelled["empty"] = "absent" if plan.null is None else "null"
         if plan.type_name:
             spelled[vocabulary_of(plan.kind, template).member] = plan.type_name
     said = options.parse(spelled, strict=False, csv=plan.form == CSV)
@@ -152,6 +153,7 @@ def _mapping(looked: _Looked, template: Template) -> dict[str, Any]:
         "left": [place for place in range(len(looks.titles)) if place not in used],
         "command": command,
         "problem": problem,
+        "cells": [name for name in CELLS if plan.date_format or not name.startswith("date")],
     }
 
 
@@ -171,34 +173,40 @@ def _guessed(form: Arriving, looks: Looks, template: Template, saved: SavedMappi
         "titles": "[]",
     }
     if not told:
-        said["decimal"] = "comma" if kept.get("decimalComma", looks.decimal_comma) else "point"
-        said["dates"] = str(kept.get("dateFormat", looks.date_format))
+        said |= _read_by(looks, kept)
     plan = plan_of(said, template)
     fields = fields_of(plan.kind, template, plan.type_name)
     known = {field.title for field in fields}
     columns = {title: place for title, place in plan.columns.items() if title in known and place < len(looks.titles)}
-    left = dict(plan.left_over) if told else {}
+    left, names, types = (dict(told_of) if told else {} for told_of in (plan.left_over, plan.names, plan.types))
     if not told or not columns:
         columns = guess(fields, looks.titles, kept.get("columns"))
-        for fate, names in ((KEEP, kept.get("kept", ())), (LEAVE, kept.get("left", ()))):
-            left |= {place: fate for place, title in enumerate(looks.titles) if title in names}
-    return _with(plan, looks, columns, left)
-
-
-def _with(plan: Plan, looks: Looks, columns: Mapping[str, int], left: Mapping[int, str]) -> Plan:
-    return Plan(
-        plan.kind,
-        plan.type_name,
-        looks.form,
-        looks.encoding,
-        looks.delimiter,
-        looks.titles,
-        columns,
-        {place: fate for place, fate in left.items() if place not in columns.values()},
-        plan.decimal_comma,
-        plan.date_format,
-        plan.mode,
+        fates = {**dict.fromkeys(kept.get("kept", ()), KEEP), **dict.fromkeys(kept.get("left", ()), LEAVE)}
+        for of_places, of_titles in ((left, fates), (names, kept.get("names", {})), (types, kept.get("types", {}))):
+            of_places |= {place: of_titles[title] for place, title in enumerate(looks.titles) if title in of_titles}
+    return replace(
+        plan,
+        form=looks.form,
+        encoding=looks.encoding,
+        delimiter=looks.delimiter,
+        titles=looks.titles,
+        columns=columns,
+        left_over={place: fate for place, fate in left.items() if place not in columns.values()},
+        names=names,
+        types=types,
     )
+
+
+def _read_by(looks: Looks, kept: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the form is to say of the cells of a file: what a saved mapping says, or what they look like."""
+    null = kept.get("null")
+    return {
+        "decimal": "comma" if kept.get("decimalComma", looks.decimal_comma) else "point",
+        "dates": str(kept.get("dateFormat", looks.date_format)),
+        "empty": "absent" if null is None else "null",
+        "null": null or "",
+        "mode": str(kept.get("mode", "replace")),
+    }
 
 
 def _kind(looks: Looks) -> str:

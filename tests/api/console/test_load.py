@@ -126,9 +126,14 @@ def test_a_file_is_guessed_mapped_checked_and_sent_as_it_was_checked(
 def test_a_saved_mapping_is_used_for_the_next_file_until_it_is_deleted(browser: Browser, send: Send) -> None:
     content = _FILE.encode()
     said = {**_said(send("/load/look", content)), "f.externalId": "0", "left.4": "leave", "left.5": "keep"}
+    said |= {"name.5": "short", "cells.5": "number", "empty": "null", "null": "NULL", "mode": "merge"}
     assert send("/load/check", content, **said, save_as="Kunden").status_code == 303
     assert '<option value="Kunden">Kunden</option>' in browser.get("/load").get_data(as_text=True)
-    again = _said(send("/load/look", content, saved="Kunden"))
+    page = send("/load/look", content, saved="Kunden")
+    assert "--null NULL" in text_of(page)
+    assert "short:number=Kürzel" in text_of(page)
+    again = _said(page)
+    assert (again["cells.5"], again["empty"], again["mode"]) == ("number", "null", "merge")
     assert (again["f.externalId"], again["left.4"], again["left.5"]) == ("0", "leave", "keep")
     assert send("/load/check", content, **again).status_code == 303
     assert 'Delete the mapping "Kunden"?' in text_of(browser.post("/load/mappings/delete", {"name": "Kunden"}))

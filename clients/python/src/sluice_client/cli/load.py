@@ -58,7 +58,9 @@ _HELP = """Load files of CSV or JSON, and tell what became of each item.
     help="What the items are; else the first record tells, by its entityType, eventType or stateKey.",
 )  # fmt: skip
 @target_options
-@click.option("--type", "type_", metavar="NAME", help="The entityType or eventType of each row that has none.")
+@click.option(
+    "--type", "type_", metavar="NAME", help="The entityType, eventType or stateKey of each row that has none."
+)
 @click.option(
     "--map", "mapped", metavar="FIELD=COLUMN", multiple=True,
     help="A column of CSV by our name, as in externalId=ID or data.email=E-mail; FIELD:number gives it a type. May be "

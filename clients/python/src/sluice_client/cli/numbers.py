@@ -27,9 +27,14 @@ def number_columns(schema: Mapping[str, Any], kind: str, name: str | None) -> fr
 
     Args:
         schema: of a template.
-        kind: of the items; states have no fields.
-        name: of their type; None for a file of several, whose column is of numbers if it is in each type that has it.
+        kind: of the items.
+        name: of their type or key; None for a file of several, whose column is of numbers if it is in each type that
+            has it.
     """
+    if kind == "states":
+        keys = [key for key in schema.get("state_keys", ()) if name in {None, key}]
+        values = schema.get("states", {})
+        return frozenset({"value"} if keys and all(_is_number(values.get(key, {})) for key in keys) else ())
     types = schema.get(_TYPES.get(kind, ""), {})
     is_number: dict[str, bool] = {}
     for type_name, described in types.items():
@@ -42,9 +47,17 @@ def number_columns(schema: Mapping[str, Any], kind: str, name: str | None) -> fr
 def _columns(fields: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, bool]]:
     """Yield the columns of fields, a dot between those that nest, each with whether it holds numbers."""
     for name, field in fields.items():
-        told = field.get("type") or []
-        types = {told} if isinstance(told, str) else {*told}
-        if "object" in types:
+        if "object" in _types(field):
             yield from _columns(field.get("properties") or {}, f"{before}{name}.")
         else:
-            yield f"{before}{name}", bool(types) and types <= _NUMBERS
+            yield f"{before}{name}", _is_number(field)
+
+
+def _is_number(field: Any) -> bool:
+    types = _types(field)
+    return bool(types) and types <= _NUMBERS
+
+
+def _types(field: Any) -> set[str]:
+    told = field.get("type") or [] if isinstance(field, Mapping) else []
+    return {told} if isinstance(told, str) else {*told}

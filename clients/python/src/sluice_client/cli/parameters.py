@@ -78,7 +78,7 @@ def columns_of(mapped: Sequence[str], file: Path | None) -> dict[str, str]:
 
 def _pair(text: str) -> tuple[str, str]:
     name, equals, column = text.partition("=")
-    if not name or not equals or not column:
+    if not name or not equals:  # a column may have no name
         raise click.BadParameter(f"{text!r} should be FIELD=COLUMN, as in externalId=ID", param_hint="--map")
     return name, column
 

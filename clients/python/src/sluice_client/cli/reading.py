@@ -21,7 +21,8 @@ from sluice_client.cutting import CSV
 from sluice_client.errors import UnreadableFile
 
 _PIECE = 256 * 1024  # bytes
-TYPES = {"entities": "entityType", "events": "eventType"}
+TYPES = {"entities": "entityType", "events": "eventType", "states": "stateKey"}
+_OPTIONS = {"entities": "entity_type", "events": "event_type", "states": "state_key"}
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -81,7 +82,7 @@ class Reading:
             return {}
         found = {"delimiter": self.form.delimiter, "empty": None if self.null is None else "null"}
         if name is not None:
-            found["entity_type" if kind == "entities" else "event_type"] = name
+            found[_OPTIONS[kind]] = name
         return {option: value for option, value in found.items() if value is not None}
 
     def head(self, head: bytes) -> bytes:

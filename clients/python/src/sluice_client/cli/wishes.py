@@ -23,7 +23,7 @@ class Wishes:
         kind: of the items; None where each source tells its own.
         format: of all sources; None where each tells its own.
         delimiter: of CSV, likewise.
-        type: of the rows that name none.
+        type: of the rows that name none; of states, their key.
         reading: the way to read each source, whose form is filled in.
         options: of each batch, as BatchOptions has them.
         max_errors: more failed items end the load.
@@ -125,7 +125,6 @@ def check_together(said: dict[str, Any]) -> None:
             named is not None and csv and several,
             "--errors FILE takes the CSV of one file; leave it out",
         ),
-        (said["type_"] is not None and said["kind"] == "states", "--type is of entities and events; states have none"),
         (streams and said["atomic"], "--atomic is for files: standard input becomes several jobs"),
         (streams and csv, "--errors-format csv is for files: standard input becomes several jobs"),
     ]
