@@ -1,10 +1,10 @@
 """A deployment of Sluice on the test's own servers, and the clients that record their batches and answers."""
 
 import itertools
-import os
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -45,9 +45,14 @@ def _customer(conn: Connection, name: str) -> Customer:
 
 @dataclass(frozen=True)
 class Resources:
-    """Resources that a group of processes holds."""
+    """Resources that a group of processes holds.
+
+    Attributes:
+        files: that are open, beside sockets.
+    """
 
     files: int
+    sockets: int
     kilobytes: int
 
 
@@ -214,12 +219,15 @@ class Deployment:
 
 def resources(process: Process) -> Resources:
     """Return what a process and all of its children hold by now."""
-    files = kilobytes = 0
+    files = sockets = kilobytes = 0
     for pid in family(process.forked.pid):
-        files += len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                is_socket = file.readlink().name.startswith("socket:")
+                sockets, files = sockets + is_socket, files + (not is_socket)
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
         kilobytes += int(status.split("VmRSS:")[1].split()[0])
-    return Resources(files, kilobytes)
+    return Resources(files, sockets, kilobytes)
 
 
 def children_of(pid: int) -> list[int]:
