@@ -9,7 +9,20 @@ from uuid_utils.compat import uuid7
 
 from ingest.errors import NotFound
 
-__all__ = ["ENTITY", "EVENT", "JOB", "MESSAGE", "UPLOAD", "WEBHOOK", "parse", "parse_any", "spell", "uuid7", "uuid7s"]
+__all__ = [
+    "ENTITY",
+    "EVENT",
+    "JOB",
+    "MESSAGE",
+    "UPLOAD",
+    "WEBHOOK",
+    "least_at",
+    "parse",
+    "parse_any",
+    "spell",
+    "uuid7",
+    "uuid7s",
+]
 
 ENTITY, EVENT, JOB, UPLOAD, WEBHOOK, MESSAGE = "ent", "eev", "job", "upl", "whk", "msg"
 
@@ -22,6 +35,15 @@ _SPELLING = re.compile(r"([a-z]{3})_([0-9a-f]{32})", re.ASCII)
 def uuid7s(count: int) -> Iterator[bytes]:
     """Make so many UUIDs, each as its 16 bytes: for rows by the thousand, whose ids are seldom looked at."""
     return (uuid_utils.uuid7().bytes for _ in range(count))
+
+
+_RANDOM_BITS = 80  # of a UUIDv7, behind its milliseconds
+
+
+def least_at(seconds: float) -> UUID:
+    """Return the least id of a moment, in seconds since 1970."""
+    milliseconds = min(max(0, int(seconds * 1000)), 2**48 - 1)
+    return UUID(int=milliseconds << _RANDOM_BITS)
 
 
 def spell(prefix: str, uuid: UUID) -> str:

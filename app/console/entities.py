@@ -1,4 +1,4 @@
-"""S5, an entity: its data, its states and its newest events. Personal data is hidden, and shown field by field."""
+"""S5, an entity: its data, states, newest events and last writer. Personal data is hidden, and shown by the field."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from ingest.db.connection.pool import Connection
 from ingest.db.data import entity_rows, event_rows, states
 from ingest.db.data.entity_rows import EntityRow
 from ingest.db.data.event_rows import EventRow
-from ingest.db.jobs import requests
+from ingest.db.jobs import requests, writers
 from ingest.db.tenants.audit import Action
 from ingest.errors import NotFound
 from ingest.rights import ADMIN
@@ -26,6 +26,9 @@ from ingest.rights import ADMIN
 bp = Blueprint("entities", __name__)
 
 _MOST_EVENTS = 20
+
+# The jobs that write entities.
+_KIND = "entities"
 
 
 class _Member(NamedTuple):
@@ -62,7 +65,7 @@ def show() -> Response:
     if not found:
         looked_at = requests.LOOKED_AT if request.args.get("requests") else None
         return page("entity", status=404, external_id=external_id, found=None, asked=True, requests_looked_at=looked_at)
-    return page("entity", external_id=external_id, found=found[0], asked=True)
+    return _shown(found[0])
 
 
 @bp.post("/entities/reveal")
@@ -80,7 +83,13 @@ def reveal() -> Response:
         audit.record(conn, Action.PERSON_READ, external_id, {"fields": [field]}, of_read=True)
     note("reveal", entity_id=entity.spelling, field=field)
     members = [_Member(name, bytes(data[name]).decode() if name == field else text) for name, text in entity.members]
-    return page("entity", external_id=external_id, found=entity._replace(members=members), asked=True)
+    return _shown(entity._replace(members=members))
+
+
+def _shown(found: _Found) -> Response:
+    """Answer with an entity, and with the jobs of which one wrote it last."""
+    last = access.part(lambda conn: writers.find(conn, caller().tenant_id, _KIND, found.entity.updated_at))
+    return page("entity", external_id=found.entity.external_id, found=found, writers=last, asked=True)
 
 
 def _read(conn: Connection, external_id: str) -> list[_Found]:

@@ -71,6 +71,7 @@ from ingest.db.jobs import (
     trials,
     unreadable,
     uploads,
+    writers,
 )
 from ingest.db.jobs import resealing as items_resealing
 from ingest.db.jobs.acceptance import NewJob
@@ -104,8 +105,8 @@ _KEEP_THE_FIRST = "SET plan_cache_mode = force_generic_plan"
 _FEW, _ITEMS = 2, 100
 _ROWS = 10_000
 _MOST_READ = 1_000
-# No index has the ids of requests: a look goes through so many jobs, twice.
-_READS_MORE = {"requests.find": 2 * requests.LOOKED_AT}
+# No index has the ids of requests: a look goes through so many jobs, twice. Likewise the jobs that wrote a row.
+_READS_MORE = {"requests.find": 2 * requests.LOOKED_AT, "writers.find": writers.LOOKED_AT + _MOST_READ}
 
 _WANTED: dict[str, Any] = {"url": "https://x.example", "events": EVENTS, "description": None, "secret": "x"}
 
@@ -441,6 +442,7 @@ READS: dict[str, Call] = {
         conn, stored, statuses=[JobState.PENDING], created_before_by_kind={"states": datetime.now(UTC)}
     ),
     "durations.medians": lambda conn, stored: durations.medians(conn, stored.tenant.id, KINDS),
+    "writers.find": lambda conn, stored: writers.find(conn, stored.tenant.id, "states", datetime.now(UTC)),
     "requests.find": lambda conn, stored: requests.find(conn, stored.tenant.id, uuid7().hex),
     "failed_items.page": lambda conn, stored: failed_items.page(conn, stored.tenant.id, "p1"),
     "lookup.show": lambda conn, stored: lookup.show(conn, stored.ended),
@@ -685,7 +687,7 @@ _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
     *(clear_items, drafts, durations, open_jobs, open_uploads, requests, scopes),
     *(failed_items, items_resealing, kept, unreadable),
-    *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads),
+    *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads, writers),
     *(entities, entity_lookup, entity_rows, erasure, event_rows, events, first_events, growth, linked_objects),
     *(resealing, retention, secrets_resealing, states, stored_rows),
     *(audit, idempotency, key_changes, keys, mappings, readers, sessions, templates, tenants),

@@ -49,7 +49,7 @@ WITH outcome AS (
              AS c (job_id, no, first, last, items, {", ".join(_COUNTED)})
 ), closed AS (
     UPDATE job_blocks b
-    SET open = false, payload = {{payload}},
+    SET open = false, written_at = now(), payload = {{payload}},
         result_indexes = (%(result_indexes)b::integer[])[c.first:c.last],
         result_effects = (%(result_effects)b::text[])[c.first:c.last],
         result_ids = (%(result_ids)b::uuid[])[c.first:c.last]

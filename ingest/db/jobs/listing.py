@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from ingest.db.connection.plans import read_in_order
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs.lookup import SHOWN, job_of
+from ingest.ids import least_at
 from ingest.jobs import Job, JobState
 
 # A page looks at so many jobs, however few of them pass its filters; the next page goes on behind them.
@@ -26,7 +27,6 @@ _CLOCKS_APART = timedelta(minutes=1).total_seconds()
 _RECEIVING = 20
 
 _FIRST_ID, _LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
-_RANDOM_BITS = 80  # of an id, behind the milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,22 +236,16 @@ def _are_open(wanted: JobFilter) -> bool:
 
 def _oldest(wanted: JobFilter) -> UUID:
     """Return an id at or before that of any wanted job."""
-    return _FIRST_ID if wanted.created_after is None else _id_at(wanted.created_after.timestamp() - _CLOCKS_APART)
+    return _FIRST_ID if wanted.created_after is None else least_at(wanted.created_after.timestamp() - _CLOCKS_APART)
 
 
 def _newest(wanted: JobFilter) -> UUID:
     """Return an id behind that of any wanted job; a job that has ended was accepted before."""
     by_kind = wanted.created_before_by_kind or {}
     bounds = [wanted.created_before, wanted.ended_before, max(by_kind.values(), default=None)]
-    return min((_id_at(bound.timestamp() + _CLOCKS_APART) for bound in bounds if bound is not None), default=_LAST_ID)
+    return min((least_at(bound.timestamp() + _CLOCKS_APART) for bound in bounds if bound is not None), default=_LAST_ID)
 
 
 def _by_kind(wanted: JobFilter) -> Jsonb | None:
     moments = wanted.created_before_by_kind
     return None if moments is None else Jsonb({kind: moment.isoformat() for kind, moment in moments.items()})
-
-
-def _id_at(seconds: float) -> UUID:
-    """Return the least id of that moment, in seconds since 1970."""
-    milliseconds = min(max(0, int(seconds * 1000)), 2**48 - 1)
-    return UUID(int=milliseconds << _RANDOM_BITS)

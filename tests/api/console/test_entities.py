@@ -1,12 +1,16 @@
 """S5, an entity: numbers to the digit, and personal data hidden until somebody asks for a field of it."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from ingest import ids
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.tenants.tenants import Tenant
+from ingest.jobs import JobOptions
 from ingest.rights import READ
 from tests.api.console.conftest import Browser, text_of
 from tests.support.factories import accept, entity, event, make_tenant, state
@@ -103,3 +107,79 @@ def test_the_texts_of_an_entity_are_text(
     page = browser.get("/entities?id=%3Cimg+src%3Dx+onerror%3Dalert%281%29%3E")
     assert page.status_code == 200
     assert "<img" not in page.get_data(as_text=True)
+
+
+def _writers(browser: Browser) -> str:
+    page = browser.get("/entities?id=player_000001").get_data(as_text=True)
+    [found] = re.findall(r'<dd id="writers">(.*?)</dd>', page)
+    return str(found)
+
+
+@pytest.fixture
+def submit(pool: Pool, tenant: Tenant) -> Callable[..., str]:
+    def store(*items: Any, kind: str = "entities", **overrides: Any) -> str:
+        with transaction(pool) as conn:
+            return ids.spell(ids.JOB, accept(conn, tenant, kind, list(items), **overrides))
+
+    return store
+
+
+def test_the_job_that_wrote_an_entity_last_is_named(
+    browser: Browser, submit: Callable[..., str], run_jobs: Callable[[], int]
+) -> None:
+    first = submit(entity(1), entity(2), block_items=1)
+    run_jobs()
+    assert _writers(browser) == f'<a href="/console/jobs/{first}">{first}</a>'
+    for change in (
+        lambda: submit(entity(1, data={"email": "new@example.com"})),
+        lambda: submit(*(entity(number, data={"email": f"{number}@example.com"}) for number in range(1, 4))),
+    ):
+        job = change()
+        submit(entity(2, data={"email": "other@example.com"}))
+        run_jobs()
+        assert _writers(browser) == f'<a href="/console/jobs/{job}">{job}</a>'
+
+
+def test_a_job_that_changed_nothing_and_a_dry_run_are_no_writers(
+    browser: Browser, submit: Callable[..., str], run_jobs: Callable[[], int]
+) -> None:
+    job = submit(entity(1))
+    run_jobs()
+    submit(entity(1))
+    submit(entity(1, data={"email": "dry@example.com"}), options=JobOptions(validate_only=True))
+    submit(event(1), kind="events")
+    run_jobs()
+    assert job in _writers(browser)
+    assert _writers(browser).count("href") == 1
+
+
+def test_jobs_that_were_run_together_are_all_named(
+    browser: Browser, submit: Callable[..., str], run_jobs: Callable[[], int], observer: Connection
+) -> None:
+    jobs = [submit(entity(1)), submit(entity(2))]
+    run_jobs()
+    observer.execute(
+        "UPDATE job_blocks SET written_at = (SELECT updated_at FROM entities ORDER BY external_id LIMIT 1)"
+    )
+    observer.execute("UPDATE jobs SET started_at = now() - interval '1 hour', ended_at = now()")
+    said = _writers(browser)
+    assert said.startswith("one of 2 small jobs that were run together: ")
+    assert all(job in said for job in jobs)
+
+
+def test_an_entity_that_a_single_call_wrote_has_no_job(browser: Browser, app: Flask, key: str) -> None:
+    headers = {"Authorization": f"Bearer {key}"}
+    assert app.test_client().post("/operator-data-api/entities", json=entity(1), headers=headers).status_code == 201
+    assert "no job that is known: a single call wrote it" in _writers(browser)
+
+
+def test_a_job_of_another_tenant_is_never_named(
+    browser: Browser, pool: Pool, submit: Callable[..., str], run_jobs: Callable[[], int], observer: Connection
+) -> None:
+    with transaction(pool) as conn:
+        stranger, _ = make_tenant(conn, name="Stranger")
+        accept(conn, stranger, "entities", [entity(1)])
+    submit(entity(1))
+    run_jobs()
+    observer.execute("UPDATE jobs SET tenant_id = %s", (stranger.id,))
+    assert "no job that is known" in _writers(browser)
