@@ -21,10 +21,11 @@ def _screens(visit: Visit) -> list[str]:
     with transaction(visit.site.pool) as conn:
         mappings.save(conn, visit.tenant.id, "CRM", {})
     jobs = ["/jobs", "/jobs?state=failed", f"/jobs/{bad}", f"/jobs/{waiting}", f"/jobs/{bad}/raw", "/jobs/nothing"]
+    lists = ["/jobs?slow=yes", "/jobs?ended_after=2026-01-01T00:00Z", "/entities?id=nobody&requests=none"]
     mended = [f"/jobs/{bad}/errors", "/load"]
     others = ["/entities?id=player_000001", "/keys", "/templates", "/templates/tpl_igaming", "/tenants", "/system"]
     whose = f"tenant={visit.tenant.public_id}"
-    return [f"{path}{'&' if '?' in path else '?'}{whose}" for path in [*jobs, *mended, *others]]
+    return [f"{path}{'&' if '?' in path else '?'}{whose}" for path in [*jobs, *lists, *mended, *others]]
 
 
 def test_axe_finds_nothing_on_any_screen_in_both_themes_and_widths(visit: Visit) -> None:
@@ -81,6 +82,29 @@ def test_every_action_works_without_a_script(visit: Visit) -> None:
     page.get_by_role("button", name="Cancel…").click()
     page.get_by_role("button", name="Yes, do it").click()
     expect(page.get_by_role("heading", name="1 done")).to_be_visible()
+
+
+def test_jobs_are_found_by_their_end_and_the_slow_ones_without_a_script(visit: Visit) -> None:
+    ended = visit.submit()
+    visit.run_jobs()
+    visit.submit()
+    page = visit.open("/jobs", java_script_enabled=False)
+    page.locator("summary").click()
+    page.get_by_label("Ended after (UTC)").fill("2026-01-01T00:00")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("tr[data-row]")).to_have_count(1)
+    expect(page.locator(f"#open-{ended}")).to_be_visible()
+    expect(page.locator("#which-time")).to_contain_text("open jobs are in no such list")
+    page.get_by_role("link", name="Slow").click()
+    expect(page.locator("#slow")).to_contain_text("there is no median")
+    expect(page.get_by_role("link", name="Slow")).to_have_attribute("aria-current", "true")
+
+
+def test_the_speed_is_told_to_those_who_do_not_see_the_line(visit: Visit) -> None:
+    page = visit.open("/system", operator=True)
+    told = page.get_by_role("img", name="items a second just now").get_attribute("aria-label")
+    assert told.endswith("on average in the last five minutes")
+    expect(page.locator("figcaption")).to_have_text(told)
 
 
 def test_an_action_asks_in_a_dialog_and_does_nothing_at_a_no(visit: Visit) -> None:

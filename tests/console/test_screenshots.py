@@ -1,17 +1,28 @@
 """Pictures of the screens for README and docs, in both themes: taken where `make screenshots` asks for them."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
+import redis
 
 from ingest.jobs import JobOptions
+from ingest.notify.tallies import ITEMS
 from tests.console.conftest import Visit
 from tests.support.factories import entity
 
 _FOLDER = os.environ.get("SLUICE_SCREENSHOTS", "")
 
 pytestmark = pytest.mark.skipif(not _FOLDER, reason="`make screenshots` takes them")
+
+
+def _count_items(visit: Visit) -> None:
+    """Have the last five minutes be those of a usual day, too."""
+    now = int(time.time()) // ITEMS.seconds
+    with redis.Redis.from_url(visit.site.redis_url) as broker:
+        for ago in range(ITEMS.windows + 2):
+            broker.set(f"sluice:{ITEMS.name}:{now - ago}", 90_000 + 40_000 * (ago * 7 % 11) // 11 - 30_000 * (ago > 40))
 
 
 def _jobs(visit: Visit) -> dict[str, str]:
@@ -24,6 +35,7 @@ def _jobs(visit: Visit) -> dict[str, str]:
     visit.submit(players[:400], options=JobOptions(label="Check of the new feed", validate_only=True))
     visit.run_jobs()
     visit.submit(players, options=JobOptions(label="Balances of the week"))
+    _count_items(visit)
     whose = f"tenant={visit.tenant.public_id}"
     return {
         "jobs": f"/jobs?{whose}",
