@@ -22,6 +22,10 @@ from ingest.jobs import Job
 # A hint that a job has moved may be lost, so a request that watches the job looks at it this often.
 LOOK_EVERY_SECONDS = 1.0
 
+# It takes most of a second until the workers know that a job is watched, and a job of an ordinary batch has ended by
+# then. So its request looks by itself, first after this time, and then after twice as long as the time before.
+_FIRST_LOOK_SECONDS = 0.05
+
 _HEADERS = {
     "If-None-Match": "tags of earlier answers: 304 if the job is as one of them says",
     "Prefer": "wait=N with If-None-Match: 304 only after so many seconds, 30 at most, unless the job has changed its "
@@ -93,11 +97,12 @@ def _look_again(job_id: str) -> tuple[Job, dict[str, str]]:
 def _moved(known: Job, job_id: str, seconds: int) -> Job:
     """Return a job once it has moved, or as it is when the time is up."""
     until = time.monotonic() + seconds
-    found, moved = known, threading.Event()
+    found, moved, pause = known, threading.Event(), _FIRST_LOOK_SECONDS
     with services().watched_jobs.watching(known.id, moved.set):
         while (left := until - time.monotonic()) > 0 and not has_moved(known, found) and not services().ending:
-            moved.wait(min(left, LOOK_EVERY_SECONDS))
+            moved.wait(min(left, pause))
             moved.clear()
+            pause = min(2 * pause, LOOK_EVERY_SECONDS)
             found = _look(job_id)
     return found
 

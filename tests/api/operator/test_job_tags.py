@@ -14,6 +14,7 @@ from app.jobs import resource
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.jobs import claims, control, lookup
 from ingest.ids import parse
+from ingest.jobs import Job
 from ingest.notify.progress import WATCHED
 from tests.api.conftest import Api, data
 from tests.support.factories import entity
@@ -90,6 +91,21 @@ def test_a_job_that_did_not_move_is_304_once_the_time_is_up(api: Api, job: str) 
     answer = _get(api, job, _tag(api, job), Prefer="wait=1")
     assert answer.status_code == 304
     assert answer.headers["Preference-Applied"] == "wait=1"
+
+
+def test_a_request_that_waits_looks_itself_before_hints_can_arrive(
+    api: Api, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag, looks = _tag(api, job), []
+    own_job = resource.own_job
+
+    def counted(*args: Any, **kwargs: Any) -> Job:
+        looks.append(own_job(*args, **kwargs))
+        return looks[-1]
+
+    monkeypatch.setattr(resource, "own_job", counted)
+    assert _get(api, job, tag, Prefer="wait=1").status_code == 304
+    assert len(looks) > len(("before it waits", "when the time is up"))
 
 
 def _meanwhile(api: Api, job: str, broker: redis.Redis, action: Callable[[], Any]) -> TestResponse:
