@@ -63,4 +63,7 @@ def deployed(database: Database, redis_url: str, folder: Path, workers: int) -> 
         patch.dict(os.environ, {"DATABASE_URL": database.url, "REDIS_URL": redis_url, **RATES}),
         running_stack(folder, port=None, flower_port=None, workers=workers) as stack,
     ):
+        with connect(database.url, "sluice-cli") as conn, conn.transaction():
+            for tenant in tenants.everyone(conn):
+                choose_plain_template(conn, tenant.id)
         yield Deployment(stack, database)
