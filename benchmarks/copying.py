@@ -1,9 +1,13 @@
 """Raw COPY: rows that the product wrote once, serialised before the clock starts, into the product's own tables.
 
+By one connection, as text; or, as the ceiling of whatever writes a table, as binary rows by several at once.
+
 What the server fills in by itself (defaults, identities) it fills in here too, but for the ids that other rows name.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +72,49 @@ def copy_in(database: Database, *tables: Rows) -> Clock:
                 conn.commit()
     for rows, there in zip(tables, before, strict=True):
         database.expect(rows.table, there + rows.count)
+    return clock
+
+
+@dataclass(frozen=True)
+class BinaryRows:
+    """All rows of a table in COPY's binary format, a part for each connection."""
+
+    table: str
+    statement: str
+    parts: list[bytes]
+    count: int
+
+
+def binary_rows_of(database: Database, table: str, parts: int) -> BinaryRows:
+    """Return the current rows of a table, ready to COPY by so many connections."""
+    names = ", ".join(name for (name,) in database.admin.execute(_COLUMNS, (table, [])))
+    count = database.count(table)
+    share = -(-count // parts)
+    made = []
+    for first in range(0, count, share):
+        rows = f"SELECT {names} FROM {table} ORDER BY ctid OFFSET {first} LIMIT {share}"
+        with database.admin.cursor().copy(f"COPY ({rows}) TO STDOUT (FORMAT binary)") as copy:
+            made.append(b"".join(copy))
+    return BinaryRows(table, f"COPY {table} ({names}) FROM STDIN (FORMAT binary)", made, count)
+
+
+def copy_in_at_once(database: Database, rows: BinaryRows) -> Clock:
+    """Have each connection COPY its part at the same time, in a transaction of its own; the table is empty before."""
+
+    def copy_part(conn: psycopg.Connection[Any], part: bytes) -> None:
+        with conn.cursor().copy(rows.statement) as copy:
+            copy.write(part)
+        conn.commit()
+
+    with ExitStack() as exits:
+        conns = [exits.enter_context(psycopg.connect(database.url)) for _ in rows.parts]
+        for conn in conns:
+            durable(conn)
+            conn.commit()
+        threads = exits.enter_context(ThreadPoolExecutor(len(conns)))
+        with timed() as clock:
+            list(threads.map(copy_part, conns, rows.parts))
+    database.expect(rows.table, rows.count)
     return clock
 
 

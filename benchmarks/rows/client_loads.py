@@ -1,5 +1,5 @@
 """`Client.load` of a million entities: from a generator, against curl that sends them as one file of lines; and from an
-Arrow table, against dlt.
+Arrow table, against dlt, and against the bare COPY of its rows.
 """
 
 import os
@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 from sluice_client import Client
 
-from benchmarks import items
+from benchmarks import copying, items
 from benchmarks.database import create
 from benchmarks.deployment import Deployment
 from benchmarks.machine import durable
@@ -23,6 +23,7 @@ from benchmarks.rows.end_to_end import WORKERS
 
 ROWS = 1_000_000
 _BATCH = 10_000  # items, of the client's batches
+_DLT = (("million", False), ("million_unique", True))  # names of schemas, and if they keep their key unique
 
 
 @contextmanager
@@ -72,26 +73,41 @@ def arrow(place: Place) -> Iterator[Row]:
 
     with psycopg.connect(url, autocommit=True) as admin:
         durable(admin)
-        dlt = loading.best_loader("million", url, place.folder, theirs_of)
 
-        def theirs() -> Mapping[str, float]:
-            dlt.empty(admin)
+        def theirs(loader: loading.Loader) -> Mapping[str, float]:
+            loader.empty(admin)
             admin.execute("CHECKPOINT")
             with timed() as clock:
-                dlt.load()
-            if dlt.count(admin) != ROWS:
-                raise RuntimeError(f"dlt stored {dlt.count(admin)} rows of {ROWS}")
+                loader.load()
+            if loader.count(admin) != ROWS:
+                raise RuntimeError(f"dlt stored {loader.count(admin)} rows of {ROWS}")
             return clock.rate(ROWS)
 
+        def bare(rows: copying.BinaryRows) -> Mapping[str, float]:
+            deployed.database.empty()
+            deployed.database.settle()
+            return copying.copy_in_at_once(deployed.database, rows).rate(ROWS)
+
+        loaders = {
+            unique: loading.best_loader(name, url, place.folder, theirs_of, unique=unique) for name, unique in _DLT
+        }
+        _sample(deployed, load, ROWS // _BATCH)
+        rows = copying.binary_rows_of(deployed.database, "entities", WORKERS)
         yield Row(
             f"`Client.load` of an Arrow table of {ROWS:,} entities, {WORKERS} workers, unordered, beside dlt",
             "entities",
             (
                 Side("Client.load", partial(_sample, deployed, load, ROWS // _BATCH)),
-                Side("dlt, Arrow by ADBC", theirs),
+                Side("dlt, Arrow by ADBC", partial(theirs, loaders[False])),
+                Side("dlt, Arrow by ADBC, unique key", partial(theirs, loaders[True])),
+                Side(f"COPY by {WORKERS} connections", partial(bare, rows)),
             ),
             (Ratio("Client.load", "dlt, Arrow by ADBC", 1.3),),
-            ("Each is given the whole table. dlt checks no field, and keeps no index on its key.",),
+            (
+                "Each is given the whole table. dlt checks no field, and keeps no index on its key unless asked.",
+                f"COPY: the rows that Client.load wrote, as binary ones made before, by {WORKERS} connections at once "
+                "into the product's table with its index: no writer of that table is faster.",
+            ),
         )
 
 
