@@ -105,8 +105,10 @@ def arrow(place: Place) -> Iterator[Row]:
             (Ratio("Client.load", "dlt, Arrow by ADBC", 1.3),),
             (
                 "Each is given the whole table. dlt checks no field, and keeps no index on its key unless asked.",
-                f"COPY: the rows that Client.load wrote, as binary ones made before, by {WORKERS} connections at once "
-                "into the product's table with its index: no writer of that table is faster.",
+                (
+                    f"COPY: the rows that Client.load wrote, as binary ones made before, by {WORKERS} connections at "
+                    "once into the product's table with its index: no writer of that table is faster."
+                ),
             ),
         )
 
