@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from flask import request
@@ -20,6 +21,8 @@ from ingest.db.jobs import parts, uploads
 from ingest.db.jobs.parts import Arrived, Attempt
 from ingest.db.jobs.uploads import Sizes, Upload
 from ingest.engine.kinds import KINDS
+from ingest.engine.sealed_digests import place_of_part, sealed
+from ingest.engine.sealing import Sealer
 from ingest.errors import DatabaseError, InvalidInput, PayloadTooLarge, TryAgain, UnsupportedMediaType
 from ingest.ids import uuid7
 from ingest.intake import codings
@@ -114,12 +117,13 @@ def receive(upload: Upload, part: int) -> Arrived:
     """
     measure = _Measure()
     text = _body(upload, measure)
+    sealer = personal_data.sealer(upload.tenant_id, upload.template_id)
     with place():
         attempt = _begin(upload, part)
         faultpoints.passing("part.begun")
         try:
             cut = _cut(upload, part, touching(text, lambda conn: parts.touch(conn, attempt)))
-            blocks, items = _append_all(upload, attempt, cut.blocks)
+            blocks, items = _append_all(upload, attempt, cut.blocks, sealer)
             arrived = Arrived(
                 part,
                 items,
@@ -132,7 +136,8 @@ def receive(upload: Upload, part: int) -> Arrived:
                 csv=cut.csv,
             )
             faultpoints.passing("part.arrived")
-            _finish(upload, attempt, arrived)
+            digest = sealed(sealer, arrived.digest, place_of_part(upload.id, part))
+            _finish(upload, attempt, replace(arrived, digest=digest))
         except BaseException:
             # The sweeper removes the attempt if the database is away too, or this process dies.
             with suppress(DatabaseError), transaction(services().pool) as conn:
@@ -193,10 +198,9 @@ def _cut(upload: Upload, part: int, chunks: Iterator[bytes]) -> _Cut:
     return _Cut(rows, by)
 
 
-def _append_all(upload: Upload, attempt: Attempt, cut: Iterator[Block]) -> tuple[int, int]:
+def _append_all(upload: Upload, attempt: Attempt, cut: Iterator[Block], sealer: Sealer) -> tuple[int, int]:
     """Store the blocks of a part. Return how many blocks and items it has."""
     settings = services().settings
-    sealer = personal_data.sealer(upload.tenant_id, upload.template_id)
     blocks = items = 0
     for block in cut:
         items += block.items

@@ -78,7 +78,7 @@ def check_atomic(items: int, size: int) -> None:
 
 def _fingerprinted(job: NewJob) -> NewJob:
     """Return a job with the fingerprint of its request, whose body has been read, if that has an idempotency key."""
-    return job if job.key is None else replace(job, fingerprint=idempotency.fingerprint())
+    return job if job.key is None else replace(job, fingerprint=idempotency.fingerprint(job.key))
 
 
 class _Body(NamedTuple):

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from flask import Response, current_app, g, request
 
-from app.http import body, prefer
+from app.http import body, personal_data, prefer
 from app.http.auth import cached_caller, caller, reauthenticate
 from app.http.describe import description_of
 from app.http.services import services
@@ -20,6 +20,7 @@ from ingest.db.connection.confirmed import retry_until_known
 from ingest.db.connection.pool import Connection
 from ingest.db.tenants import idempotency
 from ingest.db.tenants.idempotency import Answer, Key
+from ingest.engine import sealed_digests
 from ingest.errors import InvalidInput, KeyReused
 from ingest.metrics import names
 
@@ -38,6 +39,7 @@ def answer_repeat() -> Response | None:
     Raises:
         InvalidInput: the key is malformed.
         KeyReused: the key is another request's.
+        SecretUnreadable: it cannot be told whose the key is, since a master key is not configured any more.
     """
     sent = request.headers.get(NAME)
     if sent is None or request.method == "OPTIONS":
@@ -47,6 +49,7 @@ def answer_repeat() -> Response | None:
         return None
     key = Key(caller().tenant_id, description.operation, hashlib.sha256(parse(sent).encode()).digest())
     g.idempotency_key = key
+    g.idempotency_sealer = sealer = personal_data.sealer(key.tenant_id, caller().template_id)
     body.hash_as_read()
     stored = retry_until_known(services().pool, lambda conn: idempotency.find(conn, key))
     if stored is None:
@@ -54,7 +57,8 @@ def answer_repeat() -> Response | None:
     if cached_caller():
         reauthenticate()
     content = body.read_again(takes_lines=description.lines) if description.body else b""
-    if fingerprint() != stored.fingerprint:
+    place = sealed_digests.place_of_request(key)
+    if _bare_fingerprint() != sealed_digests.opened(sealer.keys, key.tenant_id, stored.fingerprint, place):
         raise KeyReused
     response = description.repeat(stored.answer, content, **(request.view_args or {}))
     response.headers[REPLAYED] = "true"
@@ -84,7 +88,19 @@ def key() -> Key | None:
     return sent
 
 
-def fingerprint() -> bytes:
+def fingerprint(sent: Key) -> bytes:
+    """Return the fingerprint of this request, whose body has been read, as it is stored.
+
+    Args:
+        sent: its key.
+
+    Raises:
+        MasterKeyMissing: the tenant has personal data, and there is no key to encrypt it with.
+    """
+    return sealed_digests.sealed(g.idempotency_sealer, _bare_fingerprint(), sealed_digests.place_of_request(sent))
+
+
+def _bare_fingerprint() -> bytes:
     """Return SHA-256 of the decoded body, which has been read, and of the options of a request that has a key."""
     options = [request.view_args, sorted(request.args.items(multi=True)), prefer.stated().strict]
     return hashlib.sha256(msgspec.json.encode(options) + body.digest()).digest()
@@ -115,7 +131,7 @@ def remember(
         job_id: of a batch.
 
     Raises:
-        KeyInProgress: another request with this key was the first.
+        KeyInProgress: another request with this key was the first; and all that `fingerprint` raises.
     """
     if sent := key():
-        idempotency.remember(conn, sent, fingerprint(), Answer(job_id, public_id, action))
+        idempotency.remember(conn, sent, fingerprint(sent), Answer(job_id, public_id, action))

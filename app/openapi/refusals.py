@@ -17,9 +17,11 @@ from ingest.errors import (
     InvalidParameter,
     KeyInProgress,
     KeyReused,
+    MasterKeyMissing,
     NotFound,
     PayloadTooLarge,
     RateLimited,
+    SecretUnreadable,
     SluiceError,
     TryAgain,
     Unauthorized,
@@ -28,7 +30,7 @@ from ingest.errors import (
 
 _EVERY_CALL = (Unauthorized, Forbidden, InvalidParameter, RateLimited, TryAgain, DiskFull)
 _OF_BODIES = (InvalidInput, PayloadTooLarge, UnsupportedMediaType)
-_OF_REPEATS = (KeyInProgress, KeyReused)
+_OF_REPEATS = (KeyInProgress, KeyReused, MasterKeyMissing, SecretUnreadable)
 _OF_JOBS = (NotFound, Gone)
 
 _TIMEOUT, _INTERNAL = 408, 500

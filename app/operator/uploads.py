@@ -25,6 +25,7 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.parts import MOST_PARTS, Part, of_upload
 from ingest.db.jobs.uploads import COMPLETED, Upload
 from ingest.db.tenants.idempotency import Answer
+from ingest.engine.sealed_digests import opened, place_of_part
 from ingest.errors import (
     DigestMismatch,
     Gone,
@@ -33,6 +34,7 @@ from ingest.errors import (
     MasterKeyMissing,
     NotFound,
     PartsMissing,
+    SecretUnreadable,
     TemplateNotConfigured,
     UnsupportedMediaType,
     WrongState,
@@ -158,7 +160,8 @@ def put(upload_id: str, part: str) -> Response:
     with autocommit(services().pool) as conn:
         upload = uploads.find_open(conn, caller().tenant_id, ids.parse(ids.UPLOAD, upload_id))
     _bind(upload)
-    return success(_part_shape(parts.receive(upload, number)))
+    arrived = parts.receive(upload, number)
+    return success(_part_shape(arrived, arrived.digest))
 
 
 def _part(text: str) -> int:
@@ -176,7 +179,10 @@ def _bind(upload: Upload) -> None:
 
 @bp.get("/batch/uploads/<text:upload_id>")
 @describe(
-    "The parts of an upload that have arrived", operation="getUpload", answers={200: "Upload"}, faults=(NotFound, Gone)
+    "The parts of an upload that have arrived",
+    operation="getUpload",
+    answers={200: "Upload"},
+    faults=(NotFound, Gone, SecretUnreadable),
 )
 def get(upload_id: str) -> Response:
     """Answer with an upload and its parts."""
@@ -192,14 +198,23 @@ def get(upload_id: str) -> Response:
         "status": upload.status,
         "expiresAt": None if completed else timestamp(upload.expires_at),
         "jobId": ids.spell(ids.JOB, upload.job_id) if completed and upload.job_id else None,
-        "parts": [_part_shape(part) for part in arrived],
+        "parts": [_part_shape(part, _digest(upload, part)) for part in arrived],
     }
     return success(data)
 
 
-def _part_shape(part: Part) -> dict[str, Any]:
-    digest = base64.b64encode(part.digest).decode()
-    return {"part": part.part, "items": part.items, "bytes": part.size, "digest": f"sha-256=:{digest}:"}
+def _digest(upload: Upload, part: Part) -> bytes:
+    """Return SHA-256 of a part as it was sent.
+
+    Raises:
+        SecretUnreadable: a master key is not configured any more.
+    """
+    return opened(services().master_keys, upload.tenant_id, part.digest, place_of_part(upload.id, part.part))
+
+
+def _part_shape(part: Part, digest: bytes) -> dict[str, Any]:
+    spelled = base64.b64encode(digest).decode()
+    return {"part": part.part, "items": part.items, "bytes": part.size, "digest": f"sha-256=:{spelled}:"}
 
 
 @bp.delete("/batch/uploads/<text:upload_id>")

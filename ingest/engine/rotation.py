@@ -21,9 +21,12 @@ from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
 from ingest.db.data import resealing as of_entities
 from ingest.db.data.resealing import Called, Held, Resealed
+from ingest.db.jobs import digests
 from ingest.db.jobs import resealing as of_items
+from ingest.db.jobs.digests import Digest
+from ingest.db.tenants.idempotency import Key
 from ingest.db.webhooks import resealing as of_secrets
-from ingest.engine import webhooks
+from ingest.engine import sealed_digests, webhooks
 from ingest.engine.sealing import CONTEXTS, PURPOSE
 from ingest.errors import SecretUnreadable, TryAgain
 from ingest.items import personal
@@ -31,6 +34,8 @@ from ingest.items import personal
 # Pages of a table, of 8 kB each, that a step reads.
 _PAGES_COUNTED = 1_024
 _PAGES_ROTATED = 64
+
+_DIGESTS_A_TRANSACTION = 500
 
 # A transaction that meets a deadlock, or waits too long for a lock, is tried so often; then the rotation ends with that
 # error.
@@ -232,6 +237,34 @@ def _items_of(name: str, table: str) -> Kind:
     return Kind(name, table, count_items, rotate_items)
 
 
+def _digests_of(name: str, table: str, place: Callable[[Digest], bytes]) -> Kind:
+    """Return the kind of digests of what tenants with personal data send; `place` returns the place of each."""
+
+    def count_digests(conn: Connection, called: Called, first: int, pages: int) -> Mapping[str, int]:
+        return digests.count(conn, table, called, first=first, pages=pages)
+
+    def rotate_digests(conn: Connection, called: Called, keys: MasterKeys, first: int, pages: int) -> Step:
+        kid, done = next(iter(keys.keys)), Step()
+        found = _patiently(conn, lambda: digests.find(conn, table, called, kid, first=first, pages=pages))
+        for start in range(0, len(found), _DIGESTS_A_TRANSACTION):
+            some = found[start : start + _DIGESTS_A_TRANSACTION]
+            done = done.plus(_patiently(conn, partial(rotate_some, conn, keys, some)))
+        return done
+
+    def rotate_some(conn: Connection, keys: MasterKeys, found: Sequence[Digest]) -> Step:
+        changed = unreadable = 0
+        for digest in found:
+            try:
+                new = sealed_digests.reseal(keys, digest.tenant_id, digest.digest, place(digest))
+            except SecretUnreadable:
+                unreadable += 1
+            else:
+                changed += digests.write(conn, table, digest, new)
+        return Step(changed, unreadable)
+
+    return Kind(name, table, count_digests, rotate_digests)
+
+
 KINDS = (
     Kind(
         "personal data of entities",
@@ -244,4 +277,10 @@ KINDS = (
     _items_of("payloads of batches", of_items.BLOCKS),
     _items_of("items that failed", of_items.ERRORS),
     _items_of("edits of items that failed", of_items.DRAFTS),
+    _digests_of(
+        "fingerprints of requests",
+        digests.KEYS,
+        lambda of: sealed_digests.place_of_request(Key(of.tenant_id, of.endpoint, of.key_hash)),
+    ),
+    _digests_of("digests of parts", digests.PARTS, lambda of: sealed_digests.place_of_part(of.upload_id, of.part)),
 )

@@ -1,11 +1,13 @@
 """Rotation: all that is stored comes under the first master key, beside traffic, and however often it is stopped."""
 
 import base64
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -16,12 +18,14 @@ import pytest
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, entity_rows, resealing
-from ingest.db.jobs import drafts, failed_items, trials
+from ingest.db.jobs import drafts, failed_items, parts, trials
+from ingest.db.jobs.digests import BARE_BYTES
 from ingest.db.jobs.drafts import Draft
-from ingest.db.tenants import templates
+from ingest.db.tenants import idempotency, templates
+from ingest.db.tenants.idempotency import Answer, Key
 from ingest.db.tenants.tenants import Tenant
 from ingest.db.verify.rows import ENTITIES_PERSONAL
-from ingest.engine import rotation, webhooks
+from ingest.engine import rotation, sealed_digests, webhooks
 from ingest.engine.executor import Executor
 from ingest.engine.rotation import IN_THE_CLEAR, Step
 from ingest.engine.sealing import Sealer
@@ -30,11 +34,21 @@ from ingest.items import personal
 from ingest.items.entities import Entity
 from ingest.jobs import TRIAL, Effect, JobOptions
 from ingest.webhooks.message import EVENTS
-from tests.support.factories import MASTER_KEYS, accept, changed, entity, make_tenant, new_job
+from tests.support.factories import (
+    MASTER_KEYS,
+    accept,
+    changed,
+    entity,
+    make_sealer,
+    make_tenant,
+    new_job,
+    new_upload,
+    store_part,
+)
 
 _NEW = f"new:{base64.b64encode(bytes([7] * 32)).decode()}"
 _BOTH = MasterKeys.parse(f"{_NEW},{MASTER_KEYS}")
-_ENTITIES, _SECRETS, _CALLBACKS, _PAYLOADS, _FAILED, _EDITS = (kind.name for kind in rotation.KINDS)
+_ENTITIES, _SECRETS, _CALLBACKS, _PAYLOADS, _FAILED, _EDITS, _REQUESTS, _PARTS = (kind.name for kind in rotation.KINDS)
 
 _KIDS = """
 SELECT array_agg(DISTINCT split_part(value, ':', 1)) FROM entities, jsonb_each_text(pii_digests) WHERE id = %s
@@ -338,3 +352,34 @@ def test_payloads_that_are_purged_leave_their_key_removable(
     assert rotation.count(command)[_PAYLOADS] == {"test": 1}
     executor.run(job_id, seconds=60)
     assert rotation.count(command)[_PAYLOADS] == {}
+
+
+def test_digests_come_under_the_first_key_and_those_in_the_clear_are_encrypted(
+    command: Connection, owner: Tenant, pool: Pool
+) -> None:
+    key, bare = Key(owner.id, "appendEvent", hashlib.sha256(b"key").digest()), hashlib.sha256(b"body").digest()
+    place, sealer = sealed_digests.place_of_request(key), make_sealer(owner.id)
+    with transaction(pool) as conn:
+        idempotency.remember(conn, key, sealed_digests.sealed(sealer, bare, place), Answer())
+        upload_id = new_upload(conn, owner)
+        store_part(conn, upload_id, 7, b"{}\n")
+        stranger, _ = make_tenant(conn, name="Other", template=None)
+        idempotency.remember(conn, replace(key, tenant_id=stranger.id), bare, Answer())
+    counts = rotation.count(command)
+    assert (counts[_REQUESTS], counts[_PARTS]) == ({"test": 1}, {IN_THE_CLEAR: 1})
+    steps = rotated(command)
+    assert (steps[_REQUESTS], steps[_PARTS]) == (Step(changed=1), Step(changed=1))
+    counts = rotation.count(command)
+    assert (counts[_REQUESTS], counts[_PARTS]) == ({"new": 1}, {"new": 1})
+    only_new = MasterKeys.parse(_NEW)
+    with transaction(pool) as conn:
+        stored, kept = (idempotency.find(conn, replace(key, tenant_id=of.id)) for of in (owner, stranger))
+        [part] = parts.of_upload(conn, upload_id)
+    assert stored is not None
+    assert sealed_digests.opened(only_new, owner.id, stored.fingerprint, place) == bare
+    place_of_part = sealed_digests.place_of_part(upload_id, 7)
+    assert len(sealed_digests.opened(only_new, owner.id, part.digest, place_of_part)) == BARE_BYTES
+    assert kept is not None
+    assert kept.fingerprint == bare
+    lost = rotated(command, MasterKeys.parse(MASTER_KEYS))
+    assert (lost[_REQUESTS], lost[_PARTS]) == (Step(unreadable=1), Step(unreadable=1))

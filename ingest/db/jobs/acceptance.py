@@ -25,7 +25,7 @@ class NewJob:
         cached_caller: the caller, if it comes from a cache: the job is stored only if all of it still holds.
         options: what few jobs have.
         key: the idempotency key of its request, where that has one: it is stored together with the job.
-        fingerprint: SHA-256 of the request's decoded body and options, where there is a key.
+        fingerprint: of the request, as of `ingest.db.tenants.idempotency.Stored`, where there is a key.
         traceparent: names the span of its request, if that has one.
     """
 

@@ -45,7 +45,7 @@ class Part:
         part: its number, from 1.
         items: how many.
         size: bytes, as they were sent.
-        digest: SHA-256 of them.
+        digest: SHA-256 of them; as it is stored, encrypted where the tenant has personal data.
     """
 
     part: int

@@ -32,6 +32,12 @@ HEAD_OF_PAYLOAD = _HEAD.format(value="payload")
 IS_SEALED: LiteralString = "get_byte(head || '\\x00', 0) = 245"
 KID_OF_HEAD = _KID.format(head="head")
 
+
+def kid_of(value: LiteralString) -> LiteralString:
+    """Return SQL for the id of the key of an encrypted value; it fails on any other one."""
+    return _KID.format(head=_HEAD.format(value=value))
+
+
 # One job is looked up a value: a join would have the planner read all jobs.
 _CALLED: LiteralString = f"""(
 SELECT tenant_id FROM jobs j WHERE j.id = x.job_id AND j.template_id IS NOT NULL AND j.kind <> '{TRIAL}'
@@ -46,13 +52,13 @@ WHERE {IN_PAGES} AND x.head <> '' AND ({IS_SEALED} OR {_CALLED})
 """,
     ERRORS: f"""
 SELECT x.job_id, x.index AS place,
-       CASE WHEN x.sealed_for IS NULL THEN '' ELSE {_KID.format(head=_HEAD.format(value="x.item"))} END AS kid
+       CASE WHEN x.sealed_for IS NULL THEN '' ELSE {kid_of("x.item")} END AS kid
 FROM job_errors x
 WHERE {IN_PAGES} AND x.item IS NOT NULL AND (x.sealed_for IS NOT NULL OR {_CALLED})
 """,
     DRAFTS: f"""
 SELECT x.job_id, x.index AS place,
-       CASE WHEN x.sealed THEN {_KID.format(head=_HEAD.format(value="x.edit"))} ELSE '' END AS kid
+       CASE WHEN x.sealed THEN {kid_of("x.edit")} ELSE '' END AS kid
 FROM job_drafts x WHERE {IN_PAGES} AND (x.sealed OR {_CALLED})
 """,
 }

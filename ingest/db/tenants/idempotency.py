@@ -49,7 +49,8 @@ class Stored(NamedTuple):
     """A key that was stored, by its first request.
 
     Attributes:
-        fingerprint: SHA-256 of that request's decoded body and options.
+        fingerprint: SHA-256 of that request's decoded body and options, as it is stored: encrypted where the tenant has
+            personal data.
         answer: the answer to that request.
     """
 
@@ -121,7 +122,7 @@ def remember(conn: Connection, key: Key, fingerprint: bytes, answer: Answer) -> 
     Args:
         conn: the open transaction of the write, which any error must roll back; it holds the key's lock.
         key: the key of the request.
-        fingerprint: SHA-256 of the decoded body and the options.
+        fingerprint: as of Stored.
         answer: the result of the write.
 
     Raises:
