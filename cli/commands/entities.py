@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import click
@@ -17,13 +17,12 @@ from ingest.db.connection.pool import Connection
 from ingest.db.tenants import audit
 from ingest.db.tenants import tenants as stored_tenants
 from ingest.db.tenants.audit import Action
-from ingest.engine import clear_items, kept_payloads, open_uploads, people
+from ingest.engine import clear_items, kept_payloads, open_uploads, payload_items, people
 from ingest.engine.kept_payloads import Search
-from ingest.engine.open_uploads import Held
 from ingest.engine.people import Erased
 from ingest.engine.sealing import sealer_of
 from ingest.errors import NotFound
-from ingest.ids import UPLOAD, spell
+from ingest.ids import JOB, UPLOAD, spell
 
 tenant_option = click.option("--tenant", type=click.UUID, required=True, metavar="ID", help="Whose entity it is.")
 external_id_option = click.option(
@@ -59,9 +58,9 @@ def entities() -> None:
 def export(context: click.Context, tenant: UUID, external_id: str, type_name: str, data_dir: Path) -> None:
     """Print an entity, its states, its events and its items that failed, as JSON, personal data in the clear.
 
-    With it are the objects of the public API that have the id, in all types, and its items in open uploads. Of an
-    entity that was deleted these are its events. Exits 1 if something could not be decrypted: in its place is the
-    reason, under "unreadable".
+    With it are the objects of the public API that have the id, in all types, and its items in open uploads, in jobs
+    that have not ended, and unprocessed in those that have. Of an entity that was deleted these are its events. Exits 1
+    if something could not be decrypted: in its place is the reason, under "unreadable".
 
     Example: sluice entities export --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1 > player_1.json
     """
@@ -98,10 +97,11 @@ def erase(
 
     The entity, its states, its failed items and the objects of the public API that have the id, in all types, go in one
     transaction. Then all payloads are searched that jobs of the tenant keep though they have ended, block by block, and
-    the failed items that are stored in the clear: run it again if it was stopped. Items of jobs that have not ended
-    will be written yet. Each transaction that erases something has its entry in the audit log.
+    the failed items that are stored in the clear: run it again if it was stopped. Each transaction that erases
+    something has its entry in the audit log.
 
-    Items in open uploads stay, since their sender goes on by the digests of the parts: it names these uploads, and
+    Items of jobs that have not ended stay, since workers write them meanwhile, and those in open uploads, since their
+    sender goes on by the digests of the parts: before all else it looks for them, names these jobs and uploads, and
     exits 1. It exits 1 too if a payload could not be read, because its key is not configured.
 
     Example: sluice entities erase --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1
@@ -113,39 +113,76 @@ def erase(
         def record(conn: Connection, details: Mapping[str, Any]) -> None:
             audit.record(conn, actor(), Action.PERSON_ERASED, external_id, tenant_id=tenant_id, details=details)
 
+        lend = partial(_lend, conn)
+        # Look for items on their way first, since workers may write them while the rest is erased; in uploads before
+        # jobs, since an upload becomes one.
+        uploads = _held(
+            (spell(UPLOAD, held.upload_id), len(held.texts), held.unreadable)
+            for held in open_uploads.search(lend, tenant_id, external_id, keys)
+        )
+        jobs = _held(
+            (spell(JOB, held.job_id), len(held.texts), held.unreadable)
+            for held in payload_items.search(lend, tenant_id, external_id, keys, ended=False)
+        )
+        if uploads or jobs:
+            record(conn, {"openUploads": list(uploads), "openJobs": list(jobs)})
+            conn.commit()
         erased = people.erase_everywhere(conn, tenant_id, external_id, type_name=type_name or None)
         if erased.found:
             record(conn, erased.details)
         conn.commit()
-        lend = partial(_lend, conn)
         kept = kept_payloads.erase(
             lend, tenant_id, external_id, keys, lambda conn, n: record(conn, {"unprocessedItems": n})
         )
         clear = clear_items.erase(lend, tenant_id, external_id, lambda conn, n: record(conn, {"failedItems": n}))
         erased = erased._replace(failed_items=erased.failed_items + clear)
-        held = _held(open_uploads.search(lend, tenant_id, external_id, keys))
-    if not (erased.found or kept.erased or kept.unread or held):
+    if not (erased.found or kept.erased or kept.unread or uploads or jobs):
         raise NotFound(f'There is nothing to erase of an entity "{external_id}"')
     if as_json:
-        found = {"unprocessedItems": kept.erased, "unreadBlocks": kept.unread, "openUploads": held}
+        found = {
+            "unprocessedItems": kept.erased,
+            "unreadBlocks": kept.unread,
+            "openUploads": [{"uploadId": name, **held.members} for name, held in uploads.items()],
+            "openJobs": [{"jobId": name, **held.members} for name, held in jobs.items()],
+        }
         print_json({"externalId": external_id, **erased.details, "objectTypes": erased.object_types, **found})
     else:
-        _tell(erased, kept, held)
-    context.exit(1 if kept.unread or held else 0)
+        _tell(erased, kept, uploads, jobs)
+    context.exit(1 if kept.unread or uploads or jobs else 0)
 
 
-def _held(found: Iterable[Held]) -> list[dict[str, Any]]:
-    """Return what open uploads hold, each upload once."""
-    uploads: dict[UUID, dict[str, Any]] = {}
-    for held in found:
-        upload_id = spell(UPLOAD, held.upload_id)
-        upload = uploads.setdefault(held.upload_id, {"uploadId": upload_id, "items": 0, "unreadBlocks": 0})
-        upload["items"] += len(held.texts)
-        upload["unreadBlocks"] += held.unreadable is not None
-    return list(uploads.values())
+class _Held(NamedTuple):
+    """Items of an entity that an upload or a job holds."""
+
+    items: int = 0
+    unread_blocks: int = 0
+
+    @property
+    def members(self) -> dict[str, int]:
+        """As JSON."""
+        return {"items": self.items, "unreadBlocks": self.unread_blocks}
+
+    @property
+    def told(self) -> str:
+        """As a clause of a sentence."""
+        unread = f" and {self.unread_blocks:,} blocks that could not be read" if self.unread_blocks else ""
+        return f"holds {self.items:,} items of it{unread}"
 
 
-def _tell(erased: Erased, kept: Search, held: Iterable[Mapping[str, Any]]) -> None:
+def _held(found: Iterable[tuple[str, int, str | None]]) -> dict[str, _Held]:
+    """Return what uploads or jobs hold, by their ids.
+
+    Args:
+        found: of each block: the id, how many items, and the reason why the block could not be read.
+    """
+    held: dict[str, _Held] = {}
+    for name, items, unreadable in found:
+        before = held.get(name, _Held())
+        held[name] = _Held(before.items + items, before.unread_blocks + (unreadable is not None))
+    return held
+
+
+def _tell(erased: Erased, kept: Search, uploads: Mapping[str, _Held], jobs: Mapping[str, _Held]) -> None:
     """Print what was erased, and what is left to do."""
     entity = f"the {erased.entity_type}" if erased.entity_type else "no entity"
     objects = f", objects of {len(erased.object_types):,} types ({', '.join(erased.object_types)})"
@@ -158,12 +195,15 @@ def _tell(erased: Erased, kept: Search, held: Iterable[Mapping[str, Any]]) -> No
             f"{kept.unread:,} blocks of items could not be read, and may hold more: put the key that "
             "`sluice crypto status` names back into SLUICE_MASTER_KEYS, and run this again."
         )
-    for upload in held:
-        unread = f" and {upload['unreadBlocks']:,} blocks that could not be read" if upload["unreadBlocks"] else ""
+    for upload_id, held in uploads.items():
         click.echo(
-            f"The open upload {upload['uploadId']} holds {upload['items']:,} items of it{unread}: have its sender "
-            f"delete it (DELETE /batch/uploads/{upload['uploadId']}), or complete it, and run this again once its job "
-            "has ended."
+            f"The open upload {upload_id} {held.told}: have its sender delete it (DELETE /batch/uploads/{upload_id}), "
+            "or complete it, and run this again once its job has ended."
+        )
+    for job_id, held in jobs.items():
+        click.echo(
+            f"The job {job_id} {held.told}, and had not ended: wait until it has, or end it "
+            f"(sluice jobs cancel {job_id}), and run this again."
         )
 
 

@@ -19,7 +19,7 @@ from ingest.db.data.entity_rows import EntityRow
 from ingest.db.data.event_rows import EventRow
 from ingest.db.jobs import failed_items
 from ingest.db.jobs.failed_items import FailedItem
-from ingest.engine import clear_items, open_uploads
+from ingest.engine import clear_items, open_uploads, payload_items
 from ingest.engine.kinds import JOB_TYPES
 from ingest.engine.sealing import Sealer
 from ingest.errors import SecretUnreadable
@@ -115,6 +115,7 @@ def export(
     """Yield all that is stored of an entity, personal data in the clear, as the parts of one JSON object.
 
     In the place of what cannot be decrypted is the reason, under `unreadable`. A deleted entity still has its events.
+    Items on their way are read first, since workers write them meanwhile: they may be there twice, and never missing.
 
     Args:
         conn: an open transaction.
@@ -125,18 +126,21 @@ def export(
             how many values could not be decrypted.
         type_name: as of `erase_everywhere`.
     """
+    yield b'{"externalId": %b' % _ENCODE(external_id)
+    yield from _listed("openUploads", _uploaded(conn, tenant_id, external_id, sealer, counts), counts)
+    yield from _listed("openJobs", _in_jobs(conn, tenant_id, external_id, sealer, counts, ended=False), counts)
     in_scopes = _scopes(conn, tenant_id, external_id, type_name)
     of_operator = SCOPE in in_scopes
     row = entity_rows.read(conn, tenant_id, external_id) if of_operator else None
     entity = b"null" if row is None else _entity(row, tenant_id, sealer.keys, counts)
-    yield b'{"externalId": %b, "entity": %b' % (_ENCODE(external_id), entity)
+    yield b', "entity": %b' % entity
     of_states = states.of_entity(conn, tenant_id, external_id) if of_operator else []
     of_events = _events(conn, tenant_id, external_id, SCOPE) if of_operator else ()
     yield from _listed("states", [[_state(row) for row in of_states]], counts)
     yield from _listed("events", of_events, counts)
     yield from _objects(conn, tenant_id, external_id, [scope for scope in in_scopes if scope != SCOPE], counts)
     yield from _listed("failedItems", _failed_items(conn, tenant_id, external_id, sealer, counts), counts)
-    yield from _listed("openUploads", _uploaded(conn, tenant_id, external_id, sealer, counts), counts)
+    yield from _listed("unprocessedItems", _in_jobs(conn, tenant_id, external_id, sealer, counts, ended=True), counts)
     yield b"}\n"
 
 
@@ -271,3 +275,16 @@ def _uploaded(
             yield [{**upload, "item": None, UNREADABLE: held.unreadable}]
         else:
             yield [{**upload, "item": shown(text, as_text=False)} for text in held.texts]
+
+
+def _in_jobs(
+    conn: Connection, tenant_id: int, external_id: str, sealer: Sealer, counts: Counter[str], *, ended: bool
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the entity's items in payloads of jobs, as `_uploaded` does."""
+    for held in payload_items.search(lambda: nullcontext(conn), tenant_id, external_id, sealer.keys, ended=ended):
+        job = {"jobId": spell(JOB, held.job_id), "type": JOB_TYPES[held.kind]}
+        if held.unreadable:
+            counts[UNREADABLE] += 1
+            yield [{**job, "item": None, UNREADABLE: held.unreadable}]
+        else:
+            yield [{**job, "index": index, "item": shown(text, as_text=False)} for index, text in held.texts.items()]

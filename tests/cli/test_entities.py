@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from ingest.db.jobs.parts import Arrived
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
 from ingest.intake.blocks import blocks_of_rows
-from ingest.jobs import CsvFormat, JobOptions
+from ingest.jobs import CsvFormat, JobOptions, JobState
 from tests.support.factories import MASTER_KEYS, begin_part, entity, event, make_sealer, new_upload, store_part
 
 Run = Callable[..., Result]
@@ -59,21 +60,21 @@ def test_an_export_prints_what_is_stored_and_leaves_an_entry(run: Run, observer:
     assert found["entity"]["data"] == {"email": f"{MARK} 1"}
     assert [failed["item"]["data"]["email"] for failed in found["failedItems"]] == [f"{MARK} 1"]
     entries = observer.execute(_ACTIONS).fetchall()
-    counts = {"entity": 1, "failedItems": 1}
+    counts = {"entity": 1, "failedItems": 1, "unprocessedItems": 1}
     assert entries == [("person.exported", "player_000001", "sluice entities export", counts)]
 
 
 @pytest.mark.usefixtures("_stored")
 def test_an_export_names_what_it_cannot_decrypt_and_prints_the_rest(run: Run, observer: Connection) -> None:
     result = run("export", keys=_OTHER_KEY)
-    assert (result.exit_code, "2 values could not be decrypted" in result.stderr) == (1, True)
+    assert (result.exit_code, "3 values could not be decrypted" in result.stderr) == (1, True)
     found = json.loads(result.stdout)
     assert (found["entity"]["entityType"], found["entity"]["data"]) == ("player", {})
     assert list(found["entity"]["unreadable"]) == ["email"]
     [failed] = found["failedItems"]
     assert (failed["item"], 'no key "test"' in failed["unreadable"]) == (None, True)
     [(_, _, _, counts)] = observer.execute(_ACTIONS).fetchall()
-    assert counts == {"entity": 1, "failedItems": 1, "unreadable": 2}
+    assert counts == {"entity": 1, "failedItems": 1, "unprocessedItems": 1, "unreadable": 3}
 
 
 @pytest.mark.usefixtures("_stored")
@@ -101,6 +102,7 @@ def test_an_erasure_leaves_nothing_of_a_person_and_all_of_the_other(run: Run, ob
         "unprocessedItems": 1,
         "unreadBlocks": 0,
         "openUploads": [],
+        "openJobs": [],
     }
     entry = ("person.erased", "player_000001", "sluice entities erase")
     entries = [(*entry, {"entityType": "player", "failedItems": 1}), (*entry, {"unprocessedItems": 1})]
@@ -210,10 +212,83 @@ def test_an_open_upload_that_holds_a_person_is_named_and_stays_as_it_is(
     with transaction(pool) as conn:
         assert before == observer.execute(stored).fetchall()
         job_id = uploads.complete(conn, owner.id, upload_id, parts_sent=2, check=lambda *_: None, awaited=False).job_id
-    assert "nothing to erase" in run("erase").output  # a job that has not ended: its items will be written yet
+    assert f"The job job_{job_id.hex} holds 3 items of it, and had not ended" in run("erase").stdout
     with transaction(pool) as conn:
         assert control.cancel(conn, job_id)
     assert "3 items of jobs that have ended" in run("erase").stdout
+
+
+@pytest.mark.parametrize("state", [JobState.PENDING, JobState.PROCESSING, JobState.PAUSED])
+def test_an_erasure_names_jobs_that_have_not_ended_and_leaves_their_items(
+    run: Run, submit: Callable[..., UUID], executor: Executor, pool: Pool, observer: Connection, state: JobState
+) -> None:
+    people = [entity(number, data={"email": f"{MARK} {number}"}) for number in (1, 2, 1)]
+    executor.run(submit("entities", people[:1]), seconds=60)
+    job_id = submit("entities", people, sealed=True, block_items=1)
+    if state is JobState.PAUSED:
+        with transaction(pool) as conn:
+            control.pause(conn, job_id)
+    else:
+        observer.execute("UPDATE jobs SET status = %s WHERE id = %s", (state, job_id))
+    spelled = f"job_{job_id.hex}"
+    result = run("erase")
+    assert (result.exit_code, "erased the player" in result.stdout) == (1, True)
+    assert f"The job {spelled} holds 2 items of it, and had not ended" in result.stdout
+    assert f"sluice jobs cancel {spelled}" in result.stdout
+    entries = [row[3] for row in observer.execute(_ACTIONS)]
+    assert entries == [{"openUploads": [], "openJobs": [spelled]}, {"entityType": "player", "failedItems": 0}]
+    again = run("erase", "player_000001", "--json")
+    assert (again.exit_code, json.loads(again.stdout)["openJobs"]) == (
+        1,
+        [{"jobId": spelled, "items": 2, "unreadBlocks": 0}],
+    )
+    assert run("erase", "nobody").exit_code == 1
+    lost = json.loads(run("erase", "player_000001", "--json", keys=_OTHER_KEY).stdout)["openJobs"]
+    assert lost == [{"jobId": spelled, "items": 0, "unreadBlocks": 3}]
+    with transaction(pool) as conn:
+        assert control.cancel(conn, job_id)
+    last = run("erase")
+    assert (last.exit_code, "and 2 items of jobs that have ended" in last.stdout) == (0, True)
+    assert "nothing to erase" in run("erase").output
+
+
+_WAITS = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def test_a_job_that_ends_while_an_erasure_runs_is_named_all_the_same(
+    run: Run, submit: Callable[..., UUID], executor: Executor, pool: Pool, observer: Connection
+) -> None:
+    """It may have written the person once more before it ended."""
+    executor.run(submit("entities", [entity(1)]), seconds=60)
+    job_id = submit("entities", [entity(1)], sealed=True)
+    with transaction(pool) as conn, ThreadPoolExecutor(1) as threads:
+        conn.execute("SELECT FROM entities FOR UPDATE")
+        erasing = threads.submit(run, "erase")
+        while not erasing.done() and not observer.execute(_WAITS).rowcount:
+            pass
+        assert control.cancel(conn, job_id)
+        conn.commit()
+        result = erasing.result()
+    assert (result.exit_code, f"The job job_{job_id.hex} holds 1 items of it" in result.stdout) == (1, True)
+    assert "and 1 items of jobs that have ended" in result.stdout
+
+
+def test_an_export_has_items_on_their_way_and_those_left_unprocessed(
+    run: Run, submit: Callable[..., UUID], pool: Pool, observer: Connection
+) -> None:
+    people = [entity(number, data={"email": f"{MARK} {number}"}) for number in (1, 2, 1)]
+    waiting, cancelled = (submit("entities", people, sealed=True, block_items=2) for _ in range(2))
+    with transaction(pool) as conn:
+        assert control.cancel(conn, cancelled)
+    found = json.loads(run("export").stdout)
+    for member, job_id in (("openJobs", waiting), ("unprocessedItems", cancelled)):
+        rows = [(row["jobId"], row["index"], row["item"]["data"]["email"]) for row in found[member]]
+        assert rows == [(f"job_{job_id.hex}", index, f"{MARK} 1") for index in (0, 2)]
+        assert {row["type"] for row in found[member]} == {"batch_ingest_entities"}
+    assert observer.execute(_ACTIONS).fetchall()[0][3] == {"openJobs": 2, "unprocessedItems": 2}
+    lost = run("export", keys=_OTHER_KEY)
+    assert (lost.exit_code, "4 values could not be decrypted" in lost.stderr) == (1, True)
+    assert [row["item"] for row in json.loads(lost.stdout)["openJobs"]] == [None, None]
 
 
 def test_rows_of_an_upload_are_found_once_its_header_is_there(run: Run, pool: Pool, owner: Tenant) -> None:

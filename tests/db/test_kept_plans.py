@@ -46,6 +46,7 @@ from ingest.db.jobs import (
     clear_items,
     completion,
     control,
+    digests,
     drafts,
     durations,
     errors,
@@ -676,7 +677,8 @@ _PLANNED_ANEW = {
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "set_weight", "suspend")),
     *("audit.purge", "drafts.purge", "sessions.purge", "sessions.offer"),
     *(f"readers.{name}" for name in ("add", "everyone", "remove")),
-    *(f"kept.{name}" for name in ("jobs", "next_block", "replace")),
+    *(f"kept.{name}" for name in ("jobs", "next_block", "open_jobs", "replace")),
+    *(f"digests.{name}" for name in ("count", "find", "write")),
     *("clear_items.erase", "clear_items.jobs", "clear_items.next_items"),
     *("open_uploads.ids", "open_uploads.next_block", "scopes.named"),
     *(f"resealing.{name}" for name in ("called_in", "called_personal", "count", "find", "lock", "write")),
@@ -685,7 +687,7 @@ _PLANNED_ANEW = {
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
-    *(clear_items, drafts, durations, open_jobs, open_uploads, requests, scopes),
+    *(clear_items, digests, drafts, durations, open_jobs, open_uploads, requests, scopes),
     *(failed_items, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads, writers),
     *(entities, entity_lookup, entity_rows, erasure, event_rows, events, first_events, growth, linked_objects),

@@ -1,4 +1,7 @@
-"""Payloads of jobs that have ended: of blocks that were never run, and of those that were only validated."""
+"""Payloads of jobs that have ended: of blocks that were never run, and of those that were only validated.
+
+With them are the jobs that have not ended, whose payloads workers run meanwhile.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +19,14 @@ NO_JOB = UUID(int=0)
 # The tenant's jobs in the order of their ids, as their list has them (0039_indexes_of_lists.sql). An atomic job may be
 # aborted with no item unprocessed, because all have failed: its blocks are open all the same.
 _JOBS: LiteralString = f"""
-SELECT id,
-       ended_at IS NOT NULL AND (unprocessed > 0 OR blocks_open > 0 OR (options ? 'validate_only')) IS TRUE AS may_keep
-FROM jobs
+SELECT id, {{wanted}} FROM jobs
 WHERE tenant_id::bigint = ANY (ARRAY[%s::bigint]) AND id > %s
 ORDER BY tenant_id::bigint, id LIMIT {_LOOKED_AT}
 """
+_ENDED = _JOBS.format(
+    wanted="ended_at IS NOT NULL AND (unprocessed > 0 OR blocks_open > 0 OR (options ? 'validate_only')) IS TRUE"
+)
+_OPEN = _JOBS.format(wanted="ended_at IS NULL")
 
 
 def jobs(conn: Connection, tenant_id: int, *, after: UUID = NO_JOB) -> tuple[Sequence[UUID], UUID | None]:
@@ -35,7 +40,16 @@ def jobs(conn: Connection, tenant_id: int, *, after: UUID = NO_JOB) -> tuple[Seq
     Returns:
         Their ids, and where this page has ended; None: there are no more.
     """
-    looked = conn.execute(_JOBS, (tenant_id, after)).fetchall()
+    return _page(conn, _ENDED, tenant_id, after)
+
+
+def open_jobs(conn: Connection, tenant_id: int, *, after: UUID = NO_JOB) -> tuple[Sequence[UUID], UUID | None]:
+    """Return those of a tenant's next jobs that have not ended; the rest is as of `jobs`."""
+    return _page(conn, _OPEN, tenant_id, after)
+
+
+def _page(conn: Connection, query: LiteralString, tenant_id: int, after: UUID) -> tuple[Sequence[UUID], UUID | None]:
+    looked = conn.execute(query, (tenant_id, after)).fetchall()
     last = looked[-1][0] if len(looked) == _LOOKED_AT else None
     return [row[0] for row in looked if row[1]], last  # type: ignore[misc, return-value] # as selected
 

@@ -29,11 +29,13 @@ WHERE job_id = %s AND no > %s AND payload <> '' ORDER BY no LIMIT 1
 
 
 def next_block(conn: Connection, job_id: UUID, *, after: int = FIRST) -> KeptBlock | None:
-    """Return the next block of an upload's job; None where there is none. It takes no lock: parts arrive meanwhile.
+    """Return the next block of a job that has a payload; None where there is none.
+
+    It takes no lock: parts of an upload arrive meanwhile, and workers run the blocks of other jobs.
 
     Args:
         conn: an open transaction.
-        job_id: the upload's.
+        job_id: the job's.
         after: the number of the block before.
     """
     with conn.cursor(row_factory=class_row(KeptBlock)) as cursor:
