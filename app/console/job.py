@@ -1,6 +1,7 @@
 """S2, one job: where it stands, what happened to it, what was wrong with its items, and what can be done about it."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -72,29 +73,34 @@ def show(job_id: str) -> Response:
     """Answer with the page of a job."""
     enter(job_id)
     shown = access.part(partial(_shown, job_id=job_id))
-    causes = access.part(partial(_causes, job_id=job_id))
     parts = None if shown is None else _parts(shown)
     return page(
         "job",
         id=job_id,
         shown=shown,
-        live=parts and parts.live,
+        live=parts and _live_part(parts),
         facts=parts and parts.facts,
-        causes=causes,
+        causes=_causes_part(job_id, shown and shown.job),
     )
 
 
 @bp.get("/jobs/<text:job_id>/live")
 def live(job_id: str) -> Response:
-    """Answer with the part of the page that lives; 304 if the page shows the job as it stands."""
+    """Answer with the part of the page that lives; 304 if the page shows the job as it stands.
+
+    The causes of errors come once, with the end of the job.
+    """
     enter(job_id)
     shown = access.part(partial(_shown, job_id=job_id))
     if shown is None:
         return Response(status=_NOT_CHANGED)
-    parts = _parts(shown, goes_beside=True)
+    parts = _parts(shown)
     if request.args.get("seen") == parts.tag:
         return Response(status=_NOT_CHANGED)
-    return Response(parts.live, content_type="text/html; charset=utf-8")
+    beside = {"facts": parts.facts}
+    if shown.job.status.ended:
+        beside["causes"] = _causes_part(job_id, shown.job)
+    return Response(_live_part(parts, beside), content_type="text/html; charset=utf-8")
 
 
 @bp.get("/jobs/<text:job_id>/raw")
@@ -240,34 +246,45 @@ class _Parts(NamedTuple):
     """The parts of the page that live.
 
     Attributes:
+        job: that they show.
         tag: of what they show.
     """
 
-    live: Markup
+    job: Job
+    inner: Markup
     facts: Markup
     tag: str
 
 
-def _parts(shown: _Shown, *, goes_beside: bool = False) -> _Parts:
-    """Return the parts that live.
+def _causes_part(job_id: str, job: Job | None) -> Markup:
+    causes = access.part(partial(_causes, job_id=job_id))
+    return Markup(render("_job_causes", id=job_id, job=job, causes=causes))  # noqa: S704 # by a template
 
-    Args:
-        shown: what they show.
-        goes_beside: the second part goes along with the first, to be put into its own place.
-    """
+
+def _parts(shown: _Shown) -> _Parts:
     known = {"job": shown.job, "place": shown.place, "timeline": shown.timeline, "fault": fault_of(shown.job)}
     inner, facts = Markup(render("_job", **known)), Markup(render("_job_facts", **known))  # noqa: S704 # by templates
     tag = hashlib.sha256((inner + facts).encode()).hexdigest()[:_TAG_DIGITS]
-    job = f"/jobs/{ids.spell(ids.JOB, shown.job.id)}"
+    return _Parts(shown.job, inner, facts, tag)
+
+
+def _live_part(parts: _Parts, beside: Mapping[str, Markup] | None = None) -> Markup:
+    """Return the first part, which asks for itself.
+
+    Args:
+        parts: of the page.
+        beside: what goes along with it, to be put into places of its own, by the ids of these.
+    """
+    job = f"/jobs/{ids.spell(ids.JOB, parts.job.id)}"
     live = render(
         "_live",
-        inner=inner,
-        address=f"{job}/live?{query(seen=tag)}",
+        inner=parts.inner,
+        address=f"{job}/live?{query(seen=parts.tag)}",
         stream=f"{job}/stream",
-        still=shown.job.status.ended,
-        beside=facts if goes_beside else "",
+        still=parts.job.status.ended,
+        beside=beside,
     )
-    return _Parts(Markup(live), facts, tag)  # noqa: S704 # by a template
+    return Markup(live)  # noqa: S704 # by a template
 
 
 def _api_path(job: Job, call: str) -> str:

@@ -65,6 +65,7 @@ def show() -> Response:
         "jobs",
         filters=wanted,
         live=None if rows is None else Markup(_live(wanted, rows)[0]),  # noqa: S704 # rendered by a template
+        has_rows=bool(rows and rows.jobs),
         next_place=rows and rows.next_place,
         medians=rows and rows.medians,
         medians_of=durations.LOOKED_AT,

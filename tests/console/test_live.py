@@ -8,6 +8,7 @@ from ingest.db.connection.pool import transaction
 from ingest.db.jobs import claims, control
 from ingest.ids import JOB, parse
 from tests.console.conftest import Visit
+from tests.support.factories import entity
 
 # A live part is given a moment more than its two seconds.
 _SOON = 8_000
@@ -183,11 +184,12 @@ def test_a_job_s_page_without_a_stream_asks_by_itself(visit: Visit) -> None:
 
 
 def test_a_job_s_page_follows_it_to_its_end_and_then_asks_no_more(visit: Visit) -> None:
-    job = visit.submit()
+    job = visit.submit([entity(1, entityType="plyer")])
     page = visit.open(f"/jobs/{job}")
     visit.run_jobs()
     expect(page.locator("#live .state")).to_have_text("completed", timeout=_SOON)
     expect(page.locator("#facts")).to_contain_text("Ended")
+    expect(page.locator("#causes")).to_contain_text("Unknown entity type")
     assert page.locator("[data-live]").count() == 0
 
 

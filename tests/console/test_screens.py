@@ -165,3 +165,10 @@ def test_an_id_is_copied_where_a_page_has_no_clipboard(visit: Visit) -> None:
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('none')) }")
     page.get_by_role("button", name="Copy the id").click()
     expect(page.get_by_role("button", name="Copy the id")).to_have_text("Copied")
+
+
+def test_a_key_is_typed_and_sent_without_a_mouse(visit: Visit) -> None:
+    page = visit.open("/login", logged_in=False)
+    page.keyboard.insert_text(visit.key)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()

@@ -1,5 +1,6 @@
 """The calls of the grid: its page, the one form of it, and the line that says who has edited how much."""
 
+from collections import Counter
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -99,6 +100,7 @@ def _page(found: Opened, *, told: str = "", revealed: set[tuple[int, str]] | Non
         return page("fix", too_slow=True, **_names(found))
     groups, indexes, after, rows, marked = shown
     columns = grid.columns_of(found.mending, rows)
+    lines = list(grid.lines_of(found.mending, rows, columns, revealed or set()))
     return page(
         "fix",
         told=told,
@@ -106,7 +108,8 @@ def _page(found: Opened, *, told: str = "", revealed: set[tuple[int, str]] | Non
         group=groups.named(place.group),
         place=place,
         columns=columns,
-        lines=list(grid.lines_of(found.mending, rows, columns, revealed or set())),
+        lines=lines,
+        offers=Counter(offer for line in lines if line.state != "dropped" for offer in line.offers).most_common(),
         count=len(indexes),
         next_query=None if after is None else place._replace(after=after).query,
         marks=marked,

@@ -1,7 +1,7 @@
 """The members of items that columns can fill: those of each item, and the fields of its type in today's template."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from ingest.engine.cells import shown
@@ -30,6 +30,7 @@ class Field:
         example: of them.
         date: they are dates; and `True` where each must have a time.
         typed: the template says their type.
+        is_member: an item must have it beside its data, which the header of CSV must then name.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Field:
     example: str
     date: bool | None = None
     typed: bool = True
+    is_member: bool = False
 
 
 def schema(kind: str, template: Template) -> ItemSchema:
@@ -76,12 +78,14 @@ def _members(kind: str, template: Template, type_name: str, rules: list[TypeRule
         if member == "data" or (member in CONSTANTS and type_name):
             continue
         if member == "value":
-            yield _field(member, member, rules[0].value if len(rules) == 1 else None, required=True)
+            value = _field(member, member, rules[0].value if len(rules) == 1 else None, required=True)
+            yield replace(value, is_member=True)
             continue
         is_time = member == "timestamp"
         kind_of_values = "a time" if is_time else "text"
         example = _EXAMPLES.get(member, next(iter(vocabulary_of(kind, template).names), ""))
-        yield Field(member, member, field.required, kind_of_values, example, date=True if is_time else None)
+        date = True if is_time else None
+        yield Field(member, member, field.required, kind_of_values, example, date, is_member=field.required)
 
 
 def _data(rules: list[TypeRules]) -> Iterator[Field]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from app.console.load.fields import Field
+from ingest.items.schema import Vocabulary
 from ingest.nearest import nearest
 
 _NO_LETTER = re.compile(r"[^0-9a-z]+")
@@ -53,6 +54,24 @@ def guess(fields: Sequence[Field], titles: Sequence[str], saved: Mapping[str, st
         if field.title not in found and (near := nearest(_plain(field.name), left)) is not None:
             found[field.title] = plain[near]
     return found
+
+
+def likely_type(vocabulary: Vocabulary, titles: Sequence[str]) -> str:
+    """Return the type, or key, of all rows, as titles of columns tell it; empty if none does, or a column has it.
+
+    Args:
+        vocabulary: the types that there are.
+        titles: of the columns.
+    """
+    names, plain = list(vocabulary.names), {_plain(title) for title in titles}
+    if len(names) == 1:
+        return names[0]
+    if not plain.isdisjoint((_plain(vocabulary.member), *_USUAL.get(vocabulary.member, ()))):
+        return ""
+    found = {name: sum(_plain(field) in plain for field in rules.listed) for name, rules in vocabulary.names.items()}
+    most = max(found.values(), default=0)
+    likely = [name for name, count in found.items() if count == most]
+    return likely[0] if most and len(likely) == 1 else ""
 
 
 def _plain(name: str) -> str:

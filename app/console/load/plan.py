@@ -136,8 +136,11 @@ def reading_of(plan: Plan, template: Template) -> Reading:
             )
         titles[place] = title
     left = [place for place in range(len(plan.titles)) if place not in titles]
+    kept = {plan.names.get(place, plan.titles[place]) for place in left if plan.left_over.get(place) == KEEP}
+    if missing := [title for title, field in fields.items() if field.is_member and title not in {*plan.columns, *kept}]:
+        raise InvalidInput(f"Say which column fills {' and '.join(missing)}")
     if open_ones := [plan.titles[place] for place in left if place not in plan.left_over]:
-        names = ", ".join(f'"{name}"' for name in open_ones[:_MOST_SHOWN])
+        names = ", ".join(f'"{name}"' if name else "the one without a name" for name in open_ones[:_MOST_SHOWN])
         raise InvalidInput(f"Say what becomes of the columns that fill no field: {names}")
     for place in left:
         is_kept = plan.left_over[place] == KEEP

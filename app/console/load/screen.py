@@ -12,7 +12,7 @@ from app.console.load.arriving import Arriving, form_with_file
 from app.console.load.command import command_of
 from app.console.load.cutting import store_of
 from app.console.load.fields import KINDS_OF_FILES, fields_of, vocabulary_of
-from app.console.load.guess import guess
+from app.console.load.guess import guess, likely_type
 from app.console.load.looks import CSV, DELIMITERS, FORMS, SAMPLE_BYTES, Looks, look
 from app.console.load.plan import CELLS, KEEP, LEAVE, Plan, plan_of, reading_of
 from app.console.pages import confirmed, page, query, to
@@ -138,7 +138,8 @@ def _page(looked: _Looked | None, form: Mapping[str, str]) -> Response:
 
 def _mapping(looked: _Looked, template: Template) -> dict[str, Any]:
     plan, looks = looked.plan, looked.looks
-    samples = [[row[place] for row in looks.rows[:_SAMPLES_SHOWN]] for place in range(len(looks.titles))]
+    rows = looks.rows[:_SAMPLES_SHOWN]
+    samples = [[row[place] or "(empty)" for row in rows] for place in range(len(looks.titles))]
     used = {*plan.columns.values()}
     problem, command = "", ""
     try:
@@ -165,7 +166,7 @@ def _guessed(form: Arriving, looks: Looks, template: Template, saved: SavedMappi
         said |= {"kind": kept.get("kind", ""), "type": kept.get("type", "")}
     elif "kind" not in said or not told:
         said["kind"] = _kind(looks)
-        said["type"] = _only(template, said["kind"])
+        said["type"] = likely_type(vocabulary_of(said["kind"], template), looks.titles)
     said |= {
         "form": looks.form,
         "encoding": looks.encoding,
@@ -213,12 +214,6 @@ def _kind(looks: Looks) -> str:
     """Return the kind of items that a file seems to hold."""
     text = " ".join([*looks.titles, *(cell for row in looks.rows[:1] for cell in row if looks.form != CSV)])
     return "states" if "stateKey" in text else "events" if "eventType" in text or "timestamp" in text else "entities"
-
-
-def _only(template: Template, kind: str) -> str:
-    """Return the type of all items, if there is only one."""
-    names = list(vocabulary_of(kind, template).names)
-    return names[0] if len(names) == 1 else ""
 
 
 def _sample(form: Arriving) -> bytes:

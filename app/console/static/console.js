@@ -146,7 +146,7 @@
       return cell.reportValidity();
     }
     cell.defaultValue = cell.value;
-    for (const id of [`i${index}`, "send-row", "marks"]) {
+    for (const id of [`i${index}`, "send-row", "offers", "marks"]) {
       const old = document.getElementById(id), now = page.getElementById(id);
       if (!old || !now) continue;
       const held = all("button, a", old).indexOf(document.activeElement);

@@ -119,6 +119,8 @@ def test_a_group_is_changed_as_a_whole(
     group = browser.get(address[1])
     offer = re.search(r'value="([^"]+)"[^>]*>Set “gold” wherever it says “glod”', group.get_data(as_text=True))
     assert offer
+    assert group.get_data(as_text=True).count("wherever it says “glod”") == 1
+    assert "(50 on this page)" in text_of(group)
     assert "c.60./data/age" not in browser.get(address[1]).get_data(as_text=True)
     assert "Set a value in 60 rows." in text_of(browser.send(address[1], do=unescape(offer[1])))
     dropped = browser.send(f"/jobs/{job_id}/errors", do='["drop",3]')

@@ -148,13 +148,15 @@ def test_items_with_personal_data_are_downloaded_by_an_admin_alone(
 def test_a_job_that_moves_is_sent_again_and_one_that_ended_asks_no_more(
     browser: Browser, submit: Submit, run_jobs: Callable[[], int]
 ) -> None:
-    job = submit()
+    job = submit(_BAD)
     page = browser.get(f"/jobs/{job}").get_data(as_text=True)
+    assert "No item had failed when this page was opened" in page
     [address] = re.findall(r'hx-get="/console([^"]+)"', page)
     assert browser.get(address, live=True).status_code == 304
     run_jobs()
     moved = browser.get(address, live=True)
     assert moved.status_code == 200
+    assert "Mend these 2" in text_of(moved), "the causes come along with the end"
     assert "hx-get" not in moved.get_data(as_text=True)
 
 

@@ -107,7 +107,9 @@ def test_filters_stand_in_the_address_and_are_kept_on_the_page(
 
 
 def test_an_empty_list_says_whether_filters_hide_the_rest(browser: Browser) -> None:
-    assert "No batch has been sent yet" in text_of(browser.get("/jobs"))
+    empty = text_of(browser.get("/jobs"))
+    assert "No batch has been sent yet" in empty
+    assert "Send failed items again" not in empty, "there is nothing to tick"
     assert "Clear the filters" in text_of(browser.get("/jobs?state=failed"))
 
 

@@ -123,6 +123,23 @@ def test_a_file_is_guessed_mapped_checked_and_sent_as_it_was_checked(
     assert 'name="c.2./data/worth" value="viel"' in page
 
 
+def test_the_type_of_all_rows_is_guessed_by_their_columns(send: Send, pool: Pool, tenant: Tenant) -> None:
+    schema: dict[str, Any] = {"event_types": {}, "state_keys": [], "pii_fields": {}}
+    schema["entity_types"] = {**_TYPES, "game": {"optional": ["name", "Kürzel"]}, "place": {"optional": ["name"]}}
+    with transaction(pool) as conn:
+        templates.store(conn, tenant.id, "tpl_typed", name="Typed", version="2", schema=schema)
+        conn.execute("UPDATE tenants SET template_id = (SELECT max(id) FROM templates)")
+    for header, type_name in (("id;E-Mail;worth;name", "player"), ("id;name", ""), ("type;email", ""), ("id;x", "")):
+        assert _said(send("/load/look", f"{header}\n1;2;3;4\n".encode(), f"{header}.csv"))["type"] == type_name
+
+
+def test_a_member_that_no_column_fills_is_asked_for_before_the_file_is_sent(send: Send) -> None:
+    looked = send("/load/look", b"E-Mail;\na@example.com;\n")
+    assert "Say which column fills externalId" in text_of(looked)
+    said = {**_said(looked), "f.email": "", "f.externalId": "0"}
+    assert "that fill no field: the one without a name" in text_of(send("/load/look", b"E-Mail;\na;\n", **said))
+
+
 def test_a_saved_mapping_is_used_for_the_next_file_until_it_is_deleted(browser: Browser, send: Send) -> None:
     content = _FILE.encode()
     said = {**_said(send("/load/look", content)), "f.externalId": "0", "left.4": "leave", "left.5": "keep"}
