@@ -66,7 +66,13 @@ def polls_and_lists(place: Place, jobs: int, errors: int) -> Iterator[Row]:
             "errors of a job": f"{bad}/errors",
             "errors of a rare code": f"{bad}/errors?code=NOT_FOUND",
         }
-        lists = {"newest": "", "with errors": "?errors=any", "by kind": "?kind=states"}
+        lists = {
+            "newest": "",
+            "with errors": "?errors=any",
+            "by kind": "?kind=states",
+            "slow": "?slow=yes",
+            "by end": "?ended_before=2100-01-01T00:00Z",
+        }
         pages = {"a job": done, "a job with errors": bad}
         bearer = {"Authorization": f"Bearer {database.key}"}
         asked = [(name, f"{_API}{path}", bearer, _MOST_MS) for name, path in calls.items()]
