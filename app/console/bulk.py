@@ -133,8 +133,8 @@ def _next_of_all(deed: _Deed) -> _Step:
 
 def _narrowed(wanted: Filters, deed: _Deed) -> Filters:
     """Return filters that pass over history where only open jobs can be meant."""
-    can_be_open = not (wanted.state or wanted.slow)
-    return replace(wanted, state=OPEN) if deed is _DEEDS["cancel"] and can_be_open else wanted
+    names_states = wanted.state or wanted.slow
+    return replace(wanted, state=OPEN) if deed is _DEEDS["cancel"] and not names_states else wanted
 
 
 def _do(deed: _Deed, jobs: Sequence[UUID]) -> list[str]:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from app.console import access, filters
 from app.console.filters import OPEN, SLOW_TIMES, STATES, Filters
 from app.console.pages import page, query, render, to
+from app.http.request_log import may_name_a_request
 from ingest import ids
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import durations, listing, lookup, open_jobs, queue, requests
@@ -101,10 +102,13 @@ def _search(sought: str) -> Response:
     try:
         return to(f"/jobs/{ids.spell(ids.JOB, ids.parse(ids.JOB, sought))}")
     except NotFound:
-        found = access.part(lambda conn: (requests.find(conn, _tenant_id(), sought),))
-    if found and found[0] is not None:
+        pass
+    found = None
+    if may_name_a_request(sought):
+        found = access.part(lambda conn: requests.find(conn, _tenant_id(), sought))
+    if found:
         return to(f"/jobs/{ids.spell(ids.JOB, found[0])}")
-    return to(f"/entities?{query(id=sought, tenant=named, requests=found and 'none')}")
+    return to(f"/entities?{query(id=sought, tenant=named, requests='none' if found == [] else None)}")
 
 
 def _tenant_id() -> int | None:

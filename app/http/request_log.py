@@ -29,9 +29,14 @@ def request_id() -> str:
     return name
 
 
+def may_name_a_request(text: str) -> bool:
+    """True if a client's `X-Request-Id` is taken as the id of its request."""
+    return _SANE_ID.fullmatch(text) is not None
+
+
 def _name() -> None:
     sent = request.headers.get("X-Request-Id", "")
-    g.request_id = sent if _SANE_ID.fullmatch(sent) else uuid7().hex
+    g.request_id = sent if may_name_a_request(sent) else uuid7().hex
     g.began = time.perf_counter()
     clear_contextvars()
     bind_contextvars(request_id=g.request_id)

@@ -40,8 +40,8 @@ def _finding(*, of_tenant: bool, newest_first: bool) -> LiteralString:
     )
 
 
-def find(conn: Connection, tenant_id: int | None, request_id: str) -> UUID | None:
-    """Return the id of a job that a request brought; None where there is none among those that were looked at.
+def find(conn: Connection, tenant_id: int | None, request_id: str) -> list[UUID]:
+    """Return the id of a job that a request brought, in a list; an empty one if none of those looked at is its.
 
     Args:
         conn: an open transaction.
@@ -57,8 +57,8 @@ def find(conn: Connection, tenant_id: int | None, request_id: str) -> UUID | Non
         statement = _finding(of_tenant=tenant_id is not None, newest_first=newest_first)
         row = conn.execute(statement, {**values, "first": first_id}, prepare=False).fetchone()
         if row is not None:
-            return UUID(str(row[0]))
-    return None
+            return [UUID(str(row[0]))]
+    return []
 
 
 def _first_id_of(request_id: str) -> UUID | None:

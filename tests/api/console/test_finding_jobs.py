@@ -201,6 +201,11 @@ def test_an_id_of_a_request_tells_the_time_from_which_its_job_is_looked_for(
     assert "Nor has a request whose job is among the newest 2." in text_of(answer)
 
 
+def test_a_text_that_names_no_request_is_looked_for_among_entities_alone(browser: Browser) -> None:
+    for text in ("ada@example.com", "a%00b", "x" * 101):
+        assert "requests" not in browser.get(f"/jobs?q={text}").headers["Location"]
+
+
 def test_a_request_of_another_tenant_is_not_found(browser: Browser, submit: Submit, pool: Pool) -> None:
     with transaction(pool) as conn:
         stranger, _ = make_tenant(conn, name="Stranger")

@@ -130,7 +130,7 @@ def test_a_wrong_filter_is_told_with_what_it_may_be(browser: Browser) -> None:
 def test_a_search_leads_to_the_job_or_to_the_entity(browser: Browser, submit: Submit) -> None:
     job = submit()
     assert browser.get(f"/jobs?q=+{job}+").headers["Location"] == f"/console/jobs/{job}"
-    assert browser.get("/jobs?q=player+1").headers["Location"] == "/console/entities?id=player+1&requests=none"
+    assert browser.get("/jobs?q=player+1").headers["Location"] == "/console/entities?id=player+1"
 
 
 def test_open_jobs_are_counted_by_state(browser: Browser, submit: Submit, pool: Pool) -> None:
