@@ -2,12 +2,18 @@
 
 import base64
 import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
 
 from tests.chaos.deployment import Deployment
 from tests.chaos.model import NEEDLE
+
+_END = "the end of it"
 
 
 def secrets_of(deployment: Deployment) -> list[str]:
@@ -62,3 +68,36 @@ def unpacked(value: bytes) -> str:
         message = message[0]
     body = message.get("body") if isinstance(message, dict) else None
     return f"{text} {base64.b64decode(body).decode(errors='replace')}" if isinstance(body, str) else text
+
+
+@contextmanager
+def all_commands(redis_url: str) -> Iterator[list[str]]:
+    """Every command that Redis is sent, with its values; complete when the block has been left."""
+    commands: list[str] = []
+    # No timeout: while processes start, seconds may pass without a command.
+    unhurried = redis.Redis.from_url(redis_url, socket_timeout=None)
+    with redis.Redis.from_url(redis_url) as client, unhurried.monitor() as monitor:
+
+        def listen() -> None:
+            for command in monitor.listen():
+                commands.append(command["command"])
+                if _END in commands[-1]:
+                    return
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield commands
+        finally:
+            client.echo(_END)
+            thread.join()
+
+
+def in_clear(command: str) -> str:
+    """Return a command with the bodies of the messages in it unpacked."""
+    return " ".join(
+        [command, *(unpacked(part.encode().decode("unicode_escape").encode()) for part in _MESSAGE.findall(command))]
+    )
+
+
+_MESSAGE = re.compile(r"\{.*\}")

@@ -1,8 +1,8 @@
-"""Personal data stand in the clear nowhere: tables, files of Postgres, logs, Redis, and answers that refuse something.
+"""Personal data stand in the clear nowhere: tables, files of Postgres, logs, Redis, traces, webhooks, and what refuses.
 
-Marked values go through every call of the operator API that takes items; the public API has no template that could call
-anything personal. What a tenant without personal data sends stands in the same places, so that the search is known to
-find.
+Marked values go through every call of the operator API that takes items, and a visitor sends them by the forms of the
+console; the public API has no template that could call anything personal. What a tenant without personal data sends
+stands in the same places, so that the search is known to find.
 """
 
 import gzip
@@ -21,12 +21,31 @@ from ingest.db.tenants import templates, tenants
 from ingest.settings import Settings
 from tests.chaos.cluster import Cluster
 from tests.chaos.deployment import NO_CERTIFICATES, Deployment
+from tests.chaos.marked_console import Visitor
 from tests.chaos.marks import dump_of, files_with, found_in
-from tests.chaos.secrecy import all_that_redis_holds
+from tests.chaos.secrecy import all_commands, all_that_redis_holds, in_clear
 from tests.support.broker import Broker
 from tests.support.factories import TOO_LARGE, entity
+from tests.support.otlp import receiving_spans
+from tests.support.processes import TIMEOUT_SECONDS
+from tests.support.receiver import receiving
 
 _DEBUG = {"SLUICE_LOG_LEVEL": "DEBUG"}
+_TRACED = {"SLUICE_TRACES": "on", "SLUICE_TRACES_RATIO": "1", "OTEL_BSP_SCHEDULE_DELAY": "200"}
+_TRACING = {"sluice-web", "sluice-worker", "sluice-webhooks"}
+# All that may hold personal data, encrypted.
+_STORED = """
+SELECT 'entities', count(*) FROM entities WHERE pii IS NOT NULL
+UNION ALL SELECT 'failed items', count(*) FROM job_errors WHERE sealed_for IS NOT NULL
+UNION ALL SELECT 'drafts', count(*) FROM job_drafts WHERE sealed
+UNION ALL SELECT 'verdicts on drafts', count(*) FROM job_drafts WHERE checked
+UNION ALL SELECT 'mappings', count(*) FROM console_mappings
+UNION ALL SELECT 'sessions', count(*) FROM console_sessions
+UNION ALL SELECT 'deliveries', count(*) FROM webhook_deliveries
+UNION ALL SELECT 'audit log', count(*) FROM audit_log WHERE action = 'job.items_read'
+UNION ALL SELECT 'fingerprints', count(*) FROM idempotency_keys WHERE length(fingerprint) > 32
+UNION ALL SELECT 'parts', count(*) FROM upload_parts WHERE length(digest) > 32
+"""
 _LINES, _CSV = "application/x-ndjson", "text/csv"
 _MOST_SECONDS = 120
 _HEADER = "externalId,entityType,email,phone"
@@ -142,16 +161,20 @@ class Sender:
         for job_id in self.jobs:
             self.call("GET", f"/batch/jobs/{job_id}", 200)
             self.call("GET", f"/batch/jobs/{job_id}/errors.ndjson", 200)
+            self.refusals.append(json.dumps(self.call("GET", f"/batch/jobs/{job_id}/errors?group=true", 200)))
+            self.refusals.append(json.dumps(self.call("GET", f"/batch/jobs/{job_id}/timeline", 200)))
+            self.refusals.append(self.call("GET", f"/batch/jobs/{job_id}/stream", 200))
         self.call("POST", "/templates/tpl_igaming/check", 202, {})
         self.call("DELETE", "/entities/player_000001", 200)
         self.call("GET", "/entities/player_000002", 200)
         self.batch([self.person(9), self.bad(10)])
+        self.refusals.append(json.dumps(self.call("GET", "/audit", 200)))
 
 
-def _end_all(deployment: Deployment, sender: Sender) -> None:
+def _end_all(deployment: Deployment, sender: Sender, env: dict[str, str]) -> None:
     """Wait for all jobs; a worker is killed in the middle."""
-    deployment.worker(**_DEBUG).kill()
-    deployment.worker(**_DEBUG)
+    deployment.worker(**env).kill()
+    deployment.worker(**env)
     running = "SELECT count(*) FROM jobs WHERE ended_at IS NULL AND status <> 'receiving'"
     witness = deployment.witness()
     witness.until(lambda: witness.one(running) == 0, "all jobs to end", within=_MOST_SECONDS)
@@ -166,27 +189,42 @@ def _without_personal_data(deployment: Deployment, tenant: int) -> None:
         assert tenants.choose_template(conn, owner.id, "tpl_plain")
 
 
+def _send_everything(deployment: Deployment, sender: Sender, control: Sender, env: dict[str, str]) -> Visitor:
+    """Send, mend and send again what both tenants have, while workers run it; return who was at the console."""
+    sender.send_all()
+    control.batch([control.person(1), control.bad(2)])
+    kept = control.batch([control.person(3)])
+    control.call("POST", f"/batch/jobs/{kept}/cancel", 200)
+    _end_all(deployment, sender, env)
+    visitor = Visitor(deployment, 0, sender.mark)
+    visitor.visit(sender.jobs[1], sender.jobs[2])
+    sender.send_again()
+    _end_all(deployment, sender, env)
+    return visitor
+
+
 def test_personal_data_stand_in_the_clear_nowhere(
     deployment: Deployment, cluster: Cluster, broker: list[Broker]
 ) -> None:
     url = deployment.settings.database_url
     _without_personal_data(deployment, 1)
     sender, control = Sender(deployment, 0), Sender(deployment, 1)
-    deployment.web(**_DEBUG)
-    deployment.sweep(**_DEBUG)
-    sender.send_all()
-    control.batch([control.person(1), control.bad(2)])
-    kept = control.batch([control.person(3)])
-    control.call("POST", f"/batch/jobs/{kept}/cancel", 200)
-    _end_all(deployment, sender)
-    sender.send_again()
-    _end_all(deployment, sender)
+    with receiving_spans() as spans, receiving() as hook, all_commands(broker[0].url) as commands:
+        env = {**_DEBUG, **_TRACED, "OTEL_EXPORTER_OTLP_ENDPOINT": spans.endpoint}
+        deployment.web(SLUICE_WEBHOOK_ALLOW_PRIVATE="True", **env)
+        deployment.sweep(**_DEBUG)
+        deployment.start.webhooks(deployment.settings, **env)
+        sender.call("POST", "/webhooks", 201, {"url": hook.url})
+        visitor = _send_everything(deployment, sender, control, env)
+        spans.until(lambda found: {span.service for span in found} >= _TRACING)
+        with hook.arrived:
+            assert hook.arrived.wait_for(lambda: hook.messages, TIMEOUT_SECONDS)
+        traced = " ".join(span.text for span in spans.all())
+        messages = [f"{message.headers} {message.body!r}" for message in hook.messages]
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("CHECKPOINT")
-        [(pii,)] = admin.execute("SELECT count(*) FROM entities WHERE pii IS NOT NULL").fetchall()
-        [(failed,)] = admin.execute("SELECT count(*) FROM job_errors WHERE sealed_for IS NOT NULL").fetchall()
-    assert pii
-    assert failed
+        counts = dict(admin.execute(_STORED).fetchall())
+    assert all(counts.values()), counts
     marks = [*sender.marks, *control.marks]
     dump = dump_of(url)
     assert found_in(dump, marks) == control.marks, "pg_dump"
@@ -196,7 +234,11 @@ def test_personal_data_stand_in_the_clear_nowhere(
         "the log of Postgres": cluster.log.read_bytes(),
         "logs": "\n".join(deployment.lines()).encode(),
         "Redis": "\n".join(all_that_redis_holds(broker[0].url).values()).encode(),
+        "commands to Redis": "\n".join(map(in_clear, commands)).encode(),
+        "traces": traced.encode(),
+        "webhooks": "\n".join(messages).encode(),
         "answers that refuse": "\n".join(sender.refusals).encode(),
+        "pages of the console": "\n".join(visitor.told).encode(),
     }
     assert {name: found_in(text, sender.marks) for name, text in told.items()} == {name: [] for name in told}
     assert b'"level": "debug"' in told["logs"]

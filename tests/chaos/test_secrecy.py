@@ -1,59 +1,24 @@
 """Data and keys of a client, good or bad, reach Postgres alone: no log at any level, and nothing in Redis."""
 
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx2
 import pytest
-import redis
 
 from ingest.settings import Settings
 from tests.chaos.deployment import Deployment
 from tests.chaos.model import NEEDLE
-from tests.chaos.secrecy import nothing_is_told_outside, secrets_of, unpacked
+from tests.chaos.secrecy import all_commands, in_clear, nothing_is_told_outside, secrets_of
 from tests.support.broker import Broker
 from tests.support.factories import TOO_LARGE
 
 _DEBUG = {"SLUICE_LOG_LEVEL": "DEBUG"}
-_END = "the end of it"
 
 
 @pytest.fixture
 def settings(settings: Settings, broker: list[Broker]) -> Settings:
     return replace(settings, redis_url=broker[0].url)
-
-
-@contextmanager
-def all_commands(redis_url: str) -> Iterator[list[str]]:
-    """Every command that Redis is sent, with its values; complete when the block has been left."""
-    commands: list[str] = []
-    # No timeout: while processes start, seconds may pass without a command.
-    unhurried = redis.Redis.from_url(redis_url, socket_timeout=None)
-    with redis.Redis.from_url(redis_url) as client, unhurried.monitor() as monitor:
-
-        def listen() -> None:
-            for command in monitor.listen():
-                commands.append(command["command"])
-                if _END in commands[-1]:
-                    return
-
-        thread = threading.Thread(target=listen)
-        thread.start()
-        yield commands
-        client.echo(_END)
-        thread.join()
-
-
-def _in_clear(command: str) -> str:
-    return " ".join(
-        [command, *(unpacked(part.encode().decode("unicode_escape").encode()) for part in _MESSAGE.findall(command))]
-    )
-
-
-_MESSAGE = re.compile(r"\{.*\}")
 
 
 def test_no_payload_and_no_key_is_ever_logged_or_sent_to_redis(deployment: Deployment, broker: list[Broker]) -> None:
@@ -68,9 +33,9 @@ def test_no_payload_and_no_key_is_ever_logged_or_sent_to_redis(deployment: Deplo
         deployment.witness().until_ended()
         nothing_is_told_outside(deployment)
     assert any('"level": "debug"' in line for line in deployment.lines())
-    messages = [_in_clear(command) for command in commands if "sluice.run_job" in command]
+    messages = [in_clear(command) for command in commands if "sluice.run_job" in command]
     assert any(re.search(r'\[\["job_[0-9a-f]{32}"\]', message) for message in messages), "messages are unpacked"
-    told = [command for command in commands if any(secret in _in_clear(command) for secret in secrets_of(deployment))]
+    told = [command for command in commands if any(secret in in_clear(command) for secret in secrets_of(deployment))]
     assert told == []
 
 
