@@ -5,6 +5,7 @@
     openapi/             the OpenAPI documents, from the descriptions of all calls, and the pages of error codes
     operator/, public/   the two APIs
     batches.py           accepting a batch, for both APIs
+    waiting.py           waiting for the end of a job, for both APIs
     jobs.py              the job resource, for both APIs
     health.py, front.py  health checks, and the page at `/`
     guide.py             the guide, as `make docs` has built it

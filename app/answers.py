@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from app.batches import Ended
 from app.http import prefer
 from app.http.prefer import Preference
 from app.jobs import shape
+from app.waiting import Ended
 from ingest import ids
 from ingest.jobs import Effect, ItemError, Job, JobState
 

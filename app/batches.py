@@ -1,4 +1,4 @@
-"""Accept a batch, and wait for its job where the client wants that. Both APIs use this file."""
+"""Accept a batch, and run its job in the request where the client wants that. Both APIs use this file."""
 
 import time
 from dataclasses import dataclass, field
@@ -11,21 +11,17 @@ from app.http.auth import CallerChanged, cached_caller
 from app.http.request_log import request_id
 from app.http.services import services
 from app.http.traces import traceparent
-from app.jobs.own import absent, first_warnings, inline_errors, own_job
-from app.jobs.shape import INLINE_ERRORS
+from app.jobs.own import own_job
 from app.stores import Store
+from app.waiting import Ended, await_end, ended_or_id
 from ingest import faultpoints, ids
-from ingest.db.connection.pool import autocommit, transaction
-from ingest.db.jobs import blocks, lookup, results
+from ingest.db.connection.pool import autocommit
 from ingest.db.jobs.acceptance import NewJob
-from ingest.db.jobs.results import Result
 from ingest.db.tenants.keys import Caller
-from ingest.engine.kinds import keeps_results
-from ingest.errors import DatabaseError, TemplateNotConfigured
+from ingest.errors import TemplateNotConfigured
 from ingest.ids import uuid7
-from ingest.jobs import NO_OPTIONS, ItemError, ItemWarning, Job, JobOptions
+from ingest.jobs import NO_OPTIONS, JobOptions
 from ingest.logs import Logger, bind_contextvars, get_logger
-from ingest.metrics import names
 
 # A request that runs its own batch begins no further block after this long; a block may take 9 s, and twice.
 _SLICE_SECONDS = 5
@@ -35,26 +31,7 @@ _SLICE_SECONDS = 5
 _LONGEST_SECONDS = 24
 _LONGEST_TURN_SECONDS = 10
 
-# A signal can be lost, as when Redis restarts, so a request that waits for its job reads the job this often.
-_READ_EVERY_SECONDS = 3
-
 log: Logger = get_logger("app.batches")
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A job that ended while its request waited.
-
-    Attributes:
-        errors: at most INLINE_ERRORS.
-        results: of the items that were taken, if the answer names them.
-        warnings: at most INLINE_WARNINGS.
-    """
-
-    job: Job
-    errors: list[ItemError]
-    results: list[Result]
-    warnings: list[ItemWarning]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +103,7 @@ def accept(
         job_id = store(caller, kind, store_blocks, options, template_id=template_id, awaited=waits)
         services().notifier.notify(job_id)
         faultpoints.passing("accept.notified")
-        return _await(job_id, wait) if waits else job_id
+        return await_end(job_id, wait) if waits else job_id
     finally:
         if waits:
             places.release()
@@ -223,73 +200,12 @@ def run_in_request(caller: Caller, job_id: UUID) -> UUID | Ended:
                 turn.release()
     except Exception:  # whatever it was, sweep takes the job up again
         log.exception("job_crashed", job_id=ids.spell(ids.JOB, job_id))
-    ended = _ended_or_id(job_id)
+    ended = ended_or_id(job_id)
     left = int(until - time.monotonic())
     places = services().waiting_places
     if isinstance(ended, Ended) or left < 1 or not places.acquire(blocking=False):
         return ended
     try:
-        return _await(job_id, left)
+        return await_end(job_id, left)
     finally:
         places.release()
-
-
-def present(caller: Caller, job_id: UUID, wait: int) -> Ended | tuple[Job, list[ItemError]]:
-    """Return the job of a batch that was stored by an earlier request, after waiting for its end if asked to.
-
-    Args:
-        caller: whose job it is.
-        job_id: the job's.
-        wait: seconds to wait for the end of the job, 0 to 30; where too many requests wait already, this one does not.
-
-    Returns:
-        The job where it has ended; else as it stands, and at most INLINE_ERRORS of its item errors.
-
-    Raises:
-        Gone: retention has deleted the job.
-        NotFound: there is none of that id.
-    """
-    places = services().waiting_places
-    outcome = _ended_or_id(job_id)  # its signal went to the first request: this one would wait for none
-    if not isinstance(outcome, Ended) and wait > 0 and places.acquire(blocking=False):
-        try:
-            outcome = _await(job_id, wait)
-        finally:
-            places.release()
-    if isinstance(outcome, Ended):
-        return outcome
-    with transaction(services().pool) as conn:
-        job = lookup.get(conn, job_id)
-        if job is None:
-            raise absent(conn, caller.tenant_id, job_id)
-        return job, inline_errors(conn, job)
-
-
-def _await(job_id: UUID, seconds: int) -> UUID | Ended:
-    """Sleep until the job has ended or the time is up, looking now and then."""
-    names.WAITING_REQUESTS.add()
-    try:
-        while True:
-            may_wait_on = services().job_end.wait(job_id, min(seconds, _READ_EVERY_SECONDS))
-            found = _ended_or_id(job_id)
-            seconds -= _READ_EVERY_SECONDS
-            if isinstance(found, Ended) or seconds <= 0 or not may_wait_on:
-                return found
-    finally:
-        names.WAITING_REQUESTS.add(by=-1)
-
-
-def _ended_or_id(job_id: UUID) -> UUID | Ended:
-    """Return the job if it has ended. The batch is stored: no error may leave here."""
-    try:
-        with transaction(services().pool) as conn:
-            job = lookup.get(conn, job_id)
-            if job is None or not job.status.ended:
-                return job_id
-            errors = blocks.errors_of(conn, job_id, limit=INLINE_ERRORS)
-            # An answer names the ids of a list's items; results that were asked for may be millions, read by pages.
-            named = job.options.keep_results is None and keeps_results(job)
-            kept = results.of_job(conn, job_id) if named else []
-            return Ended(job, errors, kept, first_warnings(conn, job))
-    except DatabaseError:
-        return job_id

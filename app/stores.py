@@ -20,8 +20,9 @@ from ingest.db.jobs.acceptance import NewJob
 from ingest.engine.kinds import KINDS
 from ingest.engine.sealing import Sealer
 from ingest.errors import DatabaseError, InvalidInput, TryAgain
-from ingest.intake.blocks import Block, blocks_of_lines, blocks_of_rows, decoded_bytes, json_bytes
+from ingest.intake.blocks import Block, blocks_of_lines, blocks_of_rows
 from ingest.intake.csv_header import judge, read_header, row_bytes
+from ingest.intake.payloads import decoded_bytes, json_bytes
 from ingest.items.schema import required_members
 from ingest.jobs import MOST_ATOMIC_BYTES, JobOptions
 from ingest.metrics import names

@@ -25,9 +25,8 @@ from ingest.db.connection.pool import Connection, transaction
 from ingest.db.jobs import queue
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.tenants.idempotency import Answer
-from ingest.engine.children import child_of, commit
+from ingest.engine.children import child_of, commit, template_of_child
 from ingest.engine.csv_types import row_types_of_job
-from ingest.engine.kinds import KINDS
 from ingest.engine.retries import retry
 from ingest.engine.sealing import sealer_of
 from ingest.engine.selection import FAILED, MOST_INDEXES, RETRYABLE, UNPROCESSED, Wish
@@ -149,11 +148,7 @@ def make_child(text: str, make: Callable[[Connection, Job, NewJob], UUID], *, pi
     with confirmed_transaction(services().pool) as conn:
         idempotency.lock(conn)
         parent = own_job(conn, caller().tenant_id, text)
-        if parent.kind not in KINDS:
-            raise WrongState(f"{text} is no batch, so none of its items can be sent again")
-        if parent.template_id is not None and caller().template_id is None:
-            raise TemplateNotConfigured("The dataset has no template any more that could check these items")
-        template_id = None if parent.template_id is None else caller().template_id
+        template_id = template_of_child(parent, caller().template_id)
         child = child_of(
             parent,
             uuid7(),

@@ -17,7 +17,7 @@ from ingest.db.connection.pool import Connection, transaction
 from ingest.db.jobs import blocks, errors, items
 from ingest.db.jobs.items import StoredItem
 from ingest.errors import NotFound, SecretUnreadable
-from ingest.intake.blocks import has_item
+from ingest.intake.payloads import has_item
 from ingest.jobs import MOST_TRIAL_ERRORS_KEPT, TRIAL, Effect, Job
 
 _MOST_DIGITS = 10

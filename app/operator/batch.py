@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 
 from app import answers
-from app.batches import Ended, accept, present, require_template
+from app.batches import accept, require_template
 from app.http import body, prefer, rate_limit
 from app.http.auth import CallerChanged, authenticates_on_insert, caller, reauthenticate
 from app.http.describe import describe
@@ -14,6 +14,7 @@ from app.http.prefer import Preference
 from app.operator import options
 from app.operator.envelope import success
 from app.stores import at_once, streamed
+from app.waiting import Ended, present
 from ingest.db.tenants.idempotency import Answer
 from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import KINDS, Kind

@@ -11,7 +11,7 @@ import msgspec
 from flask import Blueprint, Response
 
 from app import answers, batches
-from app.batches import BatchOptions, Ended
+from app.batches import BatchOptions
 from app.http import prefer, rate_limit
 from app.http.auth import caller
 from app.http.body import HEADERS, is_lines
@@ -22,6 +22,7 @@ from app.jobs.shape import warning_summary
 from app.public import body
 from app.public.envelope import job, success
 from app.stores import at_once, streamed
+from app.waiting import Ended
 from ingest import json_text
 from ingest.engine.kinds import KINDS
 from ingest.errors import DigestMismatch

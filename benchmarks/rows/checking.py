@@ -17,7 +17,7 @@ from ingest.db.connection.pool import transaction
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine.checking import fast_path
 from ingest.engine.kinds import KINDS, schema_of
-from ingest.intake.blocks import items_of
+from ingest.intake.payloads import items_of
 from ingest.items.schema import ItemSchema
 from ingest.items.templates import Template
 from ingest.jobs import ItemError

@@ -14,13 +14,12 @@ from ingest.db.connection.pool import Connection
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.tenants import tenants
 from ingest.db.tenants.templates import TemplateCache
-from ingest.engine.children import child_of, commit
+from ingest.engine.children import child_of, commit, template_of_child
 from ingest.engine.csv_types import row_types_of_job
-from ingest.engine.kinds import KINDS
 from ingest.engine.retries import retry
 from ingest.engine.sealing import sealer_of
 from ingest.engine.selection import FAILED, MOST_INDEXES, MOST_ITEMS, RETRYABLE, UNPROCESSED, Wish
-from ingest.errors import TemplateNotConfigured, ValidationFailed, WrongState
+from ingest.errors import ValidationFailed
 from ingest.ids import JOB, spell, uuid7
 from ingest.jobs import Effect, Job
 
@@ -57,7 +56,7 @@ def retry_job(job: str, select: str, patch: Path | None, data_dir: Path, *, as_j
     wish = Wish(_select(select), {} if patch is None else _patch(patch))
     settings = settings_here(data_dir)
     with database(data_dir) as conn:
-        parent = _batch(conn, job)
+        parent = job_of(conn, job)
         child = _child(conn, parent, Effect.UNPROCESSED if select == UNPROCESSED else Effect.FAILED)
         cache = TemplateCache()
         types = row_types_of_job(conn, parent, child.template_id, cache, settings.max_item_bytes)
@@ -79,22 +78,14 @@ def commit_job(job: str, data_dir: Path, *, as_json: bool) -> None:
     Example: sluice jobs commit job_0198c2a45f1e7cc398c4dc0c0c07398f
     """
     with database(data_dir) as conn:
-        parent = _batch(conn, job)
+        parent = job_of(conn, job)
         child_id = commit(conn, parent, _child(conn, parent, None))
     _print(child_id, as_json=as_json)
 
 
-def _batch(conn: Connection, text: str) -> Job:
-    job = job_of(conn, text)
-    if job.kind not in KINDS:
-        raise WrongState(f"{spell(JOB, job.id)} is no batch, so none of its items can be sent again")
-    return job
-
-
 def _child(conn: Connection, parent: Job, picked: Effect | None) -> NewJob:
-    template_id = None if parent.template_id is None else tenants.template_of(conn, parent.tenant_id)
-    if parent.template_id is not None and template_id is None:
-        raise TemplateNotConfigured("The dataset has no template any more that could check these items")
+    chosen = None if parent.template_id is None else tenants.template_of(conn, parent.tenant_id)
+    template_id = template_of_child(parent, chosen)
     return child_of(parent, uuid7(), template_id=template_id, request_id="sluice", picked=picked)
 
 

@@ -28,7 +28,7 @@ from ingest.engine.sealing import Sealer
 from ingest.engine.transaction import Done, run_in_transaction
 from ingest.engine.turns import Turn
 from ingest.errors import JobUnrunnable, WriteRefused
-from ingest.intake.blocks import items_of
+from ingest.intake.payloads import items_of
 from ingest.items.schema import ItemSchema
 from ingest.items.templates import Template
 from ingest.jobs import TRIAL, Effect, Job

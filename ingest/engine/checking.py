@@ -9,9 +9,10 @@ from ingest.db.jobs.claims import Claim
 from ingest.engine.csv_types import row_types
 from ingest.engine.groups import JobGroup
 from ingest.engine.sealing import Sealer
-from ingest.intake.blocks import items_of
 from ingest.intake.items import Items
-from ingest.items.fastpath import FastPath, derive
+from ingest.intake.payloads import items_of
+from ingest.items.derivation import derive
+from ingest.items.fastpath import FastPath
 from ingest.items.pointers import pointer
 from ingest.items.schema import ItemSchema
 from ingest.jobs import ItemError, ItemWarning

@@ -8,9 +8,28 @@ from ingest import faultpoints
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs import children, families, gone, receiving
 from ingest.db.jobs.acceptance import NewJob
-from ingest.errors import Gone, WrongState
+from ingest.engine.kinds import KINDS
+from ingest.errors import Gone, TemplateNotConfigured, WrongState
 from ingest.ids import JOB, spell
 from ingest.jobs import VALIDATED, Job, JobState
+
+
+def template_of_child(parent: Job, chosen: int | None) -> int | None:
+    """Return the internal id of the template version that checks a job's items when they are sent again.
+
+    Args:
+        parent: the job.
+        chosen: the version that its tenant has chosen by now; None where it has none.
+
+    Raises:
+        WrongState: the job is no batch.
+        TemplateNotConfigured: its items were checked by a template, and its tenant has none any more.
+    """
+    if parent.kind not in KINDS:
+        raise WrongState(f"{spell(JOB, parent.id)} is no batch, so none of its items can be sent again")
+    if parent.template_id is not None and chosen is None:
+        raise TemplateNotConfigured("The dataset has no template any more that could check these items")
+    return None if parent.template_id is None else chosen
 
 
 def child_of(

@@ -5,7 +5,7 @@ from itertools import accumulate, takewhile
 
 from ingest.db.jobs.claims import Claim
 from ingest.engine.sealing import Sealer
-from ingest.intake.blocks import json_bytes
+from ingest.intake.payloads import json_bytes
 
 # One job with an open block, or several jobs that are alike, each with its only block.
 JobGroup = Sequence[Claim]

@@ -17,8 +17,9 @@ from ingest.engine.error_files import Lend
 from ingest.engine.kinds import KINDS
 from ingest.engine.sealing import Sealer
 from ingest.errors import JobUnrunnable, SecretUnreadable
-from ingest.intake.blocks import Block, items_of, kept_text, pack_picked
+from ingest.intake.blocks import Block, pack_picked
 from ingest.intake.items import Items
+from ingest.intake.payloads import items_of, kept_text
 from ingest.intake.picked import Picked
 from ingest.items.schema import member_of
 from ingest.jobs import Job

@@ -18,7 +18,7 @@ from ingest.engine.kept_payloads import named
 from ingest.engine.kinds import KINDS
 from ingest.engine.sealing import Sealer
 from ingest.errors import Gone, JobUnrunnable, NotFound, SecretUnreadable
-from ingest.intake.blocks import items_of, kept_text
+from ingest.intake.payloads import items_of, kept_text
 from ingest.jobs import CsvFormat
 
 _ANY = 2**31  # bytes

@@ -15,7 +15,7 @@ from ingest.engine.kept_payloads import named
 from ingest.engine.kinds import KINDS
 from ingest.engine.sealing import Sealer
 from ingest.errors import JobUnrunnable, SecretUnreadable
-from ingest.intake.blocks import items_of, kept_text
+from ingest.intake.payloads import items_of, kept_text
 
 _ANY = 2**31  # bytes
 

@@ -18,9 +18,10 @@ from ingest.engine.sealing import Sealer
 from ingest.engine.selection import RETRYABLE, RETRYABLE_CODE, UNPROCESSED, BlockPlace, Place, Retried, Wish
 from ingest.errors import Gone, InvalidInput, LimitReached, WrongState
 from ingest.ids import JOB, spell
-from ingest.intake.blocks import Block, items_of, kept_text, pack_picked
+from ingest.intake.blocks import Block, pack_picked
 from ingest.intake.csv_header import RowTypes
 from ingest.intake.error_files import is_patched
+from ingest.intake.payloads import items_of, kept_text
 from ingest.intake.picked import Picked
 from ingest.jobs import Effect, Job
 

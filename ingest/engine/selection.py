@@ -14,7 +14,7 @@ from ingest.db.jobs.retries import LastPlace
 from ingest.engine.sealing import Sealer
 from ingest.errors import InvalidInput, WrongState
 from ingest.ids import JOB, spell
-from ingest.intake.blocks import last_index
+from ingest.intake.payloads import last_index
 from ingest.jobs import Effect, Job
 
 FAILED, RETRYABLE, UNPROCESSED = "failed", "retryable", "unprocessed"

@@ -16,8 +16,8 @@ from ingest.engine.checking import Checked
 from ingest.engine.groups import JobGroup
 from ingest.engine.kinds import keeps_results
 from ingest.engine.outcomes import Outcomes
-from ingest.intake.blocks import kept_text
 from ingest.intake.items import Items
+from ingest.intake.payloads import kept_text
 from ingest.jobs import Effect, ItemError, ItemWarning
 
 _INDEX = attrgetter("index")

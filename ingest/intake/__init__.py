@@ -1,6 +1,8 @@
 """Turn a request body into blocks of items.
 
-    blocks         cut a body, pack items, and read a block again
+    payloads       read the payload of a block: the items that it holds
+    blocks         cut a body into blocks, and pack items
+    zstd           compress payloads
     codings        undo the content coding of a body
     lines          cut newline-delimited JSON into blocks of lines
     line_items     make items of lines
@@ -13,5 +15,6 @@
     picked         payloads of items that were picked from another job
     error_files    write error files of JSON, and csv_errors those of CSV: csv_patched has the rows of patched items
 
-Imports `ingest.json_text`, `ingest.jobs` and `ingest.errors`; not `ingest.items`, since a worker judges the items.
+Imports `ingest.json_batch`, `ingest.json_text`, `ingest.jobs` and `ingest.errors`; not `ingest.items`, since a worker
+judges the items.
 """

@@ -1,6 +1,7 @@
 """Check items: what each kind of them is, and which are good.
 
-    fastpath                                          msgspec types derived from the schemas: 20 times faster
+    derivation                                        derives msgspec types from the schemas
+    fastpath                                          checks good items by these types: 20 times faster
     object_events                                     links, each of which is an object
     objects                                           an entity whose data is merged
     entities events states                            one file a kind

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import redis
 
 from ingest.logs import Logger, get_logger
-from ingest.notify.redis_client import SLACK_SECONDS, redis_client
+from ingest.notify.redis_client import SLACK_SECONDS, channel, redis_client
 
 # A worker that listens costs nothing but its place, and a message that wakes one costs 3 ms. Of jobs that arrive one by
 # one, most arrive within this time.
@@ -20,8 +20,8 @@ log: Logger = get_logger("ingest.notify.listener")
 
 
 def channel_name(client: redis.Redis) -> str:
-    """Return the channel of new jobs. It names the database, since Redis shares channels, unlike keys, between them."""
-    return f"sluice:jobs:{client.get_connection_kwargs().get('db', 0)}"
+    """Return the channel of new jobs."""
+    return channel(client, "jobs")
 
 
 class Listener:

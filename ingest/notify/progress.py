@@ -17,7 +17,7 @@ import redis
 
 from ingest.logs import Logger, get_logger
 from ingest.notify.process_thread import ProcessThread
-from ingest.notify.redis_client import redis_client
+from ingest.notify.redis_client import channel, redis_client
 from ingest.notify.tallies import ITEMS, Tally
 
 # The ids of watched jobs are read at most so often, and only while jobs move; a job that is watched from now on is told
@@ -38,8 +38,8 @@ log: Logger = get_logger("ingest.notify.progress")
 
 
 def progress_channel(client: redis.Redis) -> str:
-    """Return the channel of jobs that have moved. It names the database, since Redis shares channels between them."""
-    return f"sluice:progress:{client.get_connection_kwargs().get('db', 0)}"
+    """Return the channel of jobs that have moved."""
+    return channel(client, "progress")
 
 
 class Progress:

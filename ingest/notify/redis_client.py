@@ -8,6 +8,11 @@ from redis.retry import Retry
 SLACK_SECONDS = 1.0
 
 
+def channel(client: redis.Redis, subject: str) -> str:
+    """Return the channel of a subject. It names the database: databases of a Redis share channels, unlike keys."""
+    return f"sluice:{subject}:{client.get_connection_kwargs().get('db', 0)}"
+
+
 def redis_client(redis_url: str, timeout_seconds: float = SLACK_SECONDS) -> redis.Redis:
     """Return a client that raises instead of keeping its caller waiting.
 

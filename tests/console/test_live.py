@@ -18,12 +18,6 @@ _COUNT_CHANGES = """
 element => { window.changes = 0; new MutationObserver(found => { window.changes += found.length })
     .observe(element, { subtree: true, childList: true, attributes: true, characterData: true }) }
 """
-_TWO_ANSWERS = """
-() => new Promise(resolve => { let left = 2;
-    document.addEventListener("htmx:finally:request", () => { left -= 1; if (!left) resolve(true) }) })
-"""
-
-
 # The test sees all streams of the page.
 _STREAMS = """
 window.streams = []

@@ -19,7 +19,8 @@ from ingest.engine.children import child_of, commit
 from ingest.engine.executor import Executor
 from ingest.engine.kept_payloads import Search
 from ingest.ids import uuid7
-from ingest.intake.blocks import Block, blocks_of_lines, blocks_of_rows, items_of, pack_picked
+from ingest.intake.blocks import Block, blocks_of_lines, blocks_of_rows, pack_picked
+from ingest.intake.payloads import items_of
 from ingest.intake.picked import Picked
 from ingest.jobs import CsvFormat, Effect, JobOptions
 from tests.support.factories import MASTER_KEYS, entity, event, make_sealer, new_job, state

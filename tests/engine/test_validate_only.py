@@ -9,7 +9,7 @@ import pytest
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.jobs import blocks, claims
 from ingest.engine.executor import Executor
-from ingest.intake.blocks import items_of
+from ingest.intake.payloads import items_of
 from ingest.jobs import Effect, JobOptions, JobState
 from tests.support.factories import TOO_LARGE, entity, event, state
 from tests.support.seen import effect_counts, job_of

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from ingest.errors import InvalidInput, PayloadTooLarge, SluiceError
-from ingest.intake.blocks import Block, blocks_of_lines, cut, items_of
+from ingest.intake.blocks import Block, blocks_of_lines, cut
 from ingest.intake.codings import decoded
+from ingest.intake.payloads import items_of
 
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "0"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.errors import InvalidInput, JobUnrunnable
-from ingest.intake.blocks import Block, cut, items_of
+from ingest.intake.blocks import Block, cut
+from ingest.intake.payloads import items_of
 
 _MEGABYTE = 1024 * 1024
 

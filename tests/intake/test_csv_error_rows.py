@@ -6,10 +6,11 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingest.intake.blocks import blocks_of_rows, items_of, kept_text
+from ingest.intake.blocks import blocks_of_rows
 from ingest.intake.csv_errors import CsvErrors
 from ingest.intake.csv_header import NOTE_COLUMNS, NUMBER, RowTypes, columns_of
 from ingest.intake.items import Items, Unreadable
+from ingest.intake.payloads import items_of, kept_text
 from ingest.jobs import CsvFormat, ItemError
 
 HEADERS = [

@@ -9,8 +9,9 @@ import pytest
 
 from ingest.engine import csv_types
 from ingest.intake import csv_header, csv_rows
-from ingest.intake.blocks import blocks_of_rows, items_of, json_bytes
+from ingest.intake.blocks import blocks_of_rows
 from ingest.intake.csv_header import judge, row_bytes
+from ingest.intake.payloads import items_of, json_bytes
 from ingest.items.entities import EntitySchema
 from ingest.items.templates import Template, TypeRules
 from ingest.jobs import CsvFormat

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingest.intake.blocks import Unreadable, blocks_of_rows, items_of, json_bytes
+from ingest.intake.blocks import blocks_of_rows
 from ingest.intake.csv_header import row_bytes
 from ingest.intake.csv_records import cut_records, grammar_of
 from ingest.intake.csv_rows import items_of_rows
+from ingest.intake.items import Unreadable
 from ingest.intake.lines import Lines
+from ingest.intake.payloads import items_of, json_bytes
 from ingest.jobs import CsvFormat
 
 LONGEST = 4  # so that many are too large

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.intake.blocks import Unreadable, blocks_of_rows
-from ingest.intake.blocks import items_of as read
+from ingest.intake.blocks import blocks_of_rows
+from ingest.intake.items import Unreadable
+from ingest.intake.payloads import items_of as read
 from ingest.jobs import CsvFormat
 from tests.intake.test_csv_records import chunked
 

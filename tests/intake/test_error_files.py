@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.intake.blocks import blocks_of_lines, items_of, kept_text, pack
+from ingest.intake.blocks import blocks_of_lines, pack
 from ingest.intake.error_files import line_of, shown
 from ingest.intake.items import Items
+from ingest.intake.payloads import items_of, kept_text
 from ingest.intake.resent import corrected
 from ingest.jobs import ItemError
 

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import InvalidInput
-from ingest.intake.blocks import Unreadable, blocks_of_lines, items_of
+from ingest.intake.blocks import blocks_of_lines
+from ingest.intake.items import Unreadable
 from ingest.intake.lines import Lines, cut_lines
+from ingest.intake.payloads import items_of
 
 LONGEST = 100
 

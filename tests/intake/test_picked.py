@@ -6,7 +6,8 @@ import msgspec
 import pytest
 import zstandard
 
-from ingest.intake.blocks import Block, has_item, items_of, kept_text, pack, pack_picked
+from ingest.intake.blocks import Block, pack, pack_picked
+from ingest.intake.payloads import has_item, items_of, kept_text
 from ingest.intake.picked import Picked
 from ingest.jobs import CsvFormat
 

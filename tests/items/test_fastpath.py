@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ingest import json_batch, json_screen
 from ingest.engine.kinds import KINDS
+from ingest.items.derivation import derive
 from ingest.items.entities import Entity, EntitySchema
 from ingest.items.events import EventSchema
-from ingest.items.fastpath import derive
 from ingest.items.fields import Text
 from ingest.items.object_events import LinkedObjectSchema, ObjectEventSchema
 from ingest.items.objects import ObjectSchema

@@ -8,9 +8,9 @@ from app.http.auth import caller
 from app.http.services import services
 from app.jobs.own import own_job
 from ingest.db.connection.pool import transaction
-from ingest.engine.kinds import KINDS
+from ingest.engine.children import template_of_child
 from ingest.engine.mending import Mending, mending_of
-from ingest.errors import Forbidden, TemplateNotConfigured, WrongState
+from ingest.errors import Forbidden
 from ingest.ids import JOB, parse, spell
 from ingest.jobs import Job
 
@@ -55,11 +55,7 @@ def opened(job_id: str, *, to_change: bool = False) -> Opened:
     access.enter_tenant_of(parse(JOB, job_id))
     with transaction(access.lent()) as conn:
         job = own_job(conn, caller().tenant_id, job_id)
-    if job.kind not in KINDS:
-        raise WrongState(f"{job_id} is no batch: it checked what is stored, so none of its items can be sent again")
-    if job.template_id is not None and caller().template_id is None:
-        raise TemplateNotConfigured("The dataset has no template any more that could check these items")
-    template_id = None if job.template_id is None else caller().template_id
+    template_id = template_of_child(job, caller().template_id)
     hidden = None
     with transaction(access.lent()) as conn:
         try:

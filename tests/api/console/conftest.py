@@ -16,8 +16,6 @@ from ingest.db.tenants.tenants import Tenant
 from ingest.rights import Rights
 from tests.support.factories import make_tenant
 
-PAGE = "text/html; charset=utf-8"
-
 
 class _Text(HTMLParser):
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from ingest.db.jobs import blocks, completion
 from ingest.db.jobs.blocks import extend_lease, lease_seconds
 from ingest.db.jobs.completion import BlockOutcome
 from ingest.db.tenants.tenants import Tenant
-from ingest.intake.blocks import items_of
+from ingest.intake.payloads import items_of
 from ingest.jobs import ItemError
 from tests.support.factories import accept, entity
 

@@ -14,7 +14,8 @@ from ingest.db.jobs.completion import BlockOutcome
 from ingest.db.tenants.tenants import Tenant
 from ingest.errors import WriteRefused
 from ingest.ids import uuid7
-from ingest.intake.blocks import Block, items_of
+from ingest.intake.blocks import Block
+from ingest.intake.payloads import items_of
 from ingest.jobs import Effect, Job, JobOptions, JobState
 from tests.support.factories import accept, entity
 
