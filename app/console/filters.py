@@ -36,7 +36,7 @@ class Filters:
 
     Attributes:
         errors: `any`: an item has failed; `none`: none has, so far; empty: either.
-        accepted_after: at that moment or later; the other moments likewise. A job that is open has not ended.
+        accepted_after: at that timestamp or later; the other timestamps likewise. A job that is open has not ended.
         slow: open for far longer than others of its kind take.
         before: only jobs behind this one in the list.
         tenant: the public id, where an operator looks at one.
@@ -101,8 +101,8 @@ def _spelled(filters: Filters) -> Iterator[tuple[str, str]]:
     if filters.slow:
         yield "slow", "yes"
     for name in _MOMENTS:
-        if moment := getattr(filters, name):
-            yield name, moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if timestamp := getattr(filters, name):
+            yield name, timestamp.strftime("%Y-%m-%dT%H:%M:%SZ")
     if filters.before is not None:
         yield "before", ids.spell(ids.JOB, filters.before)
 
@@ -145,15 +145,15 @@ def _state(word: str) -> JobState:
 
 
 def _moment(name: str, sent: MultiDict[str, str]) -> datetime | None:
-    """Return a moment; browsers send what was typed into a field without a zone, and pages show UTC."""
+    """Return a timestamp; browsers send what was typed into a field without a zone, and pages show UTC."""
     text = sent.get(name, "")
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        timestamp = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidParameter(name, f"{name} must be a time, as in 2026-04-06T12:00Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return timestamp.replace(tzinfo=UTC) if timestamp.tzinfo is None else timestamp.astimezone(UTC)
 
 
 def _job(text: str) -> UUID | None:

@@ -21,14 +21,14 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def stamp(moment: datetime) -> str:
-    """Return a moment for people, in UTC."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+def stamp(timestamp: datetime) -> str:
+    """Return a timestamp for people, in UTC."""
+    return f"{timestamp.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def iso(moment: datetime) -> str:
-    """Return a moment for programs: the script makes it relative."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+def iso(timestamp: datetime) -> str:
+    """Return a timestamp for programs: the script makes it relative."""
+    return f"{timestamp.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
 
 
 def duration(seconds: float | None) -> str:

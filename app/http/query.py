@@ -230,7 +230,7 @@ class Filters(Parameter):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment(Parameter):
+class Timestamp(Parameter):
     """A point in time, as timestamps are sent."""
 
     @property
@@ -240,11 +240,11 @@ class Moment(Parameter):
 
     def parse(self, text: str | None) -> datetime | None:
         """As of Parameter: a time, in UTC where it has no zone; None where it is absent."""
-        moment = None if text is None else parse_timestamp(text)
-        if text is not None and moment is None:
+        timestamp = None if text is None else parse_timestamp(text)
+        if text is not None and timestamp is None:
             form = "a time in ISO 8601, as in 2026-04-06T12:00:00Z; a + in it is sent as %2B"
             raise InvalidParameter(self.name, f"{self.name} must be {form}")
-        return moment
+        return timestamp
 
     def read(self) -> datetime | None:
         """Return the time that the query says; None where it does not.

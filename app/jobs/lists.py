@@ -29,8 +29,8 @@ _STATUS = query.Filters(
 )
 _TYPE = query.Filter(name="type", words=tuple(_KINDS), text="only jobs of this type")
 _LABEL = query.Text(name="label", most=LONGEST_LABEL, text="only jobs with exactly this label")
-_AFTER = query.Moment(name="created_after", text="only jobs that were accepted at this moment or later")
-_BEFORE = query.Moment(name="created_before", text="only jobs that were accepted before this moment")
+_AFTER = query.Timestamp(name="created_after", text="only jobs that were accepted at this moment or later")
+_BEFORE = query.Timestamp(name="created_before", text="only jobs that were accepted before this moment")
 _HAS_ERRORS = query.Flag(name="has_errors", default=False, text="only jobs of which an item has failed")
 _PARENT = query.Text(
     name="parent", pattern="^job_[0-9a-f]{32}$", text="only jobs that send items of this job again, by its id"

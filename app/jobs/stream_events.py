@@ -145,13 +145,13 @@ class JobStream:
 def number_of(job: Job, above: int = 0) -> int:
     """Return the number of a job as it stands, above that of the event before.
 
-    It is the moment of the last change in microseconds since 1970, times 16, plus the place of the status among all. A
-    pause alone changes no moment; a client that was away is told of it because its status comes behind those before.
+    It is the time of the last change in microseconds since 1970, times 16, plus the place of the status among all. A
+    pause alone changes no timestamp; a client that was away is told of it because its status comes behind those before.
     """
-    moments = (job.created_at, job.started_at, job.progressed_at, job.ended_at)
-    since = max(moment for moment in moments if moment is not None) - _EPOCH
-    moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    return max(moment, above // _STATUSES + 1) * _STATUSES + _STATUS_NUMBERS[job.status]
+    timestamps = (job.created_at, job.started_at, job.progressed_at, job.ended_at)
+    since = max(timestamp for timestamp in timestamps if timestamp is not None) - _EPOCH
+    microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return max(microseconds, above // _STATUSES + 1) * _STATUSES + _STATUS_NUMBERS[job.status]
 
 
 def next_events(streams: Sequence[JobStream]) -> list[Event | None]:

@@ -22,7 +22,7 @@ bp.before_request(rate_limit.scope("read"))
 _ACTION = query.Filter(name="action", words=tuple(Action), text="only entries of this action")
 _OBJECT = query.Filter(name="object", words=OBJECT_KINDS, text="only entries about objects of this kind")
 _ID = query.Text(name="object_id", most=200, text="only entries about the object of this id")
-_SINCE = query.Moment(name="since", text="only entries of this moment or later")
+_SINCE = query.Timestamp(name="since", text="only entries of this moment or later")
 _LIMIT = query.Whole(name="limit", most=200, default=50)
 _Place = Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
 

@@ -53,7 +53,7 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
 
     Attributes:
         until: when to stop, by the monotonic clock.
-        patience: seconds that this thread may still wait for the body before the app is told that it is slow.
+        prompt_seconds: seconds that this thread may still wait for the body before the app is told that it is slow.
         to_continue: the client waits for a 100 before it sends the body.
     """
 
@@ -62,7 +62,7 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
     max_body_chunk = 128 * 1024
 
     until = 0.0
-    patience = 0.0
+    prompt_seconds = 0.0
     to_continue = False
 
     def chunk(self, size_hint: int | None = None) -> bytes:
@@ -77,7 +77,7 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
         if self.to_continue:
             self.to_continue = False
             self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self.patience > 0:
+        if self.prompt_seconds > 0:
             self._wait()
         try:
             data: bytes = super().chunk(size_hint)
@@ -87,13 +87,13 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
         return data
 
     def _wait(self) -> None:
-        """Wait for the next bytes while there is patience left; tell the app when there is none."""
+        """Wait for the next bytes for the prompt seconds that are left; tell the app when none are."""
         began = time.monotonic()
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
-        poll.poll(self.patience * 1000)
-        self.patience -= time.monotonic() - began
-        if self.patience <= 0 and self.sock.on_wait is not None:
+        poll.poll(self.prompt_seconds * 1000)
+        self.prompt_seconds -= time.monotonic() - began
+        if self.prompt_seconds <= 0 and self.sock.on_wait is not None:
             self.sock.on_wait()
 
 
@@ -125,7 +125,7 @@ class _Request(Request):  # type: ignore[misc] # gunicorn has no types
         # gunicorn would send the 100 before anybody has looked at the key.
         self.unreader.to_continue, self._expected_100_continue = self._expected_100_continue, False
         self.unreader.until = time.monotonic() + _BODY_SECONDS
-        self.unreader.patience = _PROMPT_SECONDS
+        self.unreader.prompt_seconds = _PROMPT_SECONDS
 
     def should_close(self) -> bool:
         """As of gunicorn, asked when the answer begins; or the rest of the body is not there to be skipped."""
@@ -140,7 +140,7 @@ class _Request(Request):  # type: ignore[misc] # gunicorn has no types
         if not left or self.body.failed or self.unreader.to_continue:
             return not left
         sock = self.unreader.sock
-        self.unreader.until, self.unreader.patience = time.monotonic() + _SKIP_SECONDS, 0
+        self.unreader.until, self.unreader.prompt_seconds = time.monotonic() + _SKIP_SECONDS, 0
         sock.settimeout(_SKIP_SECONDS)
         try:
             return len(self.body.read(_SKIPPED_BYTES)) < _SKIPPED_BYTES

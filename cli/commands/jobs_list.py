@@ -24,10 +24,10 @@ _STATES = [state.value for state in JobState if state is not JobState.RECEIVING]
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
-    moment = None if text is None else parse_timestamp(text)
-    if text is not None and moment is None:
+    timestamp = None if text is None else parse_timestamp(text)
+    if text is not None and timestamp is None:
         raise click.BadParameter("must be a time in ISO 8601, as in 2026-04-06T12:00:00Z")
-    return moment
+    return timestamp
 
 
 def _label(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:

@@ -63,8 +63,8 @@ class Announcer:
         return len(ends)
 
     def _announce(self, conn: Connection, ends: Sequence[Ended], *, claims_next: bool) -> None:
-        if told := [job.id for job in ends if job.is_wanted]:
-            recording.record(conn, told)
+        if wanted := [job.id for job in ends if job.is_wanted]:
+            recording.record(conn, wanted)
         if ended_on_hold := [job.id for job in ends if job.was_on_hold]:
             holds.release(conn, ended_on_hold)
         for job in ends:

@@ -27,7 +27,7 @@ from ingest.notify.notifier import Notifier
 # Stop after this many failed claims in a row: other workers are taking the jobs first.
 _MOST_EMPTY_CLAIMS = 20
 
-# Between two looks of a request at a job of another process that its own job waits for.
+# A request reads the job of another process, which its own job waits for, this often.
 _PAUSE_SECONDS = 0.005
 
 # The end of a job of these kinds may let several jobs begin at once; unless the next one is of these kinds, too, since
@@ -118,7 +118,7 @@ class Executor:
                 empty_claims, wakes_another = 0, False
             elif named is None:
                 empty_claims, wakes_another = empty_claims + 1, True
-                if not self._something_comes(listener):
+                if not self._job_arrives(listener):
                     return
             named = None
         # The last notification that this worker received may have no message.
@@ -157,8 +157,8 @@ class Executor:
         self.weights.refresh(conn)
         return claims.claim_next(conn, after_tenant=self.turn.last_tenant)
 
-    def _something_comes(self, listener: Listener) -> bool:
-        """Listen for a moment. Return True if a job may be queued."""
+    def _job_arrives(self, listener: Listener) -> bool:
+        """Listen briefly. Return True if a job may be queued."""
         with listener.listening():
             # From here on notifications rely on this process; those just before may have reached no worker.
             return self._next_queued() is not None or listener.wait()

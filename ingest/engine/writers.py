@@ -82,11 +82,11 @@ def write_events(conn: Connection, target: Target, items: Sequence[Event]) -> Ou
         return _append(conn, target, known, link)
 
     outcomes = _where_known(conn, target, items, append)
-    _tell_refused_duplicates(conn, target, items, outcomes)
+    _mark_refused_duplicates(conn, target, items, outcomes)
     return outcomes
 
 
-def _tell_refused_duplicates(conn: Connection, target: Target, items: Sequence[Event], outcomes: Outcomes) -> None:
+def _mark_refused_duplicates(conn: Connection, target: Target, items: Sequence[Event], outcomes: Outcomes) -> None:
     """Change the outcome of refused events whose id is stored: an event sent again is a duplicate, entity or not."""
     named = {place: event_id for place in outcomes.refusals if (event_id := items[place].event_id) is not None}
     if not named:

@@ -50,7 +50,7 @@ class Listener:
             self._channel.reset()
 
     def wait(self) -> bool:
-        """Listen for a moment, then stop. True if a notification arrived; False at once if Redis is away."""
+        """Listen briefly, then stop. True if a notification arrived; False at once if Redis is away."""
         until = time.monotonic() + _LISTENING_SECONDS
         try:
             while self._channel.subscribed and (left := until - time.monotonic()) > 0:

@@ -48,7 +48,7 @@ _WRITTEN = 'faultpoints.passing("block.written")'
 MUTANTS = (
     Mutant(
         "the message that the announcement leaves",
-        (("ingest/engine/announcer.py", "            recording.record(conn, told)", "            pass"),),
+        (("ingest/engine/announcer.py", "            recording.record(conn, wanted)", "            pass"),),
         (
             f"{_RECORDING}::test_the_worker_that_ends_a_job_leaves_its_message",
             f"{_RECORDING}::test_sweep_leaves_the_message_of_an_end_that_no_process_announced",

@@ -90,8 +90,8 @@ def open_pool(url: str, process: str, *, size: int) -> Connections:
         # gives up before its callers do, and the next caller begins anew.
         reconnect_timeout=4,
         max_idle=60,
-        # Not checked each time they are handed out, which is a round trip more: who looks up a key, stores a batch or
-        # runs a job has all of them looked at, by `check`, where it finds its own dead, and tries again.
+        # Connections are not checked on checkout, because that is a round trip. Code that looks up a key, stores a
+        # batch or runs a job calls `check` when it finds its own connection dead, and tries again.
         configure=partial(set_up, process=process),
         open=True,
     )

@@ -50,7 +50,7 @@ def _changing(entities: Sequence[Entity], known: Mapping[str, Mapping[str, int]]
 
 
 def _folded(merges: list[Entity], most_bytes: int) -> list[Entity]:
-    """Merges of one entity as one, unless that may be too large: then each but the first meets the guard."""
+    """Return the merges of one entity as one; as they are if one may be too large, so that the guard meets each."""
     if len(merges) == 1 or sum(len(merge.data) for merge in merges) > growth.harmless_bytes(most_bytes):
         return merges
     return [msgspec.structs.replace(merges[0], data=overlaid(merge.data for merge in merges))]

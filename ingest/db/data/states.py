@@ -148,7 +148,7 @@ def _upsert_in_turn(
 
 
 def _by_key(keys: Sequence[str], entity_ids: Sequence[int]) -> dict[str, Array]:
-    """Parameters that say which key of which entities is looked for."""
+    """Return the parameters that say which key of which entities is looked for."""
     groups: dict[str, list[int]] = {}
     for key, entity_id in zip(keys, entity_ids, strict=True):
         groups.setdefault(key, []).append(entity_id)

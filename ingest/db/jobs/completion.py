@@ -169,7 +169,7 @@ def abort(conn: Connection, job_id: UUID, *, failed: int, message: str) -> bool:
 
 
 def _results(of_blocks: Sequence[Results | None]) -> dict[str, object]:
-    """Parameters: the results of all blocks, one after the other, and where each block's begin and end."""
+    """Return the parameters for results: of all blocks, one after the other, and where each block's begin and end."""
     kept = [results for results in of_blocks if results is not None]
     lasts = list(accumulate(0 if results is None else len(results.indexes) for results in of_blocks))
     columns: list[Array | None] = [None, None, None]

@@ -19,7 +19,7 @@ from ingest.jobs import Job, JobState
 # A page looks at so many jobs, however few of them pass its filters; the next page goes on behind them.
 LOOKED_AT = 400
 
-# An id begins with the milliseconds at which a web process made it (RFC 9562 section 5.7), a moment before the database
+# An id begins with the milliseconds at which a web process made it (RFC 9562 section 5.7), shortly before the database
 # set `created_at`, by another clock. So much may lie between the two.
 _CLOCKS_APART = timedelta(minutes=1).total_seconds()
 
@@ -37,10 +37,10 @@ class JobFilter:
         statuses: any of these; empty: any.
         kinds: likewise.
         label: exactly this one.
-        created_after: not before that moment.
-        created_before: before that moment.
-        ended_after: ended at that moment or later; `ended_before` likewise.
-        created_before_by_kind: before the moment of its kind; kinds that have none are left out. None: any.
+        created_after: not before that timestamp.
+        created_before: before that timestamp.
+        ended_after: ended at that timestamp or later; `ended_before` likewise.
+        created_before_by_kind: before the timestamp of its kind; kinds that have none are left out. None: any.
         has_errors: True: an item has failed; False: none has, so far; None: either.
         parent: the job that they sent items of again.
     """
@@ -247,5 +247,7 @@ def _newest(wanted: JobFilter) -> UUID:
 
 
 def _by_kind(wanted: JobFilter) -> Jsonb | None:
-    moments = wanted.created_before_by_kind
-    return None if moments is None else Jsonb({kind: moment.isoformat() for kind, moment in moments.items()})
+    timestamps = wanted.created_before_by_kind
+    if timestamps is None:
+        return None
+    return Jsonb({kind: timestamp.isoformat() for kind, timestamp in timestamps.items()})

@@ -152,7 +152,10 @@ def values_of(rights: Rights) -> dict[str, object]:
 
 
 def digest(secret: str) -> bytes:
-    """SHA-256 of a key: 32 bytes. Enough for 192 random bits or more; a slow hash guards only what people choose."""
+    """Return the SHA-256 of a key: 32 bytes.
+
+    That is enough for 192 random bits or more; a slow hash guards only what people choose.
+    """
     return hashlib.sha256(secret.encode()).digest()
 
 

@@ -96,7 +96,7 @@ SELECT id, detail, count(*) OVER () FROM ({query} LIMIT {most}) AS found (id, de
 
 
 def _result(conn: Connection, check: Check, values: dict[str, int]) -> Result:
-    """Beneath a savepoint: a check that runs out of time takes nothing but itself along."""
+    """Run a check under a savepoint, so that one which runs out of time aborts nothing else."""
     query = _FIND.format(query=check.query, most=MOST_FOUND, examples=_EXAMPLES)
     try:
         with translated(), conn.transaction():
