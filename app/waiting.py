@@ -7,7 +7,7 @@ from app.http.services import services
 from app.jobs.own import absent, first_warnings, inline_errors
 from app.jobs.shape import INLINE_ERRORS
 from ingest.db.connection.pool import transaction
-from ingest.db.jobs import blocks, lookup, results
+from ingest.db.jobs import item_errors, lookup, results
 from ingest.db.jobs.results import Result
 from ingest.db.tenants.keys import Caller
 from ingest.engine.kinds import keeps_results
@@ -95,7 +95,7 @@ def ended_or_id(job_id: UUID) -> UUID | Ended:
             job = lookup.get(conn, job_id)
             if job is None or not job.status.ended:
                 return job_id
-            errors = blocks.errors_of(conn, job_id, limit=INLINE_ERRORS)
+            errors = item_errors.of_job(conn, job_id, limit=INLINE_ERRORS)
             # An answer names the ids of a list's items; results that were asked for may be millions, read by pages.
             named = job.options.keep_results is None and keeps_results(job)
             kept = results.of_job(conn, job_id) if named else []

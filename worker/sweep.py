@@ -15,7 +15,7 @@ from ingest import faultpoints, logs
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
 from ingest.db.data import retention
-from ingest.db.jobs import claims, drafts, gone, holds, parts, receiving, rescue, uploads
+from ingest.db.jobs import claims, drafts, failures, gone, holds, parts, receiving, rescue, uploads
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
 from ingest.db.tenants import audit, sessions
@@ -74,7 +74,7 @@ class Sweep:
         self._retention_scan = RetentionScan()
         self._versions_due = 0.0
         self._seen_since = time.monotonic()
-        self._last_tenant, self._last_open, self._last_held = 0, rescue.FIRST_OPEN, rescue.FIRST_HELD
+        self._last_tenant, self._last_open, self._last_held = 0, failures.FIRST_OPEN, failures.FIRST_HELD
         self._last_on_hold = holds.FIRST
 
     def lost_the_database(self) -> None:
@@ -153,13 +153,13 @@ class Sweep:
         return [head.job_id for head in heads]
 
     def _fail(self, conn: Connection) -> list[UUID]:
-        without_blocks, self._last_open = rescue.fail_without_blocks(conn, after=self._last_open)
-        after_failed, self._last_held = rescue.fail_after_failed(conn, after=self._last_held)
-        failed = without_blocks + after_failed + rescue.fail_late(conn)
+        without_blocks, self._last_open = failures.fail_without_blocks(conn, after=self._last_open)
+        after_failed, self._last_held = failures.fail_after_failed(conn, after=self._last_held)
+        failed = without_blocks + after_failed + failures.fail_late(conn)
         # Count only time in which this process ran: what was down together with the sweeper was not tried.
         deadline = self._settings.job_deadline_seconds
         if time.monotonic() - self._seen_since > deadline:
-            failed += rescue.fail_stuck(conn, seconds=deadline)
+            failed += failures.fail_stuck(conn, seconds=deadline)
         conn.commit()
         if failed:
             self._announcer.announce(conn, failed)

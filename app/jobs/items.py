@@ -14,7 +14,7 @@ from app.jobs.outcomes import spelled
 from app.jobs.own import own_job
 from app.jobs.shape import error_list, warning_list
 from ingest.db.connection.pool import Connection, transaction
-from ingest.db.jobs import blocks, errors, items
+from ingest.db.jobs import errors, item_warnings, items
 from ingest.db.jobs.items import StoredItem
 from ingest.errors import NotFound, SecretUnreadable
 from ingest.intake.payloads import has_item
@@ -57,7 +57,7 @@ def _index(text: str, job: Job) -> int:
 
 def _shape(conn: Connection, job: Job, index: int, text: str) -> dict[str, Any]:
     error = errors.of_item(conn, job.id, index)
-    found = blocks.warnings_of(conn, job.id, limit=_MOST_WARNINGS, after=(index, -1)) if job.warnings else []
+    found = item_warnings.of_job(conn, job.id, limit=_MOST_WARNINGS, after=(index, -1)) if job.warnings else []
     warnings = [warning for _, warning in found if warning.index == index]
     stored = items.find(conn, job.id, index, with_block=job.options.picked is not None)
     if job.options.picked and not error and not _is_there(job, stored, index):

@@ -16,7 +16,7 @@ from app.jobs.own import own_job
 from app.jobs.shape import INLINE_ERRORS, warning_list
 from ingest import ids
 from ingest.db.connection.pool import transaction
-from ingest.db.jobs import blocks
+from ingest.db.jobs import item_warnings
 from ingest.db.jobs import results as stored_results
 from ingest.db.jobs.results import Result
 from ingest.engine.kinds import keeps_results
@@ -58,7 +58,7 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:
         after = pagination.cursor(_Place)
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
-            page = blocks.warnings_of(conn, found.id, limit=most + 1, after=after or (-1, -1))
+            page = item_warnings.of_job(conn, found.id, limit=most + 1, after=after or (-1, -1))
         more = pagination.next_link(page[most - 1][0]) if len(page) > most else {}
         return respond(warning_list([warning for _, warning in page[:most]]), 200, more)
 

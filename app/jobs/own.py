@@ -5,7 +5,7 @@ from uuid import UUID
 from app.jobs.shape import INLINE_ERRORS, INLINE_WARNINGS
 from ingest import ids
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import blocks, gone, lookup
+from ingest.db.jobs import gone, item_errors, item_warnings, lookup
 from ingest.errors import Gone, NotFound, RequestError
 from ingest.jobs import Effect, ItemError, ItemWarning, Job, JobState
 
@@ -41,10 +41,10 @@ def absent(conn: Connection, tenant_id: int | None, job_id: UUID) -> RequestErro
 def inline_errors(conn: Connection, job: Job) -> list[ItemError]:
     """Return the item errors that come with a job, and no more than it counts: another block may have ended."""
     most = min(job.effects[Effect.FAILED], INLINE_ERRORS)
-    return blocks.errors_of(conn, job.id, limit=most) if most else []
+    return item_errors.of_job(conn, job.id, limit=most) if most else []
 
 
 def first_warnings(conn: Connection, job: Job) -> list[ItemWarning]:
     """Return the warnings that come with a job, and no more than it counts: another block may have ended."""
     most = min(job.warnings, INLINE_WARNINGS)
-    return [warning for _, warning in blocks.warnings_of(conn, job.id, limit=most)] if most else []
+    return [warning for _, warning in item_warnings.of_job(conn, job.id, limit=most)] if most else []

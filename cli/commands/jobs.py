@@ -10,7 +10,7 @@ from cli.job import job_of
 from cli.lazy import Lazy, LazyGroup
 from cli.options import data_dir_option, database, json_option, print_json, print_table
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import blocks, control, queue, timeline
+from ingest.db.jobs import control, item_warnings, queue, timeline
 from ingest.engine.job_shape import INLINE_WARNINGS, job_without_errors
 from ingest.errors import WrongState
 from ingest.ids import JOB, spell
@@ -61,7 +61,7 @@ def show(job: str, data_dir: Path, *, as_json: bool) -> None:
     """
     with database(data_dir) as conn:
         found = job_of(conn, job, shown=True)
-        warnings = [warning for _, warning in blocks.warnings_of(conn, found.id, limit=INLINE_WARNINGS)]
+        warnings = [warning for _, warning in item_warnings.of_job(conn, found.id, limit=INLINE_WARNINGS)]
         place = queue.places_of(conn, [found])[found.id]
         members = job_without_errors(found, warnings, lambda call: call, place)
         entries = timeline.last(conn, found.id, limit=_MOST_ENTRIES)

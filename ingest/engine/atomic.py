@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from ingest import faultpoints
 from ingest.crypto import NO_KEYS, MasterKeys
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import blocks, completion, lookup
+from ingest.db.jobs import blocks, completion, item_errors, item_warnings, lookup
 from ingest.db.jobs.blocks import OpenBlock
 from ingest.db.jobs.claims import Claim
 from ingest.db.jobs.completion import BlockOutcome
@@ -90,7 +90,7 @@ def run_whole(
         if job.id not in advanced:
             raise JobEnded
         state = advanced[job.id].state
-    blocks.record_warnings(conn, {job.id: warnings}, more=warned - len(warnings))
+    item_warnings.record(conn, {job.id: warnings}, more=warned - len(warnings))
     faultpoints.passing("block.closed")
     return Done({job.id: state}, yielded=False)
 
@@ -137,7 +137,7 @@ def record(conn: Connection, claimed: Claim, errors: Sequence[ItemError]) -> Don
     if not _lock(conn, claimed):
         return None
     for some in _parts(errors):
-        blocks.record_errors(conn, job.tenant_id, [(job.id, error) for error in some])
+        item_errors.record(conn, job.tenant_id, [(job.id, error) for error in some])
     message = f"{len(errors)} of {job.total} items are bad, so none was written (?atomic=true)"
     if not completion.abort(conn, job.id, failed=len(errors), message=message):
         raise JobEnded

@@ -15,7 +15,7 @@ from uuid import UUID
 from ingest import faultpoints
 from ingest.crypto import NO_KEYS, MasterKeys, is_sealed
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import blocks, completion
+from ingest.db.jobs import blocks, completion, item_errors, item_warnings
 from ingest.db.jobs.completion import Yields
 from ingest.engine.checking import check
 from ingest.engine.groups import JobGroup
@@ -93,7 +93,7 @@ def run_in_transaction(
     with undone_if_dry(conn, job):
         shares = check_and_write(conn, group, schema, poison, keys=keys, measure=measure, halving=halving)
     errors = [(share.outcome.job_id, error) for share in shares for error in share.errors]
-    blocks.record_errors(conn, job.tenant_id, errors)
+    item_errors.record(conn, job.tenant_id, errors)
     yields = _yields(group, until, fair=fair)
     advanced = completion.close_blocks(
         conn,
@@ -104,7 +104,7 @@ def run_in_transaction(
     )
     if len(advanced) < len(group):
         raise JobEnded
-    blocks.record_warnings(conn, {share.outcome.job_id: share.warnings for share in shares if share.warnings})
+    item_warnings.record(conn, {share.outcome.job_id: share.warnings for share in shares if share.warnings})
     faultpoints.passing("block.closed")
     states = {job_id: job.state for job_id, job in advanced.items()}
     return Done(states, any(job.yielded for job in advanced.values()))

@@ -14,7 +14,7 @@ from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection
 from ingest.db.data import stored
 from ingest.db.data.stored import Page, Place, StoredRow
-from ingest.db.jobs import blocks, trials
+from ingest.db.jobs import blocks, item_errors, item_warnings, trials
 from ingest.db.jobs.claims import Claim
 from ingest.engine import quarantine
 from ingest.engine.checking import fast_path, poisoned
@@ -83,7 +83,7 @@ def run_step(
     errors, warnings = _judge(_schema(_covering(template, rows), kind), kind, rows, progress.judged, poison)
     faultpoints.passing("block.checked")
     kept = errors[: MOST_TRIAL_ERRORS_KEPT - progress.kept]
-    blocks.record_errors(conn, job.tenant_id, [(job.id, error) for error in kept])
+    item_errors.record(conn, job.tenant_id, [(job.id, error) for error in kept])
     faultpoints.passing("block.written")
     following = None
     if page.next_place is not None:
@@ -93,7 +93,7 @@ def run_step(
     state = trials.advance(conn, job.id, passed=len(rows) - len(errors), failed=len(errors), place=following)
     if state is None:
         raise JobEnded
-    blocks.record_warnings(conn, {job.id: warnings})
+    item_warnings.record(conn, {job.id: warnings})
     faultpoints.passing("block.closed")
     return Done({job.id: state}, yielded=state is JobState.PROCESSING)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from ingest import ids
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import blocks, lookup
+from ingest.db.jobs import item_warnings, lookup
 from ingest.db.webhooks import registry
 from ingest.db.webhooks.registry import Webhook
 from ingest.db.webhooks.sending import Claim
@@ -170,5 +170,5 @@ def _data(conn: Connection, claim: Claim) -> Mapping[str, Any]:
         job = replace(job, status=JobState.PAUSED, ended_at=None, error_code=None, error_message=None)
     address = f"{_JOBS}/{ids.spell(ids.JOB, job.id)}"
     most = min(job.warnings, INLINE_WARNINGS)
-    warnings = [warning for _, warning in blocks.warnings_of(conn, job.id, limit=most)] if most else []
+    warnings = [warning for _, warning in item_warnings.of_job(conn, job.id, limit=most)] if most else []
     return job_without_errors(job, warnings, lambda call: address if call == "self" else f"{address}/{call}")

@@ -248,7 +248,7 @@ MUTANTS = (
     ),
     Mutant(
         "the deadline of a client",
-        (("ingest/db/jobs/rescue.py", "deadline_at <= now()", "false"),),
+        (("ingest/db/jobs/failures.py", "deadline_at <= now()", "false"),),
         (
             "tests/worker/test_sweep.py::test_a_job_past_its_clients_deadline_ends_and_wakes_its_request_and_the_job_that_waited",
         ),

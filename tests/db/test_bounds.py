@@ -13,7 +13,7 @@ import pytest
 
 from ingest.db.connection.pool import Connection
 from ingest.db.data import retention
-from ingest.db.jobs import drafts, gone, parts, receiving, rescue, uploads
+from ingest.db.jobs import drafts, failures, gone, parts, receiving, uploads
 from ingest.db.tenants import audit, idempotency, templates
 from ingest.db.tenants.audit import Action, Actor
 from ingest.db.tenants.tenants import Tenant
@@ -144,8 +144,8 @@ _BOUNDED: dict[str, tuple[Callable[[Connection, Tenant], object], Callable[[Conn
     "gone ids": (_gone_jobs, lambda conn: gone.forget(conn, limit=_LIMIT)),
     "template versions": (_replaced_versions, lambda conn: retention.purge_template_versions(conn, limit=_LIMIT)),
     "tried versions": (_tried_versions, lambda conn: retention.purge_template_versions(conn, limit=_LIMIT)),
-    "late jobs": (_late_jobs, lambda conn: len(rescue.fail_late(conn, limit=_LIMIT))),
-    "stuck jobs": (_stuck_jobs, lambda conn: len(rescue.fail_stuck(conn, seconds=60, limit=_LIMIT))),
+    "late jobs": (_late_jobs, lambda conn: len(failures.fail_late(conn, limit=_LIMIT))),
+    "stuck jobs": (_stuck_jobs, lambda conn: len(failures.fail_stuck(conn, seconds=60, limit=_LIMIT))),
 }
 
 

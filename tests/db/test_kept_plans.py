@@ -51,9 +51,12 @@ from ingest.db.jobs import (
     durations,
     errors,
     failed_items,
+    failures,
     families,
     gone,
     holds,
+    item_errors,
+    item_warnings,
     items,
     kept,
     listing,
@@ -216,7 +219,7 @@ def _take(conn: Connection, stored: Stored) -> object:
 def _take_failed(conn: Connection, stored: Stored) -> object:
     job_id = _accepted(conn, stored)
     errors_of_items = [ItemError(index, None, "", "", item=b"{}") for index in range(stored.items)]
-    blocks.record_errors(conn, stored.tenant.id, [(job_id, error) for error in errors_of_items])
+    item_errors.record(conn, stored.tenant.id, [(job_id, error) for error in errors_of_items])
     return retries.take(conn, [(job_id, index) for index in range(stored.items)], uuid7())
 
 
@@ -293,18 +296,18 @@ def _drafts(conn: Connection, stored: Stored) -> UUID:
 
 def _erase_failed(conn: Connection, stored: Stored) -> None:
     failed = ItemError(0, "p1", "VALIDATION_FAILED", "wrong", item=b"{}", sealed=True)
-    blocks.record_errors(conn, stored.tenant.id, [(_accepted(conn, stored), failed)])
+    item_errors.record(conn, stored.tenant.id, [(_accepted(conn, stored), failed)])
     assert failed_items.erase(conn, stored.tenant.id, "p1") == 1
 
 
 def _record_errors(conn: Connection, stored: Stored) -> None:
     noted = ItemError(0, "e", "VALIDATION_FAILED", "wrong")
-    blocks.record_errors(conn, stored.tenant.id, [(job_id, noted) for job_id in _begun(conn, stored)])
+    item_errors.record(conn, stored.tenant.id, [(job_id, noted) for job_id in _begun(conn, stored)])
 
 
 def _record_warnings(conn: Connection, stored: Stored) -> None:
     noted = ItemWarning(0, "UNKNOWN_FIELD", "strange", "/x")
-    blocks.record_warnings(conn, {job_id: [noted] for job_id in _begun(conn, stored)})
+    item_warnings.record(conn, {job_id: [noted] for job_id in _begun(conn, stored)})
 
 
 def _list(conn: Connection, stored: Stored, **wanted: Any) -> object:
@@ -401,7 +404,7 @@ READS: dict[str, Call] = {
     "blocks.next_to_run": lambda conn, stored: blocks.next_to_run(conn, stored.waiting),
     "blocks.count_open": lambda conn, stored: blocks.count_open(conn, stored.waiting),
     "blocks.still_open": lambda conn, stored: blocks.still_open(conn, stored.waiting, 0),
-    "blocks.errors_of": lambda conn, stored: blocks.errors_of(conn, stored.ended, limit=10),
+    "item_errors.of_job": lambda conn, stored: item_errors.of_job(conn, stored.ended, limit=10),
     "families.members": lambda conn, stored: families.members(conn, stored.ended),
     "retries.failed": lambda conn, stored: retries.failed(conn, stored.ended, after=-1, code="x", limit=100),
     "retries.last_places": lambda conn, stored: retries.last_places(conn, stored.ended, range(stored.items)),
@@ -425,7 +428,7 @@ READS: dict[str, Call] = {
     "items.find": lambda conn, stored: items.find(conn, stored.ended, 0),
     "results.of_job": lambda conn, stored: results.of_job(conn, stored.ended),
     "results.page": lambda conn, stored: results.page(conn, stored.ended, limit=10),
-    "blocks.warnings_of": lambda conn, stored: blocks.warnings_of(conn, stored.ended, limit=10),
+    "item_warnings.of_job": lambda conn, stored: item_warnings.of_job(conn, stored.ended, limit=10),
     "timeline.page": lambda conn, stored: timeline.page(conn, stored.ended, limit=10),
     "timeline.page after": lambda conn, stored: timeline.page(conn, stored.ended, limit=10, after=(_LONG_AGO, 0)),
     "timeline.last": lambda conn, stored: timeline.last(conn, stored.ended, limit=10),
@@ -577,7 +580,7 @@ WRITES: dict[str, Call] = {
     "control.fail": lambda conn, stored: control.fail(conn, _accepted(conn, stored), "JOB_UNRUNNABLE", "x"),
     "blocks.lock any": lambda conn, stored: _lock(conn, stored, in_order=False),
     "blocks.lock in order": lambda conn, stored: _lock(conn, stored, in_order=True),
-    "blocks.record_errors": _record_errors,
+    "item_errors.record": _record_errors,
     "unreadable.put_off": lambda conn, stored: unreadable.put_off(conn, [(_accepted(conn, stored), 0)]),
     "failed_items.erase": _erase_failed,
     "drafts.store": _drafts,
@@ -585,7 +588,7 @@ WRITES: dict[str, Call] = {
     "drafts.delete": lambda conn, stored: drafts.delete(conn, _drafts(conn, stored), range(stored.items)),
     "mappings.save": lambda conn, stored: mappings.save(conn, stored.tenant.id, f"m{next(_numbers) % 20}", {}),
     "mappings.delete": lambda conn, stored: mappings.delete(conn, stored.tenant.id, "m1"),
-    "blocks.record_warnings": _record_warnings,
+    "item_warnings.record": _record_warnings,
     "completion.close_blocks": lambda conn, stored: _close(conn, stored, Yields.NEVER),
     "completion.close_blocks now": lambda conn, stored: _close(conn, stored, Yields.NOW),
     "completion.close_blocks keep payload": lambda conn, stored: _close(conn, stored, Yields.NEVER, keeps_payload=True),
@@ -670,8 +673,8 @@ BEHIND_THE_WALL = {name: call for name, call in {**READS, **WRITES}.items() if n
 _PLANNED_ANEW = {
     *(f"retention.{name}" for name in ("purge_jobs", "purge_pages", "wanted")),
     *(f"retention.{name}" for name in ("purge_idempotency_keys", "purge_template_versions")),
-    *(f"rescue.{name}" for name in ("check_due_jobs", "end_overdue_sessions", "fail_after_failed")),
-    *(f"rescue.{name}" for name in ("fail_late", "fail_stuck", "fail_without_blocks")),
+    *("rescue.check_due_jobs", "rescue.end_overdue_sessions"),
+    *(f"failures.{name}" for name in ("fail_after_failed", "fail_late", "fail_stuck", "fail_without_blocks")),
     *("gone.forget", "holds.settle", "outbox.take_left", "receiving.remove_abandoned", "parts.remove_abandoned"),
     *("uploads.expire", "uploads.forget"),
     *(f"tenants.{name}" for name in ("create", "everyone", "resume", "set_weight", "suspend")),
@@ -688,7 +691,7 @@ _PLANNED_ANEW = {
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
     *(clear_items, digests, drafts, durations, open_jobs, open_uploads, requests, scopes),
-    *(failed_items, items_resealing, kept, unreadable),
+    *(failed_items, failures, item_errors, item_warnings, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads, writers),
     *(entities, entity_lookup, entity_rows, erasure, event_rows, events, first_events, growth, linked_objects),
     *(resealing, retention, secrets_resealing, states, stored_rows),

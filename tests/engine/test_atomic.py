@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import blocks, claims, control, receiving, rescue
+from ingest.db.jobs import blocks, claims, control, item_errors, item_warnings, receiving, rescue
 from ingest.db.tenants import tenants
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
@@ -40,7 +40,7 @@ def names(conn: Connection) -> list[object]:
 
 
 def told(conn: Connection, job_id: UUID) -> list[tuple[int, str]]:
-    return [(error.index, error.code) for error in blocks.errors_of(conn, job_id, limit=99)]
+    return [(error.index, error.code) for error in item_errors.of_job(conn, job_id, limit=99)]
 
 
 def held(conn: Connection) -> list[tuple[object, ...]]:
@@ -277,7 +277,7 @@ def test_warnings_stand_once_it_has_succeeded_and_only_then(
     good, bad = atomic("events", strange), atomic("events", [*strange, event(99)])
     for job_id in (good, bad):
         executor.run(job_id, seconds=60)
-    warned = [(place[0], warning.code) for place, warning in blocks.warnings_of(observer, good, limit=99)]
+    warned = [(place[0], warning.code) for place, warning in item_warnings.of_job(observer, good, limit=99)]
     assert warned == [*((index, "UNKNOWN_FIELD") for index in range(6)), (6, "PAST_RETENTION")]
     assert [job_of(observer, job_id).warnings for job_id in (good, bad)] == [7, 0]
 
@@ -306,7 +306,7 @@ def test_poison_in_any_block_is_named_once_the_first_was_delivered_often(
     observer.execute("UPDATE job_blocks SET deliveries = 2 WHERE no = 0 AND job_id = %s", (job_id,))
     changed(executor, template_cache=Watched(die_of_a_bonus)).run(job_id, seconds=60)
     assert told(observer, job_id) == [(1, "VALIDATION_FAILED"), (7, "VALIDATION_FAILED")]
-    assert "three times" in blocks.errors_of(observer, job_id, limit=1)[0].message
+    assert "three times" in item_errors.of_job(observer, job_id, limit=1)[0].message
     assert numbers(observer) == []
 
 
@@ -319,5 +319,5 @@ def test_lines_name_their_line(executor: Executor, observer: Connection, pool: P
             assert receiving.append(conn, job.id, no, block)
         assert receiving.accept(conn, job, 1)
     executor.run(job.id, seconds=60)
-    assert [(error.index, error.line) for error in blocks.errors_of(observer, job.id, limit=9)] == [(1, 3)]
+    assert [(error.index, error.line) for error in item_errors.of_job(observer, job.id, limit=9)] == [(1, 3)]
     assert names(observer) == []

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ingest.db import verify
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import entities, erasure, retention
-from ingest.db.jobs import blocks, claims
+from ingest.db.jobs import claims, item_warnings
 from ingest.db.jobs import results as job_results
 from ingest.db.tenants import tenants
 from ingest.db.tenants.templates import TemplateCache
@@ -341,7 +341,7 @@ def test_the_time_of_a_duplicate_is_no_news(
         tenants.configure(conn, owner.id, {"data_retention_days": 30})
     job_id = submit("events", [{**named_event(n, "a"), "timestamp": _OLD} for n in range(3)])
     executor.run(job_id, seconds=60)
-    warnings = [warning for _, warning in blocks.warnings_of(observer, job_id, limit=10)]
+    warnings = [warning for _, warning in item_warnings.of_job(observer, job_id, limit=10)]
     assert [(warning.index, warning.field) for warning in warnings] == [(0, _FIELD)]
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import blocks
+from ingest.db.jobs import item_errors
 from ingest.engine.executor import Executor
 from ingest.jobs import Effect, JobState
 from tests.support.factories import TOO_LARGE, changed, entity, event, state
@@ -79,7 +79,7 @@ def test_a_bad_item_never_sinks_a_good_one(
     job = job_of(observer, job_id)
     assert job.status is JobState.COMPLETED
     assert sum(job.effects.values()) == job.total == 2 * len(_BAD[kind])
-    errors = blocks.errors_of(observer, job_id, limit=100)
+    errors = item_errors.of_job(observer, job_id, limit=100)
     assert [(error.index, error.code) for error in errors] == [
         (2 * number, code) for number, (_, code) in enumerate(_BAD[kind])
     ]
@@ -92,7 +92,7 @@ def test_an_error_has_index_id_code_and_message_as_the_contract_words_them(
 ) -> None:
     job_id = submit("entities", [entity(1), entity(2, data={"phone": "1"})])
     executor.run(job_id, seconds=60)
-    [error] = blocks.errors_of(observer, job_id, limit=10)
+    [error] = item_errors.of_job(observer, job_id, limit=10)
     assert (error.index, error.external_id, error.code, error.message) == (
         1,
         "player_000002",
@@ -115,7 +115,7 @@ def test_an_item_that_kills_whoever_checks_it_is_an_error_and_its_neighbours_are
     observer.execute("UPDATE job_blocks SET deliveries = 2 WHERE job_id = %s", (job_id,))
     changed(executor, template_cache=Watched(die_of_a_bonus)).run(job_id, seconds=60)
     assert numbers(observer) == [0, 1, 2, 4, 5]
-    [error] = blocks.errors_of(observer, job_id, limit=10)
+    [error] = item_errors.of_job(observer, job_id, limit=10)
     assert (error.index, error.code, error.message) == (
         3,
         "VALIDATION_FAILED",

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import blocks, claims, rescue
+from ingest.db.jobs import claims, failures, item_errors
 from ingest.engine.executor import Executor
 from ingest.jobs import Effect, JobOptions, JobState
 from ingest.notify.listener import Listener
@@ -40,7 +40,7 @@ def test_a_job_fails_at_the_block_in_which_too_many_items_have_failed(
         Effect.FAILED: ended,
         Effect.UNPROCESSED: left,
     }
-    assert len(names(observer)) == len(blocks.errors_of(observer, job_id, limit=9)) == ended
+    assert len(names(observer)) == len(item_errors.of_job(observer, job_id, limit=9)) == ended
     assert observer.execute("SELECT FROM job_blocks WHERE open AND payload <> ''").rowcount == left // 2
 
 
@@ -90,7 +90,7 @@ def be_late(conn: Connection) -> None:
 
 def failed_late(pool: Pool) -> list[UUID]:
     with transaction(pool) as conn:
-        return rescue.fail_late(conn)
+        return failures.fail_late(conn)
 
 
 def test_a_deadline_counts_from_acceptance_and_ends_a_job_that_waits(pool: Pool, observer: Connection) -> None:
@@ -156,7 +156,7 @@ def test_jobs_past_their_deadline_are_found_by_its_index(pool: Pool, observer: C
     with transaction(pool) as conn:
         conn.execute("SELECT pg_stat_force_next_flush()")
     with transaction(pool) as conn:
-        assert rescue.fail_late(conn) == [late]
+        assert failures.fail_late(conn) == [late]
         query = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'jobs'"
         [(rows,)] = conn.execute(query).fetchall()
         assert int(str(rows)) < 10

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from ingest.crypto import NO_KEYS, MasterKeys
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import rescue
+from ingest.db.jobs import failures, rescue
 from ingest.engine.delivery import Delivery
 from ingest.engine.executor import Executor
 from ingest.jobs import Effect, JobOptions, JobState
@@ -44,7 +44,7 @@ def test_a_job_waits_for_its_key_however_often_it_is_tried(
     assert {(line["log_level"], 'no key "test"' in line["error"]) for line in said} == {("error", True)}
     observer.execute("UPDATE jobs SET check_at = now(), progressed_at = now() - interval '1 hour'")
     with transaction(pool) as conn:
-        assert rescue.fail_stuck(conn, seconds=0) == []
+        assert failures.fail_stuck(conn, seconds=0) == []
     assert job_of(observer, job_id).status is JobState.PROCESSING
     assert executor.run(job_id, seconds=60) is Delivery.DONE
     assert effect_counts(observer, job_id) == {Effect.CREATED: 2}

@@ -11,7 +11,7 @@ import redis
 from structlog.testing import capture_logs
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import blocks, claims, control
+from ingest.db.jobs import claims, control, item_errors
 from ingest.db.jobs import results as job_results
 from ingest.db.tenants.templates import TemplateCache
 from ingest.engine.executor import Executor
@@ -162,7 +162,9 @@ def test_each_bad_item_is_an_error_of_its_own_job_at_its_own_index(
     serve()
     assert transactions(observer, "events") == 1
     assert numbers(observer) == list(range(5))
-    told = [[(e.index, e.external_id, e.code) for e in blocks.errors_of(observer, job_id, limit=9)] for job_id in made]
+    told = [
+        [(e.index, e.external_id, e.code) for e in item_errors.of_job(observer, job_id, limit=9)] for job_id in made
+    ]
     assert told == [
         [],
         [(0, None, "VALIDATION_FAILED"), (2, "nobody", "NOT_FOUND")],

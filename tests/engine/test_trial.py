@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from ingest import faultpoints
 from ingest.db.connection.pool import Connection, Pool, connect, transaction
 from ingest.db.data import stored
-from ingest.db.jobs import blocks, claims, control, trials
+from ingest.db.jobs import claims, control, item_errors, item_warnings, trials
 from ingest.db.tenants import templates
 from ingest.db.tenants.tenants import Tenant
 from ingest.db.verify import verify
@@ -73,7 +73,7 @@ def test_pages_that_hide_the_same_fields_are_judged_by_one_schema(
 
 
 def errors_of(conn: Connection, job_id: UUID) -> list[ItemError]:
-    return blocks.errors_of(conn, job_id, limit=100_000)
+    return item_errors.of_job(conn, job_id, limit=100_000)
 
 
 def many(conn: Connection, tenant: Tenant, count: int, *, vip_level: int = 1) -> None:
@@ -153,7 +153,7 @@ def test_warnings_of_a_trial_say_which_row_they_are_about(
     job_id = trial(schema)
     executor.run(job_id, seconds=60)
     assert job_of(observer, job_id).warnings == 6
-    (_, first), *_ = blocks.warnings_of(observer, job_id, limit=10)
+    (_, first), *_ = item_warnings.of_job(observer, job_id, limit=10)
     assert (first.index, first.field) == (0, "/data/vip_level")
     assert first.message == 'Entity "player_000000": Unknown field: "vip_level"; it is not stored'
 

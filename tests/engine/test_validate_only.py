@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import blocks, claims
+from ingest.db.jobs import claims, item_errors, item_warnings
 from ingest.engine.executor import Executor
 from ingest.intake.payloads import items_of
 from ingest.jobs import Effect, JobOptions, JobState
@@ -74,7 +74,7 @@ def test_its_effects_and_errors_are_those_of_the_batch_itself_and_nothing_is_wri
     assert everything(observer) != before
     assert effect_counts(observer, dry) == effect_counts(observer, wet)
     assert Effect.FAILED in effect_counts(observer, dry)
-    predicted, found = (blocks.errors_of(observer, job_id, limit=9) for job_id in (dry, wet))
+    predicted, found = (item_errors.of_job(observer, job_id, limit=9) for job_id in (dry, wet))
     assert predicted == found
 
 
@@ -131,5 +131,5 @@ def test_it_shares_no_transaction_with_jobs_that_write(submit: Submit, pool: Poo
 def test_warnings_are_those_of_the_batch(submit: Submit, executor: Executor, observer: Connection) -> None:
     job_id = submit("entities", [entity(1, stranger=1)], options=DRY)
     executor.run(job_id, seconds=60)
-    [(_, warning)] = blocks.warnings_of(observer, job_id, limit=9)
+    [(_, warning)] = item_warnings.of_job(observer, job_id, limit=9)
     assert (warning.code, job_of(observer, job_id).warnings) == ("UNKNOWN_FIELD", 1)

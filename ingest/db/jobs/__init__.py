@@ -2,7 +2,8 @@
 
     acceptance    a request stores a batch as a job
     claims        a worker takes the next job
-    blocks        a worker locks a block, and records errors, warnings and results
+    blocks        a worker locks a block
+    item_errors   a worker records the errors of items, and item_warnings their warnings
     results       a worker keeps what became of each accepted item
     errors        a request pages through the errors of items
     failed_items  an erasure finds encrypted texts of items that failed; clear_items has the others
@@ -15,6 +16,7 @@
     control       a worker fails a job, or an operator cancels it
     unreadable    a worker puts a job off whose items it cannot decrypt
     rescue        the sweeper finds jobs without progress
+    failures      the sweeper fails jobs that can end in no other way
     outbox        every end of a job leaves a row, until it is announced
     lookup        any process reads jobs
     listing       a request lists jobs, newest first

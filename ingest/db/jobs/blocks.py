@@ -1,6 +1,6 @@
 """Blocks: the row lock on a block is the lease on its work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
@@ -9,7 +9,6 @@ from psycopg.rows import class_row
 
 from ingest.db.bulk import binary
 from ingest.db.connection.pool import TRANSACTION_TIMEOUT_SINCE, WORKER, Connection
-from ingest.jobs import MOST_WARNINGS_KEPT, ItemError, ItemWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,144 +155,3 @@ def extend_lease(conn: Connection, deliveries: int, of_blocks: int = 1) -> None:
         # A timer that runs keeps its end whatever is set; it must be stopped for another to start.
         conn.execute("SET LOCAL transaction_timeout = 0")
         conn.execute("SELECT set_config('transaction_timeout', %s, true)", (f"{seconds - 1}s",))
-
-
-_RECORD = """
-INSERT INTO job_errors (tenant_id, job_id, index, external_id, code, message, line, field, item, patched, sealed_for)
-SELECT %(tenant_id)s, e.job_id, e.index, e.external_id, e.code, e.message, e.line, e.field, e.item, e.patched,
-       CASE WHEN e.sealed THEN %(tenant_id)s END
-FROM unnest(%(job_ids)b::uuid[], %(indexes)b::integer[], %(ids)b::text[], %(codes)b::text[], %(messages)b::text[],
-            %(lines)b::bigint[], %(fields)b::text[], %(items)b::bytea[],
-            %(patched)b::boolean[], %(sealed)b::boolean[])
-     AS e (job_id, index, external_id, code, message, line, field, item, patched, sealed)
-"""
-
-
-def record_errors(conn: Connection, tenant_id: int, errors: Sequence[tuple[UUID, ItemError]]) -> None:
-    """Keep what was wrong with bad items, each beside its job, and their texts.
-
-    Args:
-        conn: an open transaction.
-        tenant_id: whose jobs they are.
-        errors: of these jobs.
-    """
-    if not errors:
-        return
-    columns = {
-        "job_ids": [job_id for job_id, _ in errors],
-        "indexes": [error.index for _, error in errors],
-        "ids": [None if error.external_id is None else _storable(error.external_id) for _, error in errors],
-        "codes": [error.code for _, error in errors],
-        "messages": [_storable(error.message) for _, error in errors],
-        "lines": [error.line for _, error in errors],
-        "fields": [None if error.field is None else _storable(error.field) for _, error in errors],
-        "items": [error.item for _, error in errors],
-        "patched": [error.patched for _, error in errors],
-        "sealed": [error.sealed for _, error in errors],
-        "tenant_id": tenant_id,
-    }
-    conn.execute(_RECORD, columns)
-
-
-_ERRORS = """
-SELECT index, external_id, code, message, line, field FROM job_errors
-WHERE job_id = %(job_id)s AND index > %(after)s ORDER BY index LIMIT %(limit)s
-"""
-
-
-def errors_of(conn: Connection, job_id: UUID, *, limit: int, after: int = -1) -> list[ItemError]:
-    """Return a page of a job's item errors, in index order.
-
-    Args:
-        conn: an open transaction.
-        job_id: whose.
-        limit: the most to return.
-        after: only those with a greater index.
-    """
-    with conn.cursor(row_factory=class_row(ItemError)) as cursor:
-        return cursor.execute(_ERRORS, {"job_id": job_id, "after": after, "limit": limit}).fetchall()
-
-
-# The rows of the jobs are this transaction's already.
-_WARN = f"""
-WITH counted AS (
-    UPDATE jobs j SET warnings = j.warnings + c.count
-    FROM unnest(%(counted)b::uuid[], %(counts)b::integer[]) AS c (job_id, count) WHERE j.id = ANY (ARRAY[c.job_id])
-    RETURNING j.id, j.tenant_id, j.warnings - c.count AS before
-)
-INSERT INTO job_warnings (tenant_id, job_id, index, no, code, message, field, line)
-SELECT counted.tenant_id, w.job_id, w.index,
-       row_number() OVER (PARTITION BY w.job_id, w.index ORDER BY w.place) - 1, w.code, w.message, w.field, w.line
-FROM unnest(%(job_ids)b::uuid[], %(places)b::integer[], %(indexes)b::integer[], %(codes)b::text[], %(messages)b::text[],
-            %(fields)b::text[], %(lines)b::bigint[]) AS w (job_id, place, index, code, message, field, line)
-JOIN counted ON counted.id = w.job_id
-WHERE counted.before + w.place <= {MOST_WARNINGS_KEPT}
-"""
-
-
-def record_warnings(conn: Connection, warnings: Mapping[UUID, Sequence[ItemWarning]], *, more: int = 0) -> None:
-    """Count what the senders of good items should know, and keep the first of it.
-
-    Args:
-        conn: the transaction that moved the jobs on.
-        warnings: of each job, in the order of their indexes.
-        more: how many each job has behind them, which need only be counted.
-    """
-    if not any(warnings.values()):
-        return
-    kept = [
-        (job_id, place, warning)
-        for job_id, found in warnings.items()
-        for place, warning in enumerate(found[:MOST_WARNINGS_KEPT], 1)
-    ]
-    columns = {
-        "counted": list(warnings),
-        "counts": [len(found) + more for found in warnings.values()],
-        "job_ids": [job_id for job_id, _, _ in kept],
-        "places": [place for _, place, _ in kept],
-        "indexes": [warning.index for _, _, warning in kept],
-        "codes": [warning.code for _, _, warning in kept],
-        "messages": [_storable(warning.message) for _, _, warning in kept],
-        "fields": [None if warning.field is None else _storable(warning.field) for _, _, warning in kept],
-        "lines": [warning.line for _, _, warning in kept],
-    }
-    conn.execute(_WARN, columns)
-
-
-_WARNINGS = """
-SELECT no, index, code, message, field, line FROM job_warnings
-WHERE job_id = %(job_id)s AND (index, no) > (%(index)s, %(no)s) ORDER BY index, no LIMIT %(limit)s
-"""
-
-# The place at which a page of warnings ended: an index, and the number of the warning among the item's.
-Place = tuple[int, int]
-
-
-def warnings_of(
-    conn: Connection, job_id: UUID, *, limit: int, after: Place = (-1, -1)
-) -> list[tuple[Place, ItemWarning]]:
-    """Return a page of a job's warnings, in index order, each with its place.
-
-    Args:
-        conn: an open transaction.
-        job_id: whose.
-        limit: the most to return.
-        after: only those with a greater place.
-    """
-    values = {"job_id": job_id, "index": after[0], "no": after[1], "limit": limit}
-    rows = conn.execute(_WARNINGS, values)
-    return [((warning[0], no), ItemWarning(*warning)) for no, *warning in rows]  # type: ignore[misc,arg-type] # as selected
-
-
-# Postgres stores no NUL and no lone surrogate. The item that had one was refused for it; here it is only told apart.
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
-
-# An item's error quotes what was sent: a field's name may be megabytes long.
-_LONGEST_MESSAGE = 2_000
-
-
-def _storable(text: str) -> str:
-    if len(text) > _LONGEST_MESSAGE:
-        text = f"{text[:_LONGEST_MESSAGE]}…"
-    return text.replace("\0", _REPLACEMENT).encode("utf-8", "replace").decode()

@@ -12,7 +12,7 @@ from flask import Flask
 
 from app import create_app
 from ingest.db.connection.pool import Pool, transaction
-from ingest.db.jobs import blocks, claims, control, rescue
+from ingest.db.jobs import blocks, claims, control, failures
 from ingest.ids import parse
 from ingest.settings import Settings
 from tests.api.conftest import BASE, Api, data, refused
@@ -247,7 +247,7 @@ def test_a_job_after_a_cancelled_one_fails_unless_any_end_will_do(
     second = api.post(f"/batch/events?after={first}&afterAny={any_end}", [event()])
     with transaction(pool) as conn:
         assert control.cancel(conn, UUID(first.removeprefix("job_")))
-        rescue.fail_after_failed(conn)
+        failures.fail_after_failed(conn)
     run_jobs()
     job = api.job(second)
     assert job["status"] == status

@@ -10,8 +10,7 @@ from ingest.db.bulk.pages import pages_of
 from ingest.db.connection.pool import Connection
 from ingest.db.data import entities, entity_lookup, entity_rows, event_rows, events, retention, states
 from ingest.db.data.event_links import Links
-from ingest.db.jobs import control, gone, lookup, uploads
-from ingest.db.jobs.blocks import record_errors, record_warnings
+from ingest.db.jobs import control, gone, item_errors, item_warnings, lookup, uploads
 from ingest.db.tenants import tenants
 from ingest.db.tenants.tenants import Tenant
 from ingest.items.entities import SCOPE, Entity
@@ -124,8 +123,8 @@ def test_nothing_is_looked_through_where_no_tenant_wants_it(conn: Connection, te
 
 def an_ended_job(conn: Connection, tenant: Tenant, days: int) -> UUID:
     job_id = accept(conn, tenant, "entities", [entity()])
-    record_errors(conn, tenant.id, [(job_id, ItemError(0, "p", "VALIDATION_FAILED", "wrong"))])
-    record_warnings(conn, {job_id: [ItemWarning(0, "UNKNOWN_FIELD", "strange", "/x")]})
+    item_errors.record(conn, tenant.id, [(job_id, ItemError(0, "p", "VALIDATION_FAILED", "wrong"))])
+    item_warnings.record(conn, {job_id: [ItemWarning(0, "UNKNOWN_FIELD", "strange", "/x")]})
     control.cancel(conn, job_id)
     conn.execute("UPDATE jobs SET ended_at = now() - make_interval(days => %s) WHERE id = %s", (days, job_id))
     return job_id

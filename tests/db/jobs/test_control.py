@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import claims, completion, control, rescue, timeline
+from ingest.db.jobs import claims, completion, control, failures, rescue, timeline
 from ingest.db.jobs.completion import BlockOutcome
 from ingest.db.tenants.tenants import Tenant
 from ingest.jobs import Effect, JobOptions, JobState
@@ -119,9 +119,9 @@ def test_the_last_block_under_way_ends_a_paused_job(
 def test_a_paused_job_past_its_deadline_fails(conn: Connection, tenant: Tenant) -> None:
     job_id = begun(conn, tenant, options=JobOptions(deadline_seconds=60))
     control.pause(conn, job_id)
-    assert rescue.fail_late(conn) == []
+    assert failures.fail_late(conn) == []
     conn.execute("UPDATE jobs SET deadline_at = now()")
-    assert rescue.fail_late(conn) == [job_id]
+    assert failures.fail_late(conn) == [job_id]
     assert told(conn, job_id)[-1] == ("failed", "sweeper")
 
 
@@ -135,9 +135,9 @@ def test_time_in_which_a_job_is_paused_fails_it_neither_then_nor_later(conn: Con
     job_id = begun(conn, tenant)
     control.pause(conn, job_id)
     _tried(conn, job_id)
-    assert rescue.fail_stuck(conn, seconds=3600) == rescue.check_due_jobs(conn, heads=[job_id], limit=9) == []
+    assert failures.fail_stuck(conn, seconds=3600) == rescue.check_due_jobs(conn, heads=[job_id], limit=9) == []
     control.resume(conn, job_id)
-    assert rescue.fail_stuck(conn, seconds=3600) == []
+    assert failures.fail_stuck(conn, seconds=3600) == []
 
 
 def test_a_resumed_job_goes_before_those_that_came_after_it(conn: Connection, tenant: Tenant) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import blocks, drafts
+from ingest.db.jobs import drafts, item_errors
 from ingest.db.jobs.drafts import Draft, Verdict
 from ingest.db.tenants.tenants import Tenant
 from ingest.jobs import ItemError
@@ -16,7 +16,7 @@ from tests.support.factories import accept, entity
 def job_id(conn: Connection, tenant: Tenant) -> UUID:
     """A job of which an item has failed."""
     made = accept(conn, tenant, "entities", [entity(1)])
-    blocks.record_errors(conn, tenant.id, [(made, ItemError(0, "e", "VALIDATION_FAILED", "wrong", item=b"{}"))])
+    item_errors.record(conn, tenant.id, [(made, ItemError(0, "e", "VALIDATION_FAILED", "wrong", item=b"{}"))])
     return made
 
 

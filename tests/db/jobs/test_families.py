@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import blocks, children, families, receiving, retries
+from ingest.db.jobs import children, families, item_errors, receiving, retries
 from ingest.db.tenants.tenants import Tenant
 from ingest.errors import TryAgain
 from ingest.ids import uuid7
@@ -51,7 +51,7 @@ def test_a_job_that_is_not_there_has_no_family(conn: Connection) -> None:
 
 def test_an_item_that_was_taken_is_not_taken_again(conn: Connection, tenant: Tenant) -> None:
     job_id = accept(conn, tenant, "entities", [{}, {}])
-    blocks.record_errors(conn, tenant.id, [(job_id, ItemError(index, None, "", "", item=b"{}")) for index in (0, 1)])
+    item_errors.record(conn, tenant.id, [(job_id, ItemError(index, None, "", "", item=b"{}")) for index in (0, 1)])
     assert [taken.index for taken in retries.take(conn, [(job_id, 1)], uuid7())] == [1]
     with pytest.raises(TryAgain):
         retries.take(conn, [(job_id, 0), (job_id, 1)], uuid7())

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.db.connection.pool import WORKER, Connection, Pool, open_pool, transaction
-from ingest.db.jobs import blocks, claims, completion, control
+from ingest.db.jobs import blocks, claims, completion, control, item_errors
 from ingest.db.jobs.completion import BlockOutcome, Yields
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
@@ -145,7 +145,7 @@ def test_two_workers_leave_what_a_model_of_one_after_the_other_says(
             until_ended(observer, tenant)
         model = Model()
         for position, (batch, job_id) in enumerate(zip(batches, made, strict=True)):
-            errors = blocks.errors_of(observer, job_id, limit=1_000)
+            errors = item_errors.of_job(observer, job_id, limit=1_000)
             assert {error.code for error in errors} <= {"NOT_FOUND"}
             missing = {error.index for error in errors}
             # An item whose entity an earlier batch has brought finds it; of a later one no promise is made.

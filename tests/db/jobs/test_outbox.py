@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import claims, completion, control, outbox, rescue
+from ingest.db.jobs import claims, completion, control, failures, outbox
 from ingest.db.jobs.completion import BlockOutcome
 from ingest.db.jobs.outbox import Ended
 from ingest.db.tenants.tenants import Tenant
@@ -42,12 +42,12 @@ def close(conn: Connection, job_id: UUID, no: int) -> bool:
 def fail_stuck(conn: Connection, job_id: UUID) -> bool:
     conn.execute("UPDATE job_blocks SET deliveries = 5 WHERE job_id = %s", (job_id,))
     conn.execute("UPDATE jobs SET check_at = now(), progressed_at = now() - interval '1 hour' WHERE id = %s", (job_id,))
-    return bool(rescue.fail_stuck(conn, seconds=_DEADLINE_SECONDS))
+    return bool(failures.fail_stuck(conn, seconds=_DEADLINE_SECONDS))
 
 
 def fail_late(conn: Connection, job_id: UUID) -> bool:
     conn.execute("UPDATE jobs SET deadline_at = now() WHERE id = %s", (job_id,))
-    return bool(rescue.fail_late(conn))
+    return bool(failures.fail_late(conn))
 
 
 def close_with_too_many_errors(conn: Connection, job_id: UUID) -> bool:
@@ -57,7 +57,7 @@ def close_with_too_many_errors(conn: Connection, job_id: UUID) -> bool:
 
 def fail_without_blocks(conn: Connection, job_id: UUID) -> bool:
     conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (job_id,))
-    return bool(rescue.fail_without_blocks(conn)[0])
+    return bool(failures.fail_without_blocks(conn)[0])
 
 
 def fail_after_failed(conn: Connection, job_id: UUID) -> bool:
@@ -65,7 +65,7 @@ def fail_after_failed(conn: Connection, job_id: UUID) -> bool:
         UPDATE jobs SET status = 'pending', after_job_id = (SELECT id FROM jobs WHERE ended_at IS NOT NULL LIMIT 1)
         WHERE id = %s AND ended_at IS NULL"""
     conn.execute(after_one_that_ended, (job_id,))
-    return bool(rescue.fail_after_failed(conn)[0])
+    return bool(failures.fail_after_failed(conn)[0])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Pool, autocommit, transaction
-from ingest.db.jobs import blocks, claims, completion, control, outbox, rescue
+from ingest.db.jobs import blocks, claims, completion, control, failures, outbox, rescue
 from ingest.db.tenants.templates import TemplateCache
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.kinds import KINDS, schema_of
@@ -132,9 +132,9 @@ _OF_A_BACKLOG: dict[str, Callable[[Connection], object]] = {
     "claim_next": claims.claim_next,
     "heads": claims.heads,
     "check_due_jobs": lambda conn: rescue.check_due_jobs(conn, heads=[], limit=500),
-    "fail_without_blocks": rescue.fail_without_blocks,
-    "fail_after_failed": rescue.fail_after_failed,
-    "fail_stuck": lambda conn: rescue.fail_stuck(conn, seconds=60),
+    "fail_without_blocks": failures.fail_without_blocks,
+    "fail_after_failed": failures.fail_after_failed,
+    "fail_stuck": lambda conn: failures.fail_stuck(conn, seconds=60),
     "take_left": outbox.take_left,
 }
 _A_ROUND_OF_ROWS = 3 * 500

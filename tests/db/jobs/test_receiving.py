@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from cli import main
 from ingest.db.connection.pool import Connection, Pool, autocommit, transaction
-from ingest.db.jobs import claims, control, receiving, rescue
+from ingest.db.jobs import claims, control, failures, receiving
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.tenants.idempotency import Key
 from ingest.db.tenants.tenants import Tenant
@@ -43,7 +43,7 @@ def test_nothing_of_it_is_claimed_failed_or_cancelled(pool: Pool, begun: NewJob,
         assert claims.claim(conn, begun.id) == claims.claim_next(conn) == claims.heads(conn) == []
         assert not control.cancel(conn, begun.id)
         assert not control.fail(conn, begun.id, "X", "x")
-        assert rescue.fail_without_blocks(conn)[0] == []
+        assert failures.fail_without_blocks(conn)[0] == []
     assert state(observer, begun.id) == ("receiving", 2, 2, 1)
 
 

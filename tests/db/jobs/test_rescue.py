@@ -1,34 +1,16 @@
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 
 from ingest.db.connection.pool import WORKER, Connection, Pool, connect, transaction
-from ingest.db.jobs import blocks, claims, completion, control, lookup, rescue
-from ingest.db.jobs.completion import BlockOutcome
+from ingest.db.jobs import blocks, claims, control, rescue
 from ingest.db.jobs.rescue import Finding
 from ingest.db.tenants.tenants import Tenant
-from ingest.jobs import JobState
-from tests.support.factories import accept, entity, make_tenant
-
-_TWO = [entity(number) for number in range(2)]
-
-
-def a_job(conn: Connection, tenant: Tenant, *, idle: int = 60, begun: bool = False, **overrides: Any) -> UUID:
-    """A job of two blocks that is due for a check, and that did not move for so many seconds."""
-    job_id = accept(conn, tenant, "entities", _TWO, block_items=1, **overrides)
-    if begun:
-        assert claims.claim(conn, job_id)
-    be_due(conn, job_id)
-    conn.execute("UPDATE jobs SET progressed_at = now() - make_interval(secs => %s) WHERE id = %s", (idle, job_id))
-    return job_id
-
-
-def be_due(conn: Connection, job_id: UUID) -> None:
-    conn.execute("UPDATE jobs SET check_at = now() WHERE id = %s", (job_id,))
+from tests.db.jobs.due_jobs import TWO, a_job, be_due
+from tests.support.factories import accept, make_tenant
 
 
 def check(conn: Connection) -> dict[UUID, Finding]:
@@ -44,19 +26,14 @@ def next_check(conn: Connection, job_id: UUID) -> tuple[object, object]:
     return row.fetchall()[0]  # type: ignore[return-value]
 
 
-def status(conn: Connection, job_id: UUID) -> JobState | None:
-    job = lookup.get(conn, job_id)
-    return job and job.status
-
-
 def test_a_new_job_is_left_to_its_requests_notification_at_first(conn: Connection, tenant: Tenant) -> None:
-    job_id = accept(conn, tenant, "entities", _TWO)
+    job_id = accept(conn, tenant, "entities", TWO)
     assert check(conn) == {}
     assert next_check(conn, job_id) == (0, 1.5)
 
 
 def test_a_job_that_begins_is_checked_soon_however_long_it_has_waited(conn: Connection, tenant: Tenant) -> None:
-    job_id = accept(conn, tenant, "entities", _TWO)
+    job_id = accept(conn, tenant, "entities", TWO)
     conn.execute("UPDATE jobs SET check_at = now() + interval '30 seconds'")
     assert claims.claim(conn, job_id)
     assert next_check(conn, job_id) == (0, 1.5)
@@ -160,84 +137,6 @@ def test_a_check_never_waits_for_a_block_that_is_being_closed(pool: Pool, owner:
         assert check(conn) == {}
 
 
-def be_tried(conn: Connection, job_id: UUID, deliveries: int) -> None:
-    conn.execute("UPDATE job_blocks SET deliveries = %s WHERE job_id = %s AND no = 0", (deliveries, job_id))
-
-
-def test_a_job_that_was_tried_again_and_again_in_vain_fails(conn: Connection, tenant: Tenant) -> None:
-    job_id = a_job(conn, tenant, idle=3601, begun=True)
-    be_tried(conn, job_id, 5)
-    assert rescue.fail_stuck(conn, seconds=3600) == [job_id]
-    job = lookup.get(conn, job_id)
-    assert job is not None
-    assert (job.status, job.error_code) == (JobState.FAILED, "JOB_DEADLINE")
-    assert job.error_message == "No progress within 3600 seconds of trying; see the workers' log for the reason"
-    assert job.ended_at is not None
-    assert rescue.fail_stuck(conn, seconds=3600) == []
-
-
-@pytest.mark.parametrize(
-    ("idle", "deliveries", "begun", "due"),
-    [(3599, 5, True, True), (3601, 4, True, True), (3601, 5, False, True), (3601, 5, True, False)],
-    ids=["moved within the time", "not tried often enough", "never begun", "not due for a look"],
-)
-def test_time_alone_fails_no_job(
-    conn: Connection,
-    tenant: Tenant,
-    idle: int,
-    deliveries: int,
-    *,
-    begun: bool,
-    due: bool,
-) -> None:
-    job_id = a_job(conn, tenant, idle=idle, begun=begun)
-    be_tried(conn, job_id, deliveries)
-    if not due:
-        conn.execute("UPDATE jobs SET check_at = now() + interval '1 second' WHERE id = %s", (job_id,))
-    assert rescue.fail_stuck(conn, seconds=3600) == []
-    assert status(conn, job_id) is (JobState.PROCESSING if begun else JobState.PENDING)
-
-
-def test_a_closed_blocks_deliveries_fail_no_job(conn: Connection, tenant: Tenant) -> None:
-    job_id = a_job(conn, tenant, idle=3601, begun=True)
-    be_tried(conn, job_id, 5)
-    completion.close_blocks(conn, [BlockOutcome(job_id, 0, {})])
-    assert rescue.fail_stuck(conn, seconds=3600) == []
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_job_of_which_no_block_is_left_fails(conn: Connection, tenant: Tenant, *, begun: bool) -> None:
-    job_id, whole = (a_job(conn, tenant, begun=begun, ordered=False) for _ in range(2))
-    conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (job_id,))
-    assert rescue.fail_without_blocks(conn) == ([job_id], rescue.FIRST_OPEN)
-    job = lookup.get(conn, job_id)
-    assert job is not None
-    assert (job.status, job.error_code) == (JobState.FAILED, "JOB_UNRUNNABLE")
-    assert status(conn, whole) is (JobState.PROCESSING if begun else JobState.PENDING)
-    assert rescue.fail_without_blocks(conn) == ([], rescue.FIRST_OPEN)
-
-
-_MORE_THAN_A_ROUND = 600
-
-
-def test_each_round_goes_on_where_the_one_before_it_stopped(conn: Connection, tenant: Tenant) -> None:
-    first, *_, last = (accept(conn, tenant, "entities", [entity(1)]) for _ in range(_MORE_THAN_A_ROUND))
-    held = [accept(conn, tenant, "events", [entity(1)], after_job_id=first) for _ in range(_MORE_THAN_A_ROUND)]
-    conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (last,))
-    failed, place = rescue.fail_without_blocks(conn)
-    assert failed == []
-    failed, _ = rescue.fail_without_blocks(conn, after=place)
-    assert failed == [last]
-    doomed = accept(conn, tenant, "events", [entity(1)], after_job_id=last)
-    failed, held_place = rescue.fail_after_failed(conn)
-    assert (failed, held_place[0]) == ([], first)
-    assert rescue.fail_after_failed(conn, after=held_place) == ([doomed], rescue.FIRST_HELD)
-    control.cancel(conn, first)
-    rounds = [rescue.fail_after_failed(conn)[0] for _ in range(2)]
-    assert [len(failed) for failed in rounds] == [500, _MORE_THAN_A_ROUND - 500]
-    assert sorted(rounds[0] + rounds[1]) == held
-
-
 def end_overdue(database_url: str, *, seconds: int) -> int:
     with closing(connect(database_url, "sluice-sweep")) as conn:
         return rescue.end_overdue_sessions(conn, seconds=seconds)
@@ -304,44 +203,3 @@ def test_a_sessions_end_gives_its_block_back(
     until_gone(other)
     with transaction(pool) as conn:
         assert check(conn) == {job_id: Finding.NOTIFY}
-
-
-def test_a_job_after_one_that_did_not_complete_fails_and_says_so(conn: Connection, tenant: Tenant) -> None:
-    first = accept(conn, tenant, "entities", _TWO)
-    second = accept(conn, tenant, "events", _TWO, after_job_id=first)
-    third = accept(conn, tenant, "events", _TWO, after_job_id=second)
-    any_way = accept(conn, tenant, "events", _TWO, after_job_id=first, after_any=True)
-    assert rescue.fail_after_failed(conn) == ([], rescue.FIRST_HELD)
-    control.cancel(conn, first)
-    failed, _ = rescue.fail_after_failed(conn)
-    assert sorted(failed) == [second, third]
-    assert rescue.fail_after_failed(conn) == ([], rescue.FIRST_HELD)
-    job = lookup.get(conn, third)
-    assert job is not None
-    assert (job.status, job.error_code) == (JobState.FAILED, "PREDECESSOR_FAILED")
-    assert status(conn, any_way) is JobState.PENDING
-    assert claims.claim(conn, any_way)
-
-
-def test_a_long_chain_of_jobs_fails_in_few_rounds(conn: Connection, tenant: Tenant) -> None:
-    chain = [accept(conn, tenant, "events", [entity(1)])]
-    for _ in range(_MORE_THAN_A_ROUND):
-        chain.append(accept(conn, tenant, "events", [entity(1)], after_job_id=chain[-1]))
-    control.cancel(conn, chain[0])
-    rounds = [sorted(rescue.fail_after_failed(conn)[0]) for _ in range(3)]
-    assert rounds == [chain[1:501], chain[501:], []]
-
-
-def test_a_round_waits_for_no_job_that_is_locked(pool: Pool, owner: Tenant, other: Connection) -> None:
-    with transaction(pool) as conn:
-        first, without_blocks = (accept(conn, owner, "events", [entity(1)]) for _ in range(2))
-        doomed = accept(conn, owner, "events", [entity(1)], after_job_id=first)
-        control.cancel(conn, first)
-        conn.execute("DELETE FROM job_blocks WHERE job_id = %s", (without_blocks,))
-    other.execute("SELECT FROM jobs FOR UPDATE")
-    with transaction(pool) as conn:
-        conn.execute("SET LOCAL lock_timeout = '1ms'")
-        assert rescue.fail_without_blocks(conn)[0] == rescue.fail_after_failed(conn)[0] == []
-    other.rollback()
-    with transaction(pool) as conn:
-        assert rescue.fail_without_blocks(conn)[0] + rescue.fail_after_failed(conn)[0] == [without_blocks, doomed]
