@@ -11,9 +11,10 @@ Imported by `app`, `worker` and `cli`; imports none of them. Upper imports lower
     json_batch                 split JSON that holds many items
     json_text json_repeats ids settings machine
     json_cuts                  cut JSON at its marks, where no decoder takes it
-    master_keys                make and check the keys of an installation
+    master_keys proxies        make and check the keys of an installation; whom requests are believed to come from
     crypto                     encrypt secrets at rest
-    errors jobs environment urls logs faultpoints nearest timestamps
+    rights metrics traces      of API keys; what is counted, and traced
+    errors jobs environment urls logs faultpoints nearest origins timestamps
 
 `import-linter` holds this in CI; pyproject.toml has the rules and the reason of each.
 """

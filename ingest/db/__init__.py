@@ -1,6 +1,6 @@
 """Store: all SQL, and the only psycopg. Every function takes `conn` first and never commits.
 
-    verify doctor          check what is stored, and the server that stores it
+    verify doctor gauges   check what is stored, and the server that stores it; read the gauges of the queue
     jobs, data             each move of a job; entities, events and states
     webhooks               webhooks, and the messages on their way to them
     tenants                tenants, their keys and templates

@@ -4,9 +4,10 @@
     blocks         cut a body into blocks, and pack items
     zstd           compress payloads
     codings        undo the content coding of a body
-    lines          cut newline-delimited JSON into blocks of lines
+    lines          cut newline-delimited JSON into blocks of lines; array_lines makes such lines of an array
     line_items     make items of lines
-    csv_header     read the header of CSV, and judge it
+    csv_header     read the header of CSV, and judge it; csv_parts: a part whose header stands in another part
+    mapped         read a file as people say that it is to be read
     csv_records    cut CSV into blocks of records
     csv_rows       make items of records: csv_cells has the JSON of cells, csv_template that of an item, csv_width the
                    faults of a row that is too long or too short

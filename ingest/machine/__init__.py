@@ -1,4 +1,4 @@
-"""This machine: room on its disk, the addresses where web listens, and the death of a parent process.
+"""This machine: room on its `disk`, the address where web is `listening`, and the death of a `parent` process.
 
 Imports `ingest.errors` alone.
 """

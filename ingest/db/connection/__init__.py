@@ -5,7 +5,7 @@
     walls                   which rows and columns the roles see
     roles                   the roles of the database
     pool                    open connections, alone or in a pool
-    prepared                statements past the driver
+    prepared plans          statements past the driver; the choice of plans
     errors session          errors of the driver in our words; the settings of a session
     entry                   whose a transaction is
 

@@ -5,6 +5,7 @@
     blocks families    checks of a job's blocks, and of retries
     uploads            checks of uploads and their parts
     gone               check of the ids of jobs that retention has deleted
+    webhooks           checks of webhooks and their deliveries
     wall               check of what separates tenants in the database
     text               check of JSON that cannot be read back
 

@@ -5,6 +5,7 @@
     deliveries   clients look at deliveries, and have them sent again
     sending      the process `webhooks` claims messages, and marks what came of each
     purging      the sweeper deletes what is past its time
+    resealing    a rotation of master keys encrypts secrets anew
 
 Imports `connection`, `bulk` and `tenants`. It reads rows of jobs, and knows no more of them.
 """
