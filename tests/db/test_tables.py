@@ -10,6 +10,7 @@ from hashlib import sha256
 from uuid import UUID
 
 import pytest
+from psycopg.errors import ForeignKeyViolation
 
 from ingest.crypto import MasterKeys
 from ingest.db import verify
@@ -28,7 +29,7 @@ from ingest.ids import uuid7
 from ingest.items.entities import SCOPE
 from ingest.settings import Settings
 from ingest.webhooks.message import EVENTS
-from tests.support.factories import MASTER_KEYS, entity, event, new_upload, state, store_part
+from tests.support.factories import MASTER_KEYS, entity, event, make_tenant, new_upload, state, store_part
 from worker.sweep import Sweep
 
 # Tables that no check of `sluice verify` reads.
@@ -86,14 +87,14 @@ _NOT_OF_A_TENANT = {
     "console_sessions": "a session without a tenant is an operator's, who sees all",
 }
 
-# Tables whose primary key is without the tenant.
-_KEY_WITHOUT_TENANT = {
-    **_NOT_OF_A_TENANT,
-    **dict.fromkeys(
-        ("api_keys", "gone_ids", "jobs", "uploads", "webhook_deliveries", "webhooks"),
-        "its rows are found by an id of their own, by which others name them: no two tenants may share one",
-    ),
-}
+# References that do not name the tenant.
+_REFERENCE_TO_ALL = {"tenants_template_id_fkey": "a template without a tenant is built in"}
+
+# Tables of which each row belongs to a row of another table.
+_BELONGING = (
+    *("job_blocks", "job_drafts", "job_errors", "job_timeline", "job_warnings", "upload_parts", "uploads"),
+    *("webhook_deliveries", "webhook_tries"),
+)
 
 # A text that stands in the data of an entity, and in whatever came with it.
 _MARK = "hunter2"
@@ -110,6 +111,11 @@ _KEY_WITH_TENANT = """
 SELECT relname FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid
 JOIN pg_attribute a ON a.attrelid = conrelid AND attnum = ANY (conkey)
 WHERE contype = 'p' AND relnamespace = 'public'::regnamespace AND attname = 'tenant_id'
+"""
+_REFERENCE_WITHOUT_TENANT = """
+SELECT conname FROM pg_constraint k
+WHERE contype = 'f' AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey)
+                                    AND attname = 'tenant_id')
 """
 _TIMES = """
 SELECT table_name, column_name FROM information_schema.columns
@@ -235,7 +241,24 @@ def test_every_row_says_whose_it_is(observer: Connection) -> None:
 
 def test_every_primary_key_has_the_tenant(observer: Connection) -> None:
     without = {*_names(observer, _TABLES)} - {*_names(observer, _KEY_WITH_TENANT)}
-    assert without == _KEY_WITHOUT_TENANT.keys(), "add tenant_id to these keys, or a reason to _KEY_WITHOUT_TENANT"
+    assert without == _NOT_OF_A_TENANT.keys(), "add tenant_id to these keys, or a reason to _NOT_OF_A_TENANT"
+
+
+def test_every_reference_has_the_tenant(observer: Connection) -> None:
+    without = {*_names(observer, _REFERENCE_WITHOUT_TENANT)}
+    assert without == _REFERENCE_TO_ALL.keys(), "add tenant_id to these foreign keys, or a reason to _REFERENCE_TO_ALL"
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize("table", _BELONGING)
+def test_no_row_can_belong_to_one_of_another_tenants(
+    pool: Pool, owner: Tenant, observer: Connection, table: str
+) -> None:
+    with transaction(pool) as conn:
+        other, _ = make_tenant(conn)
+    change = f"UPDATE {table} SET tenant_id = %s WHERE tenant_id = %s"
+    with pytest.raises(ForeignKeyViolation, match=f'on table "{table}" violates foreign key constraint "'):
+        observer.execute(change.encode(), (other.id, owner.id))
 
 
 def test_each_exemption_is_of_a_table_that_is_there(observer: Connection) -> None:

@@ -21,7 +21,7 @@ WITH purged AS (
     SELECT id, tenant_id FROM purged
     UNION ALL
     SELECT u.id, u.tenant_id FROM purged p JOIN uploads u ON u.job_id = p.id
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT (id, tenant_id) DO NOTHING
 )
 SELECT FROM purged
 """

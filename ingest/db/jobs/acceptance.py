@@ -80,7 +80,8 @@ CALLER_HOLDS = """(%(key_id)s::uuid IS NULL OR (
     ))"""
 
 # One statement, so that one round trip stores a batch. The job's id is known before, so that a repeated statement
-# stores one job: see `ingest.db.connection.confirmed.retry_until_known`.
+# stores one job: see `ingest.db.connection.confirmed.retry_until_known`. ON CONFLICT names no key: until jobs_id_key
+# goes, two unique indexes have the id, and a repetition at the same time might break the one that was not named.
 _ACCEPT = """
 WITH {key}job AS (
     INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id,
@@ -89,7 +90,7 @@ WITH {key}job AS (
            %(request_id)s, %(traceparent)s, %(awaited)s, %(strict)s, %(options)s::jsonb,
            now() + make_interval(secs => %(deadline_seconds)s), %(total)s, %(total)s, %(blocks)s
     {condition}
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING id, tenant_id
 )
 INSERT INTO job_blocks (tenant_id, job_id, no, first_index, items, payload)

@@ -17,6 +17,7 @@ from ingest.intake.blocks import Block
 TOUCH_SECONDS = 10
 ABANDONED_SECONDS = 40
 
+# ON CONFLICT: as where a whole batch is accepted (`ingest.db.jobs.acceptance`).
 _BEGIN_DURABLY = f"""
 INSERT INTO jobs (id, tenant_id, kind, merge, template_id, after_job_id, after_any, ordered, request_id,
                   traceparent, awaited, strict, options, status, total, unprocessed, blocks_open)
@@ -24,7 +25,7 @@ SELECT %(id)s, %(tenant_id)s, %(kind)s, %(merge)s, %(template_id)s::integer, %(a
        %(ordered)s, %(request_id)s, %(traceparent)s::text, %(awaited)s, %(strict)s, %(options)s::jsonb,
        'receiving', 0, 0, 0
 WHERE {CALLER_HOLDS}
-ON CONFLICT (id) DO NOTHING
+ON CONFLICT DO NOTHING
 """
 _BEGIN = _BEGIN_DURABLY.replace("WHERE", "FROM set_config('synchronous_commit', 'off', true)\nWHERE", 1)
 _IS_THERE = "SELECT FROM jobs WHERE id = %s"

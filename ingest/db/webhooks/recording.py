@@ -33,7 +33,7 @@ WITH told AS MATERIALIZED (
     SELECT id, tenant_id, id, callback ->> 'url', callback ->> 'secret',
            '{{job.completed,job.failed,job.cancelled,job.paused}}'
     FROM told WHERE callback IS NOT NULL
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT (id, tenant_id) DO NOTHING
 ), own AS MATERIALIZED (
     SELECT t.id AS job_id, w.id AS webhook_id
     FROM told t CROSS JOIN LATERAL (
@@ -52,7 +52,7 @@ INSERT INTO webhook_deliveries (id, webhook_id, tenant_id, job_id, lane, event, 
 SELECT CASE t.status WHEN 'paused' THEN gen_random_uuid() ELSE md5(w.webhook_id::text || t.id::text)::uuid END,
        w.webhook_id, t.tenant_id, t.id, w.lane, 'job.' || t.status, t.occurred_at
 FROM wanted w JOIN told t ON t.id = w.job_id
-ON CONFLICT (id) DO NOTHING
+ON CONFLICT (id, tenant_id) DO NOTHING
 """
 
 

@@ -267,7 +267,7 @@ def test_jobs_of_before_are_marked_in_steps_and_once(empty_database_url: str, mo
         assert observer.execute(counts).fetchall() == [(1167, 1166)]
 
 
-@pytest.mark.parametrize("name", ["0039_indexes_of_lists", "0040_indexes_of_claims"])
+@pytest.mark.parametrize("name", ["0039_indexes_of_lists", "0040_indexes_of_claims", "0065_indexes_of_parents"])
 def test_an_index_that_waits_for_a_writer_holds_up_no_other_one(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -311,7 +311,11 @@ def test_the_migrations_that_run_beside_traffic_may_run_twice(empty_database_url
 
 @pytest.mark.parametrize(
     ("name", "index"),
-    [("0039_indexes_of_lists", "jobs_list_idx"), ("0040_indexes_of_claims", "jobs_unordered_idx_new")],
+    [
+        ("0039_indexes_of_lists", "jobs_list_idx"),
+        ("0040_indexes_of_claims", "jobs_unordered_idx_new"),
+        ("0065_indexes_of_parents", "jobs_pkey_new"),
+    ],
 )
 def test_an_index_of_jobs_whose_build_failed_is_built_anew(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch, name: str, index: str

@@ -14,6 +14,9 @@ INSERT INTO webhook_deliveries (id, webhook_id, tenant_id, job_id, lane, event, 
 SELECT gen_random_uuid(), id, {tenant}, %(job)s, id, 'job.completed', now() FROM webhooks
 """
 
+# Foreign keys keep a row of one tenant from belonging to another's, but in a session that restores a copy.
+RESTORING = "SET session_replication_role = replica"
+
 # `job` is the completed job of entities, `half` the half done one.
 BREAKS: Mapping[str, tuple[str, ...]] = {
     "job_effects_sum": (
@@ -67,7 +70,7 @@ BREAKS: Mapping[str, tuple[str, ...]] = {
     "state_separate": (
         "UPDATE states SET tenant_id = %(other)s WHERE entity_id = (SELECT min(entity_id) FROM states)",
     ),
-    "row_separate": ("UPDATE job_errors SET tenant_id = %(other)s WHERE job_id = %(job)s",),
+    "row_separate": (RESTORING, "UPDATE job_errors SET tenant_id = %(other)s WHERE job_id = %(job)s"),
     "wall": ("DROP POLICY own_rows ON jobs",),
     "state_entity": ("UPDATE states SET entity_id = 77 WHERE entity_id = (SELECT min(entity_id) FROM states)",),
     "state_erased": (
@@ -104,6 +107,7 @@ BREAKS: Mapping[str, tuple[str, ...]] = {
                   now() - interval '7 minutes', now() - interval '6 minutes' FROM jobs WHERE id = %(job)s""",
     ),
     "upload_job": (
+        RESTORING,
         "UPDATE jobs SET tenant_id = %(other)s WHERE id = %(uploaded)s",
         "UPDATE job_blocks SET tenant_id = %(other)s WHERE job_id = %(uploaded)s",
     ),
@@ -112,7 +116,7 @@ BREAKS: Mapping[str, tuple[str, ...]] = {
     "gone_id": ("INSERT INTO gone_ids (id, tenant_id) VALUES (%(job)s, %(tenant)s)",),
     "upload_parts_sum": ("UPDATE upload_parts SET items = 9 WHERE upload_id = %(completed)s AND part = 1",),
     "upload_left": ("UPDATE uploads SET heard_at = now() - interval '25 hours' WHERE job_id = %(open_upload)s",),
-    "delivery_tenant": (_WEBHOOK, _MESSAGE.replace("{tenant}", "%(other)s")),
+    "delivery_tenant": (RESTORING, _WEBHOOK, _MESSAGE.replace("{tenant}", "%(other)s")),
     "delivery_tries": (_WEBHOOK, _MESSAGE.replace("{tenant}", "%(tenant)s"), "UPDATE webhook_deliveries SET tries = 1"),
     "delivery_late": (
         _WEBHOOK,

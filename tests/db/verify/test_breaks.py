@@ -8,7 +8,7 @@ from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.tenants.tenants import Tenant
 from ingest.db.verify import CHECKS
 from ingest.ids import uuid7
-from tests.db.verify.breaks import ALSO, BREAKS
+from tests.db.verify.breaks import ALSO, BREAKS, RESTORING
 from tests.db.verify.findings import found
 from tests.support.factories import (
     accept,
@@ -75,6 +75,7 @@ def test_a_block_that_a_job_of_another_family_or_tenant_has_taken_is_found(
 def test_a_job_without_its_tenant_or_its_template_is_found(
     database_url: str, observer: Connection, done: dict[str, UUID], what: str
 ) -> None:
+    observer.execute(RESTORING.encode())
     observer.execute(f"UPDATE jobs SET {what}_id = 77 WHERE id = %s".encode(), (done["states"],))
     for table in ("job_blocks", "job_errors") if what == "tenant" else ():
         observer.execute(f"UPDATE {table} SET tenant_id = 77 WHERE job_id = %s".encode(), (done["states"],))
