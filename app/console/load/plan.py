@@ -100,7 +100,7 @@ def plan_of(form: Mapping[str, str], template: Template) -> Plan:
         encoding=_one_of(form.get("encoding", ""), ENCODINGS, ENCODINGS[0]),
         delimiter="\t" if delimiter == "tab" else delimiter,
         titles=_titles(form.get("titles", "[]")),
-        columns={name[2:]: int(place) for name, place in form.items() if name.startswith("f.") and place.isdigit()},
+        columns={name[2:]: int(place) for name, place in form.items() if name.startswith("f.") and place.isdecimal()},
         left_over={place: fate for place, fate in _of_places(form, "left.") if fate in {LEAVE, KEEP}},
         names={place: name.strip() for place, name in _of_places(form, "name.") if name.strip()},
         types={place: of_cells for place, of_cells in _of_places(form, "cells.") if of_cells in CELLS},
@@ -115,7 +115,7 @@ def _of_places(form: Mapping[str, str], beginning: str) -> Iterator[tuple[int, s
     """Yield what a form says of columns, by their places."""
     for name, value in form.items():
         place = name.removeprefix(beginning)
-        if name.startswith(beginning) and place.isdigit():
+        if name.startswith(beginning) and place.isdecimal():
             yield int(place), value
 
 
