@@ -6,8 +6,10 @@ WORKDIR /opt/sluice
 COPY requirements-docs.txt ./
 RUN pip install --no-cache-dir --require-hashes -r requirements-docs.txt
 COPY pyproject.toml ./
+COPY clients clients
 COPY docs docs
-RUN python -m sphinx -q -b dirhtml -d /tmp/doctrees docs guide_pages
+RUN pip install --no-cache-dir --no-deps --editable clients/python \
+    && python -m sphinx -W -n -q -b dirhtml -d /tmp/doctrees docs guide_pages
 
 FROM python:3.11-slim
 

@@ -18,9 +18,16 @@ author = "The authors of Sluice"
 project_copyright = author
 version = release = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
-extensions = ["myst_parser", "sphinx_copybutton"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 4  # the anchors that GitHub makes, so that a link works in both places
+
+add_module_names = False
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_preserve_defaults = True
+napoleon_use_ivar = True  # what a class is said to have may be described where it has it, too
+# Types of Python's own and of other packages have no page here, nor has what only the client itself makes.
+nitpick_ignore_regex = [("py:.*", r"(?!sluice_client\.).*|sluice_client\.(_|frames\.).*")]
 
 html_theme = "furo"
 html_title = f"Sluice {release}"
@@ -62,8 +69,15 @@ def _read_included(_app: Sphinx, path: Path, _parent: str, source: list[str]) ->
     source[0] = _relinked(source[0], PurePosixPath(posixpath.normpath(PurePosixPath("docs") / path)).parent)
 
 
+def _leave_out(_app: Sphinx, what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
+    """Leave out what a module says of itself: maps for readers of the source, in no markup."""
+    if what == "module":
+        lines.clear()
+
+
 def setup(app: Sphinx) -> None:
     """Have Sphinx read diagrams as text, since a script that draws them would come from another host."""
     app.add_lexer("mermaid", TextLexer)
     app.connect("source-read", _read_page)
+    app.connect("autodoc-process-docstring", _leave_out)
     app.connect("include-read", _read_included)
