@@ -121,6 +121,16 @@ def test_bad_records_end_with_3_and_load_back_once_they_are_mended(load_process,
     assert client.entities.get(f"{label}-17").data == {"email": "mended@example.com"}
 
 
+def test_the_report_has_three_reasons_in_the_words_of_an_item_and_counts_the_rest(load, tmp_path):
+    rows = ["a,,1", "b,,1", "c,c@example.com,x", "d,d@example.com,y", "e,e@example.com", "f,f@example.com,2,3"]
+    (tmp_path / "a.csv").write_text("externalId,email,level:number\n" + "\n".join(rows))
+    told = load(*PLAYERS, "a.csv").stderr.splitlines()
+    assert told[1] == '  2 items: VALIDATION_FAILED: Missing required field: "email" (first in line 2)'
+    assert told[2].startswith('  2 items: VALIDATION_FAILED: Column "level:number" must be a number')
+    assert told[3].startswith("  1 item: VALIDATION_FAILED: The row has 2 cells where the header has 3")
+    assert told[4] == "  1 more item"
+
+
 def test_records_of_a_failed_file_are_those_of_the_sender(load, tmp_path):
     bad = b'{"entityType": "player",  "externalId":"\\u00e9", "data": {"email": 1e2, "x": 12345678901234567890.50}}\n'
     (tmp_path / "a.ndjson").write_bytes(b'{"no json\n' + bad.replace(b'"email": 1e2, ', b""))

@@ -31,7 +31,7 @@ def test_a_job_is_watched_to_its_end_and_the_exit_code_says_if_all_was_taken(cli
     good = {"entityType": "player", "externalId": "watched", "data": {"email": "a@example.com"}}
     done = run("jobs", "watch", client.entities.send([good]).id)
     assert (done.exit_code, done.stdout) == (0, ""), done.stderr
-    assert ": 1 items: 1 " in done.stderr
+    assert ": 1 item: 1 " in done.stderr
     done = run("jobs", "watch", "--json", "--quiet", client.entities.send([good, {**good, "data": {}}]).id)
     assert (done.exit_code, json.loads(done.stdout)["effects"]["failed"], done.stderr) == (3, 1, "")
     assert run("jobs", "watch", "job_" + "0" * 32).exit_code == 1

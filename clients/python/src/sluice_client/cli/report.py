@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sluice_client.cli.ends import GOOD, SOME_FAILED, TOO_MANY_FAILED
+from sluice_client.cli.screen import counted
 from sluice_client.models import ErrorGroup, JobInfo
 
 _EFFECTS = ("created", "updated", "unchanged", "duplicate", "failed", "unprocessed")
@@ -61,15 +62,17 @@ class SourceReport:
         checked = ", checked only: nothing was written" if dry_run else ""
         took = f", in {seconds:.1f} s ({self.total / seconds:,.0f} items/s)" if seconds else ""
         errors = f"; errors in {self.errors_file}" if self.errors_file not in {None, "-"} else ""
-        return f"{self.name}: {self.total:,} items: {', '.join(counts)}{checked}{took}{errors}"
+        return f"{self.name}: {counted(self.total, 'item')}: {', '.join(counts)}{checked}{took}{errors}"
 
     def reason_lines(self) -> list[str]:
-        """Return the most frequent errors, a line each."""
-        return [
-            f"  {group.count:,} items: {group.code}: {group.message}"
+        """Return the most frequent errors, a line each, in the words of the first item that has it."""
+        lines = [
+            f"  {counted(group.count, 'item')}: {group.code}: {group.sample.message}"
             + (f" (first in line {group.sample.line:,})" if group.sample.line else "")
             for group in self.reasons
         ]
+        others = self.effects["failed"] - sum(group.count for group in self.reasons)
+        return [*lines, f"  {counted(others, 'more item')}"] if lines and others else lines
 
 
 @dataclass

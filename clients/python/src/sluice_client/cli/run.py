@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ from sluice_client.cli.errorfile import ErrorFiles, Shift
 from sluice_client.cli.numbers import number_columns, schema_of_tenant
 from sluice_client.cli.reading import head_of
 from sluice_client.cli.report import Report, SourceReport
-from sluice_client.cli.screen import Screen, Standing
+from sluice_client.cli.screen import Screen, Standing, counted
 from sluice_client.cli.sources import STANDARD_INPUT, form_of, is_seekable, kind_of, title_of
 from sluice_client.cli.stream import sent_batches
 from sluice_client.cli.wishes import Wishes
@@ -87,8 +88,8 @@ class Run:
                 lines.append(report.line(dry_run=self.report.dry_run, seconds=0.0))
             elif report.jobs:
                 lines.append(f"{report.name}: accepted as {', '.join(report.jobs)}, which runs on without this command")
-            elif self._standing.total_bytes is not None:
-                parts = f"{self._standing.parts:,} parts have arrived"
+            elif self._journals and self._journals[-1].begun():
+                parts = f"{counted(self._standing.parts, 'part')} of it arrived"
                 lines.append(f"{report.name}: {parts}; nothing of it runs before all have")
         return lines
 
@@ -226,7 +227,8 @@ class Run:
         info = cast(JobInfo, job.info)
         self._source.jobs.append(job.id)
         self._screen.accepted(self._standing, info)
-        self._screen.note(f"{self._standing.name}: {info.total:,} items are accepted as {job.id}")
+        are = "is" if info.total == 1 else "are"
+        self._screen.note(f"{self._standing.name}: {counted(info.total, 'item')} {are} accepted as {job.id}")
 
     def _wait(self, job: Job) -> None:
         """Wait for the end of a job, and count what became of its items."""
@@ -260,8 +262,7 @@ class Run:
             return
         self._errors.write(source.path, refused, source.reading.form.separator)
         self._source.errors_file = self._errors.name_for(source.path)
-        groups = refused[0][0].error_groups()
-        self._source.reasons = [group for group, _ in zip(groups, range(_SHOWN_REASONS), strict=False)]
+        self._source.reasons = [*islice(refused[0][0].error_groups(), _SHOWN_REASONS)]
 
 
 def probed(client: Client) -> dict[str, Any]:

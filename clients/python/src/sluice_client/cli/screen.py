@@ -46,6 +46,11 @@ def size(count: float) -> str:
     return f"{count:,.1f} GiB"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things as people read it."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 @dataclass
 class Standing:
     """The state of a load of one source.
