@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 from click.testing import CliRunner
-from sluice_client import Client
+from sluice_client import Client, NotFound
 
 from cli import main
 from tests.e2e.running import SLUICE, environment
@@ -144,8 +144,48 @@ def test_other_options_are_put_off_until_the_load_is_begun_anew(client, player, 
     name = events("a.csv")
     assert killed_at(5, "response", name)
     done = run(name, "--dry-run")
-    assert (done.exit_code, "begun with another options" in done.stderr) == (75, True)
+    assert done.exit_code == 75
+    assert "an earlier load of a.csv, which broke off, had another --dry-run: say" in done.stderr.splitlines()[-1]
     assert run(name, "--restart").exit_code == 0
+    assert stored(client, player) == [*range(25)]
+
+
+@pytest.fixture
+def uploads(monkeypatch):
+    """The ids of the uploads that the command has begun, as they are begun."""
+    begun, send = [], httpx2.Client.send
+
+    def noted(self, request, **options):
+        answer = send(self, request, **options)
+        if (request.method, request.url.path.rpartition("/")[2]) == ("POST", "uploads"):
+            begun.append(re.search(rb"upl_[0-9a-f]+", answer.read())[0].decode())
+        return answer
+
+    monkeypatch.setattr(httpx2.Client, "send", noted)
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("a.csv", "id,n\n{player},0\n", "add it, or give one this name by --map"),
+        ("b.csv", "externalId;n\n{player};0\n", "is the delimiter ;, by --delimiter ;?"),
+        ("c.csv", "externalId,n\n", "send at least 1"),
+        ("d.json", '{{"externalId": "{player}"}}', "it should begin with ["),
+    ],
+)
+def test_a_load_that_is_refused_for_good_leaves_nothing_to_go_on_with(
+    client, player, events, folder, uploads, name, text, says
+):
+    (folder / name).write_text(text.format(player=player))
+    done = run(name)
+    assert (done.exit_code, says in done.stderr) == (1, True), done.stderr
+    assert "go on" not in done.stderr.lower()
+    assert [path.name for path in folder.iterdir()] == [name]
+    for upload in uploads:
+        with pytest.raises(NotFound):
+            client.uploads.get(upload)
+    assert run(events(name.replace(".json", ".csv")), "--label", "mended").exit_code == 0, "without --restart"
     assert stored(client, player) == [*range(25)]
 
 

@@ -76,7 +76,7 @@ def test_a_journal_goes_on_with_the_same_upload_until_it_is_forgotten(tmp_path):
 def test_a_journal_of_other_options_is_not_gone_on_with(tmp_path):
     journal = Journal(tmp_path / "rows.csv")
     journal.keep(PLAN, "upl_1")
-    with pytest.raises(OtherLoad, match=r"another options.*resume=False"):
+    with pytest.raises(OtherLoad, match=r"rows\.csv.*had another label: .*resume=False"):
         journal.find({**PLAN, "options": {"label": "b"}})
 
 

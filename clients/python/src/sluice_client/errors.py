@@ -20,7 +20,7 @@ SluiceError                  everything that this package raises on purpose
     LoadTooLarge             an atomic load has more than one job may have
     UnknownFormat            a file is of no form that can be loaded
     UnreadableFile           a file is damaged, or cannot be cut into parts
-    OtherLoad                the journal beside a file is of a load with other options
+    OtherLoad                an earlier load of a file broke off, and had other options
     UnwritableFile           the journal of a load, or the file of its errors, cannot be written
     ForkedClient             the client was opened in another process
 """
@@ -30,6 +30,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sluice_client.models import JobInfo
     from sluice_client.reports import Report
 
@@ -210,7 +212,19 @@ class UnreadableFile(SluiceError, ValueError):
 
 
 class OtherLoad(SluiceError):
-    """The journal beside a file is of a load with other options."""
+    """An earlier load of a file, which broke off, had other options.
+
+    Args:
+        path: of the file.
+        differ: the names of these options.
+    """
+
+    def __init__(self, path: object, differ: Sequence[str]) -> None:
+        self.path, self.differ = path, differ
+        super().__init__(
+            f"An earlier load of {path}, which broke off, had another {', '.join(differ)}: say the same again to go on "
+            "with it, or resume=False to begin anew"
+        )
 
 
 class UnwritableFile(SluiceError):

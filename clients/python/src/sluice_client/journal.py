@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 from sluice_client.errors import OtherLoad, UnwritableFile
 
 FOLDER = "SLUICE_JOURNALS"
+_GROUPS = {"options", "reading"}  # of a plan: objects
 
 
 class _Entry(msgspec.Struct):
@@ -64,11 +65,7 @@ class Journal:
             return None
         wanted = msgspec.json.decode(msgspec.json.encode(plan))
         if entry.plan != wanted:
-            differ = sorted(name for name in {*entry.plan, *wanted} if entry.plan.get(name) != wanted.get(name))
-            raise OtherLoad(
-                f"{self.path} is of a load that was begun with another {', '.join(differ)}: say the same again to go "
-                "on with it, or resume=False to begin anew"
-            )
+            raise OtherLoad(self._loaded, sorted(_differing(entry.plan, wanted)))
         return entry.upload_id
 
     def require_writable(self) -> None:
@@ -108,3 +105,11 @@ class Journal:
         except FileNotFoundError:
             return None
         return found.st_size, found.st_mtime_ns
+
+
+def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of what two plans do not have alike; options and ways to read by their own names."""
+    for group in _GROUPS:
+        left, right = one.get(group) or {}, other.get(group) or {}
+        yield from (name for name in {*left, *right} if left.get(name) != right.get(name))
+    yield from (name for name in {*one, *other} - _GROUPS if one.get(name) != other.get(name))

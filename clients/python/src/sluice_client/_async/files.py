@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from sluice_client._async.load import failures
 from sluice_client._async.transport import AsyncTransport
 from sluice_client._async.uploads import AsyncUploads
 from sluice_client.cutting import PART_BYTES
-from sluice_client.errors import NotFound, UnknownFormat
+from sluice_client.errors import Invalid, NotFound, SluiceError, UnknownFormat, UnreadableFile
 from sluice_client.files import File, digest_of, file_at
 from sluice_client.journal import Journal
 from sluice_client.models import Upload
 from sluice_client.reports import Accepted, JobEnded, LoadEvent, PartSent
 
 _COMPLETED = "completed"
+_DAMAGED = "DIGEST_MISMATCH"  # on its way
 
 
 class AsyncFileLoad:
@@ -66,6 +68,7 @@ class AsyncFileLoad:
         """Send what the server lacks of a file, and yield its parts as they have arrived, and the job of all of it.
 
         The journal beside the file stays until the caller removes it: begun again before, the load finds the same job.
+        A load that could only be refused again leaves neither journal nor upload.
 
         Raises:
             UnknownFormat: it is no file of lines or CSV, or is empty.
@@ -74,10 +77,7 @@ class AsyncFileLoad:
             UnwritableFile: its journal cannot be written.
         """
         options = {**file.options, **self._options}
-        plan = {"kind": self._kind, "contentType": file.content_type, "partBytes": self._part_bytes, "options": options}
-        if file.reading:
-            plan["reading"] = file.reading
-        journal = file.journal()
+        journal, plan = file.journal(), self._plan(file, options)
         upload = await self._begun(journal.find(plan) if self._resume else None)
         if upload and upload.status == _COMPLETED:
             if upload.job_id and await self._has_all(upload, file):
@@ -91,18 +91,29 @@ class AsyncFileLoad:
             journal.keep(plan, created.upload_id)
             upload = await self._uploads.get(created.upload_id)
         count = 0
-        async for part in self._sent_parts(upload, file):
-            count = part.part
-            yield part
-        if not count:
-            await self._begin_anew(journal, upload)
-            raise UnknownFormat(f"{file.path} is empty")
-        if count < max((part.part for part in upload.parts), default=0):  # the file was longer before
+        try:
+            async for part in self._sent_parts(upload, file):
+                count = part.part
+                yield part
+            if not count:
+                raise UnknownFormat(f"{file.path} is empty")
+            is_shorter = count < max((part.part for part in upload.parts), default=0)  # than it was before
+            job = None if is_shorter else await self._uploads.complete(upload.upload_id, count)
+        except SluiceError as error:
+            if _is_final(error, count):
+                await self._begin_anew(journal, upload)
+            raise
+        if job is None:
             await self._begin_anew(journal, upload)
             async for event in self.uploaded(file):
                 yield event
             return
-        yield await self._accepted(await self._uploads.complete(upload.upload_id, count))
+        yield await self._accepted(job)
+
+    def _plan(self, file: File, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all that makes another upload of the same file, for the journal."""
+        plan = {"kind": self._kind, "contentType": file.content_type, "partBytes": self._part_bytes, "options": options}
+        return {**plan, "reading": file.reading} if file.reading else plan
 
     async def _accepted(self, job: AsyncJob) -> Accepted:
         return Accepted(job.id, 0, (await job.refresh()).total, self._callback_secret)
@@ -145,5 +156,19 @@ class AsyncFileLoad:
         return PartSent(number, len(part), sent.items, skipped=False)
 
     async def _begin_anew(self, journal: Journal, upload: Upload) -> None:
-        await self._uploads.delete(upload.upload_id)
+        """Leave nothing of an upload, here or there: the next load of the file begins with the first part."""
         journal.forget()
+        with suppress(SluiceError):  # the server removes by itself what nobody goes on with
+            await self._uploads.delete(upload.upload_id)
+
+
+def _is_final(error: SluiceError, parts: int) -> bool:
+    """True if there is nothing to go on with after an error.
+
+    Args:
+        error: the server refuses the upload for good, by its header row for one; or the file cannot be read.
+        parts: that had arrived by then.
+    """
+    if isinstance(error, Invalid):
+        return error.code != _DAMAGED
+    return isinstance(error, (UnknownFormat, UnreadableFile)) and not parts

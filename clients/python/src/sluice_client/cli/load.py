@@ -23,7 +23,7 @@ from sluice_client.cli.screen import Screen, say, screen_of
 from sluice_client.cli.sources import FORMATS, named
 from sluice_client.cli.target import Target, target_of, target_options
 from sluice_client.cli.wishes import Wishes, check_together, wishes_of
-from sluice_client.errors import SluiceError
+from sluice_client.errors import OtherLoad, SluiceError
 from sluice_client.journal import FOLDER
 
 _HELP = """Load files of CSV or JSON, and tell what became of each item.
@@ -170,11 +170,12 @@ def _told(run: Run | None, ended_by: BaseException | None, command: str, said: d
     code = code_of(ended_by) if ended_by is not None else run.report.exit_code() if run else 0
     if ended_by is not None:
         say(f"Error: {'interrupted' if isinstance(ended_by, KeyboardInterrupt) else told(ended_by)}")
-        if run:
-            for line in run.stands():
+        broke_off = run if not isinstance(ended_by, OtherLoad) else None  # that of before, which still stands as it did
+        if broke_off:
+            for line in broke_off.stands():
                 say(line)
-        if run and code in {AWAY, PUT_OFF, INTERRUPTED}:
-            run.report.resume_command = command
+        if broke_off and code in {AWAY, PUT_OFF, INTERRUPTED}:
+            broke_off.report.resume_command = command
             say("Go on with it by:")
             say(f"  {command}")
     if run and ended_by is None:
