@@ -81,7 +81,9 @@ def settings_here(data_dir: Path) -> Settings:
         SettingsError: some are wrong.
     """
     data = DataDir(data_dir)
-    return settings_with(urls_for(data, embedded_urls()) | master_keys_for(data))
+    urls = urls_for(data, embedded_urls())
+    keys = master_keys_for(data, settings_with(urls).database_url)
+    return settings_with(urls | keys)
 
 
 @contextmanager
@@ -101,7 +103,8 @@ def database(data_dir: Path) -> Iterator[Connection]:
         connection = connect(settings.database_url, "sluice-cli")
     except Unavailable as error:
         if "DATABASE_URL" in embedded_urls():
-            raise StackError(f"nothing runs on {data_dir}: start it with `sluice up --data-dir {data_dir}`") from error
+            start = f"start it with `sluice up --data-dir {data_dir}`, or let DATABASE_URL name a database"
+            raise StackError(f"nothing runs on {data_dir}: {start}") from error
         raise StackError(
             f"no connection to the database: {error.message}. What to do: {advice_for(error.message)}"
         ) from error

@@ -8,6 +8,7 @@
   run/        Unix sockets; a link to a short plain path elsewhere where this one is too deep or has odd characters
   key         a key of the tenant `local`, for the commands of this user
   master_keys what encrypts secrets in the database, where SLUICE_MASTER_KEYS names nothing else
+  master_keys_of   the database that they are for, where it is not the embedded one
   stack.log   the lines of all processes, where they are not printed
 """
 
@@ -20,7 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from cli.errors import DataDirInUse, StackError
 from cli.stack.run_as import RunAs
@@ -47,6 +48,7 @@ class DataDir:
         self.ident = self.path / "pg_ident.conf"
         self._key = self.path / "key"
         self._master_keys = self.path / "master_keys"
+        self._master_keys_of = self.path / "master_keys_of"
         self._flower = self.path / "flower"
 
     @property
@@ -151,14 +153,26 @@ class DataDir:
         """Keep a key in the clear, readable by this user only: it opens this machine's stack and nothing else."""
         _write_secret(self._key, secret)
 
-    def read_master_keys(self) -> str | None:
-        """Return the keys that `make_master_keys` made, as SLUICE_MASTER_KEYS takes them."""
-        return self._master_keys.read_text(encoding="ascii").strip() or None if self._master_keys.exists() else None
+    def read_master_keys(self, database_url: str) -> str | None:
+        """Return the keys that a stack here has made for a database, as SLUICE_MASTER_KEYS takes them.
 
-    def make_master_keys(self) -> None:
-        """Make a key that encrypts secrets in the database, unless there is one: it must outlive every run."""
-        if self.read_master_keys() is None:
+        Args:
+            database_url: of the database. Another one is not the stack's: its processes have other keys, or none.
+        """
+        if not self._master_keys.exists():
+            return None
+        if database_url != self.database_url:
+            known = self._master_keys_of.read_text(encoding="utf-8") if self._master_keys_of.exists() else None
+            if known != _place_of(database_url):
+                return None
+        return self._master_keys.read_text(encoding="ascii").strip() or None
+
+    def make_master_keys(self, database_url: str) -> None:
+        """Make a key that encrypts secrets in a database, unless there is one: it must outlive every run."""
+        if not (self._master_keys.exists() and self._master_keys.read_text(encoding="ascii").strip()):
             _write_secret(self._master_keys, master_keys.generate())
+        if database_url != self.database_url:
+            self._master_keys_of.write_text(_place_of(database_url), encoding="utf-8")
 
     def flower_login(self) -> str:
         """Return the login of flower, as USER:PASSWORD: the one of the last run, or a new one."""
@@ -171,6 +185,13 @@ def _holds_sockets(folder: Path) -> bool:
     """True if every client can name a socket there: libpq splits a host at commas, others decode what is no code."""
     path = os.fsencode(folder / _POSTGRES_SOCKET)
     return len(path) <= _SOCKET_PATH_BYTES and _PLAIN_PATH.fullmatch(path) is not None
+
+
+def _place_of(database_url: str) -> str:
+    """Return server and name of a database, without who logs in to it."""
+    parts = urlsplit(database_url)
+    hosts = parse_qs(parts.query).get("host", [])
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path} {' '.join(hosts)}".rstrip()
 
 
 def _write_secret(path: Path, secret: str) -> None:

@@ -90,15 +90,16 @@ def urls_for(data: DataDir, embedded: frozenset[str]) -> dict[str, str]:
     return {name: urls[name] for name in embedded}
 
 
-def master_keys_for(data: DataDir) -> dict[str, str]:
+def master_keys_for(data: DataDir, database_url: str) -> dict[str, str]:
     """Return SLUICE_MASTER_KEYS of a data directory, as a variable; empty where the environment names some.
 
     Args:
         data: the data directory, in which `running_stack` makes a key where it has none.
+        database_url: of the database that is used.
     """
     if os.environ.get(_MASTER_KEYS) or os.environ.get(f"{_MASTER_KEYS}_FILE"):
         return {}
-    known = data.read_master_keys()
+    known = data.read_master_keys(database_url)
     return {} if known is None else {_MASTER_KEYS: known}
 
 
@@ -169,8 +170,10 @@ def running_stack(
         exits.enter_context(_naming_shortage(data))
         port, flower_port = procfile.free(port), procfile.free(flower_port)
         supervisor = _start_servers(exits, data, embedded, None if show else data.log, ours_alone=True)
-        data.make_master_keys()
-        extra |= urls_for(data, embedded) | master_keys_for(data)
+        extra |= urls_for(data, embedded)
+        database_url = settings_with(extra).database_url
+        data.make_master_keys(database_url)
+        extra |= master_keys_for(data, database_url)
         if "DATABASE_URL" in embedded and not os.environ.get("SLUICE_DATABASE_DIR"):
             extra["SLUICE_DATABASE_DIR"] = str(data.path)
         settings = settings_with(extra)

@@ -42,7 +42,7 @@ def test_a_restored_dump_is_verified_and_its_jobs_go_on(urls, tmp_path):
         "DATABASE_URL": data.database_url,
         "RESTORED_URL": restored,
         "REDIS_URL": data.redis_url,
-        "SLUICE_MASTER_KEYS": data.read_master_keys(),
+        "SLUICE_MASTER_KEYS": data.read_master_keys(data.database_url),
         "PATH": f"{_PROGRAMS}:{os.environ['PATH']}",
     }
     folder = tmp_path / "sluice"
