@@ -129,6 +129,9 @@ def test_the_report_has_three_reasons_in_the_words_of_an_item_and_counts_the_res
     assert told[2].startswith('  2 items: VALIDATION_FAILED: Column "level:number" must be a number')
     assert told[3].startswith("  1 item: VALIDATION_FAILED: The row has 2 cells where the header has 3")
     assert told[4] == "  1 more item"
+    assert told[5].startswith("  4 rows of them make no item: --errors-format csv keeps rows as they are")
+    told = load(*PLAYERS, "--errors-format", "csv", "a.csv").stderr
+    assert "make no item" not in told
 
 
 def test_records_of_a_failed_file_are_those_of_the_sender(load, tmp_path):

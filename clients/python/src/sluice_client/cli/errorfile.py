@@ -24,6 +24,7 @@ Form = Literal["ndjson", "csv"]
 # A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TRIES, _PAUSE_SECONDS = 20, 0.5  # to read it anew, where its server is lost on the way
+_RAW = b'{"_raw":'
 _PLACE = re.compile(rb'"_sluice":\{"index":(\d+),"line":(\d+),')
 
 
@@ -35,6 +36,8 @@ class Shift(NamedTuple):
 
     def applied(self, line: bytes) -> bytes:
         """Return a line of an error file with the places of the record in the whole source."""
+        if not any(self):
+            return line
         places = [*_PLACE.finditer(line)]
         if not places:
             return line
@@ -50,11 +53,15 @@ class ErrorFiles:
         named: the path that all go to, `-` for standard output; None for one beside each source.
         form: of them.
         safe_for_excel: cells of CSV that spreadsheets take for formulas have an apostrophe in front.
+
+    Attributes:
+        raw: the records in them, as JSON, that are texts of rows or lines, since they make no item.
     """
 
     def __init__(self, named: str | None, form: Form, *, safe_for_excel: bool = False) -> None:
         self._named, self._form, self._safe = named, form, safe_for_excel
         self._begun = False
+        self.raw = 0
 
     def name_for(self, source: Path) -> str:
         """Return the name of the error file of a source."""
@@ -114,13 +121,14 @@ class ErrorFiles:
         self._begun = True
 
     def _write(self, file: IO[bytes], job: Job, shift: Shift, separator: str) -> None:
-        begin = file.tell()
+        begin, raw = file.tell(), self.raw
         for _ in range(_TRIES):
             with suppress(TransportError, Unavailable):
                 file.writelines(self._pieces(job, shift, separator))
                 return
             file.seek(begin)
             file.truncate()
+            self.raw = raw
             time.sleep(_PAUSE_SECONDS)
         file.writelines(self._pieces(job, shift, separator))
 
@@ -128,9 +136,12 @@ class ErrorFiles:
         pieces = job.error_file(self._form)
         if self._form == "csv" and self._safe:
             return _without_formulas(pieces, separator)
-        if any(shift):
-            return map(shift.applied, rows.lines_of(pieces))
-        return pieces
+        return pieces if self._form == "csv" else self._counted(map(shift.applied, rows.lines_of(pieces)))
+
+    def _counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            self.raw += line.startswith(_RAW)
+            yield line
 
 
 def _fresh(path: Path) -> Path:

@@ -29,6 +29,7 @@ class SourceReport:
         stopped: `--max-errors` ended it.
         reasons: the most frequent errors.
         errors_file: of the records that were refused; None if there is none.
+        raw_rows: records in that file that are texts of rows of CSV, and no items.
         skipped: parts that an earlier load had sent.
     """
 
@@ -41,6 +42,7 @@ class SourceReport:
     stopped: bool = False
     reasons: list[ErrorGroup] = field(default_factory=list)
     errors_file: str | None = None
+    raw_rows: int = 0
     skipped: int = 0
 
     def ended(self, info: JobInfo) -> None:
@@ -72,7 +74,12 @@ class SourceReport:
             for group in self.reasons
         ]
         others = self.effects["failed"] - sum(group.count for group in self.reasons)
-        return [*lines, f"  {counted(others, 'more item')}"] if lines and others else lines
+        if lines and others:
+            lines.append(f"  {counted(others, 'more item')}")
+        if self.raw_rows:
+            rows = f"{counted(self.raw_rows, 'row')} of them {'makes' if self.raw_rows == 1 else 'make'} no item"
+            lines.append(f"  {rows}: --errors-format csv keeps rows as they are, to be corrected in their cells")
+        return lines
 
 
 @dataclass

@@ -260,7 +260,9 @@ class Run:
         refused = [(job, shift) for job, shift in jobs if job.info and job.info.ended and job.info.effects.failed]
         if not refused:
             return
+        raw = self._errors.raw
         self._errors.write(source.path, refused, source.reading.form.separator)
+        self._source.raw_rows = self._errors.raw - raw if source.content_type == CSV else 0
         self._source.errors_file = self._errors.name_for(source.path)
         self._source.reasons = [*islice(refused[0][0].error_groups(), _SHOWN_REASONS)]
 
