@@ -20,6 +20,8 @@ from sluice_client import (
     TransportError,
     Unavailable,
 )
+from sluice_client.cli.screen import Screen
+from sluice_client.cli.waiting import waits_told
 from sluice_client.errors import class_of
 from sluice_client.retry import Retrying, retry_after_of
 from sluice_client.testing import fake
@@ -60,6 +62,26 @@ def test_a_batch_is_sent_again_under_the_same_key_and_has_one_effect(answer):
     assert len(script.keys) == 4
     assert len({*script.keys[:3]}) == 1
     assert script.keys[0]
+
+
+def test_a_person_is_told_once_why_a_load_stands_still(capsys):
+    server = fake()
+    server.refuse(503, "INSUFFICIENT_STORAGE", times=4)
+    with server.client() as client, waits_told(Screen()):
+        client.entities.send([PLAYER])
+    said = "The server does not take it now (503 INSUFFICIENT_STORAGE); trying again\n"
+    assert capsys.readouterr().err == said
+    server.refuse(503, "UNAVAILABLE", times=2)
+    with server.client() as client, waits_told(Screen()):
+        client.entities.send([PLAYER])
+    assert capsys.readouterr().err == "", "it was over in a moment"
+
+
+def test_an_answer_that_never_came_names_the_end_of_the_try_before():
+    script = Script(503, *[httpx2.ReadTimeout] * 20)
+    client = Client("http://fake", key="k", transport=script.transport, timeout=1)
+    with client, pytest.raises(TransportError, match="the try before ended with "):
+        client.entities.send([PLAYER])
 
 
 def test_a_batch_that_was_refused_is_not_sent_again():

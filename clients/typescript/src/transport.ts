@@ -121,7 +121,7 @@ export class Transport {
     const end = performance.now() + timeoutMs;
     for (let tries = 1; ; tries++) {
       signal?.throwIfAborted();
-      const limit = Math.min(end - performance.now(), this.#options.tryTimeoutMs);
+      const limit = Math.max(0, Math.min(end - performance.now(), this.#options.tryTimeoutMs));
       const aborting = new AbortController();
       const timer = setTimeout(() => aborting.abort(new Error(`within ${Math.ceil(limit)} ms`)), limit);
       const abort = () => aborting.abort(signal?.reason);

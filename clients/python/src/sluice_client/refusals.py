@@ -54,12 +54,19 @@ def unsendable(operation: str, caught: httpx2.RequestError) -> Misconfigured:
     )
 
 
-def lost(operation: str, caught: httpx2.RequestError) -> TransportError:
-    """Return the error of a request that has no answer."""
+def lost(operation: str, caught: httpx2.RequestError, before: str | None = None) -> TransportError:
+    """Return the error of a request that has no answer.
+
+    Args:
+        operation: its name.
+        caught: what the connection met.
+        before: the end of the try before, in brief; None if this was the first one.
+    """
     never_sent = isinstance(caught, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout))
     what = "cannot be reached" if never_sent else "did not answer"
     why = str(caught) or type(caught).__name__
-    return TransportError(f"The server {what} ({operation}): {why}", never_sent=never_sent)
+    then = f"; the try before ended with {before}" if before else ""
+    return TransportError(f"The server {what} ({operation}): {why}{then}", never_sent=never_sent)
 
 
 def brief(error: ApiError | TransportError) -> str:

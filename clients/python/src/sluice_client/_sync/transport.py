@@ -136,7 +136,7 @@ class Transport:
         request = self._request(operation, path, query=query, body=body, headers={**(headers or {})}, key=key)
         repeatable = self._operations[operation].repeat != "never"
         until = time.monotonic() + min(self._retrying.timeout, math.inf if within is None else within)
-        tries = 0
+        tries, before = 0, None
         while True:
             tries += 1
             limit(request, until - time.monotonic())
@@ -146,13 +146,15 @@ class Transport:
             except UNSENDABLE as caught:
                 raise unsendable(operation, caught) from None
             except (ApiError, httpx2.RequestError) as caught:
-                error = caught if isinstance(caught, ApiError) else lost(operation, caught)
+                error = caught if isinstance(caught, ApiError) else lost(operation, caught, before)
                 left = until - time.monotonic()
                 pause = self._retrying.pause(error, tries=tries, left=left, repeatable=repeatable)
                 if pause is None:
                     LOG.info("%s is given up after %d tries: %s", operation, tries, brief(error))
                     raise error from caught
-                LOG.info("%s is tried again in %.2f s: %s", operation, pause, brief(error))
+                before = brief(error)
+                told = {"tries": tries, "reason": before}
+                LOG.info("%s is tried again in %.2f s: %s", operation, pause, before, extra=told)
                 _io.sleep(pause)
             else:
                 return response

@@ -22,6 +22,7 @@ from sluice_client.cli.run import Run, probed
 from sluice_client.cli.screen import Screen, say, screen_of
 from sluice_client.cli.sources import FORMATS, named
 from sluice_client.cli.target import Target, target_of, target_options
+from sluice_client.cli.waiting import waits_told
 from sluice_client.cli.wishes import Wishes, check_together, wishes_of
 from sluice_client.errors import OtherLoad, SluiceError
 from sluice_client.journal import FOLDER
@@ -149,7 +150,7 @@ def _run(said: dict[str, Any], wishes: Wishes, errors: ErrorFiles, screen: Scree
     run: Run | None = None
     ended_by: BaseException | None = None
     try:
-        with _interruptible():
+        with _interruptible(), waits_told(screen):
             target = target_of(said["url"], said["key"])
             paths = named(said["files"])
             _probe(target, wishes)

@@ -11,6 +11,7 @@ from sluice_client.cli.ends import code_of, told
 from sluice_client.cli.report import SourceReport
 from sluice_client.cli.screen import Standing, say, screen_of
 from sluice_client.cli.target import target_of, target_options
+from sluice_client.cli.waiting import waits_told
 from sluice_client.errors import SluiceError
 from sluice_client.models import JobInfo
 
@@ -37,7 +38,7 @@ def watch(context: click.Context, /, job: str, **said: Any) -> None:
     """
     screen = screen_of(said["progress"], quiet=said["quiet"])
     try:
-        with target_of(said["url"], said["key"]).client() as client, screen.shown():
+        with target_of(said["url"], said["key"]).client() as client, waits_told(screen), screen.shown():
             found = client.jobs.get(job)
             standing = Standing(job, None)
 
