@@ -19,10 +19,11 @@ from cli.terminal import printable
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
 from ingest.db.connection.unreachable import advice_for
-from ingest.errors import Unavailable
+from ingest.errors import DatabaseError, Unavailable
 from ingest.settings import Settings
 
 _WIDEST = 10_000  # columns
+_MISSING = {"42P01", "42703"}  # SQLSTATEs of a table and of a column
 
 
 def _in_utf8(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
@@ -95,7 +96,7 @@ def database(data_dir: Path) -> Iterator[Connection]:
 
     Raises:
         SettingsError: settings are wrong.
-        StackError: the database does not answer.
+        StackError: the database does not answer, or has not been migrated.
         DatabaseError: what it refused.
     """
     settings = settings_here(data_dir)
@@ -108,8 +109,13 @@ def database(data_dir: Path) -> Iterator[Connection]:
         raise StackError(
             f"no connection to the database: {error.message}. What to do: {advice_for(error.message)}"
         ) from error
-    with translated(), connection:
-        yield connection
+    try:
+        with translated(), connection:
+            yield connection
+    except DatabaseError as error:
+        if error.sqlstate in _MISSING:
+            raise StackError("the database lacks a table or column of this version: run `sluice migrate`") from error
+        raise
 
 
 def print_json(value: Any) -> None:

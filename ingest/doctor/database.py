@@ -14,7 +14,7 @@ from ingest.db.connection.roles import ROLES, present
 from ingest.db.connection.session import unfit
 from ingest.db.connection.unreachable import advice_for
 from ingest.doctor import encrypted, processes
-from ingest.doctor.line import Line, amount, clocks, fail, ok, warn
+from ingest.doctor.line import Level, Line, amount, clocks, fail, ok, warn
 from ingest.doctor.wall import wall
 from ingest.errors import DatabaseError, Unavailable
 from ingest.settings import CONSOLE_CONNECTIONS, Settings
@@ -36,6 +36,8 @@ _DEAD_LEAST = 50_000
 _LONG_TRANSACTION_SECONDS = 600
 
 _LARGEST = 3
+_NAMED_MIGRATIONS = 5
+_MIGRATIONS = "migrations"
 
 
 def examine(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
@@ -45,14 +47,19 @@ def examine(settings: Settings, embedded_in: Path | None) -> Iterator[Line]:
         settings: whose database, and how many connections the processes may take.
         embedded_in: the data directory, where the stack itself runs the database.
     """
+    is_migrated = True
     try:
         with connect(settings.database_url, "sluice-cli") as conn:
-            yield from look(conn, settings, seconds=_STATEMENT_SECONDS)
+            for line in look(conn, settings, seconds=_STATEMENT_SECONDS):
+                is_migrated &= (line.name, line.level) != (_MIGRATIONS, Level.FAIL)
+                yield line
         with connect(settings.database_url, WORKER) as conn:
             yield guards(facts.unheeded(conn, WORKER), lent=conn.lent)
             held, missing = conn.held, [role for role in ROLES if role not in present(conn)]
         with connect(settings.database_url, "sluice-web") as conn:
-            yield wall(walled=conn.walled, workers_held=held, missing=missing)
+            line = wall(walled=conn.walled, workers_held=held, missing=missing)
+            if is_migrated or line.level is Level.OK:  # else the migrations may build it
+                yield line
     except Unavailable as error:
         advice = f"Start it with `sluice up --data-dir {embedded_in}`" if embedded_in else advice_for(error.message)
         yield fail("database", f"no connection, so nothing in it was looked at: {error.message}", advice)
@@ -73,7 +80,7 @@ def look(conn: Connection, settings: Settings, *, seconds: float, without: Colle
     yield version(conn.info.server_version)
     yield encoding(unfit(conn))
     checks: tuple[tuple[str, Callable[[Connection], Any], Callable[[Any], Line]], ...] = (
-        ("migrations", pending, migrations),
+        (_MIGRATIONS, pending, migrations),
         ("durability", facts.durability, durability),
         ("connections", facts.connections, lambda found: connections(found, _wanted(settings), lent=conn.lent)),
         ("database clock", _ahead, lambda ahead: clocks("database clock", "the database", ahead)),
@@ -110,6 +117,7 @@ def look(conn: Connection, settings: Settings, *, seconds: float, without: Colle
         ("waiting", facts.waiting, processes.waiting),
         ("jobs", facts.jobs_by_state, processes.jobs),
     )
+    is_behind = False
     for name, read, judge in checks:
         if name in without:
             continue
@@ -120,20 +128,24 @@ def look(conn: Connection, settings: Settings, *, seconds: float, without: Colle
         except Unavailable:
             raise
         except DatabaseError as error:
+            if is_behind and error.sqlstate == _NO_TABLE:
+                continue  # its cause has a line of its own
             yield warn(
                 name,
                 f"it could not be looked at ({error.message})",
                 _ADVICES.get(error.sqlstate or "", _ADVICE).format(seconds=seconds),
             )
         else:
+            is_behind |= name == _MIGRATIONS and bool(found)
             yield judge(found)
 
 
+_NO_TABLE = "42P01"
 _ADVICE = "Is this the right database, is it migrated, and may its user read it?"
 _ADVICES = {
     "57014": "It took longer than {seconds} s: the database is very busy or very large",
     "55P03": "Something holds a lock on it, such as a migration under way: try again",
-    "42P01": "A table is missing: run `sluice migrate`",
+    _NO_TABLE: "A table is missing: run `sluice migrate`",
 }
 
 
@@ -160,8 +172,10 @@ def encoding(refusal: str | None) -> Line:
 def migrations(missing: list[str]) -> Line:
     """Check that all migrations are applied."""
     if missing:
-        return fail("migrations", f"missing: {', '.join(missing)}", "Run `sluice migrate`")
-    return ok("migrations", "all are applied")
+        few = len(missing) <= _NAMED_MIGRATIONS
+        found = ", ".join(missing) if few else f"{len(missing)}, from {missing[0]} to {missing[-1]}"
+        return fail(_MIGRATIONS, f"missing: {found}", "Run `sluice migrate`")
+    return ok(_MIGRATIONS, "all are applied")
 
 
 def durability(settings: dict[str, str]) -> Line:

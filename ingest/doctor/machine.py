@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from ingest.doctor.line import Line, amount, fail, ok, warn
+from ingest.doctor.misspelled import unknown_settings
 from ingest.environment import strays
 from ingest.machine.disk import Room, room
 from ingest.machine.listening import open_addresses
@@ -61,6 +62,8 @@ def environment() -> Line:
     if found := strays(os.environ):
         advice = "Unset them, and say what they should do by Sluice's own settings (.env.example)"
         return warn("environment", f"these do not count: {', '.join(found)}", advice)
+    if found := unknown_settings(os.environ):
+        return warn("environment", f"there is no such setting: {', '.join(found)}", "Mend the names, or unset them")
     return ok("environment", "nothing in it contradicts the settings")
 
 

@@ -11,7 +11,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ingest.doctor.misspelled import unknown_settings
 from ingest.settings import Settings
+from tests.support.pages import blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -92,6 +94,12 @@ def test_every_setting_is_in_the_example_and_nothing_else_is():
     assert set(DOCUMENTED) == (read - FAULTS) | compose | FLOWERS
 
 
+def test_a_misspelled_setting_is_told_by_its_nearest_and_no_documented_one_is():
+    assert unknown_settings([*DOCUMENTED, "SLUICE_MASTER_KEYS_FILE", "SLUICE_URL", "PATH"]) == []
+    assert unknown_settings(["SLUICE_WEB_TREADS"]) == ["SLUICE_WEB_TREADS (did you mean SLUICE_WEB_THREADS?)"]
+    assert unknown_settings(["SLUICE_XYZ"]) == ["SLUICE_XYZ"]
+
+
 def test_the_example_shows_the_default_of_every_setting(monkeypatch):
     for name in DOCUMENTED:
         monkeypatch.delenv(name, raising=False)
@@ -139,6 +147,18 @@ def test_no_password_stands_outside_the_example():
         text = re.sub(r":\$\{[A-Z_]+:\?[^}]+\}@", "@", text)  # what compose takes from the environment, or refuses
         assert not re.search(r"://[^\s/@]*:[^\s/@]+@", text), f"{name}: a URL with a password"
         assert not re.search(r"^\s*\w*PASSWORD:\s*(?!\$\{[A-Z_]+:\?)\S", text, re.MULTILINE), f"{name}: a password"
+
+
+def test_the_page_writes_the_defaults_into_the_template_of_an_nginx_of_ones_own(tmp_path):
+    [command] = [block.text for block in blocks(ROOT / "docs/how-to/behind-nginx.md") if block.text.startswith("sed ")]
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    subprocess.run(["/bin/sh", "-ec", command], cwd=tmp_path, check=True)
+    lines = [line.partition("#")[0] for line in (tmp_path / "sluice.conf").read_text().splitlines()]
+    expected = (ROOT / "deploy/nginx.conf.template").read_text().replace("web:8000", "127.0.0.1:8000")
+    for name, value in DOCUMENTED.items():
+        expected = expected.replace(f"${{{name}}}", value)
+    assert lines == [line.partition("#")[0] for line in expected.splitlines()]
+    assert not any("${" in line for line in lines)
 
 
 def test_nginx_keeps_connections_as_long_as_the_api_does():

@@ -5,6 +5,7 @@ Key (email)=…`), so messages about statements are dropped, and each error is r
 connections are kept, because they hold neither rows nor passwords and say what to mend.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -83,8 +84,9 @@ def _without_state(error: psycopg.Error) -> DatabaseError:
 
 
 _LONGEST_REASON = 500
+_QUESTION = re.compile(r" Is the server running [^?]*\?")  # libpq's, which our advice answers
 
 
 def _one_line(text: str) -> str:
-    text = " ".join(text.split()).removeprefix("connection failed: ")
+    text = _QUESTION.sub("", " ".join(text.split()).removeprefix("connection failed: "))
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"

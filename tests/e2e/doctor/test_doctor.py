@@ -102,6 +102,11 @@ def test_variables_that_do_not_count_are_named(doctor, monkeypatch):
     assert doctor()["environment"] == ("warn", "these do not count: CELERY_BROKER_URL, PGHOST")
 
 
+def test_a_variable_that_is_nearly_a_setting_is_a_warning(doctor):
+    found = "there is no such setting: SLUICE_WEB_TREADS (did you mean SLUICE_WEB_THREADS?)"
+    assert doctor(SLUICE_WEB_TREADS="3")["environment"] == ("warn", found)
+
+
 def test_settings_that_a_workers_transaction_has_not_are_a_fail(database_url):
     with connect(database_url, "sluice-cli") as conn:
         unheeded = facts.unheeded(conn, WORKER)
@@ -139,6 +144,17 @@ def test_a_missing_migration_is_a_fail(doctor, execute):
     execute("DELETE FROM sluice_migrations")
     level, found = doctor()["migrations"]
     assert (level, "0001_first_schema" in found) == ("fail", True)
+
+
+def test_a_database_without_migrations_is_one_fail_and_commands_say_what_it_lacks(doctor, settings, execute):
+    execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    seen = doctor()
+    assert {name for name in seen.lines if "42P01" in seen.lines[name]["found"]} == set()
+    assert seen.level("migrations") == "fail"
+    assert ", from 0001_first_schema to " in seen.lines["migrations"]["found"]
+    assert "wall" not in seen.names("warn"), "the migrations build it"
+    done = CliRunner().invoke(main, ["tenants", "list"], env={"DATABASE_URL": settings.database_url})
+    assert (done.exit_code, "run `sluice migrate`" in done.stderr) == (1, True)
 
 
 def test_a_table_that_is_missing_hides_no_other_line(doctor, execute):
