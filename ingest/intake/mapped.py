@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, time
 
 from ingest.errors import InvalidInput
 from ingest.intake.csv_header import Header
@@ -167,7 +168,7 @@ def with_point(cell: str) -> str:
 
 
 def iso_date(cell: str, date_format: str, *, has_time: bool) -> str:
-    """Return a date as ISO 8601 spells it, its time in UTC; any other cell as it is.
+    """Return a date as ISO 8601 spells it, its time in UTC; any other cell as it is, as that of a 31 February.
 
     Args:
         cell: of a file.
@@ -178,7 +179,9 @@ def iso_date(cell: str, date_format: str, *, has_time: bool) -> str:
     if not match:
         return cell
     found = match.groupdict()
-    date = f"{found['year']}-{found['month']:0>2}-{found['day']:0>2}"
-    if found["hour"] is None and not has_time:
-        return date
-    return f"{date}T{found['hour'] or 0:0>2}:{found['minute'] or '00'}:{found['second'] or '00'}Z"
+    try:
+        day = date(int(found["year"]), int(found["month"]), int(found["day"]))
+        clock = time(int(found["hour"] or 0), int(found["minute"] or 0), int(found["second"] or 0))
+    except ValueError:
+        return cell
+    return f"{day}T{clock}Z" if found["hour"] or has_time else f"{day}"

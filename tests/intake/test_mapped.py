@@ -34,6 +34,9 @@ def test_a_number_with_a_decimal_comma_is_read_and_any_other_cell_stays(cell: st
         ("06/04/1990 07:05:09", "dd/mm/yyyy", False, "1990-04-06T07:05:09Z"),
         ("19900406", "yyyymmdd", False, "1990-04-06"),
         ("1990-04-06", "dd.mm.yyyy", False, "1990-04-06"),
+        ("31.02.1990", "dd.mm.yyyy", False, "31.02.1990"),
+        ("04/13/1990", "dd/mm/yyyy", False, "04/13/1990"),
+        ("06.04.1990 25:00", "dd.mm.yyyy", True, "06.04.1990 25:00"),
     ],
 )
 def test_a_date_is_read_in_its_format(cell: str, date_format: str, *, has_time: bool, date: str) -> None:
@@ -58,7 +61,7 @@ def test_sluice_load_reads_a_number_as_the_console_does(cell: str) -> None:
 @pytest.mark.parametrize("title", ["d:date", "d:datetime"])
 def test_sluice_load_reads_a_date_as_the_console_does(title: str, date_format: str) -> None:
     assert loading.DATE_FORMATS == DATE_FORMATS
-    for cell in ("6.4.1990", "06/04/1990", "04/06/1990 7:05", "19900406 07:05:09", "1990-04-06", "6.4.90", "x"):
+    for cell in ("6.4.1990", "06/04/1990", "04/06/1990 7:05", "19900406 07:05:09", "1990-04-06", "31.2.1990", "x"):
         expected = iso_date(cell, date_format, has_time=title == "d:datetime")
         assert _as_loaded(title, cell, date_format=date_format) == expected
 

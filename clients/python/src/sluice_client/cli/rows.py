@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, time
 from functools import partial
 
 from sluice_client.errors import UnreadableFile
@@ -142,15 +143,17 @@ def _dates(titles: Sequence[str], date_format: str | None) -> dict[int, Callable
 
 
 def _iso(pattern: re.Pattern[str], cell: str, *, has_time: bool) -> str:
-    """Return a date as ISO 8601 spells it, its time in UTC; any other cell as it is."""
+    """Return a date as ISO 8601 spells it, its time in UTC; any other cell as it is, as that of a 31 February."""
     match = pattern.fullmatch(cell)
     if not match:
         return cell
     found = match.groupdict()
-    date = f"{found['year']}-{found['month']:0>2}-{found['day']:0>2}"
-    if found["hour"] is None and not has_time:
-        return date
-    return f"{date}T{found['hour'] or 0:0>2}:{found['minute'] or '00'}:{found['second'] or '00'}Z"
+    try:
+        day = date(int(found["year"]), int(found["month"]), int(found["day"]))
+        clock = time(int(found["hour"] or 0), int(found["minute"] or 0), int(found["second"] or 0))
+    except ValueError:
+        return cell
+    return f"{day}T{clock}Z" if found["hour"] or has_time else f"{day}"
 
 
 def _changed(
