@@ -171,6 +171,8 @@ def _told(run: Run | None, ended_by: BaseException | None, command: str, said: d
     code = code_of(ended_by) if ended_by is not None else run.report.exit_code() if run else 0
     if ended_by is not None:
         say(f"Error: {'interrupted' if isinstance(ended_by, KeyboardInterrupt) else told(ended_by)}")
+        if code == AWAY:
+            say(f"The address is {said['url']}, by --url or SLUICE_URL.")
         broke_off = run if not isinstance(ended_by, OtherLoad) else None  # that of before, which still stands as it did
         if broke_off:
             for line in broke_off.stands():

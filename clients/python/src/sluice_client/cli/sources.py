@@ -105,7 +105,10 @@ def form_of(path: Path, wanted: str | None, delimiter: str | None, head: bytes) 
     elif suffixes and suffixes[-1] == ".json":
         content_type, implied = JSON, None
     elif suffixes and path != STANDARD_INPUT and is_seekable(path):
-        content_type, options = content_type_of(path)
+        try:
+            content_type, options = content_type_of(path)
+        except UnknownFormat as error:
+            raise UnknownFormat(f"{error}; else say --format csv, tsv, ndjson or json, or save it as CSV") from None
         implied = options.get("delimiter")
     else:
         begin = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
