@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -128,7 +129,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(_text(cell) for cell in row))
-    Console(highlight=False, markup=False, width=_WIDEST).print(table)
+    console = Console(highlight=False, markup=False, width=_WIDEST)
+    with console.capture() as shown:
+        console.print(table)
+    # Without the spaces that fill the last column: a terminal would wrap them into empty lines.
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in shown.get().rstrip("\n").split("\n"))
 
 
 def _text(cell: object) -> str:

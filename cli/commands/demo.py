@@ -61,7 +61,7 @@ def demo() -> None:
             "docs": f"{stack.api}/docs",
             "flower": f"{stack.flower} (login {stack.flower_login})",
         }.items():
-            console.print(f"  {name:7} {address}")
+            console.print(f"  {name:7} {address}", soft_wrap=True)
         with _own_tenant(stack) as key, _client(stack, key) as client:
             _Play(console, stack, client, week).run()
     console.print(

@@ -79,6 +79,7 @@ def prepare_postgres(data: DataDir, run_as: RunAs | None, guard: Guard, *, ours_
         stop=signal.SIGINT,  # fast shutdown: ends sessions, then writes a checkpoint
         grace_seconds=30.0,
         death=signal.SIGQUIT,  # immediate shutdown: like a crash for the data, but the server ends its own children
+        noise="FATAL:  the database system is starting up",  # said to each of our questions whether it answers
         guarded=False,
     )
 
