@@ -42,6 +42,7 @@ TAGS = {
     "templates": "The rules for what may be sent",
     "settings": "The choices of the tenant",
     "capabilities": "The limits and formats of this installation",
+    "workers": "The processes that run jobs",
     "webhooks": "Messages about the ends of jobs",
     "keys": "Keys, and what each may do",
     "audit": "The log of changes",

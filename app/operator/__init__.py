@@ -17,6 +17,7 @@ from app.operator import (
     templates,
     uploads,
     webhooks,
+    workers,
 )
 from app.operator.envelope import failure
 
@@ -42,6 +43,7 @@ for _noun in (
     templates.bp,
     settings.bp,
     capabilities.bp,
+    workers.bp,
     webhooks.bp,
     audit.bp,
     _jobs,

@@ -296,6 +296,17 @@ SHAPES: dict[str, Shape] = {
         webhooks=record(events=array(TEXT), available={"type": "boolean"}, privateAddresses={"type": "boolean"}),
         parameters=array(record(name=TEXT, schema=DOCUMENT, description=TEXT, kinds=array(TEXT))),
     ),
+    "Workers": record(
+        connected={
+            "type": ["integer", "null"],
+            "description": "processes of the installation that hold a connection to the database; one that had no job "
+            "for a minute holds none; null behind a pooler, where they cannot be told apart",
+        },
+        busy={
+            "type": ["integer", "null"],
+            "description": "those of them that work at a job at this moment",
+        },
+    ),
     "NewKey": record(id=TEXT, key=TEXT, label=_NAME, createdAt=TIME, **_RIGHTS),
     "Key": record(
         id=TEXT,

@@ -11,12 +11,13 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from ingest.db.bulk.pages import pages_of
-from ingest.db.connection.pool import WORKER, Connection
+from ingest.db.connection.pool import Connection
 from ingest.db.connection.session import QUIET, settings_of
 from ingest.db.data import resealing
 from ingest.db.jobs import claims
 from ingest.db.jobs.claims import BLOCKED, FREE_SINCE, HELD_BACK
 from ingest.db.jobs.resealing import HEAD_OF_PAYLOAD, IS_SEALED, KID_OF_HEAD
+from ingest.db.workers import IS_WORKER
 
 _BOUND = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
 
@@ -161,7 +162,7 @@ class Sessions:
 
 
 _SESSIONS = f"""
-SELECT count(*) FILTER (WHERE application_name ~ '^{WORKER}(:[0-9]+)?$') AS workers,
+SELECT count(*) FILTER (WHERE {IS_WORKER}) AS workers,
        count(*) FILTER (WHERE application_name = 'sluice-sweep') AS sweeps,
        count(*) FILTER (WHERE application_name = 'sluice-webhooks') AS webhooks
 FROM pg_stat_activity WHERE datname = current_database()

@@ -331,6 +331,11 @@ def test_settings_templates_keys_and_the_log_are_the_tenants(real, ids):
     assert real.capabilities().limits["arrayItems"]["entities"] == 1000
 
 
+def test_workers_are_counted(client):
+    workers = client.workers()
+    assert 0 <= workers.busy <= workers.connected
+
+
 def test_webhooks_are_made_and_changed(real):
     made = real.webhooks.create("https://hooks.example.com/x", events=["job.failed"])
     assert made.secret not in repr(made)

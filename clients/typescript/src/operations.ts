@@ -52,6 +52,7 @@ const OPERATIONS: Readonly<Record<Exclude<OperationId, PublicJobId>, string>> = 
   completeUpload: `POST ${OPERATOR}/batch/uploads/{}/complete key`,
   putUploadPart: `PUT ${OPERATOR}/batch/uploads/{}/parts/{}`,
   getCapabilities: `GET ${OPERATOR}/capabilities`,
+  getWorkers: `GET ${OPERATOR}/workers`,
   upsertEntity: `POST ${OPERATOR}/entities key`,
   getEntity: `GET ${OPERATOR}/entities/{} data`,
   deleteEntity: `DELETE ${OPERATOR}/entities/{} key`,

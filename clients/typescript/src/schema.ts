@@ -941,6 +941,12 @@ export interface components {
             url?: string;
         };
         Webhooks: components["schemas"]["Webhook"][];
+        Workers: {
+            /** @description those of them that work at a job at this moment */
+            busy: number | null;
+            /** @description processes of the installation that hold a connection to the database; one that had no job for a minute holds none; null behind a pooler, where they cannot be told apart */
+            connected: number | null;
+        };
         WrittenEntity: {
             /** @enum {string} */
             action: "created" | "updated" | "unchanged";
@@ -3515,6 +3521,30 @@ export interface operations {
                 content: {
                     "application/json": {
                         data: components["schemas"]["Delivery"];
+                        /** @constant */
+                        success: true;
+                    };
+                };
+            };
+        };
+    };
+    getWorkers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Workers */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Workers"];
                         /** @constant */
                         success: true;
                     };

@@ -35,7 +35,7 @@ def test_every_route_stands_in_the_document_and_nothing_else(app: Flask) -> None
 def test_every_operator_route_is_served_at_both_addresses(app: Flask) -> None:
     rules = {rule.rule for rule in app.url_map.iter_rules()}
     of_operator = {rule for rule in rules if rule.startswith(("/operator-data-api", "/api-keys"))}
-    assert len(of_operator) == 43
+    assert len(of_operator) == 44
     assert {f"/functions/v1{rule}" for rule in of_operator} <= rules
 
 

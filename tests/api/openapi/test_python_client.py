@@ -25,7 +25,7 @@ _MODELS: Mapping[str, type[msgspec.Struct]] = {
         *("ItemError", "ItemWarning", "Warnings", "JobItem", "CreatedUpload", "UploadedPart", "Upload"),
         *("WrittenEntity", "StoredEntity", "WrittenEvent", "StoredState", "Template", "Settings", "Capabilities"),
         *("NewKey", "Key", "AuditEntry", "Webhook", "NewWebhook", "Delivery", "RecordedEvent", "RecordedEvents"),
-        *("UpsertedObject", "UpsertedObjects", "StoredObject", "KeyHealth"),
+        *("UpsertedObject", "UpsertedObjects", "StoredObject", "KeyHealth", "Workers"),
     )},
     "Job": models.JobInfo,
     "JobRow": models.JobInfo,

@@ -79,6 +79,7 @@ OPERATOR: dict[str, Operation] = {
     "getSettings": Operation("GET", f"{_OPERATOR}/settings"),
     "changeSettings": Operation("PUT", f"{_OPERATOR}/settings"),
     "getCapabilities": Operation("GET", f"{_OPERATOR}/capabilities"),
+    "getWorkers": Operation("GET", f"{_OPERATOR}/workers"),
     "createWebhook": Operation("POST", f"{_OPERATOR}/webhooks", "never"),
     "listWebhooks": Operation("GET", f"{_OPERATOR}/webhooks"),
     "getWebhook": Operation("GET", f"{_OPERATOR}/webhooks/{{}}"),

@@ -25,6 +25,7 @@ from sluice_client.models import (
     StoredObject,
     UpsertedObject,
     UpsertedObjects,
+    Workers,
 )
 from sluice_client.operations import OPERATOR, PUBLIC, Operation
 from sluice_client.options import prefer
@@ -116,6 +117,10 @@ class Client(_Connected):
     def capabilities(self) -> Capabilities:
         """Return every limit, format, coding, parameter and mode of the installation."""
         return self._transport.call("getCapabilities", Capabilities)
+
+    def workers(self) -> Workers:
+        """Return how many worker processes the installation has, and how many of them are busy."""
+        return self._transport.call("getWorkers", Workers)
 
 
 class PublicClient(_Connected):

@@ -18,7 +18,7 @@ from sluice_client._sync.client import Client
 from sluice_client.cli.ends import code_of, told
 from sluice_client.cli.screen import printable, say
 from sluice_client.cli.target import target_of, target_options
-from sluice_client.errors import SluiceError
+from sluice_client.errors import NotFound, SluiceError
 from sluice_client.models import JobInfo
 
 _OPEN = ("pending", "processing", "paused")
@@ -33,7 +33,7 @@ _COLUMNS = ("job", "type", "status", "done", "items", "failed", "items/s", "left
 @click.option("--json", "as_json", is_flag=True, help="Print the open jobs once, as JSON.")
 @click.pass_context
 def top(context: click.Context, /, interval: float, **said: Any) -> None:
-    """Show the open jobs of a tenant on one screen: their progress and speed, and how long the oldest waits.
+    """Show the open jobs of a tenant on one screen: progress, speed, the oldest's wait, and the busy workers.
 
     Asks a server by its API, each second, until Ctrl-C. The first 200 open jobs are shown.
 
@@ -45,12 +45,13 @@ def top(context: click.Context, /, interval: float, **said: Any) -> None:
             if said["as_json"]:
                 click.echo(msgspec.json.encode(open_jobs(client)))
             elif said["once"] or not sys.stdout.isatty():
-                console.print(screen(open_jobs(client)))
+                console.print(screen(open_jobs(client), workers_of(client)))
             else:
                 over = threading.Event()
-                with Live(screen(open_jobs(client)), console=console, screen=True, auto_refresh=False) as live:
+                first = screen(open_jobs(client), workers_of(client))
+                with Live(first, console=console, screen=True, auto_refresh=False) as live:
                     while not over.wait(interval):
-                        live.update(screen(open_jobs(client)), refresh=True)
+                        live.update(screen(open_jobs(client), workers_of(client)), refresh=True)
     except KeyboardInterrupt:
         return
     except SluiceError as error:
@@ -65,14 +66,23 @@ def open_jobs(client: Client) -> list[JobInfo]:
     return found[::-1]
 
 
-def screen(jobs: list[JobInfo]) -> Group:
-    """Return what is shown of jobs."""
+def workers_of(client: Client) -> str:
+    """Return what is shown of the workers; nothing where the server tells nothing, as one of an older version."""
+    try:
+        workers = client.workers()
+    except NotFound:
+        return ""
+    return "" if workers.connected is None else f", workers: {workers.connected} connected, {workers.busy} busy"
+
+
+def screen(jobs: list[JobInfo], workers: str) -> Group:
+    """Return what is shown of jobs and workers."""
     now = datetime.now(timezone.utc)
     waiting = [(now - job.created_at).total_seconds() for job in jobs if job.status == "pending"]
     rate = sum(job.rate or 0 for job in jobs if job.status == "processing")
     head = (
         f"{now:%H:%M:%SZ}  {len(jobs):,} open jobs, {sum(job.total - job.processed for job in jobs):,} items to do, "
-        f"{rate:,.0f} items/s, oldest wait {_span(max(waiting, default=0))}"
+        f"{rate:,.0f} items/s, oldest wait {_span(max(waiting, default=0))}{workers}"
     )
     table = Table(*_COLUMNS, box=None, pad_edge=False)
     for job in jobs:

@@ -10,11 +10,19 @@ uploads       uploads in parts
 items         entities, events and states: as a call wrote one, and as they are stored
 tenant        the tenant's own: templates, settings, keys, and the log of their changes
 webhooks      webhooks, and the messages to them
-capabilities  the limits and forms of an installation
+capabilities  the limits and forms of an installation, and its workers
 public        the answers of the public API
 """
 
-from sluice_client.models.capabilities import Capabilities, Format, Parameter, Preferences, UploadForms, WebhookForms
+from sluice_client.models.capabilities import (
+    Capabilities,
+    Format,
+    Parameter,
+    Preferences,
+    UploadForms,
+    WebhookForms,
+    Workers,
+)
 from sluice_client.models.items import StoredEntity, StoredEvent, StoredState, WrittenEntity, WrittenEvent
 from sluice_client.models.jobs import Effects, Family, Fault, JobInfo, Output, SeenJob, TimelineEntry
 from sluice_client.models.outcomes import ErrorGroup, ItemError, ItemResult, ItemWarning, JobItem, Warnings
@@ -76,6 +84,7 @@ __all__ = [
     "Warnings",
     "Webhook",
     "WebhookForms",
+    "Workers",
     "WrittenEntity",
     "WrittenEvent",
 ]

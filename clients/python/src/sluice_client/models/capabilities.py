@@ -1,4 +1,4 @@
-"""The limits and forms of an installation."""
+"""The limits and forms of an installation, and its workers."""
 
 from __future__ import annotations
 
@@ -60,3 +60,15 @@ class Capabilities(Camel):
     uploads: UploadForms
     webhooks: WebhookForms
     parameters: list[Parameter]
+
+
+class Workers(Camel):
+    """The processes of an installation that run jobs; None behind a pooler, where the server cannot tell.
+
+    Attributes:
+        connected: those with a connection to the database; one that had no job for a minute has none.
+        busy: those of them that work at a job at this moment.
+    """
+
+    connected: int | None
+    busy: int | None

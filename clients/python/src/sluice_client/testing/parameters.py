@@ -30,6 +30,7 @@ HEEDED: dict[str, set[str]] = {
     "getState": set(),
     "listStates": set(),
     "getCapabilities": set(),
+    "getWorkers": set(),
 }
 ELSEWHERE: dict[str, set[str]] = {
     "writeEntities": _BATCH_ELSEWHERE | {"entityType"},

@@ -137,6 +137,9 @@ class FakeServer:
             case ["GET", "capabilities"]:
                 query_of("getCapabilities", request)
                 return success(capabilities(self._limits))
+            case ["GET", "workers"]:
+                query_of("getWorkers", request)
+                return success({"connected": 1, "busy": 0})
             case [_, "entities", *of_entities]:
                 return self._single(request, of_entities)
         raise elsewhere(f"{request.method} {request.url.path}")
