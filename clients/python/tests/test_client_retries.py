@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 import traceback
+from contextlib import suppress
 
 import httpx2
 import pytest
@@ -314,6 +315,28 @@ def test_a_server_that_drips_its_answer_does_not_prolong_a_call():
     client = Client("http://fake", key="k", transport=DRIPPING, timeout=0.05)
     with client, pytest.raises(TransportError, match="still coming when the time of the call was up"):
         client.entities.get("p1")
+
+
+def test_a_head_that_drips_does_not_prolong_an_asynchronous_call():
+    async def drip(_, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        try:
+            with suppress(ConnectionError):
+                while not writer.is_closing():
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.005)
+        finally:
+            writer.close()
+
+    async def get():
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            url = "http://127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+            async with AsyncClient(url, key="k", timeout=0.2) as client:
+                await client.entities.get("p1")
+
+    with pytest.raises(TransportError, match="head of the answer was still coming"):
+        asyncio.run(asyncio.wait_for(get(), 30))
 
 
 def test_nor_does_it_prolong_an_asynchronous_one():

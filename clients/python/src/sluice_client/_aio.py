@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import httpx2
@@ -92,6 +92,23 @@ async def _heeded(source: AsyncIterable[Any], tick: float | None) -> AsyncIterat
 async def off_loop(work: Callable[[], _Result]) -> _Result:
     """Return the result of work that reads files or takes the processor, done beside the event loop."""
     return await asyncio.to_thread(work)
+
+
+# A step's own time limit is as long as what is left of a call, and says more: it comes first.
+_BEHIND_STEPS_SECONDS = 0.1
+
+
+async def answered(left: float, sent: Awaitable[_Result]) -> _Result:
+    """Return the head of an answer, or raise ReadTimeout: bytes of it that come one by one prolong no call.
+
+    Args:
+        left: seconds of the call.
+        sent: the request, which is broken off then.
+    """
+    try:
+        return await asyncio.wait_for(sent, max(0.0, left) + _BEHIND_STEPS_SECONDS)
+    except asyncio.TimeoutError:
+        raise httpx2.ReadTimeout("the head of the answer was still coming when the time of the call was up") from None
 
 
 class Lanes:

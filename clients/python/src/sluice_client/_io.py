@@ -56,6 +56,16 @@ def off_loop(work: Callable[[], _Result]) -> _Result:
     return work()
 
 
+def answered(_left: float, response: _Result) -> _Result:
+    """Return the head of an answer, which has been read.
+
+    httpx2 reads it in this thread, and offers no hook between two reads, nor a socket to close from another thread. So
+    bytes that come one by one can prolong a call: each within the time of a read, and 100 kB at most, which is all that
+    it takes of a head.
+    """
+    return response
+
+
 class Lanes:
     """Calls that are made at the same time.
 

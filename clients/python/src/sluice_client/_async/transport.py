@@ -166,7 +166,7 @@ class AsyncTransport:
 
     async def _answered(self, request: httpx2.Request, until: float) -> httpx2.Response:
         """Send a request, and return its whole answer, or raise ReadTimeout if that is still coming at a moment."""
-        response = await self._http.send(request, stream=True)
+        response = await _aio.answered(until - time.monotonic(), self._http.send(request, stream=True))
         response.stream = _aio.Timely(response.stream, until)
         try:
             await response.aread()

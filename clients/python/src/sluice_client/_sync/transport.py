@@ -161,7 +161,7 @@ class Transport:
 
     def _answered(self, request: httpx2.Request, until: float) -> httpx2.Response:
         """Send a request, and return its whole answer, or raise ReadTimeout if that is still coming at a moment."""
-        response = self._http.send(request, stream=True)
+        response = _io.answered(until - time.monotonic(), self._http.send(request, stream=True))
         response.stream = _io.Timely(response.stream, until)
         try:
             response.read()
