@@ -109,20 +109,18 @@ def find(
 # A worker reads a block before it locks it, and may read this one before or after: both say the same.
 _LOCK: dict[str, LiteralString] = {
     BLOCKS: f"""
-SELECT j.tenant_id, x.job_id, x.no AS place, x.payload AS value, NOT {IS_SEALED} AS in_the_clear
+SELECT x.tenant_id, x.job_id, x.no AS place, x.payload AS value, NOT {IS_SEALED} AS in_the_clear
 FROM unnest(%(job_ids)s::uuid[], %(places)s::integer[]) AS w (job_id, place)
 CROSS JOIN LATERAL (
     SELECT *, {HEAD_OF_PAYLOAD} AS head FROM job_blocks b
     WHERE b.job_id = w.job_id AND b.no = w.place LIMIT 1 FOR UPDATE) x
-CROSS JOIN LATERAL (SELECT tenant_id FROM jobs WHERE id = x.job_id LIMIT 1) j
 WHERE x.payload <> ''
 """,
     ERRORS: """
-SELECT j.tenant_id, x.job_id, x.index AS place, x.item AS value, x.sealed_for IS NULL AS in_the_clear
+SELECT x.tenant_id, x.job_id, x.index AS place, x.item AS value, x.sealed_for IS NULL AS in_the_clear
 FROM unnest(%(job_ids)s::uuid[], %(places)s::integer[]) AS w (job_id, place)
 CROSS JOIN LATERAL (
     SELECT * FROM job_errors e WHERE e.job_id = w.job_id AND e.index = w.place LIMIT 1 FOR UPDATE) x
-CROSS JOIN LATERAL (SELECT tenant_id FROM jobs WHERE id = x.job_id LIMIT 1) j
 WHERE x.item IS NOT NULL
 """,
     DRAFTS: """
