@@ -59,7 +59,7 @@ _COMMANDS = {
     "tenants": Lazy("cli.commands.tenants:tenants", "Create, list, set, suspend and resume tenants."),
     "top": Lazy(
         "sluice_client.cli.top:top",
-        "Show the open jobs of a tenant on one screen: their progress and speed, and how long the oldest waits.",
+        "Show the open jobs of a tenant on one screen: progress, speed, the oldest's wait, and the busy workers.",
     ),
     "up": Lazy(
         "cli.commands.up:up",

@@ -34,7 +34,7 @@ _COMMANDS = {
     ),
     "top": Lazy(
         "sluice_client.cli.top:top",
-        "Show the open jobs of a tenant on one screen: their progress and speed, and how long the oldest waits.",
+        "Show the open jobs of a tenant on one screen: progress, speed, the oldest's wait, and the busy workers.",
     ),
     "watch": Lazy("sluice_client.cli.watch:watch", "Watch JOB until it has ended, with a bar."),
 }
