@@ -14,7 +14,7 @@ settings = Settings.from_env_or_exit()
 skip_unreadable()
 app = celery_app(settings.redis_url)
 app.conf.update(
-    imports=["worker.tasks"],
+    imports=["worker.tasks", "worker.heartbeat"],
     worker_concurrency=settings.worker_processes,
     worker_hijack_root_logger=False,
     # The database's guards end whatever hangs long before; this is for what never comes back to the database.

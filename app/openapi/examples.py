@@ -291,7 +291,7 @@ EXAMPLES: Mapping[str, Any] = {
             }
         ],
     },
-    "Workers": {"connected": 4, "busy": 1},
+    "Workers": {"running": 4, "busy": 1},
     "NewKey": {
         "id": _UUID,
         "key": f"oh_live_{'0123456789abcdef' * 4}",

@@ -297,14 +297,15 @@ SHAPES: dict[str, Shape] = {
         parameters=array(record(name=TEXT, schema=DOCUMENT, description=TEXT, kinds=array(TEXT))),
     ),
     "Workers": record(
-        connected={
+        running={
             "type": ["integer", "null"],
-            "description": "processes of the installation that hold a connection to the database; one that had no job "
-            "for a minute holds none; null behind a pooler, where they cannot be told apart",
+            "description": "processes of the workers that were heard of in the last 15 seconds, idle or busy; 0: no "
+            "worker runs; null: Redis, by which they are heard of, does not answer",
         },
         busy={
             "type": ["integer", "null"],
-            "description": "those of them that work at a job at this moment",
+            "description": "processes that work at a job at this moment; null behind a pooler, where their connections "
+            "cannot be told from others",
         },
     ),
     "NewKey": record(id=TEXT, key=TEXT, label=_NAME, createdAt=TIME, **_RIGHTS),

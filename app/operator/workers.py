@@ -1,5 +1,6 @@
 """`GET /workers`: how many processes run jobs, of this installation as a whole."""
 
+import redis
 from flask import Blueprint, Response
 
 from app.http import rate_limit
@@ -8,15 +9,26 @@ from app.http.services import services
 from app.operator.envelope import success
 from ingest.db import workers
 from ingest.db.connection.pool import autocommit
+from ingest.notify import heartbeats
+from ingest.notify.redis_client import redis_client
 
 bp = Blueprint("workers", __name__)
 bp.before_request(rate_limit.scope("read"))
 
 
 @bp.get("/workers")
-@describe("How many worker processes are connected, and busy", operation="getWorkers", answers={200: "Workers"})
+@describe("How many worker processes run, and are busy", operation="getWorkers", answers={200: "Workers"})
 def get() -> Response:
     """Answer with counts alone: machines and names are the operator's own."""
     with autocommit(services().pool) as conn:
-        seen = workers.seen(conn)
-    return success({"connected": None if seen is None else seen.connected, "busy": None if seen is None else seen.busy})
+        busy = workers.busy(conn)
+    return success({"running": _running(), "busy": busy})
+
+
+def _running() -> int | None:
+    """Return how many processes the workers have; None while Redis does not answer."""
+    try:
+        with redis_client(services().settings.redis_url) as client:
+            return heartbeats.processes_running(client)
+    except redis.RedisError:
+        return None

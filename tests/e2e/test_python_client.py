@@ -333,7 +333,8 @@ def test_settings_templates_keys_and_the_log_are_the_tenants(real, ids):
 
 def test_workers_are_counted(client):
     workers = client.workers()
-    assert 0 <= workers.busy <= workers.connected
+    assert workers.running >= 1
+    assert workers.busy >= 0
 
 
 def test_webhooks_are_made_and_changed(real):

@@ -41,6 +41,8 @@ def test_320_posts_at_once_succeed_and_workers_do_their_jobs(pool: Pool, start: 
     with ThreadPoolExecutor(_THREADS) as threads:
         jobs = [job_id for of_thread in threads.map(post, range(_THREADS)) for job_id in of_thread]
     watch.until_ended(jobs)
+    workers = httpx2.get(f"{api}/workers", headers={"Authorization": f"Bearer {key}"}).json()["data"]
+    assert workers == {"running": 2, "busy": None}
     with transaction(pool) as conn:
         assert conn.execute("SELECT DISTINCT status FROM jobs").fetchall() == [("completed",)]
         found = conn.execute("SELECT revision FROM entities WHERE external_id = 'player_000000'").fetchone()

@@ -942,10 +942,10 @@ export interface components {
         };
         Webhooks: components["schemas"]["Webhook"][];
         Workers: {
-            /** @description those of them that work at a job at this moment */
+            /** @description processes that work at a job at this moment; null behind a pooler, where their connections cannot be told from others */
             busy: number | null;
-            /** @description processes of the installation that hold a connection to the database; one that had no job for a minute holds none; null behind a pooler, where they cannot be told apart */
-            connected: number | null;
+            /** @description processes of the workers that were heard of in the last 15 seconds, idle or busy; 0: no worker runs; null: Redis, by which they are heard of, does not answer */
+            running: number | null;
         };
         WrittenEntity: {
             /** @enum {string} */

@@ -72,7 +72,9 @@ def workers_of(client: Client) -> str:
         workers = client.workers()
     except NotFound:
         return ""
-    return "" if workers.connected is None else f", workers: {workers.connected} connected, {workers.busy} busy"
+    counts = {"running": workers.running, "busy": workers.busy}
+    known = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count is not None)
+    return f", workers: {known}" if known else ""
 
 
 def screen(jobs: list[JobInfo], workers: str) -> Group:

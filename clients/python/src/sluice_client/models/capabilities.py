@@ -63,12 +63,12 @@ class Capabilities(Camel):
 
 
 class Workers(Camel):
-    """The processes of an installation that run jobs; None behind a pooler, where the server cannot tell.
+    """The processes of an installation that run jobs.
 
     Attributes:
-        connected: those with a connection to the database; one that had no job for a minute has none.
-        busy: those of them that work at a job at this moment.
+        running: idle or busy; None while Redis does not answer.
+        busy: those that work at a job at this moment; None behind a pooler, where the server cannot tell.
     """
 
-    connected: int | None
+    running: int | None
     busy: int | None

@@ -139,7 +139,7 @@ class FakeServer:
                 return success(capabilities(self._limits))
             case ["GET", "workers"]:
                 query_of("getWorkers", request)
-                return success({"connected": 1, "busy": 0})
+                return success({"running": 1, "busy": 0})
             case [_, "entities", *of_entities]:
                 return self._single(request, of_entities)
         raise elsewhere(f"{request.method} {request.url.path}")
