@@ -150,6 +150,33 @@ def test_other_options_are_put_off_until_the_load_is_begun_anew(client, player, 
     assert stored(client, player) == [*range(25)]
 
 
+def upload_of(folder, name):
+    return json.loads((folder / f"{name}.sluice-journal").read_bytes())["upload_id"]
+
+
+def test_a_load_that_is_begun_anew_deletes_what_the_former_has_sent(client, player, events, folder):
+    name = events("a.csv")
+    assert killed_at(7, "response", name)
+    former = upload_of(folder, name)
+    assert client.uploads.get(former).parts
+    assert run(name, "--restart").exit_code == 0
+    with pytest.raises(NotFound):
+        client.uploads.get(former)
+    assert stored(client, player) == [*range(25)]
+
+
+def test_a_load_that_is_begun_anew_leaves_a_job_that_was_accepted(client, player, events, folder):
+    name = events("a.csv")
+    place = 0
+    while not list(client.jobs.list(label=player)):
+        assert killed_at(place, "response", name, "--restart", "--label", player)
+        place += 1
+    assert client.uploads.get(upload_of(folder, name)).status == "completed"
+    assert run(name, "--restart", "--label", player).exit_code == 0
+    assert len(list(client.jobs.list(label=player))) == 2
+    assert stored(client, player) == sorted([*range(25)] * 2)
+
+
 @pytest.fixture
 def uploads(monkeypatch):
     """The ids of the uploads that the command has begun, as they are begun."""

@@ -51,6 +51,11 @@ class Journal:
         entry = self._read()
         return entry is not None and entry.seen == self._seen()
 
+    def upload_id(self) -> str | None:
+        """Return the id of the upload that an earlier load has begun, whatever its plan; None if there was none."""
+        entry = self._read()
+        return None if entry is None else entry.upload_id
+
     def find(self, plan: Mapping[str, Any]) -> str | None:
         """Return the id of the upload that an earlier load has begun; None if there was none.
 

@@ -31,7 +31,7 @@ class FileLoad:
         transport: to the server.
         kind: of the items.
         options: of the batch.
-        resume: False begins anew whatever an earlier load has sent.
+        resume: False deletes what an earlier load has sent, unless it became a job, and begins anew.
         part_bytes: of a part; the same file cut otherwise is sent again as a whole.
         parts_at_once: so many are sent at the same time, and held in memory.
     """
@@ -78,7 +78,7 @@ class FileLoad:
         """
         options = {**file.options, **self._options}
         journal, plan = file.journal(), self._plan(file, options)
-        upload = self._begun(journal.find(plan) if self._resume else None)
+        upload = self._begun(journal, plan)
         if upload and upload.status == _COMPLETED:
             if upload.job_id and self._has_all(upload, file):
                 yield self._accepted(Job(self._transport, upload.job_id))
@@ -101,10 +101,10 @@ class FileLoad:
             job = None if is_shorter else self._uploads.complete(upload.upload_id, count)
         except SluiceError as error:
             if _is_final(error, count):
-                self._begin_anew(journal, upload)
+                self._begin_anew(journal, upload.upload_id)
             raise
         if job is None:
-            self._begin_anew(journal, upload)
+            self._begin_anew(journal, upload.upload_id)
             for event in self.uploaded(file):
                 yield event
             return
@@ -118,8 +118,13 @@ class FileLoad:
     def _accepted(self, job: Job) -> Accepted:
         return Accepted(job.id, 0, (job.refresh()).total, self._callback_secret)
 
-    def _begun(self, upload_id: str | None) -> Upload | None:
-        """Return the upload of an earlier load; None if there is none, or none any more."""
+    def _begun(self, journal: Journal, plan: Mapping[str, Any]) -> Upload | None:
+        """Return the upload of an earlier load; None if there is none, or none any more, or the load begins anew."""
+        if not self._resume:
+            if former := journal.upload_id():
+                self._begin_anew(journal, former)
+            return None
+        upload_id = journal.find(plan)
         if upload_id is None:
             return None
         try:
@@ -155,11 +160,14 @@ class FileLoad:
         sent = self._uploads.put(upload.upload_id, number, part, upload.content_type)
         return PartSent(number, len(part), sent.items, skipped=False)
 
-    def _begin_anew(self, journal: Journal, upload: Upload) -> None:
-        """Leave nothing of an upload, here or there: the next load of the file begins with the first part."""
+    def _begin_anew(self, journal: Journal, upload_id: str) -> None:
+        """Leave nothing of an upload, here or there: the next load of the file begins with the first part.
+
+        One that became a job stays: the server refuses to delete it.
+        """
         journal.forget()
         with suppress(SluiceError):  # the server removes by itself what nobody goes on with
-            self._uploads.delete(upload.upload_id)
+            self._uploads.delete(upload_id)
 
 
 def _is_final(error: SluiceError, parts: int) -> bool:
