@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import sluice_client
 
 from app.openapi.codes import CODES
 
@@ -70,6 +71,15 @@ def test_no_page_and_no_style_asks_another_host(guide):
 def test_the_guide_has_a_place_for_each_error_code_by_its_name(guide):
     page = (guide / "reference" / "errors" / "index.html").read_text(encoding="utf-8")
     assert set(re.findall(r'id="(\w+)"', page)) >= {name.lower() for name in CODES}
+
+
+def test_the_guide_describes_every_name_of_the_python_client(guide):
+    page = (guide / "reference" / "python-client" / "index.html").read_text(encoding="utf-8")
+    # Of what stands in a module, not in a class: a method of the same name would describe nothing.
+    described = set(re.findall(r'<dt [^>]*id="sluice_client(?:\.[a-z]+)?\.(\w+)"', page))
+    # The asynchronous classes have the same methods: the page says so.
+    names = {name for name in sluice_client.__all__ if not name.startswith("Async")}
+    assert names - described == set()
 
 
 def test_the_wheel_carries_the_guide_where_it_is_built(tmp_path):

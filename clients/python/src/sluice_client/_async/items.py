@@ -35,7 +35,8 @@ class AsyncEntities(AsyncBatches):
             key: an idempotency key of the caller's own.
 
         Raises:
-            Invalid: it is not what the template requires.
+            Invalid: it is not what the template requires, or the tenant has chosen none.
+            TooLarge: it has more bytes than an entity may have.
             UnsupportedValue: it holds what JSON has not.
         """
         body = _encoded({"entityType": entity_type, "externalId": external_id, "data": data}, self._null_policy)
@@ -53,6 +54,7 @@ class AsyncEntities(AsyncBatches):
 
         Raises:
             NotFound: there is no such entity.
+            Forbidden: it has personal data, and the key has not the scope `admin`.
         """
         return await self._transport.call("getEntity", StoredEntity, external_id, query={"pii": pii})
 
@@ -93,6 +95,7 @@ class AsyncEvents(AsyncBatches):
         Raises:
             NotFound: there is no such entity.
             Invalid: the event is not what the template requires.
+            TooLarge: it has more bytes than an item may have.
             UnsupportedValue: it holds what JSON has not.
         """
         told = {"timestamp": timestamp, "eventId": event_id}
@@ -137,6 +140,7 @@ class AsyncStates(AsyncBatches):
         Raises:
             NotFound: there is no such entity.
             Invalid: the template has no such key.
+            TooLarge: the state has more bytes than an item may have.
             UnsupportedValue: the value holds what JSON has not.
         """
         body = _encoded({"value": value}, self._null_policy)

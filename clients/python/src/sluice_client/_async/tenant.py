@@ -42,7 +42,9 @@ class AsyncTemplates:
             version: for people, too.
 
         Raises:
-            Invalid: the schema is none.
+            Invalid: the schema is none, or the id may be none of the tenant's own.
+            Conflict: the tenant has as many templates as it may have, or this one has personal data and the
+                installation no master key.
         """
         body = exact_json({"name": name, "version": version, "schema": schema})
         return await self._transport.call("storeTemplate", Template, template_id, body=body)
@@ -60,6 +62,8 @@ class AsyncTemplates:
         Raises:
             NotFound: there is no such template.
             Invalid: the schema is none.
+            Conflict: as many checks are under way as may be.
+            ValueError: `wait` is none that it may be.
         """
         body = exact_json({} if schema is None else {"schema": schema})
         headers = prefer({}, wait)
@@ -115,6 +119,8 @@ class AsyncTenantSettings:
 
         Raises:
             Invalid: a value, or a name, is none that the setting takes.
+            NotFound: there is no such template.
+            Conflict: the template has personal data, and the installation no master key.
         """
         return await self._transport.call("changeSettings", Settings, body=_form(changes))
 
@@ -136,6 +142,8 @@ class AsyncKeys:
         Raises:
             Forbidden: the calling key has not all of these rights itself.
             Invalid: a value is none that the right takes.
+            NotFound: `operator_id` is not that of the tenant.
+            Conflict: the tenant has as many keys as it may have.
         """
         return await self._transport.call("createKey", NewKey, body=_form({"label": label, **rights}))
 
@@ -149,10 +157,13 @@ class AsyncKeys:
 
         Args:
             key_id: of the key; not its text.
-            changes: its `label`, or rights as `create` takes them.
+            changes: its `label`, or rights as `create` takes them, without `operator_id`.
 
         Raises:
             NotFound: there is no such key.
+            Forbidden: the calling key has not all of these rights itself.
+            Invalid: a value, or a name, is none that a key takes.
+            Conflict: it is the last active one with the scope `admin`, and would lose that.
         """
         return await self._transport.call("changeKey", Key, body=_form({"id": key_id, **changes}))
 
@@ -164,7 +175,7 @@ class AsyncKeys:
 
         Raises:
             NotFound: there is no such key.
-            Conflict: it is the last active one.
+            Conflict: it is the last active one, or the last with the scope `admin`.
         """
         return await self._transport.call("revokeKey", Key, query={"id": key_id})
 
@@ -187,7 +198,7 @@ class AsyncWebhooks:
 
         Raises:
             Invalid: the address is none that may be told.
-            Conflict: the tenant has as many webhooks as it may have.
+            Conflict: the tenant has as many webhooks as it may have, or the installation has no master key.
         """
         told = {"url": url, "events": events, "description": description}
         body = _form({name: value for name, value in told.items() if value is not None})
@@ -199,7 +210,11 @@ class AsyncWebhooks:
             yield webhook
 
     async def get(self, webhook_id: str) -> Webhook:
-        """Return a webhook, or the callback of a job."""
+        """Return a webhook, or the callback of a job.
+
+        Raises:
+            NotFound: there is no such webhook.
+        """
         return await self._transport.call("getWebhook", Webhook, webhook_id)
 
     async def change(self, webhook_id: str, **changes: Any) -> Webhook:
@@ -211,32 +226,56 @@ class AsyncWebhooks:
 
         Raises:
             NotFound: there is no such webhook.
+            Invalid: a value, or a name, is none that a webhook takes.
         """
         return await self._transport.call("changeWebhook", Webhook, webhook_id, body=_form(changes))
 
     async def delete(self, webhook_id: str) -> None:
-        """Delete a webhook with its deliveries."""
+        """Delete a webhook with its deliveries.
+
+        Raises:
+            NotFound: there is no such webhook.
+        """
         await self._transport.send("deleteWebhook", webhook_id)
 
     async def rotate(self, webhook_id: str) -> NewWebhook:
-        """Give a webhook another secret, which is shown this once; the former one signs too for 24 hours."""
+        """Give a webhook another secret, which is shown this once; the former one signs too for 24 hours.
+
+        Raises:
+            NotFound: there is no such webhook.
+            Conflict: the installation has no master key.
+        """
         return await self._transport.call("rotateWebhook", NewWebhook, webhook_id)
 
     async def test(self, webhook_id: str) -> Delivery:
         """Send a message that is about no job, once.
 
         Raises:
-            Conflict: the webhook is disabled.
+            NotFound: there is no such webhook.
+            Conflict: it is disabled.
         """
         return await self._transport.call("testWebhook", Delivery, webhook_id)
 
     async def deliveries(self, webhook_id: str) -> AsyncIterator[Delivery]:
-        """Yield the messages to a webhook, the newest first."""
+        """Yield the messages to a webhook, the newest first.
+
+        Raises:
+            NotFound: there is no such webhook.
+        """
         async for delivery in self._transport.pages("listDeliveries", Delivery, webhook_id, query={"limit": 200}):
             yield delivery
 
     async def replay(self, webhook_id: str, delivery_id: str) -> Delivery:
-        """Send a message again, under the same `webhook-id`."""
+        """Send a message again, under the same `webhook-id`.
+
+        Args:
+            webhook_id: of the webhook.
+            delivery_id: of the message, as in `Delivery.id`.
+
+        Raises:
+            NotFound: there is no such webhook, or no such message to it.
+            Conflict: the webhook is disabled, or the message was sent as often as it may be.
+        """
         return await self._transport.call("replayDelivery", Delivery, webhook_id, delivery_id)
 
 
@@ -263,6 +302,9 @@ class AsyncAudit:
             object_id: its id.
             since: changes of this moment and later.
             limit: how many to read at a time, at most 200; not how many there are.
+
+        Raises:
+            Invalid: an argument is none that it may be.
         """
         query = {"action": action, "object": object, "object_id": object_id, "since": since, "limit": limit}
         async for entry in self._transport.pages("listAuditLog", AuditEntry, query=query):

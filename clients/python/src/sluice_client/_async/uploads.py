@@ -40,6 +40,13 @@ class AsyncUploads:
             content_encoding: of each part by itself: `identity`, `gzip` or `zstd`.
             key: an idempotency key of the caller's own, so that another process begins the same upload.
             options: of the batch.
+
+        Raises:
+            Invalid: an argument or option is none that this upload takes, or the tenant has chosen no template.
+            NotFound: there is no such job as `after` names, or retention has deleted it.
+            Conflict: the tenant has as many open uploads as it may have.
+            TypeError: there is no such option, or its value is of another type.
+            ValueError: its value is none that it may have.
         """
         form = {"kind": kind, "contentType": content_type, "contentEncoding": content_encoding, **wire(options)}
         return await self._transport.call(
@@ -57,6 +64,12 @@ class AsyncUploads:
             body: whole records; the header row of CSV stands in part 1 alone. The server checks its digest.
             content_type: as the upload says.
             content_encoding: likewise.
+
+        Raises:
+            NotFound: there is no such upload, or none any more.
+            Invalid: the part is not what the upload says, or was damaged on its way.
+            TooLarge: it has more bytes than a part may have.
+            Conflict: the upload was completed.
         """
         headers = {"Content-Type": content_type, "Content-Digest": digest_of(body)}
         if content_encoding != "identity":
@@ -72,7 +85,12 @@ class AsyncUploads:
         return await self._transport.call("getUpload", Upload, upload_id)
 
     async def delete(self, upload_id: str) -> None:
-        """Delete an upload with all of its parts."""
+        """Delete an upload with all of its parts.
+
+        Raises:
+            NotFound: there is none, or none any more.
+            Conflict: it was completed.
+        """
         await self._transport.send("deleteUpload", upload_id)
 
     async def complete(self, upload_id: str, parts: int, *, wait: int | None = None) -> AsyncJob:
@@ -84,8 +102,10 @@ class AsyncUploads:
             wait: seconds to wait for the end of the job, at most 30.
 
         Raises:
+            NotFound: there is no such upload, or none any more.
             Conflict: a part is missing; the message lists which.
-            Invalid: more parts have arrived.
+            Invalid: more parts have arrived, or they have no item.
+            ValueError: `wait` is none that it may be.
         """
         body = msgspec.json.encode({"parts": parts})
         seen = await self._transport.call("completeUpload", SeenJob, upload_id, body=body, headers=prefer({}, wait))

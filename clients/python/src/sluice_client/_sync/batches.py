@@ -66,6 +66,8 @@ class Batches:
         Raises:
             ApiError: the server refused the batch; nothing of it is stored.
             UnsupportedValue: an item holds what JSON has not.
+            TypeError: the items are one item or a table, or there is no such option.
+            ValueError: an option, or `wait`, is none that it may be.
         """
         if isinstance(items, bytes):
             body = items
@@ -116,6 +118,11 @@ class Batches:
             TransportError: no answer came for as long as the client's `timeout`.
             UnsupportedValue: an item holds what JSON has not; the message has its index.
             LoadTooLarge: an atomic load has more items or bytes than one job may have.
+            UnknownFormat: the name of a file says nothing that can be loaded, or the file is empty.
+            UnreadableFile: a file is cut off or damaged, or has a record that no part can hold.
+            OtherLoad: an earlier load of a file, which broke off, had other options.
+            UnwritableFile: the journal of a file's load cannot be written.
+            OSError: a file cannot be opened.
             ValueError: an atomic load is to be cut, or an argument is none that it may be.
             TypeError: an argument is of another type, or would have no effect on such a source.
         """
@@ -175,6 +182,14 @@ class Batches:
             part_bytes: of a part.
             parts_at_once: so many are sent at the same time, and held in memory.
             options: of the batch.
+
+        Raises:
+            ApiError: the server refused the upload or a part.
+            UnknownFormat: the name of the file says nothing that can be loaded, or the file is empty.
+            UnreadableFile: the file is cut off or damaged, or has a record that no part can hold.
+            OtherLoad: an earlier load of it, which broke off, had other options.
+            UnwritableFile: its journal cannot be written.
+            OSError: it cannot be opened.
         """
         file = source if isinstance(source, File) else file_at(Path(source), options.get("delimiter"))
         load = FileLoad(

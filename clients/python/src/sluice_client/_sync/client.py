@@ -90,6 +90,12 @@ class Client(_Connected):
         numbers: `decimal` keeps the digits of numbers that are read; `float` rounds them.
         null_policy: of NaN, NaT and NA in items: `error`, `null`, or `omit`.
         options: of httpx2's client, such as `verify`, `proxy`, `event_hooks` or `transport`.
+
+    Raises:
+        SluiceError: there is no address, or no key.
+        Misconfigured: the address, the key or a header cannot be sent.
+        TypeError: the timeout is no number, or httpx2 has no such option.
+        ValueError: the timeout is below 0.
     """
 
     def __init__(
@@ -129,7 +135,7 @@ class PublicClient(_Connected):
     Args:
         url: of the server; None takes SLUICE_URL.
         key: `fm_live_…`; None takes SLUICE_KEY.
-        timeout: as of Client; likewise `numbers`, `null_policy` and `options`.
+        timeout: as of Client; likewise `numbers`, `null_policy` and `options`, and the errors.
     """
 
     def __init__(
@@ -155,6 +161,7 @@ class PublicClient(_Connected):
 
         Raises:
             Invalid: it is not what the call takes.
+            UnsupportedValue: it holds what JSON has not.
             TransportError: no answer came, and it may have been recorded.
         """
         return self._write("recordEvent", RecordedEvent, event, strict=strict)
@@ -168,6 +175,8 @@ class PublicClient(_Connected):
 
         Raises:
             Invalid: there are none, or more.
+            UnsupportedValue: an event holds what JSON has not.
+            TransportError: no answer came, and they may have been recorded.
         """
         return self._write(
             "recordEvents", RecordedEvents, {"events": [*arguments.many(events, "record_events")]}, strict=strict
@@ -182,6 +191,7 @@ class PublicClient(_Connected):
 
         Raises:
             Invalid: it is not what the call takes.
+            UnsupportedValue: it holds what JSON has not.
         """
         return self._write("upsertObject", UpsertedObject, item, strict=strict)
 
@@ -194,6 +204,7 @@ class PublicClient(_Connected):
 
         Raises:
             Invalid: there are none, or more.
+            UnsupportedValue: an object holds what JSON has not.
         """
         return self._write(
             "upsertObjects", UpsertedObjects, {"objects": [*arguments.many(objects, "upsert_objects")]}, strict=strict

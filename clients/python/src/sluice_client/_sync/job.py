@@ -41,7 +41,11 @@ class Job:
         return f"<{type(self).__name__} {self.id}{seen}>"
 
     def refresh(self) -> JobInfo:
-        """Look at the job, and return what it shows."""
+        """Look at the job, and return what it shows.
+
+        Raises:
+            NotFound: there is no such job, or retention has deleted it.
+        """
         self.info = self._transport.call("getJob", JobInfo, self.id)
         return self.info
 
@@ -54,16 +58,17 @@ class Job:
     ) -> JobInfo:
         """Wait for the end of the job, and return what it shows then.
 
+        A server that cannot answer for a while is waited for, too.
+
         Args:
             timeout: seconds; None waits for as long as it takes.
             on_progress: called with the job whenever it has moved.
             check: raise if it could not be carried out; items that failed raise nothing.
 
-        A server that cannot answer for a while is waited for, too.
-
         Raises:
             WaitTimeout: the time is up, and the job goes on.
             JobFailed: it ended as failed or cancelled.
+            NotFound: there is no such job, or retention has deleted it.
             SluiceError: the time is up, and no answer came in all of it.
         """
         return self.ended(timeout, on_progress=on_progress, check=check, patient=True)
@@ -83,6 +88,14 @@ class Job:
             on_progress: likewise.
             check: likewise.
             patient: go on after such an error, as `wait` does.
+
+        Raises:
+            WaitTimeout: the time is up, and the job goes on.
+            JobFailed: it ended as failed or cancelled.
+            NotFound: there is no such job, or retention has deleted it.
+            Unavailable: the server could not answer in the time of a call.
+            RateLimited: the tenant's limit was used up for as long.
+            TransportError: no answer came in that time.
         """
         return ended(self, self._transport, timeout, on_progress=on_progress, check=check, patient=patient)
 
@@ -95,7 +108,12 @@ class Job:
             code: only those of this code.
             first: only those of items from this index on.
             items: each with its item, as it was sent.
-            page: how many to read at a time.
+            page: how many to read at a time, 1,000 at most.
+
+        Raises:
+            NotFound: there is no such job, or retention has deleted it.
+            Forbidden: `items` may hold personal data, and the key has not the scope `admin`.
+            Invalid: an argument is none that it may be.
         """
         query = {"code": code, "from": first, "items": items or None, "limit": page}
         for error in self._transport.pages("listJobErrors", ItemError, self.id, query=query):
@@ -103,33 +121,74 @@ class Job:
             yield error
 
     def error_groups(self) -> Iterator[ErrorGroup]:
-        """Yield errors that are alike as one, in groups of at most 20,000 errors a page."""
+        """Yield errors that are alike as one, in groups of at most 20,000 errors a page.
+
+        Raises:
+            NotFound: there is no such job, or retention has deleted it.
+        """
         for group in self._transport.pages("listJobErrors", ErrorGroup, self.id, query={"group": True}):
             yield group
 
     def warnings(self) -> Iterator[ItemWarning]:
-        """Yield the warnings about the job's items."""
+        """Yield the warnings about the job's items.
+
+        Raises:
+            NotFound: there is no such job, or retention has deleted it.
+        """
         for warning in self._transport.pages("listJobWarnings", ItemWarning, self.id, query={"limit": 1_000}):
             yield warning
 
     def results(self, *, effect: str | None = None) -> Iterator[ItemResult]:
-        """Yield the outcome of each item that was taken, of a job with `keep_results`."""
+        """Yield the outcome of each item that was taken, of a job with `keep_results`.
+
+        Args:
+            effect: only items that were `created`, `updated`, `unchanged` or `duplicate`.
+
+        Raises:
+            NotFound: there is no such job, or retention has deleted it.
+            Conflict: it kept no results.
+            Invalid: there is no such effect.
+        """
         query = {"effect": effect, "limit": 1_000}
         for result in self._transport.pages("listJobResults", ItemResult, self.id, query=query):
             yield result
 
     def timeline(self) -> Iterator[TimelineEntry]:
-        """Yield what happened to the job."""
+        """Yield what happened to the job.
+
+        Raises:
+            NotFound: there is no such job, or retention has deleted it.
+        """
         query = {"limit": 1_000}
         for entry in self._transport.pages("listJobTimeline", TimelineEntry, self.id, query=query):
             yield entry
 
     def item(self, index: int) -> JobItem:
-        """Return what became of one item."""
+        """Return what became of one item; a member that is not known is None.
+
+        Args:
+            index: of the item in its batch, from 0.
+
+        Raises:
+            NotFound: there is no such item, or no such job any more.
+        """
         return self._transport.call("getJobItem", JobItem, self.id, index)
 
     def error_file(self, form: Literal["ndjson", "csv"] = "ndjson") -> Iterator[bytes]:
-        """Yield the file of the job's bad items, each with what is wrong; corrected, it loads as it is."""
+        """Yield the file of the job's bad items, each with what is wrong; corrected, it loads as it is.
+
+        The answer is read while it comes, and is not asked for again.
+
+        Args:
+            form: `ndjson`, a line for each item, or `csv`, a row for each, of a job that came as CSV.
+
+        Raises:
+            NotFound: there is no such job, or retention has deleted it.
+            Conflict: the job did not come as CSV.
+            Forbidden: its items may hold personal data, and the key has not the scope `admin`.
+            Unavailable: the server sends as many files as it can; ask again.
+            TransportError: no answer came, or it broke off.
+        """
         operation = "downloadJobErrorsAsCsv" if form == "csv" else "downloadJobErrors"
         with self._transport.streamed(operation, self.id, headers={}) as response:
             for part in response.iter_bytes():
@@ -139,6 +198,10 @@ class Job:
         """Yield the job, without its errors, as it moves, until it has ended.
 
         A stream that breaks is taken up again behind its last event, unless none comes for the time of a call.
+
+        Raises:
+            NotFound: there is no such job, or retention has deleted it.
+            SluiceError: no event came for the time of a call; as Unavailable, RateLimited or TransportError.
         """
         with _io.closing(moves(self, self._transport)) as infos:
             for info in infos:
@@ -148,6 +211,7 @@ class Job:
         """End the job; what it has done stands.
 
         Raises:
+            NotFound: there is no such job, or retention has deleted it.
             Conflict: it has ended already.
         """
         return self._steered("cancelJob")
@@ -156,6 +220,7 @@ class Job:
         """Have no further block of the job begun until it is resumed.
 
         Raises:
+            NotFound: there is no such job, or retention has deleted it.
             Conflict: it has ended already.
         """
         return self._steered("pauseJob")
@@ -164,12 +229,21 @@ class Job:
         """Let a paused job go on, in its former place.
 
         Raises:
+            NotFound: there is no such job, or retention has deleted it.
             Conflict: it has ended already.
         """
         return self._steered("resumeJob")
 
     def relabel(self, label: str | None) -> JobInfo:
-        """Give the job another label, or none."""
+        """Give the job another label.
+
+        Args:
+            label: 1 to 200 characters; None takes the label away.
+
+        Raises:
+            NotFound: there is no such job, or retention has deleted it.
+            Invalid: it may be no label.
+        """
         return self._steered("relabelJob", exact_json({"label": label}))
 
     def retry(self, select: Select = "failed", *, patch: Mapping[int, Any] | None = None) -> Job:
@@ -178,6 +252,12 @@ class Job:
         Args:
             select: `failed`, `retryable`, `unprocessed`, or indexes of items that failed.
             patch: by index, a merge patch (RFC 7396) of the item, as in `{17: {"data": {"email": "a@example.com"}}}`.
+
+        Raises:
+            NotFound: there is no such job, or retention has deleted it.
+            Conflict: it has not ended, or has no such items that were not sent again already.
+            Invalid: an index did not fail, or a patch is of no item that is sent.
+            UnsupportedValue: a patch holds what JSON has not.
         """
         chosen = select if isinstance(select, str) else [*select]
         body = {"select": chosen, "patch": {str(index): change for index, change in (patch or {}).items()}}
@@ -187,7 +267,8 @@ class Job:
         """Write what a job of `validate_only` has checked, and return the job that does.
 
         Raises:
-            Conflict: it was no such job, or has not completed.
+            NotFound: there is no such job, or retention has deleted it.
+            Conflict: it was no such job, has not completed, or its items are not kept any more.
         """
         return self._child("commitJob", None)
 

@@ -48,7 +48,10 @@ class Jobs:
             created_before: accepted before this moment.
             has_errors: True for jobs of which an item has failed.
             parent: the id of a job, for those that send items of it again.
-            limit: how many to read at a time, not how many there are.
+            limit: how many to read at a time, at most 200; not how many there are.
+
+        Raises:
+            Invalid: an argument is none that it may be.
         """
         query = {
             "status": status,
