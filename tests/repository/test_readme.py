@@ -1,4 +1,4 @@
-"""The README is short, and its number is a measured one."""
+"""The README is short, leads everywhere, and its number is a measured one."""
 
 import re
 from pathlib import Path
@@ -13,6 +13,11 @@ def lines() -> list[str]:
 
 def test_the_readme_has_at_most_150_lines() -> None:
     assert len(lines()) <= 150
+
+
+def test_the_readme_leads_to_every_page_of_the_guide() -> None:
+    pages = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")} - {"docs/index.md"}
+    assert pages - set(re.findall(r"\]\(([\w./-]+\.md)", "\n".join(lines()))) == set()
 
 
 def test_the_numbers_on_its_first_screen_are_those_of_the_benchmarks() -> None:
