@@ -1,7 +1,9 @@
 """`sluice up`: everything on this machine, in the foreground, until Ctrl-C."""
 
 import json
+import shlex
 import signal
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -62,7 +64,8 @@ def _console_address(stack: Stack) -> str:
     with closing(connect(stack.settings.database_url, "sluice-cli")) as conn:
         secret = sessions.offer(conn, actor().id)
         conn.commit()
-    return f"{address_of(stack.api, secret)}   (once, for a minute; `sluice console` prints another)"
+    again = f"{shlex.quote(sys.argv[0])} console"  # by the path that started this one: .venv/bin need not be in PATH
+    return f"{address_of(stack.api, secret)}   (once, for a minute; `{again}` prints another)"
 
 
 def _welcome(stack: Stack, data_dir: Path, console: str) -> str:

@@ -108,6 +108,7 @@ class Up:
         self.line("ready", seconds=300.0)  # `up` itself ends sooner with a reason, but on a machine that is very busy
         self.api = self.line(r"  API     (\S+)")[1]
         self.key = self.line(r"  key     (\S+) .*")[1]
+        self.console = self.line(r"  console (.*)")[1]
         self.flower, *self.flower_login = self.line(r"  flower  (\S+)   \(login (\S+), password (\S+)\)").groups()
         lines = [self.line(r"curl .* \\")[0]]
         while lines[-1].endswith("\\"):

@@ -1,6 +1,7 @@
 """`sluice up`: everything on one command."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -81,6 +82,18 @@ def test_a_database_that_is_away_is_told_in_libpqs_words(tmp_path):
     assert done.returncode == 1
     assert "port 1 failed: Connection refused" in done.stdout
     assert "geheim" not in done.stdout + done.stderr
+
+
+def test_the_command_for_another_address_of_the_console_can_be_pasted(stack):
+    command = re.search(r"`(.+ console)` prints another", stack.console)[1]
+    told = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env=environment(SLUICE_DATA_DIR=str(stack.data_dir)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "/console/login?once=" in told.stdout
 
 
 def test_a_second_one_on_the_same_data_says_so_and_exits_75(stack):
