@@ -14,52 +14,72 @@ export interface Sizes {
   flushMs?: number | undefined;
 }
 
-const buffer = (globalThis as { Buffer?: { byteLength(text: string): number } }).Buffer; // of Node.js, Deno and Bun
-const bytesOf = (text: string): number => buffer?.byteLength(text) ?? new TextEncoder().encode(text).length;
+const NEWLINE = 10;
+const encoder = new TextEncoder();
 
-/** Items that go as one job: the caller's own objects, and each as a line. */
+/** Items that go as one job: the caller's own objects, and the body with a line of each. */
 export class Batch<Item> {
-  readonly rows: Item[] = [];
-  readonly #lines: string[] = [];
-  /** Of its body, in UTF-8. */
-  bytes = 0;
+  /** The length of its body, in UTF-8, with a newline behind each line. */
+  bytes: number;
   /** The moment at which it is old enough, of performance.now(). */
   agedAt = Infinity;
+  #body: Uint8Array<ArrayBuffer>;
 
-  /** @param first the index of the first item in the load. */
-  constructor(readonly first: number) {}
-
-  /** True if it has items, and no place for one more of so many bytes. */
-  isFull(bytes: number, { batchItems, batchBytes }: Required<Sizes>): boolean {
-    const { length } = this.rows;
-    const isOld = this.agedAt < Infinity && performance.now() >= this.agedAt;
-    return length > 0 && (length >= batchItems || this.bytes + bytes >= batchBytes || isOld);
+  /**
+   * @param first the index of the first item in the load.
+   * @param body the lines of the rows; room for lines if there are no rows.
+   */
+  constructor(
+    readonly first: number,
+    readonly rows: Item[] = [],
+    body = new Uint8Array(),
+  ) {
+    this.#body = body;
+    this.bytes = rows.length && body.length;
   }
 
-  add(row: Item, text: string, bytes: number, flushMs: number): void {
-    if (!this.rows.length) this.agedAt = performance.now() + flushMs;
-    this.rows.push(row);
-    this.#lines.push(text);
-    this.bytes += bytes + 1;
+  /**
+   * Add an item with its line; return false if it has no place here, because the batch is full or old.
+   *
+   * The line is encoded at once, because the garbage collector would move texts that live as long as their batch.
+   */
+  add(row: Item, text: string, { batchItems, batchBytes, flushMs }: Required<Sizes>): boolean {
+    const { bytes, rows } = this;
+    const needed = bytes + 3 * text.length + 1; // at most: a unit of UTF-16 takes three bytes of UTF-8
+    if (needed > this.#body.length) {
+      const body = this.body();
+      this.#body = new Uint8Array(needed + this.#body.length);
+      this.#body.set(body);
+    }
+    const end = bytes + encoder.encodeInto(text, this.#body.subarray(bytes)).written;
+    if (rows.length) {
+      const isOld = flushMs < Infinity && performance.now() >= this.agedAt;
+      if (isOld || rows.length >= batchItems || end >= batchBytes) return false;
+    } else this.agedAt = performance.now() + flushMs;
+    rows.push(row);
+    this.#body[end] = NEWLINE;
+    this.bytes = end + 1;
+    return true;
   }
 
-  body(): string {
-    return this.#lines.join("\n");
+  body(): Uint8Array<ArrayBuffer> {
+    return this.#body.subarray(0, this.bytes);
   }
 
-  /** Return the batch that comes after this one. */
+  /** Return the batch that comes after this one, with room for somewhat more bytes. */
   following(): Batch<Item> {
-    return new Batch(this.first + this.rows.length);
+    return new Batch(this.first + this.rows.length, [], new Uint8Array(this.bytes + 1e5));
   }
 
   halves(): [Batch<Item>, Batch<Item>] {
-    const middle = this.rows.length >> 1;
-    const halves: [Batch<Item>, Batch<Item>] = [new Batch(this.first), new Batch(this.first + middle)];
-    this.rows.forEach((row, place) => {
-      const text = this.#lines[place]!;
-      halves[place < middle ? 0 : 1].add(row, text, bytesOf(text), Infinity);
-    });
-    return halves;
+    const body = this.body();
+    const rows = this.rows.slice();
+    const before = rows.splice(0, rows.length >> 1);
+    const cut = before.reduce((end) => body.indexOf(NEWLINE, end) + 1, 0);
+    return [
+      new Batch(this.first, before, body.subarray(0, cut)),
+      new Batch(this.first + before.length, rows, body.subarray(cut)),
+    ];
   }
 }
 
@@ -91,17 +111,15 @@ export async function* batchesOf<Item>(
       }
       if (result.done) {
         isOver = true;
+        if (batch.rows.length) yield batch;
         break;
       }
       const text = lineOf(result.value, batch.first + batch.rows.length);
-      const bytes = bytesOf(text);
-      if (batch.isFull(bytes, sizes)) {
+      while (!batch.add(result.value, text, sizes)) {
         yield batch;
         batch = batch.following();
       }
-      batch.add(result.value, text, bytes, sizes.flushMs);
     }
-    if (isOver && batch.rows.length) yield batch;
   } finally {
     signal.removeEventListener("abort", close);
     if (!isOver) close();

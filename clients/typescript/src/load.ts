@@ -50,10 +50,7 @@ export class Load<Item> {
   /** Yield what becomes of the items of a source, which is read once. */
   async *events(source: Source<Item>): AsyncGenerator<LoadEvent<Item>, void, undefined> {
     const { signal } = this.#plan.request;
-    const abort = () => {
-      this.#events.end(signal?.reason);
-      this.#end(signal?.reason);
-    };
+    const abort = () => this.#end(signal?.reason);
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) abort();
     try {
@@ -72,8 +69,9 @@ export class Load<Item> {
     }
   }
 
-  /** End the reader, the watcher and their calls. */
+  /** End the events, the reader, the watcher and their calls. */
   #end(reason?: unknown): void {
+    this.#events.end(reason);
     this.#ending.abort(reason);
     this.#free();
   }

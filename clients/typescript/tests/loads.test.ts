@@ -135,12 +135,20 @@ test("a batch is cut by its bytes in UTF-8", async () => {
   assert.ok(size <= 1_000 && size > 700, String(size));
 });
 
+test("lines of any length and script arrive whole", async () => {
+  await using server = await scripted({ status: 400, code: "INVALID_INPUT" });
+  const client = new Client({ url: server.url, key: "k" });
+  const rows = [1, 100, 10_000, 2].map((length) => player("x", { text: "aé€😀\ud800".repeat(length) }));
+  await broken(client.entities.load(rows));
+  assert.deepEqual(server.requests.map(({ body }) => body), [rows.map((row) => `${JSON.stringify(row)}\n`).join("")]);
+});
+
 test("a batch that is too large for a proxy goes in halves, and smaller ones from then on", async () => {
   const sizes: number[] = [];
   const id = ids();
   const proxied: typeof fetch = async (input, init) => {
     if (init?.method !== "POST") return fetch(input, init);
-    sizes.push(String(init.body).split("\n").length);
+    sizes.push(new TextDecoder().decode(init.body as Uint8Array).split("\n").length - 1);
     return sizes.at(-1)! > 3 ? new Response("<html>nginx</html>", { status: 413 }) : fetch(input, init);
   };
   const rows = Array.from({ length: 10 }, (_, number) => player(id(number)));
