@@ -281,6 +281,29 @@ def test_a_person_at_a_terminal_is_asked_whether_to_go_on(client, player, events
     assert stored(client, player) == [*range(25)]
 
 
+@pytest.mark.parametrize("keys", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
+def test_a_question_that_is_broken_off_ends_with_130_and_sends_nothing(events, folder, keys):
+    name = events("a.csv")
+    assert killed_at(5, "response", name)
+    former = (folder / f"{name}.sluice-journal").read_bytes()
+    terminal = Terminal(*EVENTS, "--segment", "300B", name, **settings())
+    terminal.until(r"\[resume\]").write(keys)
+    assert terminal.end() == 130
+    assert "load --resume " in terminal.shown
+    assert (folder / f"{name}.sluice-journal").read_bytes() == former
+
+
+def test_a_second_ctrl_c_leaves_at_once_and_gives_the_cursor_back(client, player, events):
+    name = events("a.csv", 5_000)
+    terminal = Terminal(*EVENTS, "--segment", "2kB", "--concurrency", "1", name, **settings())
+    terminal.until(r"send a\.csv.*B/s").write("\x03")
+    terminal.until(r"\^C").write("\x03")
+    assert terminal.end() == 130
+    assert terminal.shown.rfind("\x1b[?25h") > terminal.shown.rfind("\x1b[?25l")
+    assert run("--segment", "2kB", "--resume", name).exit_code == 0
+    assert stored(client, player) == [*range(5_000)]
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 def test_a_signal_ends_the_load_with_the_command_that_goes_on(client, player, events, folder, number, code):
     name = events("a b.csv", 5_000)

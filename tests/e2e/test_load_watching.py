@@ -2,9 +2,11 @@
 
 import json
 import re
+import signal
 import subprocess
 from contextlib import suppress
 
+import httpx2
 import pytest
 from click.testing import CliRunner
 from sluice_client import Client, Conflict
@@ -38,6 +40,23 @@ def test_a_job_is_watched_to_its_end_and_the_exit_code_says_if_all_was_taken(cli
     assert run("jobs", "watch", "job_" + "0" * 32).exit_code == 1
 
 
+def test_ctrl_c_ends_the_watching_and_not_the_job(client, run, monkeypatch):
+    job = client.entities.send([{"entityType": "player", "externalId": "seen", "data": {"email": "a@example.com"}}])
+    looks, send = [], httpx2.Client.send
+
+    def interrupted(self, request, **options):
+        looks.append(request)
+        if len(looks) > 2:
+            signal.raise_signal(signal.SIGINT)
+        return send(self, request, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(httpx2.Client, "send", interrupted)
+        done = run("jobs", "watch", job.id)
+    assert (done.exit_code, done.stderr) == (130, "Error: the job goes on\n")
+    assert job.ended().status == "completed"
+
+
 def paused_job(client, items):
     """A job that has not ended, of items which another one holds up while it is paused."""
     while True:
@@ -63,8 +82,11 @@ def test_top_shows_open_jobs_and_no_ended_ones(client, run):
     held.resume()
 
 
-def test_a_shell_completes_commands_and_options():
-    for words, place, wanted in (("sluice lo", "1", "load"), ("sluice load --err", "2", "--errors-format")):
-        env = environment(_SLUICE_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=place)
-        done = subprocess.run([SLUICE], env=env, capture_output=True, text=True, check=True)
-        assert f"plain,{wanted}" in done.stdout.splitlines()
+@pytest.mark.parametrize(("shell", "line"), [("bash", "plain,{}"), ("zsh", "plain\n{}\n")])
+@pytest.mark.parametrize("program", ["sluice", "sluice-client"])
+def test_a_shell_completes_commands_and_options(program, shell, line):
+    variable = f"_{program.upper().replace('-', '_')}_COMPLETE"
+    for words, place, wanted in (("lo", "1", "load"), ("load --err", "2", "--errors-format")):
+        env = environment(COMP_WORDS=f"{program} {words}", COMP_CWORD=place) | {variable: f"{shell}_complete"}
+        done = subprocess.run([SLUICE.with_name(program)], env=env, capture_output=True, text=True, check=True)
+        assert line.format(wanted) in done.stdout

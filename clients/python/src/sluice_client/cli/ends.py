@@ -53,7 +53,7 @@ class PutOff(SluiceError):
 
 
 class Terminated(SluiceError):
-    """The loader was asked to end, by SIGTERM or SIGHUP."""
+    """The loader was asked to end, by SIGTERM."""
 
 
 def code_of(error: BaseException) -> int:

@@ -27,6 +27,8 @@ from sluice_client.cli.wishes import Wishes, check_together, wishes_of
 from sluice_client.errors import OtherLoad, SluiceError
 from sluice_client.journal import FOLDER
 
+_SHOW_CURSOR = b"\x1b[?25h"  # which the bars have hidden
+
 _HELP = """Load files of CSV or JSON, and tell what became of each item.
 
     FILE is of CSV, lines of JSON or a JSON array: .csv .tsv .ndjson .jsonl .json, each also .gz or .zst. A pattern in
@@ -204,11 +206,16 @@ def _interruptible() -> Iterator[None]:
     """End a block by the first Ctrl-C or SIGTERM; a second one ends the process at once."""
 
     def interrupt(number: int, _frame: Any) -> None:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(PUT_OFF))
+        signal.signal(signal.SIGINT, lambda *_: leave(INTERRUPTED))
+        signal.signal(signal.SIGTERM, lambda *_: leave(PUT_OFF))
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise Terminated(f"ended by {signal.Signals(number).name}")
+
+    def leave(code: int) -> None:
+        if sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), _SHOW_CURSOR)
+        os._exit(code)
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -183,12 +183,15 @@ class Run:
     def _asked(self, path: Path, *, changed: bool) -> bool:
         since = ", and it has changed since" if changed else ""
         with self._screen.aside():
-            answer = click.prompt(
-                f"{path}: an earlier load did not come to its end{since}. Go on with it, begin anew, or stop",
-                type=click.Choice(["resume", "restart", "stop"]),
-                default="resume",
-                err=True,
-            )
+            try:
+                answer = click.prompt(
+                    f"{path}: an earlier load did not come to its end{since}. Go on with it, begin anew, or stop",
+                    type=click.Choice(["resume", "restart", "stop"]),
+                    default="resume",
+                    err=True,
+                )
+            except click.Abort:  # click's word for Ctrl-C and Ctrl-D
+                raise KeyboardInterrupt from None
         if answer == "stop":
             raise PutOff("stopped before anything was sent")
         return bool(answer == "resume")
