@@ -43,10 +43,10 @@ function checked({
   need(!strange, `There is no option ${strange}`);
   need(url && URL.canParse(url), "Say which url, or set SLUICE_URL");
   need(key, "Say which key, or set SLUICE_KEY");
-  need(/^[\x21-\x7e]+$/.test(key!), "The key has spaces, line breaks or other characters that no key has");
+  need(/^[\x21-\x7e]+$/.test(key!), "The key has characters that no key has");
   need(numbers === "number" || numbers === "exact", 'numbers is "number" or "exact"');
   const { protocol, username, password, origin, pathname } = new URL(url!);
-  need(/^https?:$/.test(protocol) && !username && !password, "The url is one of http or https, without user and password");
+  need(/^https?:$/.test(protocol) && !username && !password, "The url is http or https, without user and password");
   atLeast(1, { timeoutMs, tryTimeoutMs });
   const root = origin + pathname.replace(BASES, "");
   return { url: root, key: key!, timeoutMs, tryTimeoutMs, exact: numbers === "exact", fetch: own, onRetry };
