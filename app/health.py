@@ -1,4 +1,7 @@
-"""`/healthz`: this process answers. `/readyz`: what it stands on answers too, each thing asked within seconds."""
+"""`/healthz`: this process answers. `/readyz`: what it stands on answers too, each thing asked within seconds.
+
+Anybody may ask, and the words of servers and drivers name hosts, ports, users and files: these go to the log alone.
+"""
 
 import redis
 from flask import Blueprint, Response
@@ -13,8 +16,10 @@ from ingest.db.connection.pool import transaction
 from ingest.db.connection.session import unfit
 from ingest.db.connection.unreachable import why_unreachable
 from ingest.errors import DatabaseError, Unavailable
+from ingest.logs import Logger, get_logger
 
 bp = Blueprint("health", __name__)
+log: Logger = get_logger("app.health")
 
 _TIMEOUT_SECONDS = 1.0
 
@@ -52,9 +57,9 @@ def _database() -> str:
             conn.execute("SELECT 1")
             return unfit(conn) or "ok"
     except Unavailable:
-        return f"unreachable: {why_unreachable(services().settings.database_url, 'sluice-web')}"
+        return _failed("database", "unreachable", why_unreachable(services().settings.database_url, "sluice-web"))
     except DatabaseError as error:
-        return f"it refuses ({error.message})"
+        return _failed("database", "it refuses", error.message)
 
 
 def _migrations() -> str:
@@ -62,7 +67,7 @@ def _migrations() -> str:
         with transaction(services().pool) as conn:
             missing = pending(conn)
     except DatabaseError as error:
-        return f"unknown ({error.message})"
+        return _failed("migrations", "unknown", error.message)
     return f"missing: {', '.join(missing)}; run sluice migrate" if missing else "ok"
 
 
@@ -77,5 +82,11 @@ def _broker() -> str:
         with client:
             client.ping()
     except redis.RedisError as error:
-        return f"unreachable ({type(error).__name__})"
+        return _failed("broker", "unreachable", str(error))
     return "ok"
+
+
+def _failed(check: str, result: str, reason: str) -> str:
+    """Log why a check failed. Return its result, which says where the reason is."""
+    log.warning("not_ready", check=check, result=result, reason=reason)
+    return f"{result}: the log of web says why (not_ready)"
