@@ -17,7 +17,8 @@ from ingest.db.connection.pool import Connection
 from ingest.db.tenants import audit
 from ingest.db.tenants import tenants as stored_tenants
 from ingest.db.tenants.audit import Action
-from ingest.engine import clear_items, kept_payloads, open_uploads, payload_items, people
+from ingest.engine import clear_items, edited_items, kept_payloads, open_uploads, payload_items, people
+from ingest.engine.error_files import Lend
 from ingest.engine.kept_payloads import Search
 from ingest.engine.people import Erased
 from ingest.engine.sealing import sealer_of
@@ -101,8 +102,9 @@ def erase(
     something has its entry in the audit log.
 
     Items of jobs that have not ended stay, since workers write them meanwhile, and those in open uploads, since their
-    sender goes on by the digests of the parts: before all else it looks for them, names these jobs and uploads, and
-    exits 1. It exits 1 too if a payload could not be read, because its key is not configured.
+    sender goes on by the digests of the parts: before all else it looks for them, in jobs once more at the end, names
+    these jobs and uploads, and exits 1. It exits 1 too if a payload or an edit could not be read, because its key is
+    not configured.
 
     Example: sluice entities erase --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1
     """
@@ -120,10 +122,7 @@ def erase(
             (spell(UPLOAD, held.upload_id), len(held.texts), held.unreadable)
             for held in open_uploads.search(lend, tenant_id, external_id, keys)
         )
-        jobs = _held(
-            (spell(JOB, held.job_id), len(held.texts), held.unreadable)
-            for held in payload_items.search(lend, tenant_id, external_id, keys, ended=False)
-        )
+        jobs = _in_open_jobs(lend, tenant_id, external_id, keys)
         if uploads or jobs:
             record(conn, {"openUploads": list(uploads), "openJobs": list(jobs)})
             conn.commit()
@@ -135,20 +134,33 @@ def erase(
             lend, tenant_id, external_id, keys, lambda conn, n: record(conn, {"unprocessedItems": n})
         )
         clear = clear_items.erase(lend, tenant_id, external_id, lambda conn, n: record(conn, {"failedItems": n}))
-        erased = erased._replace(failed_items=erased.failed_items + clear)
-    if not (erased.found or kept.erased or kept.unread or uploads or jobs):
+        sealer = sealer_of(keys, tenant_id, None)
+        edited = edited_items.erase(
+            lend, tenant_id, external_id, sealer, lambda conn, n: record(conn, {"editedItems": n})
+        )
+        erased = erased._replace(failed_items=erased.failed_items + clear + edited.erased)
+        # An item that a client has retried meanwhile is in the payload of a new job.
+        found_now = _in_open_jobs(lend, tenant_id, external_id, keys)
+        late = {name: held for name, held in found_now.items() if name not in jobs}
+        if late:
+            record(conn, {"openJobs": list(late)})
+            conn.commit()
+        jobs |= late
+    unread = kept.unread + edited.unread
+    if not (erased.found or kept.erased or unread or uploads or jobs):
         raise NotFound(f'There is nothing to erase of an entity "{external_id}"')
     if as_json:
         found = {
             "unprocessedItems": kept.erased,
             "unreadBlocks": kept.unread,
+            "unreadEdits": edited.unread,
             "openUploads": [{"uploadId": name, **held.members} for name, held in uploads.items()],
             "openJobs": [{"jobId": name, **held.members} for name, held in jobs.items()],
         }
         print_json({"externalId": external_id, **erased.details, "objectTypes": erased.object_types, **found})
     else:
-        _tell(erased, kept, uploads, jobs)
-    context.exit(1 if kept.unread or uploads or jobs else 0)
+        _tell(erased, kept, edited.unread, uploads, jobs)
+    context.exit(1 if unread or uploads or jobs else 0)
 
 
 class _Held(NamedTuple):
@@ -182,7 +194,17 @@ def _held(found: Iterable[tuple[str, int, str | None]]) -> dict[str, _Held]:
     return held
 
 
-def _tell(erased: Erased, kept: Search, uploads: Mapping[str, _Held], jobs: Mapping[str, _Held]) -> None:
+def _in_open_jobs(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys) -> dict[str, _Held]:
+    """Return what jobs that have not ended hold of an entity."""
+    return _held(
+        (spell(JOB, held.job_id), len(held.texts), held.unreadable)
+        for held in payload_items.search(lend, tenant_id, external_id, keys, ended=False)
+    )
+
+
+def _tell(
+    erased: Erased, kept: Search, unread_edits: int, uploads: Mapping[str, _Held], jobs: Mapping[str, _Held]
+) -> None:
     """Print what was erased, and what is left to do."""
     entity = f"the {erased.entity_type}" if erased.entity_type else "no entity"
     objects = f", objects of {len(erased.object_types):,} types ({', '.join(erased.object_types)})"
@@ -190,11 +212,12 @@ def _tell(erased: Erased, kept: Search, uploads: Mapping[str, _Held], jobs: Mapp
         f"erased {entity}{objects if erased.object_types else ''}, {erased.failed_items:,} failed items "
         f"and {kept.erased:,} items of jobs that have ended"
     )
-    if kept.unread:
-        click.echo(
-            f"{kept.unread:,} blocks of items could not be read, and may hold more: put the key that "
-            "`sluice crypto status` names back into SLUICE_MASTER_KEYS, and run this again."
-        )
+    for unread, things in ((kept.unread, "blocks of items"), (unread_edits, "edits of failed items")):
+        if unread:
+            click.echo(
+                f"{unread:,} {things} could not be read, and may hold more: put the key that "
+                "`sluice crypto status` names back into SLUICE_MASTER_KEYS, and run this again."
+            )
     for upload_id, held in uploads.items():
         click.echo(
             f"The open upload {upload_id} {held.told}: have its sender delete it (DELETE /batch/uploads/{upload_id}), "

@@ -19,8 +19,8 @@
     retries       the child of failed or unprocessed items: selection finds them, patches changes them
     mending       edit items that failed, to be sent again; cells, suggestions, rehearsal are its parts
     error_files   write a job's bad items as a file to be corrected and sent again
-    people        erase or export an entity; payload_items, open_uploads, clear_items and kept_payloads find what jobs
-                  have of it
+    people        erase or export an entity; payload_items, open_uploads, clear_items, edited_items and kept_payloads
+                  find what jobs have of it
     rotation      encrypt what is stored under the first master key
     late          warn of items that are past their retention
     job_shape     a job as answers and messages show it

@@ -19,7 +19,7 @@ from ingest.db.data.entity_rows import EntityRow
 from ingest.db.data.event_rows import EventRow
 from ingest.db.jobs import failed_items
 from ingest.db.jobs.failed_items import FailedItem
-from ingest.engine import clear_items, open_uploads, payload_items
+from ingest.engine import clear_items, edited_items, open_uploads, payload_items
 from ingest.engine.kinds import JOB_TYPES
 from ingest.engine.sealing import Sealer
 from ingest.errors import SecretUnreadable
@@ -140,6 +140,7 @@ def export(
     yield from _listed("events", of_events, counts)
     yield from _objects(conn, tenant_id, external_id, [scope for scope in in_scopes if scope != SCOPE], counts)
     yield from _listed("failedItems", _failed_items(conn, tenant_id, external_id, sealer, counts), counts)
+    yield from _listed("editedItems", _edited_items(conn, tenant_id, external_id, sealer, counts), counts)
     yield from _listed("unprocessedItems", _in_jobs(conn, tenant_id, external_id, sealer, counts, ended=True), counts)
     yield b"}\n"
 
@@ -261,6 +262,33 @@ def _failed_item(row: FailedItem, sealer: Sealer, *, sealed: bool = True) -> dic
         "code": row.code,
         "message": row.message,
         **item,
+    }
+
+
+def _edited_items(
+    conn: Connection, tenant_id: int, external_id: str, sealer: Sealer, counts: Counter[str]
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the entity's failed items that were edited in the console, and those that an edit makes its own."""
+    for page in edited_items.search(lambda: nullcontext(conn), tenant_id, external_id, sealer):
+        shown_items = [_edited_item(found, sealer) for found in page]
+        counts[UNREADABLE] += sum(UNREADABLE in item for item in shown_items)
+        yield shown_items
+
+
+def _edited_item(found: edited_items.Found, sealer: Sealer) -> dict[str, Any]:
+    edited, place = found.edited, {"jobId": spell(JOB, found.job_id), "type": JOB_TYPES[found.kind]}
+    try:
+        edit = sealer.text(edited.edit, sealed=edited.edit_sealed)
+        item = None if edited.item is None else sealer.text(edited.item, sealed=edited.item_sealed)
+    except SecretUnreadable as error:
+        return {**place, "index": edited.index, "item": None, "edit": None, UNREADABLE: error.message}
+    shown_item = None if item is None else shown(item, as_text=False)
+    return {
+        **place,
+        "index": edited.index,
+        "item": shown_item,
+        "edit": shown(edit, as_text=False),
+        "dropped": edited.dropped,
     }
 
 

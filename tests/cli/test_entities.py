@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from cli import main
 from ingest.db.connection.pool import Connection, Pool, transaction
-from ingest.db.jobs import control, parts, uploads
+from ingest.db.jobs import control, drafts, parts, uploads
+from ingest.db.jobs.drafts import Draft
 from ingest.db.jobs.parts import Arrived
 from ingest.db.tenants.tenants import Tenant
 from ingest.engine.executor import Executor
@@ -22,6 +23,7 @@ from ingest.jobs import CsvFormat, JobOptions, JobState
 from tests.support.factories import MASTER_KEYS, begin_part, entity, event, make_sealer, new_upload, store_part
 
 Run = Callable[..., Result]
+Submit = Callable[..., UUID]
 
 MARK = "marked-4711"
 _OTHER_KEY = f"other:{base64.b64encode(bytes([7] * 32)).decode()}"
@@ -101,6 +103,7 @@ def test_an_erasure_leaves_nothing_of_a_person_and_all_of_the_other(run: Run, ob
         "objectTypes": [],
         "unprocessedItems": 1,
         "unreadBlocks": 0,
+        "unreadEdits": 0,
         "openUploads": [],
         "openJobs": [],
     }
@@ -192,6 +195,32 @@ def test_failed_items_in_the_clear_are_exported_and_erased(
     assert "nothing to erase" in run("erase", "c1").output
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+def test_an_item_whose_edit_makes_it_a_persons_is_exported_and_erased(
+    run: Run, submit: Submit, executor: Executor, pool: Pool, owner: Tenant, observer: Connection, *, sealed: bool
+) -> None:
+    bad = [entity(number, entityType="plaier", data={"email": f"{MARK} {number}"}) for number in (7, 8)]
+    job_id = submit("entities", bad, sealed=sealed)
+    executor.run(job_id, seconds=60)
+    edits = [msgspec.json.encode({"externalId": name, "data": {"email": MARK}}) for name in ("player_000001", "other")]
+    stored = [make_sealer(owner.id).sealed_text(edit) if sealed else edit for edit in edits]
+    made = [Draft(index, edit, sealed=sealed, dropped=False, version=0) for index, edit in enumerate(stored)]
+    with transaction(pool) as conn:
+        assert drafts.store(conn, owner.id, job_id, made, editor="ada") == {0, 1}
+    [found] = json.loads(run("export").stdout)["editedItems"]
+    assert (found["index"], found["item"], found["edit"]) == (0, bad[0], msgspec.json.decode(edits[0]))
+    if sealed:
+        lost = run("erase", keys=_OTHER_KEY)
+        assert (lost.exit_code, "2 edits of failed items could not be read" in lost.stdout) == (1, True)
+        assert json.loads(run("export", keys=_OTHER_KEY).stdout)["editedItems"][0]["edit"] is None
+    erased = run("erase")
+    assert (erased.exit_code, "1 failed items" in erased.stdout) == (0, True)
+    for left in ("SELECT index FROM job_errors WHERE item IS NOT NULL", "SELECT index FROM job_drafts"):
+        assert observer.execute(left.encode()).fetchall() == [(1,)]
+    assert observer.execute(_ACTIONS).fetchall()[-1][3] == {"editedItems": 1}
+    assert "nothing to erase" in run("erase").output
+
+
 def test_an_open_upload_that_holds_a_person_is_named_and_stays_as_it_is(
     run: Run, pool: Pool, owner: Tenant, observer: Connection
 ) -> None:
@@ -271,6 +300,23 @@ def test_a_job_that_ends_while_an_erasure_runs_is_named_all_the_same(
         result = erasing.result()
     assert (result.exit_code, f"The job job_{job_id.hex} holds 1 items of it" in result.stdout) == (1, True)
     assert "and 1 items of jobs that have ended" in result.stdout
+
+
+def test_a_job_that_is_accepted_while_an_erasure_runs_is_named(
+    run: Run, submit: Submit, executor: Executor, pool: Pool, observer: Connection
+) -> None:
+    """It may be a retry, which sends an item of the person again before the erasure comes to it."""
+    executor.run(submit("entities", [entity(1)]), seconds=60)
+    with transaction(pool) as conn, ThreadPoolExecutor(1) as threads:
+        conn.execute("SELECT FROM entities FOR UPDATE")
+        erasing = threads.submit(run, "erase")
+        while not erasing.done() and not observer.execute(_WAITS).rowcount:
+            pass
+        job_id = submit("entities", [entity(1)], sealed=True)
+        conn.commit()
+        result = erasing.result()
+    assert (result.exit_code, f"The job job_{job_id.hex} holds 1 items of it" in result.stdout) == (1, True)
+    assert observer.execute(_ACTIONS).fetchall()[-1][3] == {"openJobs": [f"job_{job_id.hex}"]}
 
 
 def test_an_export_has_items_on_their_way_and_those_left_unprocessed(

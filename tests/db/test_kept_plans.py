@@ -49,6 +49,7 @@ from ingest.db.jobs import (
     digests,
     drafts,
     durations,
+    edited_items,
     errors,
     failed_items,
     failures,
@@ -683,6 +684,7 @@ _PLANNED_ANEW = {
     *(f"kept.{name}" for name in ("jobs", "next_block", "open_jobs", "replace")),
     *(f"digests.{name}" for name in ("count", "find", "write")),
     *("clear_items.erase", "clear_items.jobs", "clear_items.next_items"),
+    *("edited_items.erase", "edited_items.next_items"),
     *("open_uploads.ids", "open_uploads.next_block", "scopes.named"),
     *(f"resealing.{name}" for name in ("called_in", "called_personal", "count", "find", "lock", "write")),
     *(f"purging.{name}" for name in ("purge_deliveries", "purge_tests", "purge_webhooks")),
@@ -690,7 +692,7 @@ _PLANNED_ANEW = {
 }
 _MODULES = (
     *(acceptance, blocks, children, claims, completion, control, errors, families, gone, holds, items, listing, lookup),
-    *(clear_items, digests, drafts, durations, open_jobs, open_uploads, requests, scopes),
+    *(clear_items, digests, drafts, durations, edited_items, open_jobs, open_uploads, requests, scopes),
     *(failed_items, failures, item_errors, item_warnings, items_resealing, kept, unreadable),
     *(outbox, parts, queue, receiving, rescue, results, retries, timeline, trials, uploads, writers),
     *(entities, entity_lookup, entity_rows, erasure, event_rows, events, first_events, growth, linked_objects),

@@ -53,7 +53,7 @@ _NOT_ERASED = {
     "job_blocks": "the items go when their block is closed; of jobs that ended before, by `sluice entities erase`",
     "job_ends": "it holds nothing that was sent as an item",
     "job_errors": "the texts of failed items are erased by ingest.db.jobs.failed_items, where they are encrypted",
-    "job_drafts": "edits of failed items are erased with their texts by ingest.db.jobs.failed_items",
+    "job_drafts": "edits of failed items are erased with their texts by ingest.db.jobs.failed_items and edited_items",
     "console_mappings": "it holds names of columns",
     "job_warnings": "what a client was told of its batch goes with the job, by retention",
     "job_timeline": "it holds nothing that was sent as an item",

@@ -86,7 +86,16 @@ def test_an_export_has_all_that_is_stored_of_a_person_in_the_clear(
     assert (failed["type"], failed["index"], failed["code"]) == ("batch_ingest_entities", 2, "VALIDATION_FAILED")
     assert failed["item"]["data"] == {"email": MARK}
     nobody = export(pool, owner, "nobody")
-    members = ("states", "events", "objects", "failedItems", "openUploads", "openJobs", "unprocessedItems")
+    members = (
+        "states",
+        "events",
+        "objects",
+        "failedItems",
+        "editedItems",
+        "openUploads",
+        "openJobs",
+        "unprocessedItems",
+    )
     assert nobody == {"externalId": "nobody", "entity": None, **{member: [] for member in members}}
 
 

@@ -10,7 +10,7 @@
     errors        a request pages through the errors of items
     failed_items  an erasure finds encrypted texts of items that failed; clear_items has the others
     kept          an erasure finds what ended jobs keep unprocessed; open_uploads has what is no batch yet
-    drafts        a request keeps edits of items that failed, which are not sent yet
+    drafts        a request keeps edits of items that failed, which are not sent yet; edited_items: erasures find these
     children      a request sends items of a job again
     families      a job and those that retried it; retries: their items that may be sent again
     items         a request looks one item up
