@@ -8,9 +8,9 @@ from flask import Blueprint, Response
 
 from app.console import access
 from app.console.job import enter
-from app.http.services import services
 from app.jobs import streams
-from app.jobs.stream_events import ConsoleSession
+from app.jobs.stream_events import Admission
+from ingest.db.tenants import sessions
 from ingest.db.tenants.keys import digest
 
 bp = Blueprint("job_stream", __name__)
@@ -19,5 +19,5 @@ bp = Blueprint("job_stream", __name__)
 @bp.get("/jobs/<text:job_id>/stream")
 def stream(job_id: str) -> Response:
     """Answer with the stream of a job; with 204 if it has ended, and its page has seen that."""
-    session = ConsoleSession(digest(access.visitor().secret), services().pool_of_everyone)
-    return streams.answer(enter(job_id), lambda job, _: job.status.encode(), session)
+    admission = Admission(digest(access.visitor().secret), sessions.good)
+    return streams.answer(enter(job_id), lambda job, _: job.status.encode(), admission)

@@ -1,20 +1,20 @@
 """The events of streams: what each client is told of its job. One look finds those of all streams of a process."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from app.http.services import Services
-from ingest.db.connection.pool import Pool, autocommit
+from ingest.db.connection.pool import Connection, autocommit
 from ingest.db.jobs import lookup, queue
 from ingest.db.jobs.queue import Place
-from ingest.db.tenants import sessions
 from ingest.errors import DatabaseError
 from ingest.jobs import Job, JobState
 
-# The client connects again, with a key that is looked up anew; browsers do so by themselves.
+# The client connects again, maybe to another process; browsers do so by themselves.
 _LONGEST_SECONDS = 600.0
 
 # Browsers wait so long before they connect again.
@@ -54,16 +54,16 @@ class Event(NamedTuple):
     text: bytes
 
 
-class ConsoleSession(NamedTuple):
-    """A session of the console, which a stream ends with.
+class Admission(NamedTuple):
+    """The key or the session of the console that lets a client in: its stream ends with it.
 
     Attributes:
-        hash: of its secret.
-        pool: lends connections that see sessions.
+        id: of the key; of a session, the hash of its secret.
+        good: returns which of such ids still let their clients in.
     """
 
-    hash: bytes
-    pool: Pool
+    id: UUID | bytes
+    good: Callable[[Connection, Collection[Any]], Collection[UUID | bytes]]
 
 
 class JobStream:
@@ -74,14 +74,15 @@ class JobStream:
         job: as it stands.
         data: returns what an event says of the job, in one line.
         seen: the number of the last event that the client has seen.
-        session: of the page that asks for the stream; None: a key does.
+        admission: of the client.
 
     Attributes:
         job_id: the job's.
         tenant_id: whose it is.
         pool: lends connections for this tenant's work.
+        pool_of_everyone: the same connections, for a look at the admissions of all clients.
         until: the stream ends then, by the monotonic clock.
-        has_ended: the client was told the end of the job, or its session has ended.
+        has_ended: the client was told the end of the job, or is not let in any more.
     """
 
     def __init__(
@@ -90,11 +91,11 @@ class JobStream:
         job: Job,
         data: Callable[[Job, Place], bytes],
         seen: int,
-        session: ConsoleSession | None = None,
+        admission: Admission,
     ) -> None:
         self.job_id, self.tenant_id, self._data = job.id, job.tenant_id, data
-        self.session = session
-        self.pool = shared.pool
+        self.admission = admission
+        self.pool, self.pool_of_everyone = shared.pool, shared.pool_of_everyone
         self._watched_jobs = shared.watched_jobs
         self.until = time.monotonic() + _LONGEST_SECONDS
         self.has_ended = False
@@ -164,7 +165,7 @@ def next_events(streams: Sequence[JobStream]) -> list[Event | None]:
     """
     events: dict[JobStream, Event] = {}
     with suppress(DatabaseError):
-        _end_with_sessions({stream: stream.session for stream in streams if stream.session is not None})
+        _end_with_admissions(streams)
         of_tenants: dict[int, list[JobStream]] = {}
         for stream in streams:
             if not stream.has_ended:
@@ -174,14 +175,14 @@ def next_events(streams: Sequence[JobStream]) -> list[Event | None]:
     return [events.get(stream) for stream in streams]
 
 
-def _end_with_sessions(of_pages: Mapping[JobStream, ConsoleSession]) -> None:
-    """End the streams of pages whose sessions have ended."""
-    if not of_pages:
-        return
-    with autocommit(next(iter(of_pages.values())).pool) as conn:
-        good = sessions.good(conn, {session.hash for session in of_pages.values()})
-    for stream, session in of_pages.items():
-        stream.has_ended = session.hash not in good
+def _end_with_admissions(streams: Sequence[JobStream]) -> None:
+    """End the streams of clients that are not let in any more."""
+    with autocommit(streams[0].pool_of_everyone) as conn:
+        for good in {stream.admission.good for stream in streams}:
+            of_kind = [stream for stream in streams if stream.admission.good is good]
+            still = good(conn, {stream.admission.id for stream in of_kind})
+            for stream in of_kind:
+                stream.has_ended = stream.admission.id not in still
 
 
 def _events_of_tenant(streams: Sequence[JobStream]) -> dict[JobStream, Event]:

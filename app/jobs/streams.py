@@ -15,9 +15,10 @@ from app.http.responses import JsonResponse, Respond, as_nothing
 from app.http.services import services
 from app.jobs.own import own_job
 from app.jobs.shape import links_of
-from app.jobs.stream_events import ConsoleSession, JobStream, number_of
+from app.jobs.stream_events import Admission, JobStream, number_of
 from ingest.db.connection.pool import transaction
 from ingest.db.jobs.queue import Place
+from ingest.db.tenants import keys
 from ingest.engine.job_shape import job_without_errors
 from ingest.errors import Busy
 from ingest.jobs import Job
@@ -46,16 +47,19 @@ def mount(bp: Blueprint, respond: Respond, noun: str) -> None:  # noqa: ARG001 #
         with transaction(services().pool) as conn:
             found = own_job(conn, caller().tenant_id, job_id)
         link = links_of(found)
-        return answer(found, lambda job, place: msgspec.json.encode(job_without_errors(job, None, link, place)))
+        admission = Admission(caller().key_id, keys.good)
+        return answer(
+            found, lambda job, place: msgspec.json.encode(job_without_errors(job, None, link, place)), admission
+        )
 
 
-def answer(job: Job, data: Callable[[Job, Place], bytes], session: ConsoleSession | None = None) -> Response:
+def answer(job: Job, data: Callable[[Job, Place], bytes], admission: Admission) -> Response:
     """Answer with a stream of a job; with 204 if the job has ended, and the client has seen that.
 
     Args:
         job: as it stands.
         data: returns what an event says of it, in one line.
-        session: of the page that asks for it; None: a key does.
+        admission: of the client.
 
     Raises:
         Busy: the process has no place for it.
@@ -65,7 +69,7 @@ def answer(job: Job, data: Callable[[Job, Place], bytes], session: ConsoleSessio
         return as_nothing(204)
     if not services().stream_places.acquire(blocking=False):
         raise Busy("This process has as many streams as it can serve; poll the job, or connect again later")
-    stream = JobStream(services(), job, data, seen, session)
+    stream = JobStream(services(), job, data, seen, admission)
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = JsonResponse(stream.begin(), 200, headers)
     response.call_on_close(stream.end_request)

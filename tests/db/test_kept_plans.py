@@ -487,6 +487,7 @@ READS: dict[str, Call] = {
     "states.of_entity key": lambda conn, stored: states.of_entity(conn, stored.tenant.id, "e000001", key="k"),
     "keys.caller": lambda conn, stored: keys.caller(conn, stored.secret),
     "keys.caller_of": lambda conn, stored: keys.caller_of(conn, stored.key.id),
+    "keys.good": lambda conn, stored: keys.good(conn, [stored.key.id]),
     "keys.get": lambda conn, stored: keys.get(conn, stored.key.id),
     "keys.of_tenant": lambda conn, stored: keys.of_tenant(conn, stored.tenant.id),
     "idempotency.find": lambda conn, stored: idempotency.find(conn, _new_key(stored)),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, LiteralString
 from uuid import UUID
 
 import pytest
@@ -98,6 +98,35 @@ def test_a_stream_tells_of_each_state_of_the_progress_and_of_the_end_and_ends(
     ]
     numbers = [number for _, number, _ in seen]
     assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE api_keys SET revoked_at = now()",
+        "UPDATE api_keys SET expires_at = now()",
+        "UPDATE tenants SET suspended_at = now()",
+    ],
+)
+def test_a_stream_ends_with_its_key_and_no_other_does(
+    connect: Connect, key: str, job_id: UUID, owner: Tenant, pool: Pool, observer: Connection, change: LiteralString
+) -> None:
+    with transaction(pool) as conn:
+        other, other_key = make_tenant(conn)
+        other_job_id = accept(conn, other, "entities", [entity(1)])
+    with (
+        closing(_opened(connect, key, job_id)) as stream,
+        closing(_opened(connect, other_key, other_job_id)) as other_stream,
+    ):
+        events, other_events = stream.events(), other_stream.events()
+        next(events), next(other_events)
+        own = "id" if change.startswith("UPDATE tenants") else "tenant_id"
+        observer.execute(f"{change} WHERE {own} = %s", (owner.id,))
+        assert list(events) == []
+        _cancel(pool, other_job_id)
+        assert [kind for kind, _, _ in other_events] == ["end"]
+    with closing(_opened(connect, key, job_id)) as again:
+        assert again.status == 401
 
 
 def test_an_event_has_the_job_as_lists_show_it(

@@ -10,13 +10,14 @@ from uuid import UUID
 import pytest
 
 from app.http.services import Services
-from app.jobs.stream_events import Event, JobStream, next_events, number_of
+from app.jobs.stream_events import Admission, Event, JobStream, next_events, number_of
 from app.server import streams
 from app.server.sockets import PatientSocket
 from app.server.streams import Hub
 from ingest.db.connection.entry import of_tenant
 from ingest.db.connection.pool import EnteredPool, Pool, transaction
 from ingest.db.jobs import control, lookup
+from ingest.db.tenants import keys
 from ingest.settings import Settings
 from tests.support.factories import accept, entity, make_tenant
 
@@ -105,8 +106,10 @@ def stream_of(shared: Services, pool: Pool) -> Callable[..., JobStream]:
         assert shared.stream_places.acquire(blocking=False)
         with transaction(pool) as conn:
             job = lookup.get(conn, job_id)
-        assert job is not None
-        stream = JobStream(shared, job, lambda job, _: job.status.encode(), number_of(job) if has_seen_all else 0)
+            assert job is not None
+            [key] = keys.of_tenant(conn, job.tenant_id)
+        seen, admission = number_of(job) if has_seen_all else 0, Admission(key.id, keys.good)
+        stream = JobStream(shared, job, lambda job, _: job.status.encode(), seen, admission)
         connections = shared.pool
         assert not isinstance(connections, EnteredPool)  # no request has a caller here
         stream.pool = EnteredPool(connections, of_tenant(job.tenant_id))
