@@ -1,10 +1,10 @@
 """Proxies in front of the API that the operator trusts to say who has called them. Pure."""
 
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address
 from typing import Self
 
-from ingest.rights import Address, Network, allows
+from ingest.rights import Address, Network, allows, network_of
 
 # Stands among networks for a proxy that connects by a Unix socket, and has no address.
 UNIX = "unix"
@@ -30,7 +30,7 @@ class TrustedProxies:
             ValueError: a part is neither.
         """
         parts = {part.strip() for part in text.split(",")} - {""}
-        return cls(tuple(ip_network(part) for part in sorted(parts - {UNIX})), UNIX in parts)
+        return cls(tuple(network_of(part) for part in sorted(parts - {UNIX})), UNIX in parts)
 
     def client(self, peer: str, forwarded: str) -> Address | None:
         """Return the address that the first proxy of a chain of trusted ones was called from.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any, TypeAlias
 
 from ingest.errors import Forbidden
@@ -79,6 +79,26 @@ def _exceeds(own: Any, wanted: Mapping[str, Any], name: str) -> bool:
 
 def _lies_in(network: Network, outer: Network) -> bool:
     return network.version == outer.version and network.subnet_of(outer)  # type: ignore[arg-type] # of one version
+
+
+def network_of(text: str) -> Network:
+    """Return a network, or a single address, as it is spelled.
+
+    One of IPv4 in the spelling of IPv6, as ::ffff:203.0.113.0/120, is returned as one of IPv4: clients have addresses
+    of IPv4 whatever the spelling of their server.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        return IPv4Network((int(network.network_address) & _IPV4_BITS, network.prefixlen - _MAPPED.prefixlen))
+    return network
+
+
+# RFC 4291 section 2.5.5.2.
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_IPV4_BITS = 2**32 - 1
 
 
 def allows(addresses: Sequence[Network], address: Address | None) -> bool:

@@ -1,13 +1,12 @@
 """Forms of API keys."""
 
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
 from app.operator.forms import UNIQUE, BoundedList, Form, Name, Uuid, distinct
-from ingest.rights import MOST_ADDRESSES, MOST_REQUESTS_PER_MINUTE, SCOPES, Network
+from ingest.rights import MOST_ADDRESSES, MOST_REQUESTS_PER_MINUTE, SCOPES, Network, network_of
 
 # A century: more would leave the range of dates on the way back.
 _LONGEST = timedelta(days=36_500)
@@ -19,7 +18,7 @@ class _Network(fields.String):
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Network:  # type: ignore[override] # no text
         text = super()._deserialize(value, *args, **kwargs)
         try:
-            return ip_network(text)
+            return network_of(text)
         except ValueError:
             raise ValidationError("Must be an address, or a network as in 203.0.113.0/24.") from None
 

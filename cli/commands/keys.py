@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ from ingest.db.tenants import audit, key_changes, tenants
 from ingest.db.tenants import keys as db
 from ingest.db.tenants.audit import Action
 from ingest.errors import NotFound
-from ingest.rights import MOST_REQUESTS_PER_MINUTE, SCOPES, Network, Rights, shown
+from ingest.rights import MOST_REQUESTS_PER_MINUTE, SCOPES, Network, Rights, network_of, shown
 
 _tenant_option = click.option(
     "--tenant", type=click.UUID, required=True, metavar="ID", help="The tenant's id, as `sluice tenants list` shows it."
@@ -28,7 +27,7 @@ _expires_option = click.option(
 
 def _networks(_context: click.Context, _parameter: click.Parameter, texts: Sequence[str]) -> list[Network]:
     try:
-        return [ip_network(text) for text in texts]
+        return [network_of(text) for text in texts]
     except ValueError as error:
         raise click.BadParameter(f"must be an address, or a network as in 203.0.113.0/24: {error}") from None
 
