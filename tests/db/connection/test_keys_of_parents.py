@@ -61,7 +61,7 @@ UPDATE jobs SET status = 'completed', created = 1, unprocessed = 0, blocks_open 
 """
 _DELETE = """
 WITH deleted AS (
-    DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE ended_at IS NULL LIMIT 1) RETURNING id, tenant_id
+    DELETE FROM jobs WHERE id IN (SELECT id FROM jobs LIMIT 1) RETURNING id, tenant_id
 )
 INSERT INTO gone_ids (id, tenant_id) SELECT id, tenant_id FROM deleted
 """
