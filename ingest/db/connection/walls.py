@@ -32,6 +32,9 @@ WALLED: dict[LiteralString, tuple[LiteralString, LiteralString]] = {
     "tenants": (_OWN.replace("tenant_id", "id"), _OWN.replace("tenant_id", "id")),
 }
 
+# Tables to which web adds rows and in which it changes none; retention alone deletes them.
+_APPENDED: frozenset[LiteralString] = frozenset({"audit_log"})
+
 # The columns of tables that readers may read; None: all of them. They may read no secrets, no digests and no items.
 READABLE: dict[LiteralString, tuple[LiteralString, ...] | None] = {
     **dict.fromkeys(
@@ -77,6 +80,10 @@ _WITH_ROLES: LiteralString = """
 CREATE POLICY own_rows ON {table} TO sluice_app USING ({read}) WITH CHECK ({written});
 GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO sluice_app, sluice_system;
 CREATE POLICY all_rows ON {table} TO sluice_system, {owner} USING (true);
+"""
+_APPEND_ALONE: LiteralString = """
+REVOKE UPDATE ON {table} FROM sluice_app, sluice_system;
+REVOKE DELETE ON {table} FROM sluice_app;
 """
 _WITHOUT_ROLES: LiteralString = "CREATE POLICY all_rows ON {table} TO {owner} USING (true);"
 _WITH_READERS: LiteralString = """
@@ -155,6 +162,7 @@ def _statements(table: LiteralString, owner: str, there: frozenset[str]) -> sql.
     return sql.SQL(
         _WALL
         + (_WITH_ROLES if there >= roles.HELD else _WITHOUT_ROLES)
+        + (_APPEND_ALONE if there >= roles.HELD and table in _APPENDED else "")
         + (_WITH_READERS if table in READABLE and roles.READER in there else "")
     ).format(
         table=sql.Identifier(table),

@@ -71,6 +71,13 @@ def as_owner(web: Connections, owner: Tenant) -> Pool:
     return EnteredPool(web, of_tenant(owner.id))
 
 
+def test_web_may_not_delete_of_the_audit_log_as_retention_does(as_owner: Pool) -> None:
+    with transaction(as_owner) as conn:
+        conn.execute("SELECT set_config('sluice.audit_log', 'purging', true)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("DELETE FROM audit_log")
+
+
 def test_each_table_that_has_a_tenant_stands_behind_the_wall(observer: Connection) -> None:
     walled = set()
     for table, held, has_tenant in observer.execute(_SIDES):
