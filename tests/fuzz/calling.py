@@ -38,11 +38,13 @@ class Found:
         faults: that checks found.
         statuses: how many calls had an answer of each.
         served: the operations that were answered with success.
+        scenarios: how many there were in each phase, such as `stateful`: calls one after another.
     """
 
     faults: list[str] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     served: set[str] = field(default_factory=set)
+    scenarios: Counter[str] = field(default_factory=Counter)
 
 
 @contextmanager
@@ -112,6 +114,7 @@ def _take(event: events.EngineEvent, found: Found) -> None:
     if isinstance(event, events.NonFatalError):
         found.faults.append(f"{event.label}: {event.value}")
     if isinstance(event, events.ScenarioFinished):
+        found.scenarios[event.phase.name.lower()] += 1
         for case_id, made in event.recorder.interactions.items():
             if made.response:
                 found.statuses[made.response.status_code] += 1

@@ -33,5 +33,6 @@ def test_no_call_of_an_api_breaks_its_document(app, pool, redis_url, keys_of_api
     print(told, f"served: {', '.join(sorted(found.served))}", sep="\n")  # noqa: T201 # for those who wait for `make fuzz`
     assert batches.taken(pool) == [], "an item of a bad body fails"
     assert not found.faults, "\n\n".join(found.faults)
+    assert found.scenarios["stateful_testing"] > 0
     assert found.statuses[200] > 0
     assert found.statuses[201] + found.statuses[202] > 0

@@ -6,7 +6,7 @@ import datetime as dt
 import msgspec
 import pytest
 
-from sluice_client import PublicClient, UnsupportedValue
+from sluice_client import Client, PublicClient, UnsupportedValue
 from sluice_client.testing import fake
 
 PLAYER = {"entityType": "player", "externalId": "p1", "data": {"email": "a@example.com"}}
@@ -131,6 +131,13 @@ def test_what_has_no_effect_on_items_is_refused(client):
 def test_the_time_of_a_call_is_a_number_of_seconds(server, timeout, error):
     with pytest.raises(error, match="timeout must be"):
         server.client(timeout=timeout)
+
+
+@pytest.mark.parametrize("name", ["numbers", "null_policy"])
+@pytest.mark.parametrize("kind", [Client, PublicClient])
+def test_a_word_that_a_client_does_not_know_is_refused_when_it_is_made(kind, name):
+    with pytest.raises(ValueError, match=f"{name} must be one of"):
+        kind("http://fake", key="k", **{name: "s"})
 
 
 def test_a_raw_item_of_several_lines_is_one_item(server):

@@ -64,6 +64,22 @@ def seconds(name: str, value: float, least: float = 0) -> float:
     return value
 
 
+def word(name: str, value: str, words: tuple[str, ...]) -> str:
+    """Return one of a few words.
+
+    Args:
+        name: of the argument.
+        value: given.
+        words: that it may be.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if value not in words:
+        raise ValueError(f"{name} must be one of {', '.join(words)}, not {value!r}")
+    return value
+
+
 def left_out(why: str, **given: Any) -> None:
     """Raise a TypeError that names arguments which would have no effect, unless all are None.
 

@@ -13,11 +13,12 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 import msgspec
 
+from sluice_client import arguments
 from sluice_client.errors import UnsupportedValue
 
 NullPolicy = Literal["error", "null", "omit"]
@@ -116,8 +117,7 @@ def encoder(policy: NullPolicy, shape: Shape | None = None) -> Callable[[Any], b
     Raises:
         ValueError: there is no such policy.
     """
-    if policy not in {"error", "null", "omit"}:
-        raise ValueError(f'null_policy must be "error", "null" or "omit", not {policy!r}')
+    arguments.word("null_policy", policy, get_args(NullPolicy))
 
     # Ten million times in a load: hence no call that can be spared, and names that are near.
     null, nan, infinity = _ODD_WORDS

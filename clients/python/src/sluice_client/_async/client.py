@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from sluice_client import arguments
 from sluice_client._async.installation import AsyncInstallation
@@ -50,8 +50,11 @@ class _AsyncConnected:
         *,
         timeout: float,
         numbers: Numbers,
+        null_policy: NullPolicy,
         options: Mapping[str, Any],
     ) -> None:
+        arguments.word("numbers", numbers, get_args(Numbers))
+        arguments.word("null_policy", null_policy, get_args(NullPolicy))
         address, secret = url or os.environ.get("SLUICE_URL"), key or os.environ.get("SLUICE_KEY")
         for name, value in {"url": address, "key": secret}.items():
             if not value:
@@ -95,7 +98,7 @@ class AsyncClient(_AsyncConnected):
         SluiceError: there is no address, or no key.
         Misconfigured: the address, the key or a header cannot be sent.
         TypeError: the timeout is no number, or httpx2 has no such option.
-        ValueError: the timeout is below 0.
+        ValueError: the timeout is below 0, or `numbers` or `null_policy` is another word.
     """
 
     def __init__(
@@ -108,7 +111,7 @@ class AsyncClient(_AsyncConnected):
         null_policy: NullPolicy = "error",
         **options: Any,
     ) -> None:
-        super().__init__(url, key, OPERATOR, timeout=timeout, numbers=numbers, options=options)
+        super().__init__(url, key, OPERATOR, timeout=timeout, numbers=numbers, null_policy=null_policy, options=options)
         installation = AsyncInstallation(self._transport)
         self.entities = AsyncEntities(self._transport, "entities", null_policy, installation)
         self.events = AsyncEvents(self._transport, "events", null_policy, installation)
@@ -148,7 +151,7 @@ class AsyncPublicClient(_AsyncConnected):
         null_policy: NullPolicy = "error",
         **options: Any,
     ) -> None:
-        super().__init__(url, key, PUBLIC, timeout=timeout, numbers=numbers, options=options)
+        super().__init__(url, key, PUBLIC, timeout=timeout, numbers=numbers, null_policy=null_policy, options=options)
         self._encode = encoder(null_policy)
 
     async def record_event(self, event: Mapping[str, Any], *, strict: bool = False) -> RecordedEvent:
