@@ -10,7 +10,7 @@ import pytest
 from ingest.db.connection.entry import of_tenant
 from ingest.db.connection.pool import Connection, Connections, EnteredPool, Pool, open_pool, transaction
 from ingest.errors import NotFound, SluiceError, TryAgain
-from tests.db.test_kept_plans import READS, WRITES, Stored, stored
+from tests.db.calls import READS, WRITES, Stored, stored
 from tests.support.factories import make_tenant
 from tests.support.rows import rows_of
 
