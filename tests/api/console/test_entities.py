@@ -171,21 +171,3 @@ def test_an_entity_that_a_single_call_wrote_has_no_job(browser: Browser, app: Fl
     headers = {"Authorization": f"Bearer {key}"}
     assert app.test_client().post("/operator-data-api/entities", json=entity(1), headers=headers).status_code == 201
     assert "no job that is known: a single call wrote it" in _writers(browser)
-
-
-def test_a_job_of_another_tenant_is_never_named(
-    browser: Browser, pool: Pool, submit: Callable[..., str], run_jobs: Callable[[], int], observer: Connection
-) -> None:
-    with transaction(pool) as conn:
-        stranger, _ = make_tenant(conn, name="Stranger")
-        accept(conn, stranger, "entities", [entity(1)])
-    submit(entity(1))
-    run_jobs()
-    named = {"stranger": stranger.id}
-    observer.execute(
-        "UPDATE job_blocks SET written_at = CASE WHEN tenant_id = %(stranger)s THEN"
-        " (SELECT updated_at FROM entities WHERE tenant_id <> %(stranger)s) END",
-        named,
-    )
-    observer.execute("UPDATE jobs SET started_at = now() - interval '1 hour', ended_at = now()")
-    assert "no job that is known" in _writers(browser)

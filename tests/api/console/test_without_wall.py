@@ -1,8 +1,9 @@
 """The console beside a database whose role may build no wall between tenants: its own questions whose a row is hold."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from flask import Flask
 
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.tenants import keys
@@ -11,7 +12,7 @@ from ingest.ids import JOB, spell
 from tests.api.console.conftest import Browser, text_of
 from tests.support.factories import accept, entity, make_tenant
 
-_TABLES = ("api_keys", "jobs")
+_TABLES = ("api_keys", "job_blocks", "jobs")
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +67,17 @@ def test_the_page_of_a_job_is_its_tenants(browser: Browser, job: str) -> None:
         assert browser.get(f"/jobs/{job}{path}").status_code == 404
     for path in ("cancel", "pause", "label", "errors"):
         assert browser.post(f"/jobs/{job}/{path}", {"confirmed": "1"}).status_code == 404
+
+
+def test_a_job_of_another_tenant_is_never_said_to_have_written_an_entity(
+    browser: Browser, app: Flask, key: str, job: str, run_jobs: Callable[[], int], observer: Connection
+) -> None:
+    run_jobs()
+    headers = {"Authorization": f"Bearer {key}"}
+    assert app.test_client().post("/operator-data-api/entities", json=entity(), headers=headers).status_code == 201
+    moment = "(SELECT max(updated_at) FROM entities)"
+    observer.execute(f"UPDATE job_blocks SET written_at = {moment}".encode())
+    observer.execute(f"UPDATE jobs SET started_at = {moment}, ended_at = {moment}".encode())
+    page = text_of(browser.get(f"/entities?id={entity()['externalId']}"))
+    assert "no job that is known" in page
+    assert job not in page
