@@ -1,6 +1,5 @@
 """`GET /workers`: how many processes run jobs, of this installation as a whole."""
 
-import redis
 from flask import Blueprint, Response
 
 from app.http import rate_limit
@@ -10,7 +9,6 @@ from app.operator.envelope import success
 from ingest.db import workers
 from ingest.db.connection.pool import autocommit
 from ingest.notify import heartbeats
-from ingest.notify.redis_client import redis_client
 
 bp = Blueprint("workers", __name__)
 bp.before_request(rate_limit.scope("read"))
@@ -22,13 +20,4 @@ def get() -> Response:
     """Answer with counts alone: machines and names are the operator's own."""
     with autocommit(services().pool) as conn:
         busy = workers.busy(conn)
-    return success({"running": _running(), "busy": busy})
-
-
-def _running() -> int | None:
-    """Return how many processes the workers have; None while Redis does not answer."""
-    try:
-        with redis_client(services().settings.redis_url) as client:
-            return heartbeats.processes_running(client)
-    except redis.RedisError:
-        return None
+    return success({"running": heartbeats.running_at(services().settings.redis_url), "busy": busy})

@@ -17,6 +17,7 @@ from ingest.doctor import encrypted, processes
 from ingest.doctor.line import Level, Line, amount, clocks, fail, ok, warn
 from ingest.doctor.wall import wall
 from ingest.errors import DatabaseError, Unavailable
+from ingest.notify import heartbeats
 from ingest.settings import CONSOLE_CONNECTIONS, Settings
 
 _OLDEST_VERSION = 150000
@@ -95,7 +96,7 @@ def look(conn: Connection, settings: Settings, *, seconds: float, without: Colle
         (
             "workers",
             lambda conn: (facts.sessions(conn), facts.waiting(conn), facts.swept(conn)),
-            lambda found: processes.workers(*found),
+            lambda found: processes.workers(heartbeats.running_at(settings.redis_url), *found, lent=conn.lent),
         ),
         (
             "webhooks",

@@ -23,20 +23,34 @@ def sweep(sessions: facts.Sessions, lag: float | None, *, lent: bool) -> Line:
     return ok("sweep", f"{sessions.sweeps} connected, and no job waits for its check")
 
 
-def workers(sessions: facts.Sessions, waits: facts.Waiting | None, swept: int) -> Line:
-    """Report on the workers. An idle worker cannot be seen here: it holds no connection."""
+def workers(
+    running: int | None, sessions: facts.Sessions, waits: facts.Waiting | None, swept: int, *, lent: bool
+) -> Line:
+    """Report on the workers.
+
+    Args:
+        running: processes by their heartbeats, idle ones too; None: the broker does not answer.
+        sessions: those of a worker that has work.
+        waits: the jobs that could begin.
+        swept: jobs that the sweeper ran, because no worker came.
+        lent: a pooler lends the sessions, so nobody knows whose they are.
+    """
+    late = waits is not None and waits.seconds > _LATE_SECONDS
     if swept:
         found = f"no worker came for {swept:,} jobs of the last 10 minutes: the sweeper ran them, seconds late"
-        return fail("workers", found, "Start workers; if they run, see that their REDIS_URL is this one, and their log")
-    if sessions.workers:
-        return ok("workers", f"{sessions.workers} connected")
-    if waits is None:
-        return ok("workers", "none connected, and none needed: there was no work in the last minute")
-    found = f"none connected, though {waits.jobs:,} jobs wait"
-    advice = "Start workers, on the broker that REDIS_URL names; if they run, their log says what keeps them"
-    if waits.seconds > _LATE_SECONDS:
-        return fail("workers", found, advice)
-    return warn("workers", found, advice)
+        unseen = "Start workers; if they run, see that their REDIS_URL is this one, and their log"
+        return fail("workers", found, "They run, and on this broker: read their log" if running else unseen)
+    if running is None:
+        return warn("workers", "how many run is not known, because the broker does not answer", "See to the broker")
+    if not running:
+        found = f"none runs, though {waits.jobs:,} jobs wait" if waits else "none runs"
+        advice = "Start workers, on the broker that REDIS_URL names: without them, the sweeper runs jobs, seconds late"
+        return fail("workers", found, advice) if late else warn("workers", found, advice)
+    found = f"{running:,} processes run"
+    if waits and late and not (sessions.workers or lent):
+        found += f", none of them is connected to the database, and {waits.jobs:,} jobs wait"
+        return fail("workers", found, "See that the workers' DATABASE_URL is this one, and read their log")
+    return ok("workers", found)
 
 
 def webhooks(sessions: facts.Sessions, lag: float | None, *, lent: bool) -> Line:

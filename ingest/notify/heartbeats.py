@@ -6,6 +6,8 @@ worker that dies is counted for some seconds more.
 
 import redis
 
+from ingest.notify.redis_client import redis_client
+
 _KEY = "sluice:workers"
 
 # A worker beats every two seconds, and misses some of them while Redis is slow.
@@ -50,6 +52,19 @@ def processes_running(client: redis.Redis) -> int:
         _KEY, _now(client) - _LIFE_SECONDS, "+inf"
     )
     return sum(int(member.partition(b" ")[0]) for member in living)
+
+
+def running_at(redis_url: str) -> int | None:
+    """Return how many processes the running workers have; None while Redis does not answer.
+
+    Args:
+        redis_url: as redis-py spells it.
+    """
+    try:
+        with redis_client(redis_url) as client:
+            return processes_running(client)
+    except redis.RedisError:
+        return None
 
 
 def _now(client: redis.Redis) -> int:

@@ -16,6 +16,7 @@ from cli import main
 from ingest.db.connection.pool import Connection, Pool, transaction
 from ingest.db.tenants.tenants import Tenant
 from ingest.db.verify import CHECKS
+from ingest.notify import heartbeats
 from ingest.notify.tallies import ITEMS, REFUSALS, Series
 from tests.api.console.conftest import Browser, text_of
 from tests.support.factories import accept, entity
@@ -39,6 +40,12 @@ def test_a_system_that_stands_as_the_page_shows_it_is_not_sent_again(operator: B
     page = operator.get("/system").get_data(as_text=True)
     [address] = re.findall(r'hx-get="/console([^"]+)"', page)
     assert operator.get(address, live=True).status_code in {200, 304}  # its clock and memory may have moved
+
+
+def test_an_idle_worker_is_seen(operator: Browser, broker: redis.Redis) -> None:
+    assert "warn workers none runs Start workers" in text_of(operator.get("/system"))
+    heartbeats.beat(broker, "a", 4)
+    assert "ok workers 4 processes run" in text_of(operator.get("/system"))
 
 
 def test_what_cannot_be_looked_at_in_time_is_told_beside_the_rest(operator: Browser, other: Connection) -> None:
@@ -127,5 +134,6 @@ def test_a_broker_that_is_away_is_told_beside_the_rest(operator: Browser, app: F
     services.settings = replace(services.settings, redis_url="redis://127.0.0.1:1/0")
     said = text_of(operator.get("/system"))
     assert "the broker, which counts them, does not answer" in said
+    assert "warn workers how many run is not known" in said
     assert "warn verify its last run could not be looked up" in said
     assert "ok database" in said

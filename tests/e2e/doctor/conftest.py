@@ -4,8 +4,10 @@ from contextlib import closing
 
 import psycopg
 import pytest
+import redis
 
 from ingest.db.connection.pool import connect
+from ingest.notify import heartbeats
 from tests.e2e.doctor.checkup import Checkup
 from tests.support.factories import MASTER_KEYS, accept, entity, make_tenant
 
@@ -25,6 +27,13 @@ def sweep(database_url):
     """A connection such as a running sweep has."""
     with closing(connect(database_url, "sluice-sweep")) as conn:
         yield conn
+
+
+@pytest.fixture
+def beat(redis_url):
+    """Tells, as a running worker does, that it has four processes."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield lambda: heartbeats.beat(client, "a", 4)
 
 
 @pytest.fixture

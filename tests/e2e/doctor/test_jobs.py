@@ -37,13 +37,17 @@ def ended(database_url):
         ([(11, True)], "ok"),
     ],
 )
-def test_where_the_sweeper_does_the_workers_work_it_is_a_fail(doctor, ended, jobs, level):
+def test_where_the_sweeper_does_the_workers_work_it_is_a_fail(doctor, ended, beat, jobs, level):
     ended(*jobs)
+    if level == "ok":
+        beat()
     seen = doctor()
     assert seen.level("workers") == level
     if level == "fail":
         assert "no worker came for 2 jobs" in seen["workers"][1]
         assert "REDIS_URL" in seen.lines["workers"]["advice"]
+        beat()
+        assert doctor().lines["workers"]["advice"] == "They run, and on this broker: read their log"
 
 
 def test_a_sweep_that_is_late_is_a_fail_whether_it_is_connected_or_not(doctor, execute, database_url, job_id):
@@ -57,18 +61,44 @@ def test_a_sweep_that_is_late_is_a_fail_whether_it_is_connected_or_not(doctor, e
         assert doctor().level("sweep") == "ok"
 
 
-def test_jobs_that_wait_with_no_worker_connected_are_a_warning_and_then_a_fail(doctor, execute, database_url, job_id):
+def test_an_idle_worker_is_seen_by_its_heartbeats_and_that_none_runs_is_a_warning(doctor, beat):
     seen = doctor()
-    assert seen["workers"] == ("warn", "none connected, though 1 jobs wait")
+    assert seen["workers"] == ("warn", "none runs")
+    assert "Start workers" in seen.lines["workers"]["advice"]
+    beat()
+    assert doctor()["workers"] == ("ok", "4 processes run")
+
+
+def test_jobs_that_wait_while_no_worker_runs_are_a_warning_and_then_a_fail(doctor, execute, job_id):
+    seen = doctor()
+    assert seen["workers"] == ("warn", "none runs, though 1 jobs wait")
     assert seen.level("waiting") == "ok"
     execute("UPDATE jobs SET created_at = now() - interval '90 seconds' WHERE id = %s", (job_id,))
     seen = doctor()
     assert seen.level("workers") == "fail"
     level, found = seen["waiting"]
     assert (level, spell("job", job_id) in found) == ("warn", True)
+
+
+def test_workers_that_run_on_another_database_are_a_fail_once_jobs_wait_long(
+    doctor, execute, database_url, job_id, beat
+):
+    beat()
+    assert doctor()["workers"] == ("ok", "4 processes run")
+    execute("UPDATE jobs SET created_at = now() - interval '90 seconds' WHERE id = %s", (job_id,))
+    seen = doctor()
+    found = "4 processes run, none of them is connected to the database, and 1 jobs wait"
+    assert seen["workers"] == ("fail", found)
+    assert "DATABASE_URL" in seen.lines["workers"]["advice"]
     with closing(connect(database_url, WORKER)) as worker:
         worker.execute(f"SET application_name = '{WORKER}:20'")
-        assert doctor().level("workers") == "ok"
+        assert doctor()["workers"] == ("ok", "4 processes run")
+
+
+def test_workers_are_not_called_absent_where_the_broker_is_away(doctor):
+    seen = doctor(REDIS_URL="unix:///nowhere/redis")
+    assert seen["workers"] == ("warn", "how many run is not known, because the broker does not answer")
+    assert seen.level("broker") == "fail"
 
 
 def test_a_job_that_waits_for_another_does_not_wait_for_a_worker(doctor, pool, execute, redis_url):

@@ -61,7 +61,8 @@ def test_an_encoding_that_cannot_hold_every_text_is_a_fail(doctor, latin_url):
 
 
 @pytest.mark.usefixtures("sweep")
-def test_commits_that_do_not_wait_for_the_disk_are_a_warning_which_exits_0(doctor, execute):
+def test_commits_that_do_not_wait_for_the_disk_are_a_warning_which_exits_0(doctor, execute, beat):
+    beat()
     execute(
         """DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$"""
     )
