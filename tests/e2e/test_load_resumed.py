@@ -216,6 +216,26 @@ def test_a_load_that_is_refused_for_good_leaves_nothing_to_go_on_with(
     assert stored(client, player) == [*range(25)]
 
 
+def test_a_pipe_that_breaks_off_is_gone_on_with_by_the_printed_command_and_the_same_input(
+    client, player, events, folder
+):
+    text = (folder / events("a.csv")).read_bytes()
+    command = [SLUICE, "load", *EVENTS, "--format", "csv", "--segment", "100B", "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(**settings())
+    ) as load:
+        load.stdin.write(text[:400])
+        load.stdin.flush()
+        while b" accepted as job_" not in load.stderr.readline():
+            pass
+        load.terminate()
+        *_, leads, printed, needs = load.stderr.read().decode().splitlines()
+    assert (load.returncode, leads) == (75, "Go on with it by:")
+    assert needs == "It reads standard input from the beginning: give it the same input again."
+    subprocess.run(printed, input=text, shell=True, check=True, env=environment(**settings()))  # noqa: S602 # as people do
+    assert stored(client, player) == [*range(25)]
+
+
 class Terminal:
     """The command on a terminal of its own."""
 

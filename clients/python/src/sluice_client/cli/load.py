@@ -35,7 +35,8 @@ _HELP = """Load files of CSV or JSON, and tell what became of each item.
     quotes is heeded ('data/*.csv'), and - is standard input. A file becomes one job, and takes effect in its order.
 
     A load that breaks off prints the command that goes on with it: only what had not arrived is sent again, and nothing
-    is stored twice, whatever was under way. FILE.sluice-journal says until then where it stands.
+    is stored twice, whatever was under way. FILE.sluice-journal says until then where it stands. Of standard input, the
+    command needs the same bytes again.
 
     Records that are refused go to FILE.failed.ndjson, each as it was with the reason; the file is corrected and loaded
     as it is. All others are stored.
@@ -176,13 +177,12 @@ def _told(run: Run | None, ended_by: BaseException | None, command: str, said: d
         if code == AWAY:
             say(f"The address is {said['url']}, by --url or SLUICE_URL.")
         broke_off = run if not isinstance(ended_by, OtherLoad) else None  # that of before, which still stands as it did
-        if broke_off:
-            for line in broke_off.stands():
-                say(line)
+        lines = broke_off.stands() if broke_off else []
         if broke_off and code in {AWAY, PUT_OFF, INTERRUPTED}:
             broke_off.report.resume_command = command
-            say("Go on with it by:")
-            say(f"  {command}")
+            lines += broke_off.goes_on_by(command)
+        for line in lines:
+            say(line)
     if run and ended_by is None:
         for line in run.report.lines():
             screen.note(line)

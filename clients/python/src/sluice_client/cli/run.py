@@ -56,6 +56,7 @@ class Run:
         self._source: SourceReport
         self._standing: Standing
         self._journals: list[Journal] = []
+        self._streams: list[str] = []
 
     def load(self, path: Path) -> None:
         """Load a file, or a pipe."""
@@ -72,6 +73,8 @@ class Run:
             if is_seekable(path):
                 with decompressed(path) as content, naming(path):
                     self._judged(path, head_of(content))
+            else:
+                self._streams.append(title_of(path))
             if self._wishes.follow:
                 self._errors.require_writable(path)
 
@@ -91,6 +94,13 @@ class Run:
             elif self._journals and self._journals[-1].begun():
                 parts = f"{counted(self._standing.parts, 'part')} of it arrived"
                 lines.append(f"{report.name}: {parts}; nothing of it runs before all have")
+        return lines
+
+    def goes_on_by(self, command: str) -> list[str]:
+        """Return how to go on by a command, as lines."""
+        lines = ["Go on with it by:", f"  {command}"]
+        if self._streams:
+            lines.append(f"It reads {' and '.join(self._streams)} from the beginning: give it the same input again.")
         return lines
 
     def _load_file(self, path: Path) -> None:
