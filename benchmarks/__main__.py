@@ -40,14 +40,17 @@ def main() -> None:
     outcomes: list[Outcome] = []
     with opened() as place:
         facts = machine.describe(place.servers.database_url)
-        for name in names:
-            try:
-                with ROWS[name](place) as row:
-                    rounds = min(chosen.rounds, _ROUNDS_OF_A_PLOT) if row.plot else chosen.rounds
-                    outcomes.append(measure(name, row, rounds, lambda text: console.print(text, style="dim")))
-            except Skipped as reason:
-                console.print(f"{name}: left out: {reason}")
-    report.show(console, facts, outcomes)
+        try:
+            for name in names:
+                try:
+                    with ROWS[name](place) as row:
+                        rounds = min(chosen.rounds, _ROUNDS_OF_A_PLOT) if row.plot else chosen.rounds
+                        outcomes.append(measure(name, row, rounds, lambda text: console.print(text, style="dim")))
+                except Skipped as reason:
+                    console.print(f"{name}: left out: {reason}")
+        finally:
+            # A row that stops the run leaves what the others took minutes to measure.
+            report.show(console, facts, outcomes)
     for outcome in outcomes:
         if outcome.row.plot:
             console.print(f"written: {plots.write(_HERE, outcome)}")
