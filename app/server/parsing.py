@@ -53,7 +53,8 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
 
     Attributes:
         until: when to stop, by the monotonic clock.
-        prompt_seconds: seconds that this thread may still wait for the body before the app is told that it is slow.
+        prompt_seconds: seconds that this thread may still wait for the body before the app is told that it is slow;
+            None where that does not count: in the head, and once the app was told.
         to_continue: the client waits for a 100 before it sends the body.
     """
 
@@ -62,7 +63,7 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
     max_body_chunk = 128 * 1024
 
     until = 0.0
-    prompt_seconds = 0.0
+    prompt_seconds: float | None = None
     to_continue = False
 
     def chunk(self, size_hint: int | None = None) -> bytes:
@@ -77,8 +78,8 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
         if self.to_continue:
             self.to_continue = False
             self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self.prompt_seconds > 0:
-            self._wait()
+        if self.prompt_seconds is not None:
+            self._wait(self.prompt_seconds)
         try:
             data: bytes = super().chunk(size_hint)
         except BlockingIOError:  # the socket's own timeout
@@ -86,14 +87,19 @@ class _Unreader(SocketUnreader):  # type: ignore[misc] # gunicorn has no types
         self.until += len(data) / _SLOWEST_BYTES_A_SECOND
         return data
 
-    def _wait(self) -> None:
-        """Wait for the next bytes for the prompt seconds that are left; tell the app when none are."""
+    def _wait(self, seconds: float) -> None:
+        """Wait for the next bytes for the prompt seconds that are left; tell the app if none have come by then.
+
+        Bytes that are there are none to wait for, however late a busy machine lets this thread look.
+        """
         began = time.monotonic()
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
-        poll.poll(self.prompt_seconds * 1000)
-        self.prompt_seconds -= time.monotonic() - began
-        if self.prompt_seconds <= 0 and self.sock.on_wait is not None:
+        if poll.poll(seconds * 1000):
+            self.prompt_seconds = max(0.0, seconds - (time.monotonic() - began))
+            return
+        self.prompt_seconds = None
+        if self.sock.on_wait is not None:
             self.sock.on_wait()
 
 
