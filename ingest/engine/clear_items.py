@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import clear_items, kept
+from ingest.db.jobs import clear_items, failed_items, kept
 from ingest.db.jobs.failed_items import FailedItem
 from ingest.engine.error_files import Lend
 from ingest.engine.kept_payloads import Tell
@@ -29,7 +29,7 @@ def erase(lend: Lend, tenant_id: int, external_id: str, tell: Tell) -> int:
     """
 
     def erase_some(conn: Connection, job_id: UUID, items: Sequence[FailedItem]) -> None:
-        tell(conn, clear_items.erase(conn, job_id, [item.index for item in items]))
+        tell(conn, failed_items.erase_of_job(conn, job_id, [item.index for item in items]))
 
     return sum(map(len, _walk(lend, tenant_id, external_id, erase_some)))
 

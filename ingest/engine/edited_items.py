@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from ingest.db.connection.pool import Connection
-from ingest.db.jobs import clear_items, edited_items, kept
+from ingest.db.jobs import clear_items, edited_items, failed_items, kept
 from ingest.db.jobs.edited_items import A_PAGE, EditedItem
 from ingest.engine.error_files import Lend
 from ingest.engine.kept_payloads import Search, Tell
@@ -65,7 +65,7 @@ def erase(lend: Lend, tenant_id: int, external_id: str, sealer: Sealer, tell: Te
     def erase_some(conn: Connection, items: Sequence[Found]) -> None:
         indexes = [found.edited.index for found in items if not may_be_of_another(found)]
         if indexes:
-            edited_items.erase(conn, items[0].job_id, indexes)
+            failed_items.erase_of_job(conn, items[0].job_id, indexes)
             tell(conn, len(indexes))
 
     def may_be_of_another(found: Found) -> bool:

@@ -89,7 +89,16 @@ from ingest.items.states import State
 from ingest.jobs import TRIAL, Effect, ItemError, ItemWarning, JobState
 from ingest.master_keys import generate
 from ingest.webhooks.message import EVENTS
-from tests.support.factories import MASTER_KEYS, accept, begin_part, make_tenant, new_job, new_upload, store_part
+from tests.support.factories import (
+    MASTER_KEYS,
+    accept,
+    accept_failed,
+    begin_part,
+    make_tenant,
+    new_job,
+    new_upload,
+    store_part,
+)
 from tests.support.factories import entity as sent_entity
 
 # The tables grow to so many rows, and a call of many comes to name so many of them.
@@ -270,16 +279,15 @@ def _complete_too_early(conn: Connection, stored: Stored) -> None:
 
 
 def _drafts(conn: Connection, stored: Stored) -> UUID:
-    """Edit items of a new job, which have not failed, and of one that has ended."""
-    job_id = _accepted(conn, stored)
+    """Edit items of a new job that have failed."""
+    job_id = accept_failed(conn, stored.tenant, stored.items)
     made = [Draft(index, b"{}", sealed=False, dropped=False, version=0) for index in range(stored.items)]
     assert len(drafts.store(conn, stored.tenant.id, job_id, made, editor="x")) == stored.items
     return job_id
 
 
 def _erase_failed(conn: Connection, stored: Stored) -> None:
-    failed = ItemError(0, "p1", "VALIDATION_FAILED", "wrong", item=b"{}", sealed=True)
-    item_errors.record(conn, stored.tenant.id, [(_accepted(conn, stored), failed)])
+    accept_failed(conn, stored.tenant, sealed=True)
     assert failed_items.erase(conn, stored.tenant.id, "p1") == 1
 
 

@@ -21,7 +21,7 @@ from ingest.db.webhooks import deliveries, purging, registry, sending
 from ingest.ids import uuid7
 from ingest.jobs import JobOptions
 from ingest.webhooks.message import EVENTS
-from tests.support.factories import accept, begin_part, entity, new_upload
+from tests.support.factories import accept, accept_failed, begin_part, entity, new_upload
 
 _ROWS = 5
 _LIMIT = 2
@@ -122,7 +122,7 @@ def _old_entries(conn: Connection, tenant: Tenant) -> None:
 
 
 def _old_drafts(conn: Connection, tenant: Tenant) -> None:
-    job_id = accept(conn, tenant, "entities", [entity(1)])
+    job_id = accept_failed(conn, tenant, _ROWS)
     edited = [drafts.Draft(index, b"{}", sealed=False, dropped=False, version=0) for index in range(_ROWS)]
     drafts.store(conn, tenant.id, job_id, edited, editor="ada")
     conn.execute("UPDATE job_drafts SET edited_at = edited_at - interval '2 days'")

@@ -142,9 +142,9 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
         wanted = {"url": url, "events": EVENTS, "description": None, "allow_private": False}
         webhooks.create(conn, keys, owner.id, **wanted)
     batches = {"entities": [with_warning, refused], "events": [session], "states": [state(1, value=_MARK)]}
-    for kind, items in batches.items():
-        failed = submit(kind, items)
-        executor.run(failed, seconds=60)
+    jobs = {kind: submit(kind, items) for kind, items in batches.items()}
+    for job_id in jobs.values():
+        executor.run(job_id, seconds=60)
     key = Key(owner.id, "upsertEntity", sha256(_MARK.encode()).digest())
     with transaction(pool) as conn:
         assert control.cancel(conn, submit("states", [state(1)]))
@@ -154,8 +154,8 @@ def _fill(pool: Pool, owner: Tenant, submit: Callable[..., UUID], executor: Exec
         assert retention.purge_jobs(conn, days=30, limit=1) == 1
         store_part(conn, new_upload(conn, owner), 1, json.dumps(entity(1)).encode() + b"\n")
         idempotency.remember(conn, key, sha256(b"").digest(), Answer(public_id=uuid7(), action="created"))
-        edited = Draft(0, b"{}", sealed=False, dropped=False, version=0)
-        assert drafts.store(conn, owner.id, failed, [edited], editor="ada") == {0}
+        edited = Draft(1, b"{}", sealed=False, dropped=False, version=0)
+        assert drafts.store(conn, owner.id, jobs["entities"], [edited], editor="ada") == {1}
         mappings.save(conn, owner.id, "players", {})
         assert sending.claim(conn, under_way=[], room=sending.Room(2))
 

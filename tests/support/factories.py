@@ -10,7 +10,7 @@ import msgspec
 
 from ingest.crypto import MasterKeys
 from ingest.db.connection.pool import Connection, Connections, Pool, transaction
-from ingest.db.jobs import acceptance, parts, uploads
+from ingest.db.jobs import acceptance, item_errors, parts, uploads
 from ingest.db.jobs.acceptance import NewJob
 from ingest.db.jobs.parts import Arrived, Attempt
 from ingest.db.tenants import keys, tenants
@@ -24,6 +24,7 @@ from ingest.engine.kinds import KINDS
 from ingest.engine.sealing import Sealer
 from ingest.ids import uuid7
 from ingest.intake.blocks import blocks_of_lines, cut
+from ingest.jobs import ItemError
 from ingest.notify.broker import celery_app
 from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
@@ -163,6 +164,14 @@ def accept(
     blocks = cut(body, **cut_as)
     acceptance.accept(conn, job, list(map(make_sealer(tenant.id, keys).block, blocks)) if sealed else blocks)
     return job.id
+
+
+def accept_failed(conn: Connection, tenant: Tenant, count: int = 1, *, sealed: bool = False) -> UUID:
+    """Store a batch of p1's items that have all failed, as a worker records them."""
+    job_id = accept(conn, tenant, "entities", [entity(1)])
+    failed = [ItemError(index, "p1", "VALIDATION_FAILED", "wrong", item=b"{}", sealed=sealed) for index in range(count)]
+    item_errors.record(conn, tenant.id, [(job_id, error) for error in failed])
+    return job_id
 
 
 def new_upload(conn: Connection, tenant: Tenant, **overrides: Any) -> UUID:

@@ -64,17 +64,3 @@ def next_items(
     looked: Any = conn.execute(_NEXT, values).fetchall()
     last = looked[-1][0] if len(looked) == _ERRORS_LOOKED_AT else None
     return [FailedItem(*job, *row) for row in looked if row[-1] is not None], last
-
-
-_ERASE = """
-WITH undone AS (
-    DELETE FROM job_drafts WHERE job_id = %(job_id)s AND index = ANY (%(indexes)s::integer[])
-)
-UPDATE job_errors SET item = NULL
-WHERE job_id = %(job_id)s AND index = ANY (%(indexes)s::integer[]) AND item IS NOT NULL
-"""
-
-
-def erase(conn: Connection, job_id: UUID, indexes: Sequence[int]) -> int:
-    """Erase the texts of items of a job, and their drafts; return how many texts there were."""
-    return conn.execute(_ERASE, {"job_id": job_id, "indexes": list(indexes)}).rowcount

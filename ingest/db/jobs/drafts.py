@@ -98,11 +98,19 @@ class Draft:
     version: int
 
 
+# The lock makes an erasure of the item's text, and a retry that takes it, wait for this transaction, so that they find
+# the draft. Where they came first, there is no item to edit any more.
 _STORE = """
+WITH kept AS MATERIALIZED (
+    SELECT index FROM job_errors
+    WHERE job_id = %(job_id)s AND index = ANY (%(indexes)s::integer[]) AND item IS NOT NULL AND retried_in IS NULL
+    ORDER BY index FOR SHARE
+)
 INSERT INTO job_drafts AS d (tenant_id, job_id, index, edit, sealed, dropped, version, editor)
 SELECT %(tenant_id)s, %(job_id)s, w.*, %(editor)s
 FROM unnest(%(indexes)s::integer[], %(edits)s::bytea[], %(sealed)s::boolean[], %(dropped)s::boolean[],
             %(versions)s::integer[]) AS w (index, edit, sealed, dropped, version)
+WHERE w.index IN (SELECT index FROM kept)
 ON CONFLICT (job_id, index, tenant_id) DO UPDATE
 SET edit = excluded.edit, sealed = excluded.sealed, dropped = excluded.dropped, version = excluded.version,
     editor = excluded.editor, edited_at = now(), checked = false, code = NULL, message = NULL, field = NULL
@@ -122,7 +130,8 @@ def store(conn: Connection, tenant_id: int, job_id: UUID, drafts: Sequence[Draft
         editor: who makes the change.
 
     Returns:
-        The indexes of those that are stored: not of those that others have changed since.
+        The indexes of those that are stored: not of those that others have changed since, nor of items whose text was
+        erased or sent again since.
     """
     rows = conn.execute(
         _STORE,

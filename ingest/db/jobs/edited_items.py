@@ -60,17 +60,3 @@ def next_items(conn: Connection, job_id: UUID, *, after: int = -1) -> Sequence[E
     """
     with conn.cursor(row_factory=class_row(EditedItem)) as cursor:
         return cursor.execute(_NEXT, {"job_id": job_id, "after": after}).fetchall()
-
-
-_ERASE = """
-WITH undone AS (
-    DELETE FROM job_drafts WHERE job_id = %(job_id)s AND index = ANY (%(indexes)s::integer[])
-)
-UPDATE job_errors SET item = NULL, sealed_for = NULL
-WHERE job_id = %(job_id)s AND index = ANY (%(indexes)s::integer[]) AND item IS NOT NULL
-"""
-
-
-def erase(conn: Connection, job_id: UUID, indexes: Sequence[int]) -> None:
-    """Erase edits of a job's items, and the texts of these items."""
-    conn.execute(_ERASE, {"job_id": job_id, "indexes": list(indexes)})

@@ -3,25 +3,26 @@
 Texts in the clear, of tenants without personal data, are not among them: no index finds these by their entity.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from ingest.db.connection.pool import Connection
+from ingest.db.jobs import drafts
 
 # By a hash, as the index has it: the id of an item that failed may be longer than an index can hold.
 _OF_ENTITY: LiteralString = """sealed_for = %(tenant_id)s
   AND hashtextextended(external_id, 0) = hashtextextended(%(external_id)s, 0) AND external_id = %(external_id)s"""
 
-_ERASE = f"""
-WITH erased AS (
-    UPDATE job_errors SET item = NULL, sealed_for = NULL WHERE {_OF_ENTITY} RETURNING job_id, index
-), undone AS (
-    DELETE FROM job_drafts d USING erased e WHERE d.job_id = ANY (ARRAY[e.job_id]) AND d.index = e.index
-)
-SELECT FROM erased
+_ERASE = f"UPDATE job_errors SET item = NULL, sealed_for = NULL WHERE {_OF_ENTITY} RETURNING job_id, index"
+
+# A statement of its own, whose snapshot has the drafts that the one before has waited for (`drafts.store`).
+_UNDO = """
+DELETE FROM job_drafts d USING unnest(%s::uuid[], %s::integer[]) AS w (job_id, index)
+WHERE d.job_id = ANY (ARRAY[w.job_id]) AND d.index = w.index
 """
 
 
@@ -36,7 +37,23 @@ def erase(conn: Connection, tenant_id: int, external_id: str) -> int:
     Returns:
         The number of texts that it erased.
     """
-    return conn.execute(_ERASE, {"tenant_id": tenant_id, "external_id": external_id}).rowcount
+    erased: Any = conn.execute(_ERASE, {"tenant_id": tenant_id, "external_id": external_id}).fetchall()
+    if erased:
+        conn.execute(_UNDO, ([job_id for job_id, _ in erased], [index for _, index in erased]))
+    return len(erased)
+
+
+_ERASE_OF_JOB = """
+UPDATE job_errors SET item = NULL, sealed_for = NULL
+WHERE job_id = %(job_id)s AND index = ANY (%(indexes)s::integer[]) AND item IS NOT NULL
+"""
+
+
+def erase_of_job(conn: Connection, job_id: UUID, indexes: Sequence[int]) -> int:
+    """Erase the texts of items of a job, encrypted or not, and their drafts; return how many texts there were."""
+    erased = conn.execute(_ERASE_OF_JOB, {"job_id": job_id, "indexes": list(indexes)}).rowcount
+    drafts.delete(conn, job_id, indexes)  # after the texts, as above
+    return erased
 
 
 @dataclass(frozen=True, slots=True)
