@@ -1,11 +1,11 @@
 """`sluice entities`: all that is stored of one entity, for a person who asks for it, or asks to be forgotten."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import click
@@ -17,13 +17,10 @@ from ingest.db.connection.pool import Connection
 from ingest.db.tenants import audit
 from ingest.db.tenants import tenants as stored_tenants
 from ingest.db.tenants.audit import Action
-from ingest.engine import clear_items, edited_items, kept_payloads, open_uploads, payload_items, people
-from ingest.engine.error_files import Lend
-from ingest.engine.kept_payloads import Search
-from ingest.engine.people import Erased
+from ingest.engine import people
+from ingest.engine.erasing import Eraser, Erasure, Held
 from ingest.engine.sealing import sealer_of
 from ingest.errors import NotFound
-from ingest.ids import JOB, UPLOAD, spell
 
 tenant_option = click.option("--tenant", type=click.UUID, required=True, metavar="ID", help="Whose entity it is.")
 external_id_option = click.option(
@@ -96,15 +93,16 @@ def erase(
 ) -> None:
     """Erase an entity, its states, its items that failed, and those that ended jobs keep unprocessed; events stay.
 
-    The entity, its states, its failed items and the objects of the public API that have the id, in all types, go in one
-    transaction. Then all payloads are searched that jobs of the tenant keep though they have ended, block by block, and
-    the failed items that are stored in the clear: run it again if it was stopped. Each transaction that erases
-    something has its entry in the audit log.
+    First all payloads are searched that jobs of the tenant keep though they have ended, block by block. The entity, its
+    states, its failed items and the objects of the public API that have the id, in all types, go in one transaction;
+    then the failed items that are stored in the clear. All of this is done again, in jobs that have ended meanwhile,
+    until nothing more is found: run it again if it was stopped. Each transaction that erases something has its entry
+    in the audit log.
 
     Items of jobs that have not ended stay, since workers write them meanwhile, and those in open uploads, since their
-    sender goes on by the digests of the parts: before all else it looks for them, in jobs once more at the end, names
-    these jobs and uploads, and exits 1. It exits 1 too if a payload or an edit could not be read, because its key is
-    not configured.
+    sender goes on by the digests of the parts: it looks for them first each time, names these jobs and uploads, and
+    exits 1. It exits 1 too if a payload or an edit could not be read, because its key is not configured, or if the
+    entity was written again each time.
 
     Example: sluice entities erase --tenant 0198c2a4-5f1e-7cc3-98c4-dc0c0c07398f --external-id player_1
     """
@@ -115,119 +113,60 @@ def erase(
         def record(conn: Connection, details: Mapping[str, Any]) -> None:
             audit.record(conn, actor(), Action.PERSON_ERASED, external_id, tenant_id=tenant_id, details=details)
 
-        lend = partial(_lend, conn)
-        # Look for items on their way first, since workers may write them while the rest is erased; in uploads before
-        # jobs, since an upload becomes one.
-        uploads = _held(
-            (spell(UPLOAD, held.upload_id), len(held.texts), held.unreadable)
-            for held in open_uploads.search(lend, tenant_id, external_id, keys)
-        )
-        jobs = _in_open_jobs(lend, tenant_id, external_id, keys)
-        if uploads or jobs:
-            record(conn, {"openUploads": list(uploads), "openJobs": list(jobs)})
-            conn.commit()
-        erased = people.erase_everywhere(conn, tenant_id, external_id, type_name=type_name or None)
-        if erased.found:
-            record(conn, erased.details)
-        conn.commit()
-        kept = kept_payloads.erase(
-            lend, tenant_id, external_id, keys, lambda conn, n: record(conn, {"unprocessedItems": n})
-        )
-        clear = clear_items.erase(lend, tenant_id, external_id, lambda conn, n: record(conn, {"failedItems": n}))
-        sealer = sealer_of(keys, tenant_id, None)
-        edited = edited_items.erase(
-            lend, tenant_id, external_id, sealer, lambda conn, n: record(conn, {"editedItems": n})
-        )
-        erased = erased._replace(failed_items=erased.failed_items + clear + edited.erased)
-        # An item that a client has retried meanwhile is in the payload of a new job.
-        found_now = _in_open_jobs(lend, tenant_id, external_id, keys)
-        late = {name: held for name, held in found_now.items() if name not in jobs}
-        if late:
-            record(conn, {"openJobs": list(late)})
-            conn.commit()
-        jobs |= late
-    unread = kept.unread + edited.unread
-    if not (erased.found or kept.erased or unread or uploads or jobs):
+        done = Eraser(partial(_lend, conn), tenant_id, external_id, keys, record, type_name or None).erase()
+    if not done.found:
         raise NotFound(f'There is nothing to erase of an entity "{external_id}"')
     if as_json:
         found = {
-            "unprocessedItems": kept.erased,
-            "unreadBlocks": kept.unread,
-            "unreadEdits": edited.unread,
-            "openUploads": [{"uploadId": name, **held.members} for name, held in uploads.items()],
-            "openJobs": [{"jobId": name, **held.members} for name, held in jobs.items()],
+            "unprocessedItems": done.unprocessed_items,
+            "unreadBlocks": done.unread_blocks,
+            "unreadEdits": done.unread_edits,
+            "openUploads": [{"uploadId": name, **_members(held)} for name, held in done.uploads.items()],
+            "openJobs": [{"jobId": name, **_members(held)} for name, held in done.jobs.items()],
+            "writtenAgain": not done.is_over,
         }
-        print_json({"externalId": external_id, **erased.details, "objectTypes": erased.object_types, **found})
+        print_json({"externalId": external_id, **done.entity.details, "objectTypes": done.entity.object_types, **found})
     else:
-        _tell(erased, kept, edited.unread, uploads, jobs)
-    context.exit(1 if unread or uploads or jobs else 0)
+        _tell(done)
+    context.exit(0 if done.is_complete else 1)
 
 
-class _Held(NamedTuple):
-    """Items of an entity that an upload or a job holds."""
-
-    items: int = 0
-    unread_blocks: int = 0
-
-    @property
-    def members(self) -> dict[str, int]:
-        """As JSON."""
-        return {"items": self.items, "unreadBlocks": self.unread_blocks}
-
-    @property
-    def told(self) -> str:
-        """As a clause of a sentence."""
-        unread = f" and {self.unread_blocks:,} blocks that could not be read" if self.unread_blocks else ""
-        return f"holds {self.items:,} items of it{unread}"
+def _members(held: Held) -> dict[str, int]:
+    return {"items": held.items, "unreadBlocks": held.unread_blocks}
 
 
-def _held(found: Iterable[tuple[str, int, str | None]]) -> dict[str, _Held]:
-    """Return what uploads or jobs hold, by their ids.
-
-    Args:
-        found: of each block: the id, how many items, and the reason why the block could not be read.
-    """
-    held: dict[str, _Held] = {}
-    for name, items, unreadable in found:
-        before = held.get(name, _Held())
-        held[name] = _Held(before.items + items, before.unread_blocks + (unreadable is not None))
-    return held
+def _holds(held: Held) -> str:
+    unread = f" and {held.unread_blocks:,} blocks that could not be read" if held.unread_blocks else ""
+    return f"holds {held.items:,} items of it{unread}"
 
 
-def _in_open_jobs(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys) -> dict[str, _Held]:
-    """Return what jobs that have not ended hold of an entity."""
-    return _held(
-        (spell(JOB, held.job_id), len(held.texts), held.unreadable)
-        for held in payload_items.search(lend, tenant_id, external_id, keys, ended=False)
-    )
-
-
-def _tell(
-    erased: Erased, kept: Search, unread_edits: int, uploads: Mapping[str, _Held], jobs: Mapping[str, _Held]
-) -> None:
+def _tell(done: Erasure) -> None:
     """Print what was erased, and what is left to do."""
+    erased = done.entity
     entity = f"the {erased.entity_type}" if erased.entity_type else "no entity"
     objects = f", objects of {len(erased.object_types):,} types ({', '.join(erased.object_types)})"
     click.echo(
         f"erased {entity}{objects if erased.object_types else ''}, {erased.failed_items:,} failed items "
-        f"and {kept.erased:,} items of jobs that have ended"
+        f"and {done.unprocessed_items:,} items of jobs that have ended"
     )
-    for unread, things in ((kept.unread, "blocks of items"), (unread_edits, "edits of failed items")):
+    for unread, things in ((done.unread_blocks, "blocks of items"), (done.unread_edits, "edits of failed items")):
         if unread:
             click.echo(
                 f"{unread:,} {things} could not be read, and may hold more: put the key that "
                 "`sluice crypto status` names back into SLUICE_MASTER_KEYS, and run this again."
             )
-    for upload_id, held in uploads.items():
+    for upload_id, held in done.uploads.items():
         click.echo(
-            f"The open upload {upload_id} {held.told}: have its sender delete it (DELETE /batch/uploads/{upload_id}), "
-            "or complete it, and run this again once its job has ended."
+            f"The open upload {upload_id} {_holds(held)}: have its sender delete it "
+            f"(DELETE /batch/uploads/{upload_id}), or complete it, and run this again once its job has ended."
         )
-    for job_id, held in jobs.items():
+    for job_id, held in done.jobs.items():
         click.echo(
-            f"The job {job_id} {held.told}, and had not ended: wait until it has, or end it "
+            f"The job {job_id} {_holds(held)}, and had not ended: wait until it has, or end it "
             f"(sluice jobs cancel {job_id}), and run this again."
         )
+    if not done.is_over:
+        click.echo("It was written again each time that it was erased: stop its sender, and run this again.")
 
 
 def _tenant(conn: Connection, public_id: UUID) -> int:

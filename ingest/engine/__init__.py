@@ -20,7 +20,7 @@
     mending       edit items that failed, to be sent again; cells, suggestions, rehearsal are its parts
     error_files   write a job's bad items as a file to be corrected and sent again
     people        erase or export an entity; payload_items, open_uploads, clear_items, edited_items and kept_payloads
-                  find what jobs have of it
+                  find what jobs have of it; erasing does so until nothing is left
     rotation      encrypt what is stored under the first master key
     late          warn of items that are past their retention
     job_shape     a job as answers and messages show it

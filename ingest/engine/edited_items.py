@@ -4,6 +4,7 @@ An edit may give an item another external id: nothing else tells that the item i
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -48,7 +49,9 @@ def search(lend: Lend, tenant_id: int, external_id: str, sealer: Sealer) -> Iter
     return _walk(lend, tenant_id, external_id, sealer, lambda _conn, _items: None)
 
 
-def erase(lend: Lend, tenant_id: int, external_id: str, sealer: Sealer, tell: Tell) -> Search:
+def erase(
+    lend: Lend, tenant_id: int, external_id: str, sealer: Sealer, tell: Tell, *, since: datetime | None = None
+) -> Search:
     """Erase an entity's edited items: the edits, and the texts of the items.
 
     Args:
@@ -57,6 +60,7 @@ def erase(lend: Lend, tenant_id: int, external_id: str, sealer: Sealer, tell: Te
         external_id: the entity's.
         sealer: of the tenant's items.
         tell: is called in each transaction that erases something.
+        since: only of jobs that had not ended then; None for all.
 
     Returns:
         The number of items, and of edits that could not be read, which are left as they are.
@@ -71,19 +75,27 @@ def erase(lend: Lend, tenant_id: int, external_id: str, sealer: Sealer, tell: Te
     def may_be_of_another(found: Found) -> bool:
         return found.edit is None and found.edited.external_id != external_id
 
-    all_found = [found for page in _walk(lend, tenant_id, external_id, sealer, erase_some) for found in page]
+    all_found = [
+        found for page in _walk(lend, tenant_id, external_id, sealer, erase_some, since=since) for found in page
+    ]
     unread = sum(map(may_be_of_another, all_found))
     return Search(len(all_found) - unread, unread)
 
 
 def _walk(
-    lend: Lend, tenant_id: int, external_id: str, sealer: Sealer, work: Callable[[Connection, Sequence[Found]], None]
+    lend: Lend,
+    tenant_id: int,
+    external_id: str,
+    sealer: Sealer,
+    work: Callable[[Connection, Sequence[Found]], None],
+    *,
+    since: datetime | None = None,
 ) -> Iterator[Sequence[Found]]:
     """Yield the entity's items, those of one job at once, once their transaction has done the work on them."""
     place: UUID | None = kept.NO_JOB
     while place is not None:
         with lend() as conn:
-            jobs, place = clear_items.jobs(conn, tenant_id, after=place)
+            jobs, place = clear_items.jobs(conn, tenant_id, after=place, since=since)
         for job_id, kind in jobs:
             after: int | None = -1
             while after is not None and kind in KINDS:

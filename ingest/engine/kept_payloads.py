@@ -6,6 +6,7 @@ Payloads of jobs that have not ended are left alone: these items will be written
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -46,7 +47,9 @@ class Search(NamedTuple):
     unread: int
 
 
-def erase(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys, tell: Tell) -> Search:
+def erase(
+    lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys, tell: Tell, *, since: datetime | None = None
+) -> Search:
     """Erase an entity's items from all payloads of a tenant's ended jobs that can be read.
 
     Args:
@@ -55,12 +58,13 @@ def erase(lend: Lend, tenant_id: int, external_id: str, keys: MasterKeys, tell: 
         external_id: the entity's.
         keys: the master keys of this process.
         tell: is called in each transaction that erases something.
+        since: only of jobs that had not ended then; None for all.
     """
     erased = unread = 0
     place: UUID | None = kept.NO_JOB
     while place is not None:
         with lend() as conn:
-            job_ids, place = kept.jobs(conn, tenant_id, after=place)
+            job_ids, place = kept.jobs(conn, tenant_id, after=place, since=since)
         for job_id in job_ids:
             after: int | None = -1
             while after is not None:

@@ -55,11 +55,23 @@ class Erased(NamedTuple):
         """True if there was anything to erase."""
         return bool(self.entity_type or self.failed_items or self.object_types)
 
+    def plus(self, other: "Erased") -> "Erased":
+        """Return the result of this erasure and of a later one of the same entity."""
+        return Erased(
+            self.entity_type or other.entity_type,
+            self.failed_items + other.failed_items,
+            self.sealed or other.sealed,
+            tuple(dict.fromkeys((*self.object_types, *other.object_types))),
+        )
+
     @property
     def details(self) -> dict[str, Any]:
         """Return the facts that the audit log tells of it."""
         objects = {"objectTypes": list(self.object_types)} if self.object_types else {}
         return {"entityType": self.entity_type, **objects, "failedItems": self.failed_items}
+
+
+NOTHING = Erased(None, 0, sealed=False)
 
 
 def erase(conn: Connection, tenant_id: int, external_id: str) -> Erased:

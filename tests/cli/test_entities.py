@@ -106,9 +106,10 @@ def test_an_erasure_leaves_nothing_of_a_person_and_all_of_the_other(run: Run, ob
         "unreadEdits": 0,
         "openUploads": [],
         "openJobs": [],
+        "writtenAgain": False,
     }
     entry = ("person.erased", "player_000001", "sluice entities erase")
-    entries = [(*entry, {"entityType": "player", "failedItems": 1}), (*entry, {"unprocessedItems": 1})]
+    entries = [(*entry, {"unprocessedItems": 1}), (*entry, {"entityType": "player", "failedItems": 1})]
     assert observer.execute(_ACTIONS).fetchall() == entries
     again = run("erase")
     assert (again.exit_code, "nothing to erase" in again.output) == (1, True)
@@ -316,7 +317,7 @@ def test_a_job_that_is_accepted_while_an_erasure_runs_is_named(
         conn.commit()
         result = erasing.result()
     assert (result.exit_code, f"The job job_{job_id.hex} holds 1 items of it" in result.stdout) == (1, True)
-    assert observer.execute(_ACTIONS).fetchall()[-1][3] == {"openJobs": [f"job_{job_id.hex}"]}
+    assert observer.execute(_ACTIONS).fetchall()[-1][3] == {"openUploads": [], "openJobs": [f"job_{job_id.hex}"]}
 
 
 def test_an_export_has_items_on_their_way_and_those_left_unprocessed(

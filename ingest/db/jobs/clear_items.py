@@ -5,36 +5,40 @@ read, some thousands a statement.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
 from ingest.db.connection.pool import Connection
 from ingest.db.jobs.failed_items import FailedItem
-from ingest.db.jobs.kept import NO_JOB
+from ingest.db.jobs.kept import NO_JOB, SINCE
 
 _JOBS_LOOKED_AT = 500
 _ERRORS_LOOKED_AT = 5_000
 
 # The tenant's jobs in the order of their ids, as their list has them (0039_indexes_of_lists.sql).
 _JOBS: LiteralString = f"""
-SELECT id, kind, failed > 0 FROM jobs
-WHERE tenant_id::bigint = ANY (ARRAY[%s::bigint]) AND id > %s
+SELECT id, kind, failed > 0 AND {SINCE} FROM jobs
+WHERE tenant_id::bigint = ANY (ARRAY[%(tenant_id)s::bigint]) AND id > %(after)s
 ORDER BY tenant_id::bigint, id LIMIT {_JOBS_LOOKED_AT}
 """
 
 
-def jobs(conn: Connection, tenant_id: int, *, after: UUID = NO_JOB) -> tuple[Sequence[tuple[UUID, str]], UUID | None]:
+def jobs(
+    conn: Connection, tenant_id: int, *, after: UUID = NO_JOB, since: datetime | None = None
+) -> tuple[Sequence[tuple[UUID, str]], UUID | None]:
     """Return those of a tenant's next jobs that have errors.
 
     Args:
         conn: an open transaction.
         tenant_id: whose.
         after: where the page before has ended.
+        since: only jobs that had not ended then; None for all.
 
     Returns:
         Their ids and kinds, and where this page has ended; None: there are no more.
     """
-    looked: Any = conn.execute(_JOBS, (tenant_id, after)).fetchall()
+    looked: Any = conn.execute(_JOBS, {"tenant_id": tenant_id, "after": after, "since": since}).fetchall()
     last = looked[-1][0] if len(looked) == _JOBS_LOOKED_AT else None
     return [(job_id, kind) for job_id, kind, failed in looked if failed], last
 

@@ -3,8 +3,9 @@
 With them are the jobs that have not ended, whose payloads workers run meanwhile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
@@ -16,42 +17,54 @@ _LOOKED_AT = 500
 
 NO_JOB = UUID(int=0)
 
+# True of a job that had not ended at that time, or if none is named.
+SINCE: LiteralString = "coalesce(ended_at >= %(since)s::timestamptz, true)"
+
 # The tenant's jobs in the order of their ids, as their list has them (0039_indexes_of_lists.sql). An atomic job may be
 # aborted with no item unprocessed, because all have failed: its blocks are open all the same.
 _JOBS: LiteralString = f"""
 SELECT id, {{wanted}} FROM jobs
-WHERE tenant_id::bigint = ANY (ARRAY[%s::bigint]) AND id > %s
+WHERE tenant_id::bigint = ANY (ARRAY[%(tenant_id)s::bigint]) AND id > %(after)s
 ORDER BY tenant_id::bigint, id LIMIT {_LOOKED_AT}
 """
 _ENDED = _JOBS.format(
     wanted="ended_at IS NOT NULL AND (unprocessed > 0 OR blocks_open > 0 OR (options ? 'validate_only')) IS TRUE"
+    f" AND {SINCE}"
 )
 _OPEN = _JOBS.format(wanted="ended_at IS NULL")
 
 
-def jobs(conn: Connection, tenant_id: int, *, after: UUID = NO_JOB) -> tuple[Sequence[UUID], UUID | None]:
+def jobs(
+    conn: Connection, tenant_id: int, *, after: UUID = NO_JOB, since: datetime | None = None
+) -> tuple[Sequence[UUID], UUID | None]:
     """Return those of a tenant's next jobs that have ended and may have payloads.
 
     Args:
         conn: an open transaction.
         tenant_id: whose.
         after: where the page before has ended.
+        since: only jobs that had not ended then; None for all.
 
     Returns:
         Their ids, and where this page has ended; None: there are no more.
     """
-    return _page(conn, _ENDED, tenant_id, after)
+    return _page(conn, _ENDED, {"tenant_id": tenant_id, "after": after, "since": since})
 
 
 def open_jobs(conn: Connection, tenant_id: int, *, after: UUID = NO_JOB) -> tuple[Sequence[UUID], UUID | None]:
     """Return those of a tenant's next jobs that have not ended; the rest is as of `jobs`."""
-    return _page(conn, _OPEN, tenant_id, after)
+    return _page(conn, _OPEN, {"tenant_id": tenant_id, "after": after})
 
 
-def _page(conn: Connection, query: LiteralString, tenant_id: int, after: UUID) -> tuple[Sequence[UUID], UUID | None]:
-    looked = conn.execute(query, (tenant_id, after)).fetchall()
+def _page(conn: Connection, query: LiteralString, values: Mapping[str, object]) -> tuple[Sequence[UUID], UUID | None]:
+    looked = conn.execute(query, values).fetchall()
     last = looked[-1][0] if len(looked) == _LOOKED_AT else None
     return [row[0] for row in looked if row[1]], last  # type: ignore[misc, return-value] # as selected
+
+
+def clock(conn: Connection) -> datetime:
+    """Return the time by which the ends of jobs are told."""
+    return conn.execute("SELECT clock_timestamp()").fetchall()[0][0]  # type: ignore[return-value] # a timestamptz
 
 
 @dataclass(frozen=True, slots=True)
