@@ -14,12 +14,9 @@ from uuid import UUID
 from ingest import faultpoints, logs
 from ingest.db.connection.errors import translated
 from ingest.db.connection.pool import Connection, connect
-from ingest.db.data import retention
-from ingest.db.jobs import claims, drafts, failures, gone, holds, parts, receiving, rescue, uploads
+from ingest.db.jobs import claims, failures, holds, rescue
 from ingest.db.jobs.blocks import lease_seconds
 from ingest.db.jobs.rescue import Finding
-from ingest.db.tenants import audit, sessions
-from ingest.db.webhooks import purging
 from ingest.engine.announcer import Announcer
 from ingest.errors import DatabaseError, Unavailable
 from ingest.logs import Logger, get_logger
@@ -30,31 +27,13 @@ from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.notify.progress import Progress
 from ingest.settings import Settings
+from worker.purges import Purges
 from worker.rescue import RescueWorkers
-from worker.retention import RetentionScan
 
 _ROUND_SECONDS = 1.0
 
-# The bounds of a round: all that exceeds them waits for the next one, a second later.
+# More wait for the next round, a second later.
 _MOST_CHECKED = 500
-_MOST_UNFINISHED_REMOVED = 5  # each with up to SLUICE_MAX_JOB_BYTES of blocks
-_MOST_PARTS_REMOVED = 20  # each of up to 32 MiB
-_MOST_UPLOADS_FORGOTTEN = 1_000
-_MOST_JOBS_PURGED = 20  # in one statement, each with up to 5,000 item errors
-_MOST_IDS_FORGOTTEN = 1_000  # more than a round can add
-_MOST_AUDIT_ENTRIES_PURGED = 1_000
-_MOST_SESSIONS_PURGED = 1_000
-_MOST_DRAFTS_PURGED = 1_000
-_MOST_KEYS_PURGED = 10_000  # more than requests with a key can store in a second
-_MOST_VERSIONS_PURGED = 10_000
-_MOST_DELIVERIES_PURGED = 500  # each with up to 100 tries
-_MOST_WEBHOOKS_PURGED = 100
-
-# Nobody comes back to an edit that was left for so long; its item stays as long as its job.
-_DRAFT_DAYS = 30
-
-# A purge of template versions reads all jobs.
-_VERSIONS_REST_SECONDS = 3600.0
 
 log: Logger = get_logger("worker.sweep")
 
@@ -71,8 +50,7 @@ class Sweep:
         self._notifier = Notifier(celery_app(settings.redis_url), settings.redis_url)
         self._announcer = Announcer(self._notifier, JobEndSignal(settings.redis_url), Progress(settings.redis_url))
         self._rescue_workers = RescueWorkers(settings)
-        self._retention_scan = RetentionScan()
-        self._versions_due = 0.0
+        self._purges = Purges(settings)
         self._seen_since = time.monotonic()
         self._last_tenant, self._last_open, self._last_held = 0, failures.FIRST_OPEN, failures.FIRST_HELD
         self._last_on_hold = holds.FIRST
@@ -108,42 +86,7 @@ class Sweep:
         counts["notified"] = len(notified)
         to_rescue = [*unsent, *(job.id for job in due_jobs if job.finding is Finding.RESCUE)]
         counts["rescued"] = self._rescue_workers.start(to_rescue)
-        counts["parts_removed"] = parts.remove_abandoned(conn, limit=_MOST_PARTS_REMOVED)
-        conn.commit()
-        counts["uploads_expired"] = uploads.expire(conn, limit=_MOST_UNFINISHED_REMOVED)
-        conn.commit()
-        counts["uploads_forgotten"] = uploads.forget(conn, limit=_MOST_UPLOADS_FORGOTTEN)
-        conn.commit()
-        counts["unfinished_removed"] = receiving.remove_abandoned(conn, limit=_MOST_UNFINISHED_REMOVED)
-        conn.commit()
-        counts["jobs_purged"] = retention.purge_jobs(
-            conn, days=self._settings.job_retention_days, limit=_MOST_JOBS_PURGED
-        )
-        conn.commit()
-        counts["ids_forgotten"] = gone.forget(conn, limit=_MOST_IDS_FORGOTTEN)
-        conn.commit()
-        counts["idempotency_keys_purged"] = retention.purge_idempotency_keys(conn, limit=_MOST_KEYS_PURGED)
-        conn.commit()
-        counts["audit_entries_purged"] = audit.purge(
-            conn, days=self._settings.audit_retention_days, limit=_MOST_AUDIT_ENTRIES_PURGED
-        )
-        conn.commit()
-        counts |= _purge_console(conn)
-        counts["deliveries_purged"] = purging.purge_deliveries(conn, limit=_MOST_DELIVERIES_PURGED)
-        conn.commit()
-        counts["webhook_tests_purged"] = purging.purge_tests(
-            conn, days=self._settings.job_retention_days, limit=_MOST_DELIVERIES_PURGED
-        )
-        conn.commit()
-        counts["webhooks_purged"] = purging.purge_webhooks(conn, limit=_MOST_WEBHOOKS_PURGED)
-        conn.commit()
-        if time.monotonic() >= self._versions_due:
-            self._versions_due = time.monotonic() + _VERSIONS_REST_SECONDS
-            counts["template_versions_purged"] = retention.purge_template_versions(conn, limit=_MOST_VERSIONS_PURGED)
-            conn.commit()
-        counts["rows_purged"] = self._retention_scan.step(conn)
-        conn.commit()
-        return counts
+        return counts | self._purges.run_once(conn)
 
     def _next_jobs(self, conn: Connection) -> list[UUID]:
         """Return the next jobs of the tenants, of some tenants a round."""
@@ -165,15 +108,6 @@ class Sweep:
             self._announcer.announce(conn, failed)
             conn.commit()
         return failed
-
-
-def _purge_console(conn: Connection) -> dict[str, int]:
-    """Delete what nobody uses of the console any more. Return counts by name."""
-    counts = {"console_sessions_purged": sessions.purge(conn, limit=_MOST_SESSIONS_PURGED)}
-    conn.commit()
-    counts["drafts_purged"] = drafts.purge(conn, days=_DRAFT_DAYS, limit=_MOST_DRAFTS_PURGED)
-    conn.commit()
-    return counts
 
 
 class _Watched:
