@@ -27,6 +27,7 @@ from ingest.notify.job_end import JobEndSignal
 from ingest.notify.notifier import Notifier
 from ingest.notify.progress import Progress
 from ingest.settings import Settings
+from worker.outages import Outages
 from worker.purges import Purges
 from worker.rescue import RescueWorkers
 
@@ -145,6 +146,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     sweep = Sweep(settings)
     watched = _Watched(settings)
+    outages = Outages()
     log.info("sweep_started")
     while not stopping.is_set():
         try:
@@ -154,9 +156,11 @@ def main() -> None:
                     if done := {name: count for name, count in counts.items() if count}:
                         log.info("swept", **done)
                     watched.round_ended(conn, counts)
+                    outages.over()
                     stopping.wait(_ROUND_SECONDS)
         except DatabaseError as error:
-            log.warning("sweep_lost_the_database", error=error.message)
+            if outages.is_news(error):
+                log.warning("sweep_lost_the_database", error=error.message)
             watched.lost_the_database()
             if isinstance(error, Unavailable):
                 sweep.lost_the_database()

@@ -33,6 +33,7 @@ from ingest.traces import process as tracing
 from ingest.webhooks import message, schedule
 from ingest.webhooks.sending import Answer, Sender
 from worker.delivery_spans import add_span
+from worker.outages import Outages
 
 # A message that is due is found so long after that at most, if nothing else wakes the loop.
 _ROUND_SECONDS = 0.5
@@ -245,17 +246,21 @@ def main() -> None:
         measuring.serve(measuring.begin_alone("webhooks"), settings.metrics_address(2))
     if settings.traces:
         tracing.begin("webhooks", settings.traces_ratio)
+    outages = Outages()
     log.info("webhooks_started")
     while not stopping.is_set():
         try:
             with translated(), connect(settings.database_url, "sluice-webhooks") as conn:
                 while not stopping.is_set():
-                    if not webhooks.run_once(conn)["begun"]:
+                    counts = webhooks.run_once(conn)
+                    outages.over()
+                    if not counts["begun"]:
                         webhooks.moved.wait(_ROUND_SECONDS)
                 webhooks.close()
                 webhooks.mark(conn)
         except DatabaseError as error:
-            log.warning("webhooks_lost_the_database", error=error.message)
+            if outages.is_news(error):
+                log.warning("webhooks_lost_the_database", error=error.message)
             stopping.wait(_ROUND_SECONDS)
     tracing.end()
 
