@@ -236,6 +236,21 @@ def test_a_pipe_that_breaks_off_is_gone_on_with_by_the_printed_command_and_the_s
     assert stored(client, player) == [*range(25)]
 
 
+def test_a_pipe_is_sent_by_segments_while_its_sender_pauses_and_ends_with_the_records_wanted(client, player):
+    line = json.dumps({"externalId": player, "data": {}}).encode() + b"\n"
+    command = [SLUICE, "load", *EVENTS, "--segment", "200B", "--stop-after", "9", "-"]
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment(**settings()), **pipes) as load:
+        load.stdin.write(line * 5)
+        load.stdin.flush()
+        while b" accepted as job_" not in load.stderr.readline():
+            pass
+        load.stdin.write(line * 4)
+        load.stdin.flush()
+        assert load.wait() == 0
+    assert len(list(client.events.list(player))) == 9
+
+
 class Terminal:
     """The command on a terminal of its own."""
 

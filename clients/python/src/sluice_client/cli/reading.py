@@ -20,7 +20,7 @@ from sluice_client.cli.sources import JSON, Form
 from sluice_client.cutting import CSV
 from sluice_client.errors import UnreadableFile
 
-_PIECE = 256 * 1024  # bytes
+PIECE_BYTES = 256 * 1024
 TYPES = {"entities": "entityType", "events": "eventType", "states": "stateKey"}
 _OPTIONS = {"entities": "entity_type", "events": "event_type", "states": "state_key"}
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -111,10 +111,10 @@ class Reading:
         if encoding:
             found = _in_utf8(file, encoding)
         if self.form.content_type == JSON:
-            found = (item + b"\n" for item in items_of(found or _read(file)))
+            found = (item + b"\n" for item in items_of(found or pieces_of(file)))
         elif self.form.content_type == CSV and self._changes_rows:
             found = rows.edited(
-                found or _read(file),
+                found or pieces_of(file),
                 self.form.separator,
                 columns=self.columns,
                 null=self.null or None,
@@ -123,9 +123,9 @@ class Reading:
             )
         if self.records is not None:
             first = rows.first_rows if self.form.content_type == CSV else rows.first_lines
-            found = first(found or _read(file), self.records, self.form.separator)
+            found = first(found or pieces_of(file), self.records, self.form.separator)
         if self.filled and self.form.content_type != CSV:
-            found = _filled(found or _read(file), self.filled)
+            found = _filled(found or pieces_of(file), self.filled)
         return found
 
 
@@ -158,14 +158,15 @@ class _Pieces(io.RawIOBase):
 
 def buffered(pieces: Iterator[bytes], file: IO[bytes]) -> IO[bytes]:
     """Return pieces of bytes as a file, with which the file that they are made of is closed."""
-    return io.BufferedReader(_Pieces(pieces, file), _PIECE)
+    return io.BufferedReader(_Pieces(pieces, file), PIECE_BYTES)
 
 
-def _read(file: IO[bytes]) -> Iterator[bytes]:
-    return iter(lambda: file.read(_PIECE), b"")
+def pieces_of(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield what a file holds as it comes, since the sender of a pipe may pause before it has sent a whole piece."""
+    return iter(lambda: cast("io.BufferedReader", file).read1(PIECE_BYTES), b"")
 
 
-def head_of(file: IO[bytes], most: int = _PIECE) -> bytes:
+def head_of(file: IO[bytes], most: int = PIECE_BYTES) -> bytes:
     """Return the first bytes of a decompressed file, which stands behind them then."""
     return file.read(most)
 
@@ -179,7 +180,7 @@ def _in_utf8(file: IO[bytes], encoding: str) -> Iterator[bytes]:
     decode = codecs.getincrementaldecoder(encoding)(errors="strict").decode
     before = 0
     try:
-        for piece in _read(file):
+        for piece in pieces_of(file):
             yield decode(piece).encode()
             before += len(piece)
         yield decode(b"", True).encode()

@@ -44,14 +44,14 @@ def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def first_lines(pieces: Iterable[bytes], count: int, _separator: str = "") -> Iterator[bytes]:
-    """Yield the first lines that are not blank."""
+    """Yield the first lines that are not blank; nothing behind them is waited for."""
+    told = 0
     for line in lines_of(pieces):
-        if not line.strip():
-            continue
-        if not count:
+        if line.strip():
+            told += 1
+            yield line
+        if told == count:
             return
-        count -= 1
-        yield line
 
 
 def first_rows(pieces: Iterable[bytes], count: int, separator: str) -> Iterator[bytes]:

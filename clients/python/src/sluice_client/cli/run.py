@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections import deque
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from sluice_client._sync.job import Job
 from sluice_client.cli.content import Content, Source
 from sluice_client.cli.ends import PutOff
 from sluice_client.cli.errorfile import ErrorFiles, Shift
+from sluice_client.cli.heads import headed
 from sluice_client.cli.numbers import number_columns, schema_of_tenant
 from sluice_client.cli.reading import head_of
 from sluice_client.cli.report import Report, SourceReport
@@ -117,8 +117,9 @@ class Run:
 
     def _load_stream(self, path: Path) -> None:
         raw = sys.stdin.buffer if path == STANDARD_INPUT else path.open("rb")
-        with decompressed(path, raw) as content, naming(Path(title_of(path))):
-            source = self._judged(path, cast("io.BufferedReader", content).peek(1))
+        with decompressed(path, raw) as opened, naming(Path(title_of(path))):
+            head, content = headed(opened)
+            source = self._judged(path, head)
             self._begin(path, None)
             waiting: deque[Job] = deque()
             jobs: list[tuple[Job, Shift]] = []
