@@ -1,6 +1,7 @@
 """The screen of `sluice top`, on terminals of any width."""
 
 import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,6 +32,7 @@ def shown(jobs: list[JobInfo], width: int) -> tuple[list[str], list[str]]:
 
 def test_on_80_columns_each_line_of_the_head_ends_between_two_facts_and_ids_are_whole() -> None:
     head, table = shown(JOBS, 80)
+    head[1] = re.sub(r"30:\d\d:\d\d", "30:00:00", head[1])  # it waits on while the tests run
     assert [line.partition("Z  ")[2] or line for line in head] == [
         "2 open jobs, 10,000,000 items to do, 123,456 items/s",
         "oldest wait 30:00:00, workers: 64 running, 48 busy",
