@@ -11,6 +11,7 @@ from app import create_app
 from ingest import errors as tree
 from ingest.settings import Settings
 from tests.api.conftest import BASE, Api, data, refused
+from tests.api.operator.uploads import NEW
 from tests.support.factories import entity
 
 NO_SUCH_PATHS = ["/none", f"{BASE}", f"{BASE}/none", f"{BASE}/entities/a/b", f"{BASE}//settings", "/settings"]
@@ -54,6 +55,25 @@ def test_options_names_the_methods_and_needs_no_key(api: Api) -> None:
     answer = api.call("OPTIONS", "/settings", key=None)
     assert (answer.status_code, answer.get_data()) == (200, b"")
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "PUT", "OPTIONS"}
+
+
+def test_each_form_refuses_a_member_that_it_does_not_name(api: Api, run_jobs: Callable[[], int]) -> None:
+    """So no form changes what it does not tell of."""
+    job_id = data(api.post("/batch/entities", [{}]))["jobId"]
+    run_jobs()
+    upload_id = data(api.post("/batch/uploads", NEW))["uploadId"]
+    webhook_id = data(api.post("/webhooks", {"url": "https://hooks.example.com/"}))["id"]
+    ids = {"job_id": job_id, "upload_id": upload_id, "webhook_id": webhook_id, "slug": "tpl_own"}
+    needed, forms = {"NewUpload": NEW}, []
+    for path, item in api.document["paths"].items():
+        for method, call in item.items():
+            body = call.get("requestBody", {"content": {}})["content"].get("application/json", {}).get("schema", {})
+            name = body.get("$ref", "").rpartition("/")[2]
+            if path.startswith((BASE, "/api-keys")) and name.endswith(("Form", "JobLabel", "NewUpload")):
+                forms.append(name)
+                answer = api.call(method.upper(), path.format(**ids), {**needed.get(name, {}), "surplus": 1}, base="")
+                refused(answer, 400, "INVALID_INPUT", 'the one member "label"' if name == "JobLabel" else "surplus")
+    assert len(forms) >= 11
 
 
 def test_a_body_of_a_get_is_never_looked_at(api: Api) -> None:
