@@ -243,8 +243,8 @@ def test_an_arrow_table_is_read_as_it_is_wanted():
             yield pa.record_batch({"externalId": [f"{number}"]})
 
     reader = pa.RecordBatchReader.from_batches(pa.schema([("externalId", pa.string())]), batches())
-    rows, _ = rows_of(reader, "entities", {})
-    assert next(rows) == ("0",)
+    rows, shape = rows_of(reader, "entities", {})
+    assert shape.item(next(rows))["externalId"] == "0"
     assert read == [0]
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sluice_client.errors import SluiceError, UnsupportedValue
 from sluice_client.shapes import shape_of
+from sluice_client.tables import Lines
 from sluice_client.values import Shape
 
 _NARWHALS, _ARROW, _DUCKDB = {"pandas", "polars", "modin", "cudf"}, {"pyarrow"}, {"duckdb", "_duckdb"}
@@ -62,7 +63,11 @@ def rows_of(source: Any, kind: str, constants: Mapping[str, Any]) -> tuple[Itera
         ValueError: two columns are of one name, or one stands for the inside of another.
     """
     library = _library(source)
-    table = (_of_arrow if library in _ARROW else _of_duckdb if library in _DUCKDB else _of_narwhals)(source)
+    if library in _ARROW:
+        names = list(source.schema.names)
+        lines = Lines(shape_of(names, kind, constants), len(names), _values_of)
+        return chain.from_iterable(map(lines.of, _slices_of(source))), lines.shape
+    table = (_of_duckdb if library in _DUCKDB else _of_narwhals)(source)
     return table.rows, shape_of(table.names, kind, constants)
 
 
@@ -98,18 +103,13 @@ def _nanoseconds(nw: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
             raise UnsupportedValue(f"the column {name} counts nanoseconds: cast it to microseconds or to text first")
 
 
-def _of_arrow(source: Any) -> _Table:
-    if hasattr(source, "to_batches"):
-        batches = iter(source.to_batches())
-    else:
-        batches = iter([source] if hasattr(source, "slice") else source)
-    return _Table(list(source.schema.names), chain.from_iterable(map(_rows_of_batch, batches)))
-
-
-def _rows_of_batch(batch: Any) -> Iterator[Sequence[Any]]:
-    step = _slice_rows(batch.num_rows, batch.nbytes)
-    for first in range(0, batch.num_rows, step):
-        yield from zip(*map(_values_of, batch.slice(first, step).columns), strict=True)
+def _slices_of(source: Any) -> Iterator[Any]:
+    """Yield what Arrow has, as batches of few rows."""
+    batches = source.to_batches() if hasattr(source, "to_batches") else [source] if hasattr(source, "slice") else source
+    for batch in batches:
+        step = _slice_rows(batch.num_rows, batch.nbytes)
+        for first in range(0, batch.num_rows, step):
+            yield batch.slice(first, step)
 
 
 def _values_of(column: Any) -> list[Any]:

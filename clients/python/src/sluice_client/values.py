@@ -93,17 +93,25 @@ class Shape(NamedTuple):
     Attributes:
         item: makes an item of a row.
         quick: makes an object of a row that is written as its item is, sooner.
+        line: the line of a row that has been written, and may be sent as it is; None if there is none.
     """
 
     item: Callable[[Any], dict[str, Any]]
     quick: Callable[[Any], Any]
+    line: Callable[[Any], bytes | None] | None = None
 
 
-_UNWRITTEN = (TypeError, ValueError, OverflowError, RecursionError)
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=_foreign)
+UNWRITTEN = (TypeError, ValueError, OverflowError, RecursionError)
+# Writes a value of the caller's as JSON, a number that is none as a null.
+write = msgspec.json.Encoder(decimal_format="number", enc_hook=_foreign).encode
 
 # Writes what the client itself makes, with numbers exact.
 exact_json = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def is_odd(line: bytes) -> bool:
+    """True if JSON holds a null or what may be a naive time, for which its item has to be looked at."""
+    return any(word in line for word in _ODD_WORDS) or _NAIVE_TIME.search(line) is not None
 
 
 def encoder(policy: NullPolicy, shape: Shape | None = None) -> Callable[[Any], bytes]:
@@ -121,14 +129,14 @@ def encoder(policy: NullPolicy, shape: Shape | None = None) -> Callable[[Any], b
 
     # Ten million times in a load: hence no call that can be spared, and names that are near.
     null, nan, infinity = _ODD_WORDS
-    write, has_naive_time, quick = _ENCODER.encode, _NAIVE_TIME.search, shape and shape.quick
+    written, has_naive_time, quick = write, _NAIVE_TIME.search, shape and shape.quick
 
     def encode(row: Any) -> bytes:
         try:
-            line = write(quick(row) if quick else row)
+            line = written(quick(row) if quick else row)
         except UnsupportedValue:
             line = _written(shape.item(row) if shape else row, policy)  # which names the way to the value
-        except _UNWRITTEN as error:
+        except UNWRITTEN as error:
             raise UnsupportedValue(f"the item cannot be written as JSON: {error}") from error
         # Four searches of bytes cost half of one with four alternatives.
         if null in line or nan in line or infinity in line or has_naive_time(line):  # which the item may not have had
@@ -139,7 +147,8 @@ def encoder(policy: NullPolicy, shape: Shape | None = None) -> Callable[[Any], b
             raise UnsupportedValue("the item is a Raw of nothing")
         return line
 
-    return encode
+    line_of = shape and shape.line
+    return (lambda row: line_of(row) or encode(row)) if line_of else encode
 
 
 def _written(item: Any, policy: NullPolicy) -> bytes:
@@ -149,8 +158,8 @@ def _written(item: Any, policy: NullPolicy) -> bytes:
     except RecursionError as error:
         raise UnsupportedValue("the item is nested too deep to be looked at, as one with a null has to be") from error
     try:
-        return _ENCODER.encode(None if checked is _LEFT_OUT else checked)
-    except _UNWRITTEN as error:
+        return write(None if checked is _LEFT_OUT else checked)
+    except UNWRITTEN as error:
         raise UnsupportedValue(f"the item cannot be written as JSON: {error}") from error
 
 
