@@ -17,6 +17,7 @@ from ingest.db.jobs import control, drafts, parts, uploads
 from ingest.db.jobs.drafts import Draft
 from ingest.db.jobs.parts import Arrived
 from ingest.db.tenants.tenants import Tenant
+from ingest.engine import erasing
 from ingest.engine.executor import Executor
 from ingest.intake.blocks import blocks_of_rows
 from ingest.jobs import CsvFormat, JobOptions, JobState
@@ -293,12 +294,12 @@ def test_a_job_that_ends_while_an_erasure_runs_is_named_all_the_same(
     job_id = submit("entities", [entity(1)], sealed=True)
     with transaction(pool) as conn, ThreadPoolExecutor(1) as threads:
         conn.execute("SELECT FROM entities FOR UPDATE")
-        erasing = threads.submit(run, "erase")
-        while not erasing.done() and not observer.execute(_WAITS).rowcount:
+        running = threads.submit(run, "erase")
+        while not running.done() and not observer.execute(_WAITS).rowcount:
             pass
         assert control.cancel(conn, job_id)
         conn.commit()
-        result = erasing.result()
+        result = running.result()
     assert (result.exit_code, f"The job job_{job_id.hex} holds 1 items of it" in result.stdout) == (1, True)
     assert "and 1 items of jobs that have ended" in result.stdout
 
@@ -310,14 +311,24 @@ def test_a_job_that_is_accepted_while_an_erasure_runs_is_named(
     executor.run(submit("entities", [entity(1)]), seconds=60)
     with transaction(pool) as conn, ThreadPoolExecutor(1) as threads:
         conn.execute("SELECT FROM entities FOR UPDATE")
-        erasing = threads.submit(run, "erase")
-        while not erasing.done() and not observer.execute(_WAITS).rowcount:
+        running = threads.submit(run, "erase")
+        while not running.done() and not observer.execute(_WAITS).rowcount:
             pass
         job_id = submit("entities", [entity(1)], sealed=True)
         conn.commit()
-        result = erasing.result()
+        result = running.result()
     assert (result.exit_code, f"The job job_{job_id.hex} holds 1 items of it" in result.stdout) == (1, True)
     assert observer.execute(_ACTIONS).fetchall()[-1][3] == {"openUploads": [], "openJobs": [f"job_{job_id.hex}"]}
+
+
+@pytest.mark.usefixtures("_stored")
+def test_an_erasure_that_found_something_in_its_last_pass_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasing, "MOST_PASSES", 1)
+    result = run("erase")
+    assert (result.exit_code, "stop its sender" in result.stdout) == (1, True)
+    again = json.loads(run("erase", "player_000002", "--json").stdout)
+    assert (again["entityType"], again["writtenAgain"]) == ("player", True)
+    assert "nothing to erase" in run("erase").output
 
 
 def test_an_export_has_items_on_their_way_and_those_left_unprocessed(
