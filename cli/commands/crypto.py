@@ -89,8 +89,9 @@ def _show(keys: MasterKeys, counts: Mapping[str, Counter[str]]) -> None:
             click.echo(f"{kid} is not configured, so its values cannot be decrypted: put it into SLUICE_MASTER_KEYS.")
     for kid in _removable(keys, counts):
         click.echo(f"{kid} may be removed from SLUICE_MASTER_KEYS: nothing uses it any more.")
-    first = next(iter(keys.keys), None)
-    if any(kid != first for found in counts.values() for kid in found):
+    # What is under a lost key cannot be rotated, and nothing can be without a key.
+    can_rotate = {IN_THE_CLEAR, *list(keys.keys)[1:]} if keys.keys else set()
+    if any(kid in can_rotate for found in counts.values() for kid in found):
         click.echo("`sluice crypto rotate` encrypts all of these under the first key of SLUICE_MASTER_KEYS.")
 
 
