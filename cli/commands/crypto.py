@@ -89,7 +89,7 @@ def _show(keys: MasterKeys, counts: Mapping[str, Counter[str]]) -> None:
             click.echo(f"{kid} is not configured, so its values cannot be decrypted: put it into SLUICE_MASTER_KEYS.")
     for kid in _removable(keys, counts):
         click.echo(f"{kid} may be removed from SLUICE_MASTER_KEYS: nothing uses it any more.")
-    # What is under a lost key cannot be rotated, and nothing can be without a key.
+    # A rotation can encrypt no value whose key is lost, and none at all without a key.
     can_rotate = {IN_THE_CLEAR, *list(keys.keys)[1:]} if keys.keys else set()
     if any(kid in can_rotate for found in counts.values() for kid in found):
         click.echo("`sluice crypto rotate` encrypts all of these under the first key of SLUICE_MASTER_KEYS.")
