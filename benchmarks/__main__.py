@@ -1,6 +1,7 @@
 """Measure: `python -m benchmarks --rounds 5 --only worker-entities,checking`.
 
-A table on standard error, JSON on standard output, and plots beside this file; a run of all rows writes `results.json`.
+A table on standard error, JSON on standard output, and plots beside this file; a run of all rows writes `results.json`
+and `results.md`.
 """
 
 import argparse
@@ -54,9 +55,11 @@ def main() -> None:
     for outcome in outcomes:
         if outcome.row.plot:
             console.print(f"written: {plots.write(_HERE, outcome)}")
-    text = json.dumps(report.as_json(facts, outcomes), indent=2) + "\n"
+    results = report.as_json(facts, outcomes)
+    text = json.dumps(results, indent=2) + "\n"
     if not chosen.only:
         (_HERE / "results.json").write_text(text, encoding="utf-8")
+        (_HERE / "results.md").write_text(report.as_markdown(results), encoding="utf-8")
     sys.stdout.write(text)
 
 

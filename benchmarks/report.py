@@ -1,6 +1,6 @@
-"""A table for people, JSON for programs."""
+"""A table for the terminal, JSON for programs, and Markdown for readers of the repository."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -34,6 +34,41 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def as_markdown(results: dict[str, Any]) -> str:
+    """Return a page of what `as_json` returned."""
+    return "\n".join(_page(results)) + "\n"
+
+
+def _page(results: dict[str, Any]) -> Iterator[str]:
+    facts = results["machine"]
+    yield "# The last run of everything"
+    yield ""
+    yield "`make bench` has written this page and [results.json](results.json). [README](README.md) says what a row is."
+    yield ""
+    yield (
+        f"{facts['date'][:10]}: {facts['cores']} cores ({facts['processor']}), {facts['memory_gb']:.0f} GB, Python "
+        f"{facts['python']}, Postgres {facts['postgres']['server_version']}; load before: {facts['load_before']}."
+    )
+    yield ""
+    yield "| row | sides: median (least to most) a second | measured | goal |"
+    yield "|---|---|---|---|"
+    for row in results["rows"]:
+        sides = "<br>".join(_cell(side) for side in row["sides"])
+        measured = "<br>".join(f"{goal['what']}: {goal['value']:.2f}" for goal in row["goals"])
+        goals = "<br>".join(_wanted(goal) + ("" if goal["met"] else ", **missed**") for goal in row["goals"])
+        yield f"| {row['title']} (`{row['name']}`) | {sides} | {measured} | {goals} |"
+
+
+def _cell(side: dict[str, Any]) -> str:
+    rate = side[RATE]
+    others = [f", {name} {found['median']:,.1f}" for name, found in side.items() if name not in ("name", RATE)]
+    return f"{side['name']}: {rate['median']:,.0f} ({rate['min']:,.0f} to {rate['max']:,.0f})" + "".join(others)
+
+
+def _wanted(goal: dict[str, Any]) -> str:
+    return f"≥ {goal['at_least']}" if "at_least" in goal else f"≤ {goal['at_most']}"
+
+
 def show(console: Console, machine: dict[str, Any], outcomes: Iterable[Outcome]) -> None:
     server = machine["postgres"]
     console.print(
@@ -51,7 +86,7 @@ def show(console: Console, machine: dict[str, Any], outcomes: Iterable[Outcome])
             f"{outcome.row.title}\n[dim]{outcome.name}[/]",
             "\n".join(_side(outcome, side) for side in outcome.samples),
             "\n".join(f"{goal['what']}: {goal['value']:.2f}" for goal in goals),
-            "\n".join(f"≥ {goal['at_least']}" if "at_least" in goal else f"≤ {goal['at_most']}" for goal in goals),
+            "\n".join(map(_wanted, goals)),
             "\n".join("[green]met[/]" if goal["met"] else "[red]missed[/]" for goal in goals),
         )
     console.print(table)
