@@ -27,6 +27,11 @@ from ingest.notify.notifier import Notifier
 # Stop after this many failed claims in a row: other workers are taking the jobs first.
 _MOST_EMPTY_CLAIMS = 20
 
+# Other workers hold the queued job for a moment: look again after so long, and twice as long each time. A worker that
+# stands still in that moment, or whose disk is slow, would have the others ask the database without a pause.
+_FIRST_PAUSE_SECONDS = 0.001
+_LONGEST_PAUSE_SECONDS = 0.01
+
 # A request reads the job of another process, which its own job waits for, this often.
 _PAUSE_SECONDS = 0.005
 
@@ -117,9 +122,9 @@ class Executor:
             if delivery is not Delivery.NOTHING:
                 empty_claims, wakes_another = 0, False
             elif named is None:
-                empty_claims, wakes_another = empty_claims + 1, True
-                if not self._job_arrives(listener):
+                if not self._job_arrives(listener, empty_claims):
                     return
+                empty_claims, wakes_another = empty_claims + 1, True
             named = None
         # The last notification that this worker received may have no message.
         self._wake_another()
@@ -157,11 +162,14 @@ class Executor:
         self.weights.refresh(conn)
         return claims.claim_next(conn, after_tenant=self.turn.last_tenant)
 
-    def _job_arrives(self, listener: Listener) -> bool:
-        """Listen briefly. Return True if a job may be queued."""
+    def _job_arrives(self, listener: Listener, empty_claims: int) -> bool:
+        """Listen briefly. Return True if a job may be queued; after a pause if other workers were at it."""
         with listener.listening():
             # From here on notifications rely on this process; those just before may have reached no worker.
-            return self._next_queued() is not None or listener.wait()
+            if self._next_queued() is None:
+                return listener.wait()
+        time.sleep(min(_FIRST_PAUSE_SECONDS * 2**empty_claims, _LONGEST_PAUSE_SECONDS))
+        return True
 
     def _wake_another(self) -> None:
         """Wake a second worker if a job is queued: no message is sent while one is in flight or a worker listens."""

@@ -275,3 +275,17 @@ def test_two_workers_that_drain_the_queue_leave_no_job_begun(
             worker.result()
     ends = observer.execute("SELECT DISTINCT status, attempts FROM jobs").fetchall()
     assert ends == [("completed", 1)]
+
+
+def test_a_worker_pauses_longer_each_time_others_hold_the_queued_job(
+    submit: Callable[..., UUID], executor: Executor, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker stands still in its claim: this one asks some twenty times, and leaves the job to a message."""
+    pauses: list[float] = []
+    monkeypatch.setattr("ingest.engine.executor.time.sleep", pauses.append)
+    held, notifier = submit("entities", [entity(1)]), Noted()
+    with transaction(executor.pool) as other:
+        other.execute("SELECT FROM jobs WHERE id = %s FOR UPDATE", (held,))
+        changed(executor, notifier=notifier).serve(None, listener, seconds=60)
+    assert pauses == [0.001, 0.002, 0.004, 0.008, *[0.01] * 16]
+    assert notifier.jobs == [held]
