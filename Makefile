@@ -54,8 +54,8 @@ chaos-mutants: .venv/tested ## Take out what keeps the promises, one at a time: 
 fuzz: .venv/tested ## Call each API at random for SECONDS=120, and read bodies of any bytes; SEED= repeats a run
 	@FUZZ_SECONDS=$(SECONDS) $(if $(SEED),FUZZ_SEED=$(SEED)) $(BIN)/pytest -s tests/fuzz $(ARGS)
 
-bench: .venv/benched ## Measure, beside raw COPY and what you would use otherwise; ROUNDS=5, ONLY=worker-entities,...
-	@$(BIN)/python -m benchmarks --rounds $(ROUNDS) --only '$(ONLY)'
+bench: .venv/benched ## Measure, beside raw COPY and what you would use otherwise; ROUNDS=5, ONLY=worker-entities,..., SAVE=1
+	@$(BIN)/python -m benchmarks --rounds $(ROUNDS) --only '$(ONLY)' $(if $(SAVE),--save)
 
 screenshots: .venv/browsing ## Take the pictures of docs/images anew, in Debian's chromium
 	@SLUICE_SCREENSHOTS=docs/images $(BIN)/pytest -q -n 0 tests/console/test_screenshots.py

@@ -10,12 +10,19 @@ from benchmarks.measure import RATE, Outcome
 
 
 def as_json(machine: dict[str, Any], outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    return {"machine": machine, "rows": [_row(outcome) for outcome in outcomes]}
+    return {"rows": [_row(machine, outcome) for outcome in outcomes]}
 
 
-def _row(outcome: Outcome) -> dict[str, Any]:
+def merged(stored: dict[str, Any], measured: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the last results of each row, in the order of the names."""
+    rows = {row["name"]: row for results in (stored, measured) for row in results["rows"]}
+    return {"rows": [rows[name] for name in names if name in rows]}
+
+
+def _row(machine: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     return {
         "name": outcome.name,
+        "machine": machine,
         "title": outcome.row.title,
         "unit": outcome.row.unit,
         "sides": [
@@ -40,23 +47,24 @@ def as_markdown(results: dict[str, Any]) -> str:
 
 
 def _page(results: dict[str, Any]) -> Iterator[str]:
-    facts = results["machine"]
-    yield "# The last run of everything"
+    yield "# The last results of each row"
     yield ""
-    yield "`make bench` has written this page and [results.json](results.json). [README](README.md) says what a row is."
+    yield "`make bench SAVE=1` writes this and [results.json](results.json). [README](README.md) tells of each row."
     yield ""
-    yield (
-        f"{facts['date'][:10]}: {facts['cores']} cores ({facts['processor']}), {facts['memory_gb']:.0f} GB, Python "
-        f"{facts['python']}, Postgres {facts['postgres']['server_version']}; load before: {facts['load_before']}."
-    )
-    yield ""
-    yield "| row | sides: median (least to most) a second | measured | goal |"
-    yield "|---|---|---|---|"
+    yield "| row | sides: median (least to most) a second | measured | goal | when, and on what |"
+    yield "|---|---|---|---|---|"
     for row in results["rows"]:
-        sides = "<br>".join(_cell(side) for side in row["sides"])
+        sides = "<br>".join(map(_cell, row["sides"]))
         measured = "<br>".join(f"{goal['what']}: {goal['value']:.2f}" for goal in row["goals"])
         goals = "<br>".join(_wanted(goal) + ("" if goal["met"] else ", **missed**") for goal in row["goals"])
-        yield f"| {row['title']} (`{row['name']}`) | {sides} | {measured} | {goals} |"
+        yield f"| {row['title']} (`{row['name']}`) | {sides} | {measured} | {goals} | {_place(row['machine'])} |"
+
+
+def _place(machine: dict[str, Any]) -> str:
+    return (
+        f"{machine['date'][:10]}, {machine['cores']} cores ({machine['processor']}), "
+        f"Postgres {machine['postgres']['server_version']}, load before {machine['load_before']}"
+    )
 
 
 def _cell(side: dict[str, Any]) -> str:

@@ -73,6 +73,7 @@ def arrow(place: Place) -> Iterator[Row]:
 
     with psycopg.connect(url, autocommit=True) as admin:
         durable(admin)
+        loading.keep_from_nested_loops(admin)
 
         def theirs(loader: loading.Loader) -> Mapping[str, float]:
             loader.empty(admin)

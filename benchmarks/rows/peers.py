@@ -32,6 +32,7 @@ def dlt(place: Place) -> Iterator[Row]:
     url = create(place.servers.database_url, "dlt")
     with psycopg.connect(url, autocommit=True) as admin:
         durable(admin)
+        loading.keep_from_nested_loops(admin)
 
         def sample(loader: loading.Loader) -> Mapping[str, float]:
             loader.empty(admin)
