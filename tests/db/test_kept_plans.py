@@ -244,6 +244,38 @@ def test_a_plan_made_while_the_tables_were_empty_reads_few_rows_of_full_ones(
         assert {name: rows for name, rows in read.items() if rows > most[name]} == {}
 
 
+# The calls of one file are made by a connection of their own, each first while these tables have not a page: to the
+# planner any index of such a table costs the same.
+_DATA = "entities, states, events, event_entities"
+_OF_DATA = {"entities", "entity_lookup", "entity_rows", "event_rows", "events", "first_events", "growth", "states"}
+_GROW_DATA = """
+INSERT INTO entities (public_id, tenant_id, scope, external_id, type, properties)
+SELECT gen_random_uuid(), {tenant}, '', 'e' || lpad(n::text, 6, '0'), 'player', '{{}}' FROM generate_series(1, {rows}) n
+ON CONFLICT DO NOTHING
+"""
+
+
+def test_a_plan_made_while_no_entity_was_there_reads_few_of_many(
+    database_url: str, observer: Connection, stored: Stored
+) -> None:
+    observer.execute(_ONLY_WHEN_TOLD)
+    read = {}
+    for name, call in {**READS, **WRITES}.items():
+        if name.partition(".")[0] not in _OF_DATA:
+            continue
+        observer.execute(f"TRUNCATE {_DATA}".encode())
+        observer.execute(f"VACUUM ANALYZE {_DATA}".encode())
+        with open_pool(database_url, WORKER, size=1) as pool:
+            with transaction(pool) as conn:
+                conn.prepare_threshold = 0
+                conn.execute(_KEEP_THE_FIRST)
+            with transaction(pool) as conn:
+                call(conn, stored)
+            observer.execute(_GROW_DATA.format(tenant=stored.tenant.id, rows=ROWS).encode())
+            read[name] = _rows_read(pool, call, stored)
+    assert {name: rows for name, rows in read.items() if rows > _MOST_READ} == {}
+
+
 # Processes of the version before need these: triggers and defaults that find the tenant of a row
 # (0054_tenants_of_rows.sql), and the index by which they accept a batch (0065_indexes_of_parents.sql).
 _FALLBACKS = """

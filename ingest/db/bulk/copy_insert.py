@@ -60,7 +60,8 @@ def copy_if_all_new(
         in_a_row.clear()
     before = in_a_row.get((tenant_id, stored.copy), 0)
     if before < _LOADING_ROWS:
-        found = conn.execute(known, keys()).fetchone()
+        # Planned anew: a plan that was kept since there were no entities may go through all of them.
+        found = conn.execute(known, keys(), prepare=False).fetchone()
         if found is None or found[0]:
             in_a_row[tenant_id, stored.copy] = min(before, 0)
             return False

@@ -39,4 +39,4 @@ def read(conn: Connection, tenant_id: int, external_id: str, *, scope: str = SCO
     """Return one entity; None where there is none, or it was deleted."""
     values = {"tenant_id": tenant_id, "scope": scope, "external_id": external_id}
     with conn.cursor(row_factory=class_row(EntityRow)) as cursor:
-        return cursor.execute(_READ, values).fetchone()
+        return cursor.execute(_READ, values, prepare=False).fetchone()  # as in `states.of_entity`

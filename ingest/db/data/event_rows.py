@@ -98,4 +98,4 @@ def of_entity(
         "of_deleted": of_deleted,
     }
     with conn.cursor(row_factory=class_row(EventRow)) as cursor:
-        return cursor.execute(_OF_ENTITY, values).fetchall()
+        return cursor.execute(_OF_ENTITY, values, prepare=False).fetchall()  # as in `states.of_entity`

@@ -127,7 +127,8 @@ def too_large(
     rows = dict.fromkeys(nos.values(), _EMPTY_BYTES)
     members: dict[tuple[int, str], int] = {}
     brought: list[list[tuple[int, str, int]]] = [[] for _ in merges]
-    found: Any = conn.execute(_SIZES, values, binary=True)
+    # Planned anew: a plan that was kept since there were no entities may go through all of them.
+    found: Any = conn.execute(_SIZES, values, binary=True, prepare=False)
     for no, place, key, size in found:
         if place:
             brought[place - 1].append((no, key, size))

@@ -178,4 +178,5 @@ def of_entity(conn: Connection, tenant_id: int, external_id: str, *, key: str | 
     """Return an entity's states in the order of their keys, or that of one key; none if there is no such entity."""
     values = {"tenant_id": tenant_id, "scope": SCOPE, "external_id": external_id, "key": key}
     with conn.cursor(row_factory=class_row(StateRow)) as cursor:
-        return cursor.execute(_OF_ENTITY, values).fetchall()
+        # Planned anew: a plan that was kept since there were no entities may go through all of them.
+        return cursor.execute(_OF_ENTITY, values, prepare=False).fetchall()
