@@ -23,7 +23,7 @@ def test_the_readme_leads_to_every_page_of_the_guide() -> None:
 def test_the_numbers_on_its_first_screen_are_those_of_the_benchmarks() -> None:
     numbers = re.findall(r"\d+,\d{3}", "\n".join(lines()[:_FIRST_SCREEN]))
     assert numbers, "the first screen says how fast it is"
-    measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    measured = (ROOT / "benchmarks/results.md").read_text(encoding="utf-8")
     assert [number for number in numbers if number not in measured] == []
 
 
@@ -34,7 +34,7 @@ def test_the_pictures_of_the_readme_are_there_for_light_and_for_dark() -> None:
 
 
 def test_the_figures_of_pages_that_advise_are_those_of_the_benchmarks() -> None:
-    measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    measured = (ROOT / "benchmarks/results.md").read_text(encoding="utf-8")
     for name in ("sizing", "when-to-use-something-else"):
         page = (ROOT / "docs" / "explanation" / f"{name}.md").read_text(encoding="utf-8")
         numbers = re.findall(r"\d+,\d{3}(?:,\d{3})*", page)
