@@ -452,7 +452,9 @@ READS: dict[str, Call] = {
     "rescue.mark_swept": lambda conn, stored: rescue.mark_swept(conn, stored.ended),
     "entity_rows.read": lambda conn, stored: entity_rows.read(conn, stored.tenant.id, "e000001"),
     "entity_lookup.known_query": lambda conn, stored: conn.execute(
-        entity_lookup.known_query(conn), entity_lookup.parameters(stored.tenant.id, _entities(stored))
+        entity_lookup.known_query(conn),
+        entity_lookup.parameters(stored.tenant.id, _entities(stored)),
+        prepare=False,  # as `copy_insert` executes it
     ).fetchall(),
     "entity_lookup.public_ids": lambda conn, stored: entity_lookup.public_ids(
         conn, stored.tenant.id, {SCOPE: _names(stored)}

@@ -84,7 +84,9 @@ def _resolve(conn: Connection, column: LiteralString, tenant_id: int, names: Nam
     values = {"tenant_id": tenant_id, **binary.grouped(TextArray, sizes, fields)}
 
     def found(query: LiteralString) -> list[Any]:
-        return conn.execute(_looking_up(conn, query).format(column=column), values, binary=True).fetchall()
+        # Planned anew: a plan that was kept since there were no entities may go through all of them.
+        statement = _looking_up(conn, query).format(column=column)
+        return conn.execute(statement, values, binary=True, prepare=False).fetchall()
 
     all_found = {scope: found_ids or () for scope, found_ids in found(_FOUND)}
     if all(len(all_found[scope]) == len(external_ids) for scope, external_ids in order.items()):
